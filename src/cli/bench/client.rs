@@ -1,0 +1,276 @@
+//! One client of the load: sends a batch, checks every reply of it, and again.
+
+use super::{Mix, Settings, phase};
+use crate::exptime::Exptime;
+use crate::name::{Name, NameRef};
+use crate::net::{Address, Connection, Stream};
+use crate::refusal::Refusal;
+use crate::server::Token;
+use crate::wire::{FileRef, MAX_LINE_BYTES, Reply, Request};
+use hdrhistogram::Histogram;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// A batch has to fit into the sockets' buffers, requests one way and replies the other.
+pub(super) const MAX_BATCH_BYTES: usize = 128 << 10;
+
+/// No reply is waited for longer than this.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What all clients share. The files are `bench/PID/0` and so on; together they have up to 64 MiB.
+pub(super) struct Load {
+    address: Address,
+    token: Option<Token>,
+    names: Vec<Name>,
+    contents: Vec<u8>,
+    depth: usize,
+    mix: Mix,
+}
+
+impl Load {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let size = settings.size;
+        let files = ((64 << 20) / size.max(1)).clamp(16, 10_000);
+        let name = |i| format!("bench/{}/{i}", std::process::id());
+        let default = || Address::Tcp(([127, 0, 0, 1], 8080).into());
+        Load {
+            address: settings.address.clone().unwrap_or_else(default),
+            token: settings.token.clone(),
+            names: (0..files).filter_map(|i| Some(NameRef::new(&name(i))?.to_name())).collect(),
+            contents: (0..size).map(|i| b'0' + ((i * 7 + i / 61) % 75) as u8).collect(),
+            depth: settings.depth,
+            mix: settings.mix,
+        }
+    }
+}
+
+/// What was done, and how long it took.
+#[derive(Clone)]
+pub(super) struct Counts {
+    pub(super) nanoseconds: Histogram<u32>,
+    pub(super) reads: u64,
+    pub(super) writes: u64,
+    pub(super) cas_ok: u64,
+    pub(super) cas_refused: u64,
+    pub(super) errors: u64,
+    pub(super) first_error: Option<String>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        // Up to a minute, to two digits: always valid bounds.
+        let nanoseconds = Histogram::new_with_max(60_000_000_000, 2).expect("valid bounds");
+        let (reads, writes, cas_ok, cas_refused, errors) = (0, 0, 0, 0, 0);
+        Counts { nanoseconds, reads, writes, cas_ok, cas_refused, errors, first_error: None }
+    }
+}
+
+impl Counts {
+    pub(super) fn operations(&self) -> u64 {
+        self.reads + self.writes + self.cas_ok + self.cas_refused
+    }
+
+    pub(super) fn fail(&mut self, e: &io::Error) {
+        self.errors += 1;
+        self.first_error.get_or_insert(e.to_string());
+    }
+
+    pub(super) fn add(&mut self, other: &Counts) {
+        let _ = self.nanoseconds.add(&other.nanoseconds); // the same bounds: it fits
+        self.reads += other.reads;
+        self.writes += other.writes;
+        self.cas_ok += other.cas_ok;
+        self.cas_refused += other.cas_refused;
+        self.errors += other.errors;
+        if self.first_error.is_none() {
+            self.first_error.clone_from(&other.first_error);
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Operation {
+    Read,
+    Write,
+    Cas,
+    Delete,
+}
+
+/// One connection. A `Connection` serves both ends: it sends what was collected before it waits.
+pub(super) struct Client<'a> {
+    load: &'a Load,
+    connection: Connection,
+    /// What was asked and not answered yet: the operation, and the index of the file.
+    asked: VecDeque<(Operation, usize)>,
+    /// The version of each file as this client last saw it, if it needs that.
+    versions: Vec<u64>,
+    line: Vec<u8>,
+    contents: Vec<u8>,
+    random: u64,
+    counts: Counts,
+}
+
+impl<'a> Client<'a> {
+    pub(super) fn connect(load: &'a Load, seed: u64) -> io::Result<Self> {
+        let stream = Stream::connect(&load.address)?;
+        stream.set_idle_timeout(Some(TIMEOUT))?;
+        let versions = vec![0; if load.mix.cas > 0 { load.names.len() } else { 0 }];
+        let mut client = Client {
+            load,
+            connection: Connection::new(Arc::new(stream), MAX_LINE_BYTES, TIMEOUT),
+            asked: VecDeque::with_capacity(load.depth),
+            versions,
+            line: Vec::new(),
+            contents: Vec::with_capacity(load.contents.len()),
+            random: (seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
+            counts: Counts::default(),
+        };
+        let token = load.token.as_ref().map(Token::as_bytes);
+        Request::Hello { token }.write_to(client.connection.output());
+        match client.reply()? {
+            Reply::Hello { .. } => Ok(client),
+            other => Err(unexpected("hello", &other)),
+        }
+    }
+
+    /// Makes all files.
+    pub(super) fn write_all_files(&mut self) -> io::Result<()> {
+        self.for_all_files(Operation::Write)
+    }
+
+    /// Leaves the server as it was.
+    pub(super) fn delete_all_files(&mut self) -> io::Result<()> {
+        self.asked.clear();
+        self.for_all_files(Operation::Delete)
+    }
+
+    fn for_all_files(&mut self, operation: Operation) -> io::Result<()> {
+        for file in 0..self.load.names.len() {
+            self.ask(operation, file)?;
+            self.take_reply()?;
+        }
+        self.counts = Counts::default();
+        Ok(())
+    }
+
+    /// Sends batches and checks the replies until `phase` says stop, or something is wrong.
+    pub(super) fn run(&mut self, phase: &AtomicU8) -> Counts {
+        let mut measuring = false;
+        loop {
+            match phase.load(Relaxed) {
+                phase::STOP => break,
+                phase::MEASURE if !measuring => {
+                    (self.counts, measuring) = (Counts::default(), true);
+                }
+                _ => {}
+            }
+            if let Err(e) = self.batch() {
+                self.counts.fail(&e);
+                break;
+            }
+        }
+        std::mem::take(&mut self.counts)
+    }
+
+    fn batch(&mut self) -> io::Result<()> {
+        let start = Instant::now();
+        let Mix { read, write, cas } = self.load.mix;
+        for _ in 0..self.load.depth {
+            let random = self.next_random();
+            let file = (random >> 32) as usize % self.load.names.len();
+            let operation = match random as u32 % (read + write + cas) {
+                n if n < read => Operation::Read,
+                n if n < read + write => Operation::Write,
+                _ => Operation::Cas,
+            };
+            self.ask(operation, file)?;
+        }
+        while !self.asked.is_empty() {
+            self.take_reply()?;
+            let nanoseconds = start.elapsed().as_nanos() as u64;
+            self.counts.nanoseconds.saturating_record(nanoseconds);
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, operation: Operation, index: usize) -> io::Result<()> {
+        let file = FileRef::Name(self.load.names[index].as_ref());
+        let (numbytes, exptime) = (self.load.contents.len() as u64, Exptime::Never);
+        let request = match operation {
+            Operation::Read => Request::Read { file },
+            Operation::Write => Request::Write { file, numbytes, exptime },
+            Operation::Cas => {
+                Request::Cas { file, version: self.versions[index], numbytes, exptime }
+            }
+            Operation::Delete => Request::Delete { file, version: None },
+        };
+        request.write_to(self.connection.output());
+        self.asked.push_back((operation, index));
+        match request.numbytes() {
+            Some(_) => self.connection.send_contents(&self.load.contents),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the next reply, and checks that it is right for what was asked.
+    fn take_reply(&mut self) -> io::Result<()> {
+        let Some((operation, index)) = self.asked.pop_front() else { return Ok(()) };
+        let load = self.load;
+        let size = load.contents.len();
+        match (operation, self.reply()?) {
+            (Operation::Read, Reply::Contents { numbytes, .. }) if numbytes == size as u64 => {
+                self.contents.clear();
+                while self.contents.len() < size {
+                    self.connection.read_contents(&mut self.contents)?;
+                }
+                self.connection.read_line_end()?;
+                if self.contents != self.load.contents {
+                    return Err(invalid("the contents are not what was written"));
+                }
+                self.counts.reads += 1;
+            }
+            (Operation::Write, Reply::Version(_)) => self.counts.writes += 1,
+            (Operation::Cas, Reply::Version(version)) => {
+                self.versions[index] = version;
+                self.counts.cas_ok += 1;
+            }
+            (Operation::Cas, Reply::Refused(Refusal::Version(version))) => {
+                self.versions[index] = version;
+                self.counts.cas_refused += 1;
+            }
+            (Operation::Delete, Reply::Done) => {}
+            (_, other) => return Err(unexpected(load.names[index].as_str(), &other)),
+        }
+        Ok(())
+    }
+
+    fn reply(&mut self) -> io::Result<Reply<'_>> {
+        if !self.connection.read_line(&mut self.line)? {
+            return Err(io::Error::new(
+                ErrorKind::UnexpectedEof,
+                "the server closed the connection",
+            ));
+        }
+        let shown = |line: &[u8]| String::from_utf8_lossy(line).escape_debug().to_string();
+        Reply::parse(&self.line).ok_or_else(|| invalid(&format!("no reply: {}", shown(&self.line))))
+    }
+
+    /// xorshift64: which file and which operation is next needs no better one.
+    fn next_random(&mut self) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random
+    }
+}
+
+fn unexpected(what: &str, reply: &Reply<'_>) -> io::Error {
+    invalid(&format!("unexpected reply for {what}: {reply:?}"))
+}
+
+fn invalid(why: &str) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, why)
+}

@@ -1,0 +1,222 @@
+//! `telefile bench`: a closed loop of clients that checks every reply.
+
+mod client;
+
+use super::flags::{self, Flag, Takes, number, seconds, size};
+use super::{Failure, Outcome, say};
+use crate::net::Address;
+use crate::server::Token;
+use client::{Client, Counts};
+use std::fmt::Write;
+use std::io;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Before it measures, the loop runs for so long.
+const WARM_UP: Duration = Duration::from_millis(300);
+
+/// What the load is.
+struct Settings {
+    address: Option<Address>,
+    token: Option<Token>,
+    conns: usize,
+    depth: usize,
+    size: usize,
+    mix: Mix,
+    time: Duration,
+    json: bool,
+}
+
+/// Shares of reads, writes and cas.
+#[derive(Clone, Copy)]
+struct Mix {
+    read: u32,
+    write: u32,
+    cas: u32,
+}
+
+impl std::str::FromStr for Mix {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || format!("{text}: not three numbers up to 1000, such as 90/10/0");
+        let shares: Result<Vec<u32>, _> = text.split('/').map(str::parse).collect();
+        match shares.map_err(|_| bad())?[..] {
+            [read, write, cas] if read.max(write).max(cas) <= 1000 && read + write + cas > 0 => {
+                Ok(Mix { read, write, cas })
+            }
+            _ => Err(bad()),
+        }
+    }
+}
+
+const FLAGS: [Flag<Settings>; 8] = [
+    Flag {
+        name: "addr",
+        takes: Takes::One("ADDR"),
+        variable: "TELEFILE_ADDR",
+        help: "the server (127.0.0.1:8080)",
+        set: |s, text| put(&mut s.address, text.parse().map(Some)),
+    },
+    Flag {
+        name: "token-file",
+        takes: Takes::One("FILE"),
+        variable: "TELEFILE_TOKEN_FILE",
+        help: "the token to show it",
+        set: |s, text| put(&mut s.token, Token::from_file(text.as_ref()).map(Some)),
+    },
+    Flag {
+        name: "conns",
+        takes: Takes::One("N"),
+        variable: "",
+        help: "connections, a thread each (50)",
+        set: |s, text| put(&mut s.conns, number(text, 1)),
+    },
+    Flag {
+        name: "depth",
+        takes: Takes::One("D"),
+        variable: "",
+        help: "requests in flight on each, sent as one batch (1)",
+        set: |s, text| put(&mut s.depth, number(text, 1)),
+    },
+    Flag {
+        name: "size",
+        takes: Takes::One("V"),
+        variable: "",
+        help: "bytes of each file (100)",
+        set: |s, text| put(&mut s.size, size(text).map(|n| n as usize)),
+    },
+    Flag {
+        name: "mix",
+        takes: Takes::One("R/W/C"),
+        variable: "",
+        help: "shares of reads, writes and cas (90/10/0)",
+        set: |s, text| put(&mut s.mix, text.parse()),
+    },
+    Flag {
+        name: "secs",
+        takes: Takes::One("S"),
+        variable: "",
+        help: "how long to measure, in seconds (3)",
+        set: |s, text| put(&mut s.time, seconds(text)),
+    },
+    Flag {
+        name: "json",
+        takes: Takes::Nothing,
+        variable: "",
+        help: "one line of JSON instead of text",
+        set: |s, _| put(&mut s.json, Ok::<_, String>(true)),
+    },
+];
+
+fn put<V, E: ToString>(place: &mut V, value: Result<V, E>) -> Result<(), String> {
+    *place = value.map_err(|e| e.to_string())?;
+    Ok(())
+}
+
+/// Where a run is.
+mod phase {
+    pub(super) const WARM_UP: u8 = 0;
+    pub(super) const MEASURE: u8 = 1;
+    pub(super) const STOP: u8 = 2;
+}
+
+pub(super) fn run(args: lexopt::Parser) -> Outcome {
+    let mut settings = Settings {
+        address: None,
+        token: None,
+        conns: 50,
+        depth: 1,
+        size: 100,
+        mix: Mix { read: 90, write: 10, cas: 0 },
+        time: Duration::from_secs(3),
+        json: false,
+    };
+    let what = "load a server with requests, each after the reply to the one before";
+    if !flags::parse("bench", what, &FLAGS, args, &mut settings)? {
+        return Ok(());
+    }
+    if settings.depth > 1 && settings.depth.saturating_mul(settings.size) > client::MAX_BATCH_BYTES
+    {
+        // Both ends would wait for the other to read.
+        let max = client::MAX_BATCH_BYTES >> 10;
+        return Err(Failure::usage(format!("bench: --depth times --size is over {max} KiB")));
+    }
+    let load = client::Load::new(&settings);
+    let mut clients = Vec::new();
+    for i in 0..settings.conns {
+        let client = Client::connect(&load, i as u64).map_err(Failure::no_connection)?;
+        clients.push(client);
+    }
+    clients[0].write_all_files().map_err(Failure::failed)?;
+    let (counts, seconds) = measure(&mut clients, settings.time);
+    let tidied = clients[0].delete_all_files();
+    let errors = counts.first_error.clone().or(tidied.err().map(|e| e.to_string()));
+    say(&report(&settings, &counts, seconds))?;
+    errors.map_or(Ok(()), |e| Err(Failure::failed(format!("bench: {e}"))))
+}
+
+/// Runs all clients; what they did, and in how many seconds.
+fn measure(clients: &mut [Client<'_>], time: Duration) -> (Counts, f64) {
+    let phase = AtomicU8::new(phase::WARM_UP);
+    thread::scope(|scope| {
+        let phase = &phase;
+        let mut running = Vec::new();
+        let mut total = Counts::default();
+        for client in clients {
+            let thread = thread::Builder::new().stack_size(256 << 10);
+            match thread.spawn_scoped(scope, move || client.run(phase)) {
+                Ok(handle) => running.push(handle),
+                Err(e) => total.fail(&e),
+            }
+        }
+        thread::sleep(WARM_UP);
+        let start = Instant::now();
+        phase.store(phase::MEASURE, Relaxed);
+        thread::sleep(time);
+        phase.store(phase::STOP, Relaxed);
+        let seconds = start.elapsed().as_secs_f64();
+        for handle in running {
+            match handle.join() {
+                Ok(counts) => total.add(&counts),
+                Err(_) => total.fail(&io::Error::other("a client panicked")),
+            }
+        }
+        (total, seconds)
+    })
+}
+
+fn report(settings: &Settings, counts: &Counts, seconds: f64) -> String {
+    let rate = |n: u64| format!("{:.0}", n as f64 / seconds);
+    let quantile = |q: f64| format!("{:.1}", counts.nanoseconds.value_at_quantile(q) as f64 / 1e3);
+    let Mix { read, write, cas } = settings.mix;
+    let megabytes = counts.operations() as f64 * settings.size as f64 / 1e6 / seconds;
+    let fields = [
+        ("conns", settings.conns.to_string()),
+        ("depth", settings.depth.to_string()),
+        ("size", settings.size.to_string()),
+        ("mix", format!("\"{read}/{write}/{cas}\"")),
+        ("secs", format!("{seconds:.3}")),
+        ("ops_per_s", rate(counts.operations())),
+        ("reads_per_s", rate(counts.reads)),
+        ("writes_per_s", rate(counts.writes)),
+        ("cas_ok_per_s", rate(counts.cas_ok)),
+        ("cas_refused_per_s", rate(counts.cas_refused)),
+        ("mb_per_s", format!("{megabytes:.1}")),
+        ("p50_us", quantile(0.5)),
+        ("p99_us", quantile(0.99)),
+        ("p999_us", quantile(0.999)),
+        ("errors", counts.errors.to_string()),
+    ];
+    let mut text = String::new();
+    if settings.json {
+        let fields = fields.map(|(name, value)| format!("\"{name}\":{value}"));
+        let _ = writeln!(text, "{{{}}}", fields.join(","));
+    } else {
+        for (name, value) in fields {
+            let _ = writeln!(text, "{name:<18}{}", value.trim_matches('"'));
+        }
+    }
+    text
+}

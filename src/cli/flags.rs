@@ -1,0 +1,160 @@
+//! Flags as a table: from one row come the parsing, the environment variable and the help text.
+
+use super::{Failure, Outcome, say};
+use lexopt::Arg;
+use std::env;
+use std::time::Duration;
+
+/// One flag of a command whose settings are a `T`.
+pub(super) struct Flag<T: 'static> {
+    /// Without the dashes.
+    pub(super) name: &'static str,
+    pub(super) takes: Takes,
+    /// The environment variable that stands in for it; none if empty.
+    pub(super) variable: &'static str,
+    pub(super) help: &'static str,
+    /// Puts a value into the settings, or says why it is none.
+    pub(super) set: fn(&mut T, &str) -> Result<(), String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// A switch. Its variable is 1 or 0.
+    Nothing,
+    /// A value, called so in the help text.
+    One(&'static str),
+    /// Such a value each time the flag is given. In its variable they stand with commas between.
+    Many(&'static str),
+}
+
+/// Puts the command line and the environment into `settings`; the command line comes first. With
+/// `--help` it tells the command's help and returns false.
+pub(super) fn parse<T>(
+    command: &str,
+    what: &str,
+    flags: &[Flag<T>],
+    mut args: lexopt::Parser,
+    settings: &mut T,
+) -> Result<bool, Failure> {
+    let wrong = |why: String| Failure::usage(format!("{command}: {why}"));
+    let mut given = vec![false; flags.len()];
+    while let Some(arg) = args.next().map_err(|e| wrong(e.to_string()))? {
+        let at = match arg {
+            Arg::Long("help") | Arg::Short('h') => {
+                help(command, what, flags)?;
+                return Ok(false);
+            }
+            Arg::Long(name) => flags.iter().position(|f| f.name == name),
+            _ => None,
+        };
+        let Some(at) = at else { return Err(wrong(arg.unexpected().to_string())) };
+        let flag = &flags[at];
+        if given[at] && !matches!(flag.takes, Takes::Many(_)) {
+            return Err(wrong(format!("--{} is given twice", flag.name)));
+        }
+        given[at] = true;
+        let value = match flag.takes {
+            Takes::Nothing => String::new(),
+            Takes::One(_) | Takes::Many(_) => {
+                let value = args.value().map_err(|e| wrong(e.to_string()))?;
+                value.into_string().map_err(|v| wrong(format!("{v:?} is not UTF-8")))?
+            }
+        };
+        (flag.set)(settings, &value).map_err(|why| wrong(format!("--{} {why}", flag.name)))?;
+    }
+    for (flag, given) in flags.iter().zip(given) {
+        let value = env::var(flag.variable).unwrap_or_default();
+        if given || flag.variable.is_empty() || value.is_empty() {
+            continue;
+        }
+        from_variable(flag, &value, settings)
+            .map_err(|why| wrong(format!("{}={value}: {why}", flag.variable)))?;
+    }
+    Ok(true)
+}
+
+fn from_variable<T>(flag: &Flag<T>, value: &str, settings: &mut T) -> Result<(), String> {
+    match (flag.takes, value) {
+        (Takes::Nothing, "1") => (flag.set)(settings, ""),
+        (Takes::Nothing, "0") => Ok(()),
+        (Takes::Nothing, _) => Err("neither 1 nor 0".to_string()),
+        (Takes::One(_), _) => (flag.set)(settings, value),
+        (Takes::Many(_), _) => value.split(',').try_for_each(|v| (flag.set)(settings, v.trim())),
+    }
+}
+
+fn help<T>(command: &str, what: &str, flags: &[Flag<T>]) -> Outcome {
+    let mut text = format!("telefile {command}: {what}\n\n");
+    for flag in flags {
+        let usage = match flag.takes {
+            Takes::Nothing => format!("--{}", flag.name),
+            Takes::One(value) => format!("--{} {value}", flag.name),
+            Takes::Many(value) => format!("--{} {value}...", flag.name),
+        };
+        text += &format!("  {usage:<24}{}\n", flag.help);
+    }
+    let variables: Vec<_> = flags.iter().map(|f| f.variable).filter(|v| !v.is_empty()).collect();
+    text += &format!("\nIn the environment: {}.\n", variables.join(", "));
+    say(&text)
+}
+
+/// Bytes, or with a suffix K, M, G or T for 1024 and its powers.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    let bad = || format!("{text}: not a size such as 65536, 64M or 2G");
+    let (digits, shift) = match text.char_indices().last() {
+        Some((at, suffix)) if suffix.is_ascii_alphabetic() => {
+            let power = "KMGT".find(suffix.to_ascii_uppercase()).ok_or_else(bad)?;
+            (&text[..at], 10 * (power + 1))
+        }
+        _ => (text, 0),
+    };
+    let number: u64 = digits.parse().map_err(|_| bad())?;
+    number.checked_mul(1 << shift).filter(|n| *n < 1 << 63).ok_or_else(bad)
+}
+
+/// A whole number of at least `min`.
+pub(super) fn number(text: &str, min: usize) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|n| *n >= min);
+    number.ok_or_else(|| format!("{text}: not a whole number of at least {min}"))
+}
+
+/// Seconds above 0, with a fraction if need be.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|s| *s > 0.0);
+    let duration = seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
+    let duration = duration.filter(|d| !d.is_zero() && *d <= Duration::from_secs(3_155_760_000));
+    duration.ok_or_else(|| format!("{text}: not a number of seconds"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("65536", Some(65536)),
+            ("64M", Some(64 << 20)),
+            ("2g", Some(2 << 30)),
+            ("1T", Some(1 << 40)),
+            ("", None),
+            ("M", None),
+            ("1.5G", None),
+            ("-1", None),
+            ("64MB", None),
+            ("1X", None),
+            ("99999999T", None),
+        ] {
+            assert_eq!(size(text).ok(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn times() {
+        assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
+        for bad in ["0", "-1", "nan", "inf", "1e300", "x", ""] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The command line: one file for each command.
+
+mod bench;
+mod flags;
+mod serve;
+
+use lexopt::Arg;
+use std::fmt;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Why a command ends without success: what it says on stderr, and its exit status.
+#[derive(Debug)]
+struct Failure {
+    message: String,
+    status: u8,
+}
+
+impl Failure {
+    /// The command did not work out: exit status 1.
+    fn failed(message: impl fmt::Display) -> Self {
+        Failure { message: message.to_string(), status: 1 }
+    }
+
+    /// The command line is wrong: exit status 2.
+    fn usage(message: impl fmt::Display) -> Self {
+        Failure { message: message.to_string(), status: 2 }
+    }
+
+    /// There is no server: exit status 3.
+    fn no_connection(message: impl fmt::Display) -> Self {
+        Failure { message: message.to_string(), status: 3 }
+    }
+}
+
+type Outcome = Result<(), Failure>;
+
+struct Command {
+    name: &'static str,
+    what: &'static str,
+    run: fn(lexopt::Parser) -> Outcome,
+}
+
+const COMMANDS: [Command; 2] = [
+    Command { name: "serve", what: "share files with many clients", run: serve::run },
+    Command { name: "bench", what: "load a server and check every reply", run: bench::run },
+];
+
+/// The whole program `telefile`: reads the process's arguments and environment, does what they
+/// say, and returns the exit status: 0 done, 1 failed, 2 a wrong command line, 3 no connection.
+pub fn main() -> ExitCode {
+    match run(lexopt::Parser::from_env()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { message, status }) => {
+            let _ = writeln!(std::io::stderr(), "telefile: {message}");
+            ExitCode::from(status)
+        }
+    }
+}
+
+fn run(mut args: lexopt::Parser) -> Outcome {
+    let no_command = || Failure::usage("which command? see `telefile --help`");
+    match args.next().map_err(Failure::usage)?.ok_or_else(no_command)? {
+        Arg::Long("help") | Arg::Short('h') => say(&help()),
+        Arg::Long("version") | Arg::Short('V') => {
+            say(&format!("telefile {}\n", env!("CARGO_PKG_VERSION")))
+        }
+        Arg::Value(name) => match COMMANDS.iter().find(|c| name == c.name) {
+            Some(command) => (command.run)(args),
+            None => {
+                let name = name.to_string_lossy();
+                Err(Failure::usage(format!("no command `{name}`; see `telefile --help`")))
+            }
+        },
+        other => Err(Failure::usage(other.unexpected())),
+    }
+}
+
+fn help() -> String {
+    let mut text = "Named files that many clients share over a line of text.\n\n\
+                    usage: telefile COMMAND [OPTION]...\n       telefile --help | --version\n\n"
+        .to_string();
+    for command in &COMMANDS {
+        text += &format!("  {:<8}{}\n", command.name, command.what);
+    }
+    text += "\n`telefile COMMAND --help` tells the options of a command.\n\
+             Try it: `telefile serve`, and in another terminal `telnet localhost 8080`, then `help`.\n";
+    text
+}
+
+/// Prints to stdout. That nobody reads it is no failure.
+fn say(text: &str) -> Outcome {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    Ok(())
+}

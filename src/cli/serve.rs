@@ -1,0 +1,115 @@
+//! `telefile serve`: the server.
+
+use super::flags::{self, Flag, Takes, number, seconds, size};
+use super::{Failure, Outcome, say};
+use crate::net::Address;
+use crate::server::{Builder, Server, Token};
+use std::io::ErrorKind;
+use std::process;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+const FLAGS: [Flag<Builder>; 9] = [
+    Flag {
+        name: "listen",
+        takes: Takes::Many("ADDR"),
+        variable: "TELEFILE_LISTEN",
+        help: "HOST:PORT, [IPV6]:PORT or unix:PATH (127.0.0.1:8080); port 0: a free one",
+        set: |b, text| change(b, text.parse::<Address>(), Builder::listen),
+    },
+    Flag {
+        name: "connections",
+        takes: Takes::One("N"),
+        variable: "TELEFILE_CONNECTIONS",
+        help: "clients at once (4096); the system's default ends at about 16,300",
+        set: |b, text| change(b, number(text, 1), Builder::connections),
+    },
+    Flag {
+        name: "max-contents",
+        takes: Takes::One("BYTES"),
+        variable: "TELEFILE_MAX_CONTENTS",
+        help: "bytes of one file (64M)",
+        set: |b, text| change(b, size(text), Builder::max_contents),
+    },
+    Flag {
+        name: "max-memory",
+        takes: Takes::One("BYTES"),
+        variable: "TELEFILE_MAX_MEMORY",
+        help: "bytes of all files (half of the machine's, or of the cgroup's)",
+        set: |b, text| change(b, size(text), Builder::max_memory),
+    },
+    Flag {
+        name: "idle-timeout",
+        takes: Takes::One("SECS"),
+        variable: "TELEFILE_IDLE_TIMEOUT",
+        help: "a client that is silent for so long is closed (never)",
+        set: |b, text| change(b, seconds(text).map(Some), Builder::idle_timeout),
+    },
+    Flag {
+        name: "write-timeout",
+        takes: Takes::One("SECS"),
+        variable: "TELEFILE_WRITE_TIMEOUT",
+        help: "so is one that takes longer for a MiB of replies (30)",
+        set: |b, text| change(b, seconds(text), Builder::write_timeout),
+    },
+    Flag {
+        name: "token-file",
+        takes: Takes::One("FILE"),
+        variable: "TELEFILE_TOKEN_FILE",
+        help: "clients have to show the token in it: hello TOKEN",
+        set: |b, text| change(b, Token::from_file(text.as_ref()), Builder::token),
+    },
+    Flag {
+        name: "insecure",
+        takes: Takes::Nothing,
+        variable: "TELEFILE_INSECURE",
+        help: "listen for other machines without a token",
+        set: |b, _| change(b, Ok::<_, String>(true), Builder::insecure),
+    },
+    Flag {
+        name: "dedicated",
+        takes: Takes::Nothing,
+        variable: "TELEFILE_DEDICATED",
+        help: "this machine serves nothing else: more throughput, less for others",
+        set: |b, _| change(b, Ok::<_, String>(true), Builder::dedicated),
+    },
+];
+
+fn change<V, E: ToString>(
+    builder: &mut Builder,
+    value: Result<V, E>,
+    with: fn(Builder, V) -> Builder,
+) -> Result<(), String> {
+    let value = value.map_err(|e| e.to_string())?;
+    *builder = with(std::mem::take(builder), value);
+    Ok(())
+}
+
+pub(super) fn run(args: lexopt::Parser) -> Outcome {
+    let mut builder = Server::builder();
+    let what =
+        "share files with many clients until SIGINT or SIGTERM; RUST_LOG=debug shows each command";
+    if !flags::parse("serve", what, &FLAGS, args, &mut builder)? {
+        return Ok(());
+    }
+    env_logger::Builder::from_env(env_logger::Env::new().default_filter_or("info")).init();
+    let server = builder.bind().map_err(|e| match e.kind() {
+        ErrorKind::PermissionDenied if !e.to_string().contains("os error") => Failure::usage(e),
+        _ => Failure::failed(e),
+    })?;
+    let handle = server.handle();
+    let asked = AtomicBool::new(false);
+    let on_signal = move || {
+        if asked.swap(true, SeqCst) {
+            process::exit(130); // 128 + SIGINT, as a shell tells it
+        }
+        handle.stop();
+    };
+    ctrlc::set_handler(on_signal).map_err(Failure::failed)?;
+    let addresses: Vec<_> = server.addresses().iter().map(ToString::to_string).collect();
+    let addresses = addresses.join(" ");
+    let version = env!("CARGO_PKG_VERSION");
+    log::info!("telefile {version} on {addresses}, {}", server.limits());
+    say(&format!("telefile {version} listening on {addresses}\n"))?;
+    server.run();
+    Ok(())
+}

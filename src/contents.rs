@@ -1,0 +1,226 @@
+//! What is in a file, and the budget that all contents together must keep. Common words: they
+//! import nothing of this crate but the refusal.
+
+use crate::refusal::{Limit, Refusal};
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Spare bytes before a large value. The allocator begins a large block 16 bytes into a page, and
+/// the kernel's copy to a socket then trips over addresses that are equal modulo 4 KiB: 4.4 GB/s
+/// against 7.5 with the value 64 bytes further on.
+const SPARE_BYTES: usize = 64;
+const LARGE_BYTES: usize = 16 << 10;
+
+/// How far the memory of arriving contents runs ahead of the bytes that have arrived.
+const FIRST_AHEAD_BYTES: usize = 64 << 10;
+const MAX_AHEAD_BYTES: usize = 1 << 20;
+
+/// The bytes of a file. They never change; clones share them.
+///
+/// ```
+/// let contents = telefile::Contents::from(b"abcdef".as_slice());
+/// assert_eq!(&contents[..3], b"abc");
+/// ```
+#[derive(Clone)]
+pub struct Contents(Arc<Held>);
+
+struct Held {
+    bytes: Vec<u8>,
+    /// Where the value begins in `bytes`: 0 or [`SPARE_BYTES`].
+    start: usize,
+    /// Given back when the last clone goes.
+    _charge: Charge,
+}
+
+impl Deref for Contents {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.0.bytes[self.0.start..]
+    }
+}
+
+/// Contents that count in no budget.
+impl From<&[u8]> for Contents {
+    fn from(bytes: &[u8]) -> Self {
+        Contents(Arc::new(Held { bytes: bytes.to_vec(), start: 0, _charge: Charge::default() }))
+    }
+}
+
+impl fmt::Debug for Contents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Contents({} bytes)", self.len())
+    }
+}
+
+/// Contents on their way in: an announced length that a peer chose, and memory that is taken
+/// from the budget as bytes come, never from the announcement.
+pub struct Incoming {
+    bytes: Vec<u8>,
+    start: usize,
+    announced: usize,
+    charge: Charge,
+}
+
+impl Incoming {
+    /// Waits for `announced` bytes. Takes no memory yet.
+    pub fn new(announced: usize, budget: &Arc<Budget>) -> Self {
+        let start = if announced < LARGE_BYTES { 0 } else { SPARE_BYTES };
+        Incoming { bytes: Vec::new(), start, announced, charge: Charge::none(budget) }
+    }
+
+    /// How many bytes are still to come.
+    pub fn missing(&self) -> usize {
+        self.announced - self.arrived()
+    }
+
+    fn arrived(&self) -> usize {
+        self.bytes.len().saturating_sub(self.start)
+    }
+
+    /// The bytes so far, to append up to `missing` more; there is room for some of them.
+    ///
+    /// # Errors
+    /// [`Limit::Memory`] when the budget has no more to give.
+    pub fn room(&mut self) -> Result<&mut Vec<u8>, Refusal> {
+        if self.bytes.len() == self.bytes.capacity() {
+            let ahead =
+                self.arrived().clamp(FIRST_AHEAD_BYTES, MAX_AHEAD_BYTES).min(self.missing());
+            self.charge.grow(ahead as u64)?;
+            let spare = self.start.saturating_sub(self.bytes.len());
+            if self.bytes.try_reserve_exact(spare + ahead).is_err() {
+                return Err(Refusal::Limit(Limit::Memory, self.charge.max()));
+            }
+            if self.bytes.is_empty() {
+                self.bytes.resize(self.start, 0);
+            }
+        }
+        Ok(&mut self.bytes)
+    }
+
+    /// All has arrived.
+    pub fn finish(self) -> Contents {
+        debug_assert_eq!(self.missing(), 0);
+        Contents(Arc::new(Held { bytes: self.bytes, start: self.start, _charge: self.charge }))
+    }
+}
+
+/// A maximum of bytes that many threads share.
+#[derive(Debug)]
+pub struct Budget {
+    used: AtomicU64,
+    max: u64,
+}
+
+impl Budget {
+    /// A budget of `max` bytes.
+    pub fn new(max: u64) -> Arc<Self> {
+        Arc::new(Budget { used: AtomicU64::new(0), max })
+    }
+
+    /// Bytes in use.
+    pub fn used(&self) -> u64 {
+        self.used.load(Relaxed)
+    }
+
+    /// The maximum.
+    pub fn max(&self) -> u64 {
+        self.max
+    }
+}
+
+/// Bytes taken from a [`Budget`], given back on drop.
+#[derive(Debug, Default)]
+pub struct Charge {
+    budget: Option<Arc<Budget>>,
+    bytes: u64,
+}
+
+impl Charge {
+    /// Nothing yet, to [`grow`](Charge::grow).
+    pub fn none(budget: &Arc<Budget>) -> Self {
+        Charge { budget: Some(budget.clone()), bytes: 0 }
+    }
+
+    fn max(&self) -> u64 {
+        self.budget.as_ref().map_or(u64::MAX, |b| b.max)
+    }
+
+    /// Takes more.
+    ///
+    /// # Errors
+    /// [`Limit::Memory`] if that would be over the maximum; nothing is taken then.
+    pub fn grow(&mut self, bytes: u64) -> Result<(), Refusal> {
+        let Some(budget) = &self.budget else { return Ok(()) };
+        let add = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= budget.max);
+        match budget.used.fetch_update(Relaxed, Relaxed, add) {
+            Ok(_) => self.bytes += bytes,
+            Err(_) => return Err(Refusal::Limit(Limit::Memory, budget.max)),
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        if let Some(budget) = &self.budget {
+            budget.used.fetch_sub(self.bytes, Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrive(announced: usize, step: usize, budget: &Arc<Budget>) -> Result<Contents, Refusal> {
+        let mut incoming = Incoming::new(announced, budget);
+        let mut next = 0;
+        while incoming.missing() > 0 {
+            let missing = incoming.missing();
+            let room = incoming.room()?;
+            let n = step.min(missing).min(room.capacity() - room.len());
+            room.extend((next..next + n).map(|i| i as u8));
+            next += n;
+            let ahead = budget.used() - next as u64;
+            assert!(ahead <= MAX_AHEAD_BYTES as u64, "{ahead} bytes ahead");
+        }
+        Ok(incoming.finish())
+    }
+
+    #[test]
+    fn what_arrives_is_what_is_held_and_counted_until_the_last_clone_goes() {
+        let budget = Budget::new(64 << 20);
+        for announced in [0, 1, 100, LARGE_BYTES - 1, LARGE_BYTES, 65_536, 65_537, 3_000_001] {
+            for step in [7_001, 1 << 20] {
+                let contents = arrive(announced, step, &budget).unwrap();
+                assert!(contents.iter().enumerate().all(|(i, b)| *b == i as u8));
+                assert_eq!(contents.len(), announced);
+                let clone = contents.clone();
+                drop(contents);
+                assert_eq!(budget.used(), announced as u64);
+                drop(clone);
+                assert_eq!(budget.used(), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn an_announcement_takes_no_memory() {
+        let budget = Budget::new(1 << 30);
+        let mut incoming = Incoming::new(1 << 29, &budget);
+        assert_eq!(budget.used(), 0);
+        incoming.room().unwrap();
+        assert_eq!(budget.used(), FIRST_AHEAD_BYTES as u64);
+    }
+
+    #[test]
+    fn over_the_budget_is_refused_and_given_back() {
+        let budget = Budget::new(100_000);
+        let refusal = arrive(100_001, 1_000, &budget).unwrap_err();
+        assert_eq!(refusal, Refusal::Limit(Limit::Memory, 100_000));
+        assert_eq!(budget.used(), 0);
+        assert_eq!(arrive(100_000, 1_000, &budget).unwrap().len(), 100_000);
+    }
+}

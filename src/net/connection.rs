@@ -1,0 +1,226 @@
+//! A stream with a buffer for each direction. What is to be sent is collected, so that a batch of
+//! requests costs one receive and one send.
+
+use super::lines::Lines;
+use super::stream::{Stream, timed_out};
+use std::io::{self, ErrorKind, IoSlice};
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// More than this is not collected, but sent.
+const MAX_COLLECTED_BYTES: usize = 64 << 10;
+
+/// Contents of this size and more are sent from where they are. Below, one copy is cheaper than a
+/// second part.
+const MIN_DIRECT_BYTES: usize = 16 << 10;
+
+/// An idle connection keeps no larger output buffer.
+const MAX_RESTING_BYTES: usize = 4 << 10;
+
+/// A buffer that a burst has enlarged is given back after this long without a byte.
+const REST: Duration = Duration::from_secs(1);
+
+/// A buffered stream of lines and counted bytes, both ways.
+///
+/// Every wait for the peer goes through one function that first sends all that is owed, for the
+/// peer may be waiting for exactly that. Half a line in the buffer counts as nothing: it may never
+/// be finished.
+#[derive(Debug)]
+pub struct Connection {
+    stream: Arc<Stream>,
+    input: Lines,
+    output: Vec<u8>,
+    write_timeout: Duration,
+    deadline: Option<Instant>,
+    yields: bool,
+}
+
+impl Connection {
+    /// Wraps `stream`, for lines of fewer than `max_line_bytes` bytes.
+    pub fn new(stream: Arc<Stream>, max_line_bytes: usize, write_timeout: Duration) -> Self {
+        let input = Lines::new(max_line_bytes);
+        Connection {
+            stream,
+            input,
+            output: Vec::new(),
+            write_timeout,
+            deadline: None,
+            yields: false,
+        }
+    }
+
+    /// The stream below.
+    pub fn stream(&self) -> &Arc<Stream> {
+        &self.stream
+    }
+
+    /// Until when something has to come, however little comes meanwhile; `None` is for ever.
+    pub fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+    }
+
+    /// Whether to let other threads run before each receive, so that a batch of clients is served
+    /// for each switch of the processor. For a machine that does nothing else.
+    pub fn set_yields(&mut self, yields: bool) {
+        self.yields = yields;
+    }
+
+    /// Reads the next line into `line`, without its end; false at the end of the stream.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidData`] for a line that is too long or has a CR inside,
+    /// [`ErrorKind::UnexpectedEof`] if the stream ends inside a line, and those of the stream.
+    pub fn read_line(&mut self, line: &mut Vec<u8>) -> io::Result<bool> {
+        while !self.input.next_line(line)? {
+            if self.fill()? == 0 {
+                return if self.input.data().is_empty() { Ok(false) } else { Err(ended("a line")) };
+            }
+        }
+        Ok(true)
+    }
+
+    /// Appends what comes next to `contents`, at least a byte and no more than its spare capacity,
+    /// which must not be empty. Much is received right where it belongs, little by the buffer, for
+    /// there the line end and the next request come with it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnexpectedEof`], and those of the stream.
+    pub fn read_contents(&mut self, contents: &mut Vec<u8>) -> io::Result<()> {
+        let wanted = contents.capacity() - contents.len();
+        if self.input.data().is_empty() {
+            let direct = wanted >= MIN_DIRECT_BYTES;
+            let received = if direct { self.fill_spare(contents)? } else { self.fill()? };
+            if received == 0 {
+                return Err(ended("contents"));
+            }
+            if direct {
+                return Ok(());
+            }
+        }
+        let here = self.input.data();
+        let n = here.len().min(wanted);
+        contents.extend_from_slice(&here[..n]);
+        self.input.consume(n);
+        Ok(())
+    }
+
+    /// Reads `numbytes` bytes and drops them.
+    pub fn skip(&mut self, mut numbytes: u64) -> io::Result<()> {
+        loop {
+            let here = self.input.data().len();
+            let n = here.min(usize::try_from(numbytes).unwrap_or(here));
+            self.input.consume(n);
+            numbytes -= n as u64;
+            if numbytes == 0 {
+                return Ok(());
+            }
+            if self.fill()? == 0 {
+                return Err(ended("contents"));
+            }
+        }
+    }
+
+    /// Reads the line end that has to follow contents.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidData`] if something else comes, [`ErrorKind::UnexpectedEof`].
+    pub fn read_line_end(&mut self) -> io::Result<()> {
+        while !self.input.line_end()? {
+            if self.fill()? == 0 {
+                return Err(ended("contents"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where to append what is to be sent. It goes out before the next wait for the peer.
+    pub fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.output
+    }
+
+    /// Sends what was collected, if it has become much.
+    pub fn relieve(&mut self) -> io::Result<()> {
+        if self.output.len() < MAX_COLLECTED_BYTES { Ok(()) } else { self.flush() }
+    }
+
+    /// Sends `contents` and a line end after what was collected. Large contents are not copied.
+    pub fn send_contents(&mut self, contents: &[u8]) -> io::Result<()> {
+        if contents.len() < MIN_DIRECT_BYTES {
+            self.output.extend_from_slice(contents);
+            self.output.extend_from_slice(b"\r\n");
+            return self.relieve();
+        }
+        let parts = &mut [&self.output, contents, b"\r\n"].map(IoSlice::new);
+        self.stream.send_all(parts, self.write_timeout)?;
+        self.output.clear();
+        Ok(())
+    }
+
+    /// Sends all that was collected.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TimedOut`] if the peer does not take it, and those of the stream.
+    pub fn flush(&mut self) -> io::Result<()> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        self.stream.send_all(&mut [IoSlice::new(&self.output)], self.write_timeout)?;
+        self.output.clear();
+        Ok(())
+    }
+
+    /// Receives once; 0 is the end of the stream.
+    fn fill(&mut self) -> io::Result<usize> {
+        self.before_receive()?;
+        let n = self.stream.receive(self.input.room())?;
+        self.input.received(n);
+        Ok(n)
+    }
+
+    fn fill_spare(&mut self, contents: &mut Vec<u8>) -> io::Result<usize> {
+        self.before_receive()?;
+        self.stream.receive_spare(contents)
+    }
+
+    /// The one door to every wait for the peer.
+    fn before_receive(&mut self) -> io::Result<()> {
+        self.flush()?;
+        if let Some(deadline) = self.deadline
+            && !self.stream.wait_readable(deadline)?
+        {
+            return Err(timed_out("the peer did not say who it is in time"));
+        }
+        let oversized = self.input.is_oversized() || self.output.capacity() > MAX_RESTING_BYTES;
+        if oversized && !self.stream.wait_readable(Instant::now() + REST)? {
+            self.input.shrink();
+            self.output = Vec::new();
+        }
+        if self.yields {
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+
+    /// Sends what is owed and ends the connection so that it arrives: see [`Stream::linger`].
+    pub fn close(mut self, linger: Duration, linger_bytes: usize) -> io::Result<()> {
+        self.flush()?;
+        self.stream.linger(linger, linger_bytes);
+        Ok(())
+    }
+
+    /// Ends a connection whose read side [was shut](Stream::shutdown) from this end. A peer in the
+    /// middle of something still sends: that is dropped for `linger`.
+    pub fn close_stopped(mut self, inside: bool, linger: Duration) -> io::Result<()> {
+        self.flush()?;
+        self.stream.shutdown(Shutdown::Write);
+        if inside || !self.input.data().is_empty() {
+            self.stream.drain(linger);
+        }
+        Ok(())
+    }
+}
+
+fn ended(inside: &str) -> io::Error {
+    io::Error::new(ErrorKind::UnexpectedEof, format!("the stream ended inside {inside}"))
+}

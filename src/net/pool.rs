@@ -1,0 +1,168 @@
+//! A crew of threads that grows with the work: an idle one takes the next job, or one is made, up
+//! to a maximum. A fixed crew would starve: people leave telnet sessions open.
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::thread;
+use std::time::Duration;
+
+/// A thread that had no job for so long ends. Making one costs five times as much as keeping it
+/// between two connections.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Threads that do jobs of one kind. When it is dropped, the idle threads end.
+pub struct Pool<J> {
+    jobs: Sender<J>,
+    crew: Arc<Crew<J>>,
+}
+
+struct Crew<J> {
+    queue: Receiver<J>,
+    work: Box<dyn Fn(&J) + Send + Sync>,
+    /// Jobs that are queued or being done.
+    seats: AtomicUsize,
+    /// Threads that wait for a job and that no queued job has claimed: each job in the queue has a
+    /// thread of its own on its way.
+    idle: AtomicUsize,
+    max: usize,
+    name: String,
+    stack_bytes: usize,
+}
+
+impl<J: Send + 'static> Pool<J> {
+    /// A pool of at most `max` threads, all of them called `name`. None is made yet.
+    ///
+    /// A job's seat is free again before the job is dropped: who is told by the drop of one
+    /// connection may make the next.
+    pub fn new(
+        name: &str,
+        max: usize,
+        stack_bytes: usize,
+        work: impl Fn(&J) + Send + Sync + 'static,
+    ) -> Self {
+        let (jobs, queue) = unbounded();
+        let (seats, idle) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let (work, name) = (Box::new(work), name.to_string());
+        Pool { jobs, crew: Arc::new(Crew { queue, work, seats, idle, max, name, stack_bytes }) }
+    }
+
+    /// Has a thread do `job`.
+    ///
+    /// # Errors
+    /// Gives the job back if as many are in hand as there may be, or no thread can be made.
+    pub fn submit(&self, job: J) -> Result<(), J> {
+        let crew = &self.crew;
+        if !take(&crew.seats, |n| (n < crew.max).then_some(n + 1)) {
+            return Err(job);
+        }
+        if !crew.claim_idle() && !crew.hire() {
+            crew.seats.fetch_sub(1, SeqCst);
+            return Err(job);
+        }
+        self.jobs.send(job).map_err(|unsent| unsent.0)
+    }
+
+    /// How many jobs are queued or being done.
+    pub fn seats(&self) -> usize {
+        self.crew.seats.load(SeqCst)
+    }
+}
+
+impl<J: Send + 'static> Crew<J> {
+    fn hire(self: &Arc<Self>) -> bool {
+        let crew = self.clone();
+        let thread = thread::Builder::new().name(self.name.clone()).stack_size(self.stack_bytes);
+        // It takes its job from the queue: a closure with the job in it would be lost on failure.
+        match thread.spawn(move || crew.run()) {
+            Ok(_) => true,
+            Err(e) => {
+                log::warn!("no thread for {}: {e}", self.name);
+                false
+            }
+        }
+    }
+
+    fn run(&self) {
+        let mut next = self.queue.recv().ok();
+        while let Some(job) = next {
+            if catch_unwind(AssertUnwindSafe(|| (self.work)(&job))).is_err() {
+                log::error!("a thread of {} panicked; its connection ends", self.name);
+            }
+            self.idle.fetch_add(1, SeqCst);
+            self.seats.fetch_sub(1, SeqCst);
+            drop(job);
+            next = self.wait();
+        }
+    }
+
+    /// The next job, or `None` when this thread should end.
+    fn wait(&self) -> Option<J> {
+        match self.queue.recv_timeout(IDLE_TIMEOUT) {
+            Ok(job) => Some(job),
+            // Somebody who counted on this thread has claimed it: a job is on its way.
+            Err(RecvTimeoutError::Timeout) if !self.claim_idle() => self.queue.recv().ok(),
+            Err(_) => None,
+        }
+    }
+
+    fn claim_idle(&self) -> bool {
+        take(&self.idle, |n| n.checked_sub(1))
+    }
+}
+
+fn take(count: &AtomicUsize, change: impl Fn(usize) -> Option<usize>) -> bool {
+    count.fetch_update(SeqCst, SeqCst, change).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+
+    const STACK: usize = 64 << 10;
+
+    #[test]
+    fn silent_jobs_do_not_stop_the_next() {
+        let meet = Arc::new(Barrier::new(51));
+        let at = meet.clone();
+        let pool = Pool::new("test", 100, STACK, move |_: &u32| {
+            at.wait();
+        });
+        for i in 0..50 {
+            pool.submit(i).unwrap();
+        }
+        meet.wait(); // 50 jobs were being done at once
+    }
+
+    #[test]
+    fn over_the_maximum_the_job_comes_back_and_a_seat_is_free_before_the_job_is_dropped() {
+        /// Lasts until told to go; its drop is seen as the end of the second channel.
+        type Job = (Receiver<()>, Sender<()>);
+        let pool = Pool::new("test", 1, STACK, |job: &Job| assert!(job.0.recv().is_ok()));
+        for _ in 0..1000 {
+            let ((go, told), (alive, ended)) = (unbounded(), unbounded::<()>());
+            assert!(pool.submit((told.clone(), alive.clone())).is_ok());
+            assert!(pool.submit((told, alive)).is_err());
+            go.send(()).unwrap();
+            assert!(ended.recv().is_err());
+        }
+    }
+
+    #[test]
+    fn a_panic_takes_no_seat_with_it() {
+        let (done, seen) = unbounded();
+        let pool = Pool::new("test", 4, STACK, move |n: &usize| {
+            done.send(*n).unwrap();
+            assert!(*n % 2 == 0, "odd");
+        });
+        for n in 0..100 {
+            let mut job = Err(n);
+            while let Err(n) = job {
+                job = pool.submit(n);
+            }
+        }
+        assert_eq!(seen.iter().take(100).count(), 100);
+    }
+}

@@ -1,0 +1,73 @@
+//! Why a request was not done: one variant for each fate, one reply line each. A common word:
+//! imports nothing of this crate.
+
+/// A request that was refused. Nothing changed because of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// `ERR_CMD_ERR`: malformed, but where it ends is known, so the next request can be found.
+    Malformed,
+    /// `ERR_CMD_ERR`: malformed, and nobody knows where the next request begins.
+    OutOfStep,
+    /// `ERR_FILE_NOT_FOUND`
+    NotFound,
+    /// `ERR_VERSION <current>`: the file is at this version; 0 is absent.
+    Version(u64),
+    /// `ERR_BAD_FD`: a descriptor that this connection has not opened.
+    BadDescriptor,
+    /// `ERR_DENIED`: no token was given yet.
+    Denied,
+    /// `ERR_DENIED`: the token is not the server's.
+    WrongToken,
+    /// `ERR_LIMIT <what> <maximum>`
+    Limit(Limit, u64),
+    /// `ERR_INTERNAL`: the server's fault.
+    Internal,
+}
+
+/// What a limit is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Bytes of one file.
+    Contents,
+    /// Bytes of all files.
+    Memory,
+    /// Clients at once.
+    Connections,
+}
+
+impl Limit {
+    /// All of them.
+    pub const ALL: [Limit; 3] = [Limit::Contents, Limit::Memory, Limit::Connections];
+
+    /// As it stands in a reply, and in `stats`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Limit::Contents => "contents",
+            Limit::Memory => "memory",
+            Limit::Connections => "connections",
+        }
+    }
+}
+
+impl Refusal {
+    /// The first word of the reply.
+    pub fn word(self) -> &'static str {
+        match self {
+            Refusal::Malformed | Refusal::OutOfStep => "ERR_CMD_ERR",
+            Refusal::NotFound => "ERR_FILE_NOT_FOUND",
+            Refusal::Version(_) => "ERR_VERSION",
+            Refusal::BadDescriptor => "ERR_BAD_FD",
+            Refusal::Denied | Refusal::WrongToken => "ERR_DENIED",
+            Refusal::Limit(..) => "ERR_LIMIT",
+            Refusal::Internal => "ERR_INTERNAL",
+        }
+    }
+
+    /// Whether the connection ends after this reply.
+    pub fn closes(self) -> bool {
+        matches!(
+            self,
+            Refusal::OutOfStep | Refusal::WrongToken | Refusal::Limit(Limit::Connections, _)
+        )
+    }
+}

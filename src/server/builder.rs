@@ -1,0 +1,166 @@
+//! A server's settings, and the way from them to bound sockets.
+
+use super::{Handle, Server, Shared, Token, system};
+use crate::contents::Budget;
+use crate::files::{Clock, Table};
+use crate::net::{Address, Listener};
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How many clients at once, if nothing else is said.
+pub const DEFAULT_CONNECTIONS: usize = 4096;
+/// Bytes of one file.
+pub const DEFAULT_MAX_CONTENTS: u64 = 64 << 20;
+/// How long a client may take for a mebibyte of replies.
+pub const DEFAULT_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Address space for each thread, not memory: what is used is two pages while a client is idle.
+const DEFAULT_STACK_BYTES: usize = 512 << 10;
+
+/// Describes a server. What is not said is as the defaults of `telefile serve`.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Builder {
+    listen: Vec<Address>,
+    connections: usize,
+    max_contents: u64,
+    max_memory: Option<u64>,
+    idle_timeout: Option<Duration>,
+    write_timeout: Duration,
+    token: Option<Token>,
+    insecure: bool,
+    dedicated: bool,
+    stack_bytes: usize,
+    clock: Clock,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Builder {
+            listen: Vec::new(),
+            connections: DEFAULT_CONNECTIONS,
+            max_contents: DEFAULT_MAX_CONTENTS,
+            max_memory: None,
+            idle_timeout: None,
+            write_timeout: DEFAULT_WRITE_TIMEOUT,
+            token: None,
+            insecure: false,
+            dedicated: false,
+            stack_bytes: DEFAULT_STACK_BYTES,
+            clock: Clock::system(),
+        }
+    }
+}
+
+impl Builder {
+    /// Adds an address to listen on; without any it is `127.0.0.1:8080`.
+    pub fn listen(mut self, address: Address) -> Self {
+        self.listen.push(address);
+        self
+    }
+
+    /// How many clients may be connected at once.
+    pub fn connections(mut self, max: usize) -> Self {
+        self.connections = max;
+        self
+    }
+
+    /// The largest contents of a file, in bytes.
+    pub fn max_contents(mut self, bytes: u64) -> Self {
+        self.max_contents = bytes;
+        self
+    }
+
+    /// What all files together may take, in bytes: contents, from their arrival on, and for each
+    /// file its name and 100 bytes. By default half of the memory that the process may use.
+    pub fn max_memory(mut self, bytes: u64) -> Self {
+        self.max_memory = Some(bytes);
+        self
+    }
+
+    /// How long a client may be silent while its next command or contents are awaited; `None`, the
+    /// default, is for ever.
+    pub fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
+    /// How long a client may take for each mebibyte of replies.
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.write_timeout = timeout;
+        self
+    }
+
+    /// What every client has to show with `hello` within 10 s.
+    pub fn token(mut self, token: Token) -> Self {
+        self.token = Some(token);
+        self
+    }
+
+    /// Allows an address that other machines can reach without a token.
+    pub fn insecure(mut self, insecure: bool) -> Self {
+        self.insecure = insecure;
+        self
+    }
+
+    /// For a machine that serves nothing else: a thread lets the others run before it waits, so
+    /// that more clients are served for each switch of the processor. Beside busy programs it
+    /// costs a third of the throughput.
+    pub fn dedicated(mut self, dedicated: bool) -> Self {
+        self.dedicated = dedicated;
+        self
+    }
+
+    /// The stack of each thread, in bytes of address space. 512 KiB by default.
+    pub fn stack_bytes(mut self, bytes: usize) -> Self {
+        self.stack_bytes = bytes;
+        self
+    }
+
+    /// The clock of expiry; a test moves one by hand.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Binds all addresses. Clients can connect from then on; they are served by [`Server::run`].
+    ///
+    /// Raises the process's soft limit of open files, if the connections need that.
+    ///
+    /// # Errors
+    /// [`ErrorKind::PermissionDenied`] for an address that other machines can reach, without a
+    /// token and without [`insecure`](Builder::insecure). Those of the sockets, with the address.
+    pub fn bind(mut self) -> io::Result<Server> {
+        if self.listen.is_empty() {
+            self.listen.push("127.0.0.1:8080".parse()?);
+        }
+        let open = self.listen.iter().find(|a| !a.is_private());
+        if let Some(address) = open
+            && self.token.is_none()
+            && !self.insecure
+        {
+            let why = "other machines can reach it: give --token-file, or --insecure to allow that";
+            return Err(io::Error::new(ErrorKind::PermissionDenied, format!("{address}: {why}")));
+        }
+        system::make_room_for(self.connections);
+        let listeners: Vec<_> = self.listen.iter().map(Listener::bind).collect::<Result<_, _>>()?;
+        let budget = Budget::new(self.max_memory.unwrap_or_else(system::default_max_memory));
+        let (stop, stopped) = crossbeam_channel::bounded(1);
+        let shared = Shared {
+            table: Table::new(self.clock, budget.clone(), system::draw_epoch()?),
+            budget,
+            doors: Default::default(),
+            refused: Default::default(),
+            max_contents: self.max_contents,
+            max_connections: self.connections,
+            idle_timeout: self.idle_timeout,
+            write_timeout: self.write_timeout,
+            token: self.token,
+            dedicated: self.dedicated,
+            stack_bytes: self.stack_bytes,
+            started: Instant::now(),
+        };
+        Ok(Server { listeners, shared: Arc::new(shared), handle: Handle(stop), stopped })
+    }
+}

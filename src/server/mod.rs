@@ -1,0 +1,218 @@
+//! JOINS: the only place that knows streams, requests and files together.
+
+mod builder;
+mod dispatch;
+mod doors;
+mod session;
+mod stats;
+mod system;
+mod token;
+
+pub use builder::{Builder, DEFAULT_CONNECTIONS, DEFAULT_MAX_CONTENTS, DEFAULT_WRITE_TIMEOUT};
+pub use system::default_max_memory;
+pub use token::Token;
+
+use crate::contents::Budget;
+use crate::files::Table;
+use crate::net::{Address, Connection, Listener, Pool, Stream};
+use crate::refusal::{Limit, Refusal};
+use crate::wire::{MAX_LINE_BYTES, Reply};
+use crossbeam_channel::{Receiver, Sender};
+use doors::Doors;
+use session::Session;
+use stats::Refused;
+use std::io::ErrorKind;
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long after `stop` clients may take to get what they are owed; then they are cut off.
+const CUT_OFF: Duration = Duration::from_millis(1000);
+/// How long after `stop` the server lets go of what still hangs.
+const LET_GO: Duration = Duration::from_millis(1500);
+
+/// So many refused connections are told why, at once; more are closed without a word.
+const SPARE_SEATS: usize = 16;
+/// What a client that is shown out may still send, so that it gets the last reply.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 1 << 20;
+
+/// A server that is bound and not running yet.
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use telefile::net::Address;
+///
+/// let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
+/// let Address::Tcp(address) = server.addresses()[0].clone() else { unreachable!() };
+/// let handle = server.handle();
+/// let running = std::thread::spawn(|| server.run());
+///
+/// let mut client = std::net::TcpStream::connect(address)?;
+/// client.write_all(b"write foo 6\r\nabcdef\r\nquit\r\n")?;
+/// let mut replies = String::new();
+/// client.read_to_string(&mut replies)?;
+/// assert_eq!(replies, "OK 1\r\n");
+///
+/// handle.stop();
+/// running.join().unwrap();
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    listeners: Vec<Listener>,
+    shared: Arc<Shared>,
+    handle: Handle,
+    stopped: Receiver<()>,
+}
+
+/// Stops a server from anywhere.
+#[derive(Clone, Debug)]
+pub struct Handle(Sender<()>);
+
+impl Handle {
+    /// Asks the server to end: [`Server::run`] returns within 1.5 s. Clients get the replies to
+    /// what was executed; what they send from now on is not executed.
+    pub fn stop(&self) {
+        let _ = self.0.try_send(()); // full: somebody has asked before
+    }
+}
+
+/// What every session sees.
+#[derive(Debug)]
+struct Shared {
+    table: Table,
+    budget: Arc<Budget>,
+    doors: Doors,
+    refused: Refused,
+    max_contents: u64,
+    max_connections: usize,
+    idle_timeout: Option<Duration>,
+    write_timeout: Duration,
+    token: Option<Token>,
+    dedicated: bool,
+    stack_bytes: usize,
+    started: Instant,
+}
+
+impl Server {
+    /// A server to be described and bound.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Where it listens, with the ports that the system chose.
+    pub fn addresses(&self) -> Vec<&Address> {
+        self.listeners.iter().map(Listener::address).collect()
+    }
+
+    /// The limits that matter, in words.
+    pub fn limits(&self) -> String {
+        let Shared { max_connections, max_contents, budget, token, .. } = &*self.shared;
+        let token = if token.is_some() { "a token" } else { "no token" };
+        let memory = budget.max();
+        format!(
+            "{max_connections} connections, {max_contents} bytes a file, {memory} in all, {token}"
+        )
+    }
+
+    /// What stops it.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Serves until [`Handle::stop`]. Returns within 1.5 s after that, also if clients take
+    /// longer.
+    pub fn run(self) {
+        let Server { listeners, shared, stopped, .. } = self;
+        let sessions = {
+            let shared = shared.clone();
+            Pool::new("session", shared.max_connections, shared.stack_bytes, {
+                move |stream: &Arc<Stream>| shared.serve(stream)
+            })
+        };
+        let spare = {
+            let shared = shared.clone();
+            Pool::new("refusal", SPARE_SEATS, shared.stack_bytes, {
+                move |stream: &Arc<Stream>| shared.turn_away(stream)
+            })
+        };
+        thread::scope(|scope| {
+            for listener in &listeners {
+                scope.spawn(|| shared.accept_loop(listener, &sessions, &spare));
+            }
+            scope.spawn(|| shared.table.sweep());
+            let _ = stopped.recv(); // a handle lives in `self`, so this waits for stop
+            let since = Instant::now();
+            log::info!("stopping, {} connections", sessions.seats());
+            shared.doors.close();
+            listeners.iter().for_each(Listener::close);
+            shared.table.close();
+            shared.doors.shut_all(Shutdown::Read);
+            shared.doors.wait_empty(since + CUT_OFF);
+            shared.doors.shut_all(Shutdown::Both);
+            shared.doors.wait_empty(since + LET_GO);
+        });
+    }
+}
+
+impl Shared {
+    /// Takes connections until the doors close. An error is never the end of it: most concern one
+    /// connection, and those that do not (no file descriptor is left) pass.
+    fn accept_loop(
+        &self,
+        listener: &Listener,
+        sessions: &Pool<Arc<Stream>>,
+        spare: &Pool<Arc<Stream>>,
+    ) {
+        const PAUSE: Duration = Duration::from_millis(10);
+        const MAX_PAUSE: Duration = Duration::from_millis(640);
+        let mut pause = PAUSE;
+        loop {
+            let accepted = listener.accept();
+            if self.doors.closed() {
+                return;
+            }
+            match accepted {
+                Ok(stream) => {
+                    pause = PAUSE;
+                    // Over the maximum: told so if a spare seat is free, else closed by the drop.
+                    let _ = sessions.submit(Arc::new(stream)).or_else(|s| spare.submit(s));
+                }
+                Err(e)
+                    if [ErrorKind::ConnectionAborted, ErrorKind::Interrupted]
+                        .contains(&e.kind()) => {}
+                Err(e) => {
+                    log::warn!("cannot accept on {}: {e}", listener.address());
+                    self.doors.wait_closed(Instant::now() + pause);
+                    pause = (pause * 2).min(MAX_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// One connection, on a thread of the pool.
+    fn serve(&self, stream: &Arc<Stream>) {
+        let Some(pass) = self.doors.enter(stream) else { return };
+        log::info!("{stream} connected");
+        match Session::new(self, pass.client(), stream).run() {
+            Ok(()) => log::info!("{stream} left"),
+            Err(e) => log::info!("{stream} left: {e}"),
+        }
+    }
+
+    /// One connection over the maximum.
+    fn turn_away(&self, stream: &Arc<Stream>) {
+        let refusal = Refusal::Limit(Limit::Connections, self.max_connections as u64);
+        self.refused.count(refusal);
+        log::warn!("{stream} refused: {} connections are the limit", self.max_connections);
+        let mut connection = self.connection(stream);
+        Reply::Refused(refusal).write_to(connection.output());
+        let _ = connection.close(LINGER, LINGER_BYTES);
+    }
+
+    fn connection(&self, stream: &Arc<Stream>) -> Connection {
+        Connection::new(stream.clone(), MAX_LINE_BYTES, self.write_timeout)
+    }
+}

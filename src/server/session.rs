@@ -1,0 +1,200 @@
+//! The life of one connection. If you read one file of this program, read this one.
+
+use super::dispatch::Answer;
+use super::doors::ClientId;
+use super::{LINGER, LINGER_BYTES, Shared};
+use crate::contents::{Contents, Incoming};
+use crate::net::{Connection, Stream};
+use crate::refusal::{Limit, Refusal};
+use crate::wire::{FileRef, Malformed, Reply, Request, is_blank};
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a client may take to show its token, where one is asked for.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a client in the middle of something is drained when the server stops.
+const STOP_LINGER: Duration = Duration::from_millis(200);
+
+/// What one client and its connection are to the server.
+pub(super) struct Session<'a> {
+    pub(super) server: &'a Shared,
+    /// Whether it may do more than `hello`, `help` and `quit`.
+    pub(super) admitted: bool,
+    client: ClientId,
+    connection: Connection,
+}
+
+/// What comes after a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Request,
+    /// The client asked for the end, or it is out of step.
+    Close,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(server: &'a Shared, client: ClientId, stream: &Arc<Stream>) -> Self {
+        let mut connection = server.connection(stream);
+        connection.set_yields(server.dedicated);
+        Session { server, admitted: server.token.is_none(), client, connection }
+    }
+
+    /// Reads requests and answers them, until the client has enough or does what nobody can follow.
+    ///
+    /// # Errors
+    /// Those of the stream: the client is gone, or was silent, or does not take its replies.
+    pub(super) fn run(mut self) -> io::Result<()> {
+        if !self.admitted {
+            self.connection.set_deadline(Some(Instant::now() + HELLO_TIMEOUT));
+        }
+        if self.server.idle_timeout.is_some() {
+            self.connection.stream().set_idle_timeout(self.server.idle_timeout)?;
+        }
+        let mut line = Vec::new();
+        let mut next = Ok(Next::Request);
+        while let Ok(Next::Request) = next
+            && !self.server.doors.closed()
+        {
+            next = match self.connection.read_line(&mut line) {
+                Ok(true) => self.answer(&line),
+                Ok(false) => return self.connection.flush(),
+                Err(e) => Err(e),
+            };
+            // Out of step, in a line or behind contents. What was asked before is still answered.
+            if let Err(e) = &next
+                && e.kind() == ErrorKind::InvalidData
+            {
+                log::debug!("{}: {e}", self.connection.stream());
+                next = self.refuse(Refusal::OutOfStep);
+            }
+        }
+        if self.server.doors.closed() {
+            return self.connection.close_stopped(next.is_err(), STOP_LINGER);
+        }
+        next?;
+        self.connection.close(LINGER, LINGER_BYTES)
+    }
+
+    /// Answers one line, and the contents that follow it.
+    fn answer(&mut self, line: &[u8]) -> io::Result<Next> {
+        if is_blank(line) {
+            return Ok(Next::Request);
+        }
+        let request = match Request::parse(line) {
+            Ok(request) => request,
+            Err(Malformed::OutOfStep) => return self.refuse(Refusal::OutOfStep),
+            Err(Malformed::InStep { numbytes }) => {
+                return self.refuse_contents(Refusal::Malformed, numbytes);
+            }
+        };
+        log::debug!("{} #{}: {request}", self.connection.stream(), self.client);
+        if let Err(refusal) = self.judge(&request) {
+            return self.refuse_contents(refusal, request.numbytes());
+        }
+        let contents = match request.numbytes() {
+            None => None,
+            Some(numbytes) => match self.take_contents(numbytes)? {
+                Ok(contents) => Some(contents),
+                Err(next) => return Ok(next),
+            },
+        };
+        match self.dispatch(&request, contents) {
+            Ok(answer) => self.send(&answer),
+            Err(refusal) => self.refuse(refusal),
+        }
+    }
+
+    /// What can be refused before contents are taken.
+    fn judge(&self, request: &Request<'_>) -> Result<(), Refusal> {
+        if !self.admitted
+            && !matches!(request, Request::Hello { .. } | Request::Help | Request::Quit)
+        {
+            return Err(Refusal::Denied);
+        }
+        match request.file() {
+            Some(FileRef::Descriptor(_)) => Err(Refusal::BadDescriptor),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads contents and their line end. `Err` within: they were over a limit, the client was told
+    /// at once, for it may be waiting to hear that before it sends gigabytes, and they are passed.
+    fn take_contents(&mut self, numbytes: u64) -> io::Result<Result<Contents, Next>> {
+        let max = self.server.max_contents;
+        let announced = match usize::try_from(numbytes) {
+            Ok(announced) if numbytes <= max => announced,
+            _ => {
+                return self.pass_contents(Refusal::Limit(Limit::Contents, max), numbytes).map(Err);
+            }
+        };
+        let mut incoming = Incoming::new(announced, &self.server.budget);
+        while incoming.missing() > 0 {
+            match incoming.room() {
+                Ok(room) => self.connection.read_contents(room)?,
+                Err(refusal) => {
+                    let missing = incoming.missing() as u64;
+                    drop(incoming);
+                    return self.pass_contents(refusal, missing).map(Err);
+                }
+            }
+        }
+        self.connection.read_line_end()?;
+        Ok(Ok(incoming.finish()))
+    }
+
+    /// Refuses contents that are still to come, then reads past them.
+    fn pass_contents(&mut self, refusal: Refusal, missing: u64) -> io::Result<Next> {
+        self.refuse(refusal)?;
+        self.connection.skip(missing)?;
+        match self.connection.read_line_end() {
+            // Out of step, but a second reply would be taken for that of the next request.
+            Err(e) if e.kind() == ErrorKind::InvalidData => Ok(Next::Close),
+            done => done.map(|()| Next::Request),
+        }
+    }
+
+    /// Reads past the contents that a refused request has, then refuses it.
+    fn refuse_contents(&mut self, refusal: Refusal, numbytes: Option<u64>) -> io::Result<Next> {
+        if let Some(numbytes) = numbytes {
+            self.connection.skip(numbytes)?;
+            self.connection.read_line_end()?;
+        }
+        self.refuse(refusal)
+    }
+
+    fn refuse(&mut self, refusal: Refusal) -> io::Result<Next> {
+        self.server.refused.count(refusal);
+        if refusal.closes() {
+            log::info!("{} is shown out: {}", self.connection.stream(), refusal.word());
+        }
+        Reply::Refused(refusal).write_to(self.connection.output());
+        self.connection.relieve()?;
+        Ok(if refusal.closes() { Next::Close } else { Next::Request })
+    }
+
+    fn send(&mut self, answer: &Answer<'_>) -> io::Result<Next> {
+        let output = self.connection.output();
+        match answer {
+            Answer::Line(reply) => reply.write_to(output),
+            Answer::Lines(head, lines) => {
+                head.write_to(output);
+                output.extend_from_slice(lines.as_bytes());
+            }
+            Answer::Contents(head, contents) => {
+                head.write_to(output);
+                self.connection.send_contents(contents)?;
+            }
+            Answer::Farewell => return Ok(Next::Close),
+        }
+        self.connection.relieve()?;
+        Ok(Next::Request)
+    }
+
+    /// The client has shown the token: it may take its time from now on.
+    pub(super) fn admit(&mut self) {
+        self.admitted = true;
+        self.connection.set_deadline(None);
+    }
+}

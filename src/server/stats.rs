@@ -1,0 +1,64 @@
+//! What `stats` tells.
+
+use super::Shared;
+use crate::refusal::{Limit, Refusal};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// How often each limit has refused something, and the largest contents that came.
+#[derive(Debug, Default)]
+pub(super) struct Refused {
+    contents: AtomicU64,
+    memory: AtomicU64,
+    connections: AtomicU64,
+    largest_contents: AtomicU64,
+}
+
+impl Refused {
+    fn of(&self, limit: Limit) -> &AtomicU64 {
+        match limit {
+            Limit::Contents => &self.contents,
+            Limit::Memory => &self.memory,
+            Limit::Connections => &self.connections,
+        }
+    }
+
+    /// Counts a refusal, if it is because of a limit.
+    pub(super) fn count(&self, refusal: Refusal) {
+        if let Refusal::Limit(limit, _) = refusal {
+            self.of(limit).fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(super) fn saw_contents(&self, bytes: usize) {
+        let bytes = bytes as u64;
+        // Most are not the largest, and a load does not take the cache line from the others.
+        if bytes > self.largest_contents.load(Relaxed) {
+            self.largest_contents.fetch_max(bytes, Relaxed);
+        }
+    }
+}
+
+/// Names and values, in the order in which they are shown.
+pub(super) fn report(server: &Shared) -> Vec<(String, String)> {
+    let totals = server.table.totals();
+    let mut report = Vec::new();
+    for limit in Limit::ALL {
+        let (value, max) = match limit {
+            Limit::Contents => (server.refused.largest_contents.load(Relaxed), server.max_contents),
+            Limit::Memory => (server.budget.used(), server.budget.max()),
+            Limit::Connections => (server.doors.count() as u64, server.max_connections as u64),
+        };
+        let word = limit.word();
+        report.push((word.to_string(), value.to_string()));
+        report.push((format!("{word}_max"), max.to_string()));
+        report
+            .push((format!("{word}_refused"), server.refused.of(limit).load(Relaxed).to_string()));
+    }
+    let mut add = |name: &str, value: String| report.push((name.to_string(), value));
+    add("files", totals.files.to_string());
+    add("bytes", totals.bytes.to_string());
+    add("version", totals.version.to_string());
+    add("uptime_seconds", server.started.elapsed().as_secs().to_string());
+    add("store", "memory".to_string());
+    report
+}

@@ -1,0 +1,18 @@
+//! MEANING: one line is one request, or one reply, and for some of them contents follow.
+//!
+//! Pure: bytes in, values out, and back. Nothing here can block, and nothing here knows a socket
+//! or a file. Server and client share both types, so the grammar stands here and nowhere else;
+//! it is told to people in `tutorial/protocol.md`.
+
+mod fields;
+mod reply;
+mod request;
+
+pub use reply::Reply;
+pub use request::{COMMANDS, FileRef, Malformed, Request, is_blank};
+
+/// The protocol's version, as `hello` answers it.
+pub const PROTOCOL_VERSION: u64 = 1;
+
+/// A line has fewer bytes than this, its end not counted.
+pub const MAX_LINE_BYTES: usize = 500;

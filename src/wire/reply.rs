@@ -1,0 +1,187 @@
+//! One reply line, as a value.
+
+use super::PROTOCOL_VERSION;
+use super::fields::{Fields, LineOut};
+use crate::exptime::Exptime;
+use crate::refusal::{Limit, Refusal};
+
+/// A reply line. Contents and a line end follow `Contents`; so many lines follow a count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are those of the protocol's command table")]
+pub enum Reply<'a> {
+    /// `CONTENTS <version> <numbytes> <exptime>`
+    Contents { version: u64, numbytes: u64, exptime: Exptime },
+    /// `OK <version>`
+    Version(u64),
+    /// `OK`
+    Done,
+    /// `STAT <version> <numbytes> <exptime> <type> <opens>`
+    Stat { version: u64, numbytes: u64, exptime: Exptime, kind: &'a str, opens: u64 },
+    /// `HELLO 1 <epoch> <rev>`
+    Hello { epoch: u64, rev: u64 },
+    /// `TYPES <count>`
+    Types { count: u64 },
+    /// `STATS <count>`
+    Stats { count: u64 },
+    /// `HELP <count>`
+    Help { count: u64 },
+    /// One of the `ERR_` words.
+    Refused(Refusal),
+}
+
+impl<'a> Reply<'a> {
+    /// Reads one line, given without its end; `None` if it is no reply. Fields that a later
+    /// protocol may have added behind the known ones of a reply are passed over.
+    ///
+    /// A line does not tell every fate: `ERR_CMD_ERR` is read as [`Refusal::Malformed`] and
+    /// `ERR_DENIED` as [`Refusal::Denied`], also when the server closes after it.
+    ///
+    /// ```
+    /// use telefile::{Refusal, wire::Reply};
+    ///
+    /// assert_eq!(Reply::parse(b"OK 7"), Some(Reply::Version(7)));
+    /// assert_eq!(Reply::parse(b"ERR_VERSION 8"), Some(Reply::Refused(Refusal::Version(8))));
+    /// ```
+    pub fn parse(line: &'a [u8]) -> Option<Self> {
+        let mut fields = Fields::new(line);
+        let word = fields.next()?;
+        let mut number = || fields.number();
+        Some(match word {
+            b"CONTENTS" => Reply::Contents {
+                version: number()?,
+                numbytes: number()?,
+                exptime: Exptime::from_field(number()?),
+            },
+            b"OK" => match fields.next() {
+                Some(version) => Reply::Version(super::fields::number(version)?),
+                None => Reply::Done,
+            },
+            b"STAT" => Reply::Stat {
+                version: number()?,
+                numbytes: number()?,
+                exptime: Exptime::from_field(number()?),
+                kind: std::str::from_utf8(fields.next()?).ok()?,
+                opens: fields.number()?,
+            },
+            b"HELLO" => {
+                number().filter(|v| *v == PROTOCOL_VERSION)?;
+                let epoch = std::str::from_utf8(fields.next()?).ok()?;
+                Reply::Hello { epoch: u64::from_str_radix(epoch, 16).ok()?, rev: fields.number()? }
+            }
+            b"TYPES" => Reply::Types { count: number()? },
+            b"STATS" => Reply::Stats { count: number()? },
+            b"HELP" => Reply::Help { count: number()? },
+            b"ERR_VERSION" => Reply::Refused(Refusal::Version(number()?)),
+            b"ERR_LIMIT" => {
+                let what = fields.next()?;
+                let limit = Limit::ALL.into_iter().find(|l| l.word().as_bytes() == what)?;
+                Reply::Refused(Refusal::Limit(limit, fields.number()?))
+            }
+            b"ERR_CMD_ERR" => Reply::Refused(Refusal::Malformed),
+            b"ERR_FILE_NOT_FOUND" => Reply::Refused(Refusal::NotFound),
+            b"ERR_BAD_FD" => Reply::Refused(Refusal::BadDescriptor),
+            b"ERR_DENIED" => Reply::Refused(Refusal::Denied),
+            b"ERR_INTERNAL" => Reply::Refused(Refusal::Internal),
+            _ => return None,
+        })
+    }
+
+    /// Appends the line, its end included.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        let line = match *self {
+            Reply::Contents { version, numbytes, exptime } => {
+                let line = LineOut::new(out, "CONTENTS").number(version).number(numbytes);
+                line.number(exptime.to_field())
+            }
+            Reply::Version(version) => LineOut::new(out, "OK").number(version),
+            Reply::Done => LineOut::new(out, "OK"),
+            Reply::Stat { version, numbytes, exptime, kind, opens } => {
+                let line = LineOut::new(out, "STAT").number(version).number(numbytes);
+                line.number(exptime.to_field()).bytes(kind.as_bytes()).number(opens)
+            }
+            Reply::Hello { epoch, rev } => {
+                let line = LineOut::new(out, "HELLO").number(PROTOCOL_VERSION);
+                line.bytes(format!("{epoch:016x}").as_bytes()).number(rev)
+            }
+            Reply::Types { count } => LineOut::new(out, "TYPES").number(count),
+            Reply::Stats { count } => LineOut::new(out, "STATS").number(count),
+            Reply::Help { count } => LineOut::new(out, "HELP").number(count),
+            Reply::Refused(refusal) => {
+                let line = LineOut::new(out, refusal.word());
+                match refusal {
+                    Refusal::Version(current) => line.number(current),
+                    Refusal::Limit(what, max) => line.bytes(what.word().as_bytes()).number(max),
+                    _ => line,
+                }
+            }
+        };
+        line.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn line(reply: Reply<'_>) -> String {
+        let mut out = Vec::new();
+        reply.write_to(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn replies_byte_for_byte() {
+        let exptime = Exptime::Seconds(9);
+        let kind = "MemoryFile";
+        for (reply, expected) in [
+            (
+                Reply::Contents { version: 1, numbytes: 6, exptime: Exptime::Never },
+                "CONTENTS 1 6 0\r\n",
+            ),
+            (Reply::Version(2), "OK 2\r\n"),
+            (Reply::Done, "OK\r\n"),
+            (
+                Reply::Stat { version: 3, numbytes: 4, exptime, kind, opens: 0 },
+                "STAT 3 4 9 MemoryFile 0\r\n",
+            ),
+            (Reply::Hello { epoch: 0xbeef, rev: 5 }, "HELLO 1 000000000000beef 5\r\n"),
+            (Reply::Refused(Refusal::NotFound), "ERR_FILE_NOT_FOUND\r\n"),
+            (Reply::Refused(Refusal::Version(0)), "ERR_VERSION 0\r\n"),
+            (Reply::Refused(Refusal::Limit(Limit::Contents, 10)), "ERR_LIMIT contents 10\r\n"),
+        ] {
+            assert_eq!(line(reply), expected);
+        }
+    }
+
+    #[test]
+    fn fields_of_a_later_protocol_are_passed_over() {
+        assert_eq!(Reply::parse(b"STATS 3 more"), Some(Reply::Stats { count: 3 }));
+        assert_eq!(Reply::parse(b"HELLO 2 00 1"), None);
+        assert_eq!(Reply::parse(b"WHAT 1"), None);
+        assert_eq!(Reply::parse(b"OK x"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_parses_to_the_same(a in 0..(1_u64 << 63), b in 0..(1_u64 << 63), seconds in 0..=Exptime::MAX_SECONDS, epoch: u64, which in 0_usize..12) {
+            let exptime = Exptime::from_field(seconds);
+            let reply = [
+                Reply::Contents { version: a, numbytes: b, exptime },
+                Reply::Version(a),
+                Reply::Done,
+                Reply::Stat { version: a, numbytes: b, exptime, kind: "MyFile", opens: a },
+                Reply::Hello { epoch, rev: a },
+                Reply::Types { count: a },
+                Reply::Stats { count: a },
+                Reply::Help { count: a },
+                Reply::Refused(Refusal::Version(a)),
+                Reply::Refused(Refusal::Limit(Limit::Memory, b)),
+                Reply::Refused(Refusal::BadDescriptor),
+                Reply::Refused(Refusal::Malformed),
+            ][which];
+            let line = line(reply);
+            prop_assert_eq!(Reply::parse(line.trim_end().as_bytes()), Some(reply));
+        }
+    }
+}

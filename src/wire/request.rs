@@ -1,0 +1,362 @@
+//! One line from a client, as a value.
+
+use super::fields::{Fields, LineOut, number};
+use crate::exptime::Exptime;
+use crate::name::NameRef;
+use std::fmt;
+
+/// Every command as `help` prints it: how it is written, and what it does.
+pub const COMMANDS: [(&str, &str); 10] = [
+    ("read <file>", "the contents, their version, and the seconds left"),
+    ("write <file> <numbytes> [<exptime>]", "replaces the contents, which follow on the next line"),
+    (
+        "cas <file> <version> <numbytes> [<exptime>]",
+        "a write, only if this is the version; 0 creates",
+    ),
+    ("delete <file> [<version>]", "ends the file, only if this is the version"),
+    ("stat <file>", "version, bytes, seconds left, type, opens"),
+    ("hello [<token>]", "shows the token; protocol version, epoch and latest version"),
+    ("types", "the types a file can have"),
+    ("stats", "limits, and what is in use"),
+    ("help", "this list"),
+    ("quit", "ends the connection after the replies"),
+];
+
+/// A request. `numbytes` of contents and a line end follow the line of `Write` and `Cas`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are those of the protocol's command table")]
+pub enum Request<'a> {
+    Read { file: FileRef<'a> },
+    Write { file: FileRef<'a>, numbytes: u64, exptime: Exptime },
+    Cas { file: FileRef<'a>, version: u64, numbytes: u64, exptime: Exptime },
+    Delete { file: FileRef<'a>, version: Option<u64> },
+    Stat { file: FileRef<'a> },
+    Hello { token: Option<&'a [u8]> },
+    Types,
+    Stats,
+    Help,
+    Quit,
+}
+
+/// What a request means by a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileRef<'a> {
+    /// By its name.
+    Name(NameRef<'a>),
+    /// `@` and digits: by a descriptor. One beyond `u64` is some descriptor that nobody has.
+    Descriptor(u64),
+}
+
+impl<'a> FileRef<'a> {
+    fn parse(field: &'a [u8]) -> Option<Self> {
+        match field.strip_prefix(b"@") {
+            Some(digits) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
+                Some(FileRef::Descriptor(number(digits).unwrap_or(u64::MAX)))
+            }
+            _ => std::str::from_utf8(field).ok().and_then(NameRef::new).map(FileRef::Name),
+        }
+    }
+}
+
+/// A line that is no request. What matters is whether the next request can still be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// The end is known: after these contents, if there are any.
+    InStep {
+        /// How many bytes of contents the line announced.
+        numbytes: Option<u64>,
+    },
+    /// The end is not known: an unknown command, or contents of unknown length.
+    OutOfStep,
+}
+
+/// Whether a line holds nothing but spaces. It is no request and gets no reply.
+pub fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(|b| *b == b' ')
+}
+
+impl<'a> Request<'a> {
+    /// Reads one line, given without its end.
+    ///
+    /// ```
+    /// use telefile::wire::{Malformed, Request};
+    ///
+    /// assert_eq!(Request::parse(b"help"), Ok(Request::Help));
+    /// // The reader knows that six bytes follow, so it can skip them and go on.
+    /// let bad_exptime = Request::parse(b"write foo 6 soon");
+    /// assert_eq!(bad_exptime, Err(Malformed::InStep { numbytes: Some(6) }));
+    /// assert_eq!(Request::parse(b"write foo six"), Err(Malformed::OutOfStep));
+    /// ```
+    ///
+    /// # Errors
+    /// A line that is no request, and what follows it as far as that is known.
+    pub fn parse(line: &'a [u8]) -> Result<Self, Malformed> {
+        let mut fields = Fields::new(line);
+        let request = match fields.next().unwrap_or_default() {
+            b"write" => return Self::write(fields),
+            b"cas" => return Self::cas(fields),
+            b"read" => Self::of_file(fields, |file| Request::Read { file }),
+            b"stat" => Self::of_file(fields, |file| Request::Stat { file }),
+            b"delete" => Self::delete(fields),
+            b"hello" => Some(Request::Hello { token: fields.next() }).and_then(|r| fields.end(r)),
+            b"types" => fields.end(Request::Types),
+            b"stats" => fields.end(Request::Stats),
+            b"help" => fields.end(Request::Help),
+            b"quit" => fields.end(Request::Quit),
+            _ => return Err(Malformed::OutOfStep),
+        };
+        request.ok_or(Malformed::InStep { numbytes: None })
+    }
+
+    fn of_file(mut fields: Fields<'a>, of: impl Fn(FileRef<'a>) -> Self) -> Option<Self> {
+        let file = FileRef::parse(fields.next()?)?;
+        fields.end(of(file))
+    }
+
+    fn delete(mut fields: Fields<'a>) -> Option<Self> {
+        let file = FileRef::parse(fields.next()?)?;
+        let version = match fields.next() {
+            Some(field) => Some(number(field)?),
+            None => None,
+        };
+        fields.end(Request::Delete { file, version })
+    }
+
+    fn write(mut fields: Fields<'a>) -> Result<Self, Malformed> {
+        let file = fields.next().ok_or(Malformed::OutOfStep)?;
+        let numbytes = fields.number().ok_or(Malformed::OutOfStep)?;
+        let write = move || {
+            let (file, exptime) = (FileRef::parse(file)?, fields.exptime()?);
+            fields.end(Request::Write { file, numbytes, exptime })
+        };
+        write().ok_or(Malformed::InStep { numbytes: Some(numbytes) })
+    }
+
+    fn cas(mut fields: Fields<'a>) -> Result<Self, Malformed> {
+        let file = fields.next().ok_or(Malformed::OutOfStep)?;
+        let version = fields.next().ok_or(Malformed::OutOfStep)?;
+        let numbytes = fields.number().ok_or(Malformed::OutOfStep)?;
+        let cas = move || {
+            let (file, version) = (FileRef::parse(file)?, number(version)?);
+            let exptime = fields.exptime()?;
+            fields.end(Request::Cas { file, version, numbytes, exptime })
+        };
+        cas().ok_or(Malformed::InStep { numbytes: Some(numbytes) })
+    }
+
+    /// The length of the contents that follow the line, if it is a command with contents.
+    pub fn numbytes(&self) -> Option<u64> {
+        match self {
+            Request::Write { numbytes, .. } | Request::Cas { numbytes, .. } => Some(*numbytes),
+            _ => None,
+        }
+    }
+
+    /// The file that it is about, if there is one.
+    pub fn file(&self) -> Option<FileRef<'a>> {
+        match self {
+            Request::Read { file }
+            | Request::Write { file, .. }
+            | Request::Cas { file, .. }
+            | Request::Delete { file, .. }
+            | Request::Stat { file } => Some(*file),
+            _ => None,
+        }
+    }
+
+    fn verb(&self) -> &'static str {
+        match self {
+            Request::Read { .. } => "read",
+            Request::Write { .. } => "write",
+            Request::Cas { .. } => "cas",
+            Request::Delete { .. } => "delete",
+            Request::Stat { .. } => "stat",
+            Request::Hello { .. } => "hello",
+            Request::Types => "types",
+            Request::Stats => "stats",
+            Request::Help => "help",
+            Request::Quit => "quit",
+        }
+    }
+
+    /// Appends the line, its end included. Contents are the caller's to append, with a line end.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        let line = LineOut::new(out, self.verb());
+        let line = match self.file() {
+            Some(FileRef::Name(name)) => line.bytes(name.as_str().as_bytes()),
+            Some(FileRef::Descriptor(fd)) => line.bytes(format!("@{fd}").as_bytes()),
+            None => line,
+        };
+        let line = match *self {
+            Request::Write { numbytes, exptime, .. } => {
+                line.number(numbytes).number(exptime.to_field())
+            }
+            Request::Cas { version, numbytes, exptime, .. } => {
+                line.number(version).number(numbytes).number(exptime.to_field())
+            }
+            Request::Delete { version: Some(version), .. } => line.number(version),
+            Request::Hello { token: Some(token) } => line.bytes(token),
+            _ => line,
+        };
+        line.end();
+    }
+}
+
+/// For logs: never a token, and names as [`NameRef`] shows them.
+impl fmt::Display for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.verb())?;
+        match self.file() {
+            Some(FileRef::Name(name)) => write!(f, " {name}")?,
+            Some(FileRef::Descriptor(fd)) => write!(f, " @{fd}")?,
+            None => {}
+        }
+        if let Request::Cas { version, .. } | Request::Delete { version: Some(version), .. } = self
+        {
+            write!(f, " {version}")?;
+        }
+        if let Request::Write { numbytes, exptime, .. } | Request::Cas { numbytes, exptime, .. } =
+            self
+        {
+            write!(f, " {numbytes} {}", exptime.to_field())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check(line: &str, expected: Result<Request<'_>, Malformed>) {
+        assert_eq!(Request::parse(line.as_bytes()), expected, "{line:?}");
+    }
+
+    fn name(text: &str) -> FileRef<'_> {
+        FileRef::Name(NameRef::new(text).unwrap())
+    }
+
+    #[test]
+    fn requests() {
+        let (file, never) = (name("f"), Exptime::Never);
+        check("read f", Ok(Request::Read { file }));
+        check("  read   f  ", Ok(Request::Read { file }));
+        check("read @0012", Ok(Request::Read { file: FileRef::Descriptor(12) }));
+        check("stat @x", Ok(Request::Stat { file: name("@x") }));
+        check("write f 6", Ok(Request::Write { file, numbytes: 6, exptime: never }));
+        check("write f 6 0", Ok(Request::Write { file, numbytes: 6, exptime: never }));
+        let exptime = Exptime::Seconds(Exptime::MAX_SECONDS);
+        check("write f 6 10000000000", Ok(Request::Write { file, numbytes: 6, exptime }));
+        check("cas f 1 7", Ok(Request::Cas { file, version: 1, numbytes: 7, exptime: never }));
+        check("delete f", Ok(Request::Delete { file, version: None }));
+        check("delete f 9", Ok(Request::Delete { file, version: Some(9) }));
+        check("hello", Ok(Request::Hello { token: None }));
+        check("hello t", Ok(Request::Hello { token: Some(b"t") }));
+        check("quit", Ok(Request::Quit));
+    }
+
+    #[test]
+    fn the_end_is_known_so_the_connection_goes_on() {
+        for line in [
+            "read",
+            "read a b",
+            "read a\tb",
+            "delete",
+            "delete f x",
+            "delete f -1",
+            "hello a b",
+            "stats now",
+            "quit 1",
+            "read \u{a0}",
+        ] {
+            check(line, Err(Malformed::InStep { numbytes: None }));
+        }
+        for line in [
+            "write a\tb 6",
+            "write f 6 -2",
+            "write f 6 +1",
+            "write f 6 9223372036854775808",
+            "write f 6 0 0",
+            "cas f x 6",
+            "cas f +3 6",
+            "cas f 1 6 soon",
+            "cas f 1 6 0 0",
+            "write f 6 -1",
+        ] {
+            check(line, Err(Malformed::InStep { numbytes: Some(6) }));
+        }
+    }
+
+    #[test]
+    fn the_end_is_not_known() {
+        for line in [
+            "write",
+            "write f",
+            "write f -1",
+            "write f +3",
+            "write f 99999999999999999999",
+            "cas f 1",
+            "cas f 1 x",
+            "READ f",
+            "Read f",
+            "OK 1",
+            "CONTENTS 1 6 0",
+            "\tread f",
+            "read\tf",
+            "re",
+            "\0",
+        ] {
+            check(line, Err(Malformed::OutOfStep));
+        }
+    }
+
+    #[test]
+    fn a_log_line_never_shows_a_token() {
+        let hello = Request::Hello { token: Some(b"secret") };
+        assert_eq!(hello.to_string(), "hello");
+    }
+
+    #[test]
+    fn help_lists_exactly_the_commands_that_parse() {
+        for (usage, _) in COMMANDS {
+            let line =
+                usage.replace("<file>", "f").replace("<numbytes>", "1").replace("<version>", "1");
+            let line =
+                line.replace("[<exptime>]", "0").replace("[1]", "1").replace("[<token>]", "t");
+            assert!(Request::parse(line.as_bytes()).is_ok(), "{line}");
+        }
+    }
+
+    fn any_request() -> impl Strategy<Value = (String, u64, u64, u64, usize)> {
+        let number = 0..(1_u64 << 63);
+        ("[a-z*/@é]{1,40}", number.clone(), number, 0..=Exptime::MAX_SECONDS, 0_usize..10)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_parses_to_the_same((text, version, numbytes, exptime, which) in any_request()) {
+            let (file, exptime) = (name(&text), Exptime::from_field(exptime));
+            let request = [
+                Request::Read { file },
+                Request::Write { file, numbytes, exptime },
+                Request::Cas { file, version, numbytes, exptime },
+                Request::Delete { file, version: Some(version) },
+                Request::Delete { file: FileRef::Descriptor(version), version: None },
+                Request::Stat { file },
+                Request::Hello { token: Some(text.as_bytes()) },
+                Request::Types,
+                Request::Stats,
+                Request::Quit,
+            ][which];
+            let mut line = Vec::new();
+            request.write_to(&mut line);
+            prop_assert_eq!(Request::parse(line.strip_suffix(b"\r\n").unwrap()), Ok(request));
+        }
+
+        #[test]
+        fn any_bytes_parse_without_panic(line in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let _ = Request::parse(&line);
+        }
+    }
+}
