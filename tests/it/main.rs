@@ -1,0 +1,7 @@
+//! The black-box tests: they know the server by its sockets alone.
+
+mod house;
+mod process;
+mod protocol;
+mod server;
+mod transcript;
