@@ -85,8 +85,8 @@ impl Incoming {
     /// [`Limit::Memory`] when the budget has no more to give.
     pub fn room(&mut self) -> Result<&mut Vec<u8>, Refusal> {
         if self.bytes.len() == self.bytes.capacity() {
-            let ahead =
-                self.arrived().clamp(FIRST_AHEAD_BYTES, MAX_AHEAD_BYTES).min(self.missing());
+            let ahead = if self.bytes.is_empty() { FIRST_AHEAD_BYTES } else { MAX_AHEAD_BYTES };
+            let ahead = ahead.min(self.missing());
             self.charge.grow(ahead as u64)?;
             let spare = self.start.saturating_sub(self.bytes.len());
             if self.bytes.try_reserve_exact(spare + ahead).is_err() {

@@ -24,8 +24,8 @@
 //! 1. `net`, `wire` and `files` import the common words (`name`, `exptime`, `contents`,
 //!    `refusal`) and never each other or `server`. A test reads the imports.
 //! 2. Each dependency is imported in few places: socket2 and rustix where the system is asked,
-//!    memchr in the line buffer and the fields, crossbeam-channel in pool and stop, ctrlc,
-//!    env_logger, lexopt and hdrhistogram in `cli`. `log` anywhere.
+//!    memchr in the line buffer, itoa in the fields, subtle in the token, crossbeam-channel in pool
+//!    and stop, ctrlc, env_logger, lexopt and hdrhistogram in `cli`. `log` anywhere.
 //! 3. `wire` cannot block: slices in, values out, and back into a buffer.
 //! 4. No length that a peer chose allocates before it has met a limit.
 //! 5. No lock is held across I/O.

@@ -26,9 +26,10 @@ impl<'a> NameRef<'a> {
     /// Takes `text` as a name, or `None` if it is not one.
     pub fn new(text: &'a str) -> Option<Self> {
         let forbidden = |c: char| c.is_whitespace() || c.is_control();
-        let descriptor =
-            text.strip_prefix('@').is_some_and(|d| !d.is_empty() && d.bytes().all(digit));
-        (!text.is_empty() && !descriptor && !text.contains(forbidden)).then_some(NameRef(text))
+        // Nearly all names are ASCII, and each request has one.
+        let plain = text.bytes().all(|b| b.is_ascii_graphic());
+        let valid = !text.is_empty() && (plain || !text.contains(forbidden));
+        (valid && !is_descriptor(text)).then_some(NameRef(text))
     }
 
     /// The name as text.
@@ -88,8 +89,9 @@ impl fmt::Debug for Name {
     }
 }
 
-fn digit(b: u8) -> bool {
-    b.is_ascii_digit()
+fn is_descriptor(text: &str) -> bool {
+    let digits = text.strip_prefix('@').unwrap_or_default();
+    !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::flags::{self, Flag, Takes, number, seconds, size};
 use super::{Failure, Outcome, say};
 use crate::net::Address;
-use crate::server::{Builder, Server, Token};
+use crate::server::{Builder, Server, Token, system};
 use std::io::ErrorKind;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -92,6 +92,7 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
         return Ok(());
     }
     env_logger::Builder::from_env(env_logger::Env::new().default_filter_or("info")).init();
+    system::keep_freed_memory();
     let server = builder.bind().map_err(|e| match e.kind() {
         ErrorKind::PermissionDenied if !e.to_string().contains("os error") => Failure::usage(e),
         _ => Failure::failed(e),

@@ -73,6 +73,7 @@ impl Connection {
     /// [`ErrorKind::UnexpectedEof`] if the stream ends inside a line, and those of the stream.
     pub fn read_line(&mut self, line: &mut Vec<u8>) -> io::Result<bool> {
         while !self.input.next_line(line)? {
+            self.rest()?;
             if self.fill()? == 0 {
                 return if self.input.data().is_empty() { Ok(false) } else { Err(ended("a line")) };
             }
@@ -191,13 +192,21 @@ impl Connection {
         {
             return Err(timed_out("the peer did not say who it is in time"));
         }
-        let oversized = self.input.is_oversized() || self.output.capacity() > MAX_RESTING_BYTES;
-        if oversized && !self.stream.wait_readable(Instant::now() + REST)? {
-            self.input.shrink();
-            self.output = Vec::new();
-        }
         if self.yields {
             std::thread::yield_now();
+        }
+        Ok(())
+    }
+
+    /// Gives memory back if a burst has enlarged a buffer and nothing has come for a while.
+    fn rest(&mut self) -> io::Result<()> {
+        let oversized = self.input.is_oversized() || self.output.capacity() > MAX_RESTING_BYTES;
+        if oversized {
+            self.flush()?;
+            if !self.stream.wait_readable(Instant::now() + REST)? {
+                self.input.shrink();
+                self.output = Vec::new();
+            }
         }
         Ok(())
     }

@@ -50,7 +50,7 @@ impl Lines {
             self.searched = data.len();
             return Ok(false);
         };
-        if memchr::memchr(b'\r', text).is_some() {
+        if text.contains(&b'\r') {
             return Err(invalid("a CR inside a line"));
         }
         line.clear();

@@ -5,7 +5,7 @@ mod dispatch;
 mod doors;
 mod session;
 mod stats;
-mod system;
+pub(crate) mod system;
 mod token;
 
 pub use builder::{Builder, DEFAULT_CONNECTIONS, DEFAULT_MAX_CONTENTS, DEFAULT_WRITE_TIMEOUT};

@@ -64,6 +64,17 @@ pub(super) fn make_room_for(connections: usize) {
     }
 }
 
+/// Has the allocator keep some of what large files leave behind, instead of giving every mebibyte
+/// back to the system and faulting it in again: a quarter more throughput for large writes.
+///
+/// What glibc keeps at the end of each arena is twice the largest block of its own mapping that
+/// was ever freed (mallopt(3), M_MMAP_THRESHOLD, "dynamic"). So a block is freed that is never
+/// touched. Other allocators take no notice.
+pub(crate) fn keep_freed_memory() {
+    const BLOCK_BYTES: usize = (8 << 20) - 4096;
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(BLOCK_BYTES)));
+}
+
 /// A number that no other table will have, from the system's randomness.
 pub(super) fn draw_epoch() -> io::Result<u64> {
     let mut bytes = [0; 8];

@@ -18,7 +18,7 @@ impl<'a> Fields<'a> {
     pub(super) fn next(&mut self) -> Option<&'a [u8]> {
         let start = self.0.iter().position(|b| *b != b' ')?;
         let rest = &self.0[start..];
-        let end = memchr::memchr(b' ', rest).unwrap_or(rest.len());
+        let end = rest.iter().position(|b| *b == b' ').unwrap_or(rest.len());
         let (field, rest) = rest.split_at(end);
         self.0 = rest;
         Some(field)
