@@ -1,1 +1,163 @@
-//! transcript
+//! Transcripts: what clients send and what has to come back, as text in `tests/protocol`.
+//!
+//! ```text
+//! # a comment
+//! % max_contents 10        a setting of the server, before the first step: also max_memory,
+//!                          connections, token; `fresh`: only on a server of its own;
+//!                          `not_pipelined`: a client has to read before it sends more
+//! > read foo               a line that the client sends; `A> read foo` if there are several
+//! >> read                  bytes as they stand, without a line end
+//! < ERR_FILE_NOT_FOUND     what has to come back, and a \r\n
+//! ! shut                   the client ends its sending side
+//! ! closed                 the server ends the connection, and nothing more came
+//! T+ 1.5                   the server's clock moves by so many seconds
+//! ```
+//!
+//! A client connects at its first step. In what is sent or expected `\r \n \t \0 \xff \\ \<` are
+//! bytes, and `<ab*3>` is `ababab`. `<v2>` is the second version of the server: exactly 2 if
+//! nobody else uses it; elsewhere what came at first sight, the same from then on, and more than
+//! `<v1>`. In what is expected `<number>`, `<epoch>` (the same each time) and `<rest>` of the line
+//! stand for what cannot be known; `<lines>` are as many lines as the last `<count>` said.
+//!
+//! With `TELEFILE_ADDR=HOST:PORT` the server there is tested, and clocks take their time.
+//! `TELEFILE_SEED` repeats one random split.
+
+mod parse;
+mod run;
+mod target;
+mod text;
+
+use parse::Transcript;
+use run::{Cut, Mode, run};
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use target::{Target, Transport};
+
+/// How often a transcript is split at random, on each run of the tests.
+const RANDOM_SPLITS: u64 = 4;
+
+pub(crate) fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/protocol")
+}
+
+/// Runs the transcript in each mode.
+///
+/// # Panics
+/// With the whole exchange, if something else comes than is expected.
+pub(crate) fn check(file: &str) {
+    let text = fs::read_to_string(folder().join(file)).unwrap();
+    let transcript = Transcript::parse(&text).unwrap_or_else(|e| panic!("{file}: {e}"));
+    let result = match std::env::var("TELEFILE_ADDR") {
+        Err(_) => check_fresh(&transcript),
+        Ok(address) => check_elsewhere(file, &transcript, &address),
+    };
+    result.unwrap_or_else(|failure| panic!("tests/protocol/{file}: {failure}"));
+}
+
+fn check_fresh(transcript: &Transcript) -> Result<(), String> {
+    let steps: Vec<_> = transcript.steps.iter().collect();
+    for mode in modes() {
+        let target = Target::fresh(&transcript.settings);
+        match mode.cut {
+            Cut::Pipelined => match transcript.pipelined(true) {
+                Some(steps) => run(&steps, &mode, &target)?,
+                None => continue,
+            },
+            _ => run(&steps, &mode, &target)?,
+        }
+    }
+    Ok(())
+}
+
+fn check_elsewhere(file: &str, transcript: &Transcript, address: &str) -> Result<(), String> {
+    if !transcript.settings.are_default() {
+        // Past the capture of the test harness: nobody shall think that it was tested.
+        let _ = writeln!(std::io::stderr(), "SKIPPED, needs a server of its own: {file}");
+        return Ok(());
+    }
+    // All transcripts use the same names and the same server.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let target = Target::elsewhere(address)?;
+    let steps: Vec<_> = transcript.steps.iter().collect();
+    let real_time = if transcript.moves_clock() { 1 } else { usize::MAX };
+    let modes = modes().into_iter().filter(|mode| mode.transport == Transport::Tcp);
+    for mode in modes.take(real_time) {
+        target.delete_names(&transcript.written_names())?;
+        match mode.cut {
+            Cut::Pipelined => match transcript.pipelined(false) {
+                Some(steps) => run(&steps, &mode, &target)?,
+                None => continue,
+            },
+            _ => run(&steps, &mode, &target)?,
+        }
+    }
+    Ok(())
+}
+
+fn modes() -> Vec<Mode> {
+    const LF: &str = "\n";
+    const CRLF: &str = "\r\n";
+    let mode = |cut, line_end, transport| Mode { cut, line_end, transport };
+    let random = |seed: u64| {
+        let line_end = if seed.is_multiple_of(2) { LF } else { CRLF };
+        let unix = (seed / 2).is_multiple_of(2);
+        mode(Cut::Random(seed), line_end, if unix { Transport::Unix } else { Transport::Tcp })
+    };
+    if let Ok(seed) = std::env::var("TELEFILE_SEED") {
+        return vec![random(seed.parse().expect("TELEFILE_SEED is a number"))];
+    }
+    let mut modes = vec![
+        mode(Cut::Whole, LF, Transport::Tcp),
+        mode(Cut::Whole, CRLF, Transport::Unix),
+        mode(Cut::Bytes, CRLF, Transport::Tcp),
+        mode(Cut::Bytes, LF, Transport::Unix),
+        mode(Cut::Pipelined, CRLF, Transport::Tcp),
+        mode(Cut::Pipelined, LF, Transport::Unix),
+    ];
+    let seed = RandomState::new().hash_one(()) & !0xff;
+    modes.extend((seed..seed + RANDOM_SPLITS).map(random));
+    modes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(text: &str) -> String {
+        check_fresh(&Transcript::parse(text).unwrap()).unwrap_err()
+    }
+
+    #[test]
+    fn a_wrong_reply_fails_and_shows_the_exchange() {
+        let failure = failure("> write f 1\n> x\n< OK <v1>\n> read f\n< CONTENTS <v1> 1 5\n");
+        for part in [
+            "line 5, whole, \\n, tcp",
+            "> write f 1\n",
+            "< OK 1\\r\\n\n",
+            "expected  < CONTENTS <v1> 1 5\n",
+            "came      CONTENTS 1 1 0\\r\\n",
+        ] {
+            assert!(failure.contains(part), "{part:?} is not in\n{failure}");
+        }
+    }
+
+    #[test]
+    fn a_missing_a_surplus_and_an_unexpected_end_fail() {
+        let surplus = failure("> read f\n> read f\n< ERR_FILE_NOT_FOUND\n");
+        assert!(surplus.contains("came      ERR_FILE_NOT_FOUND\\r\\n"), "{surplus}");
+        let missing = failure("> read f\n! shut\n< ERR_FILE_NOT_FOUND\n< OK\n");
+        assert!(missing.contains(", then the end"), "{missing}");
+        let open = failure("> quit\n> read f\n< ERR_FILE_NOT_FOUND\n");
+        assert!(open.contains(", then the end"), "{open}");
+    }
+
+    #[test]
+    fn a_version_is_exact_on_a_fresh_server() {
+        let failure = failure("> write f 0\n>\n< OK <v2>\n");
+        assert!(failure.contains("came      OK 1\\r\\n"), "{failure}");
+    }
+}

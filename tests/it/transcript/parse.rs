@@ -1,0 +1,208 @@
+//! A transcript's text as settings and steps.
+
+use super::text::{self, Piece, Text};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+#[derive(Debug)]
+pub(super) struct Transcript {
+    pub(super) settings: Settings,
+    pub(super) steps: Vec<Step>,
+}
+
+/// The lines with a `%`.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Settings {
+    pub(super) token: Option<String>,
+    pub(super) max_contents: Option<u64>,
+    pub(super) max_memory: Option<u64>,
+    pub(super) connections: Option<u64>,
+    fresh: bool,
+    not_pipelined: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Step {
+    /// Where it stands, from 1, and as it stands there.
+    pub(super) line: usize,
+    pub(super) source: String,
+    pub(super) client: String,
+    pub(super) action: Action,
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) enum Action {
+    /// With a line end behind it or not.
+    Send(Text, bool),
+    Expect(Text),
+    Shut,
+    Closed,
+    Wait(Duration),
+}
+
+impl Transcript {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let mut transcript = Transcript { settings: Settings::default(), steps: Vec::new() };
+        for (line, source) in (1..).zip(text.lines()) {
+            if source.is_empty() || source.starts_with('#') {
+                continue;
+            }
+            let with_place = |e| format!("line {line}, {source:?}: {e}");
+            match source.strip_prefix("% ") {
+                Some(_) if !transcript.steps.is_empty() => {
+                    return Err(with_place("a setting behind a step".to_string()));
+                }
+                Some(setting) => transcript.settings.set(setting).map_err(with_place)?,
+                None => {
+                    let (client, action) = action(source).map_err(with_place)?;
+                    transcript.steps.push(Step { line, source: source.into(), client, action });
+                }
+            }
+        }
+        if transcript.steps.is_empty() { Err("no steps".to_string()) } else { Ok(transcript) }
+    }
+
+    pub(super) fn moves_clock(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.action, Action::Wait(_)))
+    }
+
+    /// The steps in the order in which each client sends all that it has before it reads. `None`
+    /// where that is something else: clients take turns, or time passes between.
+    ///
+    /// On a server that is not fresh nobody knows a version before it has come.
+    pub(super) fn pipelined(&self, fresh: bool) -> Option<Vec<&Step>> {
+        if self.settings.not_pipelined || self.moves_clock() {
+            return None;
+        }
+        let mut before = BTreeSet::new();
+        let mut order = Vec::new();
+        for turn in self.steps.chunk_by(|a, b| a.client == b.client) {
+            if !before.insert(&turn[0].client) {
+                return None;
+            }
+            let sends = |step: &&Step| matches!(step.action, Action::Send(..) | Action::Shut);
+            order.extend(turn.iter().filter(sends));
+            order.extend(turn.iter().filter(|step| !sends(step)));
+        }
+        let unknown = |step: &&Step| match &step.action {
+            Action::Send(text, _) => text.iter().any(|piece| !matches!(piece, Piece::Bytes(_))),
+            _ => false,
+        };
+        (fresh || !order.iter().any(unknown)).then_some(order)
+    }
+
+    /// The names that it may leave behind.
+    pub(super) fn written_names(&self) -> BTreeSet<Vec<u8>> {
+        let mut names = BTreeSet::new();
+        for step in &self.steps {
+            let Action::Send(text, _) = &step.action else { continue };
+            let Some(Piece::Bytes(bytes)) = text.first() else { continue };
+            for line in bytes.split(|b| *b == b'\n') {
+                let mut fields = line.split(|b| *b == b' ').filter(|field| !field.is_empty());
+                if let (Some(b"write" | b"cas"), Some(name)) = (fields.next(), fields.next())
+                    && !name.iter().any(u8::is_ascii_control)
+                {
+                    names.insert(name.to_vec());
+                }
+            }
+        }
+        names
+    }
+}
+
+impl Settings {
+    /// Whether any server will do.
+    pub(super) fn are_default(&self) -> bool {
+        let not_pipelined = self.not_pipelined;
+        *self == Settings { not_pipelined, ..Settings::default() }
+    }
+
+    fn set(&mut self, setting: &str) -> Result<(), String> {
+        let (name, value) = setting.split_once(' ').unwrap_or((setting, ""));
+        let number = || value.parse().map(Some).map_err(|_| format!("{value:?} is no number"));
+        match name {
+            "token" => self.token = Some(value.to_string()),
+            "max_contents" => self.max_contents = number()?,
+            "max_memory" => self.max_memory = number()?,
+            "connections" => self.connections = number()?,
+            "fresh" => self.fresh = true,
+            "not_pipelined" => self.not_pipelined = true,
+            _ => return Err("unknown setting".to_string()),
+        }
+        Ok(())
+    }
+}
+
+fn action(source: &str) -> Result<(String, Action), String> {
+    if let Some(seconds) = source.strip_prefix("T+ ") {
+        let seconds = seconds.parse().map_err(|_| "no number of seconds")?;
+        return Ok((String::new(), Action::Wait(Duration::from_secs_f64(seconds))));
+    }
+    let word = source.split(' ').next().unwrap_or(source);
+    let client = word.trim_end_matches(['>', '<', '!']);
+    if !client.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return Err("no such step".to_string());
+    }
+    let text = source[word.len()..].strip_prefix(' ').unwrap_or("");
+    let action = match &word[client.len()..] {
+        ">" => Action::Send(text::parse(text)?, true),
+        ">>" => Action::Send(text::parse(text)?, false),
+        "<" => {
+            let mut expected = text::parse(text)?;
+            expected.push(Piece::Bytes(b"\r\n".to_vec()));
+            Action::Expect(expected)
+        }
+        "!" if text == "shut" => Action::Shut,
+        "!" if text == "closed" => Action::Closed,
+        _ => return Err("no such step".to_string()),
+    };
+    Ok((client.to_string(), action))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_and_settings() {
+        let text = "# rule\n% token t\n% fresh\nA> read f\nB>>  x\nB!  shut\n";
+        assert!(Transcript::parse(text).unwrap_err().starts_with("line 6"));
+        let text = text.replace("!  ", "! ") + "A< OK\nT+ 0.5\nA! closed\n>\n";
+        let transcript = Transcript::parse(&text).unwrap();
+        assert_eq!(transcript.settings.token.as_deref(), Some("t"));
+        assert!(!transcript.settings.are_default() && transcript.moves_clock());
+        let bytes = |b: &[u8]| Piece::Bytes(b.to_vec());
+        let steps: Vec<_> = transcript.steps.iter().map(|s| (&s.client[..], &s.action)).collect();
+        assert_eq!(
+            steps,
+            [
+                ("A", &Action::Send(vec![bytes(b"read f")], true)),
+                ("B", &Action::Send(vec![bytes(b" x")], false)),
+                ("B", &Action::Shut),
+                ("A", &Action::Expect(vec![bytes(b"OK"), bytes(b"\r\n")])),
+                ("", &Action::Wait(Duration::from_millis(500))),
+                ("A", &Action::Closed),
+                ("", &Action::Send(vec![bytes(b"")], true)),
+            ]
+        );
+        for bad in ["", "# only this\n", "read f\n", "> a\n% fresh\n", "% what\n> a\n", "< <\n"] {
+            assert!(Transcript::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn pipelined_where_each_client_has_one_turn() {
+        let lines = |text: &str, fresh| {
+            let transcript = Transcript::parse(text).unwrap();
+            let order = transcript.pipelined(fresh)?;
+            Some(order.iter().map(|step| step.line).collect::<Vec<_>>())
+        };
+        let text = "A> a\nA< b\nA> c\nA! shut\nA! closed\nB> d\nB< e\n";
+        assert_eq!(lines(text, false), Some(vec![1, 3, 4, 2, 5, 6, 7]));
+        assert_eq!(lines("A> a\nB> b\nA> c\n", true), None);
+        assert_eq!(lines("> a\nT+ 1\n> c\n", true), None);
+        assert_eq!(lines("% not_pipelined\n> a\n", true), None);
+        let text = "> a\n< OK <v1>\n> cas f <v1>\n";
+        assert_eq!((lines(text, true), lines(text, false)), (Some(vec![1, 3, 2]), None));
+    }
+}

@@ -1,0 +1,264 @@
+//! One run of a transcript against one server.
+
+use super::parse::{Action, Step};
+use super::target::{PATIENCE, Target, Transport};
+use super::text::{Compared, Piece, Values};
+use socket2::Socket;
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+use std::io::{ErrorKind, Read, Write as _};
+use std::net::Shutdown;
+use std::thread;
+use std::time::Duration;
+
+/// Of what is longer only the first and last bytes are sent one by one. A line that is too long
+/// is refused within the first part.
+const FIRST_BYTES: usize = 520;
+const LAST_BYTES: usize = 40;
+
+pub(super) struct Mode {
+    pub(super) cut: Cut,
+    /// What ends the lines that are sent.
+    pub(super) line_end: &'static str,
+    pub(super) transport: Transport,
+}
+
+/// How what a client sends between two replies is written.
+#[derive(Clone, Copy)]
+pub(super) enum Cut {
+    Whole,
+    Bytes,
+    /// With the seed of the generator.
+    Random(u64),
+    /// Whole, and all that a client has before it reads: the steps come in that order.
+    Pipelined,
+}
+
+/// Runs the steps. Then each client that is still there ends its side, and nothing more may come.
+///
+/// # Errors
+/// The exchange so far, what was expected and what came.
+pub(super) fn run(steps: &[&Step], mode: &Mode, target: &Target) -> Result<(), String> {
+    let mut exchange = Exchange {
+        target,
+        mode,
+        values: Values::new(target.is_fresh()),
+        clients: BTreeMap::new(),
+        unsent: None,
+        random: Random(if let Cut::Random(seed) = mode.cut { seed } else { 0 }),
+        log: String::new(),
+    };
+    let mut line = 0;
+    let mut outcome = Ok(());
+    for step in steps {
+        line = step.line;
+        outcome = exchange.take(step).map_err(|why| (step.source.as_str(), why));
+        if outcome.is_err() {
+            break;
+        }
+    }
+    outcome = outcome.and_then(|()| exchange.end().map_err(|why| ("nothing more", why)));
+    outcome.map_err(|(expected, came)| {
+        let log = &exchange.log;
+        format!("line {line}, {mode}\n{log}\n  expected  {expected}\n  came      {came}\n")
+    })
+}
+
+struct Exchange<'a> {
+    target: &'a Target,
+    mode: &'a Mode,
+    values: Values,
+    clients: BTreeMap<String, Client>,
+    /// What one client has to send before anything else is done.
+    unsent: Option<(String, Vec<u8>)>,
+    random: Random,
+    log: String,
+}
+
+struct Client {
+    socket: Socket,
+    /// What came and is not compared yet.
+    came: Vec<u8>,
+}
+
+impl Exchange<'_> {
+    /// Takes one step; the error is what came instead.
+    fn take(&mut self, step: &Step) -> Result<(), String> {
+        match &step.action {
+            Action::Send(text, ended) => {
+                let mut bytes = self.values.fill(text)?;
+                if *ended {
+                    bytes.extend_from_slice(self.mode.line_end.as_bytes());
+                }
+                match &mut self.unsent {
+                    Some((client, unsent)) if *client == step.client => unsent.extend(bytes),
+                    _ => {
+                        self.send_unsent()?;
+                        self.unsent = Some((step.client.clone(), bytes));
+                    }
+                }
+                self.note(&step.source);
+            }
+            Action::Expect(expected) => {
+                self.send_unsent()?;
+                let came = self.expect(&step.client, expected)?;
+                self.note(&format!("{}< {}", step.client, shown(&came)));
+            }
+            Action::Shut => {
+                self.send_unsent()?;
+                let shut = self.client(&step.client)?.socket.shutdown(Shutdown::Write);
+                shut.map_err(|e| format!("shut: {e}"))?;
+                self.note(&step.source);
+            }
+            Action::Closed => {
+                self.send_unsent()?;
+                self.client(&step.client)?.expect_end()?;
+                self.note(&step.source);
+            }
+            Action::Wait(time) => {
+                self.send_unsent()?;
+                self.target.wait(*time);
+                self.note(&step.source);
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), String> {
+        self.send_unsent()?;
+        for (name, client) in &mut self.clients {
+            // A server that has ended the connection already makes this fail.
+            let _ = client.socket.shutdown(Shutdown::Write);
+            client.expect_end().map_err(|came| format!("{came} (client {name:?})"))?;
+        }
+        Ok(())
+    }
+
+    fn expect(&mut self, client: &str, expected: &[Piece]) -> Result<Vec<u8>, String> {
+        self.client(client)?;
+        let client = self.clients.get_mut(client).ok_or("nobody")?;
+        loop {
+            match self.values.compare(expected, &client.came) {
+                Compared::Equal(n) => return Ok(client.came.drain(..n).collect()),
+                Compared::More if client.receive()? => {}
+                Compared::More => {
+                    return Err(format!("{}, then the end", shown(&client.came)));
+                }
+                Compared::Different => return Err(client.what_came()),
+            }
+        }
+    }
+
+    fn client(&mut self, name: &str) -> Result<&mut Client, String> {
+        if !self.clients.contains_key(name) {
+            let connected = self.target.connect(self.mode.transport);
+            let socket = connected.map_err(|e| format!("cannot connect: {e}"))?;
+            let client = Client { socket, came: Vec::new() };
+            self.clients.insert(name.to_string(), client);
+        }
+        self.clients.get_mut(name).ok_or_else(|| "nobody".to_string())
+    }
+
+    fn send_unsent(&mut self) -> Result<(), String> {
+        let Some((name, bytes)) = self.unsent.take() else { return Ok(()) };
+        let pieces = self.cut(&bytes);
+        let client = self.client(&name)?;
+        for piece in pieces {
+            client.socket.write_all(piece).map_err(|e| format!("cannot send: {e}"))?;
+            thread::yield_now();
+        }
+        Ok(())
+    }
+
+    fn cut<'b>(&mut self, mut bytes: &'b [u8]) -> Vec<&'b [u8]> {
+        let mut pieces = Vec::new();
+        while !bytes.is_empty() {
+            let n = match self.mode.cut {
+                Cut::Whole | Cut::Pipelined => bytes.len(),
+                Cut::Bytes if pieces.len() == FIRST_BYTES => {
+                    bytes.len().saturating_sub(LAST_BYTES).max(1)
+                }
+                Cut::Bytes => 1,
+                Cut::Random(_) => self.random.length(),
+            };
+            let (piece, rest) = bytes.split_at(n.min(bytes.len()));
+            pieces.push(piece);
+            bytes = rest;
+        }
+        pieces
+    }
+
+    fn note(&mut self, what: &str) {
+        let _ = writeln!(self.log, "    {what}");
+    }
+}
+
+impl Client {
+    /// Receives something; false at the end of the stream.
+    fn receive(&mut self) -> Result<bool, String> {
+        let mut buffer = [0; 64 << 10];
+        let received = self.socket.read(&mut buffer);
+        let n = received.map_err(|e| match e.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+                format!("{}, then nothing for {PATIENCE:?}", shown(&self.came))
+            }
+            _ => format!("{}, then {e}", shown(&self.came)),
+        })?;
+        self.came.extend_from_slice(&buffer[..n]);
+        Ok(n > 0)
+    }
+
+    fn expect_end(&mut self) -> Result<(), String> {
+        if self.came.is_empty() && !self.receive()? { Ok(()) } else { Err(self.what_came()) }
+    }
+
+    /// What came instead, up to the end of its line if that comes soon.
+    fn what_came(&mut self) -> String {
+        const SOON: Duration = Duration::from_millis(200);
+        let _ = self.socket.set_read_timeout(Some(SOON));
+        while !self.came.contains(&b'\n') && self.receive() == Ok(true) {}
+        shown(&self.came)
+    }
+}
+
+/// splitmix64: a seed is the whole state, so a failure can be repeated.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Mostly small, sometimes thousands.
+    fn length(&mut self) -> usize {
+        let max = 1 << (self.next() % 14);
+        1 + (self.next() % max) as usize
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.cut {
+            Cut::Whole => f.write_str("whole")?,
+            Cut::Bytes => f.write_str("byte by byte")?,
+            Cut::Random(seed) => write!(f, "split at random (TELEFILE_SEED={seed})")?,
+            Cut::Pipelined => f.write_str("pipelined")?,
+        }
+        let transport = if self.transport == Transport::Tcp { "tcp" } else { "unix" };
+        write!(f, ", {}, {transport}", self.line_end.escape_debug())
+    }
+}
+
+/// Bytes as a person can read them, not too many.
+fn shown(bytes: &[u8]) -> String {
+    const MAX_BYTES: usize = 200;
+    match bytes.split_at_checked(MAX_BYTES) {
+        Some((first, rest)) if !rest.is_empty() => {
+            format!("{}... ({} bytes)", first.escape_ascii(), bytes.len())
+        }
+        _ => bytes.escape_ascii().to_string(),
+    }
+}

@@ -1,0 +1,127 @@
+//! The server that a transcript talks to: one of its own in this process, or one elsewhere.
+
+use super::parse::Settings;
+use socket2::Socket;
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use telefile::net::Address;
+use telefile::{Clock, Handle, Server, Token};
+
+/// Nothing that a test waits for takes so long.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Transport {
+    Tcp,
+    Unix,
+}
+
+pub(super) enum Target {
+    Fresh(Running),
+    Elsewhere(SocketAddr),
+}
+
+/// A server on threads of this process, until it is dropped.
+pub(super) struct Running {
+    tcp: SocketAddr,
+    unix: PathBuf,
+    clock: Clock,
+    handle: Handle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Target {
+    pub(super) fn fresh(settings: &Settings) -> Self {
+        let (clock, unix) = (Clock::manual(), temporary("sock"));
+        let mut builder = Server::builder()
+            .listen("127.0.0.1:0".parse().unwrap())
+            .listen(Address::Unix(unix.clone()))
+            .clock(clock.clone());
+        if let Some(max) = settings.max_contents {
+            builder = builder.max_contents(max);
+        }
+        if let Some(max) = settings.max_memory {
+            builder = builder.max_memory(max);
+        }
+        if let Some(max) = settings.connections {
+            builder = builder.connections(max as usize);
+        }
+        if let Some(token) = &settings.token {
+            let path = temporary("token");
+            std::fs::write(&path, token).unwrap();
+            builder = builder.token(Token::from_file(&path).unwrap());
+            std::fs::remove_file(&path).unwrap();
+        }
+        let server = builder.bind().unwrap();
+        let Address::Tcp(tcp) = *server.addresses()[0] else { unreachable!() };
+        let handle = server.handle();
+        let thread = Some(thread::spawn(|| server.run()));
+        Target::Fresh(Running { tcp, unix, clock, handle, thread })
+    }
+
+    pub(super) fn elsewhere(address: &str) -> Result<Self, String> {
+        let found = address.to_socket_addrs().map_err(|e| format!("{address}: {e}"))?.next();
+        Ok(Target::Elsewhere(found.ok_or_else(|| format!("{address}: the name has no address"))?))
+    }
+
+    pub(super) fn is_fresh(&self) -> bool {
+        matches!(self, Target::Fresh(_))
+    }
+
+    pub(super) fn connect(&self, transport: Transport) -> io::Result<Socket> {
+        let tcp = |address| {
+            let stream = TcpStream::connect_timeout(address, PATIENCE)?;
+            stream.set_nodelay(true)?;
+            Ok::<Socket, io::Error>(stream.into())
+        };
+        let socket = match (self, transport) {
+            (Target::Fresh(running), Transport::Tcp) => tcp(&running.tcp)?,
+            (Target::Fresh(running), Transport::Unix) => UnixStream::connect(&running.unix)?.into(),
+            (Target::Elsewhere(address), _) => tcp(address)?,
+        };
+        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_write_timeout(Some(PATIENCE))?;
+        Ok(socket)
+    }
+
+    pub(super) fn wait(&self, time: Duration) {
+        match self {
+            Target::Fresh(running) => running.clock.advance(time),
+            Target::Elsewhere(_) => thread::sleep(time),
+        }
+    }
+
+    /// Removes what an earlier run may have left on a server that others use too.
+    pub(super) fn delete_names(&self, names: &BTreeSet<Vec<u8>>) -> Result<(), String> {
+        let delete = || {
+            let socket = self.connect(Transport::Tcp)?;
+            let mut replies = BufReader::new(&socket);
+            for name in names {
+                (&socket).write_all(&[b"delete ", &name[..], b"\r\n"].concat())?;
+                replies.read_until(b'\n', &mut Vec::new())?;
+            }
+            Ok(())
+        };
+        delete().map_err(|e: io::Error| format!("cannot delete what was left: {e}"))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.handle.stop();
+        let ended = self.thread.take().unwrap().join();
+        assert!(ended.is_ok() || thread::panicking(), "the server panicked");
+    }
+}
+
+fn temporary(suffix: &str) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let (process, n) = (std::process::id(), COUNT.fetch_add(1, Relaxed));
+    std::env::temp_dir().join(format!("telefile-it-{process}-{n}.{suffix}"))
+}
