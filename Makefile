@@ -1,0 +1,34 @@
+# `make` alone prints the targets.
+
+CARGO ?= cargo
+ARGS ?=
+
+help:
+	@echo 'make run            build and start the server; ARGS="--listen 127.0.0.1:9000" adds flags'
+	@echo 'make test           everything that has to pass: format, lints, docs, all tests'
+	@echo 'make test-protocol  the protocol transcripts alone; TELEFILE_ADDR=HOST:PORT aims them at'
+	@echo '                    a server of yours, in any language'
+	@echo 'make bench          telefile beside memcached and redis, where they are installed'
+	@echo 'make fmt            format the sources'
+
+run:
+	$(CARGO) run --release --bin telefile -- serve $(ARGS)
+
+test:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+	$(CARGO) clippy --no-default-features --lib --tests -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps
+	$(CARGO) test
+	$(CARGO) test --no-default-features
+
+test-protocol:
+	$(CARGO) test --test it protocol
+
+bench:
+	$(CARGO) bench --bench compare -- $(ARGS)
+
+fmt:
+	$(CARGO) fmt
+
+.PHONY: help run test test-protocol bench fmt
