@@ -1,0 +1,116 @@
+//! What a client says and what it must hear, for one protocol: requests as bytes, and the check of
+//! the next reply in the bytes received so far. Nothing here does I/O, but for the one exchange
+//! that makes a fresh server ready.
+
+mod memcached;
+mod redis;
+mod telefile;
+
+pub(crate) use memcached::Memcached;
+pub(crate) use redis::Redis;
+pub(crate) use telefile::Telefile;
+
+use crate::value::Value;
+use std::io;
+use std::net::SocketAddr;
+
+/// A longer line is no reply of any of them.
+const MAX_REPLY_LINE_BYTES: usize = 4096;
+
+/// What the next reply has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// The value.
+    Contents,
+    /// The value, and the version that guards a cas of it.
+    VersionedContents,
+    /// That a write is done.
+    Written,
+    /// That a cas is done, or refused because of the version.
+    CasAnswered,
+}
+
+/// What a right reply says. A version that the protocol does not tell is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Done { version: u64 },
+    Refused { version: u64 },
+}
+
+/// The bytes that a reply takes, and what it says; `None` if it has not come whole.
+pub(crate) type Checked = io::Result<Option<(usize, Outcome)>>;
+
+pub(crate) trait Dialect: Sync {
+    /// Appends a request for the value of `key`.
+    fn read(&self, out: &mut Vec<u8>, key: &str);
+
+    /// Appends a request to store a value. The value itself and CR LF are the caller's to append.
+    fn write(&self, out: &mut Vec<u8>, key: &str, numbytes: usize);
+
+    /// Appends a request to store a value if `version` is still the current one; likewise without
+    /// the value.
+    fn cas(&self, out: &mut Vec<u8>, key: &str, version: u64, numbytes: usize);
+
+    /// Appends a request for value and version, where the replies to `cas` do not tell the version
+    /// and an attempt therefore takes two trips. False: they do, and nothing was appended.
+    fn read_version(&self, _out: &mut Vec<u8>, _key: &str) -> bool {
+        false
+    }
+
+    /// Checks the reply at the beginning of `input`: status, length, value, line ends.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidData`] for everything that is not `expected`.
+    fn check(&self, expected: Expected, value: &Value, input: &[u8]) -> Checked;
+
+    /// Makes a fresh server ready for the requests above.
+    fn prepare(&mut self, _server: SocketAddr) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The first line of `input` without its CR LF, and where the next one begins.
+fn first_line(input: &[u8]) -> io::Result<Option<(&[u8], usize)>> {
+    match input.iter().position(|b| *b == b'\n') {
+        Some(end) => match input[..end].strip_suffix(b"\r") {
+            Some(line) => Ok(Some((line, end + 1))),
+            None => Err(wrong("no CR before the line end", &input[..end])),
+        },
+        None if input.len() > MAX_REPLY_LINE_BYTES => Err(wrong("an endless line", input)),
+        None => Ok(None),
+    }
+}
+
+/// Checks a value announced with `numbytes`, and its CR LF, from `start` on; where they end, or
+/// `None` if they have not come whole.
+fn contents_end(
+    value: &Value,
+    numbytes: Option<usize>,
+    input: &[u8],
+    start: usize,
+) -> io::Result<Option<usize>> {
+    if numbytes != Some(value.bytes().len()) {
+        return Err(wrong("not the length that was written", &input[..start]));
+    }
+    let end = start + value.bytes().len();
+    let Some(line_end) = input.get(end..end + 2) else { return Ok(None) };
+    if line_end != b"\r\n" {
+        return Err(wrong("no line end after the value", line_end));
+    }
+    if !value.matches(&input[start..end]) {
+        return Err(wrong("not the value that was written", &input[start..end]));
+    }
+    Ok(Some(end + 2))
+}
+
+/// A field that is digits and nothing else.
+fn number<N: std::str::FromStr>(field: Option<&[u8]>) -> Option<N> {
+    let digits = field.filter(|f| f.iter().all(u8::is_ascii_digit))?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+fn wrong(why: &str, got: &[u8]) -> io::Error {
+    let shown = String::from_utf8_lossy(&got[..got.len().min(80)]);
+    let message = format!("wrong reply, {why}: {}", shown.escape_debug());
+    io::Error::new(io::ErrorKind::InvalidData, message)
+}
