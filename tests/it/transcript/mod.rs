@@ -86,7 +86,7 @@ fn check_elsewhere(file: &str, transcript: &Transcript, address: &str) -> Result
     let real_time = if transcript.moves_clock() { 1 } else { usize::MAX };
     let modes = modes().into_iter().filter(|mode| mode.transport == Transport::Tcp);
     for mode in modes.take(real_time) {
-        target.delete_names(&transcript.written_names())?;
+        target.delete_names(&transcript.names())?;
         match mode.cut {
             Cut::Pipelined => match transcript.pipelined(false) {
                 Some(steps) => run(&steps, &mode, &target)?,

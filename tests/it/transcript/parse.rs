@@ -91,15 +91,19 @@ impl Transcript {
         (fresh || !order.iter().any(unknown)).then_some(order)
     }
 
-    /// The names that it may leave behind.
-    pub(super) fn written_names(&self) -> BTreeSet<Vec<u8>> {
+    /// The names that its requests mention, as far as they can be deleted.
+    pub(super) fn names(&self) -> BTreeSet<Vec<u8>> {
+        const VERBS: [&[u8]; 5] = [b"read", b"write", b"cas", b"delete", b"stat"];
+        const MAX_BYTES: usize = 499 - "delete ".len();
         let mut names = BTreeSet::new();
         for step in &self.steps {
             let Action::Send(text, _) = &step.action else { continue };
             let Some(Piece::Bytes(bytes)) = text.first() else { continue };
             for line in bytes.split(|b| *b == b'\n') {
                 let mut fields = line.split(|b| *b == b' ').filter(|field| !field.is_empty());
-                if let (Some(b"write" | b"cas"), Some(name)) = (fields.next(), fields.next())
+                if fields.next().is_some_and(|verb| VERBS.contains(&verb))
+                    && let Some(name) = fields.next()
+                    && name.len() <= MAX_BYTES
                     && !name.iter().any(u8::is_ascii_control)
                 {
                     names.insert(name.to_vec());

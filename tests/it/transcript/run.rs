@@ -6,15 +6,20 @@ use super::text::{Compared, Piece, Values};
 use socket2::Socket;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
-use std::io::{ErrorKind, Read, Write as _};
+use std::io::ErrorKind::{BrokenPipe, ConnectionReset, TimedOut, WouldBlock};
+use std::io::{Read, Write as _};
 use std::net::Shutdown;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Of what is longer only the first and last bytes are sent one by one. A line that is too long
 /// is refused within the first part.
 const FIRST_BYTES: usize = 520;
 const LAST_BYTES: usize = 40;
+
+/// A thread that gives way to the server between its pieces, and has its turn again only after
+/// so long, does it no more in this run.
+const MAX_TURN: Duration = Duration::from_millis(1);
 
 pub(super) struct Mode {
     pub(super) cut: Cut,
@@ -46,6 +51,7 @@ pub(super) fn run(steps: &[&Step], mode: &Mode, target: &Target) -> Result<(), S
         clients: BTreeMap::new(),
         unsent: None,
         random: Random(if let Cut::Random(seed) = mode.cut { seed } else { 0 }),
+        yields: true,
         log: String::new(),
     };
     let mut line = 0;
@@ -72,6 +78,7 @@ struct Exchange<'a> {
     /// What one client has to send before anything else is done.
     unsent: Option<(String, Vec<u8>)>,
     random: Random,
+    yields: bool,
     log: String,
 }
 
@@ -162,11 +169,24 @@ impl Exchange<'_> {
     fn send_unsent(&mut self) -> Result<(), String> {
         let Some((name, bytes)) = self.unsent.take() else { return Ok(()) };
         let pieces = self.cut(&bytes);
+        let mut yields = self.yields;
         let client = self.client(&name)?;
         for piece in pieces {
-            client.socket.write_all(piece).map_err(|e| format!("cannot send: {e}"))?;
-            thread::yield_now();
+            match client.socket.write_all(piece) {
+                Ok(()) => {}
+                // The server has shown this client out and did not wait for the rest. What it
+                // said before is here, or the next step fails.
+                Err(e) if [BrokenPipe, ConnectionReset].contains(&e.kind()) => break,
+                Err(e) => return Err(format!("cannot send: {e}")),
+            }
+            // So that the server sees the piece alone. Busy machines give the turn back late.
+            if yields {
+                let turn = Instant::now();
+                thread::yield_now();
+                yields = turn.elapsed() < MAX_TURN;
+            }
         }
+        self.yields = yields;
         Ok(())
     }
 
@@ -199,7 +219,7 @@ impl Client {
         let mut buffer = [0; 64 << 10];
         let received = self.socket.read(&mut buffer);
         let n = received.map_err(|e| match e.kind() {
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+            WouldBlock | TimedOut => {
                 format!("{}, then nothing for {PATIENCE:?}", shown(&self.came))
             }
             _ => format!("{}, then {e}", shown(&self.came)),
