@@ -3,7 +3,7 @@
 use super::flags::{self, Flag, Takes, number, seconds, size};
 use super::{Failure, Outcome, say};
 use crate::net::Address;
-use crate::server::{Builder, Server, Token, system};
+use crate::server::{Builder, Server, Token};
 use std::io::ErrorKind;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -92,7 +92,7 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
         return Ok(());
     }
     env_logger::Builder::from_env(env_logger::Env::new().default_filter_or("info")).init();
-    system::keep_freed_memory();
+    keep_freed_memory();
     let server = builder.bind().map_err(|e| match e.kind() {
         ErrorKind::PermissionDenied if !e.to_string().contains("os error") => Failure::usage(e),
         _ => Failure::failed(e),
@@ -113,4 +113,15 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
     say(&format!("telefile {version} listening on {addresses}\n"))?;
     server.run();
     Ok(())
+}
+
+/// Has the allocator keep some of what large files leave behind, instead of giving every mebibyte
+/// back to the system and faulting it in again: a quarter more throughput for large writes.
+///
+/// What glibc keeps at the end of each arena is twice the largest block of its own mapping that
+/// was ever freed (mallopt(3), M_MMAP_THRESHOLD, "dynamic"). So a block is freed that is never
+/// touched. Other allocators take no notice.
+fn keep_freed_memory() {
+    const BLOCK_BYTES: usize = (8 << 20) - 4096;
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(BLOCK_BYTES)));
 }

@@ -106,6 +106,13 @@ impl Listener {
     }
 }
 
+/// The file of a Unix socket goes with its listener, also when another address could not be bound.
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
 fn bind_tcp(socket: &Socket, address: &SockAddr, domain: Domain) -> io::Result<()> {
     socket.set_reuse_address(true)?;
     if domain == Domain::IPV6 {
@@ -193,8 +200,8 @@ mod tests {
     fn a_dead_socket_is_replaced_and_a_file_is_not() {
         let dir = scratch("stale");
         let address = Address::Unix(dir.join("s"));
-        drop(Listener::bind(&address).unwrap());
-        assert!(dir.join("s").exists(), "dropped without close, like a killed server");
+        drop(UnixListener::bind(dir.join("s")).unwrap());
+        assert!(dir.join("s").exists(), "the file of a killed server stays");
         let listener = Listener::bind(&address).unwrap();
         // Replaced behind its back: not ours any more, so it stays.
         fs::remove_file(dir.join("s")).unwrap();

@@ -155,7 +155,7 @@ mod tests {
         let (done, seen) = unbounded();
         let pool = Pool::new("test", 4, STACK, move |n: &usize| {
             done.send(*n).unwrap();
-            assert!(*n % 2 == 0, "odd");
+            assert!(n.is_multiple_of(2), "odd");
         });
         for n in 0..100 {
             let mut job = Err(n);

@@ -5,7 +5,7 @@ mod dispatch;
 mod doors;
 mod session;
 mod stats;
-pub(crate) mod system;
+mod system;
 mod token;
 
 pub use builder::{Builder, DEFAULT_CONNECTIONS, DEFAULT_MAX_CONTENTS, DEFAULT_WRITE_TIMEOUT};
@@ -195,10 +195,11 @@ impl Shared {
     /// One connection, on a thread of the pool.
     fn serve(&self, stream: &Arc<Stream>) {
         let Some(pass) = self.doors.enter(stream) else { return };
-        log::info!("{stream} connected");
-        match Session::new(self, pass.client(), stream).run() {
-            Ok(()) => log::info!("{stream} left"),
-            Err(e) => log::info!("{stream} left: {e}"),
+        let client = pass.client();
+        log::info!("{stream} #{client} connected");
+        match Session::new(self, client, stream).run() {
+            Ok(()) => log::info!("{stream} #{client} left"),
+            Err(e) => log::info!("{stream} #{client} lost: {e}"),
         }
     }
 

@@ -66,7 +66,7 @@ impl<'a> Session<'a> {
             if let Err(e) = &next
                 && e.kind() == ErrorKind::InvalidData
             {
-                log::debug!("{}: {e}", self.connection.stream());
+                log::debug!("{} #{}: {e}", self.connection.stream(), self.client);
                 next = self.refuse(Refusal::OutOfStep);
             }
         }
@@ -167,7 +167,8 @@ impl<'a> Session<'a> {
     fn refuse(&mut self, refusal: Refusal) -> io::Result<Next> {
         self.server.refused.count(refusal);
         if refusal.closes() {
-            log::info!("{} is shown out: {}", self.connection.stream(), refusal.word());
+            let (stream, client) = (self.connection.stream(), self.client);
+            log::info!("{stream} #{client} is shown out: {}", refusal.word());
         }
         Reply::Refused(refusal).write_to(self.connection.output());
         self.connection.relieve()?;

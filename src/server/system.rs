@@ -11,6 +11,7 @@ const OTHER_DESCRIPTORS: u64 = 64;
 /// Half of the smaller of the machine's memory and the limit of the process's cgroup, in bytes.
 pub fn default_max_memory() -> u64 {
     let info = rustix::system::sysinfo();
+    #[allow(clippy::useless_conversion, reason = "32 bits wide on a system of 32 bits")]
     let machine = u64::from(info.totalram) * u64::from(info.mem_unit);
     cgroup_max_memory().unwrap_or(machine).min(machine) / 2
 }
@@ -62,17 +63,6 @@ pub(super) fn make_room_for(connections: usize) {
             "vm.max_map_count {maps} allows about {threads} threads, for {connections} connections"
         );
     }
-}
-
-/// Has the allocator keep some of what large files leave behind, instead of giving every mebibyte
-/// back to the system and faulting it in again: a quarter more throughput for large writes.
-///
-/// What glibc keeps at the end of each arena is twice the largest block of its own mapping that
-/// was ever freed (mallopt(3), M_MMAP_THRESHOLD, "dynamic"). So a block is freed that is never
-/// touched. Other allocators take no notice.
-pub(crate) fn keep_freed_memory() {
-    const BLOCK_BYTES: usize = (8 << 20) - 4096;
-    drop(std::hint::black_box(Vec::<u8>::with_capacity(BLOCK_BYTES)));
 }
 
 /// A number that no other table will have, from the system's randomness.

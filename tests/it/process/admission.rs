@@ -1,0 +1,71 @@
+//! The time for `hello`. It is the longest of all tests, so it is here where it is started early:
+//! the others run beside it.
+
+use super::Serving;
+use crate::server::{Client, Folder};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Says things until the server has enough; how long that took.
+fn time_inside(mut client: Client, mut say: impl FnMut(&Client, Duration)) -> Duration {
+    let since = Instant::now();
+    client.socket().set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+    loop {
+        say(&client, since.elapsed());
+        match client.read(&mut [0; 64 << 10]) {
+            Ok(0) => break,
+            Err(e) if e.kind() == std::io::ErrorKind::ConnectionReset => break,
+            _ => assert!(since.elapsed() < Duration::from_secs(13), "still inside"),
+        }
+    }
+    since.elapsed()
+}
+
+/// The one test that has to last for 10 s: so long is the time for `hello`.
+#[test]
+fn whatever_a_client_does_it_has_ten_seconds_to_show_its_token() {
+    let folder = Folder::new();
+    let path = folder.path().join("token");
+    std::fs::write(&path, "s3cret\n").unwrap();
+    let server = Serving::local(&["--token-file", path.to_str().unwrap()]);
+    let (ten, pause) = (Duration::from_secs(10), Duration::from_millis(200));
+    thread::scope(|scope| {
+        let silent = scope.spawn(|| time_inside(server.client(), |_, _| thread::sleep(pause)));
+        let dripping = scope.spawn(|| {
+            time_inside(server.client(), |client, _| {
+                let _ = client.try_send(" ");
+                thread::sleep(pause);
+            })
+        });
+        let asking = scope.spawn(|| {
+            time_inside(server.client(), |client, _| {
+                let _ = client.try_send("help\r\nread f\r\n");
+                thread::sleep(pause);
+            })
+        });
+        // Denied contents are skipped as they come, and here they never pause around the deadline.
+        let flooding = scope.spawn(|| {
+            let client = server.client();
+            client.send("write f 9223372036854775807\r\n");
+            let junk = vec![b'x'; 4 << 20];
+            time_inside(client, |client, since| {
+                if since < ten - pause {
+                    thread::sleep(pause);
+                } else {
+                    let _ = client.try_send(&junk);
+                }
+            })
+        });
+        let mut admitted = server.client();
+        assert!(admitted.ask("hello s3cret").starts_with("HELLO 1 "));
+        let in_time = |name: &str, time: Duration| {
+            assert!(time > ten - pause && time < ten + 5 * pause, "{name}: {time:?}");
+        };
+        in_time("silent", silent.join().unwrap());
+        in_time("dripping", dripping.join().unwrap());
+        in_time("asking", asking.join().unwrap());
+        in_time("flooding", flooding.join().unwrap());
+        assert_eq!(admitted.ask("stat f"), "ERR_FILE_NOT_FOUND");
+        admitted.alone();
+    });
+}

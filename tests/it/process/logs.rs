@@ -1,0 +1,132 @@
+use super::{Serving, telefile};
+use crate::server::{Client, Folder};
+use rustix::process::Signal;
+use std::net::SocketAddr;
+
+/// The client's own address, as the server sees it.
+fn address(client: &Client) -> SocketAddr {
+    client.socket().local_addr().unwrap().as_socket().expect("TCP")
+}
+
+fn logging(level: &str, args: &[&str]) -> Serving {
+    let mut command = telefile(&[&["serve", "--listen", "127.0.0.1:0"], args].concat());
+    command.env("RUST_LOG", level);
+    Serving::from(command)
+}
+
+#[test]
+fn connections_and_errors_are_told_with_the_clients_address() {
+    let serving = Serving::local(&["--connections", "1"]);
+    let mut good = serving.client();
+    let good_address = address(&good);
+    assert_eq!(good.ask("read f"), "ERR_FILE_NOT_FOUND");
+    let mut refused = serving.client();
+    assert_eq!(refused.line(), "ERR_LIMIT connections 1");
+    serving.logs(&format!("{} refused", address(&refused)));
+    good.send("quit\r\n");
+    assert_eq!(good.read_to_end(), "");
+    drop(good);
+    serving.logs(&format!("{good_address} left"));
+
+    let mut bad = serving.client();
+    let bad_address = address(&bad);
+    bad.send("nonsense\r\n");
+    assert_eq!(bad.read_to_end(), "ERR_CMD_ERR\r\n");
+    drop(bad);
+    serving.logs(&format!("{bad_address} is shown out: ERR_CMD_ERR"));
+    serving.logs(&format!("{bad_address} left"));
+
+    let torn = serving.client();
+    let torn_address = address(&torn);
+    torn.send("write f 6\r\nab");
+    torn.half_close();
+    serving.logs(&format!("{torn_address} left: "));
+    let log = serving.stop(Signal::TERM);
+    assert!(log.contains(&format!("{good_address} connected")), "{log}");
+    assert!(!log.contains("read f"), "commands are told to who asks for them: {log}");
+}
+
+#[test]
+fn on_a_unix_socket_connections_are_told_too() {
+    let folder = Folder::new();
+    let unix = format!("unix:{}", folder.path().join("socket").display());
+    let serving = Serving::start(&["--listen", &unix]);
+    assert_eq!(serving.client().ask("read f"), "ERR_FILE_NOT_FOUND");
+    serving.logs("unix connected");
+    serving.logs("unix left");
+}
+
+#[test]
+fn debug_shows_each_command() {
+    let serving = logging("debug", &[]);
+    let mut client = serving.client();
+    let address = address(&client);
+    client.send("write a/b 6 60\r\nabcdef\r\ncas a/b 1 3\r\nxyz\r\nread a/b\r\nstat @7\r\n");
+    client.send("delete a/b 9\r\nstats\r\nquit\r\n");
+    assert!(client.read_to_end().starts_with("OK 1\r\nOK 2\r\nCONTENTS 2 3 0\r\nxyz\r\n"));
+    let log = serving.stop(Signal::TERM);
+    for command in
+        ["write a/b 6 60", "cas a/b 1 3", "read a/b", "stat @7", "delete a/b 9", "stats", "quit"]
+    {
+        let told = |line: &str| line.contains(&address.to_string()) && line.contains(command);
+        assert!(log.lines().any(told), "no {command} in {log}");
+    }
+    assert!(!log.contains("abcdef") && !log.contains("xyz"), "contents are nobody's business");
+}
+
+#[test]
+fn names_are_escaped_and_cut() {
+    let serving = logging("debug", &[]);
+    let mut client = serving.client();
+    assert_eq!(client.ask("read to\u{202e}gpj.exe"), "ERR_FILE_NOT_FOUND");
+    let long = "n".repeat(400);
+    assert_eq!(client.ask(&format!("read {long}")), "ERR_FILE_NOT_FOUND");
+    assert_eq!(client.ask(&format!("stat {}", "é".repeat(60))), "ERR_FILE_NOT_FOUND");
+    client.send("read \u{1b}[31m\r\nbad \u{202e}\u{1b}[31m\r\n");
+    assert_eq!(client.read_to_end(), "ERR_CMD_ERR\r\nERR_CMD_ERR\r\n");
+    let log = serving.stop(Signal::TERM);
+    assert!(log.contains("read to\\u{202e}gpj.exe"), "{log}");
+    assert!(!log.contains('\u{202e}') && !log.contains('\u{1b}'), "{log}");
+    assert!(log.contains(&"n".repeat(64)) && !log.contains(&"n".repeat(65)), "{log}");
+    assert!(log.contains(&"é".repeat(32)) && !log.contains(&"é".repeat(33)), "{log}");
+}
+
+#[test]
+fn a_token_is_in_no_log() {
+    let folder = Folder::new();
+    let path = folder.path().join("token");
+    std::fs::write(&path, "s3cret-of-the-server\n").unwrap();
+    let path = path.to_str().unwrap();
+    let guarded = logging("trace", &["--token-file", path]);
+    let open = logging("trace", &[]);
+    for serving in [&guarded, &open] {
+        let over = format!("hello {} s3cret-of-the-server", "x".repeat(500));
+        for sent in [
+            "hello s3cret-of-the-server",
+            "hello s3cret-wrong",
+            "helo s3cret-of-the-server",
+            "HELLO s3cret-of-the-server",
+            "hello s3cret-of-the-server extra",
+            "hello  s3cret-wrong extra",
+            "hello\ts3cret-of-the-server",
+            "hello s3cret-of-\u{202e}the-server",
+            "hello s3cret-of-the-server\r",
+            "hello s3cret-of-the-server\rx",
+            "s3cret-of-the-server",
+            &over,
+        ] {
+            let mut client = serving.client();
+            client.send(format!("{sent}\r\nquit\r\n"));
+            assert!(client.read_to_end().ends_with("\r\n"), "{sent:?} is answered");
+            // Half a line, and then the end.
+            let client = serving.client();
+            client.send(sent);
+            client.half_close();
+        }
+    }
+    for serving in [guarded, open] {
+        let log = serving.stop(Signal::TERM);
+        assert!(log.contains("hello") && log.contains("shown out"), "{log}");
+        assert!(!log.contains("s3cret"), "{log}");
+    }
+}

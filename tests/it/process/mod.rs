@@ -1,0 +1,214 @@
+//! The program `telefile` as a stranger uses it: arguments, environment, signals, what it prints.
+#![cfg(feature = "cli")]
+
+mod admission;
+mod bench;
+mod flags;
+mod listening;
+mod logs;
+mod open_files;
+mod signals;
+
+use crate::server::{Client, PATIENCE, eventually};
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+use telefile::net::Address;
+
+/// `telefile` with no settings from the environment of the tests.
+fn telefile(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_telefile"));
+    command.args(args);
+    without_settings(&mut command);
+    command
+}
+
+fn without_settings(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name == "RUST_LOG" || name.to_string_lossy().starts_with("TELEFILE_") {
+            command.env_remove(name);
+        }
+    }
+}
+
+/// A running program, and what it has printed so far. Killed when dropped.
+struct Program {
+    child: Child,
+    stdout: Text,
+    stderr: Text,
+}
+
+/// What a pipe has brought, taken by a thread so that the program never waits for its reader.
+#[derive(Clone)]
+struct Text(Arc<Mutex<(String, bool)>>);
+
+impl Text {
+    fn of(pipe: impl Read + Send + 'static) -> Text {
+        let text = Text(Arc::default());
+        let writer = text.clone();
+        thread::spawn(move || {
+            let mut pipe = BufReader::new(pipe);
+            let mut line = Vec::new();
+            while pipe.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+                writer.0.lock().unwrap().0.push_str(&String::from_utf8_lossy(&line));
+                line.clear();
+            }
+            writer.0.lock().unwrap().1 = true;
+        });
+        text
+    }
+
+    fn now(&self) -> String {
+        self.0.lock().unwrap().0.clone()
+    }
+
+    fn whole(&self) -> String {
+        eventually("the pipe is closed", || self.0.lock().unwrap().1);
+        self.now()
+    }
+}
+
+impl Program {
+    fn start(mut command: Command) -> Program {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stdout = Text::of(child.stdout.take().unwrap());
+        let stderr = Text::of(child.stderr.take().unwrap());
+        Program { child, stdout, stderr }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// Waits for its end; the exit status.
+    #[track_caller]
+    fn wait(&mut self) -> i32 {
+        eventually("the program ends", || self.ended().is_some());
+        let status = self.ended().unwrap();
+        status.code().unwrap_or_else(|| panic!("{status}: {}", self.stderr.now()))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// How a program ended.
+#[derive(Debug)]
+struct Ended {
+    status: i32,
+    stdout: String,
+    stderr: String,
+}
+
+/// Runs a program that has to end by itself.
+#[track_caller]
+fn run(command: Command) -> Ended {
+    let mut program = Program::start(command);
+    let status = program.wait();
+    Ended { status, stdout: program.stdout.whole(), stderr: program.stderr.whole() }
+}
+
+impl Ended {
+    /// It failed with this exit status and one line that says all of `words`.
+    #[track_caller]
+    fn failed(&self, status: i32, words: &[&str]) {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(self.stdout, "", "{self:?}");
+        assert_eq!(self.stderr.lines().count(), 1, "{self:?}");
+        assert!(self.stderr.starts_with("telefile: ") && self.stderr.ends_with('\n'), "{self:?}");
+        for word in words {
+            assert!(self.stderr.contains(word), "no {word:?} in {self:?}");
+        }
+    }
+}
+
+/// A running `telefile serve` that has said where it listens.
+struct Serving {
+    program: Program,
+    addresses: Vec<Address>,
+}
+
+impl Serving {
+    /// With these arguments after `serve`.
+    #[track_caller]
+    fn start(args: &[&str]) -> Serving {
+        Serving::from(telefile(&[&["serve"], args].concat()))
+    }
+
+    /// On a free TCP port, with these arguments beside.
+    #[track_caller]
+    fn local(args: &[&str]) -> Serving {
+        Serving::start(&[&["--listen", "127.0.0.1:0"], args].concat())
+    }
+
+    #[track_caller]
+    fn from(command: Command) -> Serving {
+        let mut program = Program::start(command);
+        let since = Instant::now();
+        while !program.stdout.now().ends_with('\n') {
+            let ended = program.ended();
+            assert!(
+                ended.is_none() && since.elapsed() < PATIENCE,
+                "{ended:?}: {}",
+                program.stderr.now()
+            );
+            thread::sleep(Duration::from_millis(2));
+        }
+        let line = program.stdout.now();
+        let start = concat!("telefile ", env!("CARGO_PKG_VERSION"), " listening on ");
+        let addresses = line.strip_prefix(start).and_then(|rest| rest.strip_suffix('\n'));
+        let addresses = addresses.unwrap_or_else(|| panic!("{line:?}")).split(' ');
+        let addresses = addresses.map(|a| a.parse().unwrap()).collect();
+        Serving { program, addresses }
+    }
+
+    #[track_caller]
+    fn client(&self) -> Client {
+        Client::connect(&self.addresses[0])
+    }
+
+    fn log(&self) -> String {
+        self.program.stderr.now()
+    }
+
+    /// Waits until the log has `text`.
+    #[track_caller]
+    fn logs(&self, text: &str) {
+        let since = Instant::now();
+        while !self.log().contains(text) {
+            assert!(since.elapsed() < PATIENCE, "no {text:?} in the log:\n{}", self.log());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Ends it with a signal, which has to be clean and quick; all that it logged.
+    #[track_caller]
+    fn stop(self, signal: Signal) -> String {
+        self.stop_within(crate::server::STOP_TIME, signal)
+    }
+
+    #[track_caller]
+    fn stop_within(mut self, time: Duration, signal: Signal) -> String {
+        let since = Instant::now();
+        self.program.signal(signal);
+        let status = self.program.wait();
+        let took = since.elapsed();
+        assert_eq!(status, 0, "{}", self.log());
+        assert!(took < time, "{took:?}");
+        let stdout = self.program.stdout.whole();
+        assert_eq!(stdout.lines().count(), 1, "{stdout}");
+        self.program.stderr.whole()
+    }
+}

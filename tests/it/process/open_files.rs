@@ -1,0 +1,38 @@
+use super::{Serving, without_settings};
+use rustix::process::Signal;
+use std::process::Command;
+
+#[test]
+fn the_soft_limit_of_open_files_is_raised() {
+    let mut command = Command::new("sh");
+    let script = r#"ulimit -Sn 64 && exec "$0" serve --listen 127.0.0.1:0 --connections 400"#;
+    command.args(["-c", script, env!("CARGO_BIN_EXE_telefile")]);
+    without_settings(&mut command);
+    let serving = Serving::from(command);
+    let mut clients: Vec<_> = (0..300).map(|_| serving.client()).collect();
+    for client in &mut clients {
+        assert_eq!(client.ask("read f"), "ERR_FILE_NOT_FOUND");
+    }
+    assert_eq!(clients[0].stat("connections"), 300);
+    let log = serving.stop(Signal::TERM);
+    assert!(!log.contains("cannot accept"), "{log}");
+}
+
+#[test]
+fn what_the_hard_limit_does_not_allow_is_told_and_survived() {
+    let mut command = Command::new("sh");
+    let script = r#"ulimit -n 40 && exec "$0" serve --listen 127.0.0.1:0"#;
+    command.args(["-c", script, env!("CARGO_BIN_EXE_telefile")]);
+    without_settings(&mut command);
+    let serving = Serving::from(command);
+    serving.logs("only 40 files may be open");
+    let mut inside = serving.client();
+    assert_eq!(inside.ask("read f"), "ERR_FILE_NOT_FOUND");
+    let waiting: Vec<_> = (0..60).map(|_| serving.client()).collect();
+    serving.logs("cannot accept");
+    assert_eq!(inside.ask("read f"), "ERR_FILE_NOT_FOUND");
+    drop(waiting);
+    // Those that were not taken wait in the kernel's queue, and there is room for them again.
+    assert_eq!(serving.client().ask("read f"), "ERR_FILE_NOT_FOUND");
+    serving.stop(Signal::TERM);
+}

@@ -1,0 +1,126 @@
+use super::Serving;
+use crate::server::{Client, Folder};
+use rustix::process::Signal;
+use std::time::{Duration, Instant};
+
+const MIB: usize = 1 << 20;
+
+/// On a TCP port and on a Unix socket.
+fn both(folder: &Folder) -> Serving {
+    let unix = format!("unix:{}", folder.path().join("socket").display());
+    Serving::local(&["--listen", &unix])
+}
+
+/// A client of each address that has `sent`, was answered with `line`, and leaves the rest unread.
+fn clients(serving: &Serving, sent: &str, line: &str) -> Vec<Client> {
+    let mut clients: Vec<_> = serving.addresses.iter().map(Client::connect).collect();
+    for client in &mut clients {
+        assert_eq!(client.ask(sent), line);
+    }
+    clients
+}
+
+#[test]
+fn idle_clients_do_not_hold_it_up() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let serving = Serving::local(&[]);
+        let mut idle: Vec<_> = (0..100).map(|_| serving.client()).collect();
+        for client in &mut idle {
+            assert_eq!(client.ask("stat f"), "ERR_FILE_NOT_FOUND");
+        }
+        let log = serving.stop_within(Duration::from_millis(1000), signal);
+        assert!(log.contains("stopping, 100 connections"), "{log}");
+        for client in &mut idle {
+            assert_eq!(client.read_to_end(), "");
+        }
+    }
+}
+
+#[test]
+fn a_client_in_the_middle_of_contents_gets_what_it_is_owed_and_nothing_else() {
+    let folder = Folder::new();
+    for signal in [Signal::INT, Signal::TERM] {
+        let serving = both(&folder);
+        let first = "write f 6\r\nabcdef\r\nstat g\r\nwrite g 1000000\r\nab";
+        let mut inside = clients(&serving, "stat f", "ERR_FILE_NOT_FOUND");
+        inside.iter().for_each(|client| client.send(first));
+        assert!(inside.iter_mut().all(|client| client.line().starts_with("OK ")));
+        serving.stop(signal);
+        for client in &mut inside {
+            assert_eq!(client.read_to_reset(), "ERR_FILE_NOT_FOUND\r\n");
+        }
+    }
+}
+
+#[test]
+fn a_slow_reader_is_cut_off() {
+    let stop = |signal| {
+        let folder = Folder::new();
+        let serving = both(&folder);
+        assert_eq!(serving.client().write("f", &vec![b'x'; 64 * MIB]), "OK 1");
+        let slow = clients(&serving, "read f", "CONTENTS 1 67108864 0");
+        serving.stop(signal);
+        drop(slow);
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| stop(Signal::INT));
+        scope.spawn(|| stop(Signal::TERM));
+    });
+}
+
+#[test]
+fn a_full_house_with_a_queue_before_it_does_not_hold_it_up() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let serving = Serving::local(&["--connections", "100"]);
+        let mut inside: Vec<_> = (0..100).map(|_| serving.client()).collect();
+        for client in &mut inside {
+            assert_eq!(client.ask("stat f"), "ERR_FILE_NOT_FOUND");
+        }
+        let mut outside: Vec<_> = (0..30).map(|_| serving.client()).collect();
+        assert_eq!(outside[0].line(), "ERR_LIMIT connections 100");
+        serving.stop(signal);
+    }
+}
+
+#[test]
+fn replies_to_what_was_executed_arrive_whole() {
+    let folder = Folder::new();
+    let serving = both(&folder);
+    let numbytes = 32 * MIB;
+    assert_eq!(serving.client().write("f", &vec![b'x'; numbytes]), "OK 1");
+    let head = format!("CONTENTS 1 {numbytes} 0");
+    let readers = clients(&serving, "read f\r\nread f\r\nread f", &head);
+    let readers: Vec<_> = readers
+        .into_iter()
+        .map(|mut reader| {
+            std::thread::spawn(move || {
+                assert_eq!(reader.contents(numbytes), vec![b'x'; numbytes]);
+                reader.read_to_reset()
+            })
+        })
+        .collect();
+    serving.stop(Signal::INT);
+    for reader in readers {
+        let rest = reader.join().unwrap();
+        // Those behind it were done before the stop or not at all.
+        let more = format!("CONTENTS 1 {numbytes} 0\r\n").len() + numbytes + 2;
+        assert!(rest.len().is_multiple_of(more), "{} bytes", rest.len());
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    for (first, second) in [(Signal::INT, Signal::INT), (Signal::TERM, Signal::INT)] {
+        let mut serving = Serving::local(&[]);
+        let mut slow = serving.client();
+        assert_eq!(slow.write("f", &vec![b'x'; 64 * MIB]), "OK 1");
+        assert_eq!(slow.ask("read f"), "CONTENTS 1 67108864 0");
+        serving.program.signal(first);
+        serving.logs("stopping"); // and the slow reader makes that last for a second
+        let since = Instant::now();
+        serving.program.signal(second);
+        assert_eq!(serving.program.wait(), 130);
+        let took = since.elapsed();
+        assert!(took < Duration::from_millis(500), "{took:?}");
+    }
+}

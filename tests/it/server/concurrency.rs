@@ -1,0 +1,117 @@
+use super::{Client, Running, eventually};
+use std::thread;
+use std::time::{Duration, Instant};
+use telefile::Server;
+
+#[test]
+fn of_many_cas_on_one_version_one_wins() {
+    const ROUNDS: u64 = 500;
+    let server = Running::start(Server::builder());
+    let compete = || {
+        let (mut client, mut version, mut won) = (server.client(), 0, Vec::new());
+        while version < ROUNDS {
+            let reply = client.ask(&format!("cas f {version} 1\r\nx"));
+            version = match reply.split_once(' ') {
+                Some(("OK", next)) => {
+                    won.push(version);
+                    next.parse().unwrap()
+                }
+                Some(("ERR_VERSION", current)) => current.parse().unwrap(),
+                _ => panic!("{reply}"),
+            };
+        }
+        won
+    };
+    let mut won: Vec<u64> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(compete)).collect();
+        threads.into_iter().flat_map(|t| t.join().unwrap()).collect()
+    });
+    won.sort_unstable();
+    let last = server.client().stat("version");
+    assert!(won.iter().copied().eq(0..last), "each version was replaced once: {won:?}");
+}
+
+#[test]
+fn contents_are_of_one_write_alone() {
+    const NUMBYTES: usize = 50_000;
+    let server = Running::start(Server::builder());
+    server.client().write("f", &[b'a'; NUMBYTES]);
+    thread::scope(|scope| {
+        for byte in b'a'..b'e' {
+            let mut client = server.client();
+            scope.spawn(move || {
+                let (mut latest, contents) = (0, [byte; NUMBYTES]);
+                for _ in 0..50 {
+                    client.write("f", &contents);
+                    let head = client.ask("read f");
+                    let version = head.split(' ').nth(1).unwrap().parse().unwrap();
+                    assert!(version > latest, "{head} after {latest}");
+                    latest = version;
+                    let found = client.contents(NUMBYTES);
+                    assert!(found == [found[0]; NUMBYTES], "two writes in one");
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn clients_that_vanish_leave_nothing_behind() {
+    let server = Running::start(Server::builder());
+    let mut asker = server.client();
+    assert_eq!(asker.write("large", &vec![b'x'; 4 << 20]), "OK 1");
+    let mut clients: Vec<_> = (0..200)
+        .map(|i| {
+            let client = Client::connect(server.addresses()[i % 2]);
+            client.send(match i / 2 % 5 {
+                0 => format!("write f{i} 6\r\nabcdef\r\n"),
+                1 => format!("write g{i} 60000000\r\nab"),
+                2 => "read large\r\nread large\r\n".to_string(),
+                3 => "stats\r\nrea".to_string(),
+                _ => "nonsense\r\n".to_string(),
+            });
+            client
+        })
+        .collect();
+    eventually("all writes are done", || asker.stat("files") == 41);
+    let mut random = 0x9E37_79B9_7F4A_7C15_u64;
+    while !clients.is_empty() {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let client = clients.swap_remove((random >> 33) as usize % clients.len());
+        if random >> 63 == 0 { client.reset() } else { drop(client) }
+    }
+    asker.alone();
+    let names: usize = (0..200).filter(|i| i / 2 % 5 == 0).map(|i| format!("f{i}").len()).sum();
+    let expected = (4 << 20) + 5 + names as u64 + 40 * 6 + 41 * 100;
+    eventually("their memory is back", || asker.stat("memory") == expected);
+    assert_eq!(asker.stat("files"), 41);
+    let mut next = server.client();
+    assert!(next.ask("read f0").starts_with("CONTENTS "));
+    assert_eq!(next.contents(6), b"abcdef");
+}
+
+#[test]
+fn a_client_with_thousands_of_requests_in_flight_starves_nobody() {
+    let server = Running::start(Server::builder());
+    let mut greedy = server.client();
+    let sender = greedy.sender();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            for _ in 0..100 {
+                sender.send(b"write f 1\r\nx\r\n".repeat(1000));
+            }
+            sender.half_close();
+        });
+        let taking = scope.spawn(move || greedy.read_to_end());
+        let (mut modest, mut asked) = (server.client(), 0);
+        while !taking.is_finished() {
+            let since = Instant::now();
+            modest.ask("stat g");
+            let waited = since.elapsed();
+            assert!(waited < Duration::from_secs(1), "{waited:?} for answer {asked}");
+            asked += 1;
+        }
+        assert!(asked > 10, "only {asked} answers while the other had 100,000");
+        assert_eq!(taking.join().unwrap().lines().count(), 100_000);
+    });
+}

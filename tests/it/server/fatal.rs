@@ -1,0 +1,35 @@
+//! A client that is out of step is told so before the connection ends.
+
+use super::{Client, Running};
+use telefile::Server;
+
+const RUNS: u32 = 20;
+
+/// Sends all of it in one go; only then reads.
+fn check(server: &Running, sent: &[u8], expected: &str) {
+    for address in server.addresses() {
+        for run in 0..RUNS {
+            let mut client = Client::connect(address);
+            client.send(sent);
+            assert_eq!(client.read_to_end(), expected, "{address}, run {run}");
+        }
+    }
+}
+
+#[test]
+fn the_reply_arrives_behind_a_heap_of_junk() {
+    let server = Running::start(Server::builder());
+    check(&server, &[b'x'; 900 << 10], "ERR_CMD_ERR\r\n");
+    check(&server, &b"GET / HTTP/1.1\r\n".repeat(57_600), "ERR_CMD_ERR\r\n");
+}
+
+#[test]
+fn replies_to_what_came_before_arrive_and_nothing_after_is_done() {
+    let server = Running::start(Server::builder());
+    let after = b"write f 1\r\nx\r\n".repeat(60_000);
+    let sent = [b"types\r\nstat f\r\nnonsense\r\n", &after[..]].concat();
+    check(&server, &sent, "TYPES 1\r\nMemoryFile\r\nERR_FILE_NOT_FOUND\r\nERR_CMD_ERR\r\n");
+    let behind = [b"write f 3\r\nabcdef\r\n", &after[..]].concat();
+    check(&server, &behind, "ERR_CMD_ERR\r\n");
+    assert_eq!(server.client().stat("version"), 0);
+}

@@ -1,0 +1,78 @@
+use super::{Client, Running};
+use telefile::Server;
+
+#[test]
+fn silent_clients_do_not_stop_the_next() {
+    let server = Running::start(Server::builder());
+    let silent: Vec<_> = (0..500).map(|_| server.client()).collect();
+    let mut next = server.client();
+    assert_eq!(next.write("f", b"abcdef"), "OK 1");
+    assert_eq!(next.ask("read f"), "CONTENTS 1 6 0");
+    assert_eq!(next.contents(6), b"abcdef");
+    // A silent one is served as soon as it speaks.
+    for mut client in silent.into_iter().step_by(100) {
+        assert_eq!(client.ask("stat f"), "STAT 1 6 0 MemoryFile 0");
+    }
+}
+
+#[test]
+fn one_too_many_hears_why_whatever_it_sends() {
+    let server = Running::start(Server::builder().connections(2));
+    let mut inside = [server.client(), server.client()];
+    for client in &mut inside {
+        assert_eq!(client.ask("types"), "TYPES 1");
+        assert_eq!(client.line(), "MemoryFile");
+    }
+    for (i, address) in server.addresses().into_iter().enumerate() {
+        let mut silent = Client::connect(address);
+        assert_eq!(silent.read_to_end(), "ERR_LIMIT connections 2\r\n", "{address}");
+        let mut eager = Client::connect(address);
+        eager.send(b"write f 900000\r\n".repeat(60_000));
+        assert_eq!(eager.read_to_end(), "ERR_LIMIT connections 2\r\n", "{address}");
+        assert_eq!(inside[0].stat("connections"), 2);
+        assert_eq!(inside[0].stat("connections_refused"), 2 * (i as u64 + 1));
+    }
+}
+
+#[test]
+fn a_seat_is_free_when_its_client_has_the_end_of_the_stream() {
+    let server = Running::start(Server::builder().connections(1));
+    for address in server.addresses() {
+        for round in 0..300 {
+            let mut client = Client::connect(address);
+            client.send("types\r\nquit\r\n");
+            let replies = client.read_to_end();
+            assert_eq!(replies, "TYPES 1\r\nMemoryFile\r\n", "{address}, quit {round}");
+        }
+        for round in 0..300 {
+            let mut client = Client::connect(address);
+            client.send("types\r\n");
+            client.half_close();
+            let replies = client.read_to_end();
+            assert_eq!(replies, "TYPES 1\r\nMemoryFile\r\n", "{address}, half-close {round}");
+        }
+    }
+}
+
+#[test]
+fn of_many_refused_at_once_sixteen_hear_why_and_none_hangs() {
+    let server = Running::start(Server::builder().connections(1));
+    let mut inside = server.client();
+    assert_eq!(inside.ask("stat f"), "ERR_FILE_NOT_FOUND");
+    let mut refused: Vec<_> = (0..40).map(|_| server.client()).collect();
+    let heard: Vec<_> = refused.iter_mut().map(Client::read_to_end).collect();
+    assert!(heard.iter().all(|h| h.is_empty() || h == "ERR_LIMIT connections 1\r\n"), "{heard:?}");
+    let told = heard.iter().filter(|h| !h.is_empty()).count();
+    assert!(told >= 16, "only {told} were told");
+    assert_eq!(inside.stat("connections_refused"), told as u64);
+}
+
+#[test]
+fn contents_over_the_limit_are_refused_before_they_come() {
+    let server = Running::start(Server::builder().max_contents(1000));
+    let mut client = server.client();
+    assert_eq!(client.ask("write f 1001"), "ERR_LIMIT contents 1000");
+    client.send([&[b'x'; 1001][..], b"\r\n"].concat());
+    assert_eq!(client.write("f", &[b'x'; 1000]), "OK 1");
+    assert_eq!((client.stat("contents"), client.stat("contents_refused")), (1000, 1));
+}

@@ -1,0 +1,90 @@
+use super::{Client, Running, eventually, eventually_within};
+use std::time::{Duration, Instant};
+use telefile::Server;
+
+const MIB: usize = 1 << 20;
+
+#[test]
+fn announced_bytes_take_no_memory() {
+    let server = Running::start(Server::builder().max_memory(1 << 40));
+    let mut boaster = server.client();
+    assert_eq!(boaster.ask("write f 5368709120"), "ERR_LIMIT contents 67108864");
+    let mut announcers: Vec<_> = (0..200).map(|_| server.client()).collect();
+    for announcer in &mut announcers {
+        // The first is answered when nothing is left to do but to wait for the contents.
+        assert_eq!(announcer.ask("stat f\r\nwrite f 62914560"), "ERR_FILE_NOT_FOUND");
+    }
+    let mut asker = server.client();
+    let memory = asker.stat("memory");
+    assert!(memory <= 200 * (64 << 10), "{memory} bytes for {} announcements", announcers.len());
+    drop(announcers);
+    eventually("the memory comes back", || asker.stat("memory") == 0);
+}
+
+#[test]
+fn half_sent_contents_are_given_back_when_their_client_goes() {
+    let server = Running::start(Server::builder());
+    let mut asker = server.client();
+    for address in server.addresses() {
+        let sender = Client::connect(address);
+        sender.send("write f 10485760\r\n");
+        sender.send(vec![b'x'; 5 * MIB]);
+        eventually("what was sent counts", || asker.stat("memory") >= 5 * MIB as u64);
+        assert!(asker.stat("memory") <= 6 * MIB as u64);
+        drop(sender);
+        eventually("what was sent is given back", || asker.stat("memory") == 0);
+    }
+    assert_eq!((asker.stat("files"), asker.stat("version")), (0, 0));
+}
+
+#[test]
+fn memory_counts_until_the_last_reader_lets_go() {
+    let server = Running::start(Server::builder());
+    let (mut writer, mut reader) = (server.client(), server.client());
+    let numbytes = 32 * MIB;
+    assert_eq!(writer.write("f", &vec![b'x'; numbytes]), "OK 1");
+    assert_eq!(reader.ask("read f"), format!("CONTENTS 1 {numbytes} 0"));
+    assert_eq!(writer.ask("delete f"), "OK");
+    assert_eq!((writer.stat("files"), writer.stat("bytes")), (0, 0));
+    assert_eq!(writer.stat("memory"), numbytes as u64);
+    assert_eq!(reader.contents(numbytes), vec![b'x'; numbytes]);
+    eventually("the reader has let go", || writer.stat("memory") == 0);
+}
+
+#[test]
+fn expiry_gives_memory_back_without_being_asked() {
+    let server = Running::start(Server::builder());
+    let mut client = server.client();
+    let since = Instant::now();
+    assert_eq!(client.ask("write f 6 1\r\nabcdef"), "OK 1");
+    assert_eq!(client.ask("write g 6 600\r\nabcdef"), "OK 2");
+    assert_eq!(client.stat("files"), 2);
+    eventually_within(Duration::from_secs(3), "the file is gone", || client.stat("files") == 1);
+    assert!(since.elapsed() >= Duration::from_secs(1), "after {:?}", since.elapsed());
+    assert_eq!((client.stat("memory"), client.stat("version")), (6 + 1 + 100, 3));
+}
+
+#[test]
+fn over_max_memory_nothing_is_evicted_and_a_delete_makes_room() {
+    let server = Running::start(Server::builder().max_memory(MIB as u64));
+    let mut client = server.client();
+    let contents = vec![b'x'; 600_000];
+    assert_eq!(client.write("a", &contents), "OK 1");
+    assert_eq!(client.write("b", &contents), "ERR_LIMIT memory 1048576");
+    assert_eq!(client.write("a", &contents), "ERR_LIMIT memory 1048576");
+    assert_eq!(client.ask("read a"), "CONTENTS 1 600000 0");
+    assert_eq!(client.contents(600_000), contents);
+    assert_eq!(client.stat("memory"), 600_000 + 1 + 100);
+    assert_eq!((client.stat("files"), client.stat("memory_refused")), (1, 2));
+    assert_eq!(client.ask("delete a"), "OK");
+    assert_eq!(client.write("b", &contents), "OK 3");
+}
+
+#[test]
+fn entries_count_too() {
+    let server = Running::start(Server::builder().max_memory(1000));
+    let mut client = server.client();
+    let replies: Vec<_> = (0..12).map(|i| client.ask(&format!("write f{i} 0\r\n"))).collect();
+    assert_eq!(replies.iter().filter(|r| *r == "ERR_LIMIT memory 1000").count(), 3, "{replies:?}");
+    assert_eq!((client.stat("files"), client.stat("memory")), (9, 9 * 102));
+}

@@ -1,0 +1,118 @@
+//! `telefile::Server` in this process, and clients that know it by its sockets.
+
+mod client;
+mod concurrency;
+mod fatal;
+mod limits;
+mod memory;
+mod shutdown;
+mod soak;
+mod time_outs;
+mod token;
+
+pub(crate) use client::Client;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+use telefile::net::Address;
+use telefile::{Builder, Handle};
+
+/// How long anything may take that should happen at once, on a machine that is busy.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// `Server::run` returns within 1.5 s after a stop; the rest is for a busy machine.
+pub(crate) const STOP_TIME: Duration = Duration::from_millis(1900);
+
+/// A server on a thread of its own: on a TCP port and on a Unix socket. Stopped when dropped.
+pub(crate) struct Running {
+    tcp: Address,
+    unix: Address,
+    handle: Handle,
+    thread: Option<JoinHandle<()>>,
+    _folder: Folder,
+}
+
+impl Running {
+    pub(crate) fn start(builder: Builder) -> Running {
+        let folder = Folder::new();
+        let unix = Address::Unix(folder.path().join("socket"));
+        let builder = builder.listen("127.0.0.1:0".parse().unwrap()).listen(unix.clone());
+        let server = builder.bind().unwrap();
+        let tcp = server.addresses()[0].clone();
+        let handle = server.handle();
+        let thread = Some(thread::spawn(|| server.run()));
+        Running { tcp, unix, handle, thread, _folder: folder }
+    }
+
+    /// One address of each kind.
+    pub(crate) fn addresses(&self) -> [&Address; 2] {
+        [&self.tcp, &self.unix]
+    }
+
+    /// A client over TCP.
+    pub(crate) fn client(&self) -> Client {
+        Client::connect(&self.tcp)
+    }
+
+    /// Stops the server; how long that took.
+    pub(crate) fn stop(&mut self) -> Duration {
+        let since = Instant::now();
+        self.handle.stop();
+        if let Some(thread) = self.thread.take() {
+            eventually("run returns", || thread.is_finished());
+            thread.join().expect("run does not panic");
+        }
+        since.elapsed()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.handle.stop();
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(ended.is_ok() || thread::panicking(), "run does not panic");
+        }
+    }
+}
+
+/// A new empty folder, removed in the end.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Folder {
+        static LAST: AtomicU32 = AtomicU32::new(0);
+        let name = format!("telefile-it-{}-{}", std::process::id(), LAST.fetch_add(1, Relaxed));
+        let path = std::env::temp_dir().join(name);
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir(&path).unwrap();
+        Folder(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Waits until `seen`; panics with `what` if that takes longer than everything may.
+#[track_caller]
+pub(crate) fn eventually(what: &str, seen: impl FnMut() -> bool) {
+    eventually_within(PATIENCE, what, seen);
+}
+
+#[track_caller]
+pub(crate) fn eventually_within(time: Duration, what: &str, mut seen: impl FnMut() -> bool) {
+    let deadline = Instant::now() + time;
+    while !seen() {
+        assert!(Instant::now() < deadline, "not within {time:?}: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}

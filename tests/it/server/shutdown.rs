@@ -1,0 +1,139 @@
+use super::{Client, Running, STOP_TIME};
+use std::thread;
+use std::time::Duration;
+use telefile::{Server, Token};
+
+const MIB: usize = 1 << 20;
+
+/// Stops the server while it does a long batch of one client, over one of its addresses.
+fn stop_inside_a_batch(kind: usize) {
+    let mut server = Running::start(Server::builder());
+    let mut client = Client::connect(server.addresses()[kind]);
+    let sender = client.sender();
+    let replies = thread::scope(|scope| {
+        scope.spawn(move || sender.try_send(b"write f 1\r\nx\r\n".repeat(200_000)));
+        assert_eq!(client.line(), "OK 1");
+        server.stop();
+        client.read_to_reset()
+    });
+    // Whole lines, none left out: each change that was made was told.
+    let count = replies.lines().count();
+    let expected: String = (2..2 + count).map(|i| format!("OK {i}\r\n")).collect();
+    assert!(replies == expected, "address {kind}: {count} lines");
+    assert!(count < 199_999, "the batch was over before the stop");
+}
+
+#[test]
+fn the_executed_part_of_a_batch_is_answered_and_the_rest_is_not_executed() {
+    thread::scope(|scope| {
+        for kind in [0, 0, 0, 1, 1, 1] {
+            scope.spawn(move || stop_inside_a_batch(kind));
+        }
+    });
+}
+
+#[test]
+fn what_is_sent_after_the_stop_is_not_executed() {
+    let mut server = Running::start(Server::builder());
+    let mut clients = server.addresses().map(Client::connect);
+    for client in &mut clients {
+        assert_eq!(client.ask("stat f"), "ERR_FILE_NOT_FOUND");
+    }
+    server.stop();
+    for client in &mut clients {
+        let _ = client.try_send("stat f\r\n"); // on a Unix socket nobody takes it
+        assert_eq!(client.read_to_reset(), "");
+    }
+    for address in server.addresses() {
+        assert!(Client::try_connect(address).is_err(), "{address} is closed");
+    }
+}
+
+#[test]
+fn run_returns_in_time_whatever_clients_do() {
+    let folder = super::Folder::new();
+    let path = folder.path().join("token");
+    std::fs::write(&path, "s3cret").unwrap();
+    let token = Token::from_file(&path).unwrap();
+    let mut server = Running::start(Server::builder().connections(12).token(token));
+    let mut asker = server.client();
+    assert!(asker.ask("hello s3cret").starts_with("HELLO 1 "));
+    assert_eq!(asker.write("f", &vec![b'x'; 64 * MIB]), "OK 1");
+    let hard = [
+        ("hello s3cret\r\n", "HELLO 1 "),                  // then idle
+        ("hello s3cret\r\nwrite g 100\r\nab", "HELLO 1 "), // in the middle of contents
+        ("hello s3cret\r\nread f\r\n", "HELLO 1 "),        // a slow reader
+        ("read f\r\n", "ERR_DENIED"),                      // not admitted yet, in the middle of
+        ("nonsense\r\n", "ERR_CMD_ERR"),                   // being shown out
+    ];
+    let mut clients = Vec::new();
+    for address in server.addresses() {
+        for (sent, expected) in hard {
+            let mut client = Client::connect(address);
+            client.send(sent);
+            let line = client.line();
+            assert!(line.starts_with(expected), "{sent:?}: {line}");
+            clients.push(client);
+        }
+    }
+    let mut last = server.client();
+    assert_eq!(last.ask("stat f"), "ERR_DENIED");
+    // Some of those that are shown out may have left, so not all of these are over the maximum.
+    let refused: Vec<_> = (0..20).map(|_| server.client()).collect();
+    let took = server.stop();
+    assert!(took < STOP_TIME, "{took:?}");
+    drop((clients, refused));
+}
+
+#[test]
+fn a_reply_that_is_being_taken_arrives_whole() {
+    let mut server = Running::start(Server::builder());
+    let numbytes = 32 * MIB;
+    assert_eq!(server.client().write("f", &vec![b'x'; numbytes]), "OK 1");
+    let mut readers = server.addresses().map(Client::connect);
+    for reader in &mut readers {
+        assert_eq!(reader.ask("read f"), format!("CONTENTS 1 {numbytes} 0"));
+    }
+    let taking = readers.map(|mut reader| {
+        thread::spawn(move || {
+            assert_eq!(reader.contents(numbytes), vec![b'x'; numbytes]);
+            assert_eq!(reader.read_to_end(), "");
+        })
+    });
+    assert!(server.stop() < STOP_TIME);
+    for reader in taking {
+        reader.join().unwrap();
+    }
+}
+
+#[test]
+fn with_idle_clients_alone_it_is_quick() {
+    let mut server = Running::start(Server::builder());
+    let mut idle: Vec<_> = (0..50).map(|_| server.client()).collect();
+    for client in &mut idle {
+        assert_eq!(client.ask("stat f"), "ERR_FILE_NOT_FOUND");
+    }
+    let took = server.stop();
+    assert!(took < Duration::from_millis(700), "{took:?}");
+    for client in &mut idle {
+        assert_eq!(client.read_to_end(), "");
+    }
+}
+
+#[test]
+fn a_second_stop_and_one_before_run_are_fine() {
+    let listen = || Server::builder().listen("127.0.0.1:0".parse().unwrap()).bind().unwrap();
+    let server = listen();
+    let handle = server.handle();
+    handle.stop();
+    handle.stop();
+    server.run();
+    handle.stop();
+
+    let server = listen();
+    let handles = [server.handle(), server.handle()];
+    let running = thread::spawn(|| server.run());
+    handles.iter().for_each(|handle| handle.stop());
+    running.join().unwrap();
+    handles[0].stop();
+}

@@ -1,0 +1,115 @@
+use super::{Client, PATIENCE, Running, eventually_within};
+use std::thread;
+use std::time::{Duration, Instant};
+use telefile::Server;
+
+const MIB: usize = 1 << 20;
+const IDLE: Duration = Duration::from_millis(200);
+const WRITE: Duration = Duration::from_millis(300);
+
+#[test]
+fn a_silent_client_is_closed() {
+    let server = Running::start(Server::builder().idle_timeout(Some(IDLE)));
+    let mut silent = Vec::new();
+    for address in server.addresses() {
+        for sent in ["", "rea", "write f 6\r\nab", "write f 6\r\nabcdef"] {
+            let client = Client::connect(address);
+            client.send(sent);
+            silent.push((address, sent, client, Instant::now()));
+        }
+    }
+    for (address, sent, mut client, since) in silent {
+        assert_eq!(client.read_to_end(), "", "{address}, after {sent:?}");
+        let time = since.elapsed();
+        assert!(time >= IDLE * 3 / 4 && time < PATIENCE / 2, "{address}, {sent:?}: {time:?}");
+    }
+    let mut asker = server.client();
+    assert_eq!(asker.stat("version"), 0);
+}
+
+#[test]
+fn an_empty_line_is_a_sign_of_life() {
+    let idle = Duration::from_millis(400);
+    let server = Running::start(Server::builder().idle_timeout(Some(idle)));
+    let mut client = server.client();
+    let since = Instant::now();
+    while since.elapsed() < 3 * idle {
+        client.send("\n");
+        thread::sleep(idle / 5);
+    }
+    assert_eq!(client.ask("stat f"), "ERR_FILE_NOT_FOUND");
+}
+
+#[test]
+fn the_idle_time_does_not_run_while_a_reply_is_sent() {
+    let server = Running::start(Server::builder().idle_timeout(Some(IDLE)));
+    let numbytes = 32 * MIB;
+    assert_eq!(server.client().write("f", &vec![b'x'; numbytes]), "OK 1");
+    let mut readers = server.addresses().map(Client::connect);
+    for reader in &mut readers {
+        assert_eq!(reader.ask("read f"), format!("CONTENTS 1 {numbytes} 0"));
+    }
+    thread::sleep(4 * IDLE);
+    let taken = readers.map(|mut reader| thread::spawn(move || reader.contents(numbytes).len()));
+    assert_eq!(taken.map(|reader| reader.join().unwrap()), [numbytes; 2]);
+}
+
+#[test]
+fn a_client_that_does_not_take_its_replies_is_let_go() {
+    let server = Running::start(Server::builder().write_timeout(WRITE));
+    let mut asker = server.client();
+    assert_eq!(asker.write("f", &vec![b'x'; 32 * MIB]), "OK 1");
+    for address in server.addresses() {
+        let mut deaf = Client::connect(address);
+        deaf.send("read f\r\n");
+        let mut dripping = Client::connect(address);
+        dripping.send("read f\r\n");
+        let mut collecting = Client::connect(address);
+        assert_eq!(collecting.ask("read f"), format!("CONTENTS 1 {} 0", 32 * MIB));
+        eventually_within(10 * WRITE, "they are let go", || {
+            dripping.read(&mut [0; 100]).unwrap();
+            collecting.read(&mut [0; 100]).unwrap();
+            asker.stat("connections") == 1
+        });
+        assert!(deaf.read(&mut [0; 100]).unwrap() > 0, "what was sent is there");
+    }
+    assert_eq!(asker.stat("memory"), 32 * MIB as u64 + 1 + 100);
+}
+
+#[test]
+fn replies_that_nobody_reads_end_a_client_that_goes_on_asking() {
+    let server = Running::start(Server::builder().write_timeout(WRITE));
+    for address in server.addresses() {
+        let client = Client::connect(address);
+        let since = Instant::now();
+        while client.try_send(b"help\r\n".repeat(1000)).is_ok() {
+            assert!(since.elapsed() < PATIENCE, "{address}: never cut off");
+        }
+    }
+    server.client().alone();
+}
+
+#[test]
+fn a_slow_but_steady_reader_is_served_to_the_end() {
+    let time_out = Duration::from_millis(400);
+    let server = Running::start(Server::builder().write_timeout(time_out));
+    let numbytes = 10 * MIB;
+    assert_eq!(server.client().write("f", &vec![b'x'; numbytes]), "OK 1");
+    thread::scope(|scope| {
+        for address in server.addresses() {
+            scope.spawn(move || {
+                let mut steady = Client::connect(address);
+                assert_eq!(steady.ask("read f"), format!("CONTENTS 1 {numbytes} 0"));
+                let (since, mut taken) = (Instant::now(), 0);
+                while taken < numbytes + 2 {
+                    let due = time_out.mul_f64(0.75 * taken as f64 / MIB as f64);
+                    thread::sleep(due.saturating_sub(since.elapsed()));
+                    let n = steady.read(&mut vec![0; MIB / 16]).unwrap();
+                    assert!(n > 0, "{address}: ended after {taken} bytes");
+                    taken += n;
+                }
+                assert_eq!(taken, numbytes + 2, "{address}");
+            });
+        }
+    });
+}
