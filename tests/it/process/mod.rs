@@ -183,12 +183,13 @@ impl Serving {
         self.program.stderr.now()
     }
 
-    /// Waits until the log has `text`.
+    /// Waits until a line of the log has all of `words`.
     #[track_caller]
-    fn logs(&self, text: &str) {
+    fn logs(&self, words: &[&str]) {
         let since = Instant::now();
-        while !self.log().contains(text) {
-            assert!(since.elapsed() < PATIENCE, "no {text:?} in the log:\n{}", self.log());
+        let has_all = |line: &str| words.iter().all(|word| line.contains(word));
+        while !self.log().lines().any(has_all) {
+            assert!(since.elapsed() < PATIENCE, "no {words:?} in the log:\n{}", self.log());
             thread::sleep(Duration::from_millis(5));
         }
     }

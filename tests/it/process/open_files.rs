@@ -25,11 +25,11 @@ fn what_the_hard_limit_does_not_allow_is_told_and_survived() {
     command.args(["-c", script, env!("CARGO_BIN_EXE_telefile")]);
     without_settings(&mut command);
     let serving = Serving::from(command);
-    serving.logs("only 40 files may be open");
+    serving.logs(&["only 40 files may be open"]);
     let mut inside = serving.client();
     assert_eq!(inside.ask("read f"), "ERR_FILE_NOT_FOUND");
     let waiting: Vec<_> = (0..60).map(|_| serving.client()).collect();
-    serving.logs("cannot accept");
+    serving.logs(&["cannot accept"]);
     assert_eq!(inside.ask("read f"), "ERR_FILE_NOT_FOUND");
     drop(waiting);
     // Those that were not taken wait in the kernel's queue, and there is room for them again.

@@ -116,7 +116,7 @@ fn a_second_signal_ends_it_at_once() {
         assert_eq!(slow.write("f", &vec![b'x'; 64 * MIB]), "OK 1");
         assert_eq!(slow.ask("read f"), "CONTENTS 1 67108864 0");
         serving.program.signal(first);
-        serving.logs("stopping"); // and the slow reader makes that last for a second
+        serving.logs(&["stopping"]); // and the slow reader makes that last for a second
         let since = Instant::now();
         serving.program.signal(second);
         assert_eq!(serving.program.wait(), 130);

@@ -1,7 +1,9 @@
 use super::{Client, PATIENCE, Running, eventually_within};
+use std::fmt::Debug;
 use std::thread;
 use std::time::{Duration, Instant};
 use telefile::Server;
+use telefile::net::Address;
 
 const MIB: usize = 1 << 20;
 const IDLE: Duration = Duration::from_millis(200);
@@ -27,17 +29,41 @@ fn a_silent_client_is_closed() {
     assert_eq!(asker.stat("version"), 0);
 }
 
+/// A machine that is busy may stop this process for longer than the pauses that a test is about.
+/// A failure then says nothing: it is tried again, a few times.
+#[track_caller]
+fn undisturbed<T: PartialEq + Debug>(
+    expected: T,
+    bearable: Duration,
+    mut attempt: impl FnMut() -> (T, Duration),
+) {
+    for _ in 0..4 {
+        let (seen, late) = attempt();
+        if seen == expected || late <= bearable {
+            assert_eq!(seen, expected, "at most {late:?} late");
+            return;
+        }
+    }
+    assert_eq!(attempt().0, expected, "and the machine is too busy to tell");
+}
+
 #[test]
 fn an_empty_line_is_a_sign_of_life() {
     let idle = Duration::from_millis(400);
     let server = Running::start(Server::builder().idle_timeout(Some(idle)));
-    let mut client = server.client();
-    let since = Instant::now();
-    while since.elapsed() < 3 * idle {
-        client.send("\n");
-        thread::sleep(idle / 5);
-    }
-    assert_eq!(client.ask("stat f"), "ERR_FILE_NOT_FOUND");
+    let attempt = || {
+        let mut client = server.client();
+        let (since, mut last, mut late) = (Instant::now(), Instant::now(), Duration::ZERO);
+        while since.elapsed() < 3 * idle {
+            thread::sleep(idle / 5);
+            late = late.max(last.elapsed());
+            last = Instant::now();
+            let _ = client.try_send("\n");
+        }
+        let _ = client.try_send("stat f\r\nquit\r\n");
+        (client.read_to_reset(), late)
+    };
+    undisturbed("ERR_FILE_NOT_FOUND\r\n".to_string(), idle / 2, attempt);
 }
 
 #[test]
@@ -89,6 +115,26 @@ fn replies_that_nobody_reads_end_a_client_that_goes_on_asking() {
     server.client().alone();
 }
 
+/// Takes a file of `numbytes`, a mebibyte for each three quarters of the time-out; how much of it
+/// came, and by how much the reader was later than it meant to be.
+fn take_steadily(address: &Address, numbytes: usize, time_out: Duration) -> (usize, Duration) {
+    let mut steady = Client::connect(address);
+    assert_eq!(steady.ask("read f"), format!("CONTENTS 1 {numbytes} 0"));
+    let (since, mut taken, mut late) = (Instant::now(), 0, Duration::ZERO);
+    loop {
+        let due = time_out.mul_f64(0.75 * taken as f64 / MIB as f64);
+        thread::sleep(due.saturating_sub(since.elapsed()));
+        late = late.max(since.elapsed() - due);
+        match steady.read(&mut vec![0; MIB / 16]).unwrap() {
+            0 => return (taken, late),
+            n => taken += n,
+        }
+        if taken == numbytes + 2 {
+            return (taken, late);
+        }
+    }
+}
+
 #[test]
 fn a_slow_but_steady_reader_is_served_to_the_end() {
     let time_out = Duration::from_millis(400);
@@ -98,17 +144,8 @@ fn a_slow_but_steady_reader_is_served_to_the_end() {
     thread::scope(|scope| {
         for address in server.addresses() {
             scope.spawn(move || {
-                let mut steady = Client::connect(address);
-                assert_eq!(steady.ask("read f"), format!("CONTENTS 1 {numbytes} 0"));
-                let (since, mut taken) = (Instant::now(), 0);
-                while taken < numbytes + 2 {
-                    let due = time_out.mul_f64(0.75 * taken as f64 / MIB as f64);
-                    thread::sleep(due.saturating_sub(since.elapsed()));
-                    let n = steady.read(&mut vec![0; MIB / 16]).unwrap();
-                    assert!(n > 0, "{address}: ended after {taken} bytes");
-                    taken += n;
-                }
-                assert_eq!(taken, numbytes + 2, "{address}");
+                let attempt = || take_steadily(address, numbytes, time_out);
+                undisturbed(numbytes + 2, time_out / 16, attempt);
             });
         }
     });
