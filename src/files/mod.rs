@@ -4,7 +4,10 @@
 
 mod clock;
 mod deadlines;
+mod state;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use clock::Clock;
 pub(crate) use table::KINDS;

@@ -1,0 +1,175 @@
+//! What the table promises, with a clock that stands still.
+
+use super::state::ENTRY_BYTES;
+use super::{Clock, Table, Totals};
+use crate::contents::{Budget, Contents};
+use crate::exptime::Exptime;
+use crate::name::NameRef;
+use crate::refusal::Limit;
+use crate::refusal::Refusal;
+use std::sync::Arc;
+use std::time::Duration;
+
+struct Fixture {
+    table: Table,
+    clock: Clock,
+    budget: Arc<Budget>,
+}
+
+fn fixture() -> Fixture {
+    let (clock, budget) = (Clock::manual(), Budget::new(1 << 20));
+    Fixture { table: Table::new(clock.clone(), budget.clone(), 1), clock, budget }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn name(text: &str) -> NameRef<'_> {
+    NameRef::new(text).unwrap()
+}
+
+impl Fixture {
+    fn write(&self, file: &str, seconds: u64) -> u64 {
+        let contents = Contents::from(file.as_bytes());
+        self.table.write(name(file), contents, Exptime::from_field(seconds)).unwrap()
+    }
+
+    fn cas(&self, file: &str, version: u64, seconds: u64) -> Result<u64, Refusal> {
+        let contents = Contents::from(file.as_bytes());
+        self.table.cas(name(file), version, contents, Exptime::from_field(seconds))
+    }
+
+    /// Version and remaining seconds.
+    fn stat(&self, file: &str) -> Option<(u64, u64)> {
+        self.table.stat(name(file)).ok().map(|s| (s.version, s.exptime.to_field()))
+    }
+}
+
+#[test]
+fn a_version_never_repeats() {
+    let f = fixture();
+    assert_eq!([f.write("a", 0), f.write("b", 0), f.write("a", 0)], [1, 2, 3]);
+    assert_eq!(f.table.delete(name("a"), None), Ok(()));
+    assert_eq!(f.write("a", 0), 5);
+    assert_eq!(f.cas("a", 3, 0), Err(Refusal::Version(5)));
+    assert_eq!(f.table.totals(), Totals { files: 2, bytes: 2, version: 5 });
+}
+
+#[test]
+fn a_refusal_changes_nothing() {
+    let f = fixture();
+    assert_eq!(f.cas("a", 1, 0), Err(Refusal::Version(0)));
+    assert_eq!(f.cas("a", 0, 10), Ok(1));
+    f.clock.advance(4 * SECOND);
+    assert_eq!(f.cas("a", 0, 100), Err(Refusal::Version(1)));
+    assert_eq!(f.table.delete(name("a"), Some(7)), Err(Refusal::Version(1)));
+    assert_eq!(f.table.delete(name("b"), Some(0)), Err(Refusal::NotFound));
+    assert_eq!(f.stat("a"), Some((1, 6)));
+    assert_eq!(f.table.totals().version, 1);
+}
+
+#[test]
+fn a_write_replaces_the_deadline() {
+    let f = fixture();
+    f.write("a", 2);
+    f.clock.advance(SECOND);
+    assert_eq!(f.write("a", 5), 2);
+    f.clock.advance(4 * SECOND);
+    assert_eq!(f.stat("a"), Some((2, 1)));
+    f.write("a", 0);
+    f.clock.advance(100 * SECOND);
+    assert_eq!(f.stat("a"), Some((3, 0)));
+}
+
+#[test]
+fn a_file_made_again_is_not_removed_by_the_old_deadline() {
+    let f = fixture();
+    f.write("a", 2);
+    f.table.delete(name("a"), None).unwrap();
+    f.write("a", 0);
+    f.clock.advance(3 * SECOND);
+    assert_eq!(f.stat("a"), Some((3, 0)));
+}
+
+#[test]
+fn expiry_is_a_change_of_its_own_and_happens_once() {
+    let f = fixture();
+    f.write("a", 2);
+    f.clock.advance(2 * SECOND);
+    assert_eq!(f.stat("a"), None);
+    assert_eq!(f.stat("a"), None);
+    assert_eq!(f.table.totals().version, 2);
+    f.write("a", 1);
+    f.clock.advance(SECOND);
+    assert_eq!(f.cas("a", 3, 0), Err(Refusal::Version(0)));
+    assert_eq!(f.table.totals().version, 4);
+    assert_eq!(f.cas("a", 0, 1), Ok(5));
+    f.clock.advance(SECOND);
+    assert_eq!(f.write("a", 0), 7);
+}
+
+#[test]
+fn a_million_renewals_of_one_lease_take_no_memory() {
+    let f = fixture();
+    f.write("lease", 30);
+    let used = f.budget.used();
+    for _ in 0..1_000_000 {
+        f.clock.advance(Duration::from_micros(1));
+        f.write("lease", 30);
+    }
+    assert_eq!(f.budget.used(), used);
+    let mut state = f.table.lock().state;
+    let (at, _) = state.deadlines.next().unwrap();
+    state.deadlines.remove(at, 1_000_001);
+    assert_eq!(state.deadlines.next(), None, "one deadline is kept");
+}
+
+#[test]
+fn the_sweeper_gives_memory_back_while_nobody_asks() {
+    let f = fixture();
+    std::thread::scope(|scope| {
+        scope.spawn(|| f.table.sweep());
+        for i in 0..1000 {
+            f.write(&format!("f{i}"), 1 + i % 3);
+        }
+        f.write("stays", 0);
+        f.clock.advance(3 * SECOND);
+        while f.table.totals().files > 1 {
+            std::thread::yield_now();
+        }
+        f.table.close();
+    });
+    assert_eq!(f.table.totals(), Totals { files: 1, bytes: 5, version: 2001 });
+    assert_eq!(f.budget.used(), 5 + ENTRY_BYTES); // the test's contents count in no budget
+    assert!(f.table.lock().state.files.capacity() <= 1024);
+}
+
+#[test]
+fn without_room_for_an_entry_nothing_is_made() {
+    let table = Table::new(Clock::manual(), Budget::new(150), 1);
+    let empty = || Contents::from(b"".as_slice());
+    assert_eq!(table.write(name("a"), empty(), Exptime::Never), Ok(1));
+    let refusal = Err(Refusal::Limit(Limit::Memory, 150));
+    assert_eq!(table.write(name("b"), empty(), Exptime::Never), refusal);
+    assert_eq!(table.write(name("a"), empty(), Exptime::Never), Ok(2));
+    table.delete(name("a"), None).unwrap();
+    assert_eq!(table.write(name("b"), empty(), Exptime::Never), Ok(4));
+}
+
+#[test]
+fn of_many_that_cas_at_once_one_wins_each_version() {
+    let f = fixture();
+    f.write("a", 0);
+    let won: u64 = std::thread::scope(|scope| {
+        let racer = || {
+            let tries = (0..1000).filter(|_| {
+                let (version, _) = f.stat("a").unwrap();
+                f.cas("a", version, 0).is_ok()
+            });
+            tries.count() as u64
+        };
+        let racers: Vec<_> = (0..8).map(|_| scope.spawn(racer)).collect();
+        racers.into_iter().map(|r| r.join().unwrap()).sum()
+    });
+    assert_eq!(f.stat("a"), Some((1 + won, 0)));
+    assert!(won >= 1000);
+}
