@@ -9,7 +9,7 @@ mod logs;
 mod open_files;
 mod signals;
 
-use crate::server::{Client, PATIENCE, eventually};
+use crate::server::{Client, PATIENCE, STOP_TIME, eventually};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -196,18 +196,13 @@ impl Serving {
 
     /// Ends it with a signal, which has to be clean and quick; all that it logged.
     #[track_caller]
-    fn stop(self, signal: Signal) -> String {
-        self.stop_within(crate::server::STOP_TIME, signal)
-    }
-
-    #[track_caller]
-    fn stop_within(mut self, time: Duration, signal: Signal) -> String {
+    fn stop(mut self, signal: Signal) -> String {
         let since = Instant::now();
         self.program.signal(signal);
         let status = self.program.wait();
         let took = since.elapsed();
         assert_eq!(status, 0, "{}", self.log());
-        assert!(took < time, "{took:?}");
+        assert!(took < STOP_TIME, "{took:?}");
         let stdout = self.program.stdout.whole();
         assert_eq!(stdout.lines().count(), 1, "{stdout}");
         self.program.stderr.whole()
