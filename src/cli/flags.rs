@@ -63,10 +63,14 @@ pub(super) fn parse<T>(
         (flag.set)(settings, &value).map_err(|why| wrong(format!("--{} {why}", flag.name)))?;
     }
     for (flag, given) in flags.iter().zip(given) {
-        let value = env::var(flag.variable).unwrap_or_default();
-        if given || flag.variable.is_empty() || value.is_empty() {
+        if given || flag.variable.is_empty() {
             continue;
         }
+        let value = match env::var_os(flag.variable).unwrap_or_default().into_string() {
+            Ok(value) if value.is_empty() => continue,
+            Ok(value) => value,
+            Err(value) => return Err(wrong(format!("{}={value:?} is not UTF-8", flag.variable))),
+        };
         from_variable(flag, &value, settings)
             .map_err(|why| wrong(format!("{}={value}: {why}", flag.variable)))?;
     }

@@ -52,10 +52,19 @@ pub fn main() -> ExitCode {
     match run(lexopt::Parser::from_env()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { message, status }) => {
-            let _ = writeln!(std::io::stderr(), "telefile: {message}");
+            let _ = writeln!(std::io::stderr(), "telefile: {}", one_line(&message));
             ExitCode::from(status)
         }
     }
+}
+
+/// What was typed may have line breaks in it, and worse.
+fn one_line(message: &str) -> String {
+    let escape = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    message.chars().map(escape).collect()
 }
 
 fn run(mut args: lexopt::Parser) -> Outcome {

@@ -14,5 +14,5 @@ pub use address::Address;
 pub use connection::Connection;
 pub use lines::Lines;
 pub use listener::Listener;
-pub use pool::Pool;
+pub use pool::{Pool, Seat};
 pub use stream::Stream;

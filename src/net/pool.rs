@@ -2,11 +2,15 @@
 //! to a maximum. A fixed crew would starve: people leave telnet sessions open.
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
+
+/// So many jobs at most go on without a seat.
+const MAX_STANDING: usize = 16;
 
 /// A thread that had no job for so long ends. Making one costs five times as much as keeping it
 /// between two connections.
@@ -18,17 +22,47 @@ pub struct Pool<J> {
     crew: Arc<Crew<J>>,
 }
 
+type Work<J> = dyn Fn(&J, &Seat<'_>) + Send + Sync;
+
 struct Crew<J> {
     queue: Receiver<J>,
-    work: Box<dyn Fn(&J) + Send + Sync>,
-    /// Jobs that are queued or being done.
+    work: Box<Work<J>>,
+    /// Jobs that are queued or being done, without those that have given up their seat.
     seats: AtomicUsize,
+    /// Jobs that have given up their seat and are not done yet.
+    standing: AtomicUsize,
     /// Threads that wait for a job and that no queued job has claimed: each job in the queue has a
     /// thread of its own on its way.
     idle: AtomicUsize,
     max: usize,
     name: String,
     stack_bytes: usize,
+}
+
+/// A job's place among the `max` of its pool.
+pub struct Seat<'a> {
+    seats: &'a AtomicUsize,
+    standing: &'a AtomicUsize,
+    given_up: Cell<bool>,
+}
+
+impl Seat<'_> {
+    /// Frees the place for another job while this one has only to see somebody off, if not too
+    /// many do that already.
+    pub fn give_up(&self) {
+        let few = |n| (n < MAX_STANDING).then_some(n + 1);
+        if !self.given_up.get() && take(self.standing, few) {
+            self.given_up.set(true);
+            self.seats.fetch_sub(1, SeqCst);
+        }
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        let place = if self.given_up.get() { self.standing } else { self.seats };
+        place.fetch_sub(1, SeqCst);
+    }
 }
 
 impl<J: Send + 'static> Pool<J> {
@@ -40,12 +74,20 @@ impl<J: Send + 'static> Pool<J> {
         name: &str,
         max: usize,
         stack_bytes: usize,
-        work: impl Fn(&J) + Send + Sync + 'static,
+        work: impl Fn(&J, &Seat<'_>) + Send + Sync + 'static,
     ) -> Self {
         let (jobs, queue) = unbounded();
-        let (seats, idle) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let (work, name) = (Box::new(work), name.to_string());
-        Pool { jobs, crew: Arc::new(Crew { queue, work, seats, idle, max, name, stack_bytes }) }
+        let crew = Crew {
+            queue,
+            work: Box::new(work),
+            seats: AtomicUsize::new(0),
+            standing: AtomicUsize::new(0),
+            idle: AtomicUsize::new(0),
+            max,
+            name: name.to_string(),
+            stack_bytes,
+        };
+        Pool { jobs, crew: Arc::new(crew) }
     }
 
     /// Has a thread do `job`.
@@ -87,11 +129,13 @@ impl<J: Send + 'static> Crew<J> {
     fn run(&self) {
         let mut next = self.queue.recv().ok();
         while let Some(job) = next {
-            if catch_unwind(AssertUnwindSafe(|| (self.work)(&job))).is_err() {
+            let (seats, standing) = (&self.seats, &self.standing);
+            let seat = Seat { seats, standing, given_up: Cell::new(false) };
+            if catch_unwind(AssertUnwindSafe(|| (self.work)(&job, &seat))).is_err() {
                 log::error!("a thread of {} panicked; its connection ends", self.name);
             }
             self.idle.fetch_add(1, SeqCst);
-            self.seats.fetch_sub(1, SeqCst);
+            drop(seat);
             drop(job);
             next = self.wait();
         }
@@ -127,7 +171,7 @@ mod tests {
     fn silent_jobs_do_not_stop_the_next() {
         let meet = Arc::new(Barrier::new(51));
         let at = meet.clone();
-        let pool = Pool::new("test", 100, STACK, move |_: &u32| {
+        let pool = Pool::new("test", 100, STACK, move |_: &u32, _| {
             at.wait();
         });
         for i in 0..50 {
@@ -140,7 +184,7 @@ mod tests {
     fn over_the_maximum_the_job_comes_back_and_a_seat_is_free_before_the_job_is_dropped() {
         /// Lasts until told to go; its drop is seen as the end of the second channel.
         type Job = (Receiver<()>, Sender<()>);
-        let pool = Pool::new("test", 1, STACK, |job: &Job| assert!(job.0.recv().is_ok()));
+        let pool = Pool::new("test", 1, STACK, |job: &Job, _| assert!(job.0.recv().is_ok()));
         for _ in 0..1000 {
             let ((go, told), (alive, ended)) = (unbounded(), unbounded::<()>());
             assert!(pool.submit((told.clone(), alive.clone())).is_ok());
@@ -151,9 +195,30 @@ mod tests {
     }
 
     #[test]
+    fn a_few_may_give_up_their_seats_before_they_are_done() {
+        type Job = (Sender<()>, Receiver<()>);
+        let pool = Pool::new("test", 1, STACK, |job: &Job, seat| {
+            seat.give_up();
+            seat.give_up();
+            job.0.send(()).unwrap();
+            assert!(job.1.recv().is_ok());
+        });
+        let ((begun, begins), (go, told)) = (unbounded(), unbounded());
+        let job = || (begun.clone(), told.clone());
+        for _ in 0..=MAX_STANDING {
+            assert!(pool.submit(job()).is_ok());
+            begins.recv().unwrap();
+        }
+        assert!(pool.submit(job()).is_err(), "the last one had to keep its seat");
+        (0..=MAX_STANDING).for_each(|_| go.send(()).unwrap());
+        while pool.submit(job()).is_err() {}
+        go.send(()).unwrap();
+    }
+
+    #[test]
     fn a_panic_takes_no_seat_with_it() {
         let (done, seen) = unbounded();
-        let pool = Pool::new("test", 4, STACK, move |n: &usize| {
+        let pool = Pool::new("test", 4, STACK, move |n: &usize, _| {
             done.send(*n).unwrap();
             assert!(n.is_multiple_of(2), "odd");
         });

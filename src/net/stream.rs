@@ -74,7 +74,8 @@ impl Stream {
     /// [`ErrorKind::TimedOut`] if a mebibyte, or what is left, takes longer than `timeout`.
     pub fn send_all(&self, mut parts: &mut [IoSlice<'_>], timeout: Duration) -> io::Result<()> {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        let (mut deadline, mut since) = (None, 0);
+        // Since when nothing more fits, and how much did after all.
+        let (mut deadline, mut taken) = (None, 0);
         IoSlice::advance_slices(&mut parts, 0); // drops empty parts
         while !parts.is_empty() {
             let sent = retry(|| match &*parts {
@@ -84,16 +85,22 @@ impl Stream {
             match sent {
                 Ok(n) => {
                     IoSlice::advance_slices(&mut parts, n);
-                    since += n;
-                    if since >= FLUSH_BYTES {
-                        (deadline, since) = (None, 0);
+                    taken += n;
+                    if taken >= FLUSH_BYTES {
+                        deadline = None;
                     }
                 }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    let deadline = *deadline.get_or_insert_with(|| Instant::now() + timeout);
-                    if !self.wait(PollFlags::OUT, deadline)? {
+                    let deadline = *deadline.get_or_insert_with(|| {
+                        taken = 0;
+                        Instant::now() + timeout
+                    });
+                    if Instant::now() >= deadline {
                         return Err(timed_out("the peer does not take its replies"));
                     }
+                    // Ready is when a third of the buffer is free, which may be more than a
+                    // steady peer has to take: so when time is up, what fits counts.
+                    self.wait(PollFlags::OUT, deadline)?;
                 }
                 Err(e) => return Err(e),
             }

@@ -14,7 +14,7 @@ pub use token::Token;
 
 use crate::contents::Budget;
 use crate::files::Table;
-use crate::net::{Address, Connection, Listener, Pool, Stream};
+use crate::net::{Address, Connection, Listener, Pool, Seat, Stream};
 use crate::refusal::{Limit, Refusal};
 use crate::wire::{MAX_LINE_BYTES, Reply};
 use crossbeam_channel::{Receiver, Sender};
@@ -129,13 +129,13 @@ impl Server {
         let sessions = {
             let shared = shared.clone();
             Pool::new("session", shared.max_connections, shared.stack_bytes, {
-                move |stream: &Arc<Stream>| shared.serve(stream)
+                move |stream: &Arc<Stream>, seat| shared.serve(stream, seat)
             })
         };
         let spare = {
             let shared = shared.clone();
             Pool::new("refusal", SPARE_SEATS, shared.stack_bytes, {
-                move |stream: &Arc<Stream>| shared.turn_away(stream)
+                move |stream: &Arc<Stream>, _| shared.turn_away(stream)
             })
         };
         thread::scope(|scope| {
@@ -193,11 +193,11 @@ impl Shared {
     }
 
     /// One connection, on a thread of the pool.
-    fn serve(&self, stream: &Arc<Stream>) {
+    fn serve(&self, stream: &Arc<Stream>, seat: &Seat<'_>) {
         let Some(pass) = self.doors.enter(stream) else { return };
         let client = pass.client();
         log::info!("{stream} #{client} connected");
-        match Session::new(self, client, stream).run() {
+        match Session::new(self, client, stream).run(seat) {
             Ok(()) => log::info!("{stream} #{client} left"),
             Err(e) => log::info!("{stream} #{client} lost: {e}"),
         }

@@ -4,7 +4,7 @@ use super::dispatch::Answer;
 use super::doors::ClientId;
 use super::{LINGER, LINGER_BYTES, Shared};
 use crate::contents::{Contents, Incoming};
-use crate::net::{Connection, Stream};
+use crate::net::{Connection, Seat, Stream};
 use crate::refusal::{Limit, Refusal};
 use crate::wire::{FileRef, Malformed, Reply, Request, is_blank};
 use std::io::{self, ErrorKind};
@@ -45,7 +45,7 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// Those of the stream: the client is gone, or was silent, or does not take its replies.
-    pub(super) fn run(mut self) -> io::Result<()> {
+    pub(super) fn run(mut self, seat: &Seat<'_>) -> io::Result<()> {
         if !self.admitted {
             self.connection.set_deadline(Some(Instant::now() + HELLO_TIMEOUT));
         }
@@ -74,6 +74,8 @@ impl<'a> Session<'a> {
             return self.connection.close_stopped(next.is_err(), STOP_LINGER);
         }
         next?;
+        // Before the client sees the end: who was told to go may come back at once.
+        seat.give_up();
         self.connection.close(LINGER, LINGER_BYTES)
     }
 

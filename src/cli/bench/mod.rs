@@ -146,8 +146,11 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
     let load = client::Load::new(&settings);
     let mut clients = Vec::new();
     for i in 0..settings.conns {
-        let client = Client::connect(&load, i as u64).map_err(Failure::no_connection)?;
-        clients.push(client);
+        let client = Client::connect(&load, i as u64).map_err(|e| match e.kind() {
+            io::ErrorKind::InvalidData => Failure::failed(e),
+            _ => Failure::no_connection(e),
+        });
+        clients.push(client?);
     }
     clients[0].write_all_files().map_err(Failure::failed)?;
     let (counts, seconds) = measure(&mut clients, settings.time);
