@@ -8,7 +8,8 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
 use std::time::Duration;
 use telefile::net::Address;
 use telefile::{Clock, Handle, Server, Token};
@@ -33,7 +34,8 @@ pub(super) struct Running {
     unix: PathBuf,
     clock: Clock,
     handle: Handle,
-    thread: Option<JoinHandle<()>>,
+    /// Hung up when the server has ended.
+    ended: Receiver<()>,
 }
 
 impl Target {
@@ -61,8 +63,12 @@ impl Target {
         let server = builder.bind().unwrap();
         let Address::Tcp(tcp) = *server.addresses()[0] else { unreachable!() };
         let handle = server.handle();
-        let thread = Some(thread::spawn(|| server.run()));
-        Target::Fresh(Running { tcp, unix, clock, handle, thread })
+        let (runs, ended) = mpsc::channel::<()>();
+        thread::spawn(|| {
+            let _runs = runs;
+            server.run();
+        });
+        Target::Fresh(Running { tcp, unix, clock, handle, ended })
     }
 
     pub(super) fn elsewhere(address: &str) -> Result<Self, String> {
@@ -115,8 +121,8 @@ impl Target {
 impl Drop for Running {
     fn drop(&mut self) {
         self.handle.stop();
-        let ended = self.thread.take().unwrap().join();
-        assert!(ended.is_ok() || thread::panicking(), "the server panicked");
+        let ended = self.ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Disconnected);
+        assert!(ended || thread::panicking(), "the server does not end");
     }
 }
 
