@@ -1,4 +1,4 @@
-use super::{Client, Running, STOP_TIME};
+use super::{Client, Running, STOP_TIME, eventually};
 use std::thread;
 use std::time::Duration;
 use telefile::{Server, Token};
@@ -28,6 +28,37 @@ fn the_executed_part_of_a_batch_is_answered_and_the_rest_is_not_executed() {
     thread::scope(|scope| {
         for kind in [0, 0, 0, 1, 1, 1] {
             scope.spawn(move || stop_inside_a_batch(kind));
+        }
+    });
+}
+
+/// How many replies a client gets that has asked for more than the sockets hold, and takes them
+/// when the server is being stopped.
+fn replies_taken_late(kind: usize, asked: usize) -> usize {
+    let mut server = Running::start(Server::builder());
+    let numbytes = MIB / 4;
+    assert_eq!(server.client().write("f", &vec![b'x'; numbytes]), "OK 1");
+    let mut client = Client::connect(server.addresses()[kind]);
+    let head = format!("CONTENTS 1 {numbytes} 0");
+    assert_eq!(client.ask(&["read f"; 1000][..asked].join("\r\n")), head);
+    server.handle.stop();
+    eventually("nobody can come in", || Client::try_connect(&server.tcp).is_err());
+    assert_eq!(client.contents(numbytes).len(), numbytes);
+    let rest = client.read_to_reset();
+    server.stop();
+    let reply = head.len() + 2 + numbytes + 2;
+    assert!(rest.len().is_multiple_of(reply), "whole replies, and {}", rest.len() % reply);
+    1 + rest.len() / reply
+}
+
+#[test]
+fn what_was_pipelined_behind_an_unread_reply_is_not_executed() {
+    thread::scope(|scope| {
+        for kind in 0..2 {
+            scope.spawn(move || {
+                let taken = replies_taken_late(kind, 400);
+                assert!(taken < 400, "address {kind}: all of them");
+            });
         }
     });
 }
@@ -82,7 +113,11 @@ fn run_returns_in_time_whatever_clients_do() {
     let refused: Vec<_> = (0..20).map(|_| server.client()).collect();
     let took = server.stop();
     assert!(took < STOP_TIME, "{took:?}");
-    drop((clients, refused));
+    drop(refused);
+    // Nothing goes on behind the back of a program that has stopped its server.
+    for mut client in clients {
+        assert!(client.read_to_reset().len() < 64 * MIB, "cut off");
+    }
 }
 
 #[test]

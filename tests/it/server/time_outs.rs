@@ -93,8 +93,8 @@ fn a_client_that_does_not_take_its_replies_is_let_go() {
         let mut collecting = Client::connect(address);
         assert_eq!(collecting.ask("read f"), format!("CONTENTS 1 {} 0", 32 * MIB));
         eventually_within(10 * WRITE, "they are let go", || {
-            dripping.read(&mut [0; 100]).unwrap();
-            collecting.read(&mut [0; 100]).unwrap();
+            dripping.read(&mut [0; 4096]).unwrap();
+            collecting.read(&mut [0; 4096]).unwrap();
             asker.stat("connections") == 1
         });
         assert!(deaf.read(&mut [0; 100]).unwrap() > 0, "what was sent is there");
