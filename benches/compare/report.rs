@@ -86,8 +86,9 @@ impl Results<'_> {
         format!("{goal}: {verdict}")
     }
 
-    /// Telefile's median in the best of theirs.
+    /// Telefile's median as a share of the best of theirs.
     fn ratio(&self, row: &Row, peers: &[Peer]) -> Option<f64> {
+        row.is_rate.then_some(())?;
         Some(self.best(row, COLUMNS[0])? / self.best(row, peers)?)
     }
 
