@@ -57,6 +57,15 @@ pub(crate) fn check(file: &str) {
     result.unwrap_or_else(|failure| panic!("tests/protocol/{file}: {failure}"));
 }
 
+/// Runs a transcript that stands elsewhere, on servers of its own.
+///
+/// # Panics
+/// With the whole exchange, if something else comes than is expected.
+pub(crate) fn check_text(source: &str, text: &str) {
+    let transcript = Transcript::parse(text).unwrap_or_else(|e| panic!("{source}: {e}"));
+    check_fresh(&transcript).unwrap_or_else(|failure| panic!("{source}: {failure}"));
+}
+
 fn check_fresh(transcript: &Transcript) -> Result<(), String> {
     let steps: Vec<_> = transcript.steps.iter().collect();
     for mode in modes() {
