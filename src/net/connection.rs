@@ -188,7 +188,8 @@ impl Connection {
     fn before_receive(&mut self) -> io::Result<()> {
         self.flush()?;
         if let Some(deadline) = self.deadline
-            && !self.stream.wait_readable(deadline)?
+            // A flood is always readable, so the time is looked at first.
+            && (Instant::now() >= deadline || !self.stream.wait_readable(deadline)?)
         {
             return Err(timed_out("the peer did not say who it is in time"));
         }
