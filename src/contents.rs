@@ -42,9 +42,27 @@ impl Deref for Contents {
 }
 
 /// Contents that count in no budget.
+impl From<Vec<u8>> for Contents {
+    fn from(bytes: Vec<u8>) -> Self {
+        Contents(Arc::new(Held { bytes, start: 0, _charge: Charge::default() }))
+    }
+}
+
 impl From<&[u8]> for Contents {
     fn from(bytes: &[u8]) -> Self {
-        Contents(Arc::new(Held { bytes: bytes.to_vec(), start: 0, _charge: Charge::default() }))
+        bytes.to_vec().into()
+    }
+}
+
+impl From<String> for Contents {
+    fn from(text: String) -> Self {
+        text.into_bytes().into()
+    }
+}
+
+impl From<&str> for Contents {
+    fn from(text: &str) -> Self {
+        text.as_bytes().into()
     }
 }
 

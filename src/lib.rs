@@ -49,8 +49,10 @@ pub mod wire;
 
 pub use contents::{Budget, Charge, Contents, Incoming};
 pub use exptime::Exptime;
-pub use files::{Clock, MEMORY_FILE, Stat, Table, Totals};
-pub use name::{Name, NameRef};
+pub use files::{
+    ClientId, Clock, Fd, File, FileType, MEMORY_FILE, Opened, Registry, Stat, Table, Totals,
+};
+pub use name::{FileRef, Name, NameRef};
 pub use refusal::{Limit, Refusal};
 pub use server::{
     Builder, DEFAULT_CONNECTIONS, DEFAULT_MAX_CONTENTS, DEFAULT_WRITE_TIMEOUT, Handle, Server,

@@ -59,6 +59,15 @@ impl Name {
     }
 }
 
+/// What a request means by a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileRef<'a> {
+    /// By its name.
+    Name(NameRef<'a>),
+    /// `@` and digits: by a descriptor. One beyond `u64` is some descriptor that nobody has.
+    Descriptor(u64),
+}
+
 /// So that a table with [`Name`]s as keys is asked with the text of a request, without allocating.
 impl Borrow<str> for Name {
     fn borrow(&self) -> &str {

@@ -1,8 +1,10 @@
 //! Why a request was not done: one variant for each fate, one reply line each. A common word:
-//! imports nothing of this crate.
+//! imports nothing of this crate but the name.
+
+use crate::name::Name;
 
 /// A request that was refused. Nothing changed because of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// `ERR_CMD_ERR`: malformed, but where it ends is known, so the next request can be found.
     Malformed,
@@ -14,7 +16,11 @@ pub enum Refusal {
     Version(u64),
     /// `ERR_BAD_FD`: a descriptor that this connection has not opened.
     BadDescriptor,
-    /// `ERR_DENIED`: no token was given yet.
+    /// `ERR_TYPE <its type>`: the file is of another type.
+    WrongType(Name),
+    /// `ERR_TYPE_NOT_FOUND`: this server has no such type.
+    TypeNotFound,
+    /// `ERR_DENIED`: no token was given yet, or the file's type does not do this.
     Denied,
     /// `ERR_DENIED`: the token is not the server's.
     WrongToken,
@@ -33,11 +39,14 @@ pub enum Limit {
     Memory,
     /// Clients at once.
     Connections,
+    /// Opens of one connection.
+    Descriptors,
 }
 
 impl Limit {
     /// All of them.
-    pub const ALL: [Limit; 3] = [Limit::Contents, Limit::Memory, Limit::Connections];
+    pub const ALL: [Limit; 4] =
+        [Limit::Contents, Limit::Memory, Limit::Connections, Limit::Descriptors];
 
     /// As it stands in a reply, and in `stats`.
     pub fn word(self) -> &'static str {
@@ -45,18 +54,21 @@ impl Limit {
             Limit::Contents => "contents",
             Limit::Memory => "memory",
             Limit::Connections => "connections",
+            Limit::Descriptors => "descriptors",
         }
     }
 }
 
 impl Refusal {
     /// The first word of the reply.
-    pub fn word(self) -> &'static str {
+    pub fn word(&self) -> &'static str {
         match self {
             Refusal::Malformed | Refusal::OutOfStep => "ERR_CMD_ERR",
             Refusal::NotFound => "ERR_FILE_NOT_FOUND",
             Refusal::Version(_) => "ERR_VERSION",
             Refusal::BadDescriptor => "ERR_BAD_FD",
+            Refusal::WrongType(_) => "ERR_TYPE",
+            Refusal::TypeNotFound => "ERR_TYPE_NOT_FOUND",
             Refusal::Denied | Refusal::WrongToken => "ERR_DENIED",
             Refusal::Limit(..) => "ERR_LIMIT",
             Refusal::Internal => "ERR_INTERNAL",
@@ -64,7 +76,7 @@ impl Refusal {
     }
 
     /// Whether the connection ends after this reply.
-    pub fn closes(self) -> bool {
+    pub fn closes(&self) -> bool {
         matches!(
             self,
             Refusal::OutOfStep | Refusal::WrongToken | Refusal::Limit(Limit::Connections, _)

@@ -21,6 +21,10 @@ impl Deadlines {
         self.by_time.remove(&(at, version));
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_time.is_empty()
+    }
+
     /// The earliest, and whose it is.
     pub(super) fn next(&self) -> Option<(Duration, &Name)> {
         self.by_time.first_key_value().map(|((at, _), name)| (*at, name))

@@ -1,14 +1,22 @@
-//! STATE: the table of files, their versions and their deadlines.
+//! STATE: the table of files, their versions and their deadlines, and the files that are code.
 //!
 //! Knows no socket and no protocol: names, contents and numbers in, refusals out.
 
 mod clock;
+mod code;
 mod deadlines;
+mod descriptors;
+mod file;
+mod kinds;
+mod registry;
 mod state;
 mod table;
 #[cfg(test)]
 mod tests;
 
 pub use clock::Clock;
-pub(crate) use table::KINDS;
-pub use table::{MEMORY_FILE, Stat, Table, Totals};
+pub use code::Opened;
+pub use descriptors::Fd;
+pub use file::{ClientId, File, FileType};
+pub use registry::{MEMORY_FILE, Registry};
+pub use table::{Stat, Table, Totals};

@@ -1,49 +1,49 @@
 //! The table: every file by its name, under one lock.
 
 use super::clock::Clock;
-use super::state::{Locked, State, Sweeper};
+use super::registry::Registry;
+use super::state::{Body, Locked, State, Sweeper};
 use crate::contents::{Budget, Contents};
 use crate::exptime::Exptime;
-use crate::name::NameRef;
+use crate::name::{FileRef, NameRef};
 use crate::refusal::Refusal;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
-
-/// The type of a file that `write` or `cas` makes.
-pub const MEMORY_FILE: &str = "MemoryFile";
-
-/// The types that a file can have.
-pub(crate) const KINDS: [&str; 1] = [MEMORY_FILE];
 
 /// The sweeper removes at most so many names before it lets others in.
 const SWEEP_NAMES: usize = 256;
 
 /// All files. Shared by every thread; each call is one step that others see whole or not at all.
 ///
-/// ```
-/// use telefile::{Budget, Clock, Contents, Exptime, NameRef, Refusal, Table};
+/// A file is meant by its name or by its descriptor; that a client may use the descriptor is for
+/// the caller to know.
 ///
-/// let table = Table::new(Clock::system(), Budget::new(1 << 20), 0xbeef);
-/// let name = NameRef::new("foo").unwrap();
-/// let contents = || Contents::from(b"abcdef".as_slice());
-/// assert_eq!(table.write(name, contents(), Exptime::Never), Ok(1));
-/// assert_eq!(table.cas(name, 1, contents(), Exptime::Never), Ok(2));
-/// assert_eq!(table.cas(name, 1, contents(), Exptime::Never), Err(Refusal::Version(2)));
+/// ```
+/// use telefile::{Budget, Clock, Contents, Exptime, FileRef, NameRef, Refusal, Registry, Table};
+///
+/// let table = Table::new(Registry::default(), Clock::system(), Budget::new(1 << 20), 0xbeef);
+/// let foo = FileRef::Name(NameRef::new("foo").unwrap());
+/// assert_eq!(table.write(foo, Contents::from("abcdef"), Exptime::Never), Ok(1));
+/// assert_eq!(table.cas(foo, 1, Contents::from("ghijklm"), Exptime::Never), Ok(2));
+/// assert_eq!(table.cas(foo, 1, Contents::from("late"), Exptime::Never), Err(Refusal::Version(2)));
 /// ```
 #[derive(Debug)]
 pub struct Table {
     state: Mutex<State>,
-    clock: Clock,
-    budget: Arc<Budget>,
+    /// A name is no longer busy.
+    calm: Condvar,
+    pub(super) registry: Registry,
+    pub(super) clock: Clock,
+    pub(super) budget: Arc<Budget>,
     epoch: u64,
 }
 
-/// What `stat` tells, and `read` beside the contents.
+/// What `read` tells beside the contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
     /// The change that made the file what it is.
     pub version: u64,
-    /// The length of the contents.
+    /// The length of the contents, as far as it is known without the type's code.
     pub numbytes: u64,
     /// What remains of its life.
     pub exptime: Exptime,
@@ -54,8 +54,12 @@ pub struct Stat {
 pub struct Totals {
     /// How many files there are.
     pub files: u64,
-    /// Their contents in bytes.
+    /// The contents that are kept in memory, in bytes.
     pub bytes: u64,
+    /// How many files are open.
+    pub descriptors: u64,
+    /// How many opens of them there are.
+    pub opens: u64,
     /// The latest version.
     pub version: u64,
 }
@@ -63,8 +67,9 @@ pub struct Totals {
 impl Table {
     /// An empty table. Its next version is 1; `epoch` tells it from every other table, for
     /// versions of two tables cannot be compared.
-    pub fn new(clock: Clock, budget: Arc<Budget>, epoch: u64) -> Self {
-        Table { state: Mutex::default(), clock, budget, epoch }
+    pub fn new(registry: Registry, clock: Clock, budget: Arc<Budget>, epoch: u64) -> Self {
+        let (state, calm) = (Mutex::default(), Condvar::new());
+        Table { state, calm, registry, clock, budget, epoch }
     }
 
     /// The number of this table.
@@ -72,72 +77,122 @@ impl Table {
         self.epoch
     }
 
-    /// The contents of a file, and what `stat` tells.
-    ///
-    /// # Errors
-    /// [`Refusal::NotFound`]
-    pub fn read(&self, name: NameRef<'_>) -> Result<(Stat, Contents), Refusal> {
-        let mut table = self.lock();
-        let found = table.find(name, &self.clock, |e, now| (e.stat(now), e.contents.clone()));
-        found.ok_or(Refusal::NotFound)
+    /// The names of the types that it knows.
+    pub fn types(&self) -> impl Iterator<Item = &'static str> {
+        self.registry.names()
     }
 
-    /// What is known of a file without its contents.
+    /// The contents of a file, and what belongs to them.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], and those of the file's type.
+    pub fn read(&self, file: FileRef<'_>) -> Result<(Stat, Contents), Refusal> {
+        loop {
+            let mut table = self.lock();
+            let found = table.find(file, &self.clock, |e, now| (e.stat(now), e.body.clone()));
+            drop(table);
+            match found.ok_or(Refusal::NotFound)? {
+                (stat, Body::Bytes(contents)) => return Ok((stat, contents)),
+                (_, Body::Code(code, _)) => {
+                    if let Some(done) = self.read_code(file, &code) {
+                        return done;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is known of a file without its contents: also its type, and how many opens it has.
     ///
     /// # Errors
     /// [`Refusal::NotFound`]
-    pub fn stat(&self, name: NameRef<'_>) -> Result<Stat, Refusal> {
+    pub fn stat(&self, file: FileRef<'_>) -> Result<(Stat, &'static str, u64), Refusal> {
         let mut table = self.lock();
-        table.find(name, &self.clock, |e, now| e.stat(now)).ok_or(Refusal::NotFound)
+        let found = table.find(file, &self.clock, |e, now| (e.stat(now), e.kind(), e.fd));
+        let (stat, kind, fd) = found.ok_or(Refusal::NotFound)?;
+        let opens = fd.and_then(|fd| table.state.descriptors.get(fd)).map_or(0, |open| open.opens);
+        Ok((stat, kind, opens))
     }
 
     /// Makes the file, or replaces its contents and expiry; returns the version that this took.
     ///
     /// # Errors
-    /// [`Limit::Memory`](crate::Limit::Memory) if there is no room for a new entry.
+    /// [`Limit::Memory`](crate::Limit::Memory) if there is no room for a new entry, and those of
+    /// the file's type.
     pub fn write(
         &self,
-        name: NameRef<'_>,
+        file: FileRef<'_>,
         contents: Contents,
         exptime: Exptime,
     ) -> Result<u64, Refusal> {
-        let mut table = self.lock();
-        let current = table.version_of(name, &self.clock);
-        table.put(name, current, contents, self.deadline(exptime), &self.budget)
+        self.store(file, None, contents, exptime)
     }
 
     /// A [`write`](Table::write), if the file is at `version`; 0 is a file that does not exist.
     ///
     /// # Errors
     /// [`Refusal::Version`] with the version that the file is at. Neither the file nor its expiry
-    /// has changed then.
+    /// has changed then. Otherwise those of a write.
     pub fn cas(
         &self,
-        name: NameRef<'_>,
+        file: FileRef<'_>,
         version: u64,
         contents: Contents,
         exptime: Exptime,
     ) -> Result<u64, Refusal> {
-        let mut table = self.lock();
-        match table.version_of(name, &self.clock) {
-            current if current == version => {
-                table.put(name, current, contents, self.deadline(exptime), &self.budget)
+        self.store(file, Some(version), contents, exptime)
+    }
+
+    fn store(
+        &self,
+        file: FileRef<'_>,
+        expected: Option<u64>,
+        contents: Contents,
+        exptime: Exptime,
+    ) -> Result<u64, Refusal> {
+        loop {
+            let mut table = self.lock();
+            let found = table.find(file, &self.clock, |entry, _| match &entry.body {
+                Body::Bytes(_) => (entry.version, None),
+                Body::Code(code, _) => (entry.version, Some(code.clone())),
+            });
+            let current = match found {
+                Some((_, Some(code))) => {
+                    drop(table);
+                    match self.write_code(file, &code, expected, &contents, exptime) {
+                        Some(done) => return done,
+                        None => continue,
+                    }
+                }
+                Some((version, None)) => version,
+                None if table.is_busy(file) => {
+                    self.wait_calm(table);
+                    continue;
+                }
+                None => 0,
+            };
+            if expected.is_some_and(|version| version != current) {
+                return Err(Refusal::Version(current));
             }
-            current => Err(Refusal::Version(current)),
+            return table.put(file, contents, self.deadline(exptime), &self.budget);
         }
     }
 
-    /// Removes a file, if it is at `version` where one is given.
+    /// Removes a file's name, if the file is at `version` where one is given. Who has it open
+    /// keeps it.
     ///
     /// # Errors
     /// [`Refusal::NotFound`], [`Refusal::Version`]
-    pub fn delete(&self, name: NameRef<'_>, version: Option<u64>) -> Result<(), Refusal> {
+    pub fn delete(&self, file: FileRef<'_>, version: Option<u64>) -> Result<(), Refusal> {
         let mut table = self.lock();
-        match table.version_of(name, &self.clock) {
-            0 => Err(Refusal::NotFound),
-            current if version.is_some_and(|v| v != current) => Err(Refusal::Version(current)),
+        let current = table.find(file, &self.clock, |entry, _| entry.version);
+        let Some(name) = table.state.name_of(file) else { return Err(Refusal::NotFound) };
+        match current {
+            Some(current) if version.is_some_and(|v| v != current) => {
+                Err(Refusal::Version(current))
+            }
             _ => {
-                table.removed = table.state.remove(name);
+                table.unlink(FileRef::Name(name.as_ref()));
                 Ok(())
             }
         }
@@ -146,8 +201,13 @@ impl Table {
     /// How much there is.
     pub fn totals(&self) -> Totals {
         let state = self.lock().state;
-        let State { files, bytes, version, .. } = &*state;
-        Totals { files: files.len() as u64, bytes: *bytes, version: *version }
+        Totals {
+            files: state.files.len() as u64,
+            bytes: state.bytes,
+            descriptors: state.descriptors.files() as u64,
+            opens: state.descriptors.opens(),
+            version: state.version,
+        }
     }
 
     /// Removes what has expired, sleeps until something else will have, and so on until
@@ -156,12 +216,14 @@ impl Table {
         loop {
             let mut removed = Vec::new();
             let mut state = self.lock().state;
-            while removed.len() < SWEEP_NAMES
+            let mut names = 0;
+            while names < SWEEP_NAMES
                 && let Some((at, name)) = state.deadlines.next()
                 && at <= self.clock.now()
             {
                 let name = name.clone();
                 removed.extend(state.remove(name.as_ref()));
+                names += 1;
             }
             if state.closed {
                 return;
@@ -169,9 +231,8 @@ impl Table {
             let wakes = state.deadlines.next().map(|(at, _)| at);
             state.sweeper = Some(Sweeper { thread: std::thread::current(), wakes });
             drop(state);
-            let more = removed.len() == SWEEP_NAMES;
             drop(removed);
-            if !more {
+            if names < SWEEP_NAMES {
                 self.clock.park_until(wakes);
             }
         }
@@ -186,20 +247,33 @@ impl Table {
         }
     }
 
-    fn deadline(&self, exptime: Exptime) -> Option<Duration> {
+    pub(super) fn deadline(&self, exptime: Exptime) -> Option<Duration> {
         match exptime {
             Exptime::Never => None,
             Exptime::Seconds(n) => Some(self.clock.now() + Duration::from_secs(n)),
         }
     }
 
-    pub(super) fn lock(&self) -> Locked<'_> {
-        let state = self.state.lock().unwrap_or_else(|_| {
-            // No user code runs under this lock: a panic there is a bug that left the table half
-            // changed, and wrong answers are worse than none.
-            log::error!("a thread panicked while it changed the table; the table is lost");
-            std::process::abort()
-        });
-        Locked { state, removed: None }
+    /// Lets go of the lock until some name is no longer busy.
+    pub(super) fn wait_calm(&self, table: Locked<'_>) {
+        drop(self.calm.wait(table.state).unwrap_or_else(|_| lost()));
     }
+
+    /// Nobody makes or ends the file of this name any more.
+    pub(super) fn calm(&self, name: NameRef<'_>) {
+        self.lock().state.busy.remove(name.as_str());
+        self.calm.notify_all();
+    }
+
+    pub(super) fn lock(&self) -> Locked<'_> {
+        let state = self.state.lock().unwrap_or_else(|_| lost());
+        Locked { state, removed: None, replaced: None }
+    }
+}
+
+/// No user code runs under the table's lock: a panic there is a bug that left the table half
+/// changed, and wrong answers are worse than none.
+fn lost<T>() -> T {
+    log::error!("a thread panicked while it changed the table; the table is lost");
+    std::process::abort()
 }

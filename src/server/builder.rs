@@ -2,7 +2,7 @@
 
 use super::{Handle, Server, Shared, Token, system};
 use crate::contents::Budget;
-use crate::files::{Clock, Table};
+use crate::files::{Clock, FileType, Registry, Table};
 use crate::net::{Address, Listener};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -33,6 +33,7 @@ pub struct Builder {
     dedicated: bool,
     stack_bytes: usize,
     clock: Clock,
+    types: Vec<FileType>,
 }
 
 impl Default for Builder {
@@ -49,6 +50,7 @@ impl Default for Builder {
             dedicated: false,
             stack_bytes: DEFAULT_STACK_BYTES,
             clock: Clock::system(),
+            types: Vec::new(),
         }
     }
 }
@@ -118,6 +120,12 @@ impl Builder {
         self
     }
 
+    /// Adds file types to those that are built in: see [`file_types!`](crate::file_types).
+    pub fn types(mut self, types: &[FileType]) -> Self {
+        self.types.extend(types);
+        self
+    }
+
     /// The clock of expiry; a test moves one by hand.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -130,7 +138,8 @@ impl Builder {
     ///
     /// # Errors
     /// [`ErrorKind::PermissionDenied`] for an address that other machines can reach, without a
-    /// token and without [`insecure`](Builder::insecure). Those of the sockets, with the address.
+    /// token and without [`insecure`](Builder::insecure). [`ErrorKind::InvalidInput`] for a file
+    /// type that is there twice, with its name. Those of the sockets, with the address.
     pub fn bind(mut self) -> io::Result<Server> {
         if self.listen.is_empty() {
             self.listen.push("127.0.0.1:8080".parse()?);
@@ -143,12 +152,14 @@ impl Builder {
             let why = "other machines can reach it: give --token-file, or --insecure to allow that";
             return Err(io::Error::new(ErrorKind::PermissionDenied, format!("{address}: {why}")));
         }
+        let registry = Registry::new(&self.types)
+            .map_err(|why| io::Error::new(ErrorKind::InvalidInput, why))?;
         system::make_room_for(self.connections);
         let listeners: Vec<_> = self.listen.iter().map(Listener::bind).collect::<Result<_, _>>()?;
         let budget = Budget::new(self.max_memory.unwrap_or_else(system::default_max_memory));
         let (stop, stopped) = crossbeam_channel::bounded(1);
         let shared = Shared {
-            table: Table::new(self.clock, budget.clone(), system::draw_epoch()?),
+            table: Table::new(registry, self.clock, budget.clone(), system::draw_epoch()?),
             budget,
             doors: Default::default(),
             refused: Default::default(),

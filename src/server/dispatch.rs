@@ -3,10 +3,9 @@
 use super::session::Session;
 use super::stats;
 use crate::contents::Contents;
-use crate::files::{KINDS, MEMORY_FILE};
-use crate::name::NameRef;
+use crate::files::{Opened, Stat};
 use crate::refusal::Refusal;
-use crate::wire::{COMMANDS, FileRef, Reply, Request};
+use crate::wire::{COMMANDS, Reply, Request};
 
 /// What a client gets for a request that was done.
 pub(super) enum Answer<'a> {
@@ -35,33 +34,33 @@ impl Session<'_> {
         };
         let reply = match *request {
             Request::Read { file } => {
-                let (stat, contents) = table.read(name(file)?)?;
-                let head = Reply::Contents {
-                    version: stat.version,
-                    numbytes: stat.numbytes,
-                    exptime: stat.exptime,
-                };
+                let (stat, contents) = table.read(file)?;
+                let numbytes = contents.len() as u64;
+                let Stat { version, exptime, .. } = stat;
+                let head = Reply::Contents { version, numbytes, exptime };
                 return Ok(Answer::Contents(head, contents));
             }
             Request::Write { file, exptime, .. } => {
-                Reply::Version(table.write(name(file)?, written(contents)?, exptime)?)
+                Reply::Version(table.write(file, written(contents)?, exptime)?)
             }
             Request::Cas { file, version, exptime, .. } => {
-                Reply::Version(table.cas(name(file)?, version, written(contents)?, exptime)?)
+                Reply::Version(table.cas(file, version, written(contents)?, exptime)?)
             }
             Request::Delete { file, version } => {
-                table.delete(name(file)?, version)?;
+                table.delete(file, version)?;
+                Reply::Done
+            }
+            Request::Open { name, kind } => {
+                let Opened { fd, version, kind } = self.opens.open(name, kind)?;
+                Reply::Fd { fd, version, kind }
+            }
+            Request::Close { fd } => {
+                self.opens.close(fd)?;
                 Reply::Done
             }
             Request::Stat { file } => {
-                let stat = table.stat(name(file)?)?;
-                Reply::Stat {
-                    version: stat.version,
-                    numbytes: stat.numbytes,
-                    exptime: stat.exptime,
-                    kind: MEMORY_FILE,
-                    opens: 0,
-                }
+                let (Stat { version, numbytes, exptime }, kind, opens) = table.stat(file)?;
+                Reply::Stat { version, numbytes, exptime, kind, opens }
             }
             Request::Hello { token } => {
                 self.present(token)?;
@@ -69,7 +68,7 @@ impl Session<'_> {
                 Reply::Hello { epoch: table.epoch(), rev: table.totals().version }
             }
             Request::Types => {
-                let kinds = KINDS.iter().map(|kind| kind.to_string());
+                let kinds = table.types().map(str::to_string);
                 return Ok(lines(kinds, |count| Reply::Types { count }));
             }
             Request::Stats => {
@@ -99,14 +98,6 @@ impl Session<'_> {
             }
             (Some(_), Some(_)) => Err(Refusal::WrongToken),
         }
-    }
-}
-
-/// No descriptor can be open while there is no command that opens one.
-fn name(file: FileRef<'_>) -> Result<NameRef<'_>, Refusal> {
-    match file {
-        FileRef::Name(name) => Ok(name),
-        FileRef::Descriptor(_) => Err(Refusal::BadDescriptor),
     }
 }
 

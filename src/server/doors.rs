@@ -1,14 +1,12 @@
 //! Who is in, and the way out: the streams of all connections, so that a stop reaches each.
 
+use crate::files::ClientId;
 use crate::net::Stream;
 use std::collections::HashMap;
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-
-/// Tells the connections of a server apart. Never used twice.
-pub(super) type ClientId = u64;
 
 /// The register of connections. It is closed once, for ever.
 #[derive(Debug, Default)]
@@ -22,7 +20,7 @@ pub(super) struct Doors {
 #[derive(Debug, Default)]
 struct Inside {
     streams: HashMap<ClientId, Arc<Stream>>,
-    last: ClientId,
+    last: u64,
 }
 
 /// A connection's place in the register, until it is dropped.
@@ -39,7 +37,7 @@ impl Doors {
             return None;
         }
         inside.last += 1;
-        let client = inside.last;
+        let client = ClientId::new(inside.last);
         inside.streams.insert(client, stream.clone());
         Some(Pass { doors: self, client })
     }

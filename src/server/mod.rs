@@ -3,6 +3,7 @@
 mod builder;
 mod dispatch;
 mod doors;
+mod opens;
 mod session;
 mod stats;
 mod system;
@@ -196,17 +197,17 @@ impl Shared {
     fn serve(&self, stream: &Arc<Stream>, seat: &Seat<'_>) {
         let Some(pass) = self.doors.enter(stream) else { return };
         let client = pass.client();
-        log::info!("{stream} #{client} connected");
+        log::info!("{stream} {client} connected");
         match Session::new(self, client, stream).run(seat) {
-            Ok(()) => log::info!("{stream} #{client} left"),
-            Err(e) => log::info!("{stream} #{client} lost: {e}"),
+            Ok(()) => log::info!("{stream} {client} left"),
+            Err(e) => log::info!("{stream} {client} lost: {e}"),
         }
     }
 
     /// One connection over the maximum.
     fn turn_away(&self, stream: &Arc<Stream>) {
         let refusal = Refusal::Limit(Limit::Connections, self.max_connections as u64);
-        self.refused.count(refusal);
+        self.refused.count(&refusal);
         log::warn!("{stream} refused: {} connections are the limit", self.max_connections);
         let mut connection = self.connection(stream);
         Reply::Refused(refusal).write_to(connection.output());

@@ -1,12 +1,14 @@
 //! The life of one connection. If you read one file of this program, read this one.
 
 use super::dispatch::Answer;
-use super::doors::ClientId;
+use super::opens::Opens;
 use super::{LINGER, LINGER_BYTES, Shared};
 use crate::contents::{Contents, Incoming};
+use crate::files::ClientId;
+use crate::name::FileRef;
 use crate::net::{Connection, Seat, Stream};
 use crate::refusal::{Limit, Refusal};
-use crate::wire::{FileRef, Malformed, Reply, Request, is_blank};
+use crate::wire::{Malformed, Reply, Request, is_blank};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +24,7 @@ pub(super) struct Session<'a> {
     pub(super) server: &'a Shared,
     /// Whether it may do more than `hello`, `help` and `quit`.
     pub(super) admitted: bool,
+    pub(super) opens: Opens<'a>,
     client: ClientId,
     connection: Connection,
 }
@@ -38,7 +41,8 @@ impl<'a> Session<'a> {
     pub(super) fn new(server: &'a Shared, client: ClientId, stream: &Arc<Stream>) -> Self {
         let mut connection = server.connection(stream);
         connection.set_yields(server.dedicated);
-        Session { server, admitted: server.token.is_none(), client, connection }
+        let opens = Opens::new(&server.table, client);
+        Session { server, admitted: server.token.is_none(), opens, client, connection }
     }
 
     /// Reads requests and answers them, until the client has enough or does what nobody can follow.
@@ -66,15 +70,21 @@ impl<'a> Session<'a> {
             if let Err(e) = &next
                 && e.kind() == ErrorKind::InvalidData
             {
-                log::debug!("{} #{}: {e}", self.connection.stream(), self.client);
+                log::debug!("{} {}: {e}", self.connection.stream(), self.client);
                 next = self.refuse(Refusal::OutOfStep);
             }
         }
-        if self.server.doors.closed() {
-            return self.connection.close_stopped(next.is_err(), STOP_LINGER);
+        let inside = next.is_err();
+        if !self.server.doors.closed() {
+            next?;
         }
-        next?;
-        // Before the client sees the end: who was told to go may come back at once.
+        // The client learns of the end when what it had open is closed and its seat is free: it,
+        // or another that waits for this, may come at once.
+        self.connection.flush()?;
+        self.opens.close_all();
+        if self.server.doors.closed() {
+            return self.connection.close_stopped(inside, STOP_LINGER);
+        }
         seat.give_up();
         self.connection.close(LINGER, LINGER_BYTES)
     }
@@ -91,7 +101,7 @@ impl<'a> Session<'a> {
                 return self.refuse_contents(Refusal::Malformed, numbytes);
             }
         };
-        log::debug!("{} #{}: {request}", self.connection.stream(), self.client);
+        log::debug!("{} {}: {request}", self.connection.stream(), self.client);
         if let Err(refusal) = self.judge(&request) {
             return self.refuse_contents(refusal, request.numbytes());
         }
@@ -116,7 +126,7 @@ impl<'a> Session<'a> {
             return Err(Refusal::Denied);
         }
         match request.file() {
-            Some(FileRef::Descriptor(_)) => Err(Refusal::BadDescriptor),
+            Some(FileRef::Descriptor(fd)) if !self.opens.has(fd) => Err(Refusal::BadDescriptor),
             _ => Ok(()),
         }
     }
@@ -167,14 +177,15 @@ impl<'a> Session<'a> {
     }
 
     fn refuse(&mut self, refusal: Refusal) -> io::Result<Next> {
-        self.server.refused.count(refusal);
+        self.server.refused.count(&refusal);
         if refusal.closes() {
             let (stream, client) = (self.connection.stream(), self.client);
-            log::info!("{stream} #{client} is shown out: {}", refusal.word());
+            log::info!("{stream} {client} is shown out: {}", refusal.word());
         }
+        let closes = refusal.closes();
         Reply::Refused(refusal).write_to(self.connection.output());
         self.connection.relieve()?;
-        Ok(if refusal.closes() { Next::Close } else { Next::Request })
+        Ok(if closes { Next::Close } else { Next::Request })
     }
 
     fn send(&mut self, answer: &Answer<'_>) -> io::Result<Next> {

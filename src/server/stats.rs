@@ -1,6 +1,7 @@
 //! What `stats` tells.
 
 use super::Shared;
+use super::opens::MAX_OPENS;
 use crate::refusal::{Limit, Refusal};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -10,6 +11,7 @@ pub(super) struct Refused {
     contents: AtomicU64,
     memory: AtomicU64,
     connections: AtomicU64,
+    descriptors: AtomicU64,
     largest_contents: AtomicU64,
 }
 
@@ -19,13 +21,14 @@ impl Refused {
             Limit::Contents => &self.contents,
             Limit::Memory => &self.memory,
             Limit::Connections => &self.connections,
+            Limit::Descriptors => &self.descriptors,
         }
     }
 
     /// Counts a refusal, if it is because of a limit.
-    pub(super) fn count(&self, refusal: Refusal) {
+    pub(super) fn count(&self, refusal: &Refusal) {
         if let Refusal::Limit(limit, _) = refusal {
-            self.of(limit).fetch_add(1, Relaxed);
+            self.of(*limit).fetch_add(1, Relaxed);
         }
     }
 
@@ -46,6 +49,7 @@ pub(super) fn report(server: &Shared) -> Vec<(String, String)> {
         let (value, max) = match limit {
             Limit::Contents => (server.refused.largest_contents.load(Relaxed), server.max_contents),
             Limit::Memory => (server.budget.used(), server.budget.max()),
+            Limit::Descriptors => (totals.descriptors, MAX_OPENS),
             Limit::Connections => (server.doors.count() as u64, server.max_connections as u64),
         };
         let word = limit.word();
@@ -57,6 +61,7 @@ pub(super) fn report(server: &Shared) -> Vec<(String, String)> {
     let mut add = |name: &str, value: String| report.push((name.to_string(), value));
     add("files", totals.files.to_string());
     add("bytes", totals.bytes.to_string());
+    add("opens", totals.opens.to_string());
     add("version", totals.version.to_string());
     add("uptime_seconds", server.started.elapsed().as_secs().to_string());
     add("store", "memory".to_string());

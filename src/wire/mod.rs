@@ -9,7 +9,7 @@ mod reply;
 mod request;
 
 pub use reply::Reply;
-pub use request::{COMMANDS, FileRef, Malformed, Request, is_blank};
+pub use request::{COMMANDS, Malformed, Request, is_blank};
 
 /// The protocol's version, as `hello` answers it.
 pub const PROTOCOL_VERSION: u64 = 1;

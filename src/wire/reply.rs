@@ -3,10 +3,11 @@
 use super::PROTOCOL_VERSION;
 use super::fields::{Fields, LineOut};
 use crate::exptime::Exptime;
+use crate::name::NameRef;
 use crate::refusal::{Limit, Refusal};
 
 /// A reply line. Contents and a line end follow `Contents`; so many lines follow a count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of the protocol's command table")]
 pub enum Reply<'a> {
     /// `CONTENTS <version> <numbytes> <exptime>`
@@ -15,6 +16,8 @@ pub enum Reply<'a> {
     Version(u64),
     /// `OK`
     Done,
+    /// `FD <fd> <version> <type>`
+    Fd { fd: u64, version: u64, kind: &'a str },
     /// `STAT <version> <numbytes> <exptime> <type> <opens>`
     Stat { version: u64, numbytes: u64, exptime: Exptime, kind: &'a str, opens: u64 },
     /// `HELLO 1 <epoch> <rev>`
@@ -56,6 +59,11 @@ impl<'a> Reply<'a> {
                 Some(version) => Reply::Version(super::fields::number(version)?),
                 None => Reply::Done,
             },
+            b"FD" => Reply::Fd {
+                fd: number()?,
+                version: number()?,
+                kind: std::str::from_utf8(fields.next()?).ok()?,
+            },
             b"STAT" => Reply::Stat {
                 version: number()?,
                 numbytes: number()?,
@@ -72,6 +80,11 @@ impl<'a> Reply<'a> {
             b"STATS" => Reply::Stats { count: number()? },
             b"HELP" => Reply::Help { count: number()? },
             b"ERR_VERSION" => Reply::Refused(Refusal::Version(number()?)),
+            b"ERR_TYPE" => {
+                let kind = std::str::from_utf8(fields.next()?).ok().and_then(NameRef::new)?;
+                Reply::Refused(Refusal::WrongType(kind.to_name()))
+            }
+            b"ERR_TYPE_NOT_FOUND" => Reply::Refused(Refusal::TypeNotFound),
             b"ERR_LIMIT" => {
                 let what = fields.next()?;
                 let limit = Limit::ALL.into_iter().find(|l| l.word().as_bytes() == what)?;
@@ -95,6 +108,9 @@ impl<'a> Reply<'a> {
             }
             Reply::Version(version) => LineOut::new(out, "OK").number(version),
             Reply::Done => LineOut::new(out, "OK"),
+            Reply::Fd { fd, version, kind } => {
+                LineOut::new(out, "FD").number(fd).number(version).bytes(kind.as_bytes())
+            }
             Reply::Stat { version, numbytes, exptime, kind, opens } => {
                 let line = LineOut::new(out, "STAT").number(version).number(numbytes);
                 line.number(exptime.to_field()).bytes(kind.as_bytes()).number(opens)
@@ -106,11 +122,12 @@ impl<'a> Reply<'a> {
             Reply::Types { count } => LineOut::new(out, "TYPES").number(count),
             Reply::Stats { count } => LineOut::new(out, "STATS").number(count),
             Reply::Help { count } => LineOut::new(out, "HELP").number(count),
-            Reply::Refused(refusal) => {
+            Reply::Refused(ref refusal) => {
                 let line = LineOut::new(out, refusal.word());
                 match refusal {
-                    Refusal::Version(current) => line.number(current),
-                    Refusal::Limit(what, max) => line.bytes(what.word().as_bytes()).number(max),
+                    Refusal::Version(current) => line.number(*current),
+                    Refusal::WrongType(kind) => line.bytes(kind.as_str().as_bytes()),
+                    Refusal::Limit(what, max) => line.bytes(what.word().as_bytes()).number(*max),
                     _ => line,
                 }
             }
@@ -164,7 +181,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_parses_to_the_same(a in 0..(1_u64 << 63), b in 0..(1_u64 << 63), seconds in 0..=Exptime::MAX_SECONDS, epoch: u64, which in 0_usize..12) {
+        fn what_is_written_parses_to_the_same(a in 0..(1_u64 << 63), b in 0..(1_u64 << 63), seconds in 0..=Exptime::MAX_SECONDS, epoch: u64, which in 0_usize..15) {
             let exptime = Exptime::from_field(seconds);
             let reply = [
                 Reply::Contents { version: a, numbytes: b, exptime },
@@ -177,10 +194,14 @@ mod tests {
                 Reply::Help { count: a },
                 Reply::Refused(Refusal::Version(a)),
                 Reply::Refused(Refusal::Limit(Limit::Memory, b)),
+                Reply::Fd { fd: a, version: b, kind: "MyFile" },
+                Reply::Refused(Refusal::WrongType(NameRef::new("MyFile").unwrap().to_name())),
+                Reply::Refused(Refusal::TypeNotFound),
                 Reply::Refused(Refusal::BadDescriptor),
                 Reply::Refused(Refusal::Malformed),
-            ][which];
-            let line = line(reply);
+            ][which]
+                .clone();
+            let line = line(reply.clone());
             prop_assert_eq!(Reply::parse(line.trim_end().as_bytes()), Some(reply));
         }
     }

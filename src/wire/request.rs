@@ -2,11 +2,11 @@
 
 use super::fields::{Fields, LineOut, number};
 use crate::exptime::Exptime;
-use crate::name::NameRef;
+use crate::name::{FileRef, NameRef};
 use std::fmt;
 
 /// Every command as `help` prints it: how it is written, and what it does.
-pub const COMMANDS: [(&str, &str); 10] = [
+pub const COMMANDS: [(&str, &str); 12] = [
     ("read <file>", "the contents, their version, and the seconds left"),
     ("write <file> <numbytes> [<exptime>]", "replaces the contents, which follow on the next line"),
     (
@@ -14,6 +14,8 @@ pub const COMMANDS: [(&str, &str); 10] = [
         "a write, only if this is the version; 0 creates",
     ),
     ("delete <file> [<version>]", "ends the file, only if this is the version"),
+    ("open <name> [<type>]", "makes the file if there is none; a descriptor, the same for all"),
+    ("close @<fd>", "gives the descriptor back; the end of a connection does so too"),
     ("stat <file>", "version, bytes, seconds left, type, opens"),
     ("hello [<token>]", "shows the token; protocol version, epoch and latest version"),
     ("types", "the types a file can have"),
@@ -30,32 +32,14 @@ pub enum Request<'a> {
     Write { file: FileRef<'a>, numbytes: u64, exptime: Exptime },
     Cas { file: FileRef<'a>, version: u64, numbytes: u64, exptime: Exptime },
     Delete { file: FileRef<'a>, version: Option<u64> },
+    Open { name: NameRef<'a>, kind: Option<&'a str> },
+    Close { fd: u64 },
     Stat { file: FileRef<'a> },
     Hello { token: Option<&'a [u8]> },
     Types,
     Stats,
     Help,
     Quit,
-}
-
-/// What a request means by a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileRef<'a> {
-    /// By its name.
-    Name(NameRef<'a>),
-    /// `@` and digits: by a descriptor. One beyond `u64` is some descriptor that nobody has.
-    Descriptor(u64),
-}
-
-impl<'a> FileRef<'a> {
-    fn parse(field: &'a [u8]) -> Option<Self> {
-        match field.strip_prefix(b"@") {
-            Some(digits) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
-                Some(FileRef::Descriptor(number(digits).unwrap_or(u64::MAX)))
-            }
-            _ => std::str::from_utf8(field).ok().and_then(NameRef::new).map(FileRef::Name),
-        }
-    }
 }
 
 /// A line that is no request. What matters is whether the next request can still be found.
@@ -98,6 +82,11 @@ impl<'a> Request<'a> {
             b"read" => Self::of_file(fields, |file| Request::Read { file }),
             b"stat" => Self::of_file(fields, |file| Request::Stat { file }),
             b"delete" => Self::delete(fields),
+            b"open" => Self::open(fields),
+            b"close" => Self::of_file(fields, |file| file).and_then(|file| match file {
+                FileRef::Descriptor(fd) => Some(Request::Close { fd }),
+                FileRef::Name(_) => None,
+            }),
             b"hello" => Some(Request::Hello { token: fields.next() }).and_then(|r| fields.end(r)),
             b"types" => fields.end(Request::Types),
             b"stats" => fields.end(Request::Stats),
@@ -108,13 +97,22 @@ impl<'a> Request<'a> {
         request.ok_or(Malformed::InStep { numbytes: None })
     }
 
-    fn of_file(mut fields: Fields<'a>, of: impl Fn(FileRef<'a>) -> Self) -> Option<Self> {
-        let file = FileRef::parse(fields.next()?)?;
+    fn of_file<T>(mut fields: Fields<'a>, of: impl Fn(FileRef<'a>) -> T) -> Option<T> {
+        let file = file_ref(fields.next()?)?;
         fields.end(of(file))
     }
 
+    fn open(mut fields: Fields<'a>) -> Option<Self> {
+        let name = name(fields.next()?)?;
+        let kind = match fields.next() {
+            Some(field) => Some(std::str::from_utf8(field).ok()?),
+            None => None,
+        };
+        fields.end(Request::Open { name, kind })
+    }
+
     fn delete(mut fields: Fields<'a>) -> Option<Self> {
-        let file = FileRef::parse(fields.next()?)?;
+        let file = file_ref(fields.next()?)?;
         let version = match fields.next() {
             Some(field) => Some(number(field)?),
             None => None,
@@ -126,7 +124,7 @@ impl<'a> Request<'a> {
         let file = fields.next().ok_or(Malformed::OutOfStep)?;
         let numbytes = fields.number().ok_or(Malformed::OutOfStep)?;
         let write = move || {
-            let (file, exptime) = (FileRef::parse(file)?, fields.exptime()?);
+            let (file, exptime) = (file_ref(file)?, fields.exptime()?);
             fields.end(Request::Write { file, numbytes, exptime })
         };
         write().ok_or(Malformed::InStep { numbytes: Some(numbytes) })
@@ -137,7 +135,7 @@ impl<'a> Request<'a> {
         let version = fields.next().ok_or(Malformed::OutOfStep)?;
         let numbytes = fields.number().ok_or(Malformed::OutOfStep)?;
         let cas = move || {
-            let (file, version) = (FileRef::parse(file)?, number(version)?);
+            let (file, version) = (file_ref(file)?, number(version)?);
             let exptime = fields.exptime()?;
             fields.end(Request::Cas { file, version, numbytes, exptime })
         };
@@ -160,6 +158,8 @@ impl<'a> Request<'a> {
             | Request::Cas { file, .. }
             | Request::Delete { file, .. }
             | Request::Stat { file } => Some(*file),
+            Request::Open { name, .. } => Some(FileRef::Name(*name)),
+            Request::Close { fd } => Some(FileRef::Descriptor(*fd)),
             _ => None,
         }
     }
@@ -170,6 +170,8 @@ impl<'a> Request<'a> {
             Request::Write { .. } => "write",
             Request::Cas { .. } => "cas",
             Request::Delete { .. } => "delete",
+            Request::Open { .. } => "open",
+            Request::Close { .. } => "close",
             Request::Stat { .. } => "stat",
             Request::Hello { .. } => "hello",
             Request::Types => "types",
@@ -195,11 +197,25 @@ impl<'a> Request<'a> {
                 line.number(version).number(numbytes).number(exptime.to_field())
             }
             Request::Delete { version: Some(version), .. } => line.number(version),
+            Request::Open { kind: Some(kind), .. } => line.bytes(kind.as_bytes()),
             Request::Hello { token: Some(token) } => line.bytes(token),
             _ => line,
         };
         line.end();
     }
+}
+
+fn file_ref(field: &[u8]) -> Option<FileRef<'_>> {
+    match field.strip_prefix(b"@") {
+        Some(digits) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
+            Some(FileRef::Descriptor(number(digits).unwrap_or(u64::MAX)))
+        }
+        _ => name(field).map(FileRef::Name),
+    }
+}
+
+fn name(field: &[u8]) -> Option<NameRef<'_>> {
+    std::str::from_utf8(field).ok().and_then(NameRef::new)
 }
 
 /// For logs: never a token, and names as [`NameRef`] shows them.
@@ -233,17 +249,17 @@ mod tests {
         assert_eq!(Request::parse(line.as_bytes()), expected, "{line:?}");
     }
 
-    fn name(text: &str) -> FileRef<'_> {
+    fn named(text: &str) -> FileRef<'_> {
         FileRef::Name(NameRef::new(text).unwrap())
     }
 
     #[test]
     fn requests() {
-        let (file, never) = (name("f"), Exptime::Never);
+        let (file, never) = (named("f"), Exptime::Never);
         check("read f", Ok(Request::Read { file }));
         check("  read   f  ", Ok(Request::Read { file }));
         check("read @0012", Ok(Request::Read { file: FileRef::Descriptor(12) }));
-        check("stat @x", Ok(Request::Stat { file: name("@x") }));
+        check("stat @x", Ok(Request::Stat { file: named("@x") }));
         check("write f 6", Ok(Request::Write { file, numbytes: 6, exptime: never }));
         check("write f 6 0", Ok(Request::Write { file, numbytes: 6, exptime: never }));
         let exptime = Exptime::Seconds(Exptime::MAX_SECONDS);
@@ -251,6 +267,10 @@ mod tests {
         check("cas f 1 7", Ok(Request::Cas { file, version: 1, numbytes: 7, exptime: never }));
         check("delete f", Ok(Request::Delete { file, version: None }));
         check("delete f 9", Ok(Request::Delete { file, version: Some(9) }));
+        let name = NameRef::new("f").unwrap();
+        check("open f", Ok(Request::Open { name, kind: None }));
+        check("open f MyFile", Ok(Request::Open { name, kind: Some("MyFile") }));
+        check("close @3", Ok(Request::Close { fd: 3 }));
         check("hello", Ok(Request::Hello { token: None }));
         check("hello t", Ok(Request::Hello { token: Some(b"t") }));
         check("quit", Ok(Request::Quit));
@@ -266,6 +286,11 @@ mod tests {
             "delete f x",
             "delete f -1",
             "hello a b",
+            "open",
+            "open @1",
+            "open f T x",
+            "close f",
+            "close",
             "stats now",
             "quit 1",
             "read \u{a0}",
@@ -320,23 +345,23 @@ mod tests {
     #[test]
     fn help_lists_exactly_the_commands_that_parse() {
         for (usage, _) in COMMANDS {
-            let line =
-                usage.replace("<file>", "f").replace("<numbytes>", "1").replace("<version>", "1");
-            let line =
-                line.replace("[<exptime>]", "0").replace("[1]", "1").replace("[<token>]", "t");
+            let mut line = usage.replace(['[', ']', '<', '>'], "");
+            for number in ["numbytes", "version", "exptime", "fd"] {
+                line = line.replace(number, "1");
+            }
             assert!(Request::parse(line.as_bytes()).is_ok(), "{line}");
         }
     }
 
     fn any_request() -> impl Strategy<Value = (String, u64, u64, u64, usize)> {
         let number = 0..(1_u64 << 63);
-        ("[a-z*/@é]{1,40}", number.clone(), number, 0..=Exptime::MAX_SECONDS, 0_usize..10)
+        ("[a-z*/@é]{1,40}", number.clone(), number, 0..=Exptime::MAX_SECONDS, 0_usize..12)
     }
 
     proptest! {
         #[test]
         fn what_is_written_parses_to_the_same((text, version, numbytes, exptime, which) in any_request()) {
-            let (file, exptime) = (name(&text), Exptime::from_field(exptime));
+            let (file, exptime) = (named(&text), Exptime::from_field(exptime));
             let request = [
                 Request::Read { file },
                 Request::Write { file, numbytes, exptime },
@@ -345,6 +370,8 @@ mod tests {
                 Request::Delete { file: FileRef::Descriptor(version), version: None },
                 Request::Stat { file },
                 Request::Hello { token: Some(text.as_bytes()) },
+                Request::Open { name: NameRef::new(&text).unwrap(), kind: Some("T") },
+                Request::Close { fd: version },
                 Request::Types,
                 Request::Stats,
                 Request::Quit,

@@ -3,7 +3,8 @@
 
 use super::{Checked, Dialect, Expected, Outcome, contents_end, first_line, wrong};
 use crate::value::Value;
-use telefile::wire::{FileRef, Reply, Request};
+use telefile::FileRef;
+use telefile::wire::{Reply, Request};
 use telefile::{Exptime, NameRef, Refusal};
 
 pub(crate) struct Telefile;

@@ -2,11 +2,11 @@
 
 use super::{Mix, Settings, phase};
 use crate::exptime::Exptime;
-use crate::name::{Name, NameRef};
+use crate::name::{FileRef, Name, NameRef};
 use crate::net::{Address, Connection, Stream};
 use crate::refusal::Refusal;
 use crate::server::Token;
-use crate::wire::{FileRef, MAX_LINE_BYTES, Reply, Request};
+use crate::wire::{MAX_LINE_BYTES, Reply, Request};
 use hdrhistogram::Histogram;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};

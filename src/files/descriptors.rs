@@ -1,0 +1,94 @@
+//! Descriptors: small numbers for files that are open, as a kernel gives them.
+
+use super::state::Entry;
+use crate::name::Name;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// The number of an open file: the same for every client that has it open.
+pub type Fd = u64;
+
+/// All open files by their descriptors.
+#[derive(Debug, Default)]
+pub(super) struct Descriptors {
+    slots: Vec<Option<Open>>,
+    /// The numbers of the empty slots, the lowest first.
+    free: BinaryHeap<Reverse<usize>>,
+    /// The opens of all slots.
+    opens: u64,
+}
+
+/// An open file.
+#[derive(Debug)]
+pub(super) struct Open {
+    /// How many opens of all clients there are, at least 1.
+    pub(super) opens: u64,
+    pub(super) place: Place,
+}
+
+/// Where the entry of an open file is.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// In the table, under this name.
+    Named(Name),
+    /// Here: its name was deleted or has expired.
+    Unlinked(Entry),
+}
+
+impl Descriptors {
+    /// Gives the lowest free number to a file that is opened for the first time.
+    pub(super) fn insert(&mut self, name: Name) -> Fd {
+        self.opens += 1;
+        let open = Some(Open { opens: 1, place: Place::Named(name) });
+        match self.free.pop() {
+            Some(Reverse(at)) => {
+                self.slots[at] = open;
+                at as Fd
+            }
+            None => {
+                self.slots.push(open);
+                self.slots.len() as Fd - 1
+            }
+        }
+    }
+
+    pub(super) fn get(&self, fd: Fd) -> Option<&Open> {
+        self.slots.get(usize::try_from(fd).ok()?)?.as_ref()
+    }
+
+    /// Counts one more open of a file that is open.
+    pub(super) fn reopen(&mut self, fd: Fd) {
+        if let Some(open) = self.get_mut(fd) {
+            open.opens += 1;
+            self.opens += 1;
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, fd: Fd) -> Option<&mut Open> {
+        self.slots.get_mut(usize::try_from(fd).ok()?)?.as_mut()
+    }
+
+    /// Takes one open back; with the last one the number is free again and the file comes out.
+    pub(super) fn release(&mut self, fd: Fd) -> Option<Place> {
+        let open = self.get_mut(fd)?;
+        open.opens -= 1;
+        let left = open.opens;
+        self.opens -= 1;
+        if left > 0 {
+            return None;
+        }
+        let at = usize::try_from(fd).ok()?;
+        self.free.push(Reverse(at));
+        self.slots[at].take().map(|open| open.place)
+    }
+
+    /// How many files are open.
+    pub(super) fn files(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// How many opens there are.
+    pub(super) fn opens(&self) -> u64 {
+        self.opens
+    }
+}
