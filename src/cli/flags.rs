@@ -122,11 +122,11 @@ pub(super) fn number(text: &str, min: usize) -> Result<usize, String> {
     number.ok_or_else(|| format!("{text}: not a whole number of at least {min}"))
 }
 
-/// Seconds above 0, with a fraction if need be.
+/// Seconds, a millisecond at least; with a fraction if need be.
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().ok().filter(|s| *s > 0.0);
+    let seconds = text.parse().ok().filter(|s| *s >= 0.001);
     let duration = seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
-    let duration = duration.filter(|d| !d.is_zero() && *d <= Duration::from_secs(3_155_760_000));
+    let duration = duration.filter(|d| *d <= Duration::from_secs(3_155_760_000));
     duration.ok_or_else(|| format!("{text}: not a number of seconds"))
 }
 
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn times() {
         assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
-        for bad in ["0", "-1", "nan", "inf", "1e300", "x", ""] {
+        for bad in ["0", "1e-9", "-1", "nan", "inf", "1e300", "x", ""] {
             assert!(seconds(bad).is_err(), "{bad}");
         }
     }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod flags;
+mod log;
 mod serve;
 
 use lexopt::Arg;

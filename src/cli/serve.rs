@@ -1,12 +1,18 @@
 //! `telefile serve`: the server.
 
 use super::flags::{self, Flag, Takes, number, seconds, size};
+use super::log::Log;
 use super::{Failure, Outcome, say};
 use crate::net::Address;
 use crate::server::{Builder, Server, Token};
 use std::io::ErrorKind;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread;
+use std::time::Duration;
+
+/// After the first signal the process lasts no longer than this.
+const LAST_CALL: Duration = Duration::from_millis(1800);
 
 const FLAGS: [Flag<Builder>; 9] = [
     Flag {
@@ -91,7 +97,7 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
     if !flags::parse("serve", what, &FLAGS, args, &mut builder)? {
         return Ok(());
     }
-    env_logger::Builder::from_env(env_logger::Env::new().default_filter_or("info")).init();
+    let _log = Log::start().map_err(Failure::failed)?;
     keep_freed_memory();
     let server = builder.bind().map_err(|e| match e.kind() {
         ErrorKind::PermissionDenied if !e.to_string().contains("os error") => Failure::usage(e),
@@ -104,15 +110,22 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
             process::exit(130); // 128 + SIGINT, as a shell tells it
         }
         handle.stop();
+        // What cannot be ended, or takes long to be freed, ends with the process.
+        thread::spawn(|| {
+            thread::sleep(LAST_CALL);
+            process::exit(0);
+        });
     };
     ctrlc::set_handler(on_signal).map_err(Failure::failed)?;
     let addresses: Vec<_> = server.addresses().iter().map(ToString::to_string).collect();
     let addresses = addresses.join(" ");
     let version = env!("CARGO_PKG_VERSION");
+    server.warnings().iter().for_each(|warning| log::warn!("{warning}"));
     log::info!("telefile {version} on {addresses}, {}", server.limits());
     say(&format!("telefile {version} listening on {addresses}\n"))?;
-    server.run();
-    Ok(())
+    let served = server.run().map_err(Failure::failed);
+    log::info!("stopped");
+    served
 }
 
 /// Has the allocator keep some of what large files leave behind, instead of giving every mebibyte

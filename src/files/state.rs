@@ -237,13 +237,15 @@ impl State {
         if deadline.is_none() && self.deadlines.is_empty() {
             return; // the usual case, spared a look
         }
-        let Some(entry) = self.files.get_mut(name.as_str()) else { return };
+        let Some((name, _)) = self.files.get_key_value(name.as_str()) else { return };
+        let name = name.clone();
+        let Some(entry) = self.files.get_mut(&name) else { return };
         let (version, old) = (entry.version, std::mem::replace(&mut entry.deadline, deadline));
         if let Some(old) = old {
             self.deadlines.remove(old, version);
         }
         let Some(deadline) = deadline else { return };
-        self.deadlines.insert(deadline, version, name.to_name());
+        self.deadlines.insert(deadline, version, name);
         if let Some(sweeper) = &mut self.sweeper
             && sweeper.wakes.is_none_or(|at| deadline < at)
         {

@@ -1,6 +1,6 @@
 //! Where a server listens: `HOST:PORT` or `unix:PATH`.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -47,11 +47,13 @@ impl std::str::FromStr for Address {
                 path => Ok(Address::Unix(path.into())),
             };
         }
-        if let Ok(address) = text.parse() {
-            return Ok(Address::Tcp(address));
+        if let Ok(address) = text.parse::<SocketAddr>() {
+            // An IPv4 address in the clothes of IPv6 is one of IPv4.
+            return Ok(Address::Tcp((address.ip().to_canonical(), address.port()).into()));
         }
         if !text.rsplit_once(':').is_some_and(|(host, port)| {
-            !host.is_empty() && !host.contains(':') && port.parse::<u16>().is_ok()
+            let digits = port.bytes().all(|b| b.is_ascii_digit());
+            !host.is_empty() && !host.contains(':') && digits && port.parse::<u16>().is_ok()
         }) {
             return Err(bad("an address is HOST:PORT, [IPV6]:PORT or unix:PATH"));
         }
@@ -65,7 +67,14 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Tcp(address) => address.fmt(f),
-            Address::Unix(path) => write!(f, "unix:{}", path.display()),
+            Address::Unix(path) => {
+                // One address is one word of a line, whatever is in a path.
+                f.write_str("unix:")?;
+                path.display().to_string().chars().try_for_each(|c| match c.is_control() {
+                    true => write!(f, "{}", c.escape_default()),
+                    false => f.write_char(c),
+                })
+            }
         }
     }
 }
@@ -76,7 +85,9 @@ mod tests {
 
     #[test]
     fn bad_addresses_say_what_is_missing() {
-        for bad in ["", "8080", ":8080", "localhost", "localhost:", "::1:80", "a:70000", "unix:"] {
+        for bad in
+            ["", "8080", ":8080", "localhost", "localhost:", "::1:80", "a:+80", "a:70000", "unix:"]
+        {
             let error = bad.parse::<Address>().unwrap_err().to_string();
             assert!(error.starts_with(&format!("{bad}: ")), "{error}");
         }

@@ -153,7 +153,7 @@ impl Connection {
             return self.relieve();
         }
         let parts = &mut [&self.output, contents, b"\r\n"].map(IoSlice::new);
-        self.stream.send_all(parts, self.write_timeout)?;
+        self.stream.send_all(parts, self.time_left(self.write_timeout))?;
         self.output.clear();
         Ok(())
     }
@@ -166,9 +166,15 @@ impl Connection {
         if self.output.is_empty() {
             return Ok(());
         }
-        self.stream.send_all(&mut [IoSlice::new(&self.output)], self.write_timeout)?;
+        let time_left = self.time_left(self.write_timeout);
+        self.stream.send_all(&mut [IoSlice::new(&self.output)], time_left)?;
         self.output.clear();
         Ok(())
+    }
+
+    fn time_left(&self, most: Duration) -> Duration {
+        let deadline = self.deadline.map(|d| d.saturating_duration_since(Instant::now()));
+        deadline.map_or(most, |left| left.min(most))
     }
 
     /// Receives once; 0 is the end of the stream.
@@ -204,7 +210,7 @@ impl Connection {
         let oversized = self.input.is_oversized() || self.output.capacity() > MAX_RESTING_BYTES;
         if oversized {
             self.flush()?;
-            if !self.stream.wait_readable(Instant::now() + REST)? {
+            if !self.stream.wait_readable(Instant::now() + self.time_left(REST))? {
                 self.input.shrink();
                 self.output = Vec::new();
             }
@@ -219,14 +225,13 @@ impl Connection {
         Ok(())
     }
 
-    /// Ends a connection whose read side [was shut](Stream::shutdown) from this end. A peer in the
-    /// middle of something still sends: that is dropped for `linger`.
-    pub fn close_stopped(mut self, inside: bool, linger: Duration) -> io::Result<()> {
+    /// Ends a connection whose read side [was shut](Stream::shutdown) from this end. Drops for
+    /// `linger` what the peer still sends before it ends the sending side: with both sides shut the
+    /// kernel answers the next byte with a reset, and what the peer has not read yet is lost.
+    pub fn close_stopped(mut self, linger: Duration) -> io::Result<()> {
         self.flush()?;
+        self.stream.drain(linger);
         self.stream.shutdown(Shutdown::Write);
-        if inside || !self.input.data().is_empty() {
-            self.stream.drain(linger);
-        }
         Ok(())
     }
 }

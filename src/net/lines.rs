@@ -113,15 +113,19 @@ impl Lines {
         self.end += n;
     }
 
-    /// Whether it is empty and larger than an idle connection should keep.
+    /// Whether it is larger than an idle connection should keep.
     pub fn is_oversized(&self) -> bool {
-        self.data().is_empty() && self.buffer.len() > 4 * MIN_BUFFER_BYTES
+        self.buffer.len() > 4 * MIN_BUFFER_BYTES && self.data().len() < MIN_BUFFER_BYTES
     }
 
-    /// Gives the memory back, if nothing is in it.
+    /// Gives memory back that what is here does not need.
     pub fn shrink(&mut self) {
-        if self.data().is_empty() {
-            *self = Lines::new(self.max_line_bytes);
+        if self.is_oversized() {
+            let data = self.start..self.end;
+            let mut smaller = vec![0; MIN_BUFFER_BYTES];
+            smaller[..data.len()].copy_from_slice(&self.buffer[data.clone()]);
+            self.buffer = smaller.into();
+            (self.start, self.end) = (0, data.len());
         }
     }
 }
@@ -194,9 +198,11 @@ mod tests {
             lines.consume(n);
         }
         assert_eq!(lines.buffer.len(), MAX_BUFFER_BYTES);
+        lines.room()[..4].copy_from_slice(b"half");
+        lines.received(4);
         assert!(lines.is_oversized());
         lines.shrink();
-        assert_eq!(lines.buffer.len(), MIN_BUFFER_BYTES);
+        assert_eq!((lines.buffer.len(), lines.data()), (MIN_BUFFER_BYTES, &b"half"[..]));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::address::Address;
 use super::stream::Stream;
 use socket2::{Domain, SockAddr, SockRef, Socket, TcpKeepalive, Type};
-use std::fs;
+use std::fs::{self, TryLockError};
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, TcpListener};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -141,8 +141,7 @@ fn bind_unix(path: &Path) -> io::Result<(UnixListener, (u64, u64))> {
         _ => PathBuf::from("."),
     };
     // Two servers that start at once must not each take the other's new socket for a dead one.
-    let lock = fs::File::open(folder)?;
-    lock.lock()?;
+    let _lock = lock_folder(&folder);
     match fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => {
             return Err(io::Error::new(ErrorKind::AlreadyExists, "the file is not a socket"));
@@ -160,6 +159,23 @@ fn bind_unix(path: &Path) -> io::Result<(UnixListener, (u64, u64))> {
     socket.bind(&SockAddr::unix(path)?)?;
     socket.listen(BACKLOG)?;
     Ok((socket.into(), file_of(path)?))
+}
+
+/// Locks the folder against other servers that start in it. Without a lock that can be had soon
+/// the server starts all the same: somebody else may hold it for ever.
+fn lock_folder(folder: &Path) -> Option<fs::File> {
+    const TRIES: u32 = 20;
+    const PAUSE: Duration = Duration::from_millis(100);
+    let lock = fs::File::open(folder).ok()?;
+    for _ in 0..TRIES {
+        match lock.try_lock() {
+            Ok(()) => return Some(lock),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+            Err(TryLockError::Error(_)) => break,
+        }
+    }
+    log::warn!("no lock on {}", folder.display());
+    None
 }
 
 fn file_of(path: &Path) -> io::Result<(u64, u64)> {

@@ -62,7 +62,8 @@ impl Builder {
         self
     }
 
-    /// How many clients may be connected at once.
+    /// How many clients may be connected at once. Where the system carries fewer, that many: on
+    /// Linux `vm.max_map_count` ends at about 15,900 by default.
     pub fn connections(mut self, max: usize) -> Self {
         self.connections = max;
         self
@@ -154,7 +155,7 @@ impl Builder {
         }
         let registry = Registry::new(&self.types)
             .map_err(|why| io::Error::new(ErrorKind::InvalidInput, why))?;
-        system::make_room_for(self.connections);
+        let max_connections = system::make_room_for(self.connections);
         let listeners: Vec<_> = self.listen.iter().map(Listener::bind).collect::<Result<_, _>>()?;
         let budget = Budget::new(self.max_memory.unwrap_or_else(system::default_max_memory));
         let (stop, stopped) = crossbeam_channel::bounded(1);
@@ -164,7 +165,7 @@ impl Builder {
             doors: Default::default(),
             refused: Default::default(),
             max_contents: self.max_contents,
-            max_connections: self.connections,
+            max_connections,
             idle_timeout: self.idle_timeout,
             write_timeout: self.write_timeout,
             token: self.token,

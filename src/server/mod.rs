@@ -22,7 +22,7 @@ use crossbeam_channel::{Receiver, Sender};
 use doors::Doors;
 use session::Session;
 use stats::Refused;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::thread;
@@ -57,7 +57,7 @@ const LINGER_BYTES: usize = 1 << 20;
 /// assert_eq!(replies, "OK 1\r\n");
 ///
 /// handle.stop();
-/// running.join().unwrap();
+/// running.join().unwrap()?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
@@ -118,6 +118,16 @@ impl Server {
         )
     }
 
+    /// What its owner should know of the addresses that other machines can reach.
+    pub fn warnings(&self) -> Vec<String> {
+        let open = self.addresses().into_iter().filter(|address| !address.is_private());
+        let why = match self.shared.token {
+            Some(_) => "the token and all contents travel in clear",
+            None => "whoever reaches it can read and write everything",
+        };
+        open.map(|address| format!("{address}: {why}")).collect()
+    }
+
     /// What stops it.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
@@ -125,7 +135,10 @@ impl Server {
 
     /// Serves until [`Handle::stop`]. Returns within 1.5 s after that, also if clients take
     /// longer.
-    pub fn run(self) {
+    ///
+    /// # Errors
+    /// A thread that is needed from the start cannot be made.
+    pub fn run(self) -> io::Result<()> {
         let Server { listeners, shared, stopped, .. } = self;
         let sessions = {
             let shared = shared.clone();
@@ -140,21 +153,29 @@ impl Server {
             })
         };
         thread::scope(|scope| {
-            for listener in &listeners {
-                scope.spawn(|| shared.accept_loop(listener, &sessions, &spare));
+            let (shared, sessions, spare) = (&shared, &sessions, &spare);
+            let named = |name: &str| thread::Builder::new().name(name.to_string());
+            let sweeper = named("sweep").spawn_scoped(scope, || shared.table.sweep());
+            let spawned = sweeper.and_then(|_| {
+                listeners.iter().try_for_each(|listener| {
+                    let accept = || shared.accept_loop(listener, sessions, spare);
+                    named("accept").spawn_scoped(scope, accept).map(drop)
+                })
+            });
+            if spawned.is_ok() {
+                let _ = stopped.recv(); // a handle lives in `self`, so this waits for stop
             }
-            scope.spawn(|| shared.table.sweep());
-            let _ = stopped.recv(); // a handle lives in `self`, so this waits for stop
             let since = Instant::now();
-            log::info!("stopping, {} connections", sessions.seats());
             shared.doors.close();
+            log::info!("stopping, {} connections", sessions.seats());
             listeners.iter().for_each(Listener::close);
             shared.table.close();
             shared.doors.shut_all(Shutdown::Read);
             shared.doors.wait_empty(since + CUT_OFF);
             shared.doors.shut_all(Shutdown::Both);
             shared.doors.wait_empty(since + LET_GO);
-        });
+            spawned
+        })
     }
 }
 
@@ -178,8 +199,11 @@ impl Shared {
             match accepted {
                 Ok(stream) => {
                     pause = PAUSE;
-                    // Over the maximum: told so if a spare seat is free, else closed by the drop.
-                    let _ = sessions.submit(Arc::new(stream)).or_else(|s| spare.submit(s));
+                    if let Err(stream) = sessions.submit(Arc::new(stream)) {
+                        self.refused.count(&self.too_many());
+                        // Told so if a spare seat is free, else closed by the drop.
+                        let _ = spare.submit(stream);
+                    }
                 }
                 Err(e)
                     if [ErrorKind::ConnectionAborted, ErrorKind::Interrupted]
@@ -206,12 +230,14 @@ impl Shared {
 
     /// One connection over the maximum.
     fn turn_away(&self, stream: &Arc<Stream>) {
-        let refusal = Refusal::Limit(Limit::Connections, self.max_connections as u64);
-        self.refused.count(&refusal);
         log::warn!("{stream} refused: {} connections are the limit", self.max_connections);
         let mut connection = self.connection(stream);
-        Reply::Refused(refusal).write_to(connection.output());
+        Reply::Refused(self.too_many()).write_to(connection.output());
         let _ = connection.close(LINGER, LINGER_BYTES);
+    }
+
+    fn too_many(&self) -> Refusal {
+        Refusal::Limit(Limit::Connections, self.max_connections as u64)
     }
 
     fn connection(&self, stream: &Arc<Stream>) -> Connection {

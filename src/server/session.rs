@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// How long a client may take to show its token, where one is asked for.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a client in the middle of something is drained when the server stops.
+/// For so long a client may go on to send when the server stops, without loss of its replies.
 const STOP_LINGER: Duration = Duration::from_millis(200);
 
 /// What one client and its connection are to the server.
@@ -63,6 +63,7 @@ impl<'a> Session<'a> {
         {
             next = match self.connection.read_line(&mut line) {
                 Ok(true) => self.answer(&line),
+                Ok(false) if self.server.doors.closed() => break,
                 Ok(false) => return self.connection.flush(),
                 Err(e) => Err(e),
             };
@@ -74,7 +75,6 @@ impl<'a> Session<'a> {
                 next = self.refuse(Refusal::OutOfStep);
             }
         }
-        let inside = next.is_err();
         if !self.server.doors.closed() {
             next?;
         }
@@ -83,7 +83,7 @@ impl<'a> Session<'a> {
         self.connection.flush()?;
         self.opens.close_all();
         if self.server.doors.closed() {
-            return self.connection.close_stopped(inside, STOP_LINGER);
+            return self.connection.close_stopped(STOP_LINGER);
         }
         seat.give_up();
         self.connection.close(LINGER, LINGER_BYTES)

@@ -8,6 +8,12 @@ use std::path::Path;
 /// Beside connections: listeners, standard streams, what libraries open.
 const OTHER_DESCRIPTORS: u64 = 64;
 
+/// A thread's stack and alternate signal stack, each with a guard page: mmap(2), sigaltstack(2).
+const MAPS_PER_THREAD: u64 = 4;
+
+/// What the program, its allocator and large files may have beside the threads.
+const OTHER_MAPS: u64 = 2000;
+
 /// Half of the smaller of the machine's memory and the limit of the process's cgroup, in bytes.
 pub fn default_max_memory() -> u64 {
     let info = rustix::system::sysinfo();
@@ -40,10 +46,12 @@ fn read_number(path: &Path) -> Option<u64> {
     fs::read_to_string(path).ok()?.trim().parse().ok() // "max" is no number and no limit
 }
 
-/// Raises the soft limit of open files to what so many connections need, as far as the hard limit
-/// allows; says so in the log where it does not suffice.
-pub(super) fn make_room_for(connections: usize) {
-    let needed = connections as u64 + OTHER_DESCRIPTORS;
+/// Makes room for so many connections, and tells how many the system carries.
+///
+/// Raises the soft limit of open files as far as the hard limit allows. A thread that cannot have
+/// its memory maps ends the whole process, so their limit is kept from the start.
+pub(super) fn make_room_for(connections: usize) -> usize {
+    let needed = (connections as u64).saturating_add(OTHER_DESCRIPTORS);
     let limit = getrlimit(Resource::Nofile);
     let enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= needed);
     if !enough(limit.current) {
@@ -53,16 +61,13 @@ pub(super) fn make_room_for(connections: usize) {
             log::warn!("only {current} files may be open, for {connections} connections");
         }
     }
-    // Stack and alternate signal stack, each with a guard page: mmap(2), sigaltstack(2).
-    const MAPS_PER_THREAD: u64 = 4;
-    if let Some(maps) = read_number(Path::new("/proc/sys/vm/max_map_count"))
-        && maps / MAPS_PER_THREAD < needed
-    {
-        let threads = maps / MAPS_PER_THREAD;
-        log::warn!(
-            "vm.max_map_count {maps} allows about {threads} threads, for {connections} connections"
-        );
+    let maps = read_number(Path::new("/proc/sys/vm/max_map_count")).unwrap_or(u64::MAX);
+    let threads = usize::try_from(maps.saturating_sub(OTHER_MAPS) / MAPS_PER_THREAD);
+    let carried = connections.min(threads.unwrap_or(usize::MAX));
+    if carried < connections {
+        log::warn!("vm.max_map_count {maps} carries {carried} connections, not {connections}");
     }
+    carried
 }
 
 /// A number that no other table will have, from the system's randomness.

@@ -26,7 +26,7 @@ const ANYTHING: &[&str] = &["*"];
 
 /// Where each dependency is imported: files, folders with a `/` behind them, or anywhere.
 const DEPENDENCIES: &[(&str, &[&str])] = &[
-    ("crossbeam_channel", &["net/pool.rs", "server/mod.rs", "server/builder.rs"]),
+    ("crossbeam_channel", &["net/pool.rs", "server/mod.rs", "server/builder.rs", "cli/log.rs"]),
     ("itoa", &["wire/fields.rs"]),
     ("log", ANYTHING),
     ("memchr", &["net/lines.rs"]),

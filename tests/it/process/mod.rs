@@ -8,6 +8,7 @@ mod listening;
 mod logs;
 mod open_files;
 mod signals;
+mod unread_log;
 
 use crate::server::{Client, PATIENCE, STOP_TIME, eventually};
 use rustix::process::{Pid, Signal, kill_process};

@@ -42,7 +42,7 @@ impl Running {
         let server = builder.bind().unwrap();
         let tcp = server.addresses()[0].clone();
         let handle = server.handle();
-        let thread = Some(thread::spawn(|| server.run()));
+        let thread = Some(thread::spawn(|| server.run().unwrap()));
         Running { tcp, unix, handle, thread, _folder: folder }
     }
 

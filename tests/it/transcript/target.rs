@@ -66,7 +66,7 @@ impl Target {
         let (runs, ended) = mpsc::channel::<()>();
         thread::spawn(|| {
             let _runs = runs;
-            server.run();
+            server.run().unwrap();
         });
         Target::Fresh(Running { tcp, unix, clock, handle, ended })
     }

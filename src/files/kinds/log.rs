@@ -1,0 +1,132 @@
+//! `LogFile`: lines that many clients append. A read gives the newest of them, and older ones are
+//! forgotten, so a log that nobody looks after never grows out of hand.
+
+use crate::contents::Contents;
+use crate::files::file::File;
+use crate::name::Name;
+use crate::refusal::{Limit, Refusal};
+use std::collections::VecDeque;
+
+/// What is kept, line ends counted. No line may be longer.
+const MAX_BYTES: usize = 64 << 10;
+
+/// The newest lines that fit into [`MAX_BYTES`].
+#[derive(Default)]
+pub(super) struct LogFile {
+    /// Whole lines, each with its `\n`.
+    lines: VecDeque<u8>,
+}
+
+impl File for LogFile {
+    fn create(_name: &Name) -> Result<Self, Refusal> {
+        Ok(LogFile::default())
+    }
+
+    fn read(&mut self) -> Result<Contents, Refusal> {
+        let (front, back) = self.lines.as_slices();
+        Ok([front, back].concat().into())
+    }
+
+    /// Appends the contents, and a newline where the last line has none: no contents are an empty
+    /// line.
+    ///
+    /// # Errors
+    /// [`Limit::Contents`] if one line alone is longer than what is kept. Then nothing is appended:
+    /// otherwise it would push out every other line, and itself not be there to be read.
+    fn write(&mut self, contents: Contents) -> Result<(), Refusal> {
+        let end = if contents.ends_with(b"\n") { b"".as_slice() } else { b"\n" };
+        let mut lines = contents.split(|byte| *byte == b'\n');
+        if lines.any(|line| line.len() >= MAX_BYTES) {
+            return Err(Refusal::Limit(Limit::Contents, MAX_BYTES as u64));
+        }
+        let newest = last_lines(&contents, MAX_BYTES - end.len());
+        while self.lines.len() + newest.len() + end.len() > MAX_BYTES {
+            let oldest = self.lines.iter().position(|byte| *byte == b'\n');
+            self.lines.drain(..=oldest.unwrap_or(self.lines.len() - 1));
+        }
+        self.lines.extend(newest.iter().chain(end));
+        Ok(())
+    }
+}
+
+/// The end of `text`, from the beginning of a line on, that has at most `max` bytes.
+fn last_lines(text: &[u8], max: usize) -> &[u8] {
+    let Some(cut) = text.len().checked_sub(max + 1) else { return text };
+    // The byte before the first that could stay: if it ends a line, all the rest is whole lines.
+    let newline = text[cut..].iter().position(|byte| *byte == b'\n');
+    newline.map_or(&[], |at| &text[cut + at + 1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(writes: &[&str]) -> LogFile {
+        let mut log = LogFile::default();
+        for text in writes {
+            log.write((*text).into()).unwrap();
+        }
+        log
+    }
+
+    #[track_caller]
+    fn check(writes: &[&str], expected: &str) {
+        let read = log(writes).read().unwrap();
+        assert!(&read[..] == expected.as_bytes(), "{} bytes", read.len());
+    }
+
+    fn line(letter: &str, bytes: usize) -> String {
+        letter.repeat(bytes - 1) + "\n"
+    }
+
+    #[test]
+    fn a_write_appends_and_ends_its_line() {
+        check(&[], "");
+        check(&["a\n", "b", "c\nd"], "a\nb\nc\nd\n");
+        check(&["", "\n", "\n\n"], "\n\n\n\n");
+        check(&["a\r\n"], "a\r\n");
+    }
+
+    #[test]
+    fn the_oldest_lines_go_and_none_is_cut() {
+        let (half, rest) = (line("h", MAX_BYTES / 2), line("r", MAX_BYTES / 2));
+        check(&[&half, &rest], &(half.clone() + &rest));
+        check(&[&half, &rest, ""], &(rest.clone() + "\n"));
+        check(&["a", "b", &half, &rest], &(half.clone() + &rest));
+        check(&["a\nb\n", &half, &rest[2..]], &(half.clone() + &rest[2..]));
+        check(&["a\nb\n", &half, &rest[2..], "c"], &("c\n".to_string())[..]);
+    }
+
+    #[test]
+    fn more_than_is_kept_leaves_its_last_lines() {
+        let many: String = (0..20_000).map(|i| format!("line {i}\n")).collect();
+        let read = log(&["old", &many]).read().unwrap();
+        let read = str::from_utf8(&read).unwrap();
+        assert!(many.ends_with(read) && read.starts_with("line ") && read.len() > MAX_BYTES - 12);
+        let read_unended = log(&["old", many.trim_end()]).read().unwrap();
+        assert_eq!(&read_unended[..], read.as_bytes());
+    }
+
+    #[test]
+    fn a_line_that_could_not_be_kept_is_refused_and_changes_nothing() {
+        let refusal = Err(Refusal::Limit(Limit::Contents, 65_536));
+        let mut log = log(&["old"]);
+        for long in [line("x", MAX_BYTES + 1), "x".repeat(MAX_BYTES)] {
+            assert_eq!(log.write(long.clone().into()), refusal);
+            assert_eq!(log.write(("new\n".to_string() + &long + "\nnewer").into()), refusal);
+        }
+        assert_eq!(&log.read().unwrap()[..], b"old\n");
+        check(&["old", &line("x", MAX_BYTES)], &line("x", MAX_BYTES));
+        check(&["old", &"x".repeat(MAX_BYTES - 1)], &line("x", MAX_BYTES));
+    }
+
+    #[test]
+    fn memory_stays_small_however_much_is_written() {
+        let mut log = log(&[]);
+        for _ in 0..10_000 {
+            log.write("x".repeat(99).into()).unwrap();
+        }
+        assert_eq!(log.lines.len(), MAX_BYTES / 100 * 100);
+        assert!(log.lines.capacity() <= 2 * MAX_BYTES);
+    }
+}

@@ -1,0 +1,28 @@
+//! A stderr that nobody reads, such as a stopped terminal, holds nobody up.
+
+use super::telefile;
+use crate::server::Client;
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::time::Instant;
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_neither_clients_nor_the_end() {
+    let mut command = telefile(&["serve", "--listen", "127.0.0.1:0"]);
+    command.env("RUST_LOG", "debug").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.split_whitespace().last().unwrap().parse().unwrap();
+    let mut client = Client::connect(&address);
+    for _ in 0..20_000 {
+        // More than a pipe and the lines that wait for it hold.
+        assert_eq!(client.ask("stat f"), "ERR_FILE_NOT_FOUND");
+    }
+    assert_eq!(Client::connect(&address).ask("stat f"), "ERR_FILE_NOT_FOUND");
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let since = Instant::now();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(since.elapsed() < crate::server::STOP_TIME);
+}
