@@ -19,6 +19,8 @@ macro_rules! transcripts {
 
 transcripts! {
     a_bare_lf_or_crlf_ends_a_line
+    a_counter_adds_what_is_written
+    a_counter_takes_numbers_alone
     a_cr_inside_a_line_closes
     a_deleted_file_goes_on_by_its_descriptor
     a_descriptor_is_good_only_for_who_has_opened_it
@@ -28,6 +30,8 @@ transcripts! {
     a_huge_maximum_takes_no_memory_for_an_announcement
     a_known_end_keeps_the_connection
     a_line_has_fewer_than_500_bytes
+    a_log_file_appends_lines
+    a_log_file_keeps_its_last_whole_lines
     a_memory_file_stays_after_its_last_close
     a_numbytes_that_is_no_number_closes
     a_type_file_reads_empty_and_drops_what_is_written

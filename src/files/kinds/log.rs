@@ -40,6 +40,9 @@ impl File for LogFile {
             return Err(Refusal::Limit(Limit::Contents, MAX_BYTES as u64));
         }
         let newest = last_lines(&contents, MAX_BYTES - end.len());
+        if newest.len() < contents.len() {
+            self.lines.clear(); // older still than what was just left out
+        }
         while self.lines.len() + newest.len() + end.len() > MAX_BYTES {
             let oldest = self.lines.iter().position(|byte| *byte == b'\n');
             self.lines.drain(..=oldest.unwrap_or(self.lines.len() - 1));
@@ -93,8 +96,8 @@ mod tests {
         check(&[&half, &rest], &(half.clone() + &rest));
         check(&[&half, &rest, ""], &(rest.clone() + "\n"));
         check(&["a", "b", &half, &rest], &(half.clone() + &rest));
-        check(&["a\nb\n", &half, &rest[2..]], &(half.clone() + &rest[2..]));
-        check(&["a\nb\n", &half, &rest[2..], "c"], &("c\n".to_string())[..]);
+        check(&["a\nb\n", &half, &rest[2..]], &("b\n".to_string() + &half + &rest[2..]));
+        check(&["a\nb\n", &half, &rest[2..], "c"], &(half.clone() + &rest[2..] + "c\n"));
     }
 
     #[test]
