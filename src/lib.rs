@@ -47,6 +47,8 @@ mod refusal;
 mod server;
 pub mod wire;
 
+#[cfg(feature = "cli")]
+pub use cli::serve;
 pub use contents::{Budget, Charge, Contents, Incoming};
 pub use exptime::Exptime;
 pub use files::{

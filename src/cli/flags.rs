@@ -1,6 +1,6 @@
 //! Flags as a table: from one row come the parsing, the environment variable and the help text.
 
-use super::{Failure, Outcome, say};
+use super::{Failure, Outcome, program, say};
 use lexopt::Arg;
 use std::env;
 use std::time::Duration;
@@ -28,7 +28,8 @@ pub(super) enum Takes {
 }
 
 /// Puts the command line and the environment into `settings`; the command line comes first. With
-/// `--help` it tells the command's help and returns false.
+/// `--help` it tells the command's help and returns false. A program with one command has no name
+/// for it.
 pub(super) fn parse<T>(
     command: &str,
     what: &str,
@@ -36,7 +37,10 @@ pub(super) fn parse<T>(
     mut args: lexopt::Parser,
     settings: &mut T,
 ) -> Result<bool, Failure> {
-    let wrong = |why: String| Failure::usage(format!("{command}: {why}"));
+    let wrong = |why: String| match command {
+        "" => Failure::usage(why),
+        command => Failure::usage(format!("{command}: {why}")),
+    };
     let mut given = vec![false; flags.len()];
     while let Some(arg) = args.next().map_err(|e| wrong(e.to_string()))? {
         let at = match arg {
@@ -88,7 +92,8 @@ fn from_variable<T>(flag: &Flag<T>, value: &str, settings: &mut T) -> Result<(),
 }
 
 fn help<T>(command: &str, what: &str, flags: &[Flag<T>]) -> Outcome {
-    let mut text = format!("telefile {command}: {what}\n\n");
+    let mut text = format!("{} {command}", program()).trim_end().to_string();
+    text += &format!(": {what}\n\n");
     for flag in flags {
         let usage = match flag.takes {
             Takes::Nothing => format!("--{}", flag.name),

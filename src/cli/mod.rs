@@ -5,9 +5,13 @@ mod flags;
 mod log;
 mod serve;
 
+pub use serve::serve;
+
 use lexopt::Arg;
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Why a command ends without success: what it says on stderr, and its exit status.
@@ -50,13 +54,26 @@ const COMMANDS: [Command; 2] = [
 /// The whole program `telefile`: reads the process's arguments and environment, does what they
 /// say, and returns the exit status: 0 done, 1 failed, 2 a wrong command line, 3 no connection.
 pub fn main() -> ExitCode {
-    match run(lexopt::Parser::from_env()) {
+    exit_status(run(lexopt::Parser::from_env()))
+}
+
+/// Says on stderr what went wrong, in one line.
+fn exit_status(outcome: Outcome) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { message, status }) => {
-            let _ = writeln!(std::io::stderr(), "telefile: {}", one_line(&message));
+            let line = format!("{}: {message}", program());
+            let _ = writeln!(std::io::stderr(), "{}", one_line(&line));
             ExitCode::from(status)
         }
     }
+}
+
+/// The name that this program was started by.
+fn program() -> String {
+    let path = std::env::args_os().next().unwrap_or_default();
+    let name = Path::new(&path).file_name().unwrap_or(OsStr::new("telefile"));
+    name.to_string_lossy().into_owned()
 }
 
 /// What was typed may have line breaks in it, and worse.

@@ -2,11 +2,12 @@
 
 use super::flags::{self, Flag, Takes, number, seconds, size};
 use super::log::Log;
-use super::{Failure, Outcome, say};
+use super::{Failure, Outcome, exit_status, say};
+use crate::files::FileType;
 use crate::net::Address;
 use crate::server::{Builder, Server, Token};
 use std::io::ErrorKind;
-use std::process;
+use std::process::{self, ExitCode};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
@@ -90,17 +91,43 @@ fn change<V, E: ToString>(
     Ok(())
 }
 
+/// The command line of `telefile serve` for a program with file types of its own: reads the
+/// process's arguments and environment, serves until SIGINT or SIGTERM, and returns the exit
+/// status for `main`: 0 done, 1 failed, 2 a wrong command line.
+///
+/// ```no_run
+/// use telefile::{File, Name, Refusal, file_types};
+///
+/// struct MyFile;
+/// impl File for MyFile {
+///     fn create(_name: &Name) -> Result<Self, Refusal> {
+///         Ok(MyFile)
+///     }
+/// }
+///
+/// fn main() -> std::process::ExitCode {
+///     telefile::serve(file_types![MyFile])
+/// }
+/// ```
+pub fn serve(types: &[FileType]) -> ExitCode {
+    exit_status(run_with("", types, lexopt::Parser::from_env()))
+}
+
 pub(super) fn run(args: lexopt::Parser) -> Outcome {
-    let mut builder = Server::builder();
+    run_with("serve", &[], args)
+}
+
+fn run_with(command: &str, types: &[FileType], args: lexopt::Parser) -> Outcome {
+    let mut builder = Server::builder().types(types);
     let what =
         "share files with many clients until SIGINT or SIGTERM; RUST_LOG=debug shows each command";
-    if !flags::parse("serve", what, &FLAGS, args, &mut builder)? {
+    if !flags::parse(command, what, &FLAGS, args, &mut builder)? {
         return Ok(());
     }
     let _log = Log::start().map_err(Failure::failed)?;
     keep_freed_memory();
     let server = builder.bind().map_err(|e| match e.kind() {
-        ErrorKind::PermissionDenied if !e.to_string().contains("os error") => Failure::usage(e),
+        ErrorKind::InvalidInput => Failure::usage(e),
         _ => Failure::failed(e),
     })?;
     let handle = server.handle();

@@ -138,9 +138,9 @@ impl Builder {
     /// Raises the process's soft limit of open files, if the connections need that.
     ///
     /// # Errors
-    /// [`ErrorKind::PermissionDenied`] for an address that other machines can reach, without a
-    /// token and without [`insecure`](Builder::insecure). [`ErrorKind::InvalidInput`] for a file
-    /// type that is there twice, with its name. Those of the sockets, with the address.
+    /// [`ErrorKind::InvalidInput`] for an address that other machines can reach, without a token
+    /// and without [`insecure`](Builder::insecure), and for a file type that is there twice. Those
+    /// of the sockets, with the address.
     pub fn bind(mut self) -> io::Result<Server> {
         if self.listen.is_empty() {
             self.listen.push("127.0.0.1:8080".parse()?);
@@ -151,7 +151,7 @@ impl Builder {
             && !self.insecure
         {
             let why = "other machines can reach it: give --token-file, or --insecure to allow that";
-            return Err(io::Error::new(ErrorKind::PermissionDenied, format!("{address}: {why}")));
+            return Err(io::Error::new(ErrorKind::InvalidInput, format!("{address}: {why}")));
         }
         let registry = Registry::new(&self.types)
             .map_err(|why| io::Error::new(ErrorKind::InvalidInput, why))?;
