@@ -12,6 +12,9 @@ use std::time::Duration;
 /// So many lines wait for stderr; more are dropped and counted.
 const MAX_WAITING: usize = 10_000;
 
+/// So many lines at most are written by one call.
+const MAX_AT_ONCE: usize = 100;
+
 /// How long the end of the program waits for the last lines.
 const PATIENCE: Duration = Duration::from_millis(200);
 
@@ -66,23 +69,26 @@ impl Write for Queue {
     }
 }
 
+/// Writes what waits, many lines at once if there are many. That nobody reads the log is no
+/// failure.
 fn write(waiting: &Receiver<Message>, dropped: &AtomicU64) {
-    // That nobody reads the log is no failure.
-    for message in waiting {
-        let mut stderr = io::stderr().lock();
-        match message {
-            Message::Line(line) => {
-                let _ = stderr.write_all(&line);
-            }
-            Message::Flush(done) => {
-                let _ = done.send(());
+    let mut text = Vec::new();
+    while let Ok(first) = waiting.recv() {
+        let mut flushed = None;
+        for message in [first].into_iter().chain(waiting.try_iter().take(MAX_AT_ONCE)) {
+            match message {
+                Message::Line(line) => text.extend_from_slice(&line),
+                Message::Flush(done) => flushed = Some(done),
             }
         }
-        match dropped.swap(0, Relaxed) {
-            0 => {}
-            n => {
-                let _ = writeln!(stderr, "telefile: {n} lines of the log were dropped");
-            }
+        let lost = dropped.swap(0, Relaxed);
+        if lost > 0 {
+            text.extend(format!("telefile: {lost} lines of the log were dropped\n").bytes());
+        }
+        let _ = io::stderr().write_all(&text);
+        text.clear();
+        if let Some(done) = flushed {
+            let _ = done.send(());
         }
     }
 }
