@@ -38,6 +38,7 @@ compile_error!("telefile needs a Unix: it uses poll, Unix sockets and file descr
 
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod client;
 mod contents;
 mod exptime;
 mod files;
@@ -49,6 +50,7 @@ pub mod wire;
 
 #[cfg(feature = "cli")]
 pub use cli::serve;
+pub use client::Client;
 pub use contents::{Budget, Charge, Contents, Incoming};
 pub use exptime::Exptime;
 pub use files::{

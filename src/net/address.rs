@@ -35,7 +35,8 @@ impl Address {
     }
 }
 
-/// A host name is resolved; of its addresses the first of IPv4 is taken, else the first.
+/// A host name is resolved; of its addresses the first of IPv4 is taken, else the first. What is
+/// no address is [`io::ErrorKind::InvalidInput`], an unknown host is not.
 impl std::str::FromStr for Address {
     type Err = io::Error;
 
@@ -57,7 +58,9 @@ impl std::str::FromStr for Address {
         }) {
             return Err(bad("an address is HOST:PORT, [IPV6]:PORT or unix:PATH"));
         }
-        let found: Vec<_> = text.to_socket_addrs().map_err(|e| bad(&e.to_string()))?.collect();
+        let resolved = text.to_socket_addrs();
+        let unknown = |e: io::Error| io::Error::new(e.kind(), format!("{text}: {e}"));
+        let found: Vec<_> = resolved.map_err(unknown)?.collect();
         let best = found.iter().find(|a| a.is_ipv4()).or(found.first());
         best.map(|a| Address::Tcp(*a)).ok_or_else(|| bad("the name has no address"))
     }

@@ -5,11 +5,11 @@ use super::address::Address;
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
-use socket2::Socket;
+use socket2::{Domain, SockAddr, Socket, Type};
 use std::fmt;
 use std::io::{self, ErrorKind, IoSlice};
-use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::unix::net::UnixStream;
+use std::net::{Shutdown, SocketAddr};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// So many bytes have to leave within one write time-out. Without it a peer that takes a byte now
@@ -29,17 +29,14 @@ impl Stream {
         Stream { socket: socket.into(), peer }
     }
 
-    /// Connects to a listener.
+    /// Connects to a listener, within `timeout`; `None` is as long as the system tries.
     ///
     /// # Errors
-    /// Those of connect(2), with the address.
-    pub fn connect(address: &Address) -> io::Result<Self> {
+    /// Those of connect(2), with the address. [`ErrorKind::TimedOut`] after `timeout`.
+    pub fn connect(address: &Address, timeout: Option<Duration>) -> io::Result<Self> {
         let connected = match address {
-            Address::Tcp(socket_address) => TcpStream::connect(socket_address).and_then(|stream| {
-                stream.set_nodelay(true)?;
-                Ok(Stream::new(stream, Some(*socket_address)))
-            }),
-            Address::Unix(path) => UnixStream::connect(path).map(|s| Stream::new(s, None)),
+            Address::Tcp(socket_address) => tcp(*socket_address, timeout),
+            Address::Unix(path) => unix(path, timeout),
         };
         connected.map_err(|e| io::Error::new(e.kind(), format!("{address}: {e}")))
     }
@@ -166,6 +163,29 @@ impl Stream {
             }
         }
     }
+}
+
+fn tcp(address: SocketAddr, timeout: Option<Duration>) -> io::Result<Stream> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    match timeout {
+        Some(timeout) => socket.connect_timeout(&address.into(), timeout)?,
+        None => socket.connect(&address.into())?,
+    }
+    socket.set_tcp_nodelay(true)?;
+    Ok(Stream::new(socket, Some(address)))
+}
+
+fn unix(path: &Path, timeout: Option<Duration>) -> io::Result<Stream> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // A socket that does not block fails at once if the listener's queue is full. The time for
+    // sending is what connect(2) waits there; it is told as EAGAIN.
+    socket.set_write_timeout(timeout)?;
+    socket.connect(&SockAddr::unix(path)?).map_err(|e| match e.kind() {
+        ErrorKind::WouldBlock => timed_out("connection timed out"),
+        _ => e,
+    })?;
+    socket.set_write_timeout(None)?;
+    Ok(Stream::new(socket, None))
 }
 
 /// The peer as logs name it.

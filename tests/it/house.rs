@@ -17,6 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("wire", COMMON),
     ("files", COMMON),
     ("server", &["name", "exptime", "contents", "refusal", "net", "wire", "files"]),
+    ("client", &["name", "exptime", "contents", "refusal", "net", "wire"]),
     ("cli", ANYTHING),
     ("main", ANYTHING),
     ("lib", ANYTHING),

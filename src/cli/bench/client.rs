@@ -115,7 +115,7 @@ pub(super) struct Client<'a> {
 
 impl<'a> Client<'a> {
     pub(super) fn connect(load: &'a Load, seed: u64) -> io::Result<Self> {
-        let stream = Stream::connect(&load.address)?;
+        let stream = Stream::connect(&load.address, Some(TIMEOUT))?;
         stream.set_idle_timeout(Some(TIMEOUT))?;
         let versions = vec![0; if load.mix.cas > 0 { load.names.len() } else { 0 }];
         let mut client = Client {

@@ -1,0 +1,118 @@
+//! Requests as a client asks them: checked before anything is sent, so that no name can smuggle a
+//! second request into the line.
+
+use super::error::Error;
+use super::file::OpenFile;
+use super::link::Link;
+use crate::exptime::Exptime;
+use crate::name::{FileRef, NameRef};
+use crate::wire::{MAX_LINE_BYTES, Request};
+use std::sync::{Arc, Mutex};
+
+/// The file that a request is about: a name, or a file that the same client has open.
+///
+/// Anything that takes a `Target` takes a `&str` or a `&`[`OpenFile`].
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a>(Which<'a>);
+
+#[derive(Clone, Copy, Debug)]
+enum Which<'a> {
+    Name(&'a str),
+    Open(&'a OpenFile),
+}
+
+impl<'a> From<&'a str> for Target<'a> {
+    fn from(name: &'a str) -> Self {
+        Target(Which::Name(name))
+    }
+}
+
+impl<'a> From<&'a String> for Target<'a> {
+    fn from(name: &'a String) -> Self {
+        Target(Which::Name(name))
+    }
+}
+
+impl<'a> From<&'a OpenFile> for Target<'a> {
+    fn from(file: &'a OpenFile) -> Self {
+        Target(Which::Open(file))
+    }
+}
+
+/// A request that can be sent.
+pub(super) struct Ask<'a> {
+    pub(super) request: Request<'a>,
+    pub(super) contents: Option<&'a [u8]>,
+    /// The file's name for errors, also if the request has its descriptor.
+    pub(super) file: Option<&'a str>,
+}
+
+impl<'a> Ask<'a> {
+    /// A request about a file of the client whose connection is `link`.
+    pub(super) fn about(
+        target: Target<'a>,
+        link: &Arc<Mutex<Link>>,
+        request: impl FnOnce(FileRef<'a>) -> Request<'a>,
+    ) -> Result<Self, Error> {
+        let (file, shown) = match target.0 {
+            Which::Name(text) => (FileRef::Name(name(text)?), text),
+            // Descriptors are the server's, but opens are counted for each connection.
+            Which::Open(open) if !open.is_of(link) => {
+                return Err(Error::Invalid(format!("{} is open at another client", open.name())));
+            }
+            Which::Open(open) => (FileRef::Descriptor(open.descriptor()), open.name()),
+        };
+        let ask = Ask { request: request(file), contents: None, file: Some(shown) };
+        ask.fitting()
+    }
+
+    pub(super) fn write(
+        target: Target<'a>,
+        link: &Arc<Mutex<Link>>,
+        contents: &'a [u8],
+        exptime: Exptime,
+    ) -> Result<Self, Error> {
+        let numbytes = contents.len() as u64;
+        let request = |file| Request::Write { file, numbytes, exptime };
+        Ok(Ask { contents: Some(contents), ..Ask::about(target, link, request)? })
+    }
+
+    pub(super) fn cas(
+        target: Target<'a>,
+        link: &Arc<Mutex<Link>>,
+        version: u64,
+        contents: &'a [u8],
+        exptime: Exptime,
+    ) -> Result<Self, Error> {
+        let numbytes = contents.len() as u64;
+        let request = |file| Request::Cas { file, version, numbytes, exptime };
+        Ok(Ask { contents: Some(contents), ..Ask::about(target, link, request)? })
+    }
+
+    pub(super) fn open(text: &'a str, kind: Option<&'a str>) -> Result<Self, Error> {
+        if let Some(kind) = kind {
+            name(kind)?;
+        }
+        let request = Request::Open { name: name(text)?, kind };
+        Ask { request, contents: None, file: Some(text) }.fitting()
+    }
+
+    /// A request about no file.
+    pub(super) fn plain(request: Request<'a>) -> Self {
+        Ask { request, contents: None, file: None }
+    }
+
+    fn fitting(self) -> Result<Self, Error> {
+        let mut line = Vec::new();
+        self.request.write_to(&mut line);
+        if line.len() >= MAX_LINE_BYTES + b"\r\n".len() {
+            let shown = self.file.and_then(NameRef::new).map_or(String::new(), |n| n.to_string());
+            return Err(Error::Invalid(format!("{shown}: the name is too long for a line")));
+        }
+        Ok(self)
+    }
+}
+
+fn name(text: &str) -> Result<NameRef<'_>, Error> {
+    NameRef::new(text).ok_or_else(|| Error::Invalid(format!("{text:?} is not a name")))
+}

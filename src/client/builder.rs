@@ -1,0 +1,109 @@
+//! A client's settings, and the way from them to a connection.
+
+use super::Client;
+use super::error::Error;
+use super::link::Link;
+use crate::net::{Address, Stream};
+use std::fmt;
+use std::io::ErrorKind;
+use std::time::Duration;
+
+/// How long a connection and each reply may take, if nothing else is said.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The largest contents that a client takes, in bytes, if nothing else is said.
+pub const DEFAULT_MAX_CONTENTS: u64 = 64 << 20;
+
+/// A token fits into a line beside `hello`.
+const MAX_TOKEN_BYTES: usize = 400;
+
+/// Describes a client.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// let client = telefile::Client::builder()
+///     .timeout(Some(Duration::from_secs(5)))
+///     .token(std::fs::read("/etc/telefile.token")?)
+///     .connect("unix:/run/telefile.sock")?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Builder {
+    timeout: Option<Duration>,
+    token: Option<Vec<u8>>,
+    max_contents: u64,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Builder { timeout: Some(DEFAULT_TIMEOUT), token: None, max_contents: DEFAULT_MAX_CONTENTS }
+    }
+}
+
+impl Builder {
+    /// How long it may take to connect, then to get each reply, each mebibyte of contents, and to
+    /// have the server take each mebibyte of a request. `None` is for ever; 30 s by default. The
+    /// name of a host is resolved before that, in the system's own time.
+    pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// The secret to show, if the server asks for one. White space around it, a line end for one,
+    /// does not belong to it. It is sent in clear.
+    pub fn token(mut self, token: impl AsRef<[u8]>) -> Self {
+        self.token = Some(token.as_ref().trim_ascii().to_vec());
+        self
+    }
+
+    /// The largest contents that are taken, in bytes; 64 MiB by default. What a server announces
+    /// takes no memory before it was compared with this.
+    pub fn max_contents(mut self, bytes: u64) -> Self {
+        self.max_contents = bytes;
+        self
+    }
+
+    /// Connects to `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`, and says hello.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for what is no address or no token, [`Error::Connect`] if nobody is
+    /// there, [`Refusal::WrongToken`](crate::Refusal::WrongToken) and
+    /// [`Limit::Connections`](crate::Limit::Connections) if the server does not let the client in.
+    pub fn connect(self, address: &str) -> Result<Client, Error> {
+        let address = address.parse::<Address>().map_err(|e| match e.kind() {
+            ErrorKind::InvalidInput => Error::Invalid(e.to_string()),
+            _ => Error::Connect(e),
+        })?;
+        self.connect_to(&address)
+    }
+
+    /// Connects to an address that is one already.
+    ///
+    /// # Errors
+    /// As for [`connect`](Builder::connect).
+    pub fn connect_to(self, address: &Address) -> Result<Client, Error> {
+        if let Some(token) = &self.token {
+            let bad = |b: &u8| b.is_ascii_whitespace() || b.is_ascii_control();
+            if token.is_empty() || token.len() > MAX_TOKEN_BYTES || token.iter().any(bad) {
+                let why = "a token has 1 to 400 bytes, no space and no control character";
+                return Err(Error::Invalid(why.to_string()));
+            }
+        }
+        let stream = Stream::connect(address, self.timeout).map_err(Error::Connect)?;
+        let link = Link::new(stream, self.timeout, self.max_contents);
+        Client::meet(link, self.token.as_deref())
+    }
+}
+
+/// Never the token.
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Builder { timeout, token, max_contents } = self;
+        let token = token.as_ref().map(|_| "..");
+        let mut shown = f.debug_struct("Builder");
+        shown.field("timeout", timeout).field("token", &token);
+        shown.field("max_contents", max_contents).finish()
+    }
+}

@@ -1,0 +1,142 @@
+//! An open file: what keeps it open, and closes it in the end.
+
+use super::ask::{Ask, Target};
+use super::error::Error;
+use super::link::{Link, lock};
+use super::{Snapshot, Stat};
+use crate::exptime::Exptime;
+use crate::wire::Request;
+use std::sync::{Arc, Mutex};
+
+/// A file that a client has open. Dropping it closes it.
+///
+/// It goes on naming the same file when the name is deleted, and a file of a type that does not
+/// stay lives until its last close. A file may be open several times, also at one client: each of
+/// its `OpenFile`s counts.
+///
+/// Dropping waits for the server's reply, and for the connection, if another thread uses it.
+/// What goes wrong then is not told; [`close`](OpenFile::close) tells it.
+///
+/// ```
+/// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
+/// # let (address, handle) = (server.addresses()[0].clone(), server.handle());
+/// # let running = std::thread::spawn(|| server.run());
+/// let client = telefile::Client::connect_to(&address)?;
+/// let visit = client.open("visitors/me", None)?;
+/// assert_eq!(visit.kind(), "File");
+/// assert_eq!(client.stat("visitors/me")?.opens, 1);
+///
+/// drop(visit); // and as nobody else has it open, the file ends
+/// assert!(client.stat("visitors/me").is_err());
+/// # handle.stop();
+/// # running.join().unwrap();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "the file is closed when this is dropped"]
+pub struct OpenFile {
+    link: Arc<Mutex<Link>>,
+    fd: u64,
+    name: String,
+    version: u64,
+    kind: String,
+    closed: bool,
+}
+
+impl OpenFile {
+    pub(super) fn new(
+        link: Arc<Mutex<Link>>,
+        fd: u64,
+        name: &str,
+        version: u64,
+        kind: String,
+    ) -> Self {
+        OpenFile { link, fd, name: name.to_string(), version, kind, closed: false }
+    }
+
+    /// The name by which it was opened.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The number by which the server knows it, the same for all clients that have it open.
+    pub fn descriptor(&self) -> u64 {
+        self.fd
+    }
+
+    /// The version that the file had when it was opened.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Its type.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// The contents, and their version.
+    ///
+    /// # Errors
+    /// See [`Error`]; a type may refuse to be read.
+    pub fn read(&self) -> Result<Snapshot, Error> {
+        let ask = Ask::about(self.into(), &self.link, |file| Request::Read { file })?;
+        lock(&self.link)?.ask(&ask, Link::snapshot)
+    }
+
+    /// Writes to the file; its new version. What that means is the type's to say.
+    ///
+    /// # Errors
+    /// See [`Error`]; a type may refuse to be written.
+    pub fn write(&self, contents: impl AsRef<[u8]>) -> Result<u64, Error> {
+        let ask = Ask::write(self.into(), &self.link, contents.as_ref(), Exptime::Never)?;
+        lock(&self.link)?.ask(&ask, Link::version)
+    }
+
+    /// Writes to the file if it still is at `version`; its new version.
+    ///
+    /// # Errors
+    /// [`Refusal::Version`](crate::Refusal::Version) with its version, if it is another.
+    pub fn cas(&self, version: u64, contents: impl AsRef<[u8]>) -> Result<u64, Error> {
+        let (contents, never) = (contents.as_ref(), Exptime::Never);
+        let ask = Ask::cas(self.into(), &self.link, version, contents, never)?;
+        lock(&self.link)?.ask(&ask, Link::version)
+    }
+
+    /// All but the contents.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn stat(&self) -> Result<Stat, Error> {
+        let ask = Ask::about(self.into(), &self.link, |file| Request::Stat { file })?;
+        lock(&self.link)?.ask(&ask, Link::stat)
+    }
+
+    /// Closes it, and tells what went wrong.
+    ///
+    /// # Errors
+    /// See [`Error`]. It is closed nevertheless: when the connection is lost, the server closes
+    /// what it had open.
+    pub fn close(mut self) -> Result<(), Error> {
+        self.close_once()
+    }
+
+    pub(super) fn is_of(&self, link: &Arc<Mutex<Link>>) -> bool {
+        Arc::ptr_eq(&self.link, link)
+    }
+
+    fn close_once(&mut self) -> Result<(), Error> {
+        if std::mem::replace(&mut self.closed, true) {
+            return Ok(());
+        }
+        let target = Target::from(&*self);
+        let fd = self.fd;
+        let ask = Ask::about(target, &self.link, |_| Request::Close { fd })?;
+        lock(&self.link)?.ask(&ask, Link::done)
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        let _ = self.close_once();
+    }
+}

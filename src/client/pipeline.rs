@@ -1,0 +1,192 @@
+//! Many requests at once: a round trip for a batch instead of one for each.
+
+use super::ask::{Ask, Target};
+use super::error::Error;
+use super::link::{Link, lock};
+use super::{Answer, Client};
+use crate::exptime::Exptime;
+use crate::wire::{MAX_LINE_BYTES, Request};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+/// No more bytes of requests than this are sent before their replies are read, unless it is one
+/// request. The kernel holds them all, so sending them ends even if the server has stopped to read
+/// because nobody takes its replies: both ends never wait for the other to read.
+const MAX_BATCH_BYTES: usize = 32 << 10;
+
+/// Requests of one batch, and how many the first has.
+const MAX_BATCH: usize = 512;
+const FIRST_BATCH: usize = 16;
+
+/// Replies wait here until they are asked for. After a batch with more contents the next is half as
+/// large, after one with less it is twice as large.
+const AIM_BYTES: usize = 4 << 20;
+
+/// Requests to be sent together. Made by [`Client::pipeline`]; nothing is sent before
+/// [`send`](Pipeline::send).
+///
+/// ```
+/// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
+/// # let (address, handle) = (server.addresses()[0].clone(), server.handle());
+/// # let running = std::thread::spawn(|| server.run());
+/// use telefile::client::Answer;
+///
+/// let client = telefile::Client::connect_to(&address)?;
+/// let mut pipeline = client.pipeline();
+/// pipeline.write("a", "one")?.write("b", "two")?.read("a")?.delete("nothing", None)?;
+///
+/// let mut answers = pipeline.send();
+/// assert!(matches!(answers.next(), Some(Ok(Answer::Version(1)))));
+/// assert!(matches!(answers.next(), Some(Ok(Answer::Version(2)))));
+/// let Some(Ok(Answer::Snapshot(a))) = answers.next() else { panic!() };
+/// assert_eq!(&*a.contents, b"one");
+/// let refused = answers.next().unwrap().unwrap_err(); // and those behind it are still answered
+/// assert_eq!(refused.to_string(), "nothing does not exist");
+/// assert!(answers.next().is_none());
+/// # handle.stop();
+/// # running.join().unwrap();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "nothing is sent before `send`"]
+pub struct Pipeline<'a> {
+    link: &'a Arc<Mutex<Link>>,
+    asks: VecDeque<Ask<'a>>,
+}
+
+impl<'a> Pipeline<'a> {
+    pub(super) fn new(client: &'a Client) -> Self {
+        Pipeline { link: &client.link, asks: VecDeque::new() }
+    }
+
+    /// Adds a read; its answer is a [`Snapshot`](super::Snapshot).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for what is no name; nothing is added then. So for all of these.
+    pub fn read(&mut self, file: impl Into<Target<'a>>) -> Result<&mut Self, Error> {
+        self.add(Ask::about(file.into(), self.link, |file| Request::Read { file }))
+    }
+
+    /// Adds a write; its answer is the new version.
+    ///
+    /// # Errors
+    /// As for [`read`](Pipeline::read).
+    pub fn write(
+        &mut self,
+        file: impl Into<Target<'a>>,
+        contents: &'a (impl AsRef<[u8]> + ?Sized),
+    ) -> Result<&mut Self, Error> {
+        self.add(Ask::write(file.into(), self.link, contents.as_ref(), Exptime::Never))
+    }
+
+    /// Adds a write if the file is at `version` then; its answer is the new version.
+    ///
+    /// # Errors
+    /// As for [`read`](Pipeline::read).
+    pub fn cas(
+        &mut self,
+        file: impl Into<Target<'a>>,
+        version: u64,
+        contents: &'a (impl AsRef<[u8]> + ?Sized),
+    ) -> Result<&mut Self, Error> {
+        let contents = contents.as_ref();
+        self.add(Ask::cas(file.into(), self.link, version, contents, Exptime::Never))
+    }
+
+    /// Adds a delete; its answer is that it is done.
+    ///
+    /// # Errors
+    /// As for [`read`](Pipeline::read).
+    pub fn delete(
+        &mut self,
+        file: impl Into<Target<'a>>,
+        version: Option<u64>,
+    ) -> Result<&mut Self, Error> {
+        self.add(Ask::about(file.into(), self.link, |file| Request::Delete { file, version }))
+    }
+
+    /// Adds a stat; its answer is a [`Stat`](super::Stat).
+    ///
+    /// # Errors
+    /// As for [`read`](Pipeline::read).
+    pub fn stat(&mut self, file: impl Into<Target<'a>>) -> Result<&mut Self, Error> {
+        self.add(Ask::about(file.into(), self.link, |file| Request::Stat { file }))
+    }
+
+    fn add(&mut self, ask: Result<Ask<'a>, Error>) -> Result<&mut Self, Error> {
+        self.asks.push_back(ask?);
+        Ok(self)
+    }
+
+    /// Sends the requests while the answers are taken.
+    pub fn send(self) -> Answers<'a> {
+        Answers { link: self.link, asks: self.asks, ready: VecDeque::new(), batch: FIRST_BATCH }
+    }
+}
+
+/// The answers of a [`Pipeline`], in the order of the requests.
+///
+/// Requests are sent in batches, each when all answers of the one before were taken. So a batch of
+/// replies is the most that waits in memory, and between two answers the client and its open files
+/// may be used for anything else. Requests that are not sent yet when this is dropped never are.
+///
+/// A request that is refused is an error of its own, and the next one is answered. When the
+/// connection is lost, that is the last item: which of the requests behind it were done is unknown.
+#[must_use = "the requests are sent while the answers are taken"]
+pub struct Answers<'a> {
+    link: &'a Arc<Mutex<Link>>,
+    asks: VecDeque<Ask<'a>>,
+    /// What has come and is not taken yet.
+    ready: VecDeque<Result<Answer, Error>>,
+    /// How many requests the next batch may have.
+    batch: usize,
+}
+
+impl Answers<'_> {
+    /// Sends the next batch and takes its answers.
+    fn exchange(&mut self) -> Result<(), Error> {
+        let mut link = lock(self.link)?;
+        let (mut sent, mut bytes) = (0, 0);
+        for ask in self.asks.iter().take(self.batch) {
+            bytes += MAX_LINE_BYTES.min(32 + ask.file.map_or(0, str::len));
+            bytes += ask.contents.map_or(0, |contents| contents.len());
+            if sent > 0 && bytes > MAX_BATCH_BYTES {
+                break;
+            }
+            link.send(ask)?;
+            sent += 1;
+        }
+        let mut taken_bytes = 0;
+        for ask in self.asks.drain(..sent) {
+            let answer = link.answer(&ask);
+            if let Ok(Answer::Snapshot(snapshot)) = &answer {
+                taken_bytes += snapshot.contents.len();
+            }
+            let last = matches!(answer, Err(Error::Lost(_) | Error::Protocol(_)));
+            self.ready.push_back(answer);
+            if last {
+                break;
+            }
+        }
+        let next = if taken_bytes > AIM_BYTES { self.batch / 2 } else { self.batch * 2 };
+        self.batch = next.clamp(1, MAX_BATCH);
+        Ok(())
+    }
+}
+
+impl Iterator for Answers<'_> {
+    type Item = Result<Answer, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ready.is_empty()
+            && !self.asks.is_empty()
+            && let Err(e) = self.exchange()
+        {
+            self.ready.push_back(Err(e));
+        }
+        let answer = self.ready.pop_front();
+        if let Some(Err(Error::Lost(_) | Error::Protocol(_))) = answer {
+            self.asks.clear();
+        }
+        answer
+    }
+}
