@@ -1,0 +1,65 @@
+//! A file of code whose name was deleted lives on by its descriptor.
+
+use super::puppet::{Op, Strings};
+use super::{nothing_is_open, read, start};
+
+#[test]
+fn who_has_it_open_keeps_it_and_a_new_one_takes_the_name() {
+    let (server, p) = (start(), Strings::new());
+    let (mut a, mut b) = (server.client(), server.client());
+    a.ask(&p.open());
+    assert_eq!(a.write("@0", b"old"), "OK 2");
+    assert_eq!(b.ask(&p.to("delete")), "OK");
+    assert_eq!(b.ask(&p.to("read")), "ERR_FILE_NOT_FOUND");
+    assert_eq!(b.ask(&p.open()), "FD 1 4 Puppet");
+    assert_eq!(b.write("@1", b"new"), "OK 5");
+    assert_eq!(read(&mut a, "@0"), "CONTENTS 2 3 0: old");
+    assert_eq!(a.write("@0", b"older"), "OK 6");
+    a.send("cas @0 0 1\r\nx\r\ncas @0 6 1 5\r\ny\r\n");
+    assert_eq!([a.line(), a.line()], ["ERR_VERSION 6", "OK 7"]);
+    assert_eq!(a.ask("stat @0"), "STAT 7 1 0 Puppet 1");
+    assert_eq!(a.ask("delete @0"), "ERR_FILE_NOT_FOUND");
+    assert_eq!(read(&mut a, p.name()), "CONTENTS 5 3 0: new");
+    assert_eq!(a.ask("close @0"), "OK");
+    assert_eq!(p.count("drop"), 1);
+    assert_eq!(a.ask("read @0"), "ERR_BAD_FD");
+    assert_eq!(read(&mut b, "@1"), "CONTENTS 5 3 0: new");
+    assert_eq!(a.stat("version"), 7, "the end of a file without a name is no change");
+    drop(b);
+    p.is_over(2, 2);
+    nothing_is_open(&mut a);
+}
+
+#[test]
+fn a_write_by_name_that_waits_while_the_file_is_deleted_makes_a_new_file() {
+    let (server, p) = (start(), Strings::new());
+    let (mut a, mut b, mut c) = (server.client(), server.client(), server.client());
+    a.ask(&p.open());
+    let hold = p.hold(Op::Read);
+    a.send("read @0\r\n");
+    hold.begun();
+    b.send(p.to("write") + " 3\r\nabc\r\n");
+    assert_eq!(c.ask(&p.to("delete")), "OK");
+    drop(hold);
+    assert_eq!(a.line(), "CONTENTS 1 0 0");
+    a.contents(0);
+    // It came before the delete or after it; never does it change the file that has no name.
+    assert_eq!(b.line(), "OK 3");
+    assert_eq!(a.ask("stat @0"), "STAT 1 0 0 Puppet 1");
+    assert_eq!(a.ask(&p.to("stat")), "STAT 3 3 0 MemoryFile 0");
+}
+
+#[test]
+fn a_file_deleted_while_its_type_writes_keeps_what_was_written() {
+    let (server, p) = (start(), Strings::new());
+    let (mut a, mut b) = (server.client(), server.client());
+    a.ask(&p.open());
+    let hold = p.hold(Op::Write);
+    a.send(p.to("write") + " 3 100\r\nabc\r\n");
+    hold.begun();
+    assert_eq!(b.ask(&p.to("delete")), "OK");
+    drop(hold);
+    assert_eq!(a.line(), "OK 3");
+    assert_eq!(read(&mut a, "@0"), "CONTENTS 3 3 0: abc");
+    assert_eq!(b.ask(&p.to("stat")), "ERR_FILE_NOT_FOUND");
+}
