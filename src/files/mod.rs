@@ -8,6 +8,7 @@ mod deadlines;
 mod descriptors;
 mod file;
 mod kinds;
+mod open;
 mod registry;
 mod state;
 mod table;
@@ -15,8 +16,8 @@ mod table;
 mod tests;
 
 pub use clock::Clock;
-pub use code::Opened;
 pub use descriptors::Fd;
 pub use file::{ClientId, File, FileType};
+pub use open::Opened;
 pub use registry::{MEMORY_FILE, Registry};
 pub use table::{Stat, Table, Totals};

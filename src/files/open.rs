@@ -1,0 +1,202 @@
+//! Opening and closing: what a name, its descriptor and the value behind it live through.
+//!
+//! The first open makes a file of code, the last close ends it; both while its name is busy.
+
+use super::code::{Code, Value, ask, run};
+use super::descriptors::{Fd, Place};
+use super::file::ClientId;
+use super::registry::{Create, DEFAULT};
+use super::state::Body;
+use super::table::Table;
+use crate::contents::Contents;
+use crate::name::{FileRef, NameRef};
+use crate::refusal::Refusal;
+
+/// What `open` answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The descriptor, the same for all who have the file open.
+    pub fd: Fd,
+    /// The version that the file is at.
+    pub version: u64,
+    /// The name of its type.
+    pub kind: &'static str,
+}
+
+/// A name whose file a type is making or ending. Until it is dropped, others wait for it.
+struct Busy<'a> {
+    table: &'a Table,
+    name: NameRef<'a>,
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.table.calm(self.name);
+    }
+}
+
+impl Table {
+    /// Opens a file for a client, and makes it of type `kind` if there is none (`File`, if none is
+    /// given). Each open has to be [closed](Table::close_file), once.
+    ///
+    /// # Errors
+    /// [`Refusal::WrongType`] if it is of another type than was given, [`Refusal::TypeNotFound`],
+    /// [`Limit::Memory`](crate::Limit::Memory), and those of the type.
+    pub fn open(
+        &self,
+        name: NameRef<'_>,
+        kind: Option<&str>,
+        by: ClientId,
+    ) -> Result<Opened, Refusal> {
+        loop {
+            let mut table = self.lock();
+            if table.is_busy(FileRef::Name(name)) {
+                self.wait_calm(table);
+                continue;
+            }
+            let found = table.find(FileRef::Name(name), &self.clock, |entry, _| {
+                (entry.version, entry.kind(), entry.fd, entry.body.clone())
+            });
+            let Some((version, found, fd, body)) = found else {
+                let kind = kind.unwrap_or(DEFAULT);
+                let (kind, create) = self.registry.find(kind).ok_or(Refusal::TypeNotFound)?;
+                let Some(create) = create else {
+                    let empty = Contents::from(Vec::new());
+                    table.state.insert(name, Body::Bytes(empty), &self.budget)?;
+                    continue; // and open it like any other
+                };
+                table.state.busy.insert(name.to_name());
+                drop(table);
+                let busy = Busy { table: self, name };
+                return self.make(&busy, kind, create, by);
+            };
+            if kind.is_some_and(|kind| kind != found) {
+                self.registry.find(kind.unwrap_or_default()).ok_or(Refusal::TypeNotFound)?;
+                let kind = NameRef::new(found).ok_or(Refusal::Internal)?;
+                return Err(Refusal::WrongType(kind.to_name()));
+            }
+            let state = &mut *table.state;
+            let fd = match fd {
+                Some(fd) => {
+                    state.descriptors.reopen(fd);
+                    fd
+                }
+                None => state.descriptors.insert(name.to_name()),
+            };
+            if let Some(entry) = state.entry_mut(FileRef::Name(name)) {
+                entry.fd = Some(fd);
+            }
+            drop(table);
+            if let Body::Code(code, _) = body {
+                // The open is counted already, so the value cannot end meanwhile.
+                let mut value = code.lock();
+                let opened = match value.as_mut() {
+                    Some(value) => ask(code.kind(), "open", || value.open(by)),
+                    None => Err(Refusal::Internal),
+                };
+                if let Err(refusal) = opened {
+                    self.release(fd, value);
+                    return Err(refusal);
+                }
+            }
+            return Ok(Opened { fd, version, kind: found });
+        }
+    }
+
+    /// Makes a file of code and opens it for the first time, while its name is busy.
+    fn make(
+        &self,
+        busy: &Busy<'_>,
+        kind: &'static str,
+        create: &Create,
+        by: ClientId,
+    ) -> Result<Opened, Refusal> {
+        let name = busy.name.to_name();
+        let mut value = ask(kind, "create", || create(&name))?;
+        if let Err(refusal) = ask(kind, "open", || value.open(by)) {
+            let _ = run(kind, "drop", || drop(value));
+            return Err(refusal);
+        }
+        let numbytes = run(kind, "numbytes", || value.numbytes()).unwrap_or(0);
+        let mut table = self.lock();
+        let state = &mut *table.state;
+        let fd = state.descriptors.insert(name.clone());
+        let code = Code::new(kind, fd, value);
+        match state.insert(name.as_ref(), Body::Code(code.clone(), numbytes), &self.budget) {
+            Ok(version) => {
+                if let Some(entry) = state.entry_mut(FileRef::Descriptor(fd)) {
+                    entry.fd = Some(fd);
+                }
+                Ok(Opened { fd, version, kind })
+            }
+            Err(refusal) => {
+                state.descriptors.release(fd);
+                drop(table);
+                let value = code.lock().take();
+                if let Some(mut value) = value {
+                    let _ = run(kind, "close", || value.close(by));
+                    let _ = run(kind, "drop", || drop(value));
+                }
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Takes back one open that the client has. With the last one a file of code ends.
+    ///
+    /// # Errors
+    /// [`Refusal::BadDescriptor`] if nobody has the descriptor open.
+    pub fn close_file(&self, fd: Fd, by: ClientId) -> Result<(), Refusal> {
+        let table = self.lock();
+        let entry = table.state.entry(FileRef::Descriptor(fd)).ok_or(Refusal::BadDescriptor)?;
+        let body = entry.body.clone();
+        drop(table);
+        match body {
+            Body::Code(code, _) => {
+                let mut value = code.lock();
+                if let Some(value) = value.as_mut() {
+                    let _ = run(code.kind(), "close", || value.close(by)); // a panic counts as closed
+                }
+                self.release(fd, value);
+            }
+            Body::Bytes(_) => {
+                let mut table = self.lock();
+                match table.state.descriptors.release(fd) {
+                    Some(Place::Named(name)) => {
+                        if let Some(entry) = table.state.files.get_mut(&name) {
+                            entry.fd = None;
+                        }
+                    }
+                    Some(Place::Unlinked(entry)) => table.removed = Some(entry),
+                    None => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts one open less of a file of code whose lock is held. The last one ends it: the name
+    /// goes, which is a change, and stays busy until the value has been dropped, so that a new file
+    /// of this name does not meet the old one.
+    fn release(&self, fd: Fd, mut value: Value<'_>) {
+        let mut table = self.lock();
+        let Some(place) = table.state.descriptors.release(fd) else { return };
+        let (name, entry) = match place {
+            Place::Named(name) => {
+                table.state.busy.insert(name.clone());
+                let entry = table.state.remove(name.as_ref());
+                (Some(name), entry)
+            }
+            Place::Unlinked(entry) => (None, Some(entry)),
+        };
+        drop(table);
+        let ended = value.take();
+        drop(value);
+        let kind = entry.as_ref().map_or("file", |entry| entry.kind());
+        let _ = run(kind, "drop", || drop(ended));
+        drop(entry);
+        if let Some(name) = name {
+            drop(Busy { table: self, name: name.as_ref() });
+        }
+    }
+}
