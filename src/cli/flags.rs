@@ -34,9 +34,24 @@ pub(super) fn parse<T>(
     command: &str,
     what: &str,
     flags: &[Flag<T>],
-    mut args: lexopt::Parser,
+    args: lexopt::Parser,
     settings: &mut T,
 ) -> Result<bool, Failure> {
+    Ok(parse_operands(command, "", what, flags, args, settings)?.is_some())
+}
+
+/// The same for a command with operands, called as in `NAME [TYPE]`; returns them, or nothing
+/// after `--help`.
+pub(super) fn parse_operands<T>(
+    command: &str,
+    operands: &str,
+    what: &str,
+    flags: &[Flag<T>],
+    mut args: lexopt::Parser,
+    settings: &mut T,
+) -> Result<Option<Vec<String>>, Failure> {
+    let expected: Vec<_> = operands.split_terminator(' ').collect();
+    let mut found = Vec::new();
     let wrong = |why: String| match command {
         "" => Failure::usage(why),
         command => Failure::usage(format!("{command}: {why}")),
@@ -45,10 +60,15 @@ pub(super) fn parse<T>(
     while let Some(arg) = args.next().map_err(|e| wrong(e.to_string()))? {
         let at = match arg {
             Arg::Long("help") | Arg::Short('h') => {
-                help(command, what, flags)?;
-                return Ok(false);
+                help(command, operands, what, flags)?;
+                return Ok(None);
             }
             Arg::Long(name) => flags.iter().position(|f| f.name == name),
+            Arg::Value(operand) if found.len() < expected.len() => {
+                let not_utf8 = |operand| wrong(format!("{operand:?} is not UTF-8"));
+                found.push(operand.into_string().map_err(not_utf8)?);
+                continue;
+            }
             _ => None,
         };
         let Some(at) = at else { return Err(wrong(arg.unexpected().to_string())) };
@@ -66,6 +86,9 @@ pub(super) fn parse<T>(
         };
         (flag.set)(settings, &value).map_err(|why| wrong(format!("--{} {why}", flag.name)))?;
     }
+    if let Some(missing) = expected.get(found.len()).filter(|name| !name.starts_with('[')) {
+        return Err(wrong(format!("{missing} is missing")));
+    }
     for (flag, given) in flags.iter().zip(given) {
         if given || flag.variable.is_empty() {
             continue;
@@ -78,7 +101,7 @@ pub(super) fn parse<T>(
         from_variable(flag, &value, settings)
             .map_err(|why| wrong(format!("{}={value}: {why}", flag.variable)))?;
     }
-    Ok(true)
+    Ok(Some(found))
 }
 
 fn from_variable<T>(flag: &Flag<T>, value: &str, settings: &mut T) -> Result<(), String> {
@@ -91,8 +114,8 @@ fn from_variable<T>(flag: &Flag<T>, value: &str, settings: &mut T) -> Result<(),
     }
 }
 
-fn help<T>(command: &str, what: &str, flags: &[Flag<T>]) -> Outcome {
-    let mut text = format!("{} {command}", program()).trim_end().to_string();
+fn help<T>(command: &str, operands: &str, what: &str, flags: &[Flag<T>]) -> Outcome {
+    let mut text = format!("{} {command} {operands}", program()).trim_end().to_string();
     text += &format!(": {what}\n\n");
     for flag in flags {
         let usage = match flag.takes {

@@ -1,9 +1,12 @@
 //! The command line: one file for each command.
 
 mod bench;
+mod connect;
 mod flags;
 mod log;
+mod remote;
 mod serve;
+mod verbs;
 
 pub use serve::serve;
 
@@ -19,22 +22,29 @@ use std::process::ExitCode;
 struct Failure {
     message: String,
     status: u8,
+    /// The message is a server's reply, which a script may want to see as it is.
+    is_reply: bool,
 }
 
 impl Failure {
     /// The command did not work out: exit status 1.
     fn failed(message: impl fmt::Display) -> Self {
-        Failure { message: message.to_string(), status: 1 }
+        Failure { message: message.to_string(), status: 1, is_reply: false }
     }
 
     /// The command line is wrong: exit status 2.
     fn usage(message: impl fmt::Display) -> Self {
-        Failure { message: message.to_string(), status: 2 }
+        Failure { message: message.to_string(), status: 2, is_reply: false }
     }
 
     /// There is no server: exit status 3.
     fn no_connection(message: impl fmt::Display) -> Self {
-        Failure { message: message.to_string(), status: 3 }
+        Failure { message: message.to_string(), status: 3, is_reply: false }
+    }
+
+    /// The server refused: exit status 1.
+    fn refused(reply: impl fmt::Display) -> Self {
+        Failure { message: reply.to_string(), status: 1, is_reply: true }
     }
 }
 
@@ -46,13 +56,23 @@ struct Command {
     run: fn(lexopt::Parser) -> Outcome,
 }
 
-const COMMANDS: [Command; 2] = [
+const COMMANDS: [Command; 11] = [
     Command { name: "serve", what: "share files with many clients", run: serve::run },
+    Command { name: "read", what: verbs::READ.what, run: |args| verbs::READ.run(args) },
+    Command { name: "write", what: verbs::WRITE.what, run: |args| verbs::WRITE.run(args) },
+    Command { name: "cas", what: verbs::CAS.what, run: |args| verbs::CAS.run(args) },
+    Command { name: "delete", what: verbs::DELETE.what, run: |args| verbs::DELETE.run(args) },
+    Command { name: "stat", what: verbs::STAT.what, run: |args| verbs::STAT.run(args) },
+    Command { name: "open", what: verbs::OPEN.what, run: |args| verbs::OPEN.run(args) },
+    Command { name: "types", what: verbs::TYPES.what, run: |args| verbs::TYPES.run(args) },
+    Command { name: "stats", what: verbs::STATS.what, run: |args| verbs::STATS.run(args) },
+    Command { name: "connect", what: connect::WHAT, run: connect::run },
     Command { name: "bench", what: "load a server and check every reply", run: bench::run },
 ];
 
 /// The whole program `telefile`: reads the process's arguments and environment, does what they
-/// say, and returns the exit status: 0 done, 1 failed, 2 a wrong command line, 3 no connection.
+/// say, and returns the exit status: 0 done, 1 failed or refused, 2 a wrong command line, 3 no
+/// connection.
 pub fn main() -> ExitCode {
     exit_status(run(lexopt::Parser::from_env()))
 }
@@ -61,8 +81,8 @@ pub fn main() -> ExitCode {
 fn exit_status(outcome: Outcome) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { message, status }) => {
-            let line = format!("{}: {message}", program());
+        Err(Failure { message, status, is_reply }) => {
+            let line = if is_reply { message } else { format!("{}: {message}", program()) };
             let _ = writeln!(std::io::stderr(), "{}", one_line(&line));
             ExitCode::from(status)
         }
@@ -111,6 +131,8 @@ fn help() -> String {
         text += &format!("  {:<8}{}\n", command.name, command.what);
     }
     text += "\n`telefile COMMAND --help` tells the options of a command.\n\
+             Exit status: 0 done, 1 refused (the reply is on stderr) or failed, 2 a wrong command\n\
+             line, 3 no connection.\n\
              Try it: `telefile serve`, and in another terminal `telnet localhost 8080`, then `help`.\n";
     text
 }
