@@ -2,6 +2,7 @@
 
 mod code;
 mod documents;
+mod examples;
 mod house;
 mod process;
 mod protocol;

@@ -1,0 +1,58 @@
+//! Who is online? `presence ADDRESS` serves. `presence ADDRESS NAME` comes online as NAME and
+//! prints who is, again for each line that is typed. Kill it as you like: it is offline then.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use telefile::{Client, Contents, File, Name, Refusal, Server, file_types};
+
+static ONLINE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+fn online() -> MutexGuard<'static, BTreeSet<String>> {
+    ONLINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A person. There is one file for all windows of the same person, and it ends with the last.
+struct Person(String);
+
+impl File for Person {
+    fn create(name: &Name) -> Result<Self, Refusal> {
+        let name = name.as_str().to_string();
+        online().insert(name.clone());
+        Ok(Person(name))
+    }
+
+    fn read(&mut self) -> Result<Contents, Refusal> {
+        Ok(online().iter().map(String::as_str).collect::<Vec<_>>().join(" ").into())
+    }
+}
+
+impl Drop for Person {
+    fn drop(&mut self) {
+        online().remove(&self.0);
+    }
+}
+
+fn join(address: &str, name: &str) -> Result<(), Box<dyn Error>> {
+    let me = Client::connect(address)?.open(name, Some("Person"))?;
+    loop {
+        println!("online: {}", String::from_utf8_lossy(&me.read()?.contents));
+        if io::stdin().read_line(&mut String::new())? == 0 {
+            return Ok(me.close()?);
+        }
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    match &std::env::args().skip(1).collect::<Vec<_>>()[..] {
+        [address, name] => join(address, name),
+        [address] => {
+            let types = file_types![Person];
+            let server = Server::builder().listen(address.parse()?).types(types).bind()?;
+            println!("listening on {}", server.addresses()[0]);
+            Ok(server.run()?)
+        }
+        _ => Err("presence ADDRESS [NAME]".into()),
+    }
+}

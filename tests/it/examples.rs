@@ -1,0 +1,167 @@
+//! The examples, run as programs: what they print, and what is left when they are killed.
+
+use crate::server::{PATIENCE, eventually};
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use telefile::Client;
+
+/// A running example. Killed when dropped.
+struct Example {
+    child: Child,
+    input: Option<ChildStdin>,
+    lines: Receiver<String>,
+}
+
+/// Where `cargo test` has built it: beside the folder that this program is in.
+fn program(name: &str) -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let path = tests.parent().unwrap().with_file_name("examples").join(name);
+    assert!(path.exists(), "{path:?} is missing: `cargo build --examples` makes it");
+    path
+}
+
+impl Example {
+    fn start(name: &str, args: &[&str]) -> Example {
+        let mut command = Command::new(program(name));
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            output.lines().map_while(Result::ok).all(|line| sender.send(line).is_ok())
+        });
+        Example { input: child.stdin.take(), child, lines }
+    }
+
+    /// One that serves, and where.
+    fn serve(name: &str) -> (Example, String) {
+        let server = Example::start(name, &["127.0.0.1:0"]);
+        let line = server.line();
+        let address = line.strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}"));
+        (server, address.to_string())
+    }
+
+    #[track_caller]
+    fn line(&self) -> String {
+        self.lines.recv_timeout(PATIENCE).expect("a line")
+    }
+
+    #[track_caller]
+    fn type_line(&mut self, line: &str) {
+        let input = self.input.as_mut().unwrap();
+        writeln!(input, "{line}").unwrap();
+    }
+
+    /// Nothing more is typed; what it printed until it ended.
+    #[track_caller]
+    fn end(mut self) -> (Vec<String>, ExitStatus) {
+        self.input = None;
+        let mut lines = Vec::new();
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => lines.push(line),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end: {lines:?}"),
+            }
+        }
+        (lines, self.child.wait().unwrap())
+    }
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Nothing is open at the server any more but what this client has.
+#[track_caller]
+fn alone(client: &Client) {
+    eventually("the others are gone", || {
+        let stats = client.stats().unwrap();
+        stats.iter().any(|(name, value)| name == "connections" && value == "1")
+    });
+}
+
+#[test]
+fn all_clients_see_the_dictionary_and_a_close_removes_its_entry() {
+    let (_server, address) = Example::serve("myserver");
+    for _ in 0..2 {
+        let (lines, status) = Example::start("myclient", &[&address]).end();
+        let expected = [
+            r#"{"make_up_name": "Hello!"}"#,
+            r#"{"make_up_name": "Hello!"}"#,
+            r#"{"different_name": "World!", "make_up_name": "Hello!"}"#,
+            r#"{"make_up_name": "Hello!"}"#,
+        ];
+        assert_eq!(lines, expected);
+        assert!(status.success(), "{status}");
+    }
+    let client = Client::connect(&address).unwrap();
+    alone(&client);
+    let file = client.open("only_me", Some("MyFile")).unwrap();
+    assert_eq!(&file.read().unwrap().contents[..], br#"{"only_me": ""}"#);
+}
+
+#[test]
+fn who_is_killed_is_not_online() {
+    let (_server, address) = Example::serve("presence");
+    let mut ann = Example::start("presence", &[&address, "ann"]);
+    assert_eq!(ann.line(), "online: ann");
+    let mut windows = ["bob", "bob", "eve"].map(|name| {
+        let example = Example::start("presence", &[&address, name]);
+        assert!(example.line().starts_with("online: ann bob"));
+        example
+    });
+    ann.type_line("");
+    assert_eq!(ann.line(), "online: ann bob eve");
+    let counter = Client::connect(&address).unwrap();
+    let mut gone = |window: &mut Example, left: &str| {
+        window.child.kill().unwrap();
+        window.child.wait().unwrap();
+        eventually(left, || {
+            ann.type_line("");
+            ann.line() == left
+        });
+    };
+    let [bob, bob_too, eve] = &mut windows;
+    gone(eve, "online: ann bob");
+    gone(bob, "online: ann bob");
+    eventually("one window of bob's is closed", || counter.stat("bob").unwrap().opens == 1);
+    gone(bob_too, "online: ann");
+    assert!(counter.stat("bob").is_err() && counter.stat("eve").is_err());
+    let (_, status) = ann.end();
+    assert!(status.success(), "{status}");
+    alone(&counter);
+    assert!(counter.stat("ann").is_err());
+}
+
+#[test]
+fn strokes_of_all_are_on_the_board_until_the_last_one_leaves() {
+    let (_server, address) = Example::serve("whiteboard");
+    let board = |example: &Example| -> Vec<String> { (0..4).map(|_| example.line()).collect() };
+    let mut ann = Example::start("whiteboard", &[&address, "plan"]);
+    let mut bob = Example::start("whiteboard", &[&address, "plan"]);
+    let empty = "................";
+    ann.type_line("0 0 A");
+    assert_eq!(board(&ann), ["A...............", empty, empty, empty]);
+    bob.type_line("15 3 é");
+    assert_eq!(board(&bob), ["A...............", empty, empty, "...............é"]);
+    ann.type_line("2 1 C");
+    assert_eq!(board(&ann), ["A...............", "..C.............", empty, "...............é"]);
+    let viewer = Client::connect(&address).unwrap();
+    assert!(ann.end().1.success());
+    assert_eq!(viewer.stat("plan").unwrap().opens, 1, "closed before it ended");
+    drop(bob); // with kill -9
+    alone(&viewer);
+    let plan = viewer.open("plan", Some("Board")).unwrap();
+    assert_eq!(&plan.read().unwrap().contents[..], [empty, "\n"].concat().repeat(4).as_bytes());
+    for bad in ["16 0 x", "0 4 x", "x", "0 0 xy", "-1 0 x", ""] {
+        assert!(plan.write(bad).is_err(), "{bad:?}");
+    }
+    assert_eq!(plan.stat().unwrap().version, plan.version());
+}
