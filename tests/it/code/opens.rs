@@ -113,3 +113,22 @@ fn a_deadline_ends_the_name_and_leaves_the_value_to_who_has_it_open() {
     assert_eq!(p.log(), ["create", "open #1", "write", "read", "read", "close #1", "drop"]);
     assert_eq!(client.stat("version"), 3, "it had no name to lose");
 }
+
+#[test]
+fn what_something_else_has_changed_takes_a_version_before_the_command() {
+    let clock = Clock::manual();
+    let (server, p) = (Running::start(server().clock(clock.clone())), Strings::new());
+    let mut client = server.client();
+    client.ask(&p.open());
+    client.send("write @0 3 10\r\nabc\r\n");
+    assert_eq!(client.line(), "OK 2");
+    p.change();
+    assert_eq!(client.ask("stat @0"), "STAT 2 3 10 Puppet 1", "stat calls no code");
+    client.send("cas @0 2 1\r\nx\r\n");
+    assert_eq!(client.line(), "ERR_VERSION 3");
+    p.change();
+    assert_eq!(read(&mut client, p.name()), "CONTENTS 4 3 10: abc");
+    p.change();
+    assert_eq!(client.write("@0", b""), "OK 6");
+    assert_eq!(p.count("write"), 2);
+}

@@ -70,6 +70,21 @@ fn a_write_that_panics_takes_a_version() {
 }
 
 #[test]
+fn a_panic_in_what_the_table_asks_is_no_answer() {
+    let (server, p) = (start(), Strings::new());
+    let mut client = server.client();
+    p.next(Op::Numbytes, Act::Panic);
+    assert_eq!(client.ask(&p.open()), "FD 0 1 Puppet");
+    for op in [Op::Numbytes, Op::Refresh] {
+        p.next(op, Act::Panic);
+        assert!(client.write("@0", b"abc").starts_with("OK "), "{op:?}");
+        p.next(op, Act::Panic);
+        assert!(read(&mut client, "@0").ends_with(": abc"), "{op:?}");
+    }
+    assert_eq!(client.ask("stat @0"), "STAT 3 3 0 Puppet 1");
+}
+
+#[test]
 fn a_panic_in_close_counts_as_closed() {
     let (server, p) = (start(), Strings::new());
     let (mut a, mut b) = (server.client(), server.client());

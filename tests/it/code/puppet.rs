@@ -2,7 +2,7 @@
 
 use crate::server::{PATIENCE, eventually};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use telefile::{ClientId, Contents, File, Name, Refusal};
@@ -15,6 +15,8 @@ pub(super) enum Op {
     Write,
     Close,
     Drop,
+    Refresh,
+    Numbytes,
 }
 
 /// What an operation does instead of nothing.
@@ -29,6 +31,7 @@ pub(super) enum Act {
 pub(super) struct Strings {
     name: String,
     acts: Mutex<HashMap<Op, Act>>,
+    changed: AtomicBool,
     log: Mutex<Vec<String>>,
 }
 
@@ -49,7 +52,12 @@ impl Strings {
     pub(super) fn new() -> Arc<Strings> {
         static LAST: AtomicU32 = AtomicU32::new(0);
         let name = format!("puppet/{}", LAST.fetch_add(1, Relaxed));
-        let strings = Arc::new(Strings { name, acts: Mutex::default(), log: Mutex::default() });
+        let strings = Arc::new(Strings {
+            name,
+            acts: Mutex::default(),
+            changed: AtomicBool::new(false),
+            log: Mutex::default(),
+        });
         lock(&ALL).insert(strings.name.clone(), Arc::downgrade(&strings));
         strings
     }
@@ -79,7 +87,12 @@ impl Strings {
         Hold { begun, _release: release }
     }
 
-    /// The operations so far; `open`, `close` with the number of the client, from 1.
+    /// As if another program had changed what the file shows.
+    pub(super) fn change(&self) {
+        self.changed.store(true, Relaxed);
+    }
+
+    /// The operations so far, but for questions; `open`, `close` with the number of the client, from 1.
     pub(super) fn log(&self) -> Vec<String> {
         lock(&self.log).clone()
     }
@@ -100,7 +113,9 @@ impl Strings {
     }
 
     fn does(&self, op: Op, line: String) -> Result<(), Refusal> {
-        lock(&self.log).push(line);
+        if !line.is_empty() {
+            lock(&self.log).push(line);
+        }
         let act = lock(&self.acts).remove(&op);
         match act {
             None => Ok(()),
@@ -162,7 +177,13 @@ impl File for Puppet {
         let _ = self.strings.does(Op::Close, format!("close {by}"));
     }
 
+    fn refresh(&mut self) -> bool {
+        let _ = self.strings.does(Op::Refresh, String::new());
+        self.strings.changed.swap(false, Relaxed)
+    }
+
     fn numbytes(&self) -> u64 {
+        let _ = self.strings.does(Op::Numbytes, String::new());
         self.contents.len() as u64
     }
 }

@@ -199,3 +199,19 @@ fn a_close_that_hangs_holds_up_no_other_connection() {
     other.is_over(other.count("create"), 2);
     nothing_is_open(&mut b);
 }
+
+#[test]
+fn it_has_as_many_opens_as_it_may() {
+    let (server, p) = (start(), Strings::new());
+    let (mut watcher, mut client) = (server.client(), server.client());
+    client.send((p.open() + "\r\n").repeat(1025));
+    for _ in 0..1024 {
+        assert_eq!(client.line(), "FD 0 1 Puppet");
+    }
+    assert_eq!(client.line(), "ERR_LIMIT descriptors 1024");
+    assert_eq!(p.count("open"), 1024, "the type is not asked");
+    assert_eq!((watcher.stat("opens"), watcher.stat("descriptors_refused")), (1024, 1));
+    client.reset();
+    nothing_is_open(&mut watcher);
+    p.is_over(1, 1024);
+}
