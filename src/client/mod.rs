@@ -45,6 +45,7 @@
 //! what was not answered may have been done, what was open is closed. A program that goes on
 //! connects anew and looks with `read` or `stat` at what is there.
 
+mod answer;
 mod ask;
 mod builder;
 mod error;
@@ -52,13 +53,13 @@ mod file;
 mod link;
 mod pipeline;
 
+pub use answer::{Answer, Snapshot, Stat};
 pub use ask::Target;
 pub use builder::{Builder, DEFAULT_MAX_CONTENTS, DEFAULT_TIMEOUT};
 pub use error::Error;
 pub use file::OpenFile;
 pub use pipeline::{Answers, Pipeline};
 
-use crate::contents::Contents;
 use crate::exptime::Exptime;
 use crate::net::Address;
 use crate::refusal::Refusal;
@@ -80,45 +81,6 @@ pub struct Client {
     /// that client and files can move to other threads.
     link: Arc<Mutex<Link>>,
     epoch: u64,
-}
-
-/// A file as it was at one version.
-#[derive(Clone, Debug)]
-pub struct Snapshot {
-    /// All of it. Clones share the bytes.
-    pub contents: Contents,
-    /// What to give to [`Client::cas`].
-    pub version: u64,
-    /// How much longer it lives.
-    pub exptime: Exptime,
-}
-
-/// What there is to know of a file but its contents.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stat {
-    /// The change that made the file what it is.
-    pub version: u64,
-    /// The length of its contents, as far as it is known without the type's code.
-    pub numbytes: u64,
-    /// How much longer it lives.
-    pub exptime: Exptime,
-    /// Its type.
-    pub kind: String,
-    /// How often it is open, at all clients together.
-    pub opens: u64,
-}
-
-/// What a request of a [`Pipeline`] is answered.
-#[derive(Clone, Debug)]
-pub enum Answer {
-    /// To a read.
-    Snapshot(Snapshot),
-    /// To a write or cas: the new version.
-    Version(u64),
-    /// To a stat.
-    Stat(Stat),
-    /// To a delete.
-    Done,
 }
 
 impl Client {

@@ -3,12 +3,14 @@
 
 mod admission;
 mod bench;
+mod connect;
 mod flags;
 mod listening;
 mod logs;
 mod open_files;
 mod signals;
 mod unread_log;
+mod verbs;
 
 use crate::server::{Client, PATIENCE, STOP_TIME, eventually};
 use rustix::process::{Pid, Signal, kill_process};

@@ -1,0 +1,69 @@
+//! `telefile connect`: a plain session through pipes.
+
+use super::verbs::{at, ended, feed, start};
+use super::{Serving, telefile};
+use crate::server::Folder;
+use rustix::process::Signal;
+use std::io::{BufRead, Read, Write};
+use std::process::Stdio;
+
+#[test]
+fn what_is_typed_is_sent_and_what_is_answered_is_shown() {
+    let folder = Folder::new();
+    let unix = format!("unix:{}", folder.path().join("socket").display());
+    let serving = Serving::local(&["--listen", &unix]);
+    let mut command = telefile(&["connect", "--addr", &unix]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
+    let mut ask = |text: &str| {
+        stdin.write_all(text.as_bytes()).unwrap();
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        line
+    };
+    assert_eq!(ask("write f 6\nabcdef\n"), "OK 1\r\n");
+    assert_eq!(ask("read g\n"), "ERR_FILE_NOT_FOUND\r\n");
+    assert_eq!(ask("quit\n"), "");
+    // Its stdin is still open: the server has ended it.
+    assert_eq!(ended(&mut child), 0);
+    drop(serving);
+}
+
+#[test]
+fn when_stdin_ends_all_is_still_answered() {
+    let serving = Serving::local(&[]);
+    let large = vec![b'x'; 3_000_000];
+    let sent = [b"write f 3000000\n", &large[..], b"\nread f\nread f\nstat f"].concat();
+    let fed = feed(at(&serving, &["connect"]), &sent);
+    let head = b"CONTENTS 1 3000000 0\r\n";
+    let once = [head, &large[..], b"\r\n"].concat();
+    // The last line has no end, so it is none.
+    let expected = [b"OK 1\r\n", &once[..], &once].concat();
+    assert_eq!((fed.status, &fed.stderr[..]), (0, ""));
+    assert!(fed.stdout == expected, "{} bytes", fed.stdout.len());
+}
+
+#[test]
+fn it_ends_with_the_server_and_with_its_reader() {
+    let serving = Serving::local(&[]);
+    let mut command = at(&serving, &["connect"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    command.stdin(Stdio::piped()).stdout(writer).stderr(Stdio::piped());
+    let mut unread = command.spawn().unwrap();
+    unread.stdin.as_mut().unwrap().write_all(b"stats\n").unwrap();
+    assert_eq!(ended(&mut unread), 0, "nobody reads, although stdin goes on");
+    let mut stderr = String::new();
+    unread.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!(stderr, "");
+
+    let mut command = at(&serving, &["connect"]);
+    let (typed, mut typing) = std::io::pipe().unwrap();
+    typing.write_all(b"read f\n").unwrap();
+    let (mut child, line, _stdout) = start(command.stdin(typed));
+    assert_eq!(line, "ERR_FILE_NOT_FOUND\r\n");
+    serving.stop(Signal::TERM);
+    assert_eq!(ended(&mut child), 0);
+}

@@ -1,0 +1,296 @@
+//! The commands that speak to a server: contents, exit statuses, and what is on which stream.
+
+use super::{Ended, Serving, run, telefile};
+use crate::server::{Folder, eventually};
+use rustix::process::Signal;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread;
+
+/// A command for this server.
+pub(super) fn at(serving: &Serving, args: &[&str]) -> Command {
+    let mut command = telefile(args);
+    command.env("TELEFILE_ADDR", serving.addresses[0].to_string());
+    command
+}
+
+/// How a program ended that got `input` and whatever end of it.
+#[derive(Debug)]
+pub(super) struct Fed {
+    pub(super) status: i32,
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: String,
+}
+
+impl Fed {
+    /// Ended with this status, and said exactly this on stdout and stderr.
+    #[track_caller]
+    fn said(&self, status: i32, stdout: &str, stderr: &str) {
+        let found = (self.status, String::from_utf8_lossy(&self.stdout), &self.stderr[..]);
+        assert_eq!(found, (status, stdout.into(), stderr));
+    }
+}
+
+#[track_caller]
+pub(super) fn feed(mut command: Command, input: &[u8]) -> Fed {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(move || stdin.write_all(input));
+        let stdout = read_all(child.stdout.take().unwrap());
+        let stderr = read_all(child.stderr.take().unwrap());
+        let status = ended(&mut child);
+        let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+        Fed { status, stdout, stderr: String::from_utf8(stderr).unwrap() }
+    })
+}
+
+fn read_all(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        pipe.read_to_end(&mut bytes).unwrap();
+        bytes
+    })
+}
+
+/// Waits for its end, and ends it if that does not come.
+#[track_caller]
+pub(super) fn ended(child: &mut Child) -> i32 {
+    struct Kill<'a>(&'a mut Child);
+    impl Drop for Kill<'_> {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+        }
+    }
+    let child = Kill(child);
+    eventually("the program ends", || child.0.try_wait().unwrap().is_some());
+    child.0.try_wait().unwrap().unwrap().code().expect("it ends by itself")
+}
+
+/// A child that waits for its input, and the first line that it has said.
+#[track_caller]
+pub(super) fn start(command: &mut Command) -> (Child, String, BufReader<ChildStdout>) {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    (child, line, stdout)
+}
+
+#[test]
+fn each_verb_does_its_request() {
+    let serving = Serving::local(&[]);
+    let ask = |args: &[&str], input: &[u8]| feed(at(&serving, args), input);
+    ask(&["write", "f"], b"one").said(0, "1\n", "");
+    ask(&["read", "f"], b"").said(0, "one", "");
+    ask(&["cas", "f", "1"], b"two\n").said(0, "2\n", "");
+    ask(&["read", "--head", "f"], b"").said(0, "CONTENTS 2 4 0\ntwo\n", "");
+    let stat = "version 2\nnumbytes 4\nexptime 0\ntype MemoryFile\nopens 0\n";
+    ask(&["stat", "f"], b"").said(0, stat, "");
+    ask(&["delete", "f", "2"], b"").said(0, "", "");
+    ask(&["cas", "f", "0", "--exptime", "99"], b"").said(0, "4\n", "");
+    ask(&["read", "f"], b"").said(0, "", "");
+    ask(&["write", "--exptime=98", "--", "-f"], b"").said(0, "5\n", "");
+    ask(&["read", "--head", "--", "-f"], b"").said(0, "CONTENTS 5 0 98\n", "");
+    let types = String::from_utf8(ask(&["types"], b"").stdout).unwrap();
+    assert!(types.lines().any(|kind| kind == "Counter"), "{types}");
+    let stats = String::from_utf8(ask(&["stats"], b"").stdout).unwrap();
+    assert!(stats.lines().any(|line| line == "connections 1"), "{stats}");
+    serving.stop(Signal::TERM);
+}
+
+#[test]
+fn a_refusal_is_the_reply_on_stderr_and_status_1() {
+    let serving = Serving::local(&["--max-contents", "1000"]);
+    let ask = |args: &[&str], input: &[u8]| feed(at(&serving, args), input);
+    ask(&["write", "f"], b"x").said(0, "1\n", "");
+    for (args, reply) in [
+        (&["read", "g"][..], "ERR_FILE_NOT_FOUND\n"),
+        (&["stat", "g"], "ERR_FILE_NOT_FOUND\n"),
+        (&["delete", "g"], "ERR_FILE_NOT_FOUND\n"),
+        (&["delete", "f", "7"], "ERR_VERSION 1\n"),
+        (&["cas", "f", "0"], "ERR_VERSION 1\n"),
+        (&["open", "f", "Counter"], "ERR_TYPE MemoryFile\n"),
+        (&["open", "g", "Nope"], "ERR_TYPE_NOT_FOUND\n"),
+        (&["write", "--type", "Counter", "n"], "ERR_DENIED\n"),
+    ] {
+        ask(args, b"not a number").said(1, "", reply);
+    }
+    ask(&["write", "f"], &[b'x'; 1001]).said(1, "", "ERR_LIMIT contents 1000\n");
+    let too_large = ask(&["read", "--max-contents", "0", "f"], b"");
+    assert_eq!((too_large.status, &too_large.stdout[..]), (1, &b""[..]), "{too_large:?}");
+    assert!(too_large.stderr.contains("--max-contents"), "{too_large:?}");
+}
+
+#[test]
+fn a_wrong_command_line_is_status_2() {
+    let serving = Serving::local(&[]);
+    for (args, word) in [
+        (&["read"][..], "NAME"),
+        (&["read", "a", "b"], "b"),
+        (&["read", "a b"], "a b"),
+        (&["read", "@7"], "@7"),
+        (&["read", "a\nquit"], "quit"),
+        (&["cas", "f"], "VERSION"),
+        (&["cas", "f", "one"], "one"),
+        (&["delete", "f", "-1"], "-1"),
+        (&["stat", "--exptime", "1", "f"], "--exptime"),
+        (&["write", "--exptime", "soon", "f"], "soon"),
+        (&["open", "f", "two words"], "two words"),
+        (&["types", "stray"], "stray"),
+        (&["connect", "stray"], "stray"),
+        (&["read", "--timeout", "0", "f"], "--timeout"),
+        (&["read", "--addr", "8080", "f"], "8080"),
+        (&["connect", "--addr", "8080"], "8080"),
+        (&["read", "--token-file", "/no/such/file", "f"], "/no/such/file"),
+    ] {
+        run(at(&serving, args)).failed(2, &[word]);
+    }
+}
+
+#[test]
+fn no_connection_is_status_3() {
+    let folder = Folder::new();
+    let nobody = format!("unix:{}", folder.path().join("nobody").display());
+    for verb in [&["read", "f"][..], &["write", "f"], &["open", "f"], &["stats"], &["connect"]] {
+        run(telefile(&[verb, &["--addr", &nobody]].concat())).failed(3, &["nobody"]);
+    }
+    // Who answers is no telefile, or does not answer at all.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let silent = ["read", "f", "--timeout", "0.2", "--addr", &address];
+    run(telefile(&silent)).failed(3, &["200ms"]);
+    drop(listener.accept().unwrap());
+    let other = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n").unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    run(telefile(&["read", "f", "--addr", &address])).failed(3, &["SSH-2.0"]);
+    other.join().unwrap();
+}
+
+#[test]
+fn some_mebibytes_of_any_bytes_go_through_the_pipes_unchanged() {
+    let folder = Folder::new();
+    let unix = format!("unix:{}", folder.path().join("socket").display());
+    let serving = Serving::start(&["--listen", &unix]);
+    let bytes: Vec<u8> = (0..9_000_001_u32).map(|i| (i * 7 + i / 251) as u8).collect();
+    assert_eq!(feed(at(&serving, &["write", "f"]), &bytes).stdout, b"1\n");
+    let read = feed(at(&serving, &["read", "f"]), b"");
+    assert!(read.status == 0 && read.stdout == bytes, "{} bytes", read.stdout.len());
+}
+
+#[test]
+fn write_with_a_type_opens_writes_and_closes() {
+    let serving = Serving::local(&[]);
+    let mut holder = serving.client();
+    assert!(holder.ask("open n Counter").starts_with("FD 0 "));
+    for _ in 0..2 {
+        let fed = feed(at(&serving, &["write", "--type", "Counter", "n"]), b"20");
+        assert_eq!((fed.status, &fed.stderr[..]), (0, ""), "{fed:?}");
+    }
+    feed(at(&serving, &["read", "n"]), b"").said(0, "40\n", "");
+    assert!(holder.ask("stat n").ends_with(" Counter 1"));
+}
+
+#[test]
+fn open_holds_the_file_until_stdin_ends() {
+    let serving = Serving::local(&[]);
+    let mut watcher = serving.client();
+    let (mut child, line, _stdout) =
+        start(at(&serving, &["open", "here", "Counter"]).stdin(Stdio::piped()));
+    assert_eq!(line, "FD 0 1 Counter\n");
+    child.stdin.as_mut().unwrap().write_all(b"this is for nobody\n").unwrap();
+    assert!(watcher.ask("stat here").ends_with(" Counter 1"));
+    drop(child.stdin.take());
+    assert_eq!(ended(&mut child), 0);
+    assert_eq!(watcher.ask("stat here"), "ERR_FILE_NOT_FOUND", "closed before it has ended");
+}
+
+#[test]
+fn open_ends_with_the_server() {
+    let serving = Serving::local(&[]);
+    let (mut child, line, _stdout) = start(at(&serving, &["open", "here"]).stdin(Stdio::piped()));
+    assert_eq!(line, "FD 0 1 File\n");
+    serving.stop(Signal::TERM);
+    assert_eq!(ended(&mut child), 3);
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+}
+
+#[test]
+fn a_killed_holder_lets_go() {
+    let serving = Serving::local(&[]);
+    let mut watcher = serving.client();
+    let (mut child, _, _stdout) = start(at(&serving, &["open", "here"]).stdin(Stdio::piped()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    eventually("it is closed", || watcher.ask("stat here") == "ERR_FILE_NOT_FOUND");
+}
+
+#[test]
+fn the_token_comes_from_a_file_alone() {
+    let folder = Folder::new();
+    let path = folder.path().join("token");
+    std::fs::write(&path, "s3cret\n").unwrap();
+    let path = path.to_str().unwrap();
+    let serving = Serving::local(&["--token-file", path]);
+    feed(at(&serving, &["write", "f", "--token-file", path]), b"x").said(0, "1\n", "");
+    let mut by_variable = at(&serving, &["read", "f"]);
+    by_variable.env("TELEFILE_TOKEN_FILE", path);
+    feed(by_variable, b"").said(0, "x", "");
+    let mut fencing = at(&serving, &["read", "f"]);
+    fencing.env("TELEFILE_TOKEN", "s3cret");
+    feed(fencing, b"").said(1, "", "ERR_DENIED\n");
+    let connect = ["connect", "--token-file", path];
+    feed(at(&serving, &connect), b"read f\n").said(0, "CONTENTS 1 1 0\r\nx\r\n", "");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_is() {
+    let serving = Serving::local(&[]);
+    feed(at(&serving, &["write", "f"]), &[b'x'; 3_000_000]).said(0, "1\n", "");
+    for args in [&["read", "f"][..], &["stats"], &["write", "g"], &["--help"]] {
+        let mut command = at(&serving, args);
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        assert_eq!(ended(&mut child), 0, "{args:?}");
+        let mut stderr = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        assert_eq!(stderr, "", "{args:?}");
+    }
+    if let Ok(full) = File::options().write(true).open("/dev/full") {
+        let mut command = at(&serving, &["read", "f"]);
+        command.stdin(Stdio::null()).stdout(full).stderr(Stdio::piped());
+        assert_eq!(ended(&mut command.spawn().unwrap()), 1);
+    }
+}
+
+#[test]
+fn help_of_each_verb_names_its_operands_and_variables() {
+    for (verb, operands) in [
+        ("read", " NAME:"),
+        ("write", " NAME:"),
+        ("cas", " NAME VERSION:"),
+        ("delete", " NAME [VERSION]:"),
+        ("stat", " NAME:"),
+        ("open", " NAME [TYPE]:"),
+        ("types", ":"),
+        ("stats", ":"),
+        ("connect", ":"),
+    ] {
+        let Ended { status, stdout, stderr } = run(telefile(&[verb, "--help"]));
+        assert_eq!((status, &stderr[..]), (0, ""), "{verb}");
+        assert!(stdout.starts_with(&format!("telefile {verb}{operands} ")), "{stdout}");
+        assert!(stdout.contains("TELEFILE_ADDR") && stdout.contains("--token-file"), "{stdout}");
+        assert!(run(telefile(&["--help"])).stdout.contains(&format!("  {verb} ")), "{verb}");
+    }
+}
