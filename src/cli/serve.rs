@@ -7,6 +7,7 @@ use crate::files::FileType;
 use crate::net::Address;
 use crate::server::{Builder, Server, Token};
 use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::process::{self, ExitCode};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
@@ -15,7 +16,7 @@ use std::time::Duration;
 /// After the first signal the process lasts no longer than this.
 const LAST_CALL: Duration = Duration::from_millis(1800);
 
-const FLAGS: [Flag<Builder>; 9] = [
+const FLAGS: [Flag<Builder>; 10] = [
     Flag {
         name: "listen",
         takes: Takes::Many("ADDR"),
@@ -43,6 +44,13 @@ const FLAGS: [Flag<Builder>; 9] = [
         variable: "TELEFILE_MAX_MEMORY",
         help: "bytes of all files (half of the machine's, or of the cgroup's)",
         set: |b, text| change(b, size(text), Builder::max_memory),
+    },
+    Flag {
+        name: "root",
+        takes: Takes::One("DIR"),
+        variable: "TELEFILE_ROOT",
+        help: "the folder of TextFiles (./files), made by the first write to one",
+        set: |b, text| change(b, folder(text), Builder::root),
     },
     Flag {
         name: "idle-timeout",
@@ -80,6 +88,10 @@ const FLAGS: [Flag<Builder>; 9] = [
         set: |b, _| change(b, Ok::<_, String>(true), Builder::dedicated),
     },
 ];
+
+fn folder(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() { Err("is empty".to_string()) } else { Ok(text.into()) }
+}
 
 fn change<V, E: ToString>(
     builder: &mut Builder,

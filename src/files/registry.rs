@@ -1,16 +1,20 @@
 //! The types that a table knows, by their names.
 
 use super::file::{File, FileType};
-use super::kinds;
+use super::kinds::{self, Root};
 use crate::name::Name;
 use crate::refusal::Refusal;
 use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The type of a file that `write`, `cas` or `open NAME MemoryFile` makes.
 pub const MEMORY_FILE: &str = "MemoryFile";
 
 /// The type of a file that `open NAME` makes.
 pub(super) const DEFAULT: &str = "File";
+
+const TEXT_FILE: &str = "TextFile";
 
 /// How files of a type are made.
 pub(super) type Create = dyn Fn(&Name) -> Result<Box<dyn File>, Refusal> + Send + Sync;
@@ -19,26 +23,39 @@ pub(super) type Create = dyn Fn(&Name) -> Result<Box<dyn File>, Refusal> + Send 
 pub struct Registry(Vec<(&'static str, Box<Create>)>);
 
 impl Registry {
-    /// The built-in types and `types`.
+    /// Adds `TextFile`, whose files are in the folder `root`. One of more than `max_bytes` is not
+    /// read.
+    ///
+    /// # Errors
+    /// As [`with`](Registry::with).
+    pub fn with_text_files(self, root: PathBuf, max_bytes: u64) -> Result<Self, String> {
+        let root = Arc::new(Root::new(root, max_bytes));
+        self.add(TEXT_FILE, Box::new(move |name| Ok(Box::new(root.file(name)?))))
+    }
+
+    /// Adds types.
     ///
     /// # Errors
     /// A name that two types have, or that cannot stand in a line; in words.
-    pub fn new(types: &[FileType]) -> Result<Self, String> {
-        let mut registry = Registry(Vec::new());
-        for file_type in kinds::BUILT_IN.iter().chain(types) {
-            let name = file_type.name;
+    pub fn with(self, types: &[FileType]) -> Result<Self, String> {
+        types.iter().try_fold(self, |registry, file_type| {
             if !file_type.has_valid_name() {
+                let name = file_type.name;
                 return Err(format!("the file type {name:?} has no name that fits into a line"));
             }
-            if registry.names().any(|known| known == name) {
-                return Err(format!("two file types are called {name}"));
-            }
-            registry.0.push((name, Box::new(file_type.create)));
-        }
-        Ok(registry)
+            registry.add(file_type.name, Box::new(file_type.create))
+        })
     }
 
-    /// The names, built-in ones first.
+    fn add(mut self, name: &'static str, create: Box<Create>) -> Result<Self, String> {
+        if self.names().any(|known| known == name) {
+            return Err(format!("two file types are called {name}"));
+        }
+        self.0.push((name, create));
+        Ok(self)
+    }
+
+    /// The names, in the order in which they were added.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         std::iter::once(MEMORY_FILE).chain(self.0.iter().map(|(name, _)| *name))
     }
@@ -54,10 +71,11 @@ impl Registry {
     }
 }
 
-/// The built-in types.
+/// The built-in types that need nothing of the server: all but `TextFile`.
 impl Default for Registry {
     fn default() -> Self {
-        Registry::new(&[]).expect("the built-in types have different names")
+        let built_in = Registry(Vec::new()).with(kinds::BUILT_IN);
+        built_in.expect("the built-in types have different names")
     }
 }
 

@@ -5,6 +5,7 @@ use crate::contents::Budget;
 use crate::files::{Clock, FileType, Registry, Table};
 use crate::net::{Address, Listener};
 use std::io::{self, ErrorKind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,9 @@ pub const DEFAULT_CONNECTIONS: usize = 4096;
 pub const DEFAULT_MAX_CONTENTS: u64 = 64 << 20;
 /// How long a client may take for a mebibyte of replies.
 pub const DEFAULT_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Where the files of type `TextFile` are.
+const DEFAULT_ROOT: &str = "./files";
 
 /// Address space for each thread, not memory: what is used is two pages while a client is idle.
 const DEFAULT_STACK_BYTES: usize = 512 << 10;
@@ -34,6 +38,7 @@ pub struct Builder {
     stack_bytes: usize,
     clock: Clock,
     types: Vec<FileType>,
+    root: PathBuf,
 }
 
 impl Default for Builder {
@@ -51,6 +56,7 @@ impl Default for Builder {
             stack_bytes: DEFAULT_STACK_BYTES,
             clock: Clock::system(),
             types: Vec::new(),
+            root: PathBuf::from(DEFAULT_ROOT),
         }
     }
 }
@@ -127,6 +133,13 @@ impl Builder {
         self
     }
 
+    /// The folder of the files of type `TextFile`, `./files` by default. It is made by the first
+    /// write to one; nothing outside of it is ever read or written.
+    pub fn root(mut self, folder: PathBuf) -> Self {
+        self.root = folder;
+        self
+    }
+
     /// The clock of expiry; a test moves one by hand.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -153,7 +166,14 @@ impl Builder {
             let why = "other machines can reach it: give --token-file, or --insecure to allow that";
             return Err(io::Error::new(ErrorKind::InvalidInput, format!("{address}: {why}")));
         }
-        let registry = Registry::new(&self.types)
+        let root = std::path::absolute(&self.root)?;
+        if root.metadata().is_ok_and(|found| !found.is_dir()) {
+            let why = format!("{}: not a folder", self.root.display());
+            return Err(io::Error::new(ErrorKind::NotADirectory, why));
+        }
+        let registry = Registry::default()
+            .with_text_files(root, self.max_contents)
+            .and_then(|registry| registry.with(&self.types))
             .map_err(|why| io::Error::new(ErrorKind::InvalidInput, why))?;
         let max_connections = system::make_room_for(self.connections);
         let listeners: Vec<_> = self.listen.iter().map(Listener::bind).collect::<Result<_, _>>()?;

@@ -31,7 +31,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("itoa", &["wire/fields.rs"]),
     ("log", ANYTHING),
     ("memchr", &["net/lines.rs"]),
-    ("rustix", &["net/listener.rs", "net/stream.rs", "server/system.rs"]),
+    ("rustix", &["net/listener.rs", "net/stream.rs", "server/system.rs", "files/kinds/text/"]),
     ("socket2", &["net/listener.rs", "net/stream.rs"]),
     ("subtle", &["server/token.rs"]),
     ("ctrlc", &["cli/"]),

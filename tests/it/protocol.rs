@@ -34,6 +34,8 @@ transcripts! {
     a_log_file_keeps_its_last_whole_lines
     a_memory_file_stays_after_its_last_close
     a_numbytes_that_is_no_number_closes
+    a_text_file_is_on_the_disk
+    a_text_file_stays_below_the_root
     a_type_file_reads_empty_and_drops_what_is_written
     a_write_or_cas_replaces_the_expiry
     a_wrong_token_is_denied_and_closes

@@ -3,10 +3,13 @@
 mod counter;
 mod log;
 mod null;
+mod text;
+
+pub(super) use text::Root;
 
 use super::file::FileType;
 
-/// Their names on the wire.
+/// Their names on the wire. `TextFile` is not among them: its files need to know where they are.
 pub(super) const BUILT_IN: &[FileType] = &[
     FileType::new::<null::NullFile>("File"),
     FileType::new::<counter::Counter>("Counter"),

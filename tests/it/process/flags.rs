@@ -48,6 +48,7 @@ fn help_names_every_flag_and_variable() {
         "connections",
         "max-contents",
         "max-memory",
+        "root",
         "idle-timeout",
         "write-timeout",
         "token-file",

@@ -32,6 +32,7 @@ pub(super) enum Target {
 pub(super) struct Running {
     tcp: SocketAddr,
     unix: PathBuf,
+    root: PathBuf,
     clock: Clock,
     handle: Handle,
     /// Hung up when the server has ended.
@@ -41,9 +42,11 @@ pub(super) struct Running {
 impl Target {
     pub(super) fn fresh(settings: &Settings) -> Self {
         let (clock, unix) = (Clock::manual(), temporary("sock"));
+        let root = temporary("files");
         let mut builder = Server::builder()
             .listen("127.0.0.1:0".parse().unwrap())
             .listen(Address::Unix(unix.clone()))
+            .root(root.clone())
             .clock(clock.clone());
         if let Some(max) = settings.max_contents {
             builder = builder.max_contents(max);
@@ -68,7 +71,7 @@ impl Target {
             let _runs = runs;
             server.run().unwrap();
         });
-        Target::Fresh(Running { tcp, unix, clock, handle, ended })
+        Target::Fresh(Running { tcp, unix, root, clock, handle, ended })
     }
 
     pub(super) fn elsewhere(address: &str) -> Result<Self, String> {
@@ -122,6 +125,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.handle.stop();
         let ended = self.ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Disconnected);
+        let _ = std::fs::remove_dir_all(&self.root);
         assert!(ended || thread::panicking(), "the server does not end");
     }
 }

@@ -1,0 +1,193 @@
+//! `TextFile`: a file on the disk, below the server's root, shared with every program of the
+//! machine. Names and versions in, system calls out: where files are and who may leave the root is
+//! `folder`'s business, how a write is whole or nothing is `temporary`'s.
+
+mod folder;
+mod temporary;
+#[cfg(test)]
+mod tests;
+
+use crate::contents::Contents;
+use crate::files::file::File;
+use crate::name::Name;
+use crate::refusal::{Limit, Refusal};
+use folder::{Folder, Stamp};
+use rustix::io::{Errno, Result as Asked};
+use std::collections::HashSet;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The folder that all text files of a server are in.
+#[derive(Debug)]
+pub(in crate::files) struct Root {
+    /// Made by the first write. The way to it may have symlinks: the operator chose it.
+    path: PathBuf,
+    /// A file that is larger is not read.
+    max_bytes: u64,
+    /// The folders that a killed server's temporary files have been removed from.
+    tidied: Mutex<HashSet<folder::Id>>,
+}
+
+/// A file below the root. Its bytes are the disk's alone, nothing of them is kept here.
+pub(in crate::files) struct TextFile {
+    root: Arc<Root>,
+    name: Name,
+    /// What the disk showed when it was last looked at or written; `None`: no file.
+    seen: Result<Option<Stamp>, Refusal>,
+}
+
+impl Root {
+    pub(in crate::files) fn new(path: PathBuf, max_bytes: u64) -> Self {
+        Root { path, max_bytes, tidied: Mutex::default() }
+    }
+
+    /// The file of this name, whether it is on the disk or not.
+    ///
+    /// # Errors
+    /// [`Refusal::Denied`] if the name leads out of the root, or to something else than a file.
+    pub(in crate::files) fn file(self: &Arc<Self>, name: &Name) -> Result<TextFile, Refusal> {
+        if !stays_inside(name.as_str()) {
+            return Err(Refusal::Denied);
+        }
+        let mut file = TextFile { root: self.clone(), name: name.clone(), seen: Ok(None) };
+        file.seen = file.look();
+        file.seen.clone()?;
+        Ok(file)
+    }
+
+    /// The folder of a path, and the path's last part; `None` where a folder is missing.
+    fn find<'a>(&self, path: &'a str) -> Asked<Option<(Folder, &'a str)>> {
+        let (mut folders, name) = split(path);
+        let root = Folder::root(&self.path);
+        match root.and_then(|root| folders.try_fold(root, |at, name| at.enter(name))) {
+            Ok(folder) => Ok(Some((folder, name))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The same, with every folder that is missing made.
+    fn make<'a>(&self, path: &'a str) -> Asked<(Folder, &'a str)> {
+        let (mut folders, name) = split(path);
+        let root = Folder::make_root(&self.path)?;
+        let folder = folders.try_fold(root, |at, name| at.make(name))?;
+        let mut tidied = self.tidied.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = tidied.insert(folder.id()?);
+        drop(tidied);
+        if first {
+            temporary::remove_dead(&folder);
+        }
+        Ok((folder, name))
+    }
+}
+
+/// Whether each part of a path is a name below the one before, and none a temporary file's.
+fn stays_inside(path: &str) -> bool {
+    path.split('/').all(|part| {
+        !part.is_empty() && part != "." && part != ".." && !part.starts_with(temporary::PREFIX)
+    })
+}
+
+/// The folders of a path, and its last part.
+fn split(path: &str) -> (impl Iterator<Item = &str>, &str) {
+    let (folders, name) = path.rsplit_once('/').map_or((None, path), |(f, n)| (Some(f), n));
+    (folders.into_iter().flat_map(|folders| folders.split('/')), name)
+}
+
+impl TextFile {
+    fn look(&self) -> Result<Option<Stamp>, Refusal> {
+        let look = || match self.root.find(self.name.as_str())? {
+            Some((folder, name)) => folder.look(name),
+            None => Ok(None),
+        };
+        look().map_err(|e| self.refusal(e))
+    }
+
+    /// What a client is told. The log tells what the disk said.
+    fn refusal(&self, e: Errno) -> Refusal {
+        match e {
+            // Not for us, or no file: what is not a regular file, a symlink, a name that is too
+            // long or has characters that the file system does not take.
+            Errno::ACCESS
+            | Errno::PERM
+            | Errno::ROFS
+            | Errno::NXIO
+            | Errno::NODEV
+            | Errno::LOOP
+            | Errno::MLINK
+            | Errno::NOTDIR
+            | Errno::ISDIR
+            | Errno::NAMETOOLONG
+            | Errno::INVAL
+            | Errno::ILSEQ => {
+                log::debug!("{:?}: {e}", self.name);
+                Refusal::Denied
+            }
+            e => {
+                log::error!("{:?}: {e}", self.name);
+                Refusal::Internal
+            }
+        }
+    }
+}
+
+impl File for TextFile {
+    /// Only [`Root::file`] knows where the files are.
+    fn create(_name: &Name) -> Result<Self, Refusal> {
+        Err(Refusal::Internal)
+    }
+
+    /// The bytes on the disk; none if there is no file.
+    ///
+    /// # Errors
+    /// [`Limit::Contents`] for a file that is larger than a write could be.
+    fn read(&mut self) -> Result<Contents, Refusal> {
+        let open = || match self.root.find(self.name.as_str())? {
+            Some((folder, name)) => folder.open(name),
+            None => Ok(None),
+        };
+        let Some((file, stamp)) = open().map_err(|e| self.refusal(e))? else {
+            return Ok(Contents::from(Vec::new()));
+        };
+        let (max, over) =
+            (self.root.max_bytes, Refusal::Limit(Limit::Contents, self.root.max_bytes));
+        if stamp.size() > max {
+            return Err(over);
+        }
+        // The size may lie, and the file may grow: memory is taken as bytes come, and one more
+        // than may be tells that there are too many.
+        let mut bytes = Vec::with_capacity(stamp.size().min(FIRST_BYTES) as usize + 1);
+        let read = file.take(max.saturating_add(1)).read_to_end(&mut bytes);
+        read.map_err(|e| self.refusal(Errno::from_io_error(&e).unwrap_or(Errno::IO)))?;
+        // What was seen stays: if these bytes are newer than the version that they are told with,
+        // the next command has to notice, and a cas of that version to fail.
+        if bytes.len() as u64 > max { Err(over) } else { Ok(bytes.into()) }
+    }
+
+    /// Replaces the bytes on the disk, all or nothing; makes folders and file where none are.
+    fn write(&mut self, contents: Contents) -> Result<(), Refusal> {
+        let replace = || {
+            let (folder, name) = self.root.make(self.name.as_str())?;
+            temporary::replace(&folder, name, &contents)
+        };
+        self.seen = Ok(Some(replace().map_err(|e| self.refusal(e))?));
+        Ok(())
+    }
+
+    /// By inode, size and times. A disk that does not say counts as changed: without a look there
+    /// is no promise that a cas could keep.
+    fn refresh(&mut self) -> bool {
+        let now = self.look();
+        let changed = now != self.seen || now == Err(Refusal::Internal);
+        self.seen = now;
+        changed
+    }
+
+    fn numbytes(&self) -> u64 {
+        self.seen.as_ref().ok().and_then(|seen| *seen).map_or(0, Stamp::size)
+    }
+}
+
+/// How much memory a size alone is worth, before bytes have come.
+const FIRST_BYTES: u64 = 1 << 20;

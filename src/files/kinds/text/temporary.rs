@@ -1,0 +1,113 @@
+//! A write that is whole or nothing: into a new file beside the old one, which then takes its
+//! name. Who reads meanwhile has the old bytes or the new ones, and so has the disk after a crash.
+
+use super::folder::{Folder, Stamp};
+use rustix::fs::{self, Access, AtFlags, FlockOperation, Gid, Mode, OFlags, Stat, Uid};
+use rustix::io::{Errno, Result};
+use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
+use std::io::Write;
+
+/// How the names of temporary files begin. No text file is called so.
+pub(super) const PREFIX: &str = ".telefile-";
+
+/// A file that is being written. It is locked, so that others see that somebody is at it, and
+/// removed when dropped.
+struct Temporary<'a> {
+    folder: &'a Folder,
+    /// Empty when it has become somebody else's.
+    name: String,
+    file: File,
+}
+
+/// Gives the file these bytes, and makes it if it is not there. Returns what it then looks like.
+///
+/// # Errors
+/// [`Errno::ACCESS`] for what is not a regular file, or one that we may not write. After any error
+/// the old bytes are there, unless the disk failed to confirm the new ones at the very end.
+pub(super) fn replace(folder: &Folder, name: &str, bytes: &[u8]) -> Result<Stamp> {
+    let old = folder.stat(name)?;
+    if old.is_some() {
+        // A rename would not ask.
+        fs::accessat(folder, name, Access::WRITE_OK, AtFlags::EACCESS)?;
+    }
+    // Until it has the rights of the old file, nobody else may look into it.
+    let mode = if old.is_some() { 0o600 } else { 0o666 };
+    let mut temporary = Temporary::new(folder, mode)?;
+    temporary.file.write_all(bytes).map_err(errno)?;
+    if let Some(old) = old {
+        temporary.take_rights(&old)?;
+    }
+    temporary.file.sync_all().map_err(errno)?;
+    let written = Stamp::new(&fs::fstat(&temporary.file)?);
+    fs::renameat(folder, &temporary.name, folder, name)?;
+    temporary.name.clear();
+    folder.sync()?;
+    // Whatever has got this name in the meantime, this is what was written.
+    let renamed = Stamp::new(&fs::fstat(&temporary.file)?);
+    Ok(if renamed.has_bytes_of(written) { renamed } else { written })
+}
+
+impl<'a> Temporary<'a> {
+    fn new(folder: &'a Folder, mode: u32) -> Result<Self> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+        let mode = Mode::from_raw_mode(mode as _);
+        loop {
+            let name = format!("{PREFIX}{:016x}", RandomState::new().hash_one(()));
+            let file = match fs::openat(folder, &name, flags | OFlags::CLOEXEC, mode) {
+                Err(Errno::EXIST) => continue,
+                file => File::from(file?),
+            };
+            // Before it was locked it may have been taken for a dead one, and removed.
+            let locked = fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
+            if locked == Err(Errno::WOULDBLOCK) || fs::fstat(&file)?.st_nlink == 0 {
+                continue;
+            }
+            return Ok(Temporary { folder, name, file });
+        }
+    }
+
+    /// Takes owner, group and permission bits of the file that it will replace, as far as the
+    /// system allows. Never set-user-ID and the like: the bytes are somebody else's now.
+    fn take_rights(&self, old: &Stat) -> Result<()> {
+        let mut mode = old.st_mode & 0o777;
+        let own = fs::fstat(&self.file)?;
+        if own.st_gid != old.st_gid
+            && fs::fchown(&self.file, None, Some(Gid::from_raw(old.st_gid))).is_err()
+        {
+            // What the old group was allowed is no business of ours.
+            mode = mode & 0o707 | (mode & 0o007) << 3;
+        }
+        if own.st_uid != old.st_uid {
+            let _ = fs::fchown(&self.file, Some(Uid::from_raw(old.st_uid)), None);
+        }
+        fs::fchmod(&self.file, Mode::from_raw_mode(mode))
+    }
+}
+
+impl Drop for Temporary<'_> {
+    fn drop(&mut self) {
+        if !self.name.is_empty() {
+            let _ = fs::unlinkat(self.folder, &self.name, AtFlags::empty());
+        }
+    }
+}
+
+/// Removes the temporary files that nobody is writing: a server that was killed left them.
+pub(super) fn remove_dead(folder: &Folder) {
+    let Ok(entries) = fs::Dir::read_from(folder) else { return };
+    for entry in entries.flatten() {
+        let Ok(name) = entry.file_name().to_str() else { continue };
+        if !name.starts_with(PREFIX) {
+            continue;
+        }
+        let Ok(Some((file, _))) = folder.open(name) else { continue };
+        if fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            let _ = fs::unlinkat(folder, name, AtFlags::empty());
+        }
+    }
+}
+
+fn errno(e: std::io::Error) -> Errno {
+    Errno::from_io_error(&e).unwrap_or(Errno::IO)
+}

@@ -1,0 +1,375 @@
+//! Whatever lies on the disk, and whoever changes it meanwhile.
+
+use super::*;
+use crate::name::NameRef;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+const MAX_BYTES: u64 = 1 << 20;
+
+/// A folder with a root in it, `files`, and something outside of that, `secret`.
+struct Disk(PathBuf);
+
+impl Disk {
+    fn new() -> Self {
+        static LAST: AtomicU32 = AtomicU32::new(0);
+        let name = format!("telefile-text-{}-{}", std::process::id(), LAST.fetch_add(1, Relaxed));
+        let path = std::env::temp_dir().join(name);
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(path.join("outside")).unwrap();
+        fs::write(path.join("outside/secret"), "secret").unwrap();
+        Disk(path)
+    }
+
+    /// With the root made.
+    fn with_root() -> Self {
+        let disk = Disk::new();
+        fs::create_dir(disk.path("files")).unwrap();
+        disk
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.0.join(path)
+    }
+
+    fn open(&self, name: &str) -> Result<TextFile, Refusal> {
+        let root = Arc::new(Root::new(self.path("files"), MAX_BYTES));
+        root.file(&NameRef::new(name).unwrap().to_name())
+    }
+
+    fn file(&self, name: &str) -> TextFile {
+        self.open(name).unwrap()
+    }
+
+    /// What is in the folder, sorted.
+    fn list(&self, folder: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path(folder)).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[track_caller]
+    fn outside_is_untouched(&self) {
+        assert_eq!(self.list("outside"), ["secret"]);
+        assert_eq!(fs::read(self.path("outside/secret")).unwrap(), b"secret");
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn read(file: &mut TextFile) -> Result<String, Refusal> {
+    file.read().map(|contents| String::from_utf8(contents.to_vec()).unwrap())
+}
+
+fn write(file: &mut TextFile, text: &str) -> Result<(), Refusal> {
+    file.write(text.into())
+}
+
+/// Past the capture of the test harness: nobody shall think that it was tested.
+fn skipped(what: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED, {what}");
+}
+
+fn is_superuser() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+#[test]
+fn names_cannot_leave_the_root() {
+    let disk = Disk::with_root();
+    for name in [
+        "..",
+        ".",
+        "../outside/secret",
+        "a/../../outside/secret",
+        "/etc/passwd",
+        "/",
+        "//",
+        "a//b",
+        "a/",
+        "a/./b",
+        "./a",
+        "a/..",
+        ".telefile-",
+        ".telefile-0",
+        "a/.telefile-x/b",
+    ] {
+        assert_eq!(disk.open(name).err(), Some(Refusal::Denied), "{name}");
+    }
+    for name in ["...", "..a", ".a", "a..", "*", "@x", ".telefile", "größe/日本"] {
+        let mut file = disk.file(name);
+        assert_eq!(write(&mut file, name), Ok(()), "{name}");
+        assert_eq!(fs::read_to_string(disk.path("files").join(name)).unwrap(), name);
+    }
+    disk.outside_is_untouched();
+}
+
+#[test]
+fn a_name_that_the_disk_does_not_take_is_denied() {
+    let disk = Disk::with_root();
+    assert_eq!(disk.open(&"x".repeat(300)).err(), Some(Refusal::Denied));
+    assert!(disk.open(&"x".repeat(255)).is_ok());
+    fs::write(disk.path("files/plain"), "").unwrap();
+    assert_eq!(disk.open("plain/below").err(), Some(Refusal::Denied));
+}
+
+#[test]
+fn opening_and_reading_make_nothing() {
+    let disk = Disk::new();
+    let mut file = disk.file("a/b/c");
+    assert_eq!(read(&mut file), Ok(String::new()));
+    assert!(!file.refresh());
+    assert_eq!(disk.list(""), ["outside"]);
+}
+
+#[test]
+fn the_first_write_makes_folders_and_file() {
+    let disk = Disk::new();
+    let mut file = disk.file("a/b/c");
+    assert_eq!(write(&mut file, "text"), Ok(()));
+    assert!(!file.refresh(), "that was us");
+    assert_eq!((read(&mut file), file.numbytes()), (Ok("text".into()), 4));
+    assert_eq!(fs::read(disk.path("files/a/b/c")).unwrap(), b"text");
+    assert_eq!(disk.list("files/a/b"), ["c"]);
+    drop(file);
+    let mut again = disk.file("a/b/c");
+    assert_eq!((again.numbytes(), read(&mut again)), (4, Ok("text".into())));
+}
+
+#[test]
+fn a_write_keeps_owner_and_permission_bits() {
+    let disk = Disk::with_root();
+    let path = disk.path("files/f");
+    fs::write(&path, "old").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o4751)).unwrap();
+    let chown = || std::os::unix::fs::chown(&path, Some(12_345), Some(54_321)).is_ok();
+    let owned = is_superuser() && chown();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o4751)).unwrap();
+    assert_eq!(write(&mut disk.file("f"), "new"), Ok(()));
+    let now = fs::metadata(&path).unwrap();
+    assert_eq!(now.mode() & 0o7777, 0o751, "all but set-user-ID");
+    match owned {
+        true => assert_eq!((now.uid(), now.gid()), (12_345, 54_321)),
+        false => skipped("needs root: a write keeps the owner"),
+    }
+}
+
+#[test]
+fn a_change_by_another_program_is_seen_once() {
+    let disk = Disk::with_root();
+    let mut file = disk.file("f");
+    fs::write(disk.path("files/f"), "one").unwrap();
+    assert_eq!((file.refresh(), file.refresh(), file.numbytes()), (true, false, 3));
+    fs::write(disk.path("files/f"), "longer").unwrap();
+    assert_eq!((file.refresh(), file.refresh()), (true, false));
+    fs::write(disk.path("files/new"), "longer").unwrap();
+    fs::rename(disk.path("files/new"), disk.path("files/f")).unwrap();
+    assert_eq!((file.refresh(), file.refresh()), (true, false));
+    fs::remove_file(disk.path("files/f")).unwrap();
+    assert_eq!((file.refresh(), file.refresh(), file.numbytes()), (true, false, 0));
+    symlink(disk.path("outside/secret"), disk.path("files/f")).unwrap();
+    assert_eq!((file.refresh(), file.refresh(), file.numbytes()), (true, false, 0));
+}
+
+#[test]
+fn what_a_read_finds_newer_than_its_version_is_a_change_for_the_next_command() {
+    let disk = Disk::with_root();
+    let mut file = disk.file("f");
+    write(&mut file, "old").unwrap();
+    assert!(!file.refresh());
+    fs::write(disk.path("files/f"), "between").unwrap();
+    assert_eq!(read(&mut file), Ok("between".into()));
+    assert!(file.refresh());
+}
+
+#[test]
+fn symlinks_are_denied_wherever_they_stand() {
+    let disk = Disk::with_root();
+    symlink(disk.path("outside"), disk.path("files/folder")).unwrap();
+    symlink(disk.path("outside/secret"), disk.path("files/file")).unwrap();
+    symlink("../outside/new", disk.path("files/dangling")).unwrap();
+    fs::write(disk.path("files/inside"), "").unwrap();
+    symlink("inside", disk.path("files/to_inside")).unwrap();
+    for name in ["folder", "folder/secret", "folder/new/x", "file", "dangling", "to_inside"] {
+        assert_eq!(disk.open(name).err(), Some(Refusal::Denied), "{name}");
+    }
+    // Those that come when the file is open already.
+    for (name, target) in
+        [("late", "outside/secret"), ("later", "outside"), ("last", "outside/new")]
+    {
+        let mut file = disk.file(name);
+        symlink(disk.path(target), disk.path("files").join(name)).unwrap();
+        assert_eq!(read(&mut file), Err(Refusal::Denied), "{name}");
+        assert_eq!(write(&mut file, "evil"), Err(Refusal::Denied), "{name}");
+    }
+    let mut file = disk.file("away/secret");
+    symlink(disk.path("outside"), disk.path("files/away")).unwrap();
+    assert_eq!(read(&mut file), Err(Refusal::Denied));
+    assert_eq!(write(&mut file, "evil"), Err(Refusal::Denied));
+    disk.outside_is_untouched();
+}
+
+#[test]
+fn only_regular_files_are_opened_and_none_is_waited_for() {
+    let disk = Disk::with_root();
+    fs::create_dir(disk.path("files/folder")).unwrap();
+    let _socket = UnixListener::bind(disk.path("files/socket")).unwrap();
+    let make = |program: &str, args: &[&str]| {
+        let status = Command::new(program).args(args).current_dir(disk.path("files")).status();
+        status.is_ok_and(|status| status.success())
+    };
+    let mut names = vec!["folder", "socket"];
+    for (name, made) in
+        [("fifo", make("mkfifo", &["fifo"])), ("zero", make("mknod", &["zero", "c", "1", "5"]))]
+    {
+        match made {
+            true => names.push(name),
+            false => skipped(&format!("cannot be made here: {name}")),
+        }
+    }
+    for name in names {
+        assert_eq!(disk.open(name).err(), Some(Refusal::Denied), "{name}");
+        let mut file = disk.file("f");
+        fs::rename(disk.path("files").join(name), disk.path("files/f")).unwrap();
+        assert_eq!(read(&mut file), Err(Refusal::Denied), "{name}");
+        assert_eq!(write(&mut file, "x"), Err(Refusal::Denied), "{name}");
+        fs::rename(disk.path("files/f"), disk.path("files").join(name)).unwrap();
+    }
+    let left = disk.list("files").into_iter().filter(|name| name.starts_with(temporary::PREFIX));
+    assert_eq!(left.count(), 0);
+}
+
+#[test]
+fn what_permissions_forbid_is_denied() {
+    if is_superuser() {
+        return skipped("root may do everything: what_permissions_forbid_is_denied");
+    }
+    let disk = Disk::with_root();
+    let forbid = |path: &str, mode| {
+        fs::set_permissions(disk.path(path), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    fs::write(disk.path("files/f"), "old").unwrap();
+    let mut file = disk.file("f");
+    forbid("files/f", 0o444);
+    assert_eq!(write(&mut file, "new"), Err(Refusal::Denied));
+    forbid("files/f", 0o222);
+    assert_eq!(read(&mut file), Err(Refusal::Denied));
+    forbid("files/f", 0o644);
+    forbid("files", 0o555);
+    assert_eq!(write(&mut file, "new"), Err(Refusal::Denied));
+    assert_eq!(write(&mut disk.file("a/b"), "new"), Err(Refusal::Denied));
+    forbid("files", 0o755);
+    assert_eq!(read(&mut file), Ok("old".into()));
+}
+
+#[test]
+fn more_than_a_file_may_have_is_not_read() {
+    let disk = Disk::with_root();
+    let mut file = disk.file("f");
+    let sparse =
+        OpenOptions::new().create_new(true).write(true).open(disk.path("files/f")).unwrap();
+    let over = Err(Refusal::Limit(Limit::Contents, MAX_BYTES));
+    for (bytes, fits) in [(MAX_BYTES, true), (MAX_BYTES + 1, false), (1 << 40, false)] {
+        sparse.set_len(bytes).unwrap();
+        let length = file.read().map(|contents| contents.len() as u64);
+        assert_eq!(length, if fits { Ok(bytes) } else { over.clone() });
+    }
+}
+
+#[test]
+fn what_a_killed_server_left_is_removed_and_nothing_else() {
+    let disk = Disk::with_root();
+    fs::create_dir(disk.path("files/.telefile-folder")).unwrap();
+    fs::write(disk.path("files/.telefile-dead"), "half").unwrap();
+    symlink(disk.path("outside/secret"), disk.path("files/.telefile-link")).unwrap();
+    let alive = fs::File::create(disk.path("files/.telefile-alive")).unwrap();
+    alive.lock().unwrap();
+    let mut file = disk.file("f");
+    assert!(disk.list("files").contains(&".telefile-dead".to_string()), "until it writes");
+    write(&mut file, "x").unwrap();
+    assert_eq!(disk.list("files"), [".telefile-alive", ".telefile-folder", ".telefile-link", "f"]);
+    disk.outside_is_untouched();
+}
+
+/// Somebody replaces folder and file by symlinks and back, while we read and write.
+#[test]
+fn a_symlink_swapped_in_meanwhile_leads_nowhere() {
+    let disk = Disk::with_root();
+    let (folder, away) = (disk.path("files/d"), disk.path("files/away"));
+    fs::create_dir(&folder).unwrap();
+    let mut file = disk.file("d/secret");
+    write(&mut file, "inside").unwrap();
+    let done = AtomicBool::new(false);
+    let [mut inside, mut denied, mut written] = [0; 3];
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // While the folder is away, outside/secret is what its path leads to.
+            while !done.load(Relaxed) {
+                fs::rename(&folder, &away).unwrap();
+                let linked = symlink(disk.path("outside"), &folder).is_ok();
+                std::thread::yield_now();
+                match linked {
+                    true => fs::remove_file(&folder).unwrap(),
+                    false => fs::remove_dir_all(&folder).unwrap(), // made by a write, just now
+                }
+                if fs::rename(&away, &folder).is_err() {
+                    fs::remove_dir_all(&folder).unwrap();
+                    fs::rename(&away, &folder).unwrap();
+                }
+                swap_file(&folder.join("secret"), &disk.path("outside/secret"));
+            }
+        });
+        let _done = Done(&done);
+        let end = Instant::now() + Duration::from_millis(1500);
+        while Instant::now() < end || inside == 0 || denied == 0 || written == 0 {
+            assert!(Instant::now() < end + Duration::from_secs(30), "{inside} {denied} {written}");
+            match read(&mut file).as_deref() {
+                Ok("inside") => inside += 1,
+                Ok("") => {} // neither folder nor link at that moment
+                Err(Refusal::Denied) => denied += 1,
+                other => panic!("{other:?}"),
+            }
+            match write(&mut file, "inside") {
+                Ok(()) => written += 1,
+                Err(Refusal::Denied) => denied += 1,
+                Err(Refusal::Internal) => {} // the folder went away between two steps
+                other => panic!("{other:?}"),
+            }
+        }
+    });
+    disk.outside_is_untouched();
+}
+
+/// Set when dropped, also by a panic.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+/// For a moment the path is a symlink.
+fn swap_file(path: &Path, target: &Path) {
+    let saved = path.with_extension("saved");
+    if fs::rename(path, &saved).is_ok() {
+        let linked = symlink(target, path).is_ok();
+        std::thread::yield_now();
+        if linked && fs::symlink_metadata(path).is_ok_and(|now| now.is_symlink()) {
+            let _ = fs::remove_file(path);
+        }
+        let _ = fs::rename(&saved, path);
+    }
+}
