@@ -1,8 +1,5 @@
 //! Named files that many clients share over a line of text.
 //!
-//! `telefile` is a server, and this library is what it is made of: a blocking listener, a thread
-//! for each connection, a buffer that finds lines, and a table of versioned files.
-//!
 //! ```text
 //! write foo 6
 //! abcdef
@@ -11,6 +8,78 @@
 //! ghijklm
 //! OK 2
 //! ```
+//!
+//! The program `telefile` serves such files, and this library is what it is made of. With it you
+//! give files a meaning of your own, embed the server, or speak to one.
+//!
+//! # A story: a board that forgets who is gone
+//!
+//! Players show their scores to each other. A player who leaves, however that happens, shall be
+//! gone from the board: no time-outs, no tidying up by hand. So the score is a file of code. Its
+//! name is the player's; what it knows of the others is in a map that all of them share.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use std::sync::Mutex;
+//! use telefile::{Client, Contents, File, Name, Refusal, Server, file_types};
+//!
+//! static BOARD: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+//!
+//! struct Score(String);
+//!
+//! impl File for Score {
+//!     // The first open of a name makes its file...
+//!     fn create(name: &Name) -> Result<Self, Refusal> {
+//!         Ok(Score(name.as_str().to_string()))
+//!     }
+//!     fn write(&mut self, contents: Contents) -> Result<(), Refusal> {
+//!         let score = str::from_utf8(&contents).map_err(|_| Refusal::Denied)?;
+//!         BOARD.lock().unwrap().insert(self.0.clone(), score.to_string());
+//!         Ok(())
+//!     }
+//!     fn read(&mut self) -> Result<Contents, Refusal> {
+//!         Ok(format!("{:?}", BOARD.lock().unwrap()).into())
+//!     }
+//! }
+//!
+//! // ...and the last close, or the last lost connection, drops it.
+//! impl Drop for Score {
+//!     fn drop(&mut self) {
+//!         BOARD.lock().unwrap().remove(&self.0);
+//!     }
+//! }
+//!
+//! // A program of its own would say no more than `telefile::serve(file_types![Score])`. Here the
+//! // server is a value: on a port that the system chooses, on a thread, stopped in the end.
+//! let server =
+//!     Server::builder().types(file_types![Score]).listen("127.0.0.1:0".parse()?).bind()?;
+//! let address = server.addresses()[0].to_string();
+//! let handle = server.handle();
+//! let running = std::thread::spawn(|| server.run());
+//!
+//! let ann = Client::connect(&address)?;
+//! let anns = ann.open("ann", Some("Score"))?;
+//! anns.write("7")?;
+//!
+//! let bob = Client::connect(&address)?;
+//! let bobs = bob.open("bob", Some("Score"))?;
+//! bobs.write("5")?;
+//! assert_eq!(&*anns.read()?.contents, br#"{"ann": "7", "bob": "5"}"#);
+//!
+//! // Bob is gone: his connection ends, what he had open is closed, his file is no more.
+//! drop((bobs, bob));
+//! while ann.stat("bob").is_ok() {}
+//! # while anns.read()?.contents.len() > 12 {}
+//! assert_eq!(&*anns.read()?.contents, br#"{"ann": "7"}"#);
+//!
+//! drop((anns, ann));
+//! handle.stop();
+//! running.join().unwrap()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Where to read on: [`File`] tells what a type may do, [`Server`] what can be set, [`Client`] how
+//! to ask, and `tutorial/protocol.md` in the repository what goes over the wire.
 //!
 //! # The path of one request
 //!
@@ -22,15 +91,17 @@
 //! # Invariants
 //!
 //! 1. `net`, `wire` and `files` import the common words (`name`, `exptime`, `contents`,
-//!    `refusal`) and never each other or `server`. A test reads the imports.
+//!    `refusal`) and never each other or `server`; `client` imports `net` and `wire`. A test reads
+//!    the imports.
 //! 2. Each dependency is imported in few places: socket2 and rustix where the system is asked,
 //!    memchr in the line buffer, itoa in the fields, subtle in the token, crossbeam-channel in pool
 //!    and stop, ctrlc, env_logger, lexopt and hdrhistogram in `cli`. `log` anywhere.
 //! 3. `wire` cannot block: slices in, values out, and back into a buffer.
 //! 4. No length that a peer chose allocates before it has met a limit.
-//! 5. No lock is held across I/O.
+//! 5. No lock is held across I/O or a call of a type's code, except a file's own lock around its
+//!    own operation. The order is one file's lock, then the table's; never two files'.
 //! 6. No read may block while a reply is unsent. Half a line counts as nothing.
-//! 7. A panic in one session is its own; every other client notices nothing.
+//! 7. A panic in a session or in a type's code is caught; every other client notices nothing.
 //! 8. The accept loop never ends on an error: it logs, backs off and goes on.
 
 #[cfg(not(unix))]
@@ -62,3 +133,8 @@ pub use server::{
     Builder, DEFAULT_CONNECTIONS, DEFAULT_MAX_CONTENTS, DEFAULT_WRITE_TIMEOUT, Handle, Server,
     Token, default_max_memory,
 };
+
+/// The code that README shows, compiled.
+#[cfg(all(doctest, feature = "cli"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
