@@ -5,6 +5,7 @@ mod code;
 mod documents;
 mod examples;
 mod house;
+mod kinds;
 mod process;
 mod protocol;
 mod server;

@@ -9,6 +9,7 @@ mod listening;
 mod logs;
 mod open_files;
 mod signals;
+mod text_files;
 mod unread_log;
 mod verbs;
 
