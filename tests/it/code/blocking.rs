@@ -274,3 +274,25 @@ fn a_client_that_vanishes_in_the_middle_of_an_operation_is_closed_behind_it() {
         nothing_is_open(&mut server.client());
     }
 }
+
+#[test]
+fn who_waits_for_a_file_by_a_name_that_is_deleted_does_not_get_that_file() {
+    for (request, reply) in [("read {}", "ERR_FILE_NOT_FOUND"), ("write {} 3\r\nabc", "OK 3")] {
+        let (server, p) = (start(), Strings::new());
+        let (mut a, mut b) = (server.client(), server.client());
+        a.ask(&p.open());
+        let hold = p.hold(Op::Read);
+        a.send("read @0\r\n");
+        hold.begun();
+        let waiting = Waiting::with(&server, &[request.replace("{}", p.name())]);
+        assert_eq!(b.ask(&p.to("delete")), "OK");
+        drop(hold);
+        assert_eq!(a.line(), "CONTENTS 1 0 0");
+        a.contents(0);
+        assert_eq!(waiting.lines(), [reply]);
+        assert_eq!(a.ask("stat @0"), "STAT 1 0 0 Puppet 1");
+        if request.starts_with("write") {
+            assert_eq!(a.ask(&p.to("stat")), "STAT 3 3 0 MemoryFile 0");
+        }
+    }
+}

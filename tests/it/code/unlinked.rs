@@ -31,25 +31,6 @@ fn who_has_it_open_keeps_it_and_a_new_one_takes_the_name() {
 }
 
 #[test]
-fn a_write_by_name_that_waits_while_the_file_is_deleted_makes_a_new_file() {
-    let (server, p) = (start(), Strings::new());
-    let (mut a, mut b, mut c) = (server.client(), server.client(), server.client());
-    a.ask(&p.open());
-    let hold = p.hold(Op::Read);
-    a.send("read @0\r\n");
-    hold.begun();
-    b.send(p.to("write") + " 3\r\nabc\r\n");
-    assert_eq!(c.ask(&p.to("delete")), "OK");
-    drop(hold);
-    assert_eq!(a.line(), "CONTENTS 1 0 0");
-    a.contents(0);
-    // It came before the delete or after it; never does it change the file that has no name.
-    assert_eq!(b.line(), "OK 3");
-    assert_eq!(a.ask("stat @0"), "STAT 1 0 0 Puppet 1");
-    assert_eq!(a.ask(&p.to("stat")), "STAT 3 3 0 MemoryFile 0");
-}
-
-#[test]
 fn a_file_deleted_while_its_type_writes_keeps_what_was_written() {
     let (server, p) = (start(), Strings::new());
     let (mut a, mut b) = (server.client(), server.client());
