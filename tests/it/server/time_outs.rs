@@ -68,14 +68,16 @@ fn an_empty_line_is_a_sign_of_life() {
 
 #[test]
 fn the_idle_time_does_not_run_while_a_reply_is_sent() {
-    let server = Running::start(Server::builder().idle_timeout(Some(IDLE)));
+    // Long enough for a busy machine to bring the contents in.
+    let idle = 10 * IDLE;
+    let server = Running::start(Server::builder().idle_timeout(Some(idle)));
     let numbytes = 32 * MIB;
     assert_eq!(server.client().write("f", &vec![b'x'; numbytes]), "OK 1");
     let mut readers = server.addresses().map(Client::connect);
     for reader in &mut readers {
         assert_eq!(reader.ask("read f"), format!("CONTENTS 1 {numbytes} 0"));
     }
-    thread::sleep(4 * IDLE);
+    thread::sleep(2 * idle);
     let taken = readers.map(|mut reader| thread::spawn(move || reader.contents(numbytes).len()));
     assert_eq!(taken.map(|reader| reader.join().unwrap()), [numbytes; 2]);
 }
