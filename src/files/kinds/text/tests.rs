@@ -6,7 +6,6 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -303,9 +302,9 @@ fn what_a_killed_server_left_is_removed_and_nothing_else() {
     disk.outside_is_untouched();
 }
 
-/// Somebody replaces folder and file by symlinks and back, while we read and write.
+/// Somebody replaces the folder by a symlink and back, while we read and write.
 #[test]
-fn a_symlink_swapped_in_meanwhile_leads_nowhere() {
+fn a_folder_that_becomes_a_symlink_meanwhile_leads_nowhere() {
     let disk = Disk::with_root();
     let (folder, away) = (disk.path("files/d"), disk.path("files/away"));
     fs::create_dir(&folder).unwrap();
@@ -328,7 +327,6 @@ fn a_symlink_swapped_in_meanwhile_leads_nowhere() {
                     fs::remove_dir_all(&folder).unwrap();
                     fs::rename(&away, &folder).unwrap();
                 }
-                swap_file(&folder.join("secret"), &disk.path("outside/secret"));
             }
         });
         let _done = Done(&done);
@@ -361,15 +359,34 @@ impl Drop for Done<'_> {
     }
 }
 
-/// For a moment the path is a symlink.
-fn swap_file(path: &Path, target: &Path) {
-    let saved = path.with_extension("saved");
-    if fs::rename(path, &saved).is_ok() {
-        let linked = symlink(target, path).is_ok();
-        std::thread::yield_now();
-        if linked && fs::symlink_metadata(path).is_ok_and(|now| now.is_symlink()) {
-            let _ = fs::remove_file(path);
+/// In turn the name is a file's and a symlink's, without a moment between.
+#[test]
+fn a_name_that_becomes_a_symlink_between_look_and_open_leads_nowhere() {
+    let disk = Disk::with_root();
+    let [real, next, path] = ["real", "next", "f"].map(|name| disk.path("files").join(name));
+    fs::write(&real, "inside").unwrap();
+    fs::write(&path, "inside").unwrap();
+    let mut file = disk.file("f");
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Relaxed) {
+                symlink(disk.path("outside/secret"), &next).unwrap();
+                fs::rename(&next, &path).unwrap();
+                fs::hard_link(&real, &next).unwrap();
+                fs::rename(&next, &path).unwrap();
+            }
+        });
+        let _done = Done(&done);
+        let end = Instant::now() + Duration::from_secs(1);
+        let [mut inside, mut denied] = [0; 2];
+        while Instant::now() < end || inside == 0 || denied == 0 {
+            assert!(Instant::now() < end + Duration::from_secs(30), "{inside} {denied}");
+            match read(&mut file).as_deref() {
+                Ok("inside") => inside += 1,
+                Err(Refusal::Denied) => denied += 1,
+                other => panic!("{other:?}"),
+            }
         }
-        let _ = fs::rename(&saved, path);
-    }
+    });
 }
