@@ -235,7 +235,6 @@ fn stdin() -> Result<Vec<u8>, Failure> {
 /// Waits for the end of stdin or of the connection; whether it was that of stdin. The one that did
 /// not end keeps its thread until the process exits.
 fn stdin_ends_before(client: Arc<Client>) -> bool {
-    const LOOK_AGAIN: Duration = Duration::from_secs(3600);
     let (ended, first) = mpsc::channel();
     let stdin_ended = ended.clone();
     thread::spawn(move || {
@@ -243,7 +242,7 @@ fn stdin_ends_before(client: Arc<Client>) -> bool {
         let _ = stdin_ended.send(true);
     });
     thread::spawn(move || {
-        while let Ok(false) = client.wait_lost(LOOK_AGAIN) {}
+        while let Ok(false) = client.wait_lost(Duration::MAX) {}
         let _ = ended.send(false);
     });
     first.recv().unwrap_or(true)

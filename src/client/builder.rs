@@ -2,7 +2,7 @@
 
 use super::Client;
 use super::error::Error;
-use super::link::Link;
+use super::link::{FOR_EVER, Link};
 use crate::net::{Address, Stream};
 use std::fmt;
 use std::io::ErrorKind;
@@ -47,7 +47,8 @@ impl Builder {
     /// have the server take each mebibyte of a request. `None` is for ever; 30 s by default. The
     /// name of a host is resolved before that, in the system's own time.
     pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.timeout = timeout;
+        // An instant that far away can still be named.
+        self.timeout = timeout.map(|timeout| timeout.min(FOR_EVER));
         self
     }
 

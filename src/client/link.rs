@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 const STEADY_BYTES: usize = 1 << 20;
 
 /// What stands for "for ever" where a time has to be named: a hundred years.
-const FOR_EVER: Duration = Duration::from_secs(3_155_760_000);
+pub(super) const FOR_EVER: Duration = Duration::from_secs(3_155_760_000);
 
 #[derive(Debug)]
 pub(super) struct Link {

@@ -65,7 +65,7 @@ use crate::net::Address;
 use crate::refusal::Refusal;
 use crate::wire::Request;
 use ask::Ask;
-use link::{Link, lock};
+use link::{FOR_EVER, Link, lock};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -251,7 +251,7 @@ impl Client {
     /// [`Error::Lost`] if a thread panicked while it used the connection.
     pub fn wait_lost(&self, time: Duration) -> Result<bool, Error> {
         let stream = lock(&self.link)?.stream().clone();
-        let deadline = Instant::now() + time;
+        let deadline = Instant::now() + time.min(FOR_EVER);
         loop {
             // The lock is not held, so what can be read may be another thread's reply.
             let readable = stream.wait_readable(deadline).unwrap_or(true);

@@ -100,6 +100,8 @@ enum Operation {
 }
 
 /// One connection. A `Connection` serves both ends: it sends what was collected before it waits.
+/// Not a [`crate::Client`]: that keeps the contents of each reply on its own and locks for each
+/// request, and what is measured here is the server.
 pub(super) struct Client<'a> {
     load: &'a Load,
     connection: Connection,

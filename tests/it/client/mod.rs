@@ -215,6 +215,16 @@ fn addresses_are_text_and_nobody_there_is_an_error_of_its_own() {
 }
 
 #[test]
+fn a_time_out_may_be_as_long_as_one_likes() {
+    let server = running();
+    for (timeout, address) in [None, Some(Duration::MAX)].into_iter().zip(server.addresses()) {
+        let client = Client::builder().timeout(timeout).connect_to(address).unwrap();
+        client.write("f", bytes(3_000_000)).unwrap();
+        assert_eq!(client.read("f").unwrap().contents.len(), 3_000_000);
+    }
+}
+
+#[test]
 fn a_lost_connection_stays_lost() {
     let mut server = running();
     let client = connect(server.addresses()[0]);
