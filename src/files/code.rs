@@ -13,7 +13,7 @@ use crate::name::FileRef;
 use crate::refusal::{Limit, Refusal};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// A file of code: a value of its type, and the lock around each operation on it.
 pub(super) struct Code {
@@ -34,6 +34,15 @@ impl Code {
 
     pub(super) fn kind(&self) -> &'static str {
         self.kind
+    }
+
+    /// The lock, if nobody has it.
+    pub(super) fn try_lock(&self) -> Option<Value<'_>> {
+        match self.value.try_lock() {
+            Ok(value) => Some(value),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// A panic within is caught before it can poison the lock; whatever did, the type was told.
@@ -57,8 +66,12 @@ pub(super) struct Panicked;
 
 /// Runs a type's code.
 pub(super) fn run<T>(kind: &str, operation: &str, code: impl FnOnce() -> T) -> Result<T, Panicked> {
-    catch_unwind(AssertUnwindSafe(code)).map_err(|_| {
+    catch_unwind(AssertUnwindSafe(code)).map_err(|payload| {
         log::error!("{operation} of a {kind} panicked");
+        // The type's code once more: what it panicked with may panic when it is dropped.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(payload);
+        }
         Panicked
     })
 }

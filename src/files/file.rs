@@ -36,7 +36,8 @@ impl fmt::Debug for ClientId {
 ///
 /// The table holds this file's lock around each operation: they never overlap, and a slow one
 /// holds up only the clients of this file. Versions, cas, expiry and descriptors are the table's
-/// business. An operation that panics is answered `ERR_INTERNAL`; the file goes on.
+/// business. An operation that panics is answered `ERR_INTERNAL`, but for a close, which counts as
+/// done; the file goes on.
 ///
 /// A type that speaks to its own server, or two types that wait for each other, can deadlock.
 ///
@@ -144,6 +145,7 @@ impl FileType {
         let mut at = bytes.len();
         while at > 0 && bytes[at - 1] != b':' {
             at -= 1;
+            assert!(bytes[at] != b'>', "name a type with parameters: \"name\" => Type<..>");
         }
         path.split_at(at).1
     }
@@ -164,8 +166,8 @@ impl fmt::Debug for FileType {
 
 /// Lists file types: a `&'static [FileType]`, made when the program is compiled.
 ///
-/// Each is called on the wire by the last part of its path, or as is written before `=>`. Two of
-/// one name are refused when the server is bound.
+/// Each is called on the wire by the last part of its path, or as is written before `=>`, which a
+/// type with parameters needs. Two of one name are refused when the server is bound.
 ///
 /// ```
 /// # mod board {

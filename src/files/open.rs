@@ -147,13 +147,31 @@ impl Table {
     /// # Errors
     /// [`Refusal::BadDescriptor`] if nobody has the descriptor open.
     pub fn close_file(&self, fd: Fd, by: ClientId) -> Result<(), Refusal> {
+        self.close_locked(fd, by, |code| Some(code.lock())).map(drop)
+    }
+
+    /// [`close_file`](Table::close_file), if no operation of the file is running; whether it is
+    /// done.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_close_file(&self, fd: Fd, by: ClientId) -> Result<bool, Refusal> {
+        self.close_locked(fd, by, Code::try_lock)
+    }
+
+    fn close_locked(
+        &self,
+        fd: Fd,
+        by: ClientId,
+        lock: impl Fn(&Code) -> Option<Value<'_>>,
+    ) -> Result<bool, Refusal> {
         let table = self.lock();
         let entry = table.state.entry(FileRef::Descriptor(fd)).ok_or(Refusal::BadDescriptor)?;
         let body = entry.body.clone();
         drop(table);
         match body {
             Body::Code(code, _) => {
-                let mut value = code.lock();
+                let Some(mut value) = lock(&code) else { return Ok(false) };
                 if let Some(value) = value.as_mut() {
                     let _ = run(code.kind(), "close", || value.close(by)); // a panic counts as closed
                 }
@@ -172,7 +190,7 @@ impl Table {
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Counts one open less of a file of code whose lock is held. The last one ends it: the name

@@ -49,8 +49,16 @@ impl<'a> Opens<'a> {
         self.table.close_file(fd, self.client)
     }
 
-    /// Closes all that is open.
+    /// Closes all that is open; last what a file is busy with that does not let others in, so that
+    /// it keeps no other file open.
     pub(super) fn close_all(&mut self) {
+        let (table, client) = (self.table, self.client);
+        self.counts.retain(|fd, count| {
+            while *count > 0 && table.try_close_file(*fd, client) != Ok(false) {
+                *count -= 1;
+            }
+            *count > 0
+        });
         while let Some(fd) = self.counts.keys().next().copied() {
             let _ = self.close(fd);
         }

@@ -144,3 +144,25 @@ fn panics_while_a_connection_ends_keep_nothing_open() {
     }
     puppets.iter().for_each(|p| p.is_over(2, 4));
 }
+
+#[test]
+fn what_a_type_panics_with_may_panic_too_when_it_is_dropped() {
+    let server = start();
+    let mut client = server.client();
+    for op in [Op::Create, Op::Open, Op::Read, Op::Write, Op::Close, Op::Drop] {
+        let p = Strings::new();
+        p.next(op, Act::PanicTwice);
+        let opened = client.ask(&p.open());
+        if [Op::Create, Op::Open].contains(&op) {
+            assert_eq!(opened, "ERR_INTERNAL", "{op:?}");
+            continue;
+        }
+        assert!(opened.starts_with("FD 0 "), "{op:?}: {opened}");
+        let read = read(&mut client, "@0");
+        assert_eq!(read == "ERR_INTERNAL", op == Op::Read, "{op:?}: {read}");
+        let written = client.write("@0", b"");
+        assert_eq!(written == "ERR_INTERNAL", op == Op::Write, "{op:?}: {written}");
+        assert_eq!(client.ask("close @0"), "OK", "{op:?}");
+    }
+    nothing_is_open(&mut client);
+}

@@ -23,6 +23,8 @@ pub(super) enum Op {
 pub(super) enum Act {
     Refuse(Refusal),
     Panic,
+    /// With a payload whose drop panics too.
+    PanicTwice,
     /// Says that it has begun, and waits for the end of the [`Hold`].
     Wait(Sender<()>, Receiver<()>),
 }
@@ -122,6 +124,7 @@ impl Strings {
             Some(Act::Refuse(refusal)) => Err(refusal),
             // Like `panic!`, past the hooks: another test counts the panics that they see.
             Some(Act::Panic) => std::panic::resume_unwind(Box::new("the puppet panics")),
+            Some(Act::PanicTwice) => std::panic::resume_unwind(Box::new(Bomb)),
             Some(Act::Wait(begins, released)) => {
                 let _ = begins.send(());
                 let _ = released.recv_timeout(3 * PATIENCE);
@@ -191,5 +194,13 @@ impl File for Puppet {
 impl Drop for Puppet {
     fn drop(&mut self) {
         let _ = self.strings.does(Op::Drop, "drop".to_string());
+    }
+}
+
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        std::panic::resume_unwind(Box::new("the bomb"));
     }
 }

@@ -215,3 +215,19 @@ fn it_has_as_many_opens_as_it_may() {
     nothing_is_open(&mut watcher);
     p.is_over(1, 1024);
 }
+
+#[test]
+fn a_file_that_hangs_does_not_keep_the_others_of_a_lost_connection_open() {
+    let (server, hangs, other) = (start(), Strings::new(), Strings::new());
+    let (mut a, mut b, mut c) = (server.client(), server.client(), server.client());
+    assert_eq!(a.ask(&hangs.open()), "FD 0 1 Puppet");
+    assert_eq!(b.ask(&hangs.open()), "FD 0 1 Puppet");
+    assert_eq!(a.ask(&other.open()), "FD 1 2 Puppet");
+    let hold = hangs.hold(Op::Read);
+    b.send("read @0\r\n");
+    hold.begun();
+    a.reset();
+    eventually("its other file is closed", || c.ask(&other.to("stat")) == "ERR_FILE_NOT_FOUND");
+    drop(hold);
+    eventually("both are closed", || c.stat("opens") == 1);
+}
