@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex};
 /// drop(visit); // and as nobody else has it open, the file ends
 /// assert!(client.stat("visitors/me").is_err());
 /// # handle.stop();
-/// # running.join().unwrap();
+/// # running.join().unwrap()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]

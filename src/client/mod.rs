@@ -35,7 +35,7 @@
 //! assert_eq!(ann.stat("present/bob").unwrap_err().refusal(), Some(&Refusal::NotFound));
 //! # drop((ann, bob));
 //! # handle.stop();
-//! # running.join().unwrap();
+//! # running.join().unwrap()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

@@ -44,7 +44,7 @@ const AIM_BYTES: usize = 4 << 20;
 /// assert_eq!(refused.to_string(), "nothing does not exist");
 /// assert!(answers.next().is_none());
 /// # handle.stop();
-/// # running.join().unwrap();
+/// # running.join().unwrap()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "nothing is sent before `send`"]

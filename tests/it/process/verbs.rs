@@ -199,6 +199,16 @@ fn write_with_a_type_opens_writes_and_closes() {
 }
 
 #[test]
+fn a_text_file_goes_to_the_disk_in_one_command() {
+    let folder = Folder::new();
+    let serving = Serving::local(&["--root", folder.path().to_str().unwrap()]);
+    let fed = feed(at(&serving, &["write", "--type", "TextFile", "notes.txt"]), b"kept\n");
+    assert_eq!((fed.status, &fed.stderr[..]), (0, ""), "{fed:?}");
+    assert_eq!(std::fs::read(folder.path().join("notes.txt")).unwrap(), b"kept\n");
+    feed(at(&serving, &["read", "notes.txt"]), b"").said(1, "", "ERR_FILE_NOT_FOUND\n");
+}
+
+#[test]
 fn open_holds_the_file_until_stdin_ends() {
     let serving = Serving::local(&[]);
     let mut watcher = serving.client();
