@@ -93,7 +93,8 @@
 //! 1. `net`, `wire` and `files` import the common words (`name`, `exptime`, `contents`,
 //!    `refusal`) and never each other or `server`; `client` imports `net` and `wire`. A test reads
 //!    the imports.
-//! 2. Each dependency is imported in few places: socket2 and rustix where the system is asked,
+//! 2. Each dependency is imported in few places: socket2 and rustix where the system is asked
+//!    (`net`, `server/system`, `files/kinds/text`),
 //!    memchr in the line buffer, itoa in the fields, subtle in the token, crossbeam-channel in pool
 //!    and stop, ctrlc, env_logger, lexopt and hdrhistogram in `cli`. `log` anywhere.
 //! 3. `wire` cannot block: slices in, values out, and back into a buffer.

@@ -1,6 +1,6 @@
 use super::{Client, Running, STOP_TIME, eventually};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use telefile::{Server, Token};
 
 const MIB: usize = 1 << 20;
@@ -178,23 +178,35 @@ fn a_second_stop_and_one_before_run_are_fine() {
     handles[0].stop();
 }
 
+/// What a client gets that has replies unread and sends one more request while the server stops;
+/// and how long after the stop that was.
+fn replies_after_a_late_request(kind: usize) -> (String, Duration) {
+    let mut server = Running::start(Server::builder());
+    let mut client = Client::connect(server.addresses()[kind]);
+    assert_eq!(client.write("f", &[b'x'; 1000]), "OK 1");
+    client.send([b"read f\r\n".repeat(200), b"write done 1\r\nx\r\n".to_vec()].concat());
+    let mut other = server.client();
+    eventually("all is executed", || other.ask("stat done").starts_with("STAT"));
+    let since = Instant::now();
+    server.handle.stop();
+    eventually("nobody can come in", || Client::try_connect(&server.tcp).is_err());
+    let _ = client.try_send("read f\r\n"); // a Unix socket whose reader is shut refuses it
+    let late = since.elapsed();
+    let replies = client.read_to_reset();
+    server.stop();
+    (replies, late)
+}
+
 /// Both sides shut, the kernel answers one more byte with a reset, and that takes unread replies
-/// with it.
+/// with it. So the server takes what comes for 200 ms before it ends.
 #[test]
 fn a_request_that_comes_too_late_takes_no_reply_with_it() {
     for kind in 0..2 {
-        let mut server = Running::start(Server::builder());
-        let mut client = Client::connect(server.addresses()[kind]);
-        assert_eq!(client.write("f", &[b'x'; 1000]), "OK 1");
-        client.send([b"read f\r\n".repeat(200), b"write done 1\r\nx\r\n".to_vec()].concat());
-        let mut other = server.client();
-        eventually("all is executed", || other.ask("stat done").starts_with("STAT"));
-        server.handle.stop();
-        eventually("nobody can come in", || Client::try_connect(&server.tcp).is_err());
-        let _ = client.try_send("read f\r\n"); // a Unix socket whose reader is shut refuses it
-        let replies = client.read_to_reset();
+        let in_time = |(_, late): &(_, Duration)| *late < Duration::from_millis(100);
+        let attempts = (0..10).map(|_| replies_after_a_late_request(kind));
+        let (replies, _) =
+            attempts.into_iter().find(in_time).expect("a machine that is not too busy");
         assert!(replies.ends_with("\r\nOK 2\r\n"), "{} bytes came", replies.len());
         assert_eq!(replies.matches("CONTENTS").count(), 200);
-        server.stop();
     }
 }
