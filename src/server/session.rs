@@ -57,26 +57,30 @@ impl<'a> Session<'a> {
             self.connection.stream().set_idle_timeout(self.server.idle_timeout)?;
         }
         let mut line = Vec::new();
-        let mut next = Ok(Next::Request);
-        while let Ok(Next::Request) = next
-            && !self.server.doors.closed()
-        {
-            next = match self.connection.read_line(&mut line) {
+        loop {
+            let read = self.connection.read_line(&mut line);
+            // Looked at behind the wait: a request that came with the stop is not begun.
+            if self.server.doors.closed() {
+                break;
+            }
+            let answered = match read {
                 Ok(true) => self.answer(&line),
-                Ok(false) if self.server.doors.closed() => break,
                 Ok(false) => return self.connection.flush(),
                 Err(e) => Err(e),
             };
-            // Out of step, in a line or behind contents. What was asked before is still answered.
-            if let Err(e) = &next
-                && e.kind() == ErrorKind::InvalidData
-            {
-                log::debug!("{} {}: {e}", self.connection.stream(), self.client);
-                next = self.refuse(Refusal::OutOfStep);
+            let next = match answered {
+                // Out of step, in a line or behind contents. What was asked before is answered.
+                Err(e) if e.kind() == ErrorKind::InvalidData => {
+                    log::debug!("{} {}: {e}", self.connection.stream(), self.client);
+                    self.refuse(Refusal::OutOfStep)
+                }
+                // The stop has shut the stream inside contents.
+                Err(_) if self.server.doors.closed() => break,
+                answered => answered,
+            };
+            if next? == Next::Close {
+                break;
             }
-        }
-        if !self.server.doors.closed() {
-            next?;
         }
         // The client learns of the end when what it had open is closed and its seat is free: it,
         // or another that waits for this, may come at once.
