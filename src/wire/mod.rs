@@ -7,6 +7,8 @@
 mod fields;
 mod reply;
 mod request;
+#[cfg(test)]
+mod tests;
 
 pub use reply::Reply;
 pub use request::{COMMANDS, Malformed, Request, is_blank};

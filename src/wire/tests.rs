@@ -1,0 +1,148 @@
+//! What requests are, what is none, and who is still in step.
+
+use super::{COMMANDS, Malformed, Request};
+use crate::exptime::Exptime;
+use crate::name::{FileRef, NameRef};
+use proptest::prelude::*;
+
+fn check(line: &str, expected: Result<Request<'_>, Malformed>) {
+    assert_eq!(Request::parse(line.as_bytes()), expected, "{line:?}");
+}
+
+fn named(text: &str) -> FileRef<'_> {
+    FileRef::Name(NameRef::new(text).unwrap())
+}
+
+#[test]
+fn requests() {
+    let (file, never) = (named("f"), Exptime::Never);
+    check("read f", Ok(Request::Read { file }));
+    check("  read   f  ", Ok(Request::Read { file }));
+    check("read @0012", Ok(Request::Read { file: FileRef::Descriptor(12) }));
+    check("stat @x", Ok(Request::Stat { file: named("@x") }));
+    check("write f 6", Ok(Request::Write { file, numbytes: 6, exptime: never }));
+    check("write f 6 0", Ok(Request::Write { file, numbytes: 6, exptime: never }));
+    let exptime = Exptime::Seconds(Exptime::MAX_SECONDS);
+    check("write f 6 10000000000", Ok(Request::Write { file, numbytes: 6, exptime }));
+    check("cas f 1 7", Ok(Request::Cas { file, version: 1, numbytes: 7, exptime: never }));
+    check("delete f", Ok(Request::Delete { file, version: None }));
+    check("delete f 9", Ok(Request::Delete { file, version: Some(9) }));
+    let name = NameRef::new("f").unwrap();
+    check("open f", Ok(Request::Open { name, kind: None }));
+    check("open f MyFile", Ok(Request::Open { name, kind: Some("MyFile") }));
+    check("close @3", Ok(Request::Close { fd: 3 }));
+    check("hello", Ok(Request::Hello { token: None }));
+    check("hello t", Ok(Request::Hello { token: Some(b"t") }));
+    check("quit", Ok(Request::Quit));
+}
+
+#[test]
+fn the_end_is_known_so_the_connection_goes_on() {
+    for line in [
+        "read",
+        "read a b",
+        "read a\tb",
+        "delete",
+        "delete f x",
+        "delete f -1",
+        "hello a b",
+        "open",
+        "open @1",
+        "open f T x",
+        "close f",
+        "close",
+        "stats now",
+        "quit 1",
+        "read \u{a0}",
+    ] {
+        check(line, Err(Malformed::InStep { numbytes: None }));
+    }
+    for line in [
+        "write a\tb 6",
+        "write f 6 -2",
+        "write f 6 +1",
+        "write f 6 9223372036854775808",
+        "write f 6 0 0",
+        "cas f x 6",
+        "cas f +3 6",
+        "cas f 1 6 soon",
+        "cas f 1 6 0 0",
+        "write f 6 -1",
+    ] {
+        check(line, Err(Malformed::InStep { numbytes: Some(6) }));
+    }
+}
+
+#[test]
+fn the_end_is_not_known() {
+    for line in [
+        "write",
+        "write f",
+        "write f -1",
+        "write f +3",
+        "write f 99999999999999999999",
+        "cas f 1",
+        "cas f 1 x",
+        "READ f",
+        "Read f",
+        "OK 1",
+        "CONTENTS 1 6 0",
+        "\tread f",
+        "read\tf",
+        "re",
+        "\0",
+    ] {
+        check(line, Err(Malformed::OutOfStep));
+    }
+}
+
+#[test]
+fn a_log_line_never_shows_a_token() {
+    let hello = Request::Hello { token: Some(b"secret") };
+    assert_eq!(hello.to_string(), "hello");
+}
+
+#[test]
+fn help_lists_exactly_the_commands_that_parse() {
+    for (usage, _) in COMMANDS {
+        let mut line = usage.replace(['[', ']', '<', '>'], "");
+        for number in ["numbytes", "version", "exptime", "fd"] {
+            line = line.replace(number, "1");
+        }
+        assert!(Request::parse(line.as_bytes()).is_ok(), "{line}");
+    }
+}
+
+fn any_request() -> impl Strategy<Value = (String, u64, u64, u64, usize)> {
+    let number = 0..(1_u64 << 63);
+    ("[a-z*/@é]{1,40}", number.clone(), number, 0..=Exptime::MAX_SECONDS, 0_usize..12)
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_parses_to_the_same((text, version, numbytes, exptime, which) in any_request()) {
+        let (file, exptime) = (named(&text), Exptime::from_field(exptime));
+        let request = [
+            Request::Read { file },
+            Request::Write { file, numbytes, exptime },
+            Request::Cas { file, version, numbytes, exptime },
+            Request::Delete { file, version: Some(version) },
+            Request::Delete { file: FileRef::Descriptor(version), version: None },
+            Request::Stat { file },
+            Request::Hello { token: Some(text.as_bytes()) },
+            Request::Open { name: NameRef::new(&text).unwrap(), kind: Some("T") },
+            Request::Close { fd: version },
+            Request::Types,
+            Request::Stats,
+            Request::Quit,
+        ][which];
+        let mut line = Vec::new();
+        request.write_to(&mut line);
+        prop_assert_eq!(Request::parse(line.strip_suffix(b"\r\n").unwrap()), Ok(request));
+    }
+
+    #[test]
+    fn any_bytes_parse_without_panic(line in proptest::collection::vec(any::<u8>(), 0..60)) {
+        let _ = Request::parse(&line);
+    }
+}
