@@ -48,7 +48,7 @@ class Telefile:
 
 if __name__ == "__main__":
     fs = Telefile(sys.argv[1])
-    fd = fs.open("greeting", *sys.argv[2:])  # a descriptor, or a name: wherever a file is meant
+    fd = fs.open("greeting", *sys.argv[2:] or ["MemoryFile"])  # a descriptor, or a name: wherever a file is meant
     fs.write(fd, b"hi from Python")
     contents, version = fs.read(fd)
     print(contents.decode(), "at version", version)

@@ -23,7 +23,7 @@ fs_cas() { ask "cas $1 $2 ${#3}" "$3"; }
 # The contents to stdout, any bytes; the version in $reply[1].
 fs_read() { ask "read $1" && head -c "${reply[2]}" <&3 && read -r <&3; }
 
-fs_open greeting "${@:2}"
+fs_open greeting "${2:-MemoryFile}"
 fs_write "$fd" "hi from Bash"
 fs_read "$fd"
 echo " at version ${reply[1]}"

@@ -31,7 +31,7 @@ struct Held {
     /// Where the value begins in `bytes`: 0 or [`SPARE_BYTES`].
     start: usize,
     /// Given back when the last clone goes.
-    _charge: Charge,
+    charge: Charge,
 }
 
 impl Deref for Contents {
@@ -41,10 +41,27 @@ impl Deref for Contents {
     }
 }
 
+impl Contents {
+    /// Counts contents that a type has made, as long as they wait to be sent. Those that the type
+    /// still shares are its own state, and are not counted.
+    ///
+    /// # Errors
+    /// [`Limit::Memory`] if there is no room for them.
+    pub(crate) fn charged(mut self, budget: &Arc<Budget>) -> Result<Self, Refusal> {
+        if let Some(held) = Arc::get_mut(&mut self.0)
+            && held.charge.budget.is_none()
+        {
+            held.charge = Charge::none(budget);
+            held.charge.grow((held.bytes.len() - held.start) as u64)?;
+        }
+        Ok(self)
+    }
+}
+
 /// Contents that count in no budget.
 impl From<Vec<u8>> for Contents {
     fn from(bytes: Vec<u8>) -> Self {
-        Contents(Arc::new(Held { bytes, start: 0, _charge: Charge::default() }))
+        Contents(Arc::new(Held { bytes, start: 0, charge: Charge::default() }))
     }
 }
 
@@ -120,7 +137,7 @@ impl Incoming {
     /// All has arrived.
     pub fn finish(self) -> Contents {
         debug_assert_eq!(self.missing(), 0);
-        Contents(Arc::new(Held { bytes: self.bytes, start: self.start, _charge: self.charge }))
+        Contents(Arc::new(Held { bytes: self.bytes, start: self.start, charge: self.charge }))
     }
 }
 

@@ -181,11 +181,7 @@ impl Link {
         self.set_deadline();
         let sent = self.connection.flush();
         self.sent(sent)?;
-        if let Some(numbytes) = self.passing.take() {
-            let passed = self.connection.skip(numbytes);
-            let passed = passed.and_then(|()| self.connection.read_line_end());
-            passed.map_err(|e| self.lose(e))?;
-        }
+        self.pass()?;
         self.next_line()?;
         match Reply::parse(&self.line) {
             Some(Reply::Refused(refusal)) => {
@@ -196,6 +192,15 @@ impl Link {
             }
             reply => reply.and_then(pick).ok_or(()).map_err(|()| self.unexpected(ask)),
         }
+    }
+
+    /// Reads past contents that were too large, if that is still to be done.
+    pub(super) fn pass(&mut self) -> Result<(), Error> {
+        let Some(numbytes) = self.passing.take() else { return Ok(()) };
+        self.set_deadline();
+        let passed = self.connection.skip(numbytes);
+        let passed = passed.and_then(|()| self.connection.read_line_end());
+        passed.map_err(|e| self.lose(e))
     }
 
     fn next_line(&mut self) -> Result<(), Error> {

@@ -5,7 +5,7 @@
 
 use super::descriptors::Fd;
 use super::file::File;
-use super::state::Body;
+use super::state::{Body, Locked};
 use super::table::{Stat, Table};
 use crate::contents::Contents;
 use crate::exptime::Exptime;
@@ -103,19 +103,21 @@ impl Table {
     ) -> Option<Result<(Stat, Contents), Refusal>> {
         let mut held = code.lock();
         let value = held.as_mut()?;
-        self.current(file, code, value)?;
+        // Nobody can write meanwhile; and a name that is lost meanwhile was there when it began.
+        let stat = self.current(file, code, value)?;
         let read = ask(code.kind, "read", || value.read());
         let numbytes = run(code.kind, "numbytes", || value.numbytes()).unwrap_or(0);
-        let mut table = self.lock();
-        if let Some(entry) = table.state.entry_mut(code.descriptor()) {
+        if let Some(entry) = self.lock().state.entry_mut(code.descriptor()) {
             entry.body = Body::Code(code.clone(), numbytes);
         }
-        let stat = table.find(code.descriptor(), &self.clock, |entry, now| entry.stat(now));
-        Some(read.and_then(|contents| Ok((stat.ok_or(Refusal::Internal)?, contents))))
+        Some(read.and_then(|contents| Ok((stat, contents.charged(&self.budget)?))))
     }
 
     /// Writes a file of code, if it is at the version that is expected. `None` as in
     /// [`read_code`](Table::read_code).
+    ///
+    /// A cas that was asked for by name guards the name: if that is lost while the type writes, it
+    /// is refused, though those who have the file open see what was written.
     pub(super) fn write_code(
         &self,
         file: FileRef<'_>,
@@ -126,7 +128,7 @@ impl Table {
     ) -> Option<Result<u64, Refusal>> {
         let mut held = code.lock();
         let value = held.as_mut()?;
-        let current = self.current(file, code, value)?;
+        let current = self.current(file, code, value)?.version;
         if expected.is_some_and(|version| version != current) {
             return Some(Err(Refusal::Version(current)));
         }
@@ -142,27 +144,37 @@ impl Table {
         let body = Body::Code(code.clone(), numbytes);
         let (version, replaced) = table.state.change(code.descriptor(), body, deadline);
         table.replaced = replaced;
+        if expected.is_some() && self.stat_of(&mut table, file, code).is_none() {
+            let now = table.find(file, &self.clock, |entry, _| entry.version).unwrap_or(0);
+            return Some(Err(Refusal::Version(now)));
+        }
         Some(written.map(|()| version))
     }
 
-    /// The version that a file of code is at, after its type has looked whether something else has
-    /// changed it. `None` if it no longer has the name that was asked for.
+    /// What a file of code is, after its type has looked whether something else has changed it.
+    /// `None` if it no longer has the name that was asked for.
     fn current(
         &self,
         file: FileRef<'_>,
         code: &Arc<Code>,
         value: &mut Box<dyn File>,
-    ) -> Option<u64> {
+    ) -> Option<Stat> {
         let changed = run(code.kind, "refresh", || value.refresh()).unwrap_or(false);
         let mut table = self.lock();
-        let same = table.find(file, &self.clock, |entry, _| match &entry.body {
-            Body::Code(found, _) if Arc::ptr_eq(found, code) => Some(entry.version),
+        let stat = self.stat_of(&mut table, file, code)?;
+        if changed {
+            table.state.renew(code.descriptor())?;
+            return self.stat_of(&mut table, file, code);
+        }
+        Some(stat)
+    }
+
+    /// What the file is that is meant, if that is this one.
+    fn stat_of(&self, table: &mut Locked<'_>, file: FileRef<'_>, code: &Arc<Code>) -> Option<Stat> {
+        let found = table.find(file, &self.clock, |entry, now| match &entry.body {
+            Body::Code(found, _) if Arc::ptr_eq(found, code) => Some(entry.stat(now)),
             _ => None,
         });
-        let version = same.flatten()?;
-        if !changed {
-            return Some(version);
-        }
-        table.state.renew(code.descriptor())
+        found.flatten()
     }
 }

@@ -39,6 +39,10 @@ impl fmt::Debug for ClientId {
 /// business. An operation that panics is answered `ERR_INTERNAL`, but for a close, which counts as
 /// done; the file goes on.
 ///
+/// A file that is deleted, or expires, loses its name and lives on for those who have it open. A
+/// new file of the name can be made meanwhile, so two values of one name may live at once: what a
+/// type keeps by name outside its values has to bear that.
+///
 /// A type that speaks to its own server, or two types that wait for each other, can deadlock.
 ///
 /// ```

@@ -59,16 +59,12 @@ impl<'a> Reply<'a> {
                 Some(version) => Reply::Version(super::fields::number(version)?),
                 None => Reply::Done,
             },
-            b"FD" => Reply::Fd {
-                fd: number()?,
-                version: number()?,
-                kind: std::str::from_utf8(fields.next()?).ok()?,
-            },
+            b"FD" => Reply::Fd { fd: number()?, version: number()?, kind: kind(&mut fields)? },
             b"STAT" => Reply::Stat {
                 version: number()?,
                 numbytes: number()?,
                 exptime: Exptime::from_field(number()?),
-                kind: std::str::from_utf8(fields.next()?).ok()?,
+                kind: kind(&mut fields)?,
                 opens: fields.number()?,
             },
             b"HELLO" => {
@@ -81,7 +77,7 @@ impl<'a> Reply<'a> {
             b"HELP" => Reply::Help { count: number()? },
             b"ERR_VERSION" => Reply::Refused(Refusal::Version(number()?)),
             b"ERR_TYPE" => {
-                let kind = std::str::from_utf8(fields.next()?).ok().and_then(NameRef::new)?;
+                let kind = NameRef::new(kind(&mut fields)?)?;
                 Reply::Refused(Refusal::WrongType(kind.to_name()))
             }
             b"ERR_TYPE_NOT_FOUND" => Reply::Refused(Refusal::TypeNotFound),
@@ -136,6 +132,12 @@ impl<'a> Reply<'a> {
     }
 }
 
+/// A type's name, which is made like a file's: nothing in it can upset a terminal or a line.
+fn kind<'a>(fields: &mut Fields<'a>) -> Option<&'a str> {
+    let name = std::str::from_utf8(fields.next()?).ok()?;
+    NameRef::new(name).map(NameRef::as_str)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +178,7 @@ mod tests {
         assert_eq!(Reply::parse(b"STATS 3 more"), Some(Reply::Stats { count: 3 }));
         assert_eq!(Reply::parse(b"HELLO 2 00 1"), None);
         assert_eq!(Reply::parse(b"WHAT 1"), None);
+        assert_eq!(Reply::parse(b"STAT 1 1 1 F\x1b[31m 1"), None);
         assert_eq!(Reply::parse(b"OK x"), None);
     }
 

@@ -319,13 +319,12 @@ fn a_folder_that_becomes_a_symlink_meanwhile_leads_nowhere() {
                 fs::rename(&folder, &away).unwrap();
                 let linked = symlink(disk.path("outside"), &folder).is_ok();
                 std::thread::yield_now();
-                match linked {
-                    true => fs::remove_file(&folder).unwrap(),
-                    false => fs::remove_dir_all(&folder).unwrap(), // made by a write, just now
+                if linked {
+                    fs::remove_file(&folder).unwrap();
                 }
-                if fs::rename(&away, &folder).is_err() {
-                    fs::remove_dir_all(&folder).unwrap();
-                    fs::rename(&away, &folder).unwrap();
+                while fs::rename(&away, &folder).is_err() {
+                    // A write has just made it anew, and perhaps is still in it.
+                    let _ = fs::remove_dir_all(&folder);
                 }
             }
         });
