@@ -206,7 +206,7 @@ fn a_request_that_comes_too_late_takes_no_reply_with_it() {
         let attempts = (0..10).map(|_| replies_after_a_late_request(kind));
         let (replies, _) =
             attempts.into_iter().find(in_time).expect("a machine that is not too busy");
-        assert!(replies.ends_with("\r\nOK 2\r\n"), "{} bytes came", replies.len());
+        assert!(replies.ends_with("\r\nOK 2\r\n"), "{kind}: {} bytes came", replies.len());
         assert_eq!(replies.matches("CONTENTS").count(), 200);
     }
 }
