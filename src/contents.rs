@@ -242,6 +242,20 @@ mod tests {
     }
 
     #[test]
+    fn what_a_type_gives_is_counted_if_nobody_else_has_it() {
+        let budget = Budget::new(10);
+        let given = Contents::from("12345").charged(&budget).unwrap();
+        let clone = given.clone();
+        drop(given);
+        assert_eq!(budget.used(), 5);
+        assert!(Contents::from("123456").charged(&budget).is_err());
+        drop(clone);
+        let kept_by_the_type = Contents::from("123456");
+        kept_by_the_type.clone().charged(&budget).unwrap();
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
     fn an_announcement_takes_no_memory() {
         let budget = Budget::new(1 << 30);
         let mut incoming = Incoming::new(1 << 29, &budget);

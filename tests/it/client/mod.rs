@@ -155,6 +155,7 @@ fn contents_over_the_clients_maximum_are_passed_over() {
         let Error::TooLarge { file, numbytes, max } = &error else { panic!("{error:?}") };
         assert_eq!((&file[..], *numbytes, *max), ("large", 3_000_000, 2_999_999));
     }
+    assert!(!client.wait_lost(Duration::ZERO).unwrap(), "what is passed over is no end");
     assert_eq!(client.stat("large").unwrap().numbytes, 3_000_000);
 }
 

@@ -1,7 +1,10 @@
 //! A file of code whose name was deleted lives on by its descriptor.
 
 use super::puppet::{Op, Strings};
-use super::{nothing_is_open, read, start};
+use super::{nothing_is_open, read, server, start};
+use crate::server::Running;
+use std::time::Duration;
+use telefile::Clock;
 
 #[test]
 fn who_has_it_open_keeps_it_and_a_new_one_takes_the_name() {
@@ -43,4 +46,39 @@ fn a_file_deleted_while_its_type_writes_keeps_what_was_written() {
     assert_eq!(a.line(), "OK 3");
     assert_eq!(read(&mut a, "@0"), "CONTENTS 3 3 0: abc");
     assert_eq!(b.ask(&p.to("stat")), "ERR_FILE_NOT_FOUND");
+}
+
+/// Else two clients could hold one lock: who renews it, and who took it meanwhile.
+#[test]
+fn a_cas_whose_name_is_lost_while_its_type_writes_is_refused() {
+    let (server, p) = (start(), Strings::new());
+    let (mut a, mut b) = (server.client(), server.client());
+    a.ask(&p.open());
+    let hold = p.hold(Op::Write);
+    a.send(p.to("cas") + " 1 3\r\nabc\r\n");
+    hold.begun();
+    assert_eq!(b.ask(&p.to("delete")), "OK");
+    assert_eq!(b.write(p.name(), b"new"), "OK 3");
+    drop(hold);
+    assert_eq!(a.line(), "ERR_VERSION 3");
+    assert_eq!(read(&mut b, p.name()), "CONTENTS 3 3 0: new");
+    assert_eq!(read(&mut a, "@0"), "CONTENTS 4 3 0: abc");
+}
+
+#[test]
+fn a_read_during_which_the_name_expires_shows_what_was_left() {
+    let clock = Clock::manual();
+    let (server, p) = (Running::start(server().clock(clock.clone())), Strings::new());
+    let mut a = server.client();
+    a.ask(&p.open());
+    a.send(p.to("write") + " 1 5\r\nx\r\n");
+    assert_eq!(a.line(), "OK 2");
+    let hold = p.hold(Op::Read);
+    a.send(p.to("read") + "\r\n");
+    hold.begun();
+    clock.advance(Duration::from_secs(5));
+    drop(hold);
+    assert_eq!(a.line(), "CONTENTS 2 1 5");
+    assert_eq!(a.contents(1), b"x");
+    assert_eq!(a.ask(&p.to("stat")), "ERR_FILE_NOT_FOUND");
 }
