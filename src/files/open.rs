@@ -6,7 +6,7 @@ use super::code::{Code, Value, ask, run};
 use super::descriptors::{Fd, Place};
 use super::file::ClientId;
 use super::registry::{Create, DEFAULT};
-use super::state::Body;
+use super::state::{Body, Locked};
 use super::table::Table;
 use crate::contents::Contents;
 use crate::name::{FileRef, NameRef};
@@ -21,6 +21,14 @@ pub struct Opened {
     pub version: u64,
     /// The name of its type.
     pub kind: &'static str,
+}
+
+/// A file that is there, as `open` sees it.
+struct Found {
+    version: u64,
+    kind: &'static str,
+    fd: Option<Fd>,
+    body: Body,
 }
 
 /// A name whose file a type is making or ending. Until it is dropped, others wait for it.
@@ -54,53 +62,68 @@ impl Table {
                 self.wait_calm(table);
                 continue;
             }
-            let found = table.find(FileRef::Name(name), &self.clock, |entry, _| {
-                (entry.version, entry.kind(), entry.fd, entry.body.clone())
+            let found = table.find(FileRef::Name(name), &self.clock, |entry, _| Found {
+                version: entry.version,
+                kind: entry.kind(),
+                fd: entry.fd,
+                body: entry.body.clone(),
             });
-            let Some((version, found, fd, body)) = found else {
-                let kind = kind.unwrap_or(DEFAULT);
-                let (kind, create) = self.registry.find(kind).ok_or(Refusal::TypeNotFound)?;
-                let Some(create) = create else {
-                    let empty = Contents::from(Vec::new());
-                    table.state.insert(name, Body::Bytes(empty), &self.budget)?;
-                    continue; // and open it like any other
-                };
-                table.state.busy.insert(name.to_name());
-                drop(table);
-                let busy = Busy { table: self, name };
-                return self.make(&busy, kind, create, by);
-            };
-            if kind.is_some_and(|kind| kind != found) {
-                self.registry.find(kind.unwrap_or_default()).ok_or(Refusal::TypeNotFound)?;
-                let kind = NameRef::new(found).ok_or(Refusal::Internal)?;
-                return Err(Refusal::WrongType(kind.to_name()));
+            if let Some(found) = found {
+                return self.open_found(table, name, found, kind, by);
             }
-            let state = &mut *table.state;
-            let fd = match fd {
-                Some(fd) => {
-                    state.descriptors.reopen(fd);
-                    fd
-                }
-                None => state.descriptors.insert(name.to_name()),
+            let kind = kind.unwrap_or(DEFAULT);
+            let (kind, create) = self.registry.find(kind).ok_or(Refusal::TypeNotFound)?;
+            let Some(create) = create else {
+                let empty = Contents::from(Vec::new());
+                table.state.insert(name, Body::Bytes(empty), &self.budget)?;
+                continue; // and open it like any other
             };
-            if let Some(entry) = state.entry_mut(FileRef::Name(name)) {
-                entry.fd = Some(fd);
-            }
+            table.state.busy.insert(name.to_name());
             drop(table);
-            if let Body::Code(code, _) = body {
-                // The open is counted already, so the value cannot end meanwhile.
-                let mut value = code.lock();
-                let opened = match value.as_mut() {
-                    Some(value) => ask(code.kind(), "open", || value.open(by)),
-                    None => Err(Refusal::Internal),
-                };
-                if let Err(refusal) = opened {
-                    self.release(fd, value);
-                    return Err(refusal);
-                }
-            }
-            return Ok(Opened { fd, version, kind: found });
+            let busy = Busy { table: self, name };
+            return self.make(&busy, kind, create, by);
         }
+    }
+
+    /// Opens a file that is there, if it is of the type that is asked for.
+    fn open_found(
+        &self,
+        mut table: Locked<'_>,
+        name: NameRef<'_>,
+        found: Found,
+        kind: Option<&str>,
+        by: ClientId,
+    ) -> Result<Opened, Refusal> {
+        if let Some(kind) = kind.filter(|kind| *kind != found.kind) {
+            self.registry.find(kind).ok_or(Refusal::TypeNotFound)?;
+            let its = NameRef::new(found.kind).ok_or(Refusal::Internal)?;
+            return Err(Refusal::WrongType(its.to_name()));
+        }
+        let state = &mut *table.state;
+        let fd = match found.fd {
+            Some(fd) => {
+                state.descriptors.reopen(fd);
+                fd
+            }
+            None => state.descriptors.insert(name.to_name()),
+        };
+        if let Some(entry) = state.entry_mut(FileRef::Name(name)) {
+            entry.fd = Some(fd);
+        }
+        drop(table);
+        if let Body::Code(code, _) = found.body {
+            // The open is counted already, so the value cannot end meanwhile.
+            let mut value = code.lock();
+            let opened = match value.as_mut() {
+                Some(value) => ask(code.kind(), "open", || value.open(by)),
+                None => Err(Refusal::Internal),
+            };
+            if let Err(refusal) = opened {
+                self.release(fd, value);
+                return Err(refusal);
+            }
+        }
+        Ok(Opened { fd, version: found.version, kind: found.kind })
     }
 
     /// Makes a file of code and opens it for the first time, while its name is busy.
