@@ -56,7 +56,7 @@ const MAX_CONTENTS: Flag<Settings> = Flag {
     name: "max-contents",
     takes: Takes::One("BYTES"),
     variable: "",
-    help: "more than that is not fetched (64M)",
+    help: "more than that is neither fetched nor sent (64M)",
     set: |s, text| {
         s.max_contents = size(text)?;
         Ok(())
@@ -79,7 +79,7 @@ const TYPE: Flag<Settings> = Flag {
     name: "type",
     takes: Takes::One("TYPE"),
     variable: "",
-    help: "opens the file as one of this type, writes and closes it",
+    help: "opens, writes and closes; but a TextFile's bytes, nothing stays that nobody else has open",
     set: |s, text| {
         s.kind = Some(text.to_string());
         Ok(())
@@ -105,9 +105,9 @@ pub(super) const WRITE: Verb = Verb {
     name: "write",
     operands: "NAME",
     what: "stdin to a file; its new version to stdout",
-    flags: &[addr(), token_file(), timeout(), EXPTIME, TYPE],
+    flags: &[addr(), token_file(), timeout(), MAX_CONTENTS, EXPTIME, TYPE],
     run: |settings, operands| {
-        let (name, contents) = (&operands[0], stdin()?);
+        let (name, contents) = (&operands[0], stdin(settings.max_contents)?);
         let client = settings.connect()?;
         let version = match &settings.kind {
             None => client.write_expiring(name, contents, settings.exptime)?,
@@ -126,10 +126,10 @@ pub(super) const CAS: Verb = Verb {
     name: "cas",
     operands: "NAME VERSION",
     what: "stdin to a file, only if it is at this version; 0: only if there is none",
-    flags: &[addr(), token_file(), timeout(), EXPTIME],
+    flags: &[addr(), token_file(), timeout(), MAX_CONTENTS, EXPTIME],
     run: |settings, operands| {
         let version = number(&operands[1])?;
-        let contents = stdin()?;
+        let contents = stdin(settings.max_contents)?;
         let client = settings.connect()?;
         let version = client.cas_expiring(&operands[0], version, contents, settings.exptime)?;
         put(format!("{version}\n").as_bytes())
@@ -225,11 +225,14 @@ fn number(text: &str) -> Result<u64, Failure> {
     text.parse().map_err(|_| Failure::usage(format!("{text}: not a version")))
 }
 
-fn stdin() -> Result<Vec<u8>, Failure> {
+/// All of stdin, which may have no end.
+fn stdin(max: u64) -> Result<Vec<u8>, Failure> {
     let mut contents = Vec::new();
-    let read = io::stdin().lock().read_to_end(&mut contents);
-    read.map_err(|e| Failure::failed(format!("stdin: {e}")))?;
-    Ok(contents)
+    let read = io::stdin().lock().take(max.saturating_add(1)).read_to_end(&mut contents);
+    match read.map_err(|e| Failure::failed(format!("stdin: {e}")))? {
+        n if n as u64 > max => Err(Failure::failed(format!("stdin: more than {max} bytes"))),
+        _ => Ok(contents),
+    }
 }
 
 /// Waits for the end of stdin or of the connection; whether it was that of stdin. The one that did

@@ -186,6 +186,16 @@ fn some_mebibytes_of_any_bytes_go_through_the_pipes_unchanged() {
 }
 
 #[test]
+fn a_stdin_without_end_is_not_kept_for_ever() {
+    let serving = Serving::local(&[]);
+    for args in [&["write", "f"][..], &["cas", "f", "0"]] {
+        let command = at(&serving, &[args, &["--max-contents", "1K"]].concat());
+        feed(command, &[0; 1025]).said(1, "", "telefile: stdin: more than 1024 bytes\n");
+    }
+    feed(at(&serving, &["write", "f", "--max-contents", "3"]), b"abc").said(0, "1\n", "");
+}
+
+#[test]
 fn write_with_a_type_opens_writes_and_closes() {
     let serving = Serving::local(&[]);
     let mut holder = serving.client();
