@@ -1,5 +1,6 @@
-//! The buffer between a stream and its lines: it keeps what came after the line just taken.
-//! Knows no socket; what is received is put in, lines and counted bytes are taken out.
+//! The buffer between a stream and its lines: it keeps what came after the line just taken. It is
+//! the `iter_lines` of socket tutorials turned inside out, because contents stand between lines:
+//! what is received is put in, lines and counted bytes are taken out. Knows no socket.
 
 use std::io;
 
