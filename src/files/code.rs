@@ -141,10 +141,12 @@ impl Table {
         let numbytes = run(code.kind, "numbytes", || value.numbytes()).unwrap_or(0);
         let deadline = self.deadline(exptime);
         let mut table = self.lock();
+        // Before the change: it must not give a name that has expired meanwhile a new deadline.
+        let lost = self.stat_of(&mut table, file, code).is_none();
         let body = Body::Code(code.clone(), numbytes);
         let (version, replaced) = table.state.change(code.descriptor(), body, deadline);
         table.replaced = replaced;
-        if expected.is_some() && self.stat_of(&mut table, file, code).is_none() {
+        if lost && expected.is_some() {
             let now = table.find(file, &self.clock, |entry, _| entry.version).unwrap_or(0);
             return Some(Err(Refusal::Version(now)));
         }

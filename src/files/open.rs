@@ -75,7 +75,7 @@ impl Table {
             let (kind, create) = self.registry.find(kind).ok_or(Refusal::TypeNotFound)?;
             let Some(create) = create else {
                 let empty = Contents::from(Vec::new());
-                table.state.insert(name, Body::Bytes(empty), &self.budget)?;
+                table.state.insert(name, Body::Bytes(empty), None, &self.budget)?;
                 continue; // and open it like any other
             };
             table.state.busy.insert(name.to_name());
@@ -145,7 +145,8 @@ impl Table {
         let state = &mut *table.state;
         let fd = state.descriptors.insert(name.clone());
         let code = Code::new(kind, fd, value);
-        match state.insert(name.as_ref(), Body::Code(code.clone(), numbytes), &self.budget) {
+        let body = Body::Code(code.clone(), numbytes);
+        match state.insert(name.as_ref(), body, None, &self.budget) {
             Ok(version) => {
                 if let Some(entry) = state.entry_mut(FileRef::Descriptor(fd)) {
                     entry.fd = Some(fd);

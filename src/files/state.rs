@@ -84,7 +84,8 @@ impl Locked<'_> {
         if now < deadline {
             return Some(look(entry, now));
         }
-        self.unlink(file);
+        let name = self.state.name_of(file)?;
+        self.removed = self.state.remove(name.as_ref());
         // By a descriptor it is still there, and has no deadline any more.
         self.state.entry(file).map(|entry| look(entry, now))
     }
@@ -92,34 +93,6 @@ impl Locked<'_> {
     /// Whether a type is making or ending the file of this name.
     pub(super) fn is_busy(&self, file: FileRef<'_>) -> bool {
         matches!(file, FileRef::Name(name) if self.state.busy.contains(name.as_str()))
-    }
-
-    /// Removes the file's name, if it has one, which is a change.
-    pub(super) fn unlink(&mut self, file: FileRef<'_>) -> bool {
-        let Some(name) = self.state.name_of(file) else { return false };
-        self.removed = self.state.remove(name.as_ref());
-        true
-    }
-
-    /// Puts contents into a MemoryFile, which is made if it is not there.
-    pub(super) fn put(
-        &mut self,
-        file: FileRef<'_>,
-        contents: Contents,
-        deadline: Option<Duration>,
-        budget: &Arc<Budget>,
-    ) -> Result<u64, Refusal> {
-        let bytes = contents.len() as u64;
-        if self.state.entry(file).is_some() {
-            let (version, replaced) = self.state.change(file, Body::Bytes(contents), deadline);
-            self.replaced = replaced;
-            return Ok(version);
-        }
-        let FileRef::Name(name) = file else { return Err(Refusal::BadDescriptor) };
-        let version = self.state.insert(name, Body::Bytes(contents), budget)?;
-        self.state.bytes += bytes;
-        self.state.expire(name, deadline);
-        Ok(version)
     }
 }
 
@@ -160,14 +133,17 @@ impl State {
         &mut self,
         name: NameRef<'_>,
         body: Body,
+        deadline: Option<Duration>,
         budget: &Arc<Budget>,
     ) -> Result<u64, Refusal> {
         let mut charge = Charge::none(budget);
         charge.grow(name.as_str().len() as u64 + ENTRY_BYTES)?;
         self.version += 1;
+        self.bytes += body.bytes();
         let version = self.version;
         let entry = Entry { version, body, deadline: None, _charge: charge, fd: None };
         self.files.insert(name.to_name(), entry);
+        self.expire(name, deadline);
         Ok(version)
     }
 

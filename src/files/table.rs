@@ -164,17 +164,24 @@ impl Table {
                         None => continue,
                     }
                 }
-                Some((version, None)) => version,
+                Some((version, None)) => Some(version),
                 None if table.is_busy(file) => {
                     self.wait_calm(table);
                     continue;
                 }
-                None => 0,
+                None => None,
             };
-            if expected.is_some_and(|version| version != current) {
-                return Err(Refusal::Version(current));
+            if expected.is_some_and(|version| version != current.unwrap_or(0)) {
+                return Err(Refusal::Version(current.unwrap_or(0)));
             }
-            return table.put(file, contents, self.deadline(exptime), &self.budget);
+            let (body, deadline) = (Body::Bytes(contents), self.deadline(exptime));
+            if current.is_some() {
+                let (version, replaced) = table.state.change(file, body, deadline);
+                table.replaced = replaced;
+                return Ok(version);
+            }
+            let FileRef::Name(name) = file else { return Err(Refusal::BadDescriptor) };
+            return table.state.insert(name, body, deadline, &self.budget);
         }
     }
 
@@ -192,7 +199,7 @@ impl Table {
                 Err(Refusal::Version(current))
             }
             _ => {
-                table.unlink(FileRef::Name(name.as_ref()));
+                table.removed = table.state.remove(name.as_ref());
                 Ok(())
             }
         }

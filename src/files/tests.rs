@@ -1,13 +1,13 @@
 //! What the table promises, with a clock that stands still.
 
 use super::state::ENTRY_BYTES;
-use super::{Clock, Registry, Table, Totals};
+use super::{ClientId, Clock, File, FileType, Registry, Table, Totals};
 use crate::contents::{Budget, Contents};
 use crate::exptime::Exptime;
-use crate::name::{FileRef, NameRef};
+use crate::name::{FileRef, Name, NameRef};
 use crate::refusal::Limit;
 use crate::refusal::Refusal;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 struct Fixture {
@@ -178,4 +178,34 @@ fn of_many_that_cas_at_once_one_wins_each_version() {
     });
     assert_eq!(f.stat("a"), Some((1 + won, 0)));
     assert!(won >= 1000);
+}
+
+static SLOW: LazyLock<Clock> = LazyLock::new(Clock::manual);
+
+/// Five seconds pass while it is written.
+struct Slow;
+
+impl File for Slow {
+    fn create(_name: &Name) -> Result<Self, Refusal> {
+        Ok(Slow)
+    }
+
+    fn write(&mut self, _contents: Contents) -> Result<(), Refusal> {
+        SLOW.advance(5 * SECOND);
+        Ok(())
+    }
+}
+
+/// Nobody else has met the passed deadline, not even the sweeper: absent all the same.
+#[test]
+fn a_cas_whose_lease_runs_out_while_its_type_writes_is_refused() {
+    let registry = Registry::default().with(&[FileType::new::<Slow>("Slow")]).unwrap();
+    let table = Table::new(registry, SLOW.clone(), Budget::new(1 << 20), 1);
+    let (lease, text) = (name("lease"), || Contents::from("mine"));
+    let FileRef::Name(opened) = lease else { unreachable!() };
+    let fd = table.open(opened, Some("Slow"), ClientId::new(1)).unwrap().fd;
+    assert_eq!(table.write(lease, text(), Exptime::Seconds(5)), Ok(2));
+    assert_eq!(table.cas(lease, 2, text(), Exptime::Seconds(30)), Err(Refusal::Version(0)));
+    assert_eq!(table.stat(lease), Err(Refusal::NotFound));
+    assert_eq!(table.stat(FileRef::Descriptor(fd)).map(|(s, ..)| s.version), Ok(4));
 }
