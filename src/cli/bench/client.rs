@@ -31,19 +31,20 @@ pub(super) struct Load {
 }
 
 impl Load {
-    pub(super) fn new(settings: &Settings) -> Self {
+    /// # Errors
+    /// Those of the server's address.
+    pub(super) fn new(settings: &Settings) -> io::Result<Self> {
         let size = settings.size;
         let files = ((64 << 20) / size.max(1)).clamp(16, 10_000);
         let name = |i| format!("bench/{}/{i}", std::process::id());
-        let default = || Address::Tcp(([127, 0, 0, 1], 8080).into());
-        Load {
-            address: settings.address.clone().unwrap_or_else(default),
-            token: settings.token.clone(),
+        Ok(Load {
+            address: settings.remote.address.parse()?,
+            token: settings.remote.token.clone(),
             names: (0..files).filter_map(|i| Some(NameRef::new(&name(i))?.to_name())).collect(),
             contents: (0..size).map(|i| b'0' + ((i * 7 + i / 61) % 75) as u8).collect(),
             depth: settings.depth,
             mix: settings.mix,
-        }
+        })
     }
 }
 

@@ -3,9 +3,8 @@
 mod client;
 
 use super::flags::{self, Flag, Takes, number, seconds, size};
+use super::remote::{self, HasRemote, Remote};
 use super::{Failure, Outcome, say};
-use crate::net::Address;
-use crate::server::Token;
 use client::{Client, Counts};
 use std::fmt::Write;
 use std::io;
@@ -18,8 +17,7 @@ const WARM_UP: Duration = Duration::from_millis(300);
 
 /// What the load is.
 struct Settings {
-    address: Option<Address>,
-    token: Option<Token>,
+    remote: Remote,
     conns: usize,
     depth: usize,
     size: usize,
@@ -51,21 +49,15 @@ impl std::str::FromStr for Mix {
     }
 }
 
+impl HasRemote for Settings {
+    fn remote(&mut self) -> &mut Remote {
+        &mut self.remote
+    }
+}
+
 const FLAGS: [Flag<Settings>; 8] = [
-    Flag {
-        name: "addr",
-        takes: Takes::One("ADDR"),
-        variable: "TELEFILE_ADDR",
-        help: "the server (127.0.0.1:8080)",
-        set: |s, text| put(&mut s.address, text.parse().map(Some)),
-    },
-    Flag {
-        name: "token-file",
-        takes: Takes::One("FILE"),
-        variable: "TELEFILE_TOKEN_FILE",
-        help: "the token to show it",
-        set: |s, text| put(&mut s.token, Token::from_file(text.as_ref()).map(Some)),
-    },
+    remote::addr(),
+    remote::token_file(),
     Flag {
         name: "conns",
         takes: Takes::One("N"),
@@ -124,8 +116,7 @@ mod phase {
 
 pub(super) fn run(args: lexopt::Parser) -> Outcome {
     let mut settings = Settings {
-        address: None,
-        token: None,
+        remote: Remote::default(),
         conns: 50,
         depth: 1,
         size: 100,
@@ -143,7 +134,10 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
         let max = client::MAX_BATCH_BYTES >> 10;
         return Err(Failure::usage(format!("bench: --depth times --size is over {max} KiB")));
     }
-    let load = client::Load::new(&settings);
+    let load = client::Load::new(&settings).map_err(|e| match e.kind() {
+        io::ErrorKind::InvalidInput => Failure::usage(format!("bench: {e}")),
+        _ => Failure::no_connection(e),
+    })?;
     let mut clients = Vec::new();
     for i in 0..settings.conns {
         let client = Client::connect(&load, i as u64).map_err(|e| match e.kind() {
