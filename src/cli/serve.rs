@@ -28,7 +28,7 @@ const FLAGS: [Flag<Builder>; 10] = [
         name: "connections",
         takes: Takes::One("N"),
         variable: "TELEFILE_CONNECTIONS",
-        help: "clients at once (4096); the system's default ends at about 16,300",
+        help: "clients at once (4096); Linux carries about 15,900 by default",
         set: |b, text| change(b, number(text, 1), Builder::connections),
     },
     Flag {

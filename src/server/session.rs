@@ -50,12 +50,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Those of the stream: the client is gone, or was silent, or does not take its replies.
     pub(super) fn run(mut self, seat: &Seat<'_>) -> io::Result<()> {
-        if !self.admitted {
-            self.connection.set_deadline(Some(Instant::now() + HELLO_TIMEOUT));
-        }
-        if self.server.idle_timeout.is_some() {
-            self.connection.stream().set_idle_timeout(self.server.idle_timeout)?;
-        }
+        self.begin()?;
         let mut line = Vec::new();
         loop {
             let read = self.connection.read_line(&mut line);
@@ -91,6 +86,17 @@ impl<'a> Session<'a> {
         }
         seat.give_up();
         self.connection.close(LINGER, LINGER_BYTES)
+    }
+
+    /// Sets how long the client may be silent.
+    fn begin(&mut self) -> io::Result<()> {
+        if !self.admitted {
+            self.connection.set_deadline(Some(Instant::now() + HELLO_TIMEOUT));
+        }
+        match self.server.idle_timeout {
+            None => Ok(()), // the socket's default, spared a call
+            timeout => self.connection.stream().set_idle_timeout(timeout),
+        }
     }
 
     /// Answers one line, and the contents that follow it.
