@@ -1,34 +1,36 @@
 //! How long a file lives, as the protocol's `exptime` field says it. A common word: imports
 //! nothing of this crate.
 
+use std::fmt;
 use std::time::Duration;
 
 /// The `exptime` field: in a request how long the file shall live, in a reply what remains.
+///
+/// ```
+/// use telefile::Exptime;
+///
+/// let shown = [Exptime::Never, Exptime::Seconds(30), Exptime::Connection].map(|e| e.to_string());
+/// assert_eq!(shown, ["0", "30", "-1"]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exptime {
     /// `0`, or no field: the file does not expire.
     Never,
     /// From 1 to [`Exptime::MAX_SECONDS`].
     Seconds(u64),
+    /// `-1`: until the connection that said so ends. Such a file is called ephemeral.
+    Connection,
 }
 
 impl Exptime {
     /// 100 years of 365.25 days. A larger exptime is taken as this.
     pub const MAX_SECONDS: u64 = 3_155_760_000;
 
-    /// The meaning of the field's number.
-    pub fn from_field(seconds: u64) -> Self {
+    /// The meaning of a number in the field.
+    pub fn from_seconds(seconds: u64) -> Self {
         match seconds {
             0 => Exptime::Never,
             n => Exptime::Seconds(n.min(Self::MAX_SECONDS)),
-        }
-    }
-
-    /// The number that stands in the field.
-    pub fn to_field(self) -> u64 {
-        match self {
-            Exptime::Never => 0,
-            Exptime::Seconds(n) => n,
         }
     }
 
@@ -39,19 +41,31 @@ impl Exptime {
     }
 }
 
+/// As it stands in the field.
+impl fmt::Display for Exptime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Exptime::Never => f.write_str("0"),
+            Exptime::Seconds(n) => n.fmt(f),
+            Exptime::Connection => f.write_str("-1"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn remaining_rounds_up_and_never_shows_zero() {
-        let shown = |ms| Exptime::remaining(Duration::from_millis(ms)).to_field();
-        assert_eq!([0, 1, 999, 1000, 1001, 5000].map(shown), [1, 1, 1, 1, 2, 5]);
+        let shown = |ms| Exptime::remaining(Duration::from_millis(ms));
+        let expected = [1, 1, 1, 1, 2, 5].map(Exptime::Seconds);
+        assert_eq!([0, 1, 999, 1000, 1001, 5000].map(shown), expected);
     }
 
     #[test]
     fn a_huge_exptime_is_a_hundred_years() {
-        assert_eq!(Exptime::from_field(10_u64.pow(10)), Exptime::Seconds(Exptime::MAX_SECONDS));
-        assert_eq!(Exptime::from_field(0), Exptime::Never);
+        assert_eq!(Exptime::from_seconds(10_u64.pow(10)), Exptime::Seconds(Exptime::MAX_SECONDS));
+        assert_eq!(Exptime::from_seconds(0), Exptime::Never);
     }
 }

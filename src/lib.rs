@@ -89,12 +89,11 @@
 //! # Invariants
 //!
 //! 1. `net`, `wire` and `files` import the common words (`name`, `exptime`, `contents`,
-//!    `refusal`) and never each other or `server`; `client` imports `net` and `wire`. A test reads
+//!    `refusal`, `waker`) and never each other or `server`; `client` imports `net` and `wire`. A test reads
 //!    the imports.
 //! 2. Each dependency is imported in few places: socket2 and rustix where the system is asked
-//!    (`net`, `server/system`, `files/kinds/text`),
-//!    memchr in the line buffer, itoa in the fields, subtle in the token, crossbeam-channel in pool
-//!    and stop, ctrlc, env_logger, lexopt and hdrhistogram in `cli`. `log` anywhere.
+//!    (`net`, `waker`, `server/system`, `files/kinds/text`), memchr in the line buffer, itoa in the
+//!    fields, subtle in the token, crossbeam-channel in pool, watchers and stop, ctrlc, env_logger, lexopt and hdrhistogram in `cli`. `log` anywhere.
 //! 3. `wire` cannot block: slices in, values out, and back into a buffer.
 //! 4. No length that a peer chose allocates before it has met a limit.
 //! 5. No lock is held across I/O or a call of a type's code, except a file's own lock around its
@@ -116,6 +115,7 @@ mod name;
 pub mod net;
 mod refusal;
 mod server;
+mod waker;
 pub mod wire;
 
 #[cfg(feature = "cli")]
@@ -124,14 +124,16 @@ pub use client::Client;
 pub use contents::{Budget, Charge, Contents, Incoming};
 pub use exptime::Exptime;
 pub use files::{
-    ClientId, Clock, Fd, File, FileType, MEMORY_FILE, Opened, Registry, Stat, Table, Totals,
+    Change, Changes, ClientId, Clock, Expiry, Fd, File, FileType, Listed, Listing, MEMORY_FILE,
+    Opened, Registry, Stat, Table, Totals, Waiting, Watch,
 };
-pub use name::{FileRef, Name, NameRef};
+pub use name::{FileRef, Name, NameRef, Stem};
 pub use refusal::{Limit, Refusal};
 pub use server::{
     Builder, DEFAULT_CONNECTIONS, DEFAULT_MAX_CONTENTS, DEFAULT_WRITE_TIMEOUT, Handle, Server,
     Token, default_max_memory,
 };
+pub use waker::Waker;
 
 /// The code that README shows, compiled.
 #[cfg(all(doctest, feature = "cli"))]

@@ -32,6 +32,12 @@ impl<'a> NameRef<'a> {
         (valid && !is_descriptor(text)).then_some(NameRef(text))
     }
 
+    /// The first 35 bytes of a name that is secret: `s/`, 32 hex digits and `/`. Lists and watches
+    /// show such a name only to a prefix that begins with them.
+    pub fn secret(self) -> Option<&'a str> {
+        secret_of(self.0)
+    }
+
     /// The name as text.
     pub fn as_str(self) -> &'a str {
         self.0
@@ -59,6 +65,43 @@ impl Name {
     }
 }
 
+/// The beginning of a name, to be completed with a version of 20 digits, as `create` does it.
+///
+/// ```
+/// use telefile::Stem;
+///
+/// let stem = Stem::new("queue/job-").unwrap();
+/// assert_eq!(stem.numbered(42).as_str(), "queue/job-00000000000000000042");
+/// assert!(Stem::new("@").is_none()); // digits behind it would make a descriptor
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Stem<'a>(&'a str);
+
+impl<'a> Stem<'a> {
+    /// What a numbered name has at most, in bytes: a line of a list and one of a reply hold it.
+    pub const MAX_NAME_BYTES: usize = 430;
+
+    /// The digits of a version in a name: enough for each, and names sort like versions.
+    pub const DIGITS: usize = 20;
+
+    /// Takes `text` as a stem, or `None` if it is not one: the numbered name has to be a name of
+    /// at most 430 bytes.
+    pub fn new(text: &'a str) -> Option<Self> {
+        let short = text.len() <= Self::MAX_NAME_BYTES - Self::DIGITS;
+        (short && text != "@" && NameRef::new(text).is_some()).then_some(Stem(text))
+    }
+
+    /// The stem as text.
+    pub fn as_str(self) -> &'a str {
+        self.0
+    }
+
+    /// The name with this version.
+    pub fn numbered(self, version: u64) -> Name {
+        Name(format!("{}{version:0digits$}", self.0, digits = Self::DIGITS).into())
+    }
+}
+
 /// What a request means by a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileRef<'a> {
@@ -75,12 +118,23 @@ impl Borrow<str> for Name {
     }
 }
 
-/// For logs: control characters cannot be in a name, but direction marks and the like can, and a
-/// name may be long. Escaped, and cut to 64 bytes.
+/// For logs: see [`Shown`].
 impl fmt::Display for NameRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Shown(self.0).fmt(f)
+    }
+}
+
+/// A name or a part of one, for logs: escaped, for there may be direction marks and the like in it,
+/// cut to 64 bytes, and of a secret one no more than 8 digits.
+pub(crate) struct Shown<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MAX_SHOWN_BYTES: usize = 64;
-        let shown = &self.0[..self.0.floor_char_boundary(MAX_SHOWN_BYTES)];
+        const SECRET_SHOWN_BYTES: usize = 10;
+        let max = if secret_of(self.0).is_some() { SECRET_SHOWN_BYTES } else { MAX_SHOWN_BYTES };
+        let shown = &self.0[..self.0.floor_char_boundary(max)];
         let dots = if shown.len() < self.0.len() { "..." } else { "" };
         write!(f, "{}{dots}", shown.escape_debug())
     }
@@ -92,10 +146,24 @@ impl fmt::Debug for NameRef<'_> {
     }
 }
 
+impl fmt::Debug for Stem<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
 impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_ref().fmt(f)
     }
+}
+
+fn secret_of(text: &str) -> Option<&str> {
+    const HEX_DIGITS: usize = 32;
+    let digits = text.strip_prefix("s/")?.as_bytes();
+    let hex = digits.iter().take_while(|b| b.is_ascii_hexdigit()).count();
+    let secret = hex == HEX_DIGITS && digits.get(HEX_DIGITS) == Some(&b'/');
+    secret.then(|| &text[.."s/".len() + HEX_DIGITS + "/".len()])
 }
 
 fn is_descriptor(text: &str) -> bool {
@@ -148,5 +216,38 @@ mod tests {
         assert_eq!(NameRef("a\u{202e}b").to_string(), "a\\u{202e}b");
         let long = "é".repeat(40);
         assert_eq!(NameRef(&long).to_string(), "é".repeat(32) + "...");
+        let secret = format!("s/{}/m", "0123456789abcdef".repeat(2));
+        assert_eq!(NameRef(&secret).to_string(), "s/01234567...");
+    }
+
+    #[test]
+    fn what_is_secret() {
+        let id = "0123456789abcdefABCDEF0123456789";
+        let whole = format!("s/{id}/");
+        for (name, expected) in [
+            (format!("s/{id}/"), Some(&*whole)),
+            (format!("s/{id}/e/x"), Some(&*whole)),
+            (format!("s/{id}"), None),
+            (format!("s/{id}0/"), None),
+            (format!("s/{}/", &id[1..]), None),
+            (format!("s/{}g/", &id[1..]), None),
+            (format!("S/{id}/"), None),
+            (format!("s/{}é/", &id[2..]), None),
+        ] {
+            assert_eq!(NameRef(&name).secret(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_a_stem() {
+        let longest = "x".repeat(410);
+        for good in ["a", "*", "q/", "@x", "7", &longest] {
+            let numbered = Stem::new(good).unwrap().numbered(u64::MAX >> 1);
+            assert!(NameRef::new(numbered.as_str()).is_some(), "{good:?}");
+            assert!(numbered.as_str().len() <= Stem::MAX_NAME_BYTES);
+        }
+        for bad in ["", "@", "@7", "a b", "a\0", &format!("{longest}x")] {
+            assert!(Stem::new(bad).is_none(), "{bad:?}");
+        }
     }
 }

@@ -14,6 +14,9 @@ pub enum Refusal {
     NotFound,
     /// `ERR_VERSION <current>`: the file is at this version; 0 is absent.
     Version(u64),
+    /// `ERR_COMPACTED <rev>`: what was deleted since the asked version is no longer known, or that
+    /// version is of another table. The table's version now is `rev`: list again, watch from there.
+    Compacted(u64),
     /// `ERR_BAD_FD`: a descriptor that this connection has not opened.
     BadDescriptor,
     /// `ERR_TYPE <its type>`: the file is of another type.
@@ -66,6 +69,7 @@ impl Refusal {
             Refusal::Malformed | Refusal::OutOfStep => "ERR_CMD_ERR",
             Refusal::NotFound => "ERR_FILE_NOT_FOUND",
             Refusal::Version(_) => "ERR_VERSION",
+            Refusal::Compacted(_) => "ERR_COMPACTED",
             Refusal::BadDescriptor => "ERR_BAD_FD",
             Refusal::WrongType(_) => "ERR_TYPE",
             Refusal::TypeNotFound => "ERR_TYPE_NOT_FOUND",

@@ -70,7 +70,7 @@ const EXPTIME: Flag<Settings> = Flag {
     help: "the file ends after so many seconds (never)",
     set: |s, text| {
         let seconds = text.parse().map_err(|_| format!("{text}: not a number of seconds"))?;
-        s.exptime = Exptime::from_field(seconds);
+        s.exptime = Exptime::from_seconds(seconds);
         Ok(())
     },
 };
@@ -94,7 +94,7 @@ pub(super) const READ: Verb = Verb {
     run: |settings, operands| {
         let snapshot = settings.connect()?.read(&operands[0])?;
         if settings.head {
-            let (numbytes, exptime) = (snapshot.contents.len(), snapshot.exptime.to_field());
+            let (numbytes, exptime) = (snapshot.contents.len(), snapshot.exptime);
             put(format!("CONTENTS {} {numbytes} {exptime}\n", snapshot.version).as_bytes())?;
         }
         put(&snapshot.contents)
@@ -154,7 +154,7 @@ pub(super) const STAT: Verb = Verb {
     flags: &[addr(), token_file(), timeout()],
     run: |settings, operands| {
         let stat = settings.connect()?.stat(&operands[0])?;
-        let (version, numbytes, exptime) = (stat.version, stat.numbytes, stat.exptime.to_field());
+        let (version, numbytes, exptime) = (stat.version, stat.numbytes, stat.exptime);
         let text = format!(
             "version {version}\nnumbytes {numbytes}\nexptime {exptime}\ntype {}\nopens {}\n",
             stat.kind, stat.opens

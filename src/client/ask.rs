@@ -5,7 +5,7 @@ use super::error::Error;
 use super::file::OpenFile;
 use super::link::Link;
 use crate::exptime::Exptime;
-use crate::name::{FileRef, NameRef};
+use crate::name::{FileRef, NameRef, Shown, Stem};
 use crate::wire::{MAX_LINE_BYTES, Request};
 use std::sync::{Arc, Mutex};
 
@@ -97,6 +97,29 @@ impl<'a> Ask<'a> {
         Ask { request, contents: None, file: Some(text) }.fitting()
     }
 
+    pub(super) fn create(
+        prefix: &'a str,
+        contents: &'a [u8],
+        exptime: Exptime,
+    ) -> Result<Self, Error> {
+        let invalid = || {
+            let prefix = Shown(prefix);
+            Error::Invalid(format!("{prefix} and 20 digits are no name of at most 430 bytes"))
+        };
+        let stem = Stem::new(prefix).ok_or_else(invalid)?;
+        let request = Request::Create { stem, numbytes: contents.len() as u64, exptime };
+        Ask { request, contents: Some(contents), file: Some(prefix) }.fitting()
+    }
+
+    /// A request about the files whose names begin with `prefix`.
+    pub(super) fn of_prefix(
+        prefix: &'a str,
+        request: impl FnOnce(&'a str) -> Request<'a>,
+    ) -> Result<Self, Error> {
+        let ask = Ask { request: request(field(prefix)?), contents: None, file: Some(prefix) };
+        ask.fitting()
+    }
+
     /// A request about no file.
     pub(super) fn plain(request: Request<'a>) -> Self {
         Ask { request, contents: None, file: None }
@@ -111,6 +134,14 @@ impl<'a> Ask<'a> {
         }
         Ok(self)
     }
+}
+
+/// Text that is one field, or none.
+pub(super) fn field(text: &str) -> Result<&str, Error> {
+    if text.contains([' ', '\r', '\n']) {
+        return Err(Error::Invalid(format!("{text:?} is no part of a name")));
+    }
+    Ok(text)
 }
 
 fn name(text: &str) -> Result<NameRef<'_>, Error> {

@@ -80,6 +80,9 @@ fn refused(f: &mut fmt::Formatter<'_>, file: Option<&str>, refusal: &Refusal) ->
     match refusal {
         Refusal::Version(0) | Refusal::NotFound => write!(f, "{file} does not exist"),
         Refusal::Version(current) => write!(f, "{file} is at version {current}"),
+        Refusal::Compacted(rev) => {
+            write!(f, "the changes since then are not known any more; the version is {rev} now")
+        }
         Refusal::WrongType(kind) => write!(f, "{file} is of type {}", kind.as_ref()),
         Refusal::TypeNotFound => write!(f, "{file}: the server has no such type"),
         Refusal::BadDescriptor => write!(f, "{file} is not open here"),

@@ -3,7 +3,6 @@
 
 use super::ask::Ask;
 use super::error::Error;
-use super::{Answer, Snapshot, Stat};
 use crate::contents::{Budget, Contents, Incoming};
 use crate::net::{Connection, Stream};
 use crate::wire::{MAX_LINE_BYTES, Reply, Request};
@@ -21,9 +20,10 @@ pub(super) const FOR_EVER: Duration = Duration::from_secs(3_155_760_000);
 #[derive(Debug)]
 pub(super) struct Link {
     connection: Connection,
-    line: Vec<u8>,
+    /// The reply line that was read last.
+    pub(super) line: Vec<u8>,
     timeout: Option<Duration>,
-    max_contents: u64,
+    pub(super) max_contents: u64,
     /// Counts what is held, and has no maximum: that is for each file alone.
     held: Arc<Budget>,
     /// Contents over the maximum, to be passed over before the next reply. Not at once: who
@@ -97,88 +97,18 @@ impl Link {
         take(self, ask)
     }
 
-    /// Takes the answer to the oldest request that has none, whatever it asks.
-    pub(super) fn answer(&mut self, ask: &Ask<'_>) -> Result<Answer, Error> {
-        match ask.request {
-            Request::Read { .. } => self.snapshot(ask).map(Answer::Snapshot),
-            Request::Write { .. } | Request::Cas { .. } => self.version(ask).map(Answer::Version),
-            Request::Stat { .. } => self.stat(ask).map(Answer::Stat),
-            _ => self.done(ask).map(|()| Answer::Done),
-        }
-    }
-
-    pub(super) fn snapshot(&mut self, ask: &Ask<'_>) -> Result<Snapshot, Error> {
-        let (version, numbytes, exptime) = self.reply(ask, |reply| match reply {
-            Reply::Contents { version, numbytes, exptime } => Some((version, numbytes, exptime)),
-            _ => None,
-        })?;
-        let contents = self.contents(ask, numbytes)?;
-        Ok(Snapshot { contents, version, exptime })
-    }
-
-    pub(super) fn version(&mut self, ask: &Ask<'_>) -> Result<u64, Error> {
-        self.reply(ask, |reply| match reply {
-            Reply::Version(version) => Some(version),
-            _ => None,
-        })
-    }
-
-    pub(super) fn done(&mut self, ask: &Ask<'_>) -> Result<(), Error> {
-        self.reply(ask, |reply| (reply == Reply::Done).then_some(()))
-    }
-
-    pub(super) fn stat(&mut self, ask: &Ask<'_>) -> Result<Stat, Error> {
-        self.reply(ask, |reply| match reply {
-            Reply::Stat { version, numbytes, exptime, kind, opens } => {
-                Some(Stat { version, numbytes, exptime, kind: kind.to_string(), opens })
-            }
-            _ => None,
-        })
-    }
-
-    /// The descriptor, the version and the type.
-    pub(super) fn opened(&mut self, ask: &Ask<'_>) -> Result<(u64, u64, String), Error> {
-        self.reply(ask, |reply| match reply {
-            Reply::Fd { fd, version, kind } => Some((fd, version, kind.to_string())),
-            _ => None,
-        })
-    }
-
-    /// The epoch.
-    pub(super) fn hello(&mut self, ask: &Ask<'_>) -> Result<u64, Error> {
-        self.reply(ask, |reply| match reply {
-            Reply::Hello { epoch, .. } => Some(epoch),
-            _ => None,
-        })
-    }
-
-    /// The lines of an answer that says how many there are.
-    pub(super) fn lines(&mut self, ask: &Ask<'_>) -> Result<Vec<String>, Error> {
-        let count = self.reply(ask, |reply| match reply {
-            Reply::Types { count } | Reply::Stats { count } => Some(count),
-            _ => None,
-        })?;
-        let (mut lines, mut bytes) = (Vec::new(), 0);
-        for _ in 0..count {
-            self.next_line()?;
-            bytes += self.line.len() + size_of::<String>();
-            if bytes as u64 > self.max_contents {
-                return Err(self.unexpected(ask));
-            }
-            lines.push(String::from_utf8_lossy(&self.line).into_owned());
-        }
-        Ok(lines)
-    }
-
     /// Takes the line of the next reply, and of that what `pick` picks; what it does not pick is
     /// no answer to what was asked.
-    fn reply<T>(
+    pub(super) fn reply<T>(
         &mut self,
         ask: &Ask<'_>,
         pick: impl FnOnce(Reply<'_>) -> Option<T>,
     ) -> Result<T, Error> {
         self.check()?;
-        self.set_deadline();
+        self.set_deadline(match ask.request {
+            Request::Watch { seconds, .. } => Duration::from_secs(seconds),
+            _ => Duration::ZERO,
+        });
         let sent = self.connection.flush();
         self.sent(sent)?;
         self.pass()?;
@@ -197,13 +127,13 @@ impl Link {
     /// Reads past contents that were too large, if that is still to be done.
     pub(super) fn pass(&mut self) -> Result<(), Error> {
         let Some(numbytes) = self.passing.take() else { return Ok(()) };
-        self.set_deadline();
+        self.set_deadline(Duration::ZERO);
         let passed = self.connection.skip(numbytes);
         let passed = passed.and_then(|()| self.connection.read_line_end());
         passed.map_err(|e| self.lose(e))
     }
 
-    fn next_line(&mut self) -> Result<(), Error> {
+    pub(super) fn next_line(&mut self) -> Result<(), Error> {
         match self.connection.read_line(&mut self.line) {
             Ok(true) => Ok(()),
             Ok(false) => {
@@ -215,7 +145,7 @@ impl Link {
     }
 
     /// Takes announced contents, straight to where they are kept.
-    fn contents(&mut self, ask: &Ask<'_>, numbytes: u64) -> Result<Contents, Error> {
+    pub(super) fn contents(&mut self, ask: &Ask<'_>, numbytes: u64) -> Result<Contents, Error> {
         let max = self.max_contents;
         let announced = match usize::try_from(numbytes) {
             Ok(announced) if numbytes <= max => announced,
@@ -229,7 +159,7 @@ impl Link {
         let mut next_deadline = announced.saturating_sub(STEADY_BYTES);
         while incoming.missing() > 0 {
             if incoming.missing() <= next_deadline {
-                self.set_deadline();
+                self.set_deadline(Duration::ZERO);
                 next_deadline = incoming.missing().saturating_sub(STEADY_BYTES);
             }
             let room = match incoming.room() {
@@ -242,8 +172,9 @@ impl Link {
         Ok(incoming.finish())
     }
 
-    fn set_deadline(&mut self) {
-        let deadline = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    /// The server may take `time` to do what is asked, and the time-out to answer.
+    fn set_deadline(&mut self, time: Duration) {
+        let deadline = self.timeout.and_then(|timeout| Instant::now().checked_add(time + timeout));
         self.connection.set_deadline(deadline);
     }
 
@@ -272,7 +203,7 @@ impl Link {
     }
 
     /// The line is none that answers what was asked.
-    fn unexpected(&mut self, ask: &Ask<'_>) -> Error {
+    pub(super) fn unexpected(&mut self, ask: &Ask<'_>) -> Error {
         const MAX_SHOWN_BYTES: usize = 64;
         let line = &self.line[..self.line.len().min(MAX_SHOWN_BYTES)];
         let line = String::from_utf8_lossy(line).escape_debug().to_string();

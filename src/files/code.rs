@@ -4,11 +4,12 @@
 //! file's lock, then the table's.
 
 use super::descriptors::Fd;
+use super::entry::Body;
+use super::expiry::Expiry;
 use super::file::File;
-use super::state::{Body, Locked};
+use super::state::Locked;
 use super::table::{Stat, Table};
 use crate::contents::Contents;
-use crate::exptime::Exptime;
 use crate::name::FileRef;
 use crate::refusal::{Limit, Refusal};
 use std::fmt;
@@ -124,7 +125,7 @@ impl Table {
         code: &Arc<Code>,
         expected: Option<u64>,
         contents: &Contents,
-        exptime: Exptime,
+        expiry: Expiry,
     ) -> Option<Result<u64, Refusal>> {
         let mut held = code.lock();
         let value = held.as_mut()?;
@@ -139,12 +140,12 @@ impl Table {
             Err(Panicked) => Err(Refusal::Internal),
         };
         let numbytes = run(code.kind, "numbytes", || value.numbytes()).unwrap_or(0);
-        let deadline = self.deadline(exptime);
+        let end = self.end(expiry);
         let mut table = self.lock();
         // Before the change: it must not give a name that has expired meanwhile a new deadline.
         let lost = self.stat_of(&mut table, file, code).is_none();
         let body = Body::Code(code.clone(), numbytes);
-        let (version, replaced) = table.state.change(code.descriptor(), body, deadline);
+        let (version, replaced) = table.state.change(code.descriptor(), body, end);
         table.replaced = replaced;
         if lost && expected.is_some() {
             let now = table.find(file, &self.clock, |entry, _| entry.version).unwrap_or(0);

@@ -1,6 +1,6 @@
 //! Descriptors: small numbers for files that are open, as a kernel gives them.
 
-use super::state::Entry;
+use super::entry::Entry;
 use crate::name::Name;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

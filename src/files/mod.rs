@@ -1,23 +1,31 @@
-//! STATE: the table of files, their versions and their deadlines, and the files that are code.
+//! STATE: the table of files, their versions and what ends them, and the files that are code.
 //!
 //! Knows no socket and no protocol: names, contents and numbers in, refusals out.
 
+mod changes;
 mod clock;
 mod code;
-mod deadlines;
 mod descriptors;
+mod entry;
+mod expiry;
 mod file;
 mod kinds;
+mod list;
 mod open;
 mod registry;
 mod state;
 mod table;
 #[cfg(test)]
 mod tests;
+mod watch;
+mod watchers;
 
 pub use clock::Clock;
 pub use descriptors::Fd;
+pub use expiry::Expiry;
 pub use file::{ClientId, File, FileType};
+pub use list::{Listed, Listing};
 pub use open::Opened;
 pub use registry::{MEMORY_FILE, Registry};
 pub use table::{Stat, Table, Totals};
+pub use watch::{Change, Changes, Waiting, Watch};

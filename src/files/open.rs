@@ -4,9 +4,10 @@
 
 use super::code::{Code, Value, ask, run};
 use super::descriptors::{Fd, Place};
+use super::entry::Body;
 use super::file::ClientId;
 use super::registry::{Create, DEFAULT};
-use super::state::{Body, Locked};
+use super::state::Locked;
 use super::table::Table;
 use crate::contents::Contents;
 use crate::name::{FileRef, NameRef};
@@ -75,7 +76,7 @@ impl Table {
             let (kind, create) = self.registry.find(kind).ok_or(Refusal::TypeNotFound)?;
             let Some(create) = create else {
                 let empty = Contents::from(Vec::new());
-                table.state.insert(name, Body::Bytes(empty), None, &self.budget)?;
+                table.state.insert(name.to_name(), Body::Bytes(empty), None, &self.budget)?;
                 continue; // and open it like any other
             };
             table.state.busy.insert(name.to_name());
@@ -146,7 +147,7 @@ impl Table {
         let fd = state.descriptors.insert(name.clone());
         let code = Code::new(kind, fd, value);
         let body = Body::Code(code.clone(), numbytes);
-        match state.insert(name.as_ref(), body, None, &self.budget) {
+        match state.insert(name, body, None, &self.budget) {
             Ok(version) => {
                 if let Some(entry) = state.entry_mut(FileRef::Descriptor(fd)) {
                     entry.fd = Some(fd);
@@ -209,7 +210,7 @@ impl Table {
                             entry.fd = None;
                         }
                     }
-                    Some(Place::Unlinked(entry)) => table.removed = Some(entry),
+                    Some(Place::Unlinked(entry)) => table.removed.push(entry),
                     None => {}
                 }
             }

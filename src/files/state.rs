@@ -1,57 +1,38 @@
 //! What is under the table's lock: the entries, and what follows from a change to one.
 
+use super::changes::ChangeLog;
 use super::clock::Clock;
-use super::code::Code;
-use super::deadlines::Deadlines;
-use super::descriptors::{Descriptors, Fd, Place};
-use super::registry::MEMORY_FILE;
-use super::table::Stat;
-use crate::contents::{Budget, Charge, Contents};
-use crate::exptime::Exptime;
+use super::descriptors::{Descriptors, Place};
+use super::entry::{Body, ENTRY_BYTES, Entry};
+use super::expiry::{End, Ends};
+use super::watchers::Watchers;
+use crate::contents::{Budget, Charge};
 use crate::name::{FileRef, Name, NameRef};
 use crate::refusal::Refusal;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, MutexGuard};
 use std::thread::Thread;
 use std::time::Duration;
 
-/// What an entry counts in the memory budget beside its name and contents, in bytes.
-pub(super) const ENTRY_BYTES: u64 = 100;
-
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct State {
     /// Every file that has a name.
     pub(super) files: HashMap<Name, Entry>,
+    /// The same names in byte order.
+    pub(super) names: BTreeSet<Name>,
     /// Every file that is open. One without a name is there itself.
     pub(super) descriptors: Descriptors,
     /// Names whose file a type is making or ending just now. Who wants to open or write one waits.
     pub(super) busy: HashSet<Name>,
-    pub(super) deadlines: Deadlines,
+    pub(super) ends: Ends,
+    pub(super) changes: ChangeLog,
+    pub(super) watchers: Watchers,
     /// The version that the latest change took.
     pub(super) version: u64,
     /// The contents of all files in `files`, in bytes.
     pub(super) bytes: u64,
     pub(super) sweeper: Option<Sweeper>,
     pub(super) closed: bool,
-}
-
-#[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) version: u64,
-    pub(super) body: Body,
-    deadline: Option<Duration>,
-    /// For the name and the entry itself; the contents bring their own.
-    _charge: Charge,
-    /// While it is open. A file of code always is.
-    pub(super) fd: Option<Fd>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Body {
-    /// A MemoryFile.
-    Bytes(Contents),
-    /// A file of any other type, and the size that it last told.
-    Code(Arc<Code>, u64),
 }
 
 #[derive(Debug)]
@@ -65,7 +46,7 @@ pub(super) struct Sweeper {
 /// so the lock is let go before a large value is freed.
 pub(super) struct Locked<'a> {
     pub(super) state: MutexGuard<'a, State>,
-    pub(super) removed: Option<Entry>,
+    pub(super) removed: Vec<Entry>,
     pub(super) replaced: Option<Body>,
 }
 
@@ -79,15 +60,20 @@ impl Locked<'_> {
         look: impl FnOnce(&Entry, Duration) -> T,
     ) -> Option<T> {
         let entry = self.state.entry(file)?;
-        let Some(deadline) = entry.deadline else { return Some(look(entry, Duration::ZERO)) };
+        let Some(End::At(deadline)) = entry.end else { return Some(look(entry, Duration::ZERO)) };
         let now = clock.now();
         if now < deadline {
             return Some(look(entry, now));
         }
         let name = self.state.name_of(file)?;
-        self.removed = self.state.remove(name.as_ref());
+        self.remove(name.as_ref());
         // By a descriptor it is still there, and has no deadline any more.
         self.state.entry(file).map(|entry| look(entry, now))
+    }
+
+    /// Removes an existing name, which is a change.
+    pub(super) fn remove(&mut self, name: NameRef<'_>) {
+        self.removed.extend(self.state.remove(name));
     }
 
     /// Whether a type is making or ending the file of this name.
@@ -97,6 +83,23 @@ impl Locked<'_> {
 }
 
 impl State {
+    /// An empty table.
+    pub(super) fn new(watchers: Watchers) -> Self {
+        State {
+            files: HashMap::new(),
+            names: BTreeSet::new(),
+            descriptors: Descriptors::default(),
+            busy: HashSet::new(),
+            ends: Ends::default(),
+            changes: ChangeLog::default(),
+            watchers,
+            version: 0,
+            bytes: 0,
+            sweeper: None,
+            closed: false,
+        }
+    }
+
     pub(super) fn entry(&self, file: FileRef<'_>) -> Option<&Entry> {
         match file {
             FileRef::Name(name) => self.files.get(name.as_str()),
@@ -131,9 +134,9 @@ impl State {
     /// Makes an entry for a name that has none, which is a change; returns its version.
     pub(super) fn insert(
         &mut self,
-        name: NameRef<'_>,
+        name: Name,
         body: Body,
-        deadline: Option<Duration>,
+        end: Option<End>,
         budget: &Arc<Budget>,
     ) -> Result<u64, Refusal> {
         let mut charge = Charge::none(budget);
@@ -141,19 +144,22 @@ impl State {
         self.version += 1;
         self.bytes += body.bytes();
         let version = self.version;
-        let entry = Entry { version, body, deadline: None, _charge: charge, fd: None };
-        self.files.insert(name.to_name(), entry);
-        self.expire(name, deadline);
+        let entry = Entry { version, body, end, _charge: charge, fd: None };
+        self.files.insert(name.clone(), entry);
+        self.names.insert(name.clone());
+        self.changes.insert(name.clone(), version);
+        self.watchers.changed(name.as_ref(), version);
+        self.move_end(name.as_ref(), None, end.map(|end| (end, version)));
         Ok(version)
     }
 
-    /// Gives an existing file a new body and deadline, which is a change; returns its version and
-    /// the body that it had. A file without a name has no deadline.
+    /// Gives an existing file a new body and end, which is a change; returns its version and the
+    /// body that it had. For a file without a name the version is all that is taken.
     pub(super) fn change(
         &mut self,
         file: FileRef<'_>,
         body: Body,
-        deadline: Option<Duration>,
+        end: Option<End>,
     ) -> (u64, Option<Body>) {
         self.version += 1;
         let version = self.version;
@@ -165,35 +171,47 @@ impl State {
                 found.as_ref().map(Name::as_ref)
             }
         };
-        if let Some(name) = name {
-            self.expire(name, None);
-        }
         let (new, Some(entry)) = (body.bytes(), self.entry_mut(file)) else {
             return (version, None);
         };
-        entry.version = version;
+        let old_version = std::mem::replace(&mut entry.version, version);
         let replaced = std::mem::replace(&mut entry.body, body);
         if let Some(name) = name {
+            let old_end = std::mem::replace(&mut entry.end, end);
             self.bytes = self.bytes + new - replaced.bytes();
-            self.expire(name, deadline);
+            self.changes.renew(old_version, version);
+            self.watchers.changed(name, version);
+            let (old, new) = (old_end.map(|e| (e, old_version)), end.map(|e| (e, version)));
+            self.move_end(name, old, new);
         }
         (version, Some(replaced))
     }
 
-    /// Gives a file that was changed from elsewhere a new version; its deadline stays.
+    /// Gives a file that was changed from elsewhere a new version; its end stays.
     pub(super) fn renew(&mut self, file: FileRef<'_>) -> Option<u64> {
         let entry = self.entry(file)?;
-        let (body, deadline) = (entry.body.clone(), entry.deadline);
-        Some(self.change(file, body, deadline).0)
+        let (body, end) = (entry.body.clone(), entry.end);
+        Some(self.change(file, body, end).0)
+    }
+
+    /// Gives a file that has a name another end, which is no change.
+    pub(super) fn touch(&mut self, name: NameRef<'_>, end: Option<End>) {
+        let Some(entry) = self.files.get_mut(name.as_str()) else { return };
+        let (version, old) = (entry.version, std::mem::replace(&mut entry.end, end));
+        self.move_end(name, old.map(|e| (e, version)), end.map(|e| (e, version)));
     }
 
     /// Removes an existing name, which is a change. The entry comes out to be dropped, or stays
     /// with its descriptor.
     pub(super) fn remove(&mut self, name: NameRef<'_>) -> Option<Entry> {
-        self.expire(name, None);
-        let removed = self.files.remove(name.as_str())?;
+        let mut removed = self.files.remove(name.as_str())?;
         self.version += 1;
         self.bytes -= removed.body.bytes();
+        let end = removed.end.take().map(|end| (end, removed.version));
+        self.move_end(name, end, None);
+        self.names.remove(name.as_str());
+        self.changes.remove(removed.version, self.version);
+        self.watchers.changed(name, self.version);
         // A hash map keeps its room for ever; four times what is needed is enough.
         if self.files.capacity() > 1024 && self.files.len() < self.files.capacity() / 8 {
             self.files.shrink_to(self.files.len() * 2);
@@ -207,58 +225,20 @@ impl State {
         }
     }
 
-    /// Replaces the deadline of a file that has a name, and wakes the sweeper if it would sleep
-    /// too long.
-    fn expire(&mut self, name: NameRef<'_>, deadline: Option<Duration>) {
-        if deadline.is_none() && self.deadlines.is_empty() {
-            return; // the usual case, spared a look
+    /// Keeps the index of ends: a file of this name had one end at one version, and has another
+    /// now. Wakes the sweeper if it would sleep too long.
+    fn move_end(&mut self, name: NameRef<'_>, old: Option<(End, u64)>, new: Option<(End, u64)>) {
+        if let Some((end, version)) = old {
+            self.ends.remove(end, version, name);
         }
+        let Some((end, version)) = new else { return };
         let Some((name, _)) = self.files.get_key_value(name.as_str()) else { return };
-        let name = name.clone();
-        let Some(entry) = self.files.get_mut(&name) else { return };
-        let (version, old) = (entry.version, std::mem::replace(&mut entry.deadline, deadline));
-        if let Some(old) = old {
-            self.deadlines.remove(old, version);
-        }
-        let Some(deadline) = deadline else { return };
-        self.deadlines.insert(deadline, version, name);
-        if let Some(sweeper) = &mut self.sweeper
+        self.ends.insert(end, version, name.clone());
+        if let (End::At(deadline), Some(sweeper)) = (end, &mut self.sweeper)
             && sweeper.wakes.is_none_or(|at| deadline < at)
         {
             sweeper.wakes = Some(deadline);
             sweeper.thread.unpark();
-        }
-    }
-}
-
-impl Entry {
-    /// The type's name.
-    pub(super) fn kind(&self) -> &'static str {
-        match &self.body {
-            Body::Bytes(_) => MEMORY_FILE,
-            Body::Code(code, _) => code.kind(),
-        }
-    }
-
-    pub(super) fn stat(&self, now: Duration) -> Stat {
-        let exptime = match self.deadline {
-            None => Exptime::Never,
-            Some(deadline) => Exptime::remaining(deadline.saturating_sub(now)),
-        };
-        let numbytes = match &self.body {
-            Body::Bytes(contents) => contents.len() as u64,
-            Body::Code(_, numbytes) => *numbytes,
-        };
-        Stat { version: self.version, numbytes, exptime }
-    }
-}
-
-impl Body {
-    /// What it holds in the table's memory.
-    fn bytes(&self) -> u64 {
-        match self {
-            Body::Bytes(contents) => contents.len() as u64,
-            Body::Code(..) => 0,
         }
     }
 }

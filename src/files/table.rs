@@ -1,16 +1,21 @@
 //! The table: every file by its name, under one lock.
 
 use super::clock::Clock;
+use super::entry::Body;
+use super::expiry::{End, Expiry};
+use super::file::ClientId;
 use super::registry::Registry;
-use super::state::{Body, Locked, State, Sweeper};
+use super::state::{Locked, State, Sweeper};
+use super::watchers::{News, Watchers};
 use crate::contents::{Budget, Contents};
 use crate::exptime::Exptime;
-use crate::name::{FileRef, NameRef};
+use crate::name::{FileRef, Name, NameRef, Stem};
 use crate::refusal::Refusal;
+use crossbeam_channel::Receiver;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-/// The sweeper removes at most so many names before it lets others in.
+/// Who removes many names at once lets others in after so many.
 const SWEEP_NAMES: usize = 256;
 
 /// All files. Shared by every thread; each call is one step that others see whole or not at all.
@@ -19,26 +24,28 @@ const SWEEP_NAMES: usize = 256;
 /// the caller to know.
 ///
 /// ```
-/// use telefile::{Budget, Clock, Contents, Exptime, FileRef, NameRef, Refusal, Registry, Table};
+/// use telefile::{Budget, Clock, Contents, Expiry, FileRef, NameRef, Refusal, Registry, Table};
 ///
 /// let table = Table::new(Registry::default(), Clock::system(), Budget::new(1 << 20), 0xbeef);
 /// let foo = FileRef::Name(NameRef::new("foo").unwrap());
-/// assert_eq!(table.write(foo, Contents::from("abcdef"), Exptime::Never), Ok(1));
-/// assert_eq!(table.cas(foo, 1, Contents::from("ghijklm"), Exptime::Never), Ok(2));
-/// assert_eq!(table.cas(foo, 1, Contents::from("late"), Exptime::Never), Err(Refusal::Version(2)));
+/// assert_eq!(table.write(foo, Contents::from("abcdef"), Expiry::Never), Ok(1));
+/// assert_eq!(table.cas(foo, 1, Contents::from("ghijklm"), Expiry::Never), Ok(2));
+/// assert_eq!(table.cas(foo, 1, Contents::from("late"), Expiry::Never), Err(Refusal::Version(2)));
 /// ```
 #[derive(Debug)]
 pub struct Table {
     state: Mutex<State>,
     /// A name is no longer busy.
     calm: Condvar,
+    /// Those whom a change has woken, for [`Table::notify`].
+    woken: Receiver<Arc<News>>,
     pub(super) registry: Registry,
     pub(super) clock: Clock,
     pub(super) budget: Arc<Budget>,
     epoch: u64,
 }
 
-/// What `read` tells beside the contents.
+/// What there is to know of a file but its name, its type and its contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
     /// The change that made the file what it is.
@@ -60,6 +67,8 @@ pub struct Totals {
     pub descriptors: u64,
     /// How many opens of them there are.
     pub opens: u64,
+    /// How many watches wait.
+    pub watches: u64,
     /// The latest version.
     pub version: u64,
 }
@@ -68,8 +77,9 @@ impl Table {
     /// An empty table. Its next version is 1; `epoch` tells it from every other table, for
     /// versions of two tables cannot be compared.
     pub fn new(registry: Registry, clock: Clock, budget: Arc<Budget>, epoch: u64) -> Self {
-        let (state, calm) = (Mutex::default(), Condvar::new());
-        Table { state, calm, registry, clock, budget, epoch }
+        let (wake, woken) = crossbeam_channel::unbounded();
+        let state = Mutex::new(State::new(Watchers::new(wake)));
+        Table { state, calm: Condvar::new(), woken, registry, clock, budget, epoch }
     }
 
     /// The number of this table.
@@ -123,9 +133,9 @@ impl Table {
         &self,
         file: FileRef<'_>,
         contents: Contents,
-        exptime: Exptime,
+        expiry: Expiry,
     ) -> Result<u64, Refusal> {
-        self.store(file, None, contents, exptime)
+        self.store(file, None, contents, expiry)
     }
 
     /// A [`write`](Table::write), if the file is at `version`; 0 is a file that does not exist.
@@ -138,9 +148,9 @@ impl Table {
         file: FileRef<'_>,
         version: u64,
         contents: Contents,
-        exptime: Exptime,
+        expiry: Expiry,
     ) -> Result<u64, Refusal> {
-        self.store(file, Some(version), contents, exptime)
+        self.store(file, Some(version), contents, expiry)
     }
 
     fn store(
@@ -148,7 +158,7 @@ impl Table {
         file: FileRef<'_>,
         expected: Option<u64>,
         contents: Contents,
-        exptime: Exptime,
+        expiry: Expiry,
     ) -> Result<u64, Refusal> {
         loop {
             let mut table = self.lock();
@@ -159,7 +169,7 @@ impl Table {
             let current = match found {
                 Some((_, Some(code))) => {
                     drop(table);
-                    match self.write_code(file, &code, expected, &contents, exptime) {
+                    match self.write_code(file, &code, expected, &contents, expiry) {
                         Some(done) => return done,
                         None => continue,
                     }
@@ -174,15 +184,58 @@ impl Table {
             if expected.is_some_and(|version| version != current.unwrap_or(0)) {
                 return Err(Refusal::Version(current.unwrap_or(0)));
             }
-            let (body, deadline) = (Body::Bytes(contents), self.deadline(exptime));
+            let (body, end) = (Body::Bytes(contents), self.end(expiry));
             if current.is_some() {
-                let (version, replaced) = table.state.change(file, body, deadline);
+                let (version, replaced) = table.state.change(file, body, end);
                 table.replaced = replaced;
                 return Ok(version);
             }
             let FileRef::Name(name) = file else { return Err(Refusal::BadDescriptor) };
-            return table.state.insert(name, body, deadline, &self.budget);
+            return table.state.insert(name.to_name(), body, end, &self.budget);
         }
+    }
+
+    /// Makes a file that did not exist, called after the version that this takes.
+    ///
+    /// # Errors
+    /// [`Limit::Memory`](crate::Limit::Memory) if there is no room for a new entry.
+    pub fn create(
+        &self,
+        stem: Stem<'_>,
+        contents: Contents,
+        expiry: Expiry,
+    ) -> Result<(u64, Name), Refusal> {
+        let mut table = self.lock();
+        let state = &mut *table.state;
+        let before = state.version;
+        let (version, name) = loop {
+            let version = state.version + 1;
+            let name = stem.numbered(version);
+            if !state.files.contains_key(&name) && !state.busy.contains(&name) {
+                break (version, name);
+            }
+            // Somebody has called a file so: the next one.
+            state.version = version;
+        };
+        let end = self.end(expiry);
+        match state.insert(name.clone(), Body::Bytes(contents), end, &self.budget) {
+            Ok(_) => Ok((version, name)),
+            Err(refusal) => {
+                state.version = before;
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Gives a file another expiry, if it is at `version`. This is no change: it keeps its version.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], also for a file that has lost its name; [`Refusal::Version`].
+    pub fn touch(&self, file: FileRef<'_>, version: u64, expiry: Expiry) -> Result<u64, Refusal> {
+        let (mut table, name) = self.find_named(file, Some(version))?;
+        let end = self.end(expiry);
+        table.state.touch(name.as_ref(), end);
+        Ok(version)
     }
 
     /// Removes a file's name, if the file is at `version` where one is given. Who has it open
@@ -191,16 +244,34 @@ impl Table {
     /// # Errors
     /// [`Refusal::NotFound`], [`Refusal::Version`]
     pub fn delete(&self, file: FileRef<'_>, version: Option<u64>) -> Result<(), Refusal> {
+        let (mut table, name) = self.find_named(file, version)?;
+        table.remove(name.as_ref());
+        Ok(())
+    }
+
+    /// A file that has a name, at `version` where one is given.
+    fn find_named(
+        &self,
+        file: FileRef<'_>,
+        version: Option<u64>,
+    ) -> Result<(Locked<'_>, Name), Refusal> {
         let mut table = self.lock();
         let current = table.find(file, &self.clock, |entry, _| entry.version);
-        let Some(name) = table.state.name_of(file) else { return Err(Refusal::NotFound) };
-        match current {
-            Some(current) if version.is_some_and(|v| v != current) => {
-                Err(Refusal::Version(current))
-            }
-            _ => {
-                table.removed = table.state.remove(name.as_ref());
-                Ok(())
+        let name = table.state.name_of(file).ok_or(Refusal::NotFound)?;
+        match (current, version) {
+            (Some(current), Some(version)) if current != version => Err(Refusal::Version(current)),
+            _ => Ok((table, name)),
+        }
+    }
+
+    /// Removes all files that [live as long as](Expiry::With) this client. It ends after the
+    /// client's last request, before what the client has open is closed.
+    pub fn end_client(&self, client: ClientId) {
+        loop {
+            let mut table = self.lock();
+            for _ in 0..SWEEP_NAMES {
+                let Some(name) = table.state.ends.of(client).cloned() else { return };
+                table.remove(name.as_ref());
             }
         }
     }
@@ -213,6 +284,7 @@ impl Table {
             bytes: state.bytes,
             descriptors: state.descriptors.files() as u64,
             opens: state.descriptors.opens(),
+            watches: state.watchers.waiting(),
             version: state.version,
         }
     }
@@ -221,43 +293,39 @@ impl Table {
     /// [`close`](Table::close). For a thread of its own.
     pub fn sweep(&self) {
         loop {
-            let mut removed = Vec::new();
-            let mut state = self.lock().state;
-            let mut names = 0;
-            while names < SWEEP_NAMES
-                && let Some((at, name)) = state.deadlines.next()
-                && at <= self.clock.now()
-            {
-                let name = name.clone();
-                removed.extend(state.remove(name.as_ref()));
-                names += 1;
-            }
-            if state.closed {
+            let mut table = self.lock_swept();
+            if table.state.closed {
                 return;
             }
-            let wakes = state.deadlines.next().map(|(at, _)| at);
-            state.sweeper = Some(Sweeper { thread: std::thread::current(), wakes });
-            drop(state);
-            drop(removed);
-            if names < SWEEP_NAMES {
-                self.clock.park_until(wakes);
-            }
+            let wakes = table.state.ends.next().map(|(at, _)| at);
+            table.state.sweeper = Some(Sweeper { thread: std::thread::current(), wakes });
+            drop(table);
+            self.clock.park_until(wakes);
         }
     }
 
-    /// Ends the thread in [`sweep`](Table::sweep).
+    /// Wakes the watches that a change concerns, until [`close`](Table::close). For a thread of its
+    /// own: to wake a thousand takes milliseconds, and who made the change shall not wait so long.
+    pub fn notify(&self) {
+        self.woken.iter().for_each(|news| news.waker.wake());
+    }
+
+    /// Ends the threads in [`sweep`](Table::sweep) and [`notify`](Table::notify). Waiting watches
+    /// are woken before, and none waits from now on.
     pub fn close(&self) {
         let mut state = self.lock().state;
         state.closed = true;
+        state.watchers.close();
         if let Some(sweeper) = &state.sweeper {
             sweeper.thread.unpark();
         }
     }
 
-    pub(super) fn deadline(&self, exptime: Exptime) -> Option<Duration> {
-        match exptime {
-            Exptime::Never => None,
-            Exptime::Seconds(n) => Some(self.clock.now() + Duration::from_secs(n)),
+    pub(super) fn end(&self, expiry: Expiry) -> Option<End> {
+        match expiry {
+            Expiry::Never => None,
+            Expiry::Seconds(n) => Some(End::At(self.clock.now() + Duration::from_secs(n))),
+            Expiry::With(client) => Some(End::With(client)),
         }
     }
 
@@ -274,7 +342,29 @@ impl Table {
 
     pub(super) fn lock(&self) -> Locked<'_> {
         let state = self.state.lock().unwrap_or_else(|_| lost());
-        Locked { state, removed: None, replaced: None }
+        Locked { state, removed: Vec::new(), replaced: None }
+    }
+
+    /// The lock, when everything is removed that has expired by now.
+    pub(super) fn lock_swept(&self) -> Locked<'_> {
+        let mut now = None;
+        loop {
+            let mut table = self.lock();
+            let mut names = 0;
+            while let Some((at, name)) = table.state.ends.next()
+                && at <= *now.get_or_insert_with(|| self.clock.now())
+            {
+                if names == SWEEP_NAMES {
+                    break;
+                }
+                let name = name.clone();
+                table.remove(name.as_ref());
+                names += 1;
+            }
+            if names < SWEEP_NAMES {
+                return table;
+            }
+        }
     }
 }
 

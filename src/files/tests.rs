@@ -1,7 +1,8 @@
 //! What the table promises, with a clock that stands still.
 
-use super::state::ENTRY_BYTES;
-use super::{ClientId, Clock, File, FileType, Registry, Table, Totals};
+use super::entry::ENTRY_BYTES;
+use super::expiry::End;
+use super::{ClientId, Clock, Expiry, File, FileType, Registry, Table, Totals};
 use crate::contents::{Budget, Contents};
 use crate::exptime::Exptime;
 use crate::name::{FileRef, Name, NameRef};
@@ -31,20 +32,30 @@ fn name(text: &str) -> FileRef<'_> {
     FileRef::Name(NameRef::new(text).unwrap())
 }
 
+/// 0 is never.
+fn expiry(seconds: u64) -> Expiry {
+    if seconds == 0 { Expiry::Never } else { Expiry::Seconds(seconds) }
+}
+
 impl Fixture {
     fn write(&self, file: &str, seconds: u64) -> u64 {
         let contents = Contents::from(file.as_bytes());
-        self.table.write(name(file), contents, Exptime::from_field(seconds)).unwrap()
+        self.table.write(name(file), contents, expiry(seconds)).unwrap()
     }
 
     fn cas(&self, file: &str, version: u64, seconds: u64) -> Result<u64, Refusal> {
         let contents = Contents::from(file.as_bytes());
-        self.table.cas(name(file), version, contents, Exptime::from_field(seconds))
+        self.table.cas(name(file), version, contents, expiry(seconds))
     }
 
     /// Version and remaining seconds.
     fn stat(&self, file: &str) -> Option<(u64, u64)> {
-        self.table.stat(name(file)).ok().map(|(s, ..)| (s.version, s.exptime.to_field()))
+        let seconds = |exptime| match exptime {
+            Exptime::Never => 0,
+            Exptime::Seconds(n) => n,
+            Exptime::Connection => unreachable!(),
+        };
+        self.table.stat(name(file)).ok().map(|(s, ..)| (s.version, seconds(s.exptime)))
     }
 }
 
@@ -123,9 +134,9 @@ fn a_million_renewals_of_one_lease_take_no_memory() {
     }
     assert_eq!(f.budget.used(), used);
     let mut state = f.table.lock().state;
-    let (at, _) = state.deadlines.next().unwrap();
-    state.deadlines.remove(at, 1_000_001);
-    assert_eq!(state.deadlines.next(), None, "one deadline is kept");
+    let (at, lease) = state.ends.next().map(|(at, name)| (at, name.clone())).unwrap();
+    state.ends.remove(End::At(at), 1_000_001, lease.as_ref());
+    assert_eq!(state.ends.next(), None, "one deadline is kept");
 }
 
 #[test]
@@ -153,12 +164,12 @@ fn the_sweeper_gives_memory_back_while_nobody_asks() {
 fn without_room_for_an_entry_nothing_is_made() {
     let table = Table::new(Registry::default(), Clock::manual(), Budget::new(150), 1);
     let empty = || Contents::from(b"".as_slice());
-    assert_eq!(table.write(name("a"), empty(), Exptime::Never), Ok(1));
+    assert_eq!(table.write(name("a"), empty(), Expiry::Never), Ok(1));
     let refusal = Err(Refusal::Limit(Limit::Memory, 150));
-    assert_eq!(table.write(name("b"), empty(), Exptime::Never), refusal);
-    assert_eq!(table.write(name("a"), empty(), Exptime::Never), Ok(2));
+    assert_eq!(table.write(name("b"), empty(), Expiry::Never), refusal);
+    assert_eq!(table.write(name("a"), empty(), Expiry::Never), Ok(2));
     table.delete(name("a"), None).unwrap();
-    assert_eq!(table.write(name("b"), empty(), Exptime::Never), Ok(4));
+    assert_eq!(table.write(name("b"), empty(), Expiry::Never), Ok(4));
 }
 
 #[test]
@@ -204,8 +215,8 @@ fn a_cas_whose_lease_runs_out_while_its_type_writes_is_refused() {
     let (lease, text) = (name("lease"), || Contents::from("mine"));
     let FileRef::Name(opened) = lease else { unreachable!() };
     let fd = table.open(opened, Some("Slow"), ClientId::new(1)).unwrap().fd;
-    assert_eq!(table.write(lease, text(), Exptime::Seconds(5)), Ok(2));
-    assert_eq!(table.cas(lease, 2, text(), Exptime::Seconds(30)), Err(Refusal::Version(0)));
+    assert_eq!(table.write(lease, text(), Expiry::Seconds(5)), Ok(2));
+    assert_eq!(table.cas(lease, 2, text(), Expiry::Seconds(30)), Err(Refusal::Version(0)));
     assert_eq!(table.stat(lease), Err(Refusal::NotFound));
     assert_eq!(table.stat(FileRef::Descriptor(fd)).map(|(s, ..)| s.version), Ok(4));
 }

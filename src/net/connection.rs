@@ -5,6 +5,7 @@ use super::lines::Lines;
 use super::stream::{Stream, timed_out};
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::Shutdown;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -216,6 +217,13 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// Sends what is owed and waits for something other than what the peer sends:
+    /// see [`Stream::wait_end`].
+    pub fn wait_end(&mut self, waker: impl AsFd, deadline: Instant) -> io::Result<()> {
+        self.flush()?;
+        self.stream.wait_end(waker, deadline)
     }
 
     /// Sends what is owed and ends the connection so that it arrives: see [`Stream::linger`].

@@ -9,12 +9,20 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use std::fmt;
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// So many bytes have to leave within one write time-out. Without it a peer that takes a byte now
 /// and then would hold its thread for ever.
 const FLUSH_BYTES: usize = 1 << 20;
+
+/// The end of a stream, though bytes may lie before it that nobody has read: poll(2). Elsewhere
+/// that cannot be seen before they are, only that the peer is gone altogether.
+#[cfg(target_os = "linux")]
+const ENDED: PollFlags = PollFlags::RDHUP;
+#[cfg(not(target_os = "linux"))]
+const ENDED: PollFlags = PollFlags::empty();
 
 /// A connected socket.
 #[derive(Debug)]
@@ -111,12 +119,15 @@ impl Stream {
         self.wait(PollFlags::IN, deadline)
     }
 
+    /// Waits until the peer has ended its side of the stream or is gone, `waker` is readable, or
+    /// `deadline` has come. What the peer has sent is not touched, and is no end of the wait.
+    pub fn wait_end(&self, waker: impl AsFd, deadline: Instant) -> io::Result<()> {
+        let socket = PollFd::new(&self.socket, ENDED);
+        wait(&mut [socket, PollFd::new(&waker, PollFlags::IN)], deadline).map(drop)
+    }
+
     fn wait(&self, what: PollFlags, deadline: Instant) -> io::Result<bool> {
-        retry(|| {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let left = Timespec::try_from(left).map_err(|_| rustix::io::Errno::INVAL)?;
-            poll(&mut [PollFd::new(&self.socket, what)], Some(&left)).map(|ready| ready > 0)
-        })
+        wait(&mut [PollFd::new(&self.socket, what)], deadline)
     }
 
     /// How long [`receive`](Stream::receive) waits; `None` is for ever.
@@ -196,6 +207,15 @@ impl fmt::Display for Stream {
             None => f.write_str("unix"),
         }
     }
+}
+
+/// Polls; false if `deadline` came first.
+fn wait(fds: &mut [PollFd<'_>], deadline: Instant) -> io::Result<bool> {
+    retry(|| {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).map_err(|_| rustix::io::Errno::INVAL)?;
+        poll(fds, Some(&left)).map(|ready| ready > 0)
+    })
 }
 
 /// A signal that a handler took is no reason to stop.

@@ -1,37 +1,29 @@
 //! What each request does: one match.
 
+use super::answer::Answer;
 use super::session::Session;
 use super::stats;
 use crate::contents::Contents;
-use crate::files::{Opened, Stat};
+use crate::exptime::Exptime;
+use crate::files::{Expiry, Opened, Stat, Watch};
 use crate::refusal::Refusal;
-use crate::wire::{COMMANDS, Reply, Request};
+use crate::wire::{COMMANDS, MAX_ITEMS, Reply, Request};
+use std::time::Duration;
 
-/// What a client gets for a request that was done.
-pub(super) enum Answer<'a> {
-    /// A line.
-    Line(Reply<'a>),
-    /// A line, then whole lines, as many as it says.
-    Lines(Reply<'a>, String),
-    /// A line, then contents and a line end.
-    Contents(Reply<'a>, Contents),
-    /// Nothing more.
-    Farewell,
-}
-
-impl Session<'_> {
+impl<'a> Session<'a> {
     /// Does a request whose contents, if it has any, are here.
     pub(super) fn dispatch(
         &mut self,
         request: &Request<'_>,
         contents: Option<Contents>,
-    ) -> Result<Answer<'static>, Refusal> {
+    ) -> Result<Answer<'a>, Refusal> {
         let table = &self.server.table;
         let written = |contents: Option<Contents>| {
             let contents = contents.ok_or(Refusal::Internal)?;
             self.server.refused.saw_contents(contents.len());
             Ok(contents)
         };
+        let expiry = |exptime: Exptime| Expiry::new(exptime, self.client);
         let reply = match *request {
             Request::Read { file } => {
                 let (stat, contents) = table.read(file)?;
@@ -41,21 +33,38 @@ impl Session<'_> {
                 return Ok(Answer::Contents(head, contents));
             }
             Request::Write { file, exptime, .. } => {
-                Reply::Version(table.write(file, written(contents)?, exptime)?)
+                Reply::Version(table.write(file, written(contents)?, expiry(exptime))?)
             }
             Request::Cas { file, version, exptime, .. } => {
-                Reply::Version(table.cas(file, version, written(contents)?, exptime)?)
+                Reply::Version(table.cas(file, version, written(contents)?, expiry(exptime))?)
             }
             Request::Delete { file, version } => {
                 table.delete(file, version)?;
                 Reply::Done
             }
+            Request::Touch { file, version, exptime } => {
+                Reply::Version(table.touch(file, version, expiry(exptime))?)
+            }
+            Request::Create { stem, exptime, .. } => {
+                let (version, name) = table.create(stem, written(contents)?, expiry(exptime))?;
+                return Ok(Answer::Created(version, name));
+            }
+            Request::List { prefix, limit, after } => {
+                return Ok(Answer::Listing(table.list(prefix, limit as usize, after)));
+            }
+            Request::Watch { prefix, rev, seconds } => {
+                let time = Duration::from_secs(seconds);
+                return Ok(match table.watch(prefix, rev, MAX_ITEMS as usize, seconds > 0)? {
+                    Watch::Now(changes) => Answer::Changes(changes),
+                    Watch::Later(waiting) => Answer::ChangesWithin(time, waiting),
+                });
+            }
             Request::Open { name, kind } => {
-                let Opened { fd, version, kind } = self.opens.open(name, kind)?;
+                let Opened { fd, version, kind } = self.holdings.open(name, kind)?;
                 Reply::Fd { fd, version, kind }
             }
             Request::Close { fd } => {
-                self.opens.close(fd)?;
+                self.holdings.close(fd)?;
                 Reply::Done
             }
             Request::Stat { file } => {

@@ -1,9 +1,10 @@
 //! JOINS: the only place that knows streams, requests and files together.
 
+mod answer;
 mod builder;
 mod dispatch;
 mod doors;
-mod opens;
+mod holdings;
 mod session;
 mod stats;
 mod system;
@@ -156,7 +157,8 @@ impl Server {
             let (shared, sessions, spare) = (&shared, &sessions, &spare);
             let named = |name: &str| thread::Builder::new().name(name.to_string());
             let sweeper = named("sweep").spawn_scoped(scope, || shared.table.sweep());
-            let spawned = sweeper.and_then(|_| {
+            let notifier = named("notify").spawn_scoped(scope, || shared.table.notify());
+            let spawned = sweeper.and(notifier).and_then(|_| {
                 listeners.iter().try_for_each(|listener| {
                     let accept = || shared.accept_loop(listener, sessions, spare);
                     named("accept").spawn_scoped(scope, accept).map(drop)

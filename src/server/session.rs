@@ -1,7 +1,6 @@
 //! The life of one connection. If you read one file of this program, read this one.
 
-use super::dispatch::Answer;
-use super::opens::Opens;
+use super::holdings::Holdings;
 use super::{LINGER, LINGER_BYTES, Shared};
 use crate::contents::{Contents, Incoming};
 use crate::files::ClientId;
@@ -24,14 +23,14 @@ pub(super) struct Session<'a> {
     pub(super) server: &'a Shared,
     /// Whether it may do more than `hello`, `help` and `quit`.
     pub(super) admitted: bool,
-    pub(super) opens: Opens<'a>,
-    client: ClientId,
-    connection: Connection,
+    pub(super) holdings: Holdings<'a>,
+    pub(super) client: ClientId,
+    pub(super) connection: Connection,
 }
 
 /// What comes after a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Next {
+pub(super) enum Next {
     Request,
     /// The client asked for the end, or it is out of step.
     Close,
@@ -41,8 +40,8 @@ impl<'a> Session<'a> {
     pub(super) fn new(server: &'a Shared, client: ClientId, stream: &Arc<Stream>) -> Self {
         let mut connection = server.connection(stream);
         connection.set_yields(server.dedicated);
-        let opens = Opens::new(&server.table, client);
-        Session { server, admitted: server.token.is_none(), opens, client, connection }
+        let holdings = Holdings::new(&server.table, client);
+        Session { server, admitted: server.token.is_none(), holdings, client, connection }
     }
 
     /// Reads requests and answers them, until the client has enough or does what nobody can follow.
@@ -80,7 +79,7 @@ impl<'a> Session<'a> {
         // The client learns of the end when what it had open is closed and its seat is free: it,
         // or another that waits for this, may come at once.
         self.connection.flush()?;
-        self.opens.close_all();
+        self.holdings.end();
         if self.server.doors.closed() {
             return self.connection.close_stopped(STOP_LINGER);
         }
@@ -123,7 +122,7 @@ impl<'a> Session<'a> {
             },
         };
         match self.dispatch(&request, contents) {
-            Ok(answer) => self.send(&answer),
+            Ok(answer) => self.send(answer),
             Err(refusal) => self.refuse(refusal),
         }
     }
@@ -136,7 +135,7 @@ impl<'a> Session<'a> {
             return Err(Refusal::Denied);
         }
         match request.file() {
-            Some(FileRef::Descriptor(fd)) if !self.opens.has(fd) => Err(Refusal::BadDescriptor),
+            Some(FileRef::Descriptor(fd)) if !self.holdings.has(fd) => Err(Refusal::BadDescriptor),
             _ => Ok(()),
         }
     }
@@ -186,7 +185,7 @@ impl<'a> Session<'a> {
         self.refuse(refusal)
     }
 
-    fn refuse(&mut self, refusal: Refusal) -> io::Result<Next> {
+    pub(super) fn refuse(&mut self, refusal: Refusal) -> io::Result<Next> {
         self.server.refused.count(&refusal);
         if refusal.closes() {
             let (stream, client) = (self.connection.stream(), self.client);
@@ -196,24 +195,6 @@ impl<'a> Session<'a> {
         Reply::Refused(refusal).write_to(self.connection.output());
         self.connection.relieve()?;
         Ok(if closes { Next::Close } else { Next::Request })
-    }
-
-    fn send(&mut self, answer: &Answer<'_>) -> io::Result<Next> {
-        let output = self.connection.output();
-        match answer {
-            Answer::Line(reply) => reply.write_to(output),
-            Answer::Lines(head, lines) => {
-                head.write_to(output);
-                output.extend_from_slice(lines.as_bytes());
-            }
-            Answer::Contents(head, contents) => {
-                head.write_to(output);
-                self.connection.send_contents(contents)?;
-            }
-            Answer::Farewell => return Ok(Next::Close),
-        }
-        self.connection.relieve()?;
-        Ok(Next::Request)
     }
 
     /// The client has shown the token: it may take its time from now on.

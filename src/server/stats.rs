@@ -1,7 +1,7 @@
 //! What `stats` tells.
 
 use super::Shared;
-use super::opens::MAX_OPENS;
+use super::holdings::MAX_OPENS;
 use crate::refusal::{Limit, Refusal};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -62,6 +62,7 @@ pub(super) fn report(server: &Shared) -> Vec<(String, String)> {
     add("files", totals.files.to_string());
     add("bytes", totals.bytes.to_string());
     add("opens", totals.opens.to_string());
+    add("watches", totals.watches.to_string());
     add("version", totals.version.to_string());
     add("uptime_seconds", server.started.elapsed().as_secs().to_string());
     add("store", "memory".to_string());

@@ -5,6 +5,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+/// A connection's socket, and what wakes it while it watches.
+const DESCRIPTORS_PER_CONNECTION: u64 = 2;
+
 /// Beside connections: listeners, standard streams, what libraries open.
 const OTHER_DESCRIPTORS: u64 = 64;
 
@@ -51,7 +54,8 @@ fn read_number(path: &Path) -> Option<u64> {
 /// Raises the soft limit of open files as far as the hard limit allows. A thread that cannot have
 /// its memory maps ends the whole process, so their limit is kept from the start.
 pub(super) fn make_room_for(connections: usize) -> usize {
-    let needed = (connections as u64).saturating_add(OTHER_DESCRIPTORS);
+    let needed = (connections as u64).saturating_mul(DESCRIPTORS_PER_CONNECTION);
+    let needed = needed.saturating_add(OTHER_DESCRIPTORS);
     let limit = getrlimit(Resource::Nofile);
     let enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= needed);
     if !enough(limit.current) {

@@ -1,6 +1,7 @@
 //! The fields of a line: what stands between spaces, and numbers in them, both ways.
 
 use crate::exptime::Exptime;
+use crate::name::NameRef;
 
 /// The fields of a line that are still to be read.
 ///
@@ -29,9 +30,23 @@ impl<'a> Fields<'a> {
         number(self.next()?)
     }
 
-    /// The next field as an exptime. No field is [`Exptime::Never`]; `None` is a bad field.
+    /// The next field as an exptime.
     pub(super) fn exptime(&mut self) -> Option<Exptime> {
-        self.next().map_or(Some(0), number).map(Exptime::from_field)
+        exptime(self.next()?)
+    }
+
+    /// The next field as what `parse` makes of it, `absent` if there is none. `None` is a bad field.
+    pub(super) fn optional<T>(
+        &mut self,
+        absent: T,
+        parse: impl FnOnce(&'a [u8]) -> Option<T>,
+    ) -> Option<T> {
+        self.next().map_or(Some(absent), parse)
+    }
+
+    /// The next field as a name.
+    pub(super) fn name(&mut self) -> Option<NameRef<'a>> {
+        text(self.next()?).and_then(NameRef::new)
     }
 
     /// `value`, if no field is left.
@@ -50,6 +65,18 @@ pub(super) fn number(field: &[u8]) -> Option<u64> {
     (!field.is_empty() && n < 1 << 63).then_some(n)
 }
 
+/// A number, or exactly `-1`.
+pub(super) fn exptime(field: &[u8]) -> Option<Exptime> {
+    match field {
+        b"-1" => Some(Exptime::Connection),
+        seconds => number(seconds).map(Exptime::from_seconds),
+    }
+}
+
+pub(super) fn text(field: &[u8]) -> Option<&str> {
+    std::str::from_utf8(field).ok()
+}
+
 /// Appends one line, field by field.
 pub(super) struct LineOut<'a>(&'a mut Vec<u8>);
 
@@ -57,6 +84,11 @@ impl<'a> LineOut<'a> {
     pub(super) fn new(out: &'a mut Vec<u8>, word: &str) -> Self {
         out.extend_from_slice(word.as_bytes());
         LineOut(out)
+    }
+
+    /// A line whose first field is a number.
+    pub(super) fn numbered(out: &'a mut Vec<u8>, n: u64) -> Self {
+        LineOut::new(out, itoa::Buffer::new().format(n))
     }
 
     pub(super) fn bytes(self, field: &[u8]) -> Self {
@@ -67,6 +99,18 @@ impl<'a> LineOut<'a> {
 
     pub(super) fn number(self, n: u64) -> Self {
         self.bytes(itoa::Buffer::new().format(n).as_bytes())
+    }
+
+    pub(super) fn text(self, text: &str) -> Self {
+        self.bytes(text.as_bytes())
+    }
+
+    pub(super) fn exptime(self, exptime: Exptime) -> Self {
+        match exptime {
+            Exptime::Never => self.number(0),
+            Exptime::Seconds(n) => self.number(n),
+            Exptime::Connection => self.bytes(b"-1"),
+        }
     }
 
     pub(super) fn end(self) {

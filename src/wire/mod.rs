@@ -5,16 +5,26 @@
 //! it is told to people in `tutorial/protocol.md`.
 
 mod fields;
+mod help;
+mod item;
 mod reply;
 mod request;
 #[cfg(test)]
 mod tests;
 
+pub use help::COMMANDS;
+pub use item::{Changed, Listed};
 pub use reply::Reply;
-pub use request::{COMMANDS, Malformed, Request, is_blank};
+pub use request::{Malformed, Request, is_blank};
 
 /// The protocol's version, as `hello` answers it.
 pub const PROTOCOL_VERSION: u64 = 1;
+
+/// What a list or changes have at most, in lines.
+pub const MAX_ITEMS: u64 = 10_000;
+
+/// The longest that a watch waits, in seconds: a day. A longer one is taken as this.
+pub const MAX_WATCH_SECONDS: u64 = 86_400;
 
 /// A line has fewer bytes than this, its end not counted.
 pub const MAX_LINE_BYTES: usize = 500;

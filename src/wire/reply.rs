@@ -1,12 +1,14 @@
 //! One reply line, as a value.
 
 use super::PROTOCOL_VERSION;
-use super::fields::{Fields, LineOut};
+use super::fields::{Fields, LineOut, text};
 use crate::exptime::Exptime;
 use crate::name::NameRef;
 use crate::refusal::{Limit, Refusal};
 
-/// A reply line. Contents and a line end follow `Contents`; so many lines follow a count.
+/// A reply line. Contents and a line end follow `Contents`; so many lines follow a count, those of
+/// [`List`](Reply::List) are [`Listed`](super::Listed), those of [`Changes`](Reply::Changes) are
+/// [`Changed`](super::Changed).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of the protocol's command table")]
 pub enum Reply<'a> {
@@ -14,12 +16,18 @@ pub enum Reply<'a> {
     Contents { version: u64, numbytes: u64, exptime: Exptime },
     /// `OK <version>`
     Version(u64),
+    /// `OK <version> <name>`
+    Created { version: u64, name: NameRef<'a> },
     /// `OK`
     Done,
     /// `FD <fd> <version> <type>`
     Fd { fd: u64, version: u64, kind: &'a str },
     /// `STAT <version> <numbytes> <exptime> <type> <opens>`
     Stat { version: u64, numbytes: u64, exptime: Exptime, kind: &'a str, opens: u64 },
+    /// `LIST <rev> <count> <more>`
+    List { rev: u64, count: u64, more: bool },
+    /// `CHANGES <rev> <count>`
+    Changes { rev: u64, count: u64 },
     /// `HELLO 1 <epoch> <rev>`
     Hello { epoch: u64, rev: u64 },
     /// `TYPES <count>`
@@ -53,29 +61,40 @@ impl<'a> Reply<'a> {
             b"CONTENTS" => Reply::Contents {
                 version: number()?,
                 numbytes: number()?,
-                exptime: Exptime::from_field(number()?),
+                exptime: fields.exptime()?,
             },
-            b"OK" => match fields.next() {
-                Some(version) => Reply::Version(super::fields::number(version)?),
-                None => Reply::Done,
+            b"OK" => match (fields.next(), fields.next()) {
+                (None, _) => Reply::Done,
+                (Some(version), None) => Reply::Version(super::fields::number(version)?),
+                (Some(version), Some(name)) => Reply::Created {
+                    version: super::fields::number(version)?,
+                    name: text(name).and_then(NameRef::new)?,
+                },
             },
             b"FD" => Reply::Fd { fd: number()?, version: number()?, kind: kind(&mut fields)? },
             b"STAT" => Reply::Stat {
                 version: number()?,
                 numbytes: number()?,
-                exptime: Exptime::from_field(number()?),
+                exptime: fields.exptime()?,
                 kind: kind(&mut fields)?,
                 opens: fields.number()?,
             },
+            b"LIST" => {
+                let (rev, count) = (number()?, number()?);
+                let more = number().filter(|more| *more <= 1)? == 1;
+                Reply::List { rev, count, more }
+            }
+            b"CHANGES" => Reply::Changes { rev: number()?, count: number()? },
             b"HELLO" => {
                 number().filter(|v| *v == PROTOCOL_VERSION)?;
-                let epoch = std::str::from_utf8(fields.next()?).ok()?;
+                let epoch = text(fields.next()?)?;
                 Reply::Hello { epoch: u64::from_str_radix(epoch, 16).ok()?, rev: fields.number()? }
             }
             b"TYPES" => Reply::Types { count: number()? },
             b"STATS" => Reply::Stats { count: number()? },
             b"HELP" => Reply::Help { count: number()? },
             b"ERR_VERSION" => Reply::Refused(Refusal::Version(number()?)),
+            b"ERR_COMPACTED" => Reply::Refused(Refusal::Compacted(number()?)),
             b"ERR_TYPE" => {
                 let kind = NameRef::new(kind(&mut fields)?)?;
                 Reply::Refused(Refusal::WrongType(kind.to_name()))
@@ -100,20 +119,27 @@ impl<'a> Reply<'a> {
         let line = match *self {
             Reply::Contents { version, numbytes, exptime } => {
                 let line = LineOut::new(out, "CONTENTS").number(version).number(numbytes);
-                line.number(exptime.to_field())
+                line.exptime(exptime)
             }
             Reply::Version(version) => LineOut::new(out, "OK").number(version),
+            Reply::Created { version, name } => {
+                LineOut::new(out, "OK").number(version).text(name.as_str())
+            }
             Reply::Done => LineOut::new(out, "OK"),
             Reply::Fd { fd, version, kind } => {
-                LineOut::new(out, "FD").number(fd).number(version).bytes(kind.as_bytes())
+                LineOut::new(out, "FD").number(fd).number(version).text(kind)
             }
             Reply::Stat { version, numbytes, exptime, kind, opens } => {
                 let line = LineOut::new(out, "STAT").number(version).number(numbytes);
-                line.number(exptime.to_field()).bytes(kind.as_bytes()).number(opens)
+                line.exptime(exptime).text(kind).number(opens)
             }
+            Reply::List { rev, count, more } => {
+                LineOut::new(out, "LIST").number(rev).number(count).number(u64::from(more))
+            }
+            Reply::Changes { rev, count } => LineOut::new(out, "CHANGES").number(rev).number(count),
             Reply::Hello { epoch, rev } => {
                 let line = LineOut::new(out, "HELLO").number(PROTOCOL_VERSION);
-                line.bytes(format!("{epoch:016x}").as_bytes()).number(rev)
+                line.text(&format!("{epoch:016x}")).number(rev)
             }
             Reply::Types { count } => LineOut::new(out, "TYPES").number(count),
             Reply::Stats { count } => LineOut::new(out, "STATS").number(count),
@@ -122,8 +148,9 @@ impl<'a> Reply<'a> {
                 let line = LineOut::new(out, refusal.word());
                 match refusal {
                     Refusal::Version(current) => line.number(*current),
-                    Refusal::WrongType(kind) => line.bytes(kind.as_str().as_bytes()),
-                    Refusal::Limit(what, max) => line.bytes(what.word().as_bytes()).number(*max),
+                    Refusal::Compacted(rev) => line.number(*rev),
+                    Refusal::WrongType(kind) => line.text(kind.as_str()),
+                    Refusal::Limit(what, max) => line.text(what.word()).number(*max),
                     _ => line,
                 }
             }
@@ -134,8 +161,7 @@ impl<'a> Reply<'a> {
 
 /// A type's name, which is made like a file's: nothing in it can upset a terminal or a line.
 fn kind<'a>(fields: &mut Fields<'a>) -> Option<&'a str> {
-    let name = std::str::from_utf8(fields.next()?).ok()?;
-    NameRef::new(name).map(NameRef::as_str)
+    fields.name().map(NameRef::as_str)
 }
 
 #[cfg(test)]
@@ -159,7 +185,15 @@ mod tests {
                 "CONTENTS 1 6 0\r\n",
             ),
             (Reply::Version(2), "OK 2\r\n"),
+            (Reply::Created { version: 7, name: NameRef::new("q7").unwrap() }, "OK 7 q7\r\n"),
             (Reply::Done, "OK\r\n"),
+            (Reply::List { rev: 9, count: 2, more: true }, "LIST 9 2 1\r\n"),
+            (Reply::Changes { rev: 9, count: 0 }, "CHANGES 9 0\r\n"),
+            (Reply::Refused(Refusal::Compacted(9)), "ERR_COMPACTED 9\r\n"),
+            (
+                Reply::Contents { version: 1, numbytes: 0, exptime: Exptime::Connection },
+                "CONTENTS 1 0 -1\r\n",
+            ),
             (
                 Reply::Stat { version: 3, numbytes: 4, exptime, kind, opens: 0 },
                 "STAT 3 4 9 MemoryFile 0\r\n",
@@ -180,12 +214,15 @@ mod tests {
         assert_eq!(Reply::parse(b"WHAT 1"), None);
         assert_eq!(Reply::parse(b"STAT 1 1 1 F\x1b[31m 1"), None);
         assert_eq!(Reply::parse(b"OK x"), None);
+        assert_eq!(Reply::parse(b"OK 1 @1"), None);
+        assert_eq!(Reply::parse(b"LIST 1 1 2"), None);
     }
 
     proptest! {
         #[test]
-        fn what_is_written_parses_to_the_same(a in 0..(1_u64 << 63), b in 0..(1_u64 << 63), seconds in 0..=Exptime::MAX_SECONDS, epoch: u64, which in 0_usize..15) {
-            let exptime = Exptime::from_field(seconds);
+        fn what_is_written_parses_to_the_same(a in 0..(1_u64 << 63), b in 0..(1_u64 << 63), seconds in 0..=Exptime::MAX_SECONDS, epoch: u64, which in 0_usize..19) {
+            let exptime = Exptime::from_seconds(seconds);
+            let name = NameRef::new("a/b").unwrap();
             let reply = [
                 Reply::Contents { version: a, numbytes: b, exptime },
                 Reply::Version(a),
@@ -202,6 +239,10 @@ mod tests {
                 Reply::Refused(Refusal::TypeNotFound),
                 Reply::Refused(Refusal::BadDescriptor),
                 Reply::Refused(Refusal::Malformed),
+                Reply::Created { version: a, name },
+                Reply::List { rev: a, count: b, more: a > b },
+                Reply::Changes { rev: a, count: b },
+                Reply::Refused(Refusal::Compacted(a)),
             ][which]
                 .clone();
             let line = line(reply.clone());

@@ -1,30 +1,15 @@
 //! One line from a client, as a value.
 
-use super::fields::{Fields, LineOut, number};
+use super::fields::{Fields, LineOut, exptime, number, text};
+use super::{MAX_ITEMS, MAX_WATCH_SECONDS};
 use crate::exptime::Exptime;
-use crate::name::{FileRef, NameRef};
+use crate::name::{FileRef, NameRef, Shown, Stem};
 use std::fmt;
 
-/// Every command as `help` prints it: how it is written, and what it does.
-pub const COMMANDS: [(&str, &str); 12] = [
-    ("read <file>", "the contents, their version, and the seconds left"),
-    ("write <file> <numbytes> [<exptime>]", "replaces the contents, which follow on the next line"),
-    (
-        "cas <file> <version> <numbytes> [<exptime>]",
-        "a write, only if this is the version; 0 creates",
-    ),
-    ("delete <file> [<version>]", "ends the file, only if this is the version"),
-    ("open <name> [<type>]", "makes the file if there is none; a descriptor, the same for all"),
-    ("close @<fd>", "gives the descriptor back; the end of a connection does so too"),
-    ("stat <file>", "version, bytes, seconds left, type, opens"),
-    ("hello [<token>]", "shows the token; protocol version, epoch and latest version"),
-    ("types", "the types a file can have"),
-    ("stats", "limits, and what is in use"),
-    ("help", "this list"),
-    ("quit", "ends the connection after the replies"),
-];
-
-/// A request. `numbytes` of contents and a line end follow the line of `Write` and `Cas`.
+/// A request. `numbytes` of contents and a line end follow the line of `Write`, `Cas` and `Create`.
+///
+/// A `prefix` of files is any text, the empty one for all: on the line that is `*`. `limit` is at
+/// most [`MAX_ITEMS`], `seconds` at most [`MAX_WATCH_SECONDS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of the protocol's command table")]
 pub enum Request<'a> {
@@ -32,6 +17,10 @@ pub enum Request<'a> {
     Write { file: FileRef<'a>, numbytes: u64, exptime: Exptime },
     Cas { file: FileRef<'a>, version: u64, numbytes: u64, exptime: Exptime },
     Delete { file: FileRef<'a>, version: Option<u64> },
+    Touch { file: FileRef<'a>, version: u64, exptime: Exptime },
+    Create { stem: Stem<'a>, numbytes: u64, exptime: Exptime },
+    List { prefix: &'a str, limit: u64, after: Option<&'a str> },
+    Watch { prefix: &'a str, rev: u64, seconds: u64 },
     Open { name: NameRef<'a>, kind: Option<&'a str> },
     Close { fd: u64 },
     Stat { file: FileRef<'a> },
@@ -79,9 +68,13 @@ impl<'a> Request<'a> {
         let request = match fields.next().unwrap_or_default() {
             b"write" => return Self::write(fields),
             b"cas" => return Self::cas(fields),
+            b"create" => return Self::create(fields),
             b"read" => Self::of_file(fields, |file| Request::Read { file }),
             b"stat" => Self::of_file(fields, |file| Request::Stat { file }),
             b"delete" => Self::delete(fields),
+            b"touch" => Self::touch(fields),
+            b"list" => Self::list(fields),
+            b"watch" => Self::watch(fields),
             b"open" => Self::open(fields),
             b"close" => Self::of_file(fields, |file| file).and_then(|file| match file {
                 FileRef::Descriptor(fd) => Some(Request::Close { fd }),
@@ -103,28 +96,52 @@ impl<'a> Request<'a> {
     }
 
     fn open(mut fields: Fields<'a>) -> Option<Self> {
-        let name = name(fields.next()?)?;
-        let kind = match fields.next() {
-            Some(field) => Some(std::str::from_utf8(field).ok()?),
-            None => None,
-        };
+        let name = fields.name()?;
+        let kind = fields.optional(None, |field| text(field).map(Some))?;
         fields.end(Request::Open { name, kind })
     }
 
     fn delete(mut fields: Fields<'a>) -> Option<Self> {
         let file = file_ref(fields.next()?)?;
-        let version = match fields.next() {
-            Some(field) => Some(number(field)?),
-            None => None,
-        };
+        let version = fields.optional(None, |field| number(field).map(Some))?;
         fields.end(Request::Delete { file, version })
+    }
+
+    fn touch(mut fields: Fields<'a>) -> Option<Self> {
+        let file = file_ref(fields.next()?)?;
+        let (version, exptime) = (fields.number()?, fields.exptime()?);
+        fields.end(Request::Touch { file, version, exptime })
+    }
+
+    fn list(mut fields: Fields<'a>) -> Option<Self> {
+        let prefix = prefix(fields.next()?)?;
+        let limit = fields.optional(MAX_ITEMS, number).filter(|limit| *limit > 0)?;
+        let after = fields.optional(None, |field| text(field).map(Some))?;
+        fields.end(Request::List { prefix, limit: limit.min(MAX_ITEMS), after })
+    }
+
+    fn watch(mut fields: Fields<'a>) -> Option<Self> {
+        let prefix = prefix(fields.next()?)?;
+        let (rev, seconds) = (fields.number()?, fields.number()?);
+        fields.end(Request::Watch { prefix, rev, seconds: seconds.min(MAX_WATCH_SECONDS) })
+    }
+
+    fn create(mut fields: Fields<'a>) -> Result<Self, Malformed> {
+        let stem = fields.next().ok_or(Malformed::OutOfStep)?;
+        let numbytes = fields.number().ok_or(Malformed::OutOfStep)?;
+        let create = move || {
+            let stem = text(stem).and_then(Stem::new)?;
+            let exptime = fields.optional(Exptime::Never, exptime)?;
+            fields.end(Request::Create { stem, numbytes, exptime })
+        };
+        create().ok_or(Malformed::InStep { numbytes: Some(numbytes) })
     }
 
     fn write(mut fields: Fields<'a>) -> Result<Self, Malformed> {
         let file = fields.next().ok_or(Malformed::OutOfStep)?;
         let numbytes = fields.number().ok_or(Malformed::OutOfStep)?;
         let write = move || {
-            let (file, exptime) = (file_ref(file)?, fields.exptime()?);
+            let (file, exptime) = (file_ref(file)?, fields.optional(Exptime::Never, exptime)?);
             fields.end(Request::Write { file, numbytes, exptime })
         };
         write().ok_or(Malformed::InStep { numbytes: Some(numbytes) })
@@ -136,7 +153,7 @@ impl<'a> Request<'a> {
         let numbytes = fields.number().ok_or(Malformed::OutOfStep)?;
         let cas = move || {
             let (file, version) = (file_ref(file)?, number(version)?);
-            let exptime = fields.exptime()?;
+            let exptime = fields.optional(Exptime::Never, exptime)?;
             fields.end(Request::Cas { file, version, numbytes, exptime })
         };
         cas().ok_or(Malformed::InStep { numbytes: Some(numbytes) })
@@ -145,7 +162,9 @@ impl<'a> Request<'a> {
     /// The length of the contents that follow the line, if it is a command with contents.
     pub fn numbytes(&self) -> Option<u64> {
         match self {
-            Request::Write { numbytes, .. } | Request::Cas { numbytes, .. } => Some(*numbytes),
+            Request::Write { numbytes, .. }
+            | Request::Cas { numbytes, .. }
+            | Request::Create { numbytes, .. } => Some(*numbytes),
             _ => None,
         }
     }
@@ -157,6 +176,7 @@ impl<'a> Request<'a> {
             | Request::Write { file, .. }
             | Request::Cas { file, .. }
             | Request::Delete { file, .. }
+            | Request::Touch { file, .. }
             | Request::Stat { file } => Some(*file),
             Request::Open { name, .. } => Some(FileRef::Name(*name)),
             Request::Close { fd } => Some(FileRef::Descriptor(*fd)),
@@ -170,6 +190,10 @@ impl<'a> Request<'a> {
             Request::Write { .. } => "write",
             Request::Cas { .. } => "cas",
             Request::Delete { .. } => "delete",
+            Request::Touch { .. } => "touch",
+            Request::Create { .. } => "create",
+            Request::List { .. } => "list",
+            Request::Watch { .. } => "watch",
             Request::Open { .. } => "open",
             Request::Close { .. } => "close",
             Request::Stat { .. } => "stat",
@@ -185,19 +209,31 @@ impl<'a> Request<'a> {
     pub fn write_to(&self, out: &mut Vec<u8>) {
         let line = LineOut::new(out, self.verb());
         let line = match self.file() {
-            Some(FileRef::Name(name)) => line.bytes(name.as_str().as_bytes()),
-            Some(FileRef::Descriptor(fd)) => line.bytes(format!("@{fd}").as_bytes()),
+            Some(FileRef::Name(name)) => line.text(name.as_str()),
+            Some(FileRef::Descriptor(fd)) => line.text(&format!("@{fd}")),
             None => line,
         };
         let line = match *self {
-            Request::Write { numbytes, exptime, .. } => {
-                line.number(numbytes).number(exptime.to_field())
-            }
+            Request::Write { numbytes, exptime, .. } => line.number(numbytes).exptime(exptime),
             Request::Cas { version, numbytes, exptime, .. } => {
-                line.number(version).number(numbytes).number(exptime.to_field())
+                line.number(version).number(numbytes).exptime(exptime)
             }
             Request::Delete { version: Some(version), .. } => line.number(version),
-            Request::Open { kind: Some(kind), .. } => line.bytes(kind.as_bytes()),
+            Request::Touch { version, exptime, .. } => line.number(version).exptime(exptime),
+            Request::Create { stem, numbytes, exptime } => {
+                line.text(stem.as_str()).number(numbytes).exptime(exptime)
+            }
+            Request::List { prefix, limit, after } => {
+                let line = line.text(field_of(prefix)).number(limit);
+                match after {
+                    Some(after) => line.text(after),
+                    None => line,
+                }
+            }
+            Request::Watch { prefix, rev, seconds } => {
+                line.text(field_of(prefix)).number(rev).number(seconds)
+            }
+            Request::Open { kind: Some(kind), .. } => line.text(kind),
             Request::Hello { token: Some(token) } => line.bytes(token),
             _ => line,
         };
@@ -210,12 +246,17 @@ fn file_ref(field: &[u8]) -> Option<FileRef<'_>> {
         Some(digits) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
             Some(FileRef::Descriptor(number(digits).unwrap_or(u64::MAX)))
         }
-        _ => name(field).map(FileRef::Name),
+        _ => text(field).and_then(NameRef::new).map(FileRef::Name),
     }
 }
 
-fn name(field: &[u8]) -> Option<NameRef<'_>> {
-    std::str::from_utf8(field).ok().and_then(NameRef::new)
+/// `*` as a whole field is every file.
+fn prefix(field: &[u8]) -> Option<&str> {
+    text(field).map(|prefix| if prefix == "*" { "" } else { prefix })
+}
+
+fn field_of(prefix: &str) -> &str {
+    if prefix.is_empty() { "*" } else { prefix }
 }
 
 /// For logs: never a token, and names as [`NameRef`] shows them.
@@ -227,15 +268,24 @@ impl fmt::Display for Request<'_> {
             Some(FileRef::Descriptor(fd)) => write!(f, " @{fd}")?,
             None => {}
         }
-        if let Request::Cas { version, .. } | Request::Delete { version: Some(version), .. } = self
-        {
-            write!(f, " {version}")?;
+        match self {
+            Request::Write { numbytes, exptime, .. } => write!(f, " {numbytes} {exptime}"),
+            Request::Cas { version, numbytes, exptime, .. } => {
+                write!(f, " {version} {numbytes} {exptime}")
+            }
+            Request::Delete { version: Some(version), .. } => write!(f, " {version}"),
+            Request::Touch { version, exptime, .. } => write!(f, " {version} {exptime}"),
+            Request::Create { stem, numbytes, exptime } => {
+                write!(f, " {} {numbytes} {exptime}", Shown(stem.as_str()))
+            }
+            Request::List { prefix, limit, after } => {
+                write!(f, " {} {limit}", Shown(field_of(prefix)))?;
+                after.map_or(Ok(()), |after| write!(f, " {}", Shown(after)))
+            }
+            Request::Watch { prefix, rev, seconds } => {
+                write!(f, " {} {rev} {seconds}", Shown(field_of(prefix)))
+            }
+            _ => Ok(()),
         }
-        if let Request::Write { numbytes, exptime, .. } | Request::Cas { numbytes, exptime, .. } =
-            self
-        {
-            write!(f, " {numbytes} {}", exptime.to_field())?;
-        }
-        Ok(())
     }
 }

@@ -1,8 +1,8 @@
 //! What requests are, what is none, and who is still in step.
 
-use super::{COMMANDS, Malformed, Request};
+use super::{COMMANDS, MAX_ITEMS, MAX_WATCH_SECONDS, Malformed, Request};
 use crate::exptime::Exptime;
-use crate::name::{FileRef, NameRef};
+use crate::name::{FileRef, NameRef, Stem};
 use proptest::prelude::*;
 
 fn check(line: &str, expected: Result<Request<'_>, Malformed>) {
@@ -28,6 +28,23 @@ fn requests() {
     check("delete f", Ok(Request::Delete { file, version: None }));
     check("delete f 9", Ok(Request::Delete { file, version: Some(9) }));
     let name = NameRef::new("f").unwrap();
+    check("write f 6 -1", Ok(Request::Write { file, numbytes: 6, exptime: Exptime::Connection }));
+    let exptime = Exptime::Seconds(30);
+    check(
+        "touch @7 3 30",
+        Ok(Request::Touch { file: FileRef::Descriptor(7), version: 3, exptime }),
+    );
+    let stem = Stem::new("q/").unwrap();
+    check("create q/ 6", Ok(Request::Create { stem, numbytes: 6, exptime: never }));
+    check("create q/ 6 30", Ok(Request::Create { stem, numbytes: 6, exptime }));
+    check("list *", Ok(Request::List { prefix: "", limit: MAX_ITEMS, after: None }));
+    check("list ** 1", Ok(Request::List { prefix: "**", limit: 1, after: None }));
+    check(
+        "list @3 10001 @3",
+        Ok(Request::List { prefix: "@3", limit: MAX_ITEMS, after: Some("@3") }),
+    );
+    check("watch * 7 0", Ok(Request::Watch { prefix: "", rev: 7, seconds: 0 }));
+    check("watch a/ 7 9999999", Ok(Request::Watch { prefix: "a/", rev: 7, seconds: 86_400 }));
     check("open f", Ok(Request::Open { name, kind: None }));
     check("open f MyFile", Ok(Request::Open { name, kind: Some("MyFile") }));
     check("close @3", Ok(Request::Close { fd: 3 }));
@@ -53,6 +70,18 @@ fn the_end_is_known_so_the_connection_goes_on() {
         "close",
         "stats now",
         "quit 1",
+        "touch f 1",
+        "touch f 1 -2",
+        "touch f -1 1",
+        "touch f 1 1 1",
+        "list",
+        "list a 0",
+        "list a -1",
+        "list a 1 b c",
+        "watch a 1",
+        "watch a 1 -1",
+        "watch a x 1",
+        "watch a 1 1 1",
         "read \u{a0}",
     ] {
         check(line, Err(Malformed::InStep { numbytes: None }));
@@ -67,7 +96,12 @@ fn the_end_is_known_so_the_connection_goes_on() {
         "cas f +3 6",
         "cas f 1 6 soon",
         "cas f 1 6 0 0",
-        "write f 6 -1",
+        "write f 6 --1",
+        "write f 6 -01",
+        "create @ 6",
+        "create @7 6",
+        "create a 6 x",
+        "create a 6 0 0",
     ] {
         check(line, Err(Malformed::InStep { numbytes: Some(6) }));
     }
@@ -82,6 +116,8 @@ fn the_end_is_not_known() {
         "write f +3",
         "write f 99999999999999999999",
         "cas f 1",
+        "create q",
+        "create q x",
         "cas f 1 x",
         "READ f",
         "Read f",
@@ -106,7 +142,7 @@ fn a_log_line_never_shows_a_token() {
 fn help_lists_exactly_the_commands_that_parse() {
     for (usage, _) in COMMANDS {
         let mut line = usage.replace(['[', ']', '<', '>'], "");
-        for number in ["numbytes", "version", "exptime", "fd"] {
+        for number in ["numbytes", "version", "exptime", "fd", "limit", "rev", "seconds"] {
             line = line.replace(number, "1");
         }
         assert!(Request::parse(line.as_bytes()).is_ok(), "{line}");
@@ -115,13 +151,13 @@ fn help_lists_exactly_the_commands_that_parse() {
 
 fn any_request() -> impl Strategy<Value = (String, u64, u64, u64, usize)> {
     let number = 0..(1_u64 << 63);
-    ("[a-z*/@é]{1,40}", number.clone(), number, 0..=Exptime::MAX_SECONDS, 0_usize..12)
+    ("[a-z*/@é]{2,40}", number.clone(), number, 0..=Exptime::MAX_SECONDS, 0_usize..18)
 }
 
 proptest! {
     #[test]
     fn what_is_written_parses_to_the_same((text, version, numbytes, exptime, which) in any_request()) {
-        let (file, exptime) = (named(&text), Exptime::from_field(exptime));
+        let (file, exptime) = (named(&text), Exptime::from_seconds(exptime));
         let request = [
             Request::Read { file },
             Request::Write { file, numbytes, exptime },
@@ -131,6 +167,12 @@ proptest! {
             Request::Stat { file },
             Request::Hello { token: Some(text.as_bytes()) },
             Request::Open { name: NameRef::new(&text).unwrap(), kind: Some("T") },
+            Request::Touch { file, version, exptime },
+            Request::Touch { file, version, exptime: Exptime::Connection },
+            Request::Create { stem: Stem::new(&text).unwrap(), numbytes, exptime },
+            Request::List { prefix: &text, limit: version % MAX_ITEMS + 1, after: None },
+            Request::List { prefix: "", limit: MAX_ITEMS, after: Some(&text) },
+            Request::Watch { prefix: "", rev: version, seconds: numbytes % MAX_WATCH_SECONDS },
             Request::Close { fd: version },
             Request::Types,
             Request::Stats,

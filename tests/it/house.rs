@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The words that every room may use.
-const COMMON: &[&str] = &["name", "exptime", "contents", "refusal"];
+const COMMON: &[&str] = &["name", "exptime", "contents", "refusal", "waker"];
 
 /// What each room imports of this crate, beside itself. `cli`, `main` and `lib` import anything.
 const ROOMS: &[(&str, &[&str])] = &[
@@ -13,6 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("exptime", &[]),
     ("contents", &["refusal"]),
     ("refusal", &["name"]),
+    ("waker", &[]),
     ("net", COMMON),
     ("wire", COMMON),
     ("files", COMMON),
@@ -27,11 +28,24 @@ const ANYTHING: &[&str] = &["*"];
 
 /// Where each dependency is imported: files, folders with a `/` behind them, or anywhere.
 const DEPENDENCIES: &[(&str, &[&str])] = &[
-    ("crossbeam_channel", &["net/pool.rs", "server/mod.rs", "server/builder.rs", "cli/log.rs"]),
+    (
+        "crossbeam_channel",
+        &[
+            "net/pool.rs",
+            "files/table.rs",
+            "files/watchers.rs",
+            "server/mod.rs",
+            "server/builder.rs",
+            "cli/log.rs",
+        ],
+    ),
     ("itoa", &["wire/fields.rs"]),
     ("log", ANYTHING),
     ("memchr", &["net/lines.rs"]),
-    ("rustix", &["net/listener.rs", "net/stream.rs", "server/system.rs", "files/kinds/text/"]),
+    (
+        "rustix",
+        &["waker.rs", "net/listener.rs", "net/stream.rs", "server/system.rs", "files/kinds/text/"],
+    ),
     ("socket2", &["net/listener.rs", "net/stream.rs"]),
     ("subtle", &["server/token.rs"]),
     ("ctrlc", &["cli/"]),

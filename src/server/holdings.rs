@@ -1,4 +1,4 @@
-//! What one connection has open.
+//! What one connection has on the server, and what ends with it: its -1 files, and its opens.
 
 use crate::files::{ClientId, Fd, Opened, Table};
 use crate::name::NameRef;
@@ -8,22 +8,23 @@ use std::collections::BTreeMap;
 /// How many opens a connection may have.
 pub(super) const MAX_OPENS: u64 = 1024;
 
-/// The opens of a connection, counted. However it ends, with the drop of this each is closed,
-/// exactly once.
-pub(super) struct Opens<'a> {
+/// What a connection holds. However it ends, with the drop of this its -1 files go, and then each
+/// of its opens is closed, exactly once.
+pub(super) struct Holdings<'a> {
     table: &'a Table,
     client: ClientId,
-    counts: BTreeMap<Fd, u64>,
+    /// How often each file is open.
+    opens: BTreeMap<Fd, u64>,
 }
 
-impl<'a> Opens<'a> {
+impl<'a> Holdings<'a> {
     pub(super) fn new(table: &'a Table, client: ClientId) -> Self {
-        Opens { table, client, counts: BTreeMap::new() }
+        Holdings { table, client, opens: BTreeMap::new() }
     }
 
     /// Whether this connection may use the descriptor.
     pub(super) fn has(&self, fd: Fd) -> bool {
-        self.counts.contains_key(&fd)
+        self.opens.contains_key(&fd)
     }
 
     pub(super) fn open(
@@ -31,42 +32,43 @@ impl<'a> Opens<'a> {
         name: NameRef<'_>,
         kind: Option<&str>,
     ) -> Result<Opened, Refusal> {
-        if self.counts.values().sum::<u64>() >= MAX_OPENS {
+        if self.opens.values().sum::<u64>() >= MAX_OPENS {
             return Err(Refusal::Limit(Limit::Descriptors, MAX_OPENS));
         }
         let opened = self.table.open(name, kind, self.client)?;
-        *self.counts.entry(opened.fd).or_default() += 1;
+        *self.opens.entry(opened.fd).or_default() += 1;
         Ok(opened)
     }
 
     pub(super) fn close(&mut self, fd: Fd) -> Result<(), Refusal> {
-        let count = self.counts.get_mut(&fd).ok_or(Refusal::BadDescriptor)?;
+        let count = self.opens.get_mut(&fd).ok_or(Refusal::BadDescriptor)?;
         // Before the type's code runs: nothing that it does can make this open be closed again.
         *count -= 1;
         if *count == 0 {
-            self.counts.remove(&fd);
+            self.opens.remove(&fd);
         }
         self.table.close_file(fd, self.client)
     }
 
-    /// Closes all that is open; last what a file is busy with that does not let others in, so that
-    /// it keeps no other file open.
-    pub(super) fn close_all(&mut self) {
+    /// Ends all of it. Files that are busy with something are closed last, so that they keep no
+    /// other file open.
+    pub(super) fn end(&mut self) {
         let (table, client) = (self.table, self.client);
-        self.counts.retain(|fd, count| {
+        table.end_client(client);
+        self.opens.retain(|fd, count| {
             while *count > 0 && table.try_close_file(*fd, client) != Ok(false) {
                 *count -= 1;
             }
             *count > 0
         });
-        while let Some(fd) = self.counts.keys().next().copied() {
+        while let Some(fd) = self.opens.keys().next().copied() {
             let _ = self.close(fd);
         }
     }
 }
 
-impl Drop for Opens<'_> {
+impl Drop for Holdings<'_> {
     fn drop(&mut self) {
-        self.close_all();
+        self.end();
     }
 }

@@ -1,0 +1,131 @@
+//! The answers that come over a link: each kind of reply with what follows it, as a value.
+
+use super::ask::Ask;
+use super::error::Error;
+use super::link::Link;
+use super::{Answer, Change, Changes, Listed, Listing, Snapshot, Stat};
+use crate::wire::{self, MAX_ITEMS, Reply, Request};
+
+impl Link {
+    /// Takes the answer to the oldest request that has none, whatever it asks.
+    pub(super) fn answer(&mut self, ask: &Ask<'_>) -> Result<Answer, Error> {
+        match ask.request {
+            Request::Read { .. } => self.snapshot(ask).map(Answer::Snapshot),
+            Request::Write { .. } | Request::Cas { .. } | Request::Touch { .. } => {
+                self.version(ask).map(Answer::Version)
+            }
+            Request::Stat { .. } => self.stat(ask).map(Answer::Stat),
+            _ => self.done(ask).map(|()| Answer::Done),
+        }
+    }
+
+    pub(super) fn snapshot(&mut self, ask: &Ask<'_>) -> Result<Snapshot, Error> {
+        let (version, numbytes, exptime) = self.reply(ask, |reply| match reply {
+            Reply::Contents { version, numbytes, exptime } => Some((version, numbytes, exptime)),
+            _ => None,
+        })?;
+        let contents = self.contents(ask, numbytes)?;
+        Ok(Snapshot { contents, version, exptime })
+    }
+
+    pub(super) fn version(&mut self, ask: &Ask<'_>) -> Result<u64, Error> {
+        self.reply(ask, |reply| match reply {
+            Reply::Version(version) => Some(version),
+            _ => None,
+        })
+    }
+
+    pub(super) fn done(&mut self, ask: &Ask<'_>) -> Result<(), Error> {
+        self.reply(ask, |reply| (reply == Reply::Done).then_some(()))
+    }
+
+    pub(super) fn stat(&mut self, ask: &Ask<'_>) -> Result<Stat, Error> {
+        self.reply(ask, |reply| match reply {
+            Reply::Stat { version, numbytes, exptime, kind, opens } => {
+                Some(Stat { version, numbytes, exptime, kind: kind.to_string(), opens })
+            }
+            _ => None,
+        })
+    }
+
+    /// The descriptor, the version and the type.
+    pub(super) fn opened(&mut self, ask: &Ask<'_>) -> Result<(u64, u64, String), Error> {
+        self.reply(ask, |reply| match reply {
+            Reply::Fd { fd, version, kind } => Some((fd, version, kind.to_string())),
+            _ => None,
+        })
+    }
+
+    /// The epoch.
+    pub(super) fn hello(&mut self, ask: &Ask<'_>) -> Result<u64, Error> {
+        self.reply(ask, |reply| match reply {
+            Reply::Hello { epoch, .. } => Some(epoch),
+            _ => None,
+        })
+    }
+
+    /// The lines of an answer that says how many there are.
+    pub(super) fn lines(&mut self, ask: &Ask<'_>) -> Result<Vec<String>, Error> {
+        let count = self.reply(ask, |reply| match reply {
+            Reply::Types { count } | Reply::Stats { count } => Some(count),
+            _ => None,
+        })?;
+        let (mut lines, mut bytes) = (Vec::new(), 0);
+        for _ in 0..count {
+            self.next_line()?;
+            bytes += self.line.len() + size_of::<String>();
+            if bytes as u64 > self.max_contents {
+                return Err(self.unexpected(ask));
+            }
+            lines.push(String::from_utf8_lossy(&self.line).into_owned());
+        }
+        Ok(lines)
+    }
+
+    /// The version and the name of a new file.
+    pub(super) fn created(&mut self, ask: &Ask<'_>) -> Result<(u64, String), Error> {
+        self.reply(ask, |reply| match reply {
+            Reply::Created { version, name } => Some((version, name.as_str().to_string())),
+            _ => None,
+        })
+    }
+
+    pub(super) fn listing(&mut self, ask: &Ask<'_>) -> Result<Listing, Error> {
+        let (rev, count, more) = self.reply(ask, |reply| match reply {
+            Reply::List { rev, count, more } if count <= MAX_ITEMS => Some((rev, count, more)),
+            _ => None,
+        })?;
+        let files = self.items(ask, count, |line| {
+            let wire::Listed { version, numbytes, exptime, name } = wire::Listed::parse(line)?;
+            let name = name.as_str().to_string();
+            Some(Listed { name, version, numbytes, exptime })
+        })?;
+        Ok(Listing { rev, files, more })
+    }
+
+    pub(super) fn changes(&mut self, ask: &Ask<'_>) -> Result<Changes, Error> {
+        let (rev, count) = self.reply(ask, |reply| match reply {
+            Reply::Changes { rev, count } if count <= MAX_ITEMS => Some((rev, count)),
+            _ => None,
+        })?;
+        let changes = self.items(ask, count, |line| {
+            let wire::Changed { version, numbytes, name } = wire::Changed::parse(line)?;
+            Some(Change { name: name.as_str().to_string(), version, numbytes })
+        })?;
+        Ok(Changes { rev, changes })
+    }
+
+    fn items<T>(
+        &mut self,
+        ask: &Ask<'_>,
+        count: u64,
+        parse: impl Fn(&[u8]) -> Option<T>,
+    ) -> Result<Vec<T>, Error> {
+        let mut items = Vec::new();
+        for _ in 0..count {
+            self.next_line()?;
+            items.push(parse(&self.line).ok_or(()).map_err(|()| self.unexpected(ask))?);
+        }
+        Ok(items)
+    }
+}

@@ -1,0 +1,149 @@
+//! What has changed since a version: the latest change of each name, and no other. So a log of a
+//! million writes to ten files is ten entries long.
+
+use crate::name::{Name, NameRef};
+use std::collections::{BTreeMap, HashMap};
+use std::iter;
+use std::ops::Bound::{Excluded, Unbounded};
+
+/// The last change of every name that has a file, and of the names that lost theirs last.
+///
+/// Each change takes a version that is greater than all before it.
+#[derive(Debug, Default)]
+pub(super) struct ChangeLog {
+    /// Names with a file, by its version.
+    live: BTreeMap<u64, Name>,
+    /// Names without one, by the version that removed it: at most [`MAX_GONE`] of them.
+    gone: BTreeMap<u64, Name>,
+    /// The same by name.
+    gone_names: HashMap<Name, u64>,
+    /// The version of the latest removal that was pushed out of `gone`. What was removed before is
+    /// not known any more.
+    forgotten: u64,
+}
+
+/// So many removals are remembered.
+const MAX_GONE: usize = 100_000;
+
+/// The latest change of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Logged<'a> {
+    pub(super) version: u64,
+    pub(super) name: &'a Name,
+    /// Whether the change was its end.
+    pub(super) gone: bool,
+}
+
+impl ChangeLog {
+    /// A name gets a file.
+    pub(super) fn insert(&mut self, name: Name, version: u64) {
+        if let Some(removed) = self.gone_names.remove(&name) {
+            self.gone.remove(&removed);
+        }
+        self.live.insert(version, name);
+    }
+
+    /// A file goes from one version to the next.
+    pub(super) fn renew(&mut self, old: u64, new: u64) {
+        if let Some(name) = self.live.remove(&old) {
+            self.live.insert(new, name);
+        }
+    }
+
+    /// A name loses its file, which was at version `old`.
+    pub(super) fn remove(&mut self, old: u64, new: u64) {
+        let Some(name) = self.live.remove(&old) else { return };
+        self.gone_names.insert(name.clone(), new);
+        self.gone.insert(new, name);
+        if self.gone.len() > MAX_GONE
+            && let Some((version, name)) = self.gone.pop_first()
+        {
+            self.gone_names.remove(&name);
+            self.forgotten = version;
+        }
+    }
+
+    /// Whether nothing that happened after `version` is forgotten.
+    pub(super) fn reaches(&self, version: u64) -> bool {
+        version >= self.forgotten
+    }
+
+    /// The changes after `version`, the oldest first.
+    pub(super) fn since(&self, version: u64) -> impl Iterator<Item = Logged<'_>> {
+        let after = (Excluded(version), Unbounded);
+        let logged =
+            |gone| move |(version, name): (&u64, _)| Logged { version: *version, name, gone };
+        let mut live = self.live.range(after).map(logged(false)).peekable();
+        let mut gone = self.gone.range(after).map(logged(true)).peekable();
+        iter::from_fn(move || match (live.peek(), gone.peek()) {
+            (Some(l), Some(g)) if g.version < l.version => gone.next(),
+            (Some(_), _) => live.next(),
+            (None, _) => gone.next(),
+        })
+    }
+}
+
+/// Whether a list or watch of `prefix` shows the name: it begins with the prefix, and if it is
+/// secret, the prefix tells that it knows the secret.
+pub(super) fn shows(prefix: &str, name: &Name) -> bool {
+    name.as_str().starts_with(prefix) && hides(prefix, name.as_ref()).is_none()
+}
+
+/// The secret that keeps the name from a list or watch of `prefix`.
+pub(super) fn hides<'a>(prefix: &str, name: NameRef<'a>) -> Option<&'a str> {
+    name.secret().filter(|secret| !prefix.starts_with(secret))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        NameRef::new(text).unwrap().to_name()
+    }
+
+    fn since(log: &ChangeLog, version: u64) -> Vec<(u64, &str, bool)> {
+        log.since(version).map(|l| (l.version, l.name.as_str(), l.gone)).collect()
+    }
+
+    #[test]
+    fn each_name_has_one_entry_the_latest() {
+        let mut log = ChangeLog::default();
+        log.insert(name("a"), 1);
+        log.insert(name("b"), 2);
+        log.renew(1, 3);
+        log.remove(2, 4);
+        log.insert(name("c"), 5);
+        assert_eq!(since(&log, 0), [(3, "a", false), (4, "b", true), (5, "c", false)]);
+        assert_eq!(since(&log, 3), [(4, "b", true), (5, "c", false)]);
+        log.insert(name("b"), 6);
+        log.remove(3, 7);
+        assert_eq!(since(&log, 0), [(5, "c", false), (6, "b", false), (7, "a", true)]);
+        assert_eq!(since(&log, 7), []);
+    }
+
+    #[test]
+    fn the_oldest_removals_are_forgotten_and_a_lock_that_comes_and_goes_is_one() {
+        let mut log = ChangeLog::default();
+        let mut version = 0;
+        let mut cycle = |log: &mut ChangeLog, text: &str| {
+            log.insert(name(text), version + 1);
+            log.remove(version + 1, version + 2);
+            version += 2;
+        };
+        for _ in 0..MAX_GONE + 1 {
+            cycle(&mut log, "lock");
+        }
+        assert_eq!(log.gone.len(), 1);
+        for i in 1..MAX_GONE {
+            cycle(&mut log, &i.to_string());
+        }
+        assert!(log.reaches(0), "the lock and the others are just as many as are remembered");
+        let (first, oldest, gone) = since(&log, 0)[0];
+        assert_eq!((oldest, gone), ("lock", true));
+
+        cycle(&mut log, "another");
+        assert!(!log.reaches(first - 1) && log.reaches(first));
+        assert_eq!((log.gone.len(), log.gone_names.len()), (MAX_GONE, MAX_GONE));
+    }
+}

@@ -1,0 +1,90 @@
+//! What ends files by itself: the time, and the end of a connection.
+
+use super::file::ClientId;
+use crate::exptime::Exptime;
+use crate::name::{Name, NameRef};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// How long a file that is written shall live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// Until it is deleted.
+    Never,
+    /// So many seconds from the moment of the change.
+    Seconds(u64),
+    /// Until this client's connection [has ended](super::Table::end_client).
+    With(ClientId),
+}
+
+impl Expiry {
+    /// What `exptime` means if this client says it.
+    pub fn new(exptime: Exptime, client: ClientId) -> Self {
+        match exptime {
+            Exptime::Never => Expiry::Never,
+            Exptime::Seconds(n) => Expiry::Seconds(n),
+            Exptime::Connection => Expiry::With(client),
+        }
+    }
+}
+
+/// What will end a file that does not stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// A time of the table's clock.
+    At(Duration),
+    /// The end of this client's connection.
+    With(ClientId),
+}
+
+impl End {
+    /// As a reply shows it.
+    pub(super) fn exptime(self, now: Duration) -> Exptime {
+        match self {
+            End::At(deadline) => Exptime::remaining(deadline.saturating_sub(now)),
+            End::With(_) => Exptime::Connection,
+        }
+    }
+}
+
+/// The ends of all files that have one. One that is replaced leaves at once: renewing a lease for
+/// ever takes no memory.
+#[derive(Debug, Default)]
+pub(super) struct Ends {
+    /// The file's version tells equal times apart.
+    by_time: BTreeMap<(Duration, u64), Name>,
+    by_client: BTreeMap<ClientId, BTreeSet<Name>>,
+}
+
+impl Ends {
+    pub(super) fn insert(&mut self, end: End, version: u64, name: Name) {
+        match end {
+            End::At(at) => drop(self.by_time.insert((at, version), name)),
+            End::With(client) => drop(self.by_client.entry(client).or_default().insert(name)),
+        }
+    }
+
+    pub(super) fn remove(&mut self, end: End, version: u64, name: NameRef<'_>) {
+        match end {
+            End::At(at) => drop(self.by_time.remove(&(at, version))),
+            End::With(client) => {
+                if let Some(names) = self.by_client.get_mut(&client) {
+                    names.remove(name.as_str());
+                    if names.is_empty() {
+                        self.by_client.remove(&client);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The earliest deadline, and whose it is.
+    pub(super) fn next(&self) -> Option<(Duration, &Name)> {
+        self.by_time.first_key_value().map(|((at, _), name)| (*at, name))
+    }
+
+    /// A file that ends with this client's connection.
+    pub(super) fn of(&self, client: ClientId) -> Option<&Name> {
+        self.by_client.get(&client)?.first()
+    }
+}

@@ -1,0 +1,63 @@
+//! What files there are.
+
+use super::changes::hides;
+use super::table::{Stat, Table};
+use crate::name::Name;
+use std::ops::Bound::{self, Excluded, Included, Unbounded};
+
+/// Files in byte order of their names, as they were at one version of the table.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// The table's version: a watch from it misses nothing.
+    pub rev: u64,
+    /// The files.
+    pub files: Vec<Listed>,
+    /// Whether there are more behind the last one.
+    pub more: bool,
+}
+
+/// A file of a list.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Its name.
+    pub name: Name,
+    /// What else there is to know.
+    pub stat: Stat,
+}
+
+impl Table {
+    /// The first `limit` files whose names begin with `prefix` and come behind `after`. Names are
+    /// compared byte by byte. One with a [secret](crate::NameRef::secret) is there only for a
+    /// prefix that has the secret too.
+    pub fn list(&self, prefix: &str, limit: usize, after: Option<&str>) -> Listing {
+        let table = self.lock_swept();
+        let (state, now) = (&*table.state, self.clock.now());
+        let mut listing = Listing { rev: state.version, files: Vec::new(), more: false };
+        let mut from: (Bound<String>, Bound<&str>) = match after {
+            Some(after) if after >= prefix => (Excluded(after.to_string()), Unbounded),
+            _ => (Included(prefix.to_string()), Unbounded),
+        };
+        loop {
+            let range = (from.0.as_ref().map(String::as_str), from.1);
+            let mut names = state.names.range::<str, _>(range);
+            let names = names.by_ref().take_while(|name| name.as_str().starts_with(prefix));
+            let mut hidden = None;
+            for name in names {
+                hidden = hides(prefix, name.as_ref());
+                if hidden.is_some() {
+                    break;
+                }
+                if listing.files.len() == limit {
+                    listing.more = true;
+                    return listing;
+                }
+                if let Some(entry) = state.files.get(name) {
+                    listing.files.push(Listed { name: name.clone(), stat: entry.stat(now) });
+                }
+            }
+            // Over all names of this secret in one step. They end with `/`, and `0` is next.
+            let Some(secret) = hidden else { return listing };
+            from.0 = Included(format!("{}0", secret.trim_end_matches('/')));
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! What has changed since a version, and waiting for it.
+
+use super::changes::{Logged, shows};
+use super::entry::Entry;
+use super::state::{Locked, State};
+use super::table::Table;
+use super::watchers::News;
+use crate::name::Name;
+use crate::refusal::Refusal;
+use crate::waker::Waker;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// A watch looks at so many changes before it lets others in.
+const LOOKED_AT: usize = 4096;
+
+/// What has changed: the latest state of each name, in the order of versions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changes {
+    /// Watch on from here.
+    pub rev: u64,
+    /// Empty if nothing has changed.
+    pub changes: Vec<Change>,
+}
+
+/// The state of a name after its latest change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The version that the change took.
+    pub version: u64,
+    /// Whose change it was.
+    pub name: Name,
+    /// The length of the contents, as far as it is known without the type's code. `None` if the
+    /// name has no file any more.
+    pub numbytes: Option<u64>,
+}
+
+/// What [`Table::watch`] finds.
+#[derive(Debug)]
+pub enum Watch<'a> {
+    /// There are changes, or the table is closed and there will be none.
+    Now(Changes),
+    /// There are none yet.
+    Later(Waiting<'a>),
+}
+
+/// A watch that waits. Nothing that changes from now on is missed, however late it is looked at.
+#[derive(Debug)]
+pub struct Waiting<'a> {
+    table: &'a Table,
+    prefix: String,
+    max: usize,
+    news: Arc<News>,
+    left: bool,
+}
+
+impl Waiting<'_> {
+    /// Wakes at the first change, and when the table is closed.
+    pub fn waker(&self) -> &Waker {
+        &self.news.waker
+    }
+
+    /// Ends the wait: what has changed since it began, nothing if that is so.
+    ///
+    /// # Errors
+    /// [`Refusal::Compacted`] if this is called so long after the first change that 100,000 other
+    /// names have been removed since.
+    pub fn changes(mut self) -> Result<Changes, Refusal> {
+        let mut table = self.table.lock();
+        self.left = true;
+        table.state.watchers.leave(&self.prefix, &self.news);
+        match self.news.first() {
+            Some(first) => self.table.look(table, &self.prefix, first - 1, self.max).map(|l| l.0),
+            None => Ok(Changes { rev: table.state.version, changes: Vec::new() }),
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.left {
+            self.table.lock().state.watchers.leave(&self.prefix, &self.news);
+        }
+    }
+}
+
+impl Table {
+    /// What has changed since version `rev` among the names that begin with `prefix`: at most
+    /// `max` names, those that changed first. Without `waits`, that may be nothing.
+    ///
+    /// A name with a [secret](crate::NameRef::secret) is there only for a prefix that has the
+    /// secret too.
+    ///
+    /// # Errors
+    /// [`Refusal::Compacted`] if names that were removed since are forgotten, or `rev` is greater
+    /// than any version of this table. [`Refusal::Internal`] if no file descriptor is left to wait
+    /// with.
+    pub fn watch(
+        &self,
+        prefix: &str,
+        rev: u64,
+        max: usize,
+        waits: bool,
+    ) -> Result<Watch<'_>, Refusal> {
+        let table = self.lock_swept();
+        if rev > table.state.version {
+            return Err(Refusal::Compacted(table.state.version));
+        }
+        let (found, mut table) = self.look(table, prefix, rev, max)?;
+        if !found.changes.is_empty() || !waits {
+            return Ok(Watch::Now(found));
+        }
+        // Under the same lock as the last look.
+        match table.state.watchers.join(prefix) {
+            Ok(Some(news)) => {
+                let prefix = prefix.to_string();
+                Ok(Watch::Later(Waiting { table: self, prefix, max, news, left: false }))
+            }
+            Ok(None) => Ok(Watch::Now(found)),
+            Err(e) => {
+                log::error!("a watch cannot wait: {e}");
+                Err(Refusal::Internal)
+            }
+        }
+    }
+
+    /// Looks through the changes since `rev`, with pauses if they are many. The lock comes back as
+    /// it was when the last of them was seen.
+    fn look<'a>(
+        &'a self,
+        mut table: Locked<'a>,
+        prefix: &str,
+        rev: u64,
+        max: usize,
+    ) -> Result<(Changes, Locked<'a>), Refusal> {
+        let (mut changes, mut from, mut paused) = (Vec::new(), rev, false);
+        let rev = loop {
+            if !table.state.changes.reaches(from) {
+                return Err(Refusal::Compacted(table.state.version));
+            }
+            match table.state.gather(prefix, from, max, &mut changes) {
+                Look::All => break table.state.version,
+                Look::Full(rev) => break rev,
+                Look::Paused(seen) => {
+                    from = seen;
+                    paused = true;
+                    drop(table);
+                    table = self.lock();
+                }
+            }
+        };
+        if paused {
+            keep_latest(&mut changes);
+        }
+        Ok((Changes { rev, changes }, table))
+    }
+}
+
+/// How far a look has come.
+enum Look {
+    All,
+    /// As many changes as were asked for, up to this version; there are more.
+    Full(u64),
+    /// This version was the last that was looked at.
+    Paused(u64),
+}
+
+impl State {
+    /// Adds changes after version `from`.
+    fn gather(&self, prefix: &str, from: u64, max: usize, found: &mut Vec<Change>) -> Look {
+        for (looked, logged) in self.changes.since(from).enumerate() {
+            let Logged { version, name, gone } = logged;
+            if shows(prefix, name) {
+                if let Some(last) = found.get(max - 1) {
+                    return Look::Full(last.version);
+                }
+                let entry = self.files.get(name).filter(|_| !gone);
+                let numbytes = entry.map(Entry::numbytes);
+                found.push(Change { version, name: name.clone(), numbytes });
+            }
+            if looked + 1 == LOOKED_AT {
+                return Look::Paused(version);
+            }
+        }
+        Look::All
+    }
+}
+
+/// What changed again during a pause was seen twice.
+fn keep_latest(changes: &mut Vec<Change>) {
+    let mut seen = HashSet::new();
+    changes.reverse();
+    changes.retain(|change| seen.insert(change.name.clone()));
+    changes.reverse();
+}
