@@ -96,7 +96,7 @@ impl From<Error> for Failure {
                 Failure::refused(String::from_utf8_lossy(&line).trim_end())
             }
             Error::Invalid(why) => Failure::usage(why),
-            Error::Connect(_) | Error::Lost(_) | Error::Protocol(_) => {
+            Error::Connect(_) | Error::Lost(_) | Error::OtherTable | Error::Protocol(_) => {
                 Failure::no_connection(error)
             }
             Error::TooLarge { .. } => {

@@ -94,7 +94,16 @@ impl Builder {
         }
         let stream = Stream::connect(address, self.timeout).map_err(Error::Connect)?;
         let link = Link::new(stream, self.timeout, self.max_contents);
-        Client::meet(link, self.token.as_deref())
+        Client::meet(link, self, address)
+    }
+
+    pub(super) fn timeout_at_most(self, most: Duration) -> Self {
+        let timeout = self.timeout.map_or(most, |timeout| timeout.min(most));
+        self.timeout(Some(timeout))
+    }
+
+    pub(super) fn shown_token(&self) -> Option<&[u8]> {
+        self.token.as_deref()
     }
 }
 

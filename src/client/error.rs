@@ -25,6 +25,9 @@ pub enum Error {
     /// answered may have been done or not, so nothing is ever asked again by itself. Every later
     /// call of this client and of its open files fails in this way too.
     Lost(io::Error),
+    /// There is a new connection, but to another table: the server was started again, and what was
+    /// known of its files has no meaning any more. Nothing was asked.
+    OtherTable,
     /// The server refused, and nothing changed.
     Refused {
         /// The name of the file that the request was about, if it was about one.
@@ -64,6 +67,7 @@ impl fmt::Display for Error {
         match self {
             Error::Connect(e) => write!(f, "no connection: {e}"),
             Error::Lost(e) => write!(f, "the connection is lost: {e}"),
+            Error::OtherTable => f.write_str("the server has lost its files since"),
             Error::Refused { file, refusal } => refused(f, file.as_deref(), refusal),
             Error::TooLarge { file, numbytes, max } => {
                 let file = shown(file);

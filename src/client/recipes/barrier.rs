@@ -1,0 +1,141 @@
+//! Many wait for each other, and go on together.
+
+use super::lock::Guard;
+use super::place::Line;
+use super::wait::Until;
+use crate::client::{Client, Error};
+use crate::refusal::Refusal;
+use std::time::Duration;
+
+/// A barrier that opens when a number of parties wait at it, and closes behind them: the next
+/// round is for those who come later.
+///
+/// Each makes an ephemeral file, `create NAME/ 0 -1`. Whoever sees that enough of them are there
+/// writes into the file `NAME` up to which number they may pass, with a cas.
+///
+/// - **Lost connection**: who was lost before the barrier opened does not count; the others go on
+///   waiting. One that is lost in the very moment may be counted still.
+/// - **Paused party**: it passes when it goes on.
+/// - **Restarted server**: everybody's [`wait`](Barrier::wait) fails with [`Error::Lost`].
+///
+/// ```
+/// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
+/// # let (address, handle) = (server.addresses()[0].clone(), server.handle());
+/// # let running = std::thread::spawn(|| server.run());
+/// use telefile::{Client, client::recipes::Barrier};
+///
+/// std::thread::scope(|scope| {
+///     for _ in 0..3 {
+///         scope.spawn(|| {
+///             let client = Client::connect_to(&address).unwrap();
+///             Barrier::new(&client, "start", 3).wait().unwrap(); // returns when all three are here
+///         });
+///     }
+/// });
+/// # handle.stop();
+/// # running.join().unwrap()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Barrier {
+    line: Line,
+    name: String,
+    parties: usize,
+}
+
+/// What stands in the barrier's own file.
+struct Gate {
+    /// Who has a number up to this may pass.
+    open_to: u64,
+    version: u64,
+}
+
+impl Barrier {
+    /// The barrier of this name, for so many parties; all have to name the same number. Nothing is
+    /// asked yet.
+    ///
+    /// # Panics
+    /// If there are no parties at all.
+    pub fn new(client: &Client, name: &str, parties: usize) -> Self {
+        assert!(parties > 0, "a barrier for nobody");
+        Barrier { line: Line::new(client, name), name: name.to_string(), parties }
+    }
+
+    /// Waits for the others, however long that takes.
+    ///
+    /// # Errors
+    /// See [`Error`]; then this party has not passed.
+    pub fn wait(&self) -> Result<(), Error> {
+        while !self.wait_until(Until::ever())? {}
+        Ok(())
+    }
+
+    /// Waits for the others, but no longer than this time, which is rounded up to seconds; whether
+    /// they have come.
+    ///
+    /// # Errors
+    /// As for [`wait`](Barrier::wait).
+    pub fn wait_for(&self, time: Duration) -> Result<bool, Error> {
+        self.wait_until(Until::after(time))
+    }
+
+    fn wait_until(&self, until: Until) -> Result<bool, Error> {
+        let place = self.line.join(b"")?;
+        let mut rev = place.token();
+        loop {
+            // Read before the places are listed: what changes after that lets the cas fail.
+            let gate = self.gate()?;
+            if gate.open_to >= place.token() {
+                return Ok(true);
+            }
+            let (places, _) = self.line.places()?;
+            let waiting = places.iter().map(|p| p.version).filter(|v| *v > gate.open_to);
+            if let Some(last) = waiting.clone().nth(self.parties - 1) {
+                self.set(&gate, last)?;
+            } else if until.changes(&self.line.client, &self.name, &mut rev)?.is_none() {
+                return self.give_up(place);
+            }
+        }
+    }
+
+    /// Leaves, unless this party has been counted already.
+    fn give_up(&self, place: Guard) -> Result<bool, Error> {
+        let number = place.token();
+        place.unlock()?;
+        loop {
+            let gate = self.gate()?;
+            if gate.open_to >= number {
+                return Ok(true);
+            }
+            // Who still counts this party has read an older version, and its cas fails.
+            if self.set(&gate, gate.open_to)? {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn gate(&self) -> Result<Gate, Error> {
+        match self.line.client.read(&self.name) {
+            Ok(file) => {
+                let text = str::from_utf8(&file.contents).unwrap_or_default();
+                let open_to = text.parse().map_err(|_| {
+                    Error::Invalid(format!("{}: this file is not of a barrier", self.name))
+                })?;
+                Ok(Gate { open_to, version: file.version })
+            }
+            Err(Error::Refused { refusal: Refusal::NotFound, .. }) => {
+                Ok(Gate { open_to: 0, version: 0 })
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Whether nobody else was faster.
+    fn set(&self, gate: &Gate, open_to: u64) -> Result<bool, Error> {
+        match self.line.client.cas(&self.name, gate.version, open_to.to_string()) {
+            Ok(_) => Ok(true),
+            Err(Error::Refused { refusal: Refusal::Version(_), .. }) => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! One of many is the leader, and all know who.
+
+use super::lock::Guard;
+use super::place::Line;
+use super::wait::Until;
+use crate::client::{Client, Error, Snapshot};
+use crate::contents::Contents;
+use crate::refusal::Refusal;
+use std::time::Duration;
+
+/// An election: candidates stand in a line, and the first of them leads until it leaves or its
+/// connection ends.
+///
+/// Each makes an ephemeral file, `create NAME/ n -1`, whose contents tell who it is. The one with
+/// the smallest number is the leader, and the number its token. The next one is known before the
+/// leader is gone, so nothing has to be voted.
+///
+/// - **Lost connection**: the leader is followed by the next when the server sees the end of the
+///   connection: at once if the process ended, after about a minute if the network was cut.
+/// - **Paused leader**: one whose connection was cut while it slept does not know that it leads no
+///   more. What it commands has to carry the [token](Guard::token).
+/// - **Restarted server**: nobody leads, until candidates come anew.
+///
+/// ```
+/// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
+/// # let (address, handle) = (server.addresses()[0].clone(), server.handle());
+/// # let running = std::thread::spawn(|| server.run());
+/// use telefile::{Client, client::recipes::Election};
+///
+/// let client = Client::connect_to(&address)?;
+/// let election = Election::new(&client, "leader/web");
+/// assert!(election.leader()?.is_none());
+///
+/// let leadership = election.campaign("10.0.0.5:80")?;
+/// let leader = election.leader()?.expect("somebody leads");
+/// assert_eq!((&*leader.contents, leader.token), (&b"10.0.0.5:80"[..], leadership.token()));
+/// # drop(leadership);
+/// # handle.stop();
+/// # running.join().unwrap()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Election(Line);
+
+/// Who leads.
+#[derive(Clone, Debug)]
+pub struct Leader {
+    /// What it said of itself.
+    pub contents: Contents,
+    /// Its token: each later leader's is greater.
+    pub token: u64,
+}
+
+impl Election {
+    /// The election of this name. Nothing is asked yet.
+    pub fn new(client: &Client, name: &str) -> Self {
+        Election(Line::new(client, name))
+    }
+
+    /// Becomes a candidate, and returns when it leads, however long that takes.
+    ///
+    /// # Errors
+    /// See [`Error`]; then it is no candidate any more.
+    pub fn campaign(&self, candidate: impl AsRef<[u8]>) -> Result<Guard, Error> {
+        let place = self.0.join(candidate.as_ref())?;
+        while !self.0.wait(&place, 1, Until::ever())? {}
+        Ok(place)
+    }
+
+    /// Becomes a candidate for at most this time, which is rounded up to seconds; `None` if it did
+    /// not come to lead.
+    ///
+    /// # Errors
+    /// As for [`campaign`](Election::campaign).
+    pub fn campaign_for(
+        &self,
+        candidate: impl AsRef<[u8]>,
+        time: Duration,
+    ) -> Result<Option<Guard>, Error> {
+        let place = self.0.join(candidate.as_ref())?;
+        Ok(self.0.wait(&place, 1, Until::after(time))?.then_some(place))
+    }
+
+    /// Who leads just now.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn leader(&self) -> Result<Option<Leader>, Error> {
+        Ok(self.look()?.0)
+    }
+
+    /// Waits until somebody else leads than the one with token `known`, or nobody; 0 is nobody.
+    /// Who leads then; the same as before if the time is over, which is rounded up to seconds.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn next_leader(&self, known: u64, time: Duration) -> Result<Option<Leader>, Error> {
+        let until = Until::after(time);
+        loop {
+            let (leader, mut rev) = self.look()?;
+            let other = leader.as_ref().map_or(0, |leader| leader.token) != known;
+            if other || until.changes(&self.0.client, &self.0.prefix, &mut rev)?.is_none() {
+                return Ok(leader);
+            }
+        }
+    }
+
+    fn look(&self) -> Result<(Option<Leader>, u64), Error> {
+        loop {
+            let (places, rev) = self.0.places()?;
+            let Some(first) = places.first() else { return Ok((None, rev)) };
+            match self.0.client.read(&first.name) {
+                Ok(Snapshot { contents, version, .. }) => {
+                    return Ok((Some(Leader { contents, token: version }), rev));
+                }
+                // It has left since.
+                Err(Error::Refused { refusal: Refusal::NotFound, .. }) => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! A lock: one file, and whoever made it holds the lock.
+
+use super::wait::Until;
+use crate::client::{Client, Error};
+use crate::exptime::Exptime;
+use crate::refusal::Refusal;
+use std::time::{Duration, Instant};
+
+/// A lock that is free again as soon as its holder's connection ends.
+///
+/// It is an ephemeral file: `cas NAME 0` makes it or fails, its version is the token, `delete`
+/// gives the lock back, and those who wait watch it. Who is first after that is chance; a
+/// [`FairLock`](super::FairLock) keeps the order.
+///
+/// - **Lost connection**: the server frees the lock when it sees the end of the connection: at once
+///   if the process ended, after about a minute if the network was cut. [`Guard::check`] fails from
+///   then on.
+/// - **Paused holder**: one that is suspended keeps the lock, for its connection stands. One whose
+///   connection was cut meanwhile does not know that it has lost the lock: give the
+///   [token](Guard::token) along with everything that the lock protects.
+/// - **Restarted server**: all locks are free. Every guard's `check` fails.
+///
+/// ```
+/// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
+/// # let (address, handle) = (server.addresses()[0].clone(), server.handle());
+/// # let running = std::thread::spawn(|| server.run());
+/// use std::time::{Duration, Instant};
+/// use telefile::{Client, client::recipes::Lock};
+///
+/// let (ann, bob) = (Client::connect_to(&address)?, Client::connect_to(&address)?);
+/// let held = Lock::new(&ann, "lock/db").lock()?;
+/// assert!(Lock::new(&bob, "lock/db").try_lock()?.is_none());
+/// // ... write to the database, with held.token() ...
+/// let first = held.token();
+/// held.unlock()?;
+///
+/// let held = Lock::new(&bob, "lock/db").try_lock_for(Duration::from_secs(5))?.expect("it is free");
+/// assert!(held.token() > first);
+/// # drop(held);
+/// # handle.stop();
+/// # running.join().unwrap()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Lock {
+    client: Client,
+    name: String,
+    holder: String,
+}
+
+/// A file that this program made to hold something. It is deleted when the guard is dropped.
+///
+/// Dropping waits for the server's reply, and for the connection, if another thread uses it. What
+/// goes wrong then is not told; [`unlock`](Guard::unlock) tells it.
+#[derive(Debug)]
+#[must_use = "what it holds is given back when this is dropped"]
+pub struct Guard {
+    client: Client,
+    name: String,
+    token: u64,
+    given_back: bool,
+}
+
+impl Lock {
+    /// The lock of this name. Nothing is asked yet.
+    pub fn new(client: &Client, name: &str) -> Self {
+        Lock { client: client.clone(), name: name.to_string(), holder: String::new() }
+    }
+
+    /// What stands in the lock's file while it is held from here, for people who look.
+    #[must_use]
+    pub fn holder(mut self, holder: &str) -> Self {
+        self.holder = holder.to_string();
+        self
+    }
+
+    /// Takes the lock, however long that takes.
+    ///
+    /// # Errors
+    /// See [`Error`]; then it is not taken.
+    pub fn lock(&self) -> Result<Guard, Error> {
+        loop {
+            if let Some(guard) = self.lock_until(Until::ever())? {
+                return Ok(guard);
+            }
+        }
+    }
+
+    /// Takes the lock if it is free.
+    ///
+    /// # Errors
+    /// As for [`lock`](Lock::lock).
+    pub fn try_lock(&self) -> Result<Option<Guard>, Error> {
+        self.try_lock_for(Duration::ZERO)
+    }
+
+    /// Takes the lock if it is free within this time, which is rounded up to seconds.
+    ///
+    /// # Errors
+    /// As for [`lock`](Lock::lock).
+    pub fn try_lock_for(&self, time: Duration) -> Result<Option<Guard>, Error> {
+        self.lock_until(Until::after(time))
+    }
+
+    fn lock_until(&self, until: Until) -> Result<Option<Guard>, Error> {
+        let Lock { client, name, holder } = self;
+        let made = acquire(client, name, holder, Exptime::Connection, until)?;
+        Ok(made.map(|(token, _)| Guard::new(client, name, token)))
+    }
+}
+
+/// Makes a file that is not there; its version, and a time before the server has made it. Waits
+/// until it is not there, if need be.
+pub(super) fn acquire(
+    client: &Client,
+    name: &str,
+    contents: &str,
+    exptime: Exptime,
+    until: Until,
+) -> Result<Option<(u64, Instant)>, Error> {
+    let mut rev = 0;
+    loop {
+        let before = Instant::now();
+        match client.cas_expiring(name, 0, contents, exptime) {
+            Err(Error::Refused { refusal: Refusal::Version(held), .. }) => rev = held.max(rev),
+            made => return Ok(Some((made?, before))),
+        }
+        if !until.gone(client, name, &mut rev)? {
+            return Ok(None);
+        }
+    }
+}
+
+impl Guard {
+    pub(super) fn new(client: &Client, name: &str, token: u64) -> Self {
+        let (client, name) = (client.clone(), name.to_string());
+        Guard { client, name, token, given_back: false }
+    }
+
+    /// The fencing token: the version that taking it took. Every later holder's is greater, so
+    /// whatever the lock protects can refuse one who comes with a smaller token than it has seen.
+    pub fn token(&self) -> u64 {
+        self.token
+    }
+
+    /// The name of the file.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Asks the server whether this program still holds it.
+    ///
+    /// # Errors
+    /// Any error means: lost, or at least not known. [`Error::Lost`] if the connection is.
+    pub fn check(&self) -> Result<(), Error> {
+        let stat = self.client.stat(&self.name)?;
+        if stat.version != self.token {
+            let (file, refusal) = (Some(self.name.clone()), Refusal::Version(stat.version));
+            return Err(Error::Refused { file, refusal });
+        }
+        Ok(())
+    }
+
+    /// Gives it back.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] or [`Refusal::Version`] if it was lost before, so that somebody else
+    /// may have held it too; [`Error::Lost`], and then it is free or will be.
+    pub fn unlock(mut self) -> Result<(), Error> {
+        self.give_back()
+    }
+
+    fn give_back(&mut self) -> Result<(), Error> {
+        if std::mem::replace(&mut self.given_back, true) {
+            return Ok(());
+        }
+        self.client.delete(&self.name, Some(self.token))
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = self.give_back();
+    }
+}

@@ -1,0 +1,85 @@
+//! A line of those who wait for something: an ephemeral file each, called after its version, so
+//! that byte order is the order in which they came.
+
+use super::lock::Guard;
+use super::wait::Until;
+use crate::client::{Change, Client, Error, Listed};
+use crate::exptime::Exptime;
+use crate::name::Stem;
+use crate::refusal::Refusal;
+use crate::wire::MAX_ITEMS;
+
+/// A line, by the prefix of its places' names.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    pub(super) client: Client,
+    pub(super) prefix: String,
+}
+
+impl Line {
+    /// The line of what is called `name`: its places are `NAME/` and a number.
+    pub(super) fn new(client: &Client, name: &str) -> Self {
+        Line { client: client.clone(), prefix: format!("{name}/") }
+    }
+
+    /// Takes the last place. It is left when the guard is dropped.
+    pub(super) fn join(&self, contents: &[u8]) -> Result<Guard, Error> {
+        let (version, name) = self.client.create(&self.prefix, contents, Exptime::Connection)?;
+        Ok(Guard::new(&self.client, &name, version))
+    }
+
+    /// All places, the first one first, and the version as of which that is so.
+    pub(super) fn places(&self) -> Result<(Vec<Listed>, u64), Error> {
+        let (mut places, mut first_rev) = (Vec::new(), None);
+        loop {
+            let after = places.last().map(|place: &Listed| place.name.clone());
+            let page = self.client.list(&self.prefix, MAX_ITEMS, after.as_deref())?;
+            let rev = *first_rev.get_or_insert(page.rev);
+            places.extend(page.files);
+            if !page.more {
+                places.retain(|place| self.is_place(&place.name));
+                return Ok((places, rev));
+            }
+        }
+    }
+
+    /// Whether a name is a place's: others may have put something beside them.
+    pub(super) fn is_place(&self, name: &str) -> bool {
+        let number = name.strip_prefix(&self.prefix).unwrap_or_default();
+        number.len() == Stem::DIGITS && number.bytes().all(|b| b.is_ascii_digit())
+    }
+
+    /// Waits until fewer than `seats` places are before this one; false if the time is over.
+    pub(super) fn wait(&self, place: &Guard, seats: usize, until: Until) -> Result<bool, Error> {
+        loop {
+            let (places, mut rev) = self.places()?;
+            let Some(before) = places.iter().position(|p| p.name == place.name()) else {
+                let file = Some(place.name().to_string());
+                return Err(Error::Refused { file, refusal: Refusal::NotFound });
+            };
+            if before < seats {
+                return Ok(true);
+            }
+            let waited = match seats {
+                // One has only the one before oneself to wait for, and wakes for nobody else.
+                1 => until.gone(&self.client, &places[before - 1].name, &mut rev)?,
+                _ => self.someone_left(&places[before].name, &mut rev, until)?,
+            };
+            if !waited {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Waits until somebody before `place` has left.
+    fn someone_left(&self, place: &str, rev: &mut u64, until: Until) -> Result<bool, Error> {
+        while let Some(changes) = until.changes(&self.client, &self.prefix, rev)? {
+            let changes = changes.changes;
+            let left = |c: &Change| c.numbytes.is_none() && c.name.as_str() <= place;
+            if changes.is_empty() || changes.iter().any(left) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}

@@ -1,0 +1,191 @@
+//! A queue of contents that many fill and many empty.
+
+use super::lock::{Guard, acquire};
+use super::place::Line;
+use super::wait::Until;
+use crate::client::{Client, Error, Listed};
+use crate::contents::Contents;
+use crate::exptime::Exptime;
+use crate::refusal::Refusal;
+use crate::wire::MAX_ITEMS;
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// A first-in-first-out queue.
+///
+/// An item is a file that stays, made by `create NAME/item/`. There are two ways to take one:
+///
+/// - [`pop`](Queue::pop) deletes the item and then returns it: **at most once**. If the program or
+///   its connection ends between the two, the item is lost.
+/// - [`take`](Queue::take) claims the item with an ephemeral file, `cas NAME/claim/n 0 0 -1`, and
+///   [`done`](Taken::done) deletes it: **at least once**. If the program or its connection ends
+///   before, the item is there for the next one. So it may be worked on twice, also at the same
+///   time, if somebody goes on who has lost the connection: let what the work changes check the
+///   [token](Taken::token).
+///
+/// **Restarted server**: the queue is empty, for its files live in memory.
+///
+/// ```
+/// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
+/// # let (address, handle) = (server.addresses()[0].clone(), server.handle());
+/// # let running = std::thread::spawn(|| server.run());
+/// use std::time::Duration;
+/// use telefile::{Client, client::recipes::Queue};
+///
+/// let client = Client::connect_to(&address)?;
+/// let jobs = Queue::new(&client, "jobs");
+/// jobs.push("first")?;
+/// jobs.push("second")?;
+///
+/// let job = jobs.take(Duration::ZERO)?.expect("there is one");
+/// assert_eq!(&*job.contents, b"first");
+/// drop(job); // not done: it is there again
+///
+/// let job = jobs.take(Duration::ZERO)?.expect("there is one");
+/// assert_eq!(&*job.contents, b"first");
+/// job.done()?;
+/// assert_eq!(&*jobs.take(Duration::ZERO)?.expect("there is one").contents, b"second");
+/// # handle.stop();
+/// # running.join().unwrap()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Queue {
+    items: Line,
+    claims: String,
+    name: String,
+}
+
+/// An item that was taken and is not done yet. Dropping it lets another take it.
+#[derive(Debug)]
+#[must_use = "the item is given back when this is dropped"]
+pub struct Taken {
+    /// What was pushed.
+    pub contents: Contents,
+    client: Client,
+    item: String,
+    version: u64,
+    claim: Guard,
+}
+
+/// So many items are looked at with one request.
+const PAGE: u64 = 64;
+
+impl Queue {
+    /// The queue of this name. Nothing is asked yet.
+    pub fn new(client: &Client, name: &str) -> Self {
+        let items = Line::new(client, &format!("{name}/item"));
+        Queue { items, claims: format!("{name}/claim/"), name: format!("{name}/") }
+    }
+
+    /// Appends an item; its number.
+    ///
+    /// # Errors
+    /// See [`Error`]. After [`Error::Lost`] it may be there or not.
+    pub fn push(&self, contents: impl AsRef<[u8]>) -> Result<u64, Error> {
+        let prefix = &self.items.prefix;
+        Ok(self.items.client.create(prefix, contents, Exptime::Never)?.0)
+    }
+
+    /// Takes the first item away for good; `None` if there is none within this time, which is
+    /// rounded up to seconds.
+    ///
+    /// # Errors
+    /// See [`Error`]. After [`Error::Lost`] an item may be lost.
+    pub fn pop(&self, time: Duration) -> Result<Option<Contents>, Error> {
+        self.first(time, |item| {
+            let client = &self.items.client;
+            let Some(file) = found(client.read(&item.name))? else { return Ok(None) };
+            let deleted = found(client.delete(&item.name, Some(file.version)))?;
+            Ok(deleted.map(|()| file.contents))
+        })
+    }
+
+    /// Takes the first item that nobody has taken yet; `None` if there is none within this time,
+    /// which is rounded up to seconds.
+    ///
+    /// # Errors
+    /// See [`Error`]; then it can be taken again.
+    pub fn take(&self, time: Duration) -> Result<Option<Taken>, Error> {
+        self.first(time, |item| {
+            let client = &self.items.client;
+            let claim = self.claim_of(item);
+            let at_once = Until::after(Duration::ZERO);
+            let made = acquire(client, &claim, "", Exptime::Connection, at_once)?;
+            let Some((token, _)) = made else { return Ok(None) };
+            let claim = Guard::new(client, &claim, token);
+            // It may have been done before it was claimed.
+            let Some(file) = found(client.read(&item.name))? else { return Ok(None) };
+            let (contents, version) = (file.contents, file.version);
+            let (client, item) = (client.clone(), item.name.clone());
+            Ok(Some(Taken { contents, client, item, version, claim }))
+        })
+    }
+
+    /// The first item that `get` gets.
+    fn first<T>(
+        &self,
+        time: Duration,
+        get: impl Fn(&Listed) -> Result<Option<T>, Error>,
+    ) -> Result<Option<T>, Error> {
+        let (until, client) = (Until::after(time), &self.items.client);
+        loop {
+            let mut rev = None;
+            let mut after: Option<String> = None;
+            loop {
+                let page = client.list(&self.items.prefix, PAGE, after.as_deref())?;
+                rev.get_or_insert(page.rev);
+                let claimed = self.claimed()?;
+                for item in page.files.iter().filter(|item| self.items.is_place(&item.name)) {
+                    if !claimed.contains(&self.claim_of(item))
+                        && let Some(got) = get(item)?
+                    {
+                        return Ok(Some(got));
+                    }
+                }
+                match page.files.last() {
+                    Some(last) if page.more => after = Some(last.name.clone()),
+                    _ => break,
+                }
+            }
+            let mut rev = rev.unwrap_or(0);
+            if until.changes(client, &self.name, &mut rev)?.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The claims of those who work on an item.
+    fn claimed(&self) -> Result<HashSet<String>, Error> {
+        let claims = self.items.client.list(&self.claims, MAX_ITEMS, None)?;
+        Ok(claims.files.into_iter().map(|claim| claim.name).collect())
+    }
+
+    fn claim_of(&self, item: &Listed) -> String {
+        item.name.replacen(&self.items.prefix, &self.claims, 1)
+    }
+}
+
+impl Taken {
+    /// The fencing token: who takes the item after this one gets a greater one.
+    pub fn token(&self) -> u64 {
+        self.claim.token()
+    }
+
+    /// Deletes the item.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] if somebody else has done it since, for which this one must have lost
+    /// its claim. [`Error::Lost`], and then the item may be deleted or not.
+    pub fn done(self) -> Result<(), Error> {
+        self.client.delete(&self.item, Some(self.version))
+    }
+}
+
+/// What is no longer there was somebody else's.
+fn found<T>(asked: Result<T, Error>) -> Result<Option<T>, Error> {
+    match asked {
+        Err(Error::Refused { refusal: Refusal::NotFound | Refusal::Version(_), .. }) => Ok(None),
+        asked => asked.map(Some),
+    }
+}

@@ -1,0 +1,71 @@
+//! How recipes wait: with watches that are short enough to notice a server that is gone, until a
+//! time that was given.
+
+use crate::client::{Changes, Client, Error};
+use crate::refusal::Refusal;
+use std::time::{Duration, Instant};
+
+/// One watch waits no longer: its reply is a sign of life of the server.
+const SLICE: Duration = Duration::from_secs(30);
+
+/// When to give up; `None` is never.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Until(Option<Instant>);
+
+impl Until {
+    pub(super) fn ever() -> Self {
+        Until(None)
+    }
+
+    /// From now on so long; a time that no clock can name is for ever.
+    pub(super) fn after(time: Duration) -> Self {
+        Until(Instant::now().checked_add(time))
+    }
+
+    /// How long one watch may wait; `None` if the time is over.
+    pub(super) fn left(self) -> Option<Duration> {
+        let Some(deadline) = self.0 else { return Some(SLICE) };
+        let left = deadline.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then(|| left.min(SLICE))
+    }
+
+    /// Waits until something has changed after `rev` among the names that begin with `prefix`,
+    /// and moves `rev` on. `None` if the time is over. What has changed is empty if that is not
+    /// known any more: then look.
+    pub(super) fn changes(
+        self,
+        client: &Client,
+        prefix: &str,
+        rev: &mut u64,
+    ) -> Result<Option<Changes>, Error> {
+        while let Some(left) = self.left() {
+            match client.watch(prefix, *rev, left) {
+                Ok(changes) => {
+                    *rev = changes.rev;
+                    if !changes.changes.is_empty() {
+                        return Ok(Some(changes));
+                    }
+                }
+                Err(Error::Refused { refusal: Refusal::Compacted(now), .. }) => {
+                    *rev = now;
+                    return Ok(Some(Changes { rev: now, changes: Vec::new() }));
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits until a file that was there at version `rev` is gone, or may be; false if the time is
+    /// over.
+    pub(super) fn gone(self, client: &Client, name: &str, rev: &mut u64) -> Result<bool, Error> {
+        while let Some(Changes { changes, .. }) = self.changes(client, name, rev)? {
+            // Names that only begin so wake us too.
+            let gone = changes.iter().any(|c| c.name == name && c.numbytes.is_none());
+            if gone || changes.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}

@@ -1,0 +1,231 @@
+//! Each command of the protocol as a method of [`Client`].
+
+use super::ask::{self, Ask};
+use super::error::Error;
+use super::link::{Link, lock};
+use super::{Changes, Client, Listing, OpenFile, Snapshot, Stat, Target};
+use crate::exptime::Exptime;
+use crate::wire::{MAX_WATCH_SECONDS, Request};
+use std::time::Duration;
+
+impl Client {
+    /// The contents of a file, and their version.
+    ///
+    /// # Errors
+    /// See [`Error`]. Contents over [the maximum](super::Builder::max_contents) are [`Error::TooLarge`].
+    pub fn read<'a>(&self, file: impl Into<Target<'a>>) -> Result<Snapshot, Error> {
+        let ask = Ask::about(file.into(), &self.link, |file| Request::Read { file })?;
+        lock(&self.link)?.ask(&ask, Link::snapshot)
+    }
+
+    /// Replaces the contents of a file, or makes it; the new version. It does not expire.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn write<'a>(
+        &self,
+        file: impl Into<Target<'a>>,
+        contents: impl AsRef<[u8]>,
+    ) -> Result<u64, Error> {
+        self.write_expiring(file, contents, Exptime::Never)
+    }
+
+    /// A write of a file that ends by itself.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn write_expiring<'a>(
+        &self,
+        file: impl Into<Target<'a>>,
+        contents: impl AsRef<[u8]>,
+        exptime: Exptime,
+    ) -> Result<u64, Error> {
+        let ask = Ask::write(file.into(), &self.link, contents.as_ref(), exptime)?;
+        lock(&self.link)?.ask(&ask, Link::version)
+    }
+
+    /// Replaces the contents of a file if it is at `version`; the new version. 0 is the version
+    /// of a file that is not there. It does not expire.
+    ///
+    /// # Errors
+    /// [`Refusal::Version`](crate::Refusal::Version) with the file's version, if that is another.
+    pub fn cas<'a>(
+        &self,
+        file: impl Into<Target<'a>>,
+        version: u64,
+        contents: impl AsRef<[u8]>,
+    ) -> Result<u64, Error> {
+        self.cas_expiring(file, version, contents, Exptime::Never)
+    }
+
+    /// A cas of a file that ends by itself.
+    ///
+    /// # Errors
+    /// As for [`cas`](Client::cas).
+    pub fn cas_expiring<'a>(
+        &self,
+        file: impl Into<Target<'a>>,
+        version: u64,
+        contents: impl AsRef<[u8]>,
+        exptime: Exptime,
+    ) -> Result<u64, Error> {
+        let ask = Ask::cas(file.into(), &self.link, version, contents.as_ref(), exptime)?;
+        lock(&self.link)?.ask(&ask, Link::version)
+    }
+
+    /// Ends a file, only if it is at `version`, if one is given.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`](crate::Refusal::NotFound), and [`Refusal::Version`](crate::Refusal::Version) with the file's version, if that is another.
+    pub fn delete<'a>(
+        &self,
+        file: impl Into<Target<'a>>,
+        version: Option<u64>,
+    ) -> Result<(), Error> {
+        let request = |file| Request::Delete { file, version };
+        let ask = Ask::about(file.into(), &self.link, request)?;
+        lock(&self.link)?.ask(&ask, Link::done)
+    }
+
+    /// Gives a file another expiry if it is at `version`, which it keeps.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`](crate::Refusal::NotFound), and [`Refusal::Version`](crate::Refusal::Version) with the file's version, if that is another.
+    pub fn touch<'a>(
+        &self,
+        file: impl Into<Target<'a>>,
+        version: u64,
+        exptime: Exptime,
+    ) -> Result<u64, Error> {
+        let request = |file| Request::Touch { file, version, exptime };
+        let ask = Ask::about(file.into(), &self.link, request)?;
+        lock(&self.link)?.ask(&ask, Link::version)
+    }
+
+    /// Makes a file that did not exist; its version, and its name: `prefix` and the version in 20
+    /// digits, so that names sort in the order in which the files were made.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if that would be no name, or one of more than 430 bytes.
+    pub fn create(
+        &self,
+        prefix: &str,
+        contents: impl AsRef<[u8]>,
+        exptime: Exptime,
+    ) -> Result<(u64, String), Error> {
+        let ask = Ask::create(prefix, contents.as_ref(), exptime)?;
+        lock(&self.link)?.ask(&ask, Link::created)
+    }
+
+    /// The files whose names begin with `prefix` and come behind `after`: the first `limit` of
+    /// them, at most 10,000. The empty prefix is that of all files.
+    ///
+    /// ```
+    /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
+    /// # let (address, handle) = (server.addresses()[0].clone(), server.handle());
+    /// # let running = std::thread::spawn(|| server.run());
+    /// let client = telefile::Client::connect_to(&address)?;
+    /// for name in ["svc/a", "svc/b", "svc/c", "other"] {
+    ///     client.write(name, "up")?;
+    /// }
+    /// let page = client.list("svc/", 2, None)?;
+    /// assert_eq!((page.files[1].name.as_str(), page.more), ("svc/b", true));
+    /// let rest = client.list("svc/", 2, Some("svc/b"))?;
+    /// assert_eq!((rest.files[0].name.as_str(), rest.more), ("svc/c", false));
+    /// # handle.stop();
+    /// # running.join().unwrap()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if a space or line end is in `prefix` or `after`, or `limit` is 0.
+    pub fn list(&self, prefix: &str, limit: u64, after: Option<&str>) -> Result<Listing, Error> {
+        if limit == 0 {
+            return Err(Error::Invalid("a list of no files".to_string()));
+        }
+        let after = after.filter(|after| !after.is_empty()).map(ask::field).transpose()?;
+        let ask = Ask::of_prefix(prefix, |prefix| Request::List { prefix, limit, after })?;
+        lock(&self.link)?.ask(&ask, Link::listing)
+    }
+
+    /// What has changed since version `rev` among the files whose names begin with `prefix`; waits
+    /// for the first change if there was none, but no longer than `time`, which is rounded up to
+    /// seconds and is at most a day. The client answers nobody else meanwhile.
+    ///
+    /// It is about state, not events: a file that has changed twice is there once, and at most
+    /// 10,000 names are told at once. Watch on from the `rev` of the answer.
+    ///
+    /// ```
+    /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
+    /// # let (address, handle) = (server.addresses()[0].clone(), server.handle());
+    /// # let running = std::thread::spawn(|| server.run());
+    /// use std::time::Duration;
+    ///
+    /// let client = telefile::Client::connect_to(&address)?;
+    /// let rev = client.write("config/port", "80")?;
+    ///
+    /// // Elsewhere, a little later.
+    /// let other = telefile::Client::connect_to(&address)?;
+    /// let writing = std::thread::spawn(move || other.write("config/port", "8080"));
+    ///
+    /// let news = client.watch("config/", rev, Duration::from_secs(60))?;
+    /// assert_eq!((news.changes[0].name.as_str(), news.rev), ("config/port", 2));
+    /// # writing.join().unwrap()?;
+    /// # handle.stop();
+    /// # running.join().unwrap()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Refusal::Compacted`](crate::Refusal::Compacted) if too much was deleted since `rev`, or that is a version of another
+    /// table: list again, and watch from the list's `rev`. [`Error::Invalid`] if a space or line
+    /// end is in `prefix`.
+    pub fn watch(&self, prefix: &str, rev: u64, time: Duration) -> Result<Changes, Error> {
+        let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+        let seconds = seconds.min(MAX_WATCH_SECONDS);
+        let ask = Ask::of_prefix(prefix, |prefix| Request::Watch { prefix, rev, seconds })?;
+        lock(&self.link)?.ask(&ask, Link::changes)
+    }
+
+    /// All of a file but its contents.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn stat<'a>(&self, file: impl Into<Target<'a>>) -> Result<Stat, Error> {
+        let ask = Ask::about(file.into(), &self.link, |file| Request::Stat { file })?;
+        lock(&self.link)?.ask(&ask, Link::stat)
+    }
+
+    /// Opens a file, which is made if there is none: of the type `kind`, or of type `File` without
+    /// one. A file that is there has its type already.
+    ///
+    /// # Errors
+    /// [`Refusal::WrongType`](crate::Refusal::WrongType) with the type that it has, if that is another, and
+    /// [`Refusal::TypeNotFound`](crate::Refusal::TypeNotFound).
+    pub fn open(&self, name: &str, kind: Option<&str>) -> Result<OpenFile, Error> {
+        let ask = Ask::open(name, kind)?;
+        let (fd, version, kind) = lock(&self.link)?.ask(&ask, Link::opened)?;
+        Ok(OpenFile::new(self.link.clone(), fd, name, version, kind))
+    }
+
+    /// The types that a file of this server can have.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn types(&self) -> Result<Vec<String>, Error> {
+        lock(&self.link)?.ask(&Ask::plain(Request::Types), Link::lines)
+    }
+
+    /// The server's limits and what is in use, as names and values.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn stats(&self) -> Result<Vec<(String, String)>, Error> {
+        let lines = lock(&self.link)?.ask(&Ask::plain(Request::Stats), Link::lines)?;
+        let pair = |line: String| match line.split_once(' ') {
+            Some((name, value)) => (name.to_string(), value.to_string()),
+            None => (line, String::new()),
+        };
+        Ok(lines.into_iter().map(pair).collect())
+    }
+}
