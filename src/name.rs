@@ -118,15 +118,15 @@ impl Borrow<str> for Name {
     }
 }
 
-/// For logs: see [`Shown`].
+/// For logs: escaped, for there may be direction marks and the like in a name, cut to 64 bytes, and
+/// of a secret one no more than 8 digits.
 impl fmt::Display for NameRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Shown(self.0).fmt(f)
     }
 }
 
-/// A name or a part of one, for logs: escaped, for there may be direction marks and the like in it,
-/// cut to 64 bytes, and of a secret one no more than 8 digits.
+/// A name, or a part of one, as logs show it: like a [`NameRef`].
 pub(crate) struct Shown<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Shown<'_> {

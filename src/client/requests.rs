@@ -12,7 +12,8 @@ impl Client {
     /// The contents of a file, and their version.
     ///
     /// # Errors
-    /// See [`Error`]. Contents over [the maximum](super::Builder::max_contents) are [`Error::TooLarge`].
+    /// See [`Error`]. Contents over [the maximum](super::Builder::max_contents) are
+    /// [`Error::TooLarge`].
     pub fn read<'a>(&self, file: impl Into<Target<'a>>) -> Result<Snapshot, Error> {
         let ask = Ask::about(file.into(), &self.link, |file| Request::Read { file })?;
         lock(&self.link)?.ask(&ask, Link::snapshot)
@@ -76,7 +77,8 @@ impl Client {
     /// Ends a file, only if it is at `version`, if one is given.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`](crate::Refusal::NotFound), and [`Refusal::Version`](crate::Refusal::Version) with the file's version, if that is another.
+    /// [`Refusal::NotFound`](crate::Refusal::NotFound), and
+    /// [`Refusal::Version`](crate::Refusal::Version) with the file's version, if that is another.
     pub fn delete<'a>(
         &self,
         file: impl Into<Target<'a>>,
@@ -90,7 +92,8 @@ impl Client {
     /// Gives a file another expiry if it is at `version`, which it keeps.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`](crate::Refusal::NotFound), and [`Refusal::Version`](crate::Refusal::Version) with the file's version, if that is another.
+    /// [`Refusal::NotFound`](crate::Refusal::NotFound), and
+    /// [`Refusal::Version`](crate::Refusal::Version) with the file's version, if that is another.
     pub fn touch<'a>(
         &self,
         file: impl Into<Target<'a>>,
@@ -177,9 +180,9 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// [`Refusal::Compacted`](crate::Refusal::Compacted) if too much was deleted since `rev`, or that is a version of another
-    /// table: list again, and watch from the list's `rev`. [`Error::Invalid`] if a space or line
-    /// end is in `prefix`.
+    /// [`Refusal::Compacted`](crate::Refusal::Compacted) if too much was deleted since `rev`, or that
+    /// is a version of another table: list again, and watch from the list's `rev`.
+    /// [`Error::Invalid`] if a space or line end is in `prefix`.
     pub fn watch(&self, prefix: &str, rev: u64, time: Duration) -> Result<Changes, Error> {
         let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
         let seconds = seconds.min(MAX_WATCH_SECONDS);
@@ -200,8 +203,8 @@ impl Client {
     /// one. A file that is there has its type already.
     ///
     /// # Errors
-    /// [`Refusal::WrongType`](crate::Refusal::WrongType) with the type that it has, if that is another, and
-    /// [`Refusal::TypeNotFound`](crate::Refusal::TypeNotFound).
+    /// [`Refusal::WrongType`](crate::Refusal::WrongType) with the type that it has, if that is
+    /// another, and [`Refusal::TypeNotFound`](crate::Refusal::TypeNotFound).
     pub fn open(&self, name: &str, kind: Option<&str>) -> Result<OpenFile, Error> {
         let ask = Ask::open(name, kind)?;
         let (fd, version, kind) = lock(&self.link)?.ask(&ask, Link::opened)?;
