@@ -1,12 +1,13 @@
 //! The examples, run as programs: what they print, and what is left when they are killed.
 
-use crate::server::{PATIENCE, eventually};
+use crate::server::{Folder, PATIENCE, Running, eventually};
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
-use telefile::Client;
+use telefile::net::Address;
+use telefile::{Client, Handle, Server};
 
 /// A running example. Killed when dropped.
 struct Example {
@@ -164,4 +165,56 @@ fn strokes_of_all_are_on_the_board_until_the_last_one_leaves() {
         assert!(plan.write(bad).is_err(), "{bad:?}");
     }
     assert_eq!(plan.stat().unwrap().version, plan.version());
+}
+
+#[test]
+fn the_registry_tells_who_runs_a_service_and_forgets_who_is_killed() {
+    let server = Running::start(Server::builder());
+    let address = server.addresses()[0].to_string();
+    let watcher = Example::start("registry", &[&address, "web"]);
+    assert_eq!(watcher.line(), "svc/web/ ");
+    let mut one = Example::start("registry", &[&address, "web", "10.0.0.1:80"]);
+    assert_eq!(watcher.line(), "svc/web/ 10.0.0.1:80");
+    let other = Example::start("registry", &[&address, "web", "10.0.0.2:80"]);
+    assert_eq!(watcher.line(), "svc/web/ 10.0.0.1:80 10.0.0.2:80");
+    let _mail = Example::start("registry", &[&address, "mail", "10.0.0.3:25"]);
+    one.child.kill().unwrap();
+    assert_eq!(watcher.line(), "svc/web/ 10.0.0.2:80");
+    let (lines, status) = other.end();
+    assert_eq!((&lines[..], status.success()), (&["registered".to_string()][..], true));
+    assert_eq!(watcher.line(), "svc/web/ ");
+}
+
+/// A server that another one may follow at the same address.
+fn serve_at(address: &Address) -> (Handle, thread::JoinHandle<()>) {
+    let server = Server::builder().listen(address.clone()).bind().unwrap();
+    (server.handle(), thread::spawn(|| server.run().unwrap()))
+}
+
+#[test]
+fn the_configuration_is_reloaded_also_from_a_server_that_was_started_again() {
+    let folder = Folder::new();
+    let address = Address::Unix(folder.path().join("socket"));
+    let (handle, running) = serve_at(&address);
+    let client = Client::connect_to(&address).unwrap();
+    let program = Example::start("config_reload", &[&address.to_string(), "app/config"]);
+    assert_eq!(program.line(), "configured: as by default");
+    client.write("app/config", "port = 80").unwrap();
+    assert_eq!(program.line(), "configured: port = 80");
+    client.write("app/config2", "of another program").unwrap();
+    client.write("app/config", "port = 8080").unwrap();
+    assert_eq!(program.line(), "configured: port = 8080");
+    client.delete("app/config", None).unwrap();
+    assert_eq!(program.line(), "configured: as by default");
+    client.write("app/config", "port = 80").unwrap();
+    assert_eq!(program.line(), "configured: port = 80");
+    handle.stop();
+    running.join().unwrap();
+
+    let (handle, running) = serve_at(&address);
+    assert_eq!(program.line(), "configured: as by default");
+    Client::connect_to(&address).unwrap().write("app/config", "port = 443").unwrap();
+    assert_eq!(program.line(), "configured: port = 443");
+    handle.stop();
+    running.join().unwrap();
 }

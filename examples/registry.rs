@@ -1,0 +1,48 @@
+//! A registry of services. `registry ADDRESS SERVICE INSTANCE` says that INSTANCE runs SERVICE, as
+//! long as it runs itself: kill it as you like. `registry ADDRESS SERVICE` prints who runs it,
+//! again whenever that changes. ADDRESS is that of any telefile server.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+use telefile::{Client, Exptime, Refusal};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The entry is an ephemeral file: it ends with this connection, however that ends.
+fn register(client: &Client, name: &str) -> Result<(), Box<dyn Error>> {
+    client.write_expiring(name, "", Exptime::Connection)?;
+    println!("registered");
+    while io::stdin().read_line(&mut String::new())? > 0 {}
+    Ok(())
+}
+
+/// List once, then watch from the list's version: nothing is missed in between.
+fn follow(client: &Client, prefix: &str) -> Result<(), Box<dyn Error>> {
+    loop {
+        let list = client.list(prefix, 10_000, None)?;
+        let names = list.files.iter().map(|file| &file.name[prefix.len()..]);
+        println!("{prefix} {}", names.collect::<Vec<_>>().join(" "));
+        let mut rev = list.rev;
+        loop {
+            match client.watch(prefix, rev, MINUTE) {
+                Ok(news) if news.changes.is_empty() => rev = news.rev, // the minute is over
+                Ok(_) => break,
+                // So much was deleted meanwhile that only a new list can tell.
+                Err(e) if matches!(e.refusal(), Some(Refusal::Compacted(_))) => break,
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let args: Vec<_> = std::env::args().skip(1).collect();
+    match &args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [address, service, instance] => {
+            register(&Client::connect(address)?, &format!("svc/{service}/{instance}"))
+        }
+        [address, service] => follow(&Client::connect(address)?, &format!("svc/{service}/")),
+        _ => Err("registry ADDRESS SERVICE [INSTANCE]".into()),
+    }
+}
