@@ -78,6 +78,33 @@ impl<'a> Pipeline<'a> {
         self.add(Ask::write(file.into(), self.link, contents.as_ref(), Exptime::Never))
     }
 
+    /// Adds a write of a file that ends by itself; its answer is the new version.
+    ///
+    /// # Errors
+    /// As for [`read`](Pipeline::read).
+    pub fn write_expiring(
+        &mut self,
+        file: impl Into<Target<'a>>,
+        contents: &'a (impl AsRef<[u8]> + ?Sized),
+        exptime: Exptime,
+    ) -> Result<&mut Self, Error> {
+        self.add(Ask::write(file.into(), self.link, contents.as_ref(), exptime))
+    }
+
+    /// Adds a touch, the renewal of one lease of many; its answer is the version.
+    ///
+    /// # Errors
+    /// As for [`read`](Pipeline::read).
+    pub fn touch(
+        &mut self,
+        file: impl Into<Target<'a>>,
+        version: u64,
+        exptime: Exptime,
+    ) -> Result<&mut Self, Error> {
+        let request = |file| Request::Touch { file, version, exptime };
+        self.add(Ask::about(file.into(), self.link, request))
+    }
+
     /// Adds a write if the file is at `version` then; its answer is the new version.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::thread;
 use telefile::client::{Answer, Error};
-use telefile::{Client, Refusal};
+use telefile::{Client, Exptime, Refusal};
 
 /// Sent all at once, neither end could read for all that it has to write: 200 MB each way.
 #[test]
@@ -65,6 +65,33 @@ fn answers_come_in_order_and_a_refusal_is_only_its_own() {
         assert!(matches!(answers.next(), Some(Ok(Answer::Version(_)))));
     }
     assert!(answers.next().is_none());
+}
+
+#[test]
+fn many_leases_are_renewed_in_one_batch() {
+    let server = running();
+    let client = connect(server.addresses()[0]);
+    let names: Vec<_> = (0..100).map(|i| format!("lease{i}")).collect();
+    let mut pipeline = client.pipeline();
+    for name in &names {
+        pipeline.write_expiring(name, "", Exptime::Seconds(1000)).unwrap();
+    }
+    let versions = pipeline.send().map(|answer| match answer.unwrap() {
+        Answer::Version(version) => version,
+        other => panic!("{other:?}"),
+    });
+    let versions: Vec<_> = versions.collect();
+    let mut pipeline = client.pipeline();
+    for (name, version) in names.iter().zip(&versions) {
+        pipeline.touch(name, *version, Exptime::Seconds(5000)).unwrap();
+    }
+    let touched = pipeline.send().map(|answer| matches!(answer, Ok(Answer::Version(_))));
+    assert_eq!(touched.filter(|done| *done).count(), 100);
+    for (name, version) in names.iter().zip(versions) {
+        let stat = client.stat(name).unwrap();
+        assert_eq!(stat.version, version);
+        assert!(matches!(stat.exptime, Exptime::Seconds(left) if left > 1000), "{stat:?}");
+    }
 }
 
 #[test]
