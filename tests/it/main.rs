@@ -6,6 +6,7 @@ mod documents;
 mod examples;
 mod house;
 mod kinds;
+mod linear;
 mod process;
 mod protocol;
 mod server;

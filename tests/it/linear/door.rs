@@ -1,0 +1,188 @@
+//! How a request comes to the server: through an honest door, or through one that lies in a way
+//! that a faulty server might.
+
+use super::round::Random;
+use super::spec::{Answer, Name, Op};
+use std::collections::HashMap;
+use std::time::Duration;
+use telefile::client::Error;
+use telefile::{Client, Clock, Exptime, Refusal};
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fault {
+    /// Every other read is answered as the one before it.
+    StaleRead,
+    /// A cas that should be done is answered, and not done.
+    UndoneCas,
+    /// A cas looks first and writes then, and others may come between.
+    TornCas,
+    /// Every other delete is answered, and not done.
+    LostDelete,
+    /// A file that has expired is still read.
+    Undead,
+    /// Now and then a change is given the version of the one before it.
+    RepeatedVersion,
+}
+
+pub(super) struct Door<'a> {
+    client: &'a Client,
+    clock: &'a Clock,
+    fault: Option<Fault>,
+    random: Random,
+    /// What a read of a name gives, as far as is known here, and when that ends.
+    known: HashMap<Name, (Answer, Option<Duration>)>,
+    /// The latest version that a change was given.
+    last: Option<Answer>,
+}
+
+impl<'a> Door<'a> {
+    pub(super) fn new(
+        client: &'a Client,
+        clock: &'a Clock,
+        fault: Option<Fault>,
+        random: Random,
+    ) -> Door<'a> {
+        Door { client, clock, fault, random, known: HashMap::new(), last: None }
+    }
+
+    pub(super) fn ask(&mut self, op: &Op) -> Answer {
+        match (self.fault, op) {
+            (Some(Fault::StaleRead), Op::Read(name)) => self.stale_read(name),
+            (Some(Fault::UndoneCas), Op::Cas(name, version, ..)) => self.undone_cas(name, *version),
+            (Some(Fault::TornCas), Op::Cas(name, version, contents, life)) => {
+                self.torn_cas(name, *version, *contents, *life)
+            }
+            (Some(Fault::LostDelete), Op::Delete(name, version)) => {
+                self.lost_delete(name, *version)
+            }
+            (Some(Fault::Undead), _) => self.undead(op),
+            (Some(Fault::RepeatedVersion), Op::Write(..) | Op::Cas(..)) => {
+                self.repeated_version(op)
+            }
+            _ => self.honest(op),
+        }
+    }
+
+    fn honest(&self, op: &Op) -> Answer {
+        match *op {
+            Op::Read(name) => answer(self.client.read(name), |read| {
+                let contents =
+                    std::str::from_utf8(&read.contents).ok().and_then(|s| s.parse().ok());
+                let contents = contents.expect("contents that somebody wrote");
+                Answer::Contents(read.version, contents, read.exptime.to_field())
+            }),
+            Op::Write(name, contents, life) => answer(
+                self.client.write_expiring(name, contents.to_string(), Exptime::from_field(life)),
+                Answer::Ok,
+            ),
+            Op::Cas(name, version, contents, life) => {
+                let (contents, life) = (contents.to_string(), Exptime::from_field(life));
+                answer(self.client.cas_expiring(name, version, contents, life), Answer::Ok)
+            }
+            Op::Delete(name, version) => {
+                answer(self.client.delete(name, version), |()| Answer::Done)
+            }
+            Op::Touch(name, version, life) => {
+                answer(self.touch(name, version, Exptime::from_field(life)), Answer::Ok)
+            }
+            Op::Advance(by) => {
+                self.clock.advance(Duration::from_millis(by));
+                Answer::Done
+            }
+        }
+    }
+
+    /// Whether touch is among the requests. The client cannot ask for it yet; once it can, this
+    /// is true and the call is made below.
+    pub(super) const HAS_TOUCH: bool = false;
+
+    fn touch(&self, _name: Name, _version: u64, _life: Exptime) -> Result<u64, Error> {
+        unreachable!("it is never drawn")
+    }
+
+    fn stale_read(&mut self, name: Name) -> Answer {
+        if let Some((known, _)) = self.known.get(name)
+            && self.random.below(2) == 0
+        {
+            return known.clone();
+        }
+        let read = self.honest(&Op::Read(name));
+        self.known.insert(name, (read.clone(), None));
+        read
+    }
+
+    /// The version of the file, 0 if there is none.
+    fn version(&self, name: Name) -> u64 {
+        match self.honest(&Op::Read(name)) {
+            Answer::Contents(version, ..) => version,
+            _ => 0,
+        }
+    }
+
+    fn undone_cas(&self, name: Name, expected: u64) -> Answer {
+        match self.version(name) {
+            version if version == expected => Answer::Ok(version + 1),
+            version => Answer::Version(version),
+        }
+    }
+
+    fn torn_cas(&self, name: Name, expected: u64, contents: u64, life: u64) -> Answer {
+        match self.version(name) {
+            version if version == expected => self.honest(&Op::Write(name, contents, life)),
+            version => Answer::Version(version),
+        }
+    }
+
+    fn lost_delete(&mut self, name: Name, expected: Option<u64>) -> Answer {
+        let version = self.version(name);
+        if version > 0 && expected.is_none_or(|v| v == version) && self.random.below(2) == 0 {
+            return Answer::Done;
+        }
+        self.honest(&Op::Delete(name, expected))
+    }
+
+    fn undead(&mut self, op: &Op) -> Answer {
+        let now = self.clock.now();
+        let told = self.honest(op);
+        let (name, seen, life) = match (op, &told) {
+            (Op::Read(name), Answer::NotFound) => return self.outlived(name).unwrap_or(told),
+            (Op::Read(name), Answer::Contents(.., left)) => (*name, told.clone(), *left),
+            (
+                Op::Write(name, contents, life) | Op::Cas(name, _, contents, life),
+                Answer::Ok(version),
+            ) => (*name, Answer::Contents(*version, *contents, 1), *life),
+            _ => return told,
+        };
+        let until = (life > 0).then(|| now + Duration::from_secs(life));
+        self.known.insert(name, (seen, until));
+        told
+    }
+
+    /// What was known of a file whose life is over.
+    fn outlived(&self, name: Name) -> Option<Answer> {
+        let (known, until) = self.known.get(name)?;
+        (self.clock.now() >= (*until)?).then(|| known.clone())
+    }
+
+    fn repeated_version(&mut self, op: &Op) -> Answer {
+        let told = self.honest(op);
+        if !matches!(told, Answer::Ok(_)) {
+            return told;
+        }
+        match &self.last {
+            Some(last) if self.random.below(4) == 0 => last.clone(),
+            _ => self.last.insert(told).clone(),
+        }
+    }
+}
+
+fn answer<T>(result: Result<T, Error>, success: impl FnOnce(T) -> Answer) -> Answer {
+    match result {
+        Ok(value) => success(value),
+        Err(error) => match error.refusal() {
+            Some(Refusal::NotFound) => Answer::NotFound,
+            Some(Refusal::Version(version)) => Answer::Version(*version),
+            _ => panic!("{error}"),
+        },
+    }
+}

@@ -1,0 +1,87 @@
+//! What was asked and answered when, and whether one order of it all explains every answer.
+
+use super::spec::{Answer, Files, Op};
+use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::fmt;
+use std::rc::Rc;
+
+/// One request and its answer. It took effect at some moment between `start` and `end`.
+#[derive(Debug)]
+pub(super) struct Event {
+    pub(super) thread: usize,
+    pub(super) start: u64,
+    pub(super) end: u64,
+    pub(super) op: Op,
+    pub(super) answer: Answer,
+}
+
+#[derive(Debug)]
+pub(super) struct History {
+    before: Files,
+    /// In the order in which they began.
+    events: Vec<Event>,
+}
+
+impl History {
+    pub(super) fn new(before: Files, mut events: Vec<Event>) -> History {
+        events.sort_by_key(|event| event.start);
+        assert!(events.len() <= 64, "a bit for each event");
+        History { before, events }
+    }
+
+    pub(super) fn is_linearizable(&self) -> bool {
+        let search = Search { files: self.before.clone(), done: 0, met: Rc::default() };
+        let mut tester = LinearizabilityTester::new(search);
+        let starts = self.events.iter().enumerate().map(|(i, event)| (event.start, true, i));
+        let ends = self.events.iter().enumerate().map(|(i, event)| (event.end, false, i));
+        let mut moments: Vec<_> = starts.chain(ends).collect();
+        moments.sort_unstable();
+        for (_, starts, i) in moments {
+            let Event { thread, op, answer, .. } = &self.events[i];
+            let told = match starts {
+                true => tester.on_invoke(*thread, (i, op.clone())),
+                false => tester.on_return(*thread, answer.clone()),
+            };
+            told.expect("a thread asks one thing after the other");
+        }
+        tester.is_consistent()
+    }
+}
+
+/// The files, and which events led to them. The tester tries every order of events; where two
+/// orders of the same events lead to the same files, what follows is tried once, else a history
+/// without an order would take it for ever.
+#[derive(Clone)]
+struct Search {
+    files: Files,
+    done: u64,
+    met: Rc<RefCell<HashSet<(u64, Files)>>>,
+}
+
+impl SequentialSpec for Search {
+    type Op = (usize, Op);
+    type Ret = Answer;
+
+    fn invoke(&mut self, (_, op): &Self::Op) -> Answer {
+        self.files.invoke(op)
+    }
+
+    fn is_valid_step(&mut self, (i, op): &Self::Op, answer: &Answer) -> bool {
+        self.done |= 1 << i;
+        self.files.is_valid_step(op, answer)
+            && self.met.borrow_mut().insert((self.done, self.files.clone()))
+    }
+}
+
+impl fmt::Display for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:?}", self.before)?;
+        for Event { thread, start, end, op, answer } in &self.events {
+            let op = op.to_string();
+            writeln!(f, "{start:>4} ..{end:>4}  thread {thread}  {op:<24} {answer}")?;
+        }
+        Ok(())
+    }
+}

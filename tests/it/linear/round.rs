@@ -1,0 +1,170 @@
+//! Makes histories: several clients of one server who ask at random for the same few files, while
+//! the time moves.
+
+use super::door::{Door, Fault};
+use super::history::{Event, History};
+use super::spec::{Answer, Files, Name, Op};
+use crate::server::{PATIENCE, Running};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Barrier, RwLock};
+use std::thread;
+use telefile::{Client, Clock, Server};
+
+const NAMES: [Name; 3] = ["a", "b", "c"];
+
+/// The last of them moves the clock.
+const THREADS: usize = 5;
+
+/// A server, and clients over both kinds of sockets. It serves one round after the other, for a
+/// server of its own would be most of a round's time.
+pub(super) struct Stage {
+    clients: Vec<Client>,
+    clock: Clock,
+    _server: Running,
+}
+
+impl Stage {
+    pub(super) fn new() -> Stage {
+        let clock = Clock::manual();
+        let server = Running::start(Server::builder().clock(clock.clone()));
+        let connect = |i: usize| {
+            let builder = Client::builder().timeout(Some(PATIENCE));
+            builder.connect_to(server.addresses()[i % 2]).unwrap()
+        };
+        Stage { clients: (0..THREADS).map(connect).collect(), clock, _server: server }
+    }
+
+    /// What the clients ask depends on the seed, what they meet also on chance.
+    pub(super) fn round(&self, seed: u64, fault: Option<Fault>) -> History {
+        let before = self.clear();
+        let mut random = Random(seed);
+        let asking = 2 + random.below(THREADS as u64 - 2) as usize;
+        let round = Round {
+            names: &NAMES[..1 + random.below(3) as usize],
+            requests: 6 + random.below(5),
+            latest: Default::default(),
+            ticks: AtomicU64::new(0),
+            start: Barrier::new(asking + 1),
+            time: RwLock::new(()),
+        };
+        let threads: Vec<_> = (0..asking).chain([THREADS - 1]).collect();
+        let events = thread::scope(|scope| {
+            let round = &round;
+            let spawn = |i: usize| {
+                let random = Random(random.next());
+                let door = Door::new(&self.clients[i], &self.clock, fault, random.clone());
+                scope.spawn(move || round.thread(i, door, random))
+            };
+            let running: Vec<_> = threads.into_iter().map(spawn).collect();
+            running.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        History::new(before, events)
+    }
+
+    /// Deletes all files. What has expired takes its version now, if it had none yet.
+    fn clear(&self) -> Files {
+        for name in NAMES {
+            let _ = self.clients[0].delete(name, None);
+        }
+        let stats = self.clients[0].stats().unwrap();
+        let version = stats.iter().find(|(name, _)| name == "version");
+        Files::none(version.unwrap().1.parse().unwrap())
+    }
+}
+
+struct Round {
+    names: &'static [Name],
+    /// Of each thread.
+    requests: u64,
+    /// The version of each name that somebody was told last: what a cas had better expect.
+    latest: [AtomicU64; NAMES.len()],
+    /// Counts the starts and ends of requests.
+    ticks: AtomicU64,
+    start: Barrier,
+    time: RwLock<()>,
+}
+
+impl Round {
+    fn thread(&self, thread: usize, mut door: Door<'_>, mut random: Random) -> Vec<Event> {
+        self.start.wait();
+        let ask = |i| {
+            let op = self.draw(&mut random, thread, i);
+            let start = self.ticks.fetch_add(1, SeqCst);
+            let answer = self.ask(&mut door, &op);
+            let end = self.ticks.fetch_add(1, SeqCst);
+            self.notice(&op, &answer);
+            Event { thread, start, end, op, answer }
+        };
+        (0..self.requests).map(ask).collect()
+    }
+
+    /// The server reads its clock when it looks whether a file lives, and once more when it gives
+    /// it a new life: whoever asks for both keeps the time from moving in between.
+    fn ask(&self, door: &mut Door<'_>, op: &Op) -> Answer {
+        match op {
+            Op::Advance(_) => {
+                let _moves = self.time.write().unwrap();
+                door.ask(op)
+            }
+            Op::Cas(.., life) | Op::Touch(.., life) if *life > 0 => {
+                let _stands = self.time.read().unwrap();
+                door.ask(op)
+            }
+            _ => door.ask(op),
+        }
+    }
+
+    fn draw(&self, random: &mut Random, thread: usize, i: u64) -> Op {
+        let which = random.below(self.names.len() as u64) as usize;
+        let (name, contents) = (self.names[which], thread as u64 * 100 + i);
+        let life = [0, 1, 1, 2, 3][random.below(5) as usize];
+        // Now and then wrong: 0 where there is a file.
+        let version = self.latest[which].load(Relaxed) * u64::from(random.below(6) > 0);
+        if thread == THREADS - 1 && random.below(2) == 0 {
+            return Op::Advance(250 * (1 + random.below(6)));
+        }
+        match random.below(20) {
+            0..6 => Op::Read(name),
+            6..9 => Op::Write(name, contents, life),
+            9..14 => Op::Cas(name, version, contents, life),
+            14 => Op::Delete(name, None),
+            15..17 => Op::Delete(name, Some(version)),
+            _ if Door::HAS_TOUCH => Op::Touch(name, version, life),
+            _ => Op::Cas(name, version, contents, life),
+        }
+    }
+
+    fn notice(&self, op: &Op, answer: &Answer) {
+        let (Op::Read(name)
+        | Op::Write(name, ..)
+        | Op::Cas(name, ..)
+        | Op::Delete(name, _)
+        | Op::Touch(name, ..)) = op
+        else {
+            return;
+        };
+        let version = match answer {
+            Answer::Ok(v) | Answer::Version(v) | Answer::Contents(v, ..) => *v,
+            Answer::Done | Answer::NotFound => 0,
+        };
+        let which = self.names.iter().position(|n| n == name).unwrap();
+        self.latest[which].store(version, Relaxed);
+    }
+}
+
+/// SplitMix64 (Steele, Lea and Flood, 2014).
+#[derive(Clone)]
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    pub(super) fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+}
