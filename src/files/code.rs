@@ -140,15 +140,15 @@ impl Table {
             Err(Panicked) => Err(Refusal::Internal),
         };
         let numbytes = run(code.kind, "numbytes", || value.numbytes()).unwrap_or(0);
-        let end = self.end(expiry);
         let mut table = self.lock();
+        let end = table.end(expiry);
         // Before the change: it must not give a name that has expired meanwhile a new deadline.
         let lost = self.stat_of(&mut table, file, code).is_none();
         let body = Body::Code(code.clone(), numbytes);
         let (version, replaced) = table.state.change(code.descriptor(), body, end);
         table.replaced = replaced;
         if lost && expected.is_some() {
-            let now = table.find(file, &self.clock, |entry, _| entry.version).unwrap_or(0);
+            let now = table.find(file, |entry, _| entry.version).unwrap_or(0);
             return Some(Err(Refusal::Version(now)));
         }
         Some(written.map(|()| version))
@@ -174,7 +174,7 @@ impl Table {
 
     /// What the file is that is meant, if that is this one.
     fn stat_of(&self, table: &mut Locked<'_>, file: FileRef<'_>, code: &Arc<Code>) -> Option<Stat> {
-        let found = table.find(file, &self.clock, |entry, now| match &entry.body {
+        let found = table.find(file, |entry, now| match &entry.body {
             Body::Code(found, _) if Arc::ptr_eq(found, code) => Some(entry.stat(now)),
             _ => None,
         });

@@ -30,8 +30,9 @@ impl Table {
     /// compared byte by byte. One with a [secret](crate::NameRef::secret) is there only for a
     /// prefix that has the secret too.
     pub fn list(&self, prefix: &str, limit: usize, after: Option<&str>) -> Listing {
-        let table = self.lock_swept();
-        let (state, now) = (&*table.state, self.clock.now());
+        let mut table = self.lock_swept();
+        let now = table.now();
+        let state = &*table.state;
         let mut listing = Listing { rev: state.version, files: Vec::new(), more: false };
         let mut from: (Bound<String>, Bound<&str>) = match after {
             Some(after) if after >= prefix => (Excluded(after.to_string()), Unbounded),

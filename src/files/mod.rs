@@ -9,6 +9,7 @@ mod descriptors;
 mod entry;
 mod expiry;
 mod file;
+mod housekeeping;
 mod kinds;
 mod list;
 mod open;

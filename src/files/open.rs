@@ -63,7 +63,7 @@ impl Table {
                 self.wait_calm(table);
                 continue;
             }
-            let found = table.find(FileRef::Name(name), &self.clock, |entry, _| Found {
+            let found = table.find(FileRef::Name(name), |entry, _| Found {
                 version: entry.version,
                 kind: entry.kind(),
                 fd: entry.fd,

@@ -4,7 +4,7 @@ use super::changes::ChangeLog;
 use super::clock::Clock;
 use super::descriptors::{Descriptors, Place};
 use super::entry::{Body, ENTRY_BYTES, Entry};
-use super::expiry::{End, Ends};
+use super::expiry::{End, Ends, Expiry};
 use super::watchers::Watchers;
 use crate::contents::{Budget, Charge};
 use crate::name::{FileRef, Name, NameRef};
@@ -46,6 +46,9 @@ pub(super) struct Sweeper {
 /// so the lock is let go before a large value is freed.
 pub(super) struct Locked<'a> {
     pub(super) state: MutexGuard<'a, State>,
+    pub(super) clock: &'a Clock,
+    /// The moment of this step, once it was asked for.
+    pub(super) moment: Option<Duration>,
     pub(super) removed: Vec<Entry>,
     pub(super) replaced: Option<Body>,
 }
@@ -56,19 +59,33 @@ impl Locked<'_> {
     pub(super) fn find<T>(
         &mut self,
         file: FileRef<'_>,
-        clock: &Clock,
         look: impl FnOnce(&Entry, Duration) -> T,
     ) -> Option<T> {
         let entry = self.state.entry(file)?;
         let Some(End::At(deadline)) = entry.end else { return Some(look(entry, Duration::ZERO)) };
-        let now = clock.now();
+        let now = self.now();
         if now < deadline {
-            return Some(look(entry, now));
+            return self.state.entry(file).map(|entry| look(entry, now));
         }
         let name = self.state.name_of(file)?;
         self.remove(name.as_ref());
         // By a descriptor it is still there, and has no deadline any more.
         self.state.entry(file).map(|entry| look(entry, now))
+    }
+
+    /// The time, which stands still as long as the lock is held: else a file could be found alive
+    /// and be given a life that begins after its end.
+    pub(super) fn now(&mut self) -> Duration {
+        *self.moment.get_or_insert_with(|| self.clock.now())
+    }
+
+    /// What will end a file that is given this expiry now.
+    pub(super) fn end(&mut self, expiry: Expiry) -> Option<End> {
+        match expiry {
+            Expiry::Never => None,
+            Expiry::Seconds(n) => Some(End::At(self.now() + Duration::from_secs(n))),
+            Expiry::With(client) => Some(End::With(client)),
+        }
     }
 
     /// Removes an existing name, which is a change.

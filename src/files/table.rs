@@ -2,10 +2,9 @@
 
 use super::clock::Clock;
 use super::entry::Body;
-use super::expiry::{End, Expiry};
-use super::file::ClientId;
+use super::expiry::Expiry;
 use super::registry::Registry;
-use super::state::{Locked, State, Sweeper};
+use super::state::{Locked, State};
 use super::watchers::{News, Watchers};
 use crate::contents::{Budget, Contents};
 use crate::exptime::Exptime;
@@ -13,10 +12,6 @@ use crate::name::{FileRef, Name, NameRef, Stem};
 use crate::refusal::Refusal;
 use crossbeam_channel::Receiver;
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
-
-/// Who removes many names at once lets others in after so many.
-const SWEEP_NAMES: usize = 256;
 
 /// All files. Shared by every thread; each call is one step that others see whole or not at all.
 ///
@@ -38,7 +33,7 @@ pub struct Table {
     /// A name is no longer busy.
     calm: Condvar,
     /// Those whom a change has woken, for [`Table::notify`].
-    woken: Receiver<Arc<News>>,
+    pub(super) woken: Receiver<Arc<News>>,
     pub(super) registry: Registry,
     pub(super) clock: Clock,
     pub(super) budget: Arc<Budget>,
@@ -99,7 +94,7 @@ impl Table {
     pub fn read(&self, file: FileRef<'_>) -> Result<(Stat, Contents), Refusal> {
         loop {
             let mut table = self.lock();
-            let found = table.find(file, &self.clock, |e, now| (e.stat(now), e.body.clone()));
+            let found = table.find(file, |e, now| (e.stat(now), e.body.clone()));
             drop(table);
             match found.ok_or(Refusal::NotFound)? {
                 (stat, Body::Bytes(contents)) => return Ok((stat, contents)),
@@ -118,7 +113,7 @@ impl Table {
     /// [`Refusal::NotFound`]
     pub fn stat(&self, file: FileRef<'_>) -> Result<(Stat, &'static str, u64), Refusal> {
         let mut table = self.lock();
-        let found = table.find(file, &self.clock, |e, now| (e.stat(now), e.kind(), e.fd));
+        let found = table.find(file, |e, now| (e.stat(now), e.kind(), e.fd));
         let (stat, kind, fd) = found.ok_or(Refusal::NotFound)?;
         let opens = fd.and_then(|fd| table.state.descriptors.get(fd)).map_or(0, |open| open.opens);
         Ok((stat, kind, opens))
@@ -162,7 +157,7 @@ impl Table {
     ) -> Result<u64, Refusal> {
         loop {
             let mut table = self.lock();
-            let found = table.find(file, &self.clock, |entry, _| match &entry.body {
+            let found = table.find(file, |entry, _| match &entry.body {
                 Body::Bytes(_) => (entry.version, None),
                 Body::Code(code, _) => (entry.version, Some(code.clone())),
             });
@@ -184,7 +179,7 @@ impl Table {
             if expected.is_some_and(|version| version != current.unwrap_or(0)) {
                 return Err(Refusal::Version(current.unwrap_or(0)));
             }
-            let (body, end) = (Body::Bytes(contents), self.end(expiry));
+            let (body, end) = (Body::Bytes(contents), table.end(expiry));
             if current.is_some() {
                 let (version, replaced) = table.state.change(file, body, end);
                 table.replaced = replaced;
@@ -206,6 +201,7 @@ impl Table {
         expiry: Expiry,
     ) -> Result<(u64, Name), Refusal> {
         let mut table = self.lock();
+        let end = table.end(expiry);
         let state = &mut *table.state;
         let before = state.version;
         let (version, name) = loop {
@@ -217,7 +213,6 @@ impl Table {
             // Somebody has called a file so: the next one.
             state.version = version;
         };
-        let end = self.end(expiry);
         match state.insert(name.clone(), Body::Bytes(contents), end, &self.budget) {
             Ok(_) => Ok((version, name)),
             Err(refusal) => {
@@ -233,7 +228,7 @@ impl Table {
     /// [`Refusal::NotFound`], also for a file that has lost its name; [`Refusal::Version`].
     pub fn touch(&self, file: FileRef<'_>, version: u64, expiry: Expiry) -> Result<u64, Refusal> {
         let (mut table, name) = self.find_named(file, Some(version))?;
-        let end = self.end(expiry);
+        let end = table.end(expiry);
         table.state.touch(name.as_ref(), end);
         Ok(version)
     }
@@ -256,23 +251,11 @@ impl Table {
         version: Option<u64>,
     ) -> Result<(Locked<'_>, Name), Refusal> {
         let mut table = self.lock();
-        let current = table.find(file, &self.clock, |entry, _| entry.version);
+        let current = table.find(file, |entry, _| entry.version);
         let name = table.state.name_of(file).ok_or(Refusal::NotFound)?;
         match (current, version) {
             (Some(current), Some(version)) if current != version => Err(Refusal::Version(current)),
             _ => Ok((table, name)),
-        }
-    }
-
-    /// Removes all files that [live as long as](Expiry::With) this client. It ends after the
-    /// client's last request, before what the client has open is closed.
-    pub fn end_client(&self, client: ClientId) {
-        loop {
-            let mut table = self.lock();
-            for _ in 0..SWEEP_NAMES {
-                let Some(name) = table.state.ends.of(client).cloned() else { return };
-                table.remove(name.as_ref());
-            }
         }
     }
 
@@ -289,46 +272,6 @@ impl Table {
         }
     }
 
-    /// Removes what has expired, sleeps until something else will have, and so on until
-    /// [`close`](Table::close). For a thread of its own.
-    pub fn sweep(&self) {
-        loop {
-            let mut table = self.lock_swept();
-            if table.state.closed {
-                return;
-            }
-            let wakes = table.state.ends.next().map(|(at, _)| at);
-            table.state.sweeper = Some(Sweeper { thread: std::thread::current(), wakes });
-            drop(table);
-            self.clock.park_until(wakes);
-        }
-    }
-
-    /// Wakes the watches that a change concerns, until [`close`](Table::close). For a thread of its
-    /// own: to wake a thousand takes milliseconds, and who made the change shall not wait so long.
-    pub fn notify(&self) {
-        self.woken.iter().for_each(|news| news.waker.wake());
-    }
-
-    /// Ends the threads in [`sweep`](Table::sweep) and [`notify`](Table::notify). Waiting watches
-    /// are woken before, and none waits from now on.
-    pub fn close(&self) {
-        let mut state = self.lock().state;
-        state.closed = true;
-        state.watchers.close();
-        if let Some(sweeper) = &state.sweeper {
-            sweeper.thread.unpark();
-        }
-    }
-
-    pub(super) fn end(&self, expiry: Expiry) -> Option<End> {
-        match expiry {
-            Expiry::Never => None,
-            Expiry::Seconds(n) => Some(End::At(self.clock.now() + Duration::from_secs(n))),
-            Expiry::With(client) => Some(End::With(client)),
-        }
-    }
-
     /// Lets go of the lock until some name is no longer busy.
     pub(super) fn wait_calm(&self, table: Locked<'_>) {
         drop(self.calm.wait(table.state).unwrap_or_else(|_| lost()));
@@ -342,29 +285,7 @@ impl Table {
 
     pub(super) fn lock(&self) -> Locked<'_> {
         let state = self.state.lock().unwrap_or_else(|_| lost());
-        Locked { state, removed: Vec::new(), replaced: None }
-    }
-
-    /// The lock, when everything is removed that has expired by now.
-    pub(super) fn lock_swept(&self) -> Locked<'_> {
-        let mut now = None;
-        loop {
-            let mut table = self.lock();
-            let mut names = 0;
-            while let Some((at, name)) = table.state.ends.next()
-                && at <= *now.get_or_insert_with(|| self.clock.now())
-            {
-                if names == SWEEP_NAMES {
-                    break;
-                }
-                let name = name.clone();
-                table.remove(name.as_ref());
-                names += 1;
-            }
-            if names < SWEEP_NAMES {
-                return table;
-            }
-        }
+        Locked { state, clock: &self.clock, moment: None, removed: Vec::new(), replaced: None }
     }
 }
 

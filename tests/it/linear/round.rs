@@ -5,8 +5,8 @@ use super::door::{Door, Fault};
 use super::history::{Event, History};
 use super::spec::{Answer, Files, Name, Op};
 use crate::server::{PATIENCE, Running};
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
-use std::sync::{Barrier, RwLock};
 use std::thread;
 use telefile::{Client, Clock, Server};
 
@@ -45,7 +45,6 @@ impl Stage {
             latest: Default::default(),
             ticks: AtomicU64::new(0),
             start: Barrier::new(asking + 1),
-            time: RwLock::new(()),
         };
         let threads: Vec<_> = (0..asking).chain([THREADS - 1]).collect();
         let events = thread::scope(|scope| {
@@ -81,7 +80,6 @@ struct Round {
     /// Counts the starts and ends of requests.
     ticks: AtomicU64,
     start: Barrier,
-    time: RwLock<()>,
 }
 
 impl Round {
@@ -90,28 +88,12 @@ impl Round {
         let ask = |i| {
             let op = self.draw(&mut random, thread, i);
             let start = self.ticks.fetch_add(1, SeqCst);
-            let answer = self.ask(&mut door, &op);
+            let answer = door.ask(&op);
             let end = self.ticks.fetch_add(1, SeqCst);
             self.notice(&op, &answer);
             Event { thread, start, end, op, answer }
         };
         (0..self.requests).map(ask).collect()
-    }
-
-    /// The server reads its clock when it looks whether a file lives, and once more when it gives
-    /// it a new life: whoever asks for both keeps the time from moving in between.
-    fn ask(&self, door: &mut Door<'_>, op: &Op) -> Answer {
-        match op {
-            Op::Advance(_) => {
-                let _moves = self.time.write().unwrap();
-                door.ask(op)
-            }
-            Op::Cas(.., life) | Op::Touch(.., life) if *life > 0 => {
-                let _stands = self.time.read().unwrap();
-                door.ask(op)
-            }
-            _ => door.ask(op),
-        }
     }
 
     fn draw(&self, random: &mut Random, thread: usize, i: u64) -> Op {
@@ -129,8 +111,7 @@ impl Round {
             9..14 => Op::Cas(name, version, contents, life),
             14 => Op::Delete(name, None),
             15..17 => Op::Delete(name, Some(version)),
-            _ if Door::HAS_TOUCH => Op::Touch(name, version, life),
-            _ => Op::Cas(name, version, contents, life),
+            _ => Op::Touch(name, version, life),
         }
     }
 
