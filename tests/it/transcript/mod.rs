@@ -10,13 +10,15 @@
 //! < ERR_FILE_NOT_FOUND     what has to come back, and a \r\n
 //! ! shut                   the client ends its sending side
 //! ! closed                 the server ends the connection, and nothing more came
+//! ! reset                  the client vanishes: what it sends last is a reset
+//! ? watches 1              until `stats` tells that, as a client beside these sees it
 //! T+ 1.5                   the server's clock moves by so many seconds
 //! ```
 //!
 //! A client connects at its first step. In what is sent or expected `\r \n \t \0 \xff \\ \<` are
 //! bytes, and `<ab*3>` is `ababab`. `<v2>` is the second version of the server: exactly 2 if
 //! nobody else uses it; elsewhere what came at first sight, the same from then on, and more than
-//! `<v1>`. In what is expected `<number>`, `<epoch>` (the same each time) and `<rest>` of the line
+//! `<v1>`; `<n2>` is the same in 20 digits. In what is expected `<number>`, `<epoch>` (the same each time) and `<rest>` of the line
 //! stand for what cannot be known; `<lines>` are as many lines as the last `<count>` said.
 //!
 //! With `TELEFILE_ADDR=HOST:PORT` the server there is tested, and clocks take their time.

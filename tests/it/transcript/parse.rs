@@ -37,7 +37,10 @@ pub(super) enum Action {
     Expect(Text),
     Shut,
     Closed,
+    Reset,
     Wait(Duration),
+    /// Until `stats` tells that this is so much.
+    Until(String, u64),
 }
 
 impl Transcript {
@@ -71,7 +74,8 @@ impl Transcript {
     ///
     /// On a server that is not fresh nobody knows a version before it has come.
     pub(super) fn pipelined(&self, fresh: bool) -> Option<Vec<&Step>> {
-        if self.settings.not_pipelined || self.moves_clock() {
+        let waits = |step: &Step| matches!(step.action, Action::Wait(_) | Action::Until(..));
+        if self.settings.not_pipelined || self.steps.iter().any(waits) {
             return None;
         }
         let mut before = BTreeSet::new();
@@ -93,7 +97,7 @@ impl Transcript {
 
     /// The names that its requests mention, as far as they can be deleted.
     pub(super) fn names(&self) -> BTreeSet<Vec<u8>> {
-        const VERBS: [&[u8]; 5] = [b"read", b"write", b"cas", b"delete", b"stat"];
+        const VERBS: [&[u8]; 6] = [b"read", b"write", b"cas", b"delete", b"stat", b"touch"];
         const MAX_BYTES: usize = 499 - "delete ".len();
         let mut names = BTreeSet::new();
         for step in &self.steps {
@@ -142,6 +146,11 @@ fn action(source: &str) -> Result<(String, Action), String> {
         let seconds = seconds.parse().map_err(|_| "no number of seconds")?;
         return Ok((String::new(), Action::Wait(Duration::from_secs_f64(seconds))));
     }
+    if let Some(what) = source.strip_prefix("? ") {
+        let (name, value) = what.split_once(' ').ok_or("of what, and how much?")?;
+        let value = value.parse().map_err(|_| "no number")?;
+        return Ok((String::new(), Action::Until(name.to_string(), value)));
+    }
     let word = source.split(' ').next().unwrap_or(source);
     let client = word.trim_end_matches(['>', '<', '!']);
     if !client.bytes().all(|b| b.is_ascii_alphanumeric()) {
@@ -158,6 +167,7 @@ fn action(source: &str) -> Result<(String, Action), String> {
         }
         "!" if text == "shut" => Action::Shut,
         "!" if text == "closed" => Action::Closed,
+        "!" if text == "reset" => Action::Reset,
         _ => return Err("no such step".to_string()),
     };
     Ok((client.to_string(), action))
@@ -171,7 +181,7 @@ mod tests {
     fn steps_and_settings() {
         let text = "# rule\n% token t\n% fresh\nA> read f\nB>>  x\nB!  shut\n";
         assert!(Transcript::parse(text).unwrap_err().starts_with("line 6"));
-        let text = text.replace("!  ", "! ") + "A< OK\nT+ 0.5\nA! closed\n>\n";
+        let text = text.replace("!  ", "! ") + "A< OK\nT+ 0.5\n? opens 2\nA! closed\n>\n";
         let transcript = Transcript::parse(&text).unwrap();
         assert_eq!(transcript.settings.token.as_deref(), Some("t"));
         assert!(!transcript.settings.are_default() && transcript.moves_clock());
@@ -185,10 +195,14 @@ mod tests {
                 ("B", &Action::Shut),
                 ("A", &Action::Expect(vec![bytes(b"OK"), bytes(b"\r\n")])),
                 ("", &Action::Wait(Duration::from_millis(500))),
+                ("", &Action::Until("opens".to_string(), 2)),
                 ("A", &Action::Closed),
                 ("", &Action::Send(vec![bytes(b"")], true)),
             ]
         );
+        for bad in ["? opens\n", "? opens x\n", "B? opens 1\n", "B! reset now\n"] {
+            assert!(Transcript::parse(bad).is_err(), "{bad:?}");
+        }
         for bad in ["", "# only this\n", "read f\n", "> a\n% fresh\n", "% what\n> a\n", "< <\n"] {
             assert!(Transcript::parse(bad).is_err(), "{bad:?}");
         }
@@ -205,6 +219,7 @@ mod tests {
         assert_eq!(lines(text, false), Some(vec![1, 3, 4, 2, 5, 6, 7]));
         assert_eq!(lines("A> a\nB> b\nA> c\n", true), None);
         assert_eq!(lines("> a\nT+ 1\n> c\n", true), None);
+        assert_eq!(lines("> a\n? opens 1\n> c\n", true), None);
         assert_eq!(lines("% not_pipelined\n> a\n", true), None);
         let text = "> a\n< OK <v1>\n> cas f <v1>\n";
         assert_eq!((lines(text, true), lines(text, false)), (Some(vec![1, 3, 2]), None));

@@ -122,6 +122,19 @@ impl Exchange<'_> {
                 self.client(&step.client)?.expect_end()?;
                 self.note(&step.source);
             }
+            Action::Reset => {
+                self.send_unsent()?;
+                self.client(&step.client)?;
+                let Some(client) = self.clients.remove(&step.client) else { return Ok(()) };
+                let reset = client.socket.set_linger(Some(Duration::ZERO));
+                reset.map_err(|e| format!("reset: {e}"))?;
+                self.note(&step.source);
+            }
+            Action::Until(name, value) => {
+                self.send_unsent()?;
+                self.target.wait_until(self.mode.transport, name, *value)?;
+                self.note(&step.source);
+            }
             Action::Wait(time) => {
                 self.send_unsent()?;
                 self.target.wait(*time);

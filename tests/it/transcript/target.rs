@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use telefile::net::Address;
 use telefile::{Clock, Handle, Server, Token};
 
@@ -106,6 +106,25 @@ impl Target {
         }
     }
 
+    /// Waits until a client of its own sees this value in `stats`.
+    pub(super) fn wait_until(&self, by: Transport, name: &str, value: u64) -> Result<(), String> {
+        const PAUSE: Duration = Duration::from_millis(1);
+        let deadline = Instant::now() + PATIENCE;
+        let socket = self.connect(by).map_err(|e| format!("cannot connect: {e}"))?;
+        let mut replies = BufReader::new(&socket);
+        let wanted = format!("{name} {value}\r\n");
+        loop {
+            let seen = stats(&socket, &mut replies).map_err(|e| format!("stats: {e}"))?;
+            if seen.contains(&wanted) {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(format!("{seen:?}, for {PATIENCE:?}"));
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+
     /// Removes what an earlier run may have left on a server that others use too.
     pub(super) fn delete_names(&self, names: &BTreeSet<Vec<u8>>) -> Result<(), String> {
         let delete = || {
@@ -119,6 +138,19 @@ impl Target {
         };
         delete().map_err(|e: io::Error| format!("cannot delete what was left: {e}"))
     }
+}
+
+/// The lines of `stats`, with their ends.
+fn stats(mut socket: &Socket, replies: &mut impl BufRead) -> io::Result<Vec<String>> {
+    socket.write_all(b"stats\r\n")?;
+    let mut line = || {
+        let mut line = String::new();
+        replies.read_line(&mut line).map(|_| line)
+    };
+    let head = line()?;
+    let count = head.strip_prefix("STATS ").and_then(|count| count.trim_end().parse().ok());
+    let count: usize = count.ok_or_else(|| io::Error::other(format!("{head:?}")))?;
+    (0..count).map(|_| line()).collect()
 }
 
 impl Drop for Running {

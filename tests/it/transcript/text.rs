@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+/// How many a version has in the names that `create` makes.
+const VERSION_DIGITS: usize = 20;
+
 /// What is sent or expected, in order.
 pub(super) type Text = Vec<Piece>;
 
@@ -10,6 +13,8 @@ pub(super) enum Piece {
     Bytes(Vec<u8>),
     /// `<v1>`
     Version(u64),
+    /// `<n1>`: a version as `create` has it in names.
+    Numbered(u64),
     /// `<epoch>`
     Epoch,
     /// `<number>`
@@ -85,8 +90,13 @@ fn hole(inner: &str) -> Result<Piece, String> {
         "lines" => Piece::Lines,
         "rest" => Piece::Rest,
         _ => {
-            let version = inner.strip_prefix('v').and_then(|n| n.parse().ok());
-            Piece::Version(version.ok_or_else(unknown)?)
+            let (kind, n) = inner.split_at_checked(1).ok_or_else(unknown)?;
+            let n = n.parse().map_err(|_| unknown())?;
+            match kind {
+                "v" => Piece::Version(n),
+                "n" => Piece::Numbered(n),
+                _ => return Err(unknown()),
+            }
         }
     })
 }
@@ -122,15 +132,17 @@ impl Values {
         for piece in text {
             match piece {
                 Piece::Bytes(b) => bytes.extend_from_slice(b),
-                Piece::Version(n) => {
-                    let seen = self.versions.get(n).copied().or(self.fresh.then_some(*n));
-                    let version = seen.ok_or_else(|| format!("<v{n}> was not seen yet"))?;
-                    bytes.extend_from_slice(version.to_string().as_bytes());
-                }
+                Piece::Version(n) => bytes.extend(self.version(*n)?.to_string().into_bytes()),
+                Piece::Numbered(n) => bytes.extend(format!("{:020}", self.version(*n)?).bytes()),
                 other => return Err(format!("{other:?} cannot be sent")),
             }
         }
         Ok(bytes)
+    }
+
+    fn version(&self, n: u64) -> Result<u64, String> {
+        let seen = self.versions.get(&n).copied().or(self.fresh.then_some(n));
+        seen.ok_or_else(|| format!("<v{n}> was not seen yet"))
     }
 
     /// Compares what came, and remembers what the holes stood for if it is equal.
@@ -165,6 +177,13 @@ impl Values {
                 None => Compared::More,
                 Some((None, _)) => Compared::Different,
                 Some((Some(version), digits)) => equal_if(self.is(*n, version), digits.len()),
+            },
+            Piece::Numbered(n) => match came.split_at_checked(VERSION_DIGITS) {
+                None => Compared::More,
+                Some((digits, _)) => {
+                    let version = str::from_utf8(digits).ok().and_then(|d| d.parse().ok());
+                    equal_if(version.is_some_and(|v| self.is(*n, v)), VERSION_DIGITS)
+                }
             },
             Piece::Number => match number() {
                 None => Compared::More,
@@ -218,7 +237,7 @@ mod tests {
         assert_eq!(parse("a\\r\\n\\t\\0\\xff\\\\\\<"), Ok(vec![bytes(b"a\r\n\t\0\xff\\<")]));
         assert_eq!(parse("<ab*3>c<\\0*2>"), Ok(vec![bytes(b"abababc\0\0")]));
         assert_eq!(parse("OK <v12>"), Ok(vec![bytes(b"OK "), Piece::Version(12), bytes(b"")]));
-        for bad in ["\\", "\\q", "\\xf", "<v1", "<v>", "<x*>", "<foo>"] {
+        for bad in ["\\", "\\q", "\\xf", "<v1", "<v>", "<n>", "<>", "<é1>", "<x*>", "<foo>"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }
@@ -241,6 +260,21 @@ mod tests {
         assert_eq!(compare(&mut values, "OK <v2>", "OK \r\n"), Compared::Different);
         assert_eq!(values.fill(&parse("cas f <v3>").unwrap()), Ok(b"cas f 12".to_vec()));
         assert!(values.fill(&parse("cas f <v2>").unwrap()).is_err());
+    }
+
+    #[test]
+    fn a_version_in_a_name_has_20_digits() {
+        let mut values = Values::default();
+        let came = "OK 7 q00000000000000000007\r\n";
+        assert_eq!(compare(&mut values, "OK <v1> q<n1>", &came[..20]), Compared::More);
+        assert_eq!(compare(&mut values, "OK <v1> q<n1>", came), Compared::Equal(27 + 1));
+        assert_eq!(compare(&mut values, "q<n1>", "q00000000000000000008\r\n"), Compared::Different);
+        assert_eq!(compare(&mut values, "q<n1>", "q7\r\n0000000000000000000"), Compared::Different);
+        assert_eq!(values.fill(&parse("q<n1>").unwrap()), Ok(b"q00000000000000000007".to_vec()));
+        assert_eq!(
+            Values::new(true).fill(&parse("<n9>").unwrap()).unwrap(),
+            b"00000000000000000009"
+        );
     }
 
     #[test]
