@@ -1,5 +1,7 @@
 //! What the table promises, with a clock that stands still.
 
+mod watching;
+
 use super::entry::ENTRY_BYTES;
 use super::expiry::End;
 use super::{ClientId, Clock, Expiry, File, FileType, Registry, Table, Totals};

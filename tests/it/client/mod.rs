@@ -1,5 +1,6 @@
 //! `telefile::Client` against a server in this process, and against servers that lie.
 
+mod coordination;
 mod files;
 mod foreign;
 mod liar;

@@ -12,6 +12,7 @@ mod signals;
 mod text_files;
 mod unread_log;
 mod verbs;
+mod watching;
 
 use crate::server::{Client, PATIENCE, STOP_TIME, eventually};
 use rustix::process::{Pid, Signal, kill_process};

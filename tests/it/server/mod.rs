@@ -2,13 +2,17 @@
 
 mod client;
 mod concurrency;
+mod ephemeral;
 mod fatal;
 mod limits;
+mod list;
 mod memory;
+mod mirror;
 mod shutdown;
 mod soak;
 mod time_outs;
 mod token;
+mod watch;
 
 pub(crate) use client::Client;
 

@@ -1,0 +1,348 @@
+//! What clients agree with: touch, create, list, watch, and files that end with a connection.
+
+use super::{connect, running};
+use crate::server::{PATIENCE, Running, eventually};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+use telefile::client::{Change, Error, Listed};
+use telefile::{Client, Exptime, Limit, Refusal, Server};
+
+const NOW: Duration = Duration::ZERO;
+
+fn listed(name: &str, version: u64, numbytes: u64, exptime: Exptime) -> Listed {
+    Listed { name: name.to_string(), version, numbytes, exptime }
+}
+
+fn change(name: &str, version: u64, numbytes: Option<u64>) -> Change {
+    Change { name: name.to_string(), version, numbytes }
+}
+
+#[test]
+fn each_method_does_what_it_says_on_both_kinds_of_sockets() {
+    for which in [0, 1] {
+        let server = running();
+        let client = connect(server.addresses()[which]);
+        let first = client.create("q/", "one", Exptime::Never).unwrap();
+        assert_eq!(first, (1, "q/00000000000000000001".to_string()));
+        let (second, name) = client.create("q/", "", Exptime::Connection).unwrap();
+        assert_eq!(client.touch(&first.1, 1, Exptime::Seconds(50)).unwrap(), 1);
+        let listing = client.list("q/", 10, None).unwrap();
+        assert_eq!((listing.rev, listing.more), (2, false));
+        let expected = [
+            listed(&first.1, 1, 3, Exptime::Seconds(50)),
+            listed(&name, 2, 0, Exptime::Connection),
+        ];
+        assert_eq!(listing.files, expected);
+        let page = client.list("", 1, None).unwrap();
+        assert_eq!((page.files, page.more), (expected[..1].to_vec(), true));
+        let page = client.list("q/", 1, Some(&first.1)).unwrap();
+        assert_eq!((page.files, page.more), (expected[1..].to_vec(), false));
+        assert_eq!(client.list("q/", u64::MAX >> 1, Some("")).unwrap().files.len(), 2);
+        assert_eq!(client.list("r", 1, None).unwrap().files, []);
+
+        client.delete(&name, Some(second)).unwrap();
+        let changes = client.watch("", 1, NOW).unwrap();
+        assert_eq!((changes.rev, changes.changes), (3, vec![change(&name, 3, None)]));
+        let changes = client.watch("q/", 0, PATIENCE).unwrap();
+        assert_eq!(changes.changes, [change(&first.1, 1, Some(3)), change(&name, 3, None)]);
+        let changes = client.watch("r", 0, NOW).unwrap();
+        assert_eq!((changes.rev, changes.changes), (3, vec![]));
+
+        let note = client.open("note", Some("Note")).unwrap();
+        assert_eq!(client.touch(&note, note.version(), Exptime::Connection).unwrap(), 4);
+        assert_eq!(note.stat().unwrap().exptime, Exptime::Connection);
+        assert_eq!(client.watch("note", 3, NOW).unwrap().changes, [change("note", 4, Some(0))]);
+    }
+}
+
+#[test]
+fn refusals_are_typed_and_told() {
+    let server = Running::start(Server::builder().max_memory(300));
+    let client = connect(server.addresses()[0]);
+    client.write("f", "").unwrap();
+    let long = "x".repeat(300);
+    for (error, refusal, text) in [
+        (
+            client.touch("f", 7, Exptime::Never).unwrap_err(),
+            Refusal::Version(1),
+            "f is at version 1",
+        ),
+        (client.touch("g", 7, Exptime::Never).unwrap_err(), Refusal::NotFound, "g does not exist"),
+        (
+            client.watch("f", 2, PATIENCE).unwrap_err(),
+            Refusal::Compacted(1),
+            "the changes since then are not known any more; the version is 1 now",
+        ),
+        (
+            client.create("q/", &long, Exptime::Never).unwrap_err(),
+            Refusal::Limit(Limit::Memory, 300),
+            "q/: over the limit: memory 300",
+        ),
+    ] {
+        assert_eq!(error.to_string(), text);
+        assert_eq!(error.refusal(), Some(&refusal), "{error:?}");
+    }
+    assert_eq!(client.list("", 9, None).unwrap().rev, 1, "nothing was changed, and it is in step");
+}
+
+#[test]
+fn what_is_no_prefix_is_never_sent() {
+    let server = running();
+    let client = connect(server.addresses()[0]);
+    let long = "n".repeat(600);
+    for bad in ["a b", "a\r\nwrite b 0\r\n", "a\n", " ", &long] {
+        for error in [
+            client.list(bad, 1, None).unwrap_err(),
+            client.list("a", 1, Some(bad)).unwrap_err(),
+            client.watch(bad, 0, NOW).unwrap_err(),
+            client.create(bad, "", Exptime::Never).unwrap_err(),
+            client.touch(bad, 0, Exptime::Never).unwrap_err(),
+        ] {
+            assert!(matches!(error, Error::Invalid(_)), "{bad:?}: {error:?}");
+            assert!(!error.to_string().contains('\n'), "{error}");
+        }
+    }
+    for bad in ["", "@", "@7", "a\0", &"x".repeat(411)] {
+        let error = client.create(bad, "", Exptime::Never).unwrap_err();
+        assert!(matches!(error, Error::Invalid(_)), "{bad:?}: {error:?}");
+    }
+    assert!(matches!(client.list("a", 0, None).unwrap_err(), Error::Invalid(_)));
+    let (_, name) = client.create(&"x".repeat(410), "", Exptime::Never).unwrap();
+    assert_eq!((name.len(), client.write("f", "").unwrap()), (430, 2));
+    assert_eq!(client.list("x", 1, None).unwrap().files[0].name, name);
+}
+
+#[test]
+fn a_watch_waits_for_the_first_change() {
+    let server = running();
+    let (client, other) = (connect(server.addresses()[0]), connect(server.addresses()[1]));
+    let waiting = thread::spawn(move || client.watch("config/", 0, Duration::from_secs(60)));
+    eventually("it waits", || {
+        other.stats().unwrap().contains(&("watches".to_string(), "1".to_string()))
+    });
+    other.write("other", "").unwrap();
+    let version = other.write("config/port", "80").unwrap();
+    let changes = waiting.join().unwrap().unwrap();
+    assert_eq!(changes.rev, version);
+    assert_eq!(changes.changes, [change("config/port", version, Some(2))]);
+}
+
+/// It may take longer than the time-out, which is for what comes after.
+#[test]
+fn a_watch_may_be_longer_than_the_time_out() {
+    let server = running();
+    let client = Client::builder().timeout(Some(Duration::from_millis(700)));
+    let client = client.connect_to(server.addresses()[0]).unwrap();
+    let since = Instant::now();
+    let changes = client.watch("f", 0, Duration::from_millis(1200)).unwrap();
+    assert_eq!((changes.rev, changes.changes), (0, vec![]));
+    assert!(since.elapsed() >= Duration::from_secs(2), "rounded up: {:?}", since.elapsed());
+    client.write("f", "").unwrap();
+}
+
+#[test]
+fn what_ends_with_a_connection_goes_when_the_client_is_dropped() {
+    let server = running();
+    let (owner, other) = (connect(server.addresses()[0]), connect(server.addresses()[1]));
+    let version = owner.write_expiring("lock/db", "me", Exptime::Connection).unwrap();
+    assert_eq!(other.read("lock/db").unwrap().exptime, Exptime::Connection);
+    let error = other.cas_expiring("lock/db", 0, "me too", Exptime::Connection).unwrap_err();
+    assert_eq!(error.refusal(), Some(&Refusal::Version(version)));
+    drop(owner);
+    let changes = other.watch("lock/db", version, PATIENCE).unwrap();
+    assert_eq!(changes.changes, [change("lock/db", version + 1, None)]);
+    other.cas_expiring("lock/db", 0, "me too", Exptime::Connection).unwrap();
+}
+
+#[test]
+fn a_stop_is_the_end_of_a_watch_and_of_the_connection() {
+    let mut server = running();
+    let (client, other) = (connect(server.addresses()[0]), connect(server.addresses()[1]));
+    let waiting = thread::spawn(move || {
+        let changes = client.watch("f", 0, Duration::from_secs(60));
+        (changes, client.read("f"))
+    });
+    eventually("it waits", || {
+        other.stats().unwrap().contains(&("watches".to_string(), "1".to_string()))
+    });
+    server.stop();
+    let (changes, read) = waiting.join().unwrap();
+    assert_eq!(changes.unwrap().changes, []);
+    assert!(matches!(read.unwrap_err(), Error::Lost(_)));
+}
+
+/// A server that says hello, then answers one line with `reply`, and holds the connection until
+/// its thread is joined; the line that it got.
+fn answers(reply: impl AsRef<[u8]> + Send + 'static) -> (Client, Liar) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (hold, held) = mpsc::channel::<()>();
+    let thread = thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut input = BufReader::new(stream);
+        input.read_line(&mut String::new()).unwrap();
+        input.get_mut().write_all(b"HELLO 1 00000000000000aa 0\r\n").unwrap();
+        let mut line = String::new();
+        input.read_line(&mut line).unwrap();
+        let _ = input.get_mut().write_all(reply.as_ref());
+        let _ = held.recv();
+        line
+    });
+    let client = Client::builder().timeout(Some(PATIENCE)).connect(&address).unwrap();
+    (client, Liar { _hold: hold, thread })
+}
+
+struct Liar {
+    _hold: mpsc::Sender<()>,
+    thread: JoinHandle<String>,
+}
+
+impl Liar {
+    fn line(self) -> String {
+        drop(self._hold);
+        self.thread.join().unwrap()
+    }
+}
+
+#[test]
+fn the_time_is_rounded_up_to_seconds_and_is_at_most_a_day() {
+    for (time, seconds) in [
+        (Duration::ZERO, "0"),
+        (Duration::from_nanos(1), "1"),
+        (Duration::from_secs(1), "1"),
+        (Duration::from_millis(1500), "2"),
+        (Duration::from_secs(86_400), "86400"),
+        (Duration::from_secs(86_401), "86400"),
+        (Duration::from_secs(u64::MAX), "86400"),
+    ] {
+        let (client, server) = answers("CHANGES 0 0\r\n");
+        assert_eq!(client.watch("p", 7, time).unwrap().rev, 0);
+        assert_eq!(server.line(), format!("watch p 7 {seconds}\r\n"), "{time:?}");
+    }
+}
+
+#[test]
+fn requests_are_written_as_the_protocol_has_them() {
+    let sent = |reply: &'static str, ask: fn(&Client)| {
+        let (client, server) = answers(reply);
+        ask(&client);
+        server.line()
+    };
+    let touch = sent("OK 7\r\n", |c| assert_eq!(c.touch("f", 7, Exptime::Connection).unwrap(), 7));
+    assert_eq!(touch, "touch f 7 -1\r\n");
+    let list = sent("LIST 7 0 0\r\n", |c| drop(c.list("", 5, None).unwrap()));
+    assert_eq!(list, "list * 5\r\n");
+    let list = sent("LIST 7 0 1\r\n", |c| assert!(c.list("a", 5, Some("b")).unwrap().more));
+    assert_eq!(list, "list a 5 b\r\n");
+    let create = sent("OK 7 q7\r\n", |c| drop(c.create("q", "x", Exptime::Seconds(9)).unwrap()));
+    assert_eq!(create, "create q 1 9\r\n");
+}
+
+#[test]
+fn wrong_lines_of_a_list_are_no_answer_and_end_it() {
+    let mut many = "LIST 1 10001 0\r\n".to_string();
+    many.extend((0..10_001).map(|i| format!("1 0 0 f{i}\r\n")));
+    for reply in [
+        "LIST 1\r\n",
+        "LIST 1 0\r\n",
+        "LIST 1 0 2\r\n",
+        "LIST 1 -1 0\r\n",
+        "LIST 1 9223372036854775807 0\r\n1 0 0 f\r\n",
+        "LIST 1 10001 0\r\n",
+        "CHANGES 1 0\r\n",
+        "OK 1\r\n",
+        "LIST 1 1 0\r\n1 0 f\r\n",
+        "LIST 1 1 0\r\n1 0 0 @7\r\n",
+        "LIST 1 1 0\r\n1 0 -2 f\r\n",
+        "LIST 1 1 0\r\n1 0 0 a\u{1b}[31m\r\n",
+        "LIST 1 1 0\r\nput 1 0 f\r\n",
+        "LIST 1 2 0\r\n1 0 0 f\r\nOK 7\r\n",
+        "LIST 1 1 0\r\n\r\n",
+        &many,
+    ] {
+        let (client, server) = answers(reply.to_string());
+        let error = client.list("f", 10_000, None).unwrap_err();
+        assert!(matches!(error, Error::Protocol(_)), "{reply:?}: {error:?}");
+        assert!(!error.to_string().contains('\x1b') && error.to_string().len() < 200, "{error}");
+        assert!(matches!(client.read("f").unwrap_err(), Error::Lost(_)), "{reply:?}");
+        server.line();
+    }
+    // A field more is one of a later protocol.
+    let (client, _server) = answers("LIST 1 1 0 new\r\n1 0 0 f new\r\n");
+    assert_eq!(client.list("f", 1, None).unwrap().files, [listed("f", 1, 0, Exptime::Never)]);
+}
+
+#[test]
+fn wrong_lines_of_changes_are_no_answer_and_end_it() {
+    let mut many = "CHANGES 1 10001\r\n".to_string();
+    many.extend((0..10_001).map(|i| format!("put 1 0 f{i}\r\n")));
+    for reply in [
+        "CHANGES 1\r\n",
+        "CHANGES x 0\r\n",
+        "CHANGES 1 9223372036854775807\r\nput 1 0 f\r\n",
+        "CHANGES 1 10001\r\n",
+        "LIST 1 0 0\r\n",
+        "OK\r\n",
+        "CHANGES 1 1\r\nset 1 0 f\r\n",
+        "CHANGES 1 1\r\nput 1 f\r\n",
+        "CHANGES 1 1\r\ndel 1 f\r\n",
+        "CHANGES 1 1\r\nput 1 0 @0\r\n",
+        "CHANGES 1 1\r\n1 0 0 f\r\n",
+        "CHANGES 1 2\r\nput 1 0 f\r\n\r\n",
+        &many,
+    ] {
+        let (client, server) = answers(reply.to_string());
+        let error = client.watch("f", 0, PATIENCE).unwrap_err();
+        assert!(matches!(error, Error::Protocol(_)), "{reply:?}: {error:?}");
+        assert!(matches!(client.read("f").unwrap_err(), Error::Lost(_)), "{reply:?}");
+        server.line();
+    }
+    let (client, _server) = answers("CHANGES 9 2 new\r\nput 8 1 f\r\ndel 9 0 g\r\n");
+    let changes = client.watch("f", 0, NOW).unwrap();
+    assert_eq!(changes.changes, [change("f", 8, Some(1)), change("g", 9, None)]);
+}
+
+#[test]
+fn wrong_answers_to_create_and_touch_are_none() {
+    for reply in ["OK\r\n", "OK 7\r\n", "OK x q7\r\n", "OK 7 @7\r\n", "LIST 1 0 0\r\n"] {
+        let (client, _server) = answers(reply);
+        let error = client.create("q", "", Exptime::Never).unwrap_err();
+        assert!(matches!(error, Error::Protocol(_)), "{reply:?}: {error:?}");
+    }
+    for reply in ["OK\r\n", "OK 7 q7\r\n", "CHANGES 7 0\r\n"] {
+        let (client, _server) = answers(reply);
+        let error = client.touch("q", 7, Exptime::Never).unwrap_err();
+        assert!(matches!(error, Error::Protocol(_)), "{reply:?}: {error:?}");
+    }
+}
+
+/// A server that is silent is not waited for much longer than the watch and the time-out.
+#[test]
+fn a_watch_that_is_not_answered_has_an_end() {
+    let timeout = Duration::from_millis(200);
+    for (half, seconds) in [("", 0), ("CHANGES 1 1\r\n", 0), ("", 1)] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let server = thread::spawn(move || {
+            let mut input = BufReader::new(listener.accept().unwrap().0);
+            input.read_line(&mut String::new()).unwrap();
+            input.get_mut().write_all(b"HELLO 1 00000000000000aa 0\r\n").unwrap();
+            input.read_line(&mut String::new()).unwrap();
+            input.get_mut().write_all(half.as_bytes()).unwrap();
+            let _ = input.read_line(&mut String::new());
+        });
+        let client = Client::builder().timeout(Some(timeout)).connect(&address).unwrap();
+        let since = Instant::now();
+        let error = client.watch("f", 0, Duration::from_secs(seconds)).unwrap_err();
+        let Error::Lost(why) = &error else { panic!("{error:?}") };
+        assert_eq!(why.kind(), std::io::ErrorKind::TimedOut, "{error:?}");
+        let (waited, least) = (since.elapsed(), Duration::from_secs(seconds) + timeout / 2);
+        assert!(waited >= least && waited < PATIENCE / 2, "{waited:?}");
+        drop(client);
+        server.join().unwrap();
+    }
+}

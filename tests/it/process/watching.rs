@@ -1,0 +1,67 @@
+//! Watches and ephemeral files, seen by the system: descriptors, and clients that are killed.
+
+use super::verbs::{at, start};
+use super::{Program, Serving};
+use crate::server::{Client, eventually};
+use rustix::process::Signal;
+use std::io::Write;
+
+impl Program {
+    /// How many files it has open.
+    fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    }
+}
+
+#[test]
+fn a_client_that_is_killed_takes_its_files_with_it() {
+    let serving = Serving::local(&[]);
+    let mut asker = serving.client();
+    for signal in [Signal::KILL, Signal::TERM] {
+        let (typed, mut typing) = std::io::pipe().unwrap();
+        // Its replies are read by nobody after the first.
+        let mut command = at(&serving, &["connect"]);
+        typing.write_all(b"write lock/db 2 -1\nme\nread lock/db\nwatch x 0 60\n").unwrap();
+        let (mut child, line, stdout) = start(command.stdin(typed));
+        let version: u64 = line.trim_end()[3..].parse().unwrap();
+        eventually("it watches", || asker.stat("watches") == 1);
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, signal).unwrap();
+        asker.send(format!("watch lock/db {version} 60\r\n"));
+        assert_eq!(asker.line(), format!("CHANGES {} 1", version + 1));
+        assert_eq!(asker.line(), format!("del {} 0 lock/db", version + 1));
+        child.wait().unwrap();
+        drop((typing, stdout));
+        asker.alone();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn watches_that_come_and_go_leave_no_descriptor() {
+    let serving = Serving::local(&[]);
+    let mut asker = serving.client();
+    assert_eq!(asker.stat("watches"), 0);
+    let before = serving.program.descriptors();
+    for round in 0..5 {
+        let clients: Vec<_> = (0..50).map(|_| serving.client()).collect();
+        for (i, client) in clients.iter().enumerate() {
+            let rev = 10 * round;
+            client.send(format!("watch r{round}/{} {rev} 60\r\n", i % 25));
+        }
+        eventually("all watch", || asker.stat("watches") == 50);
+        // For each connection one, and for each prefix one.
+        let during = serving.program.descriptors();
+        assert!(during >= before + 50 && during <= before + 75, "{during}, {before} before");
+        for i in 0..10 {
+            assert!(asker.ask(&format!("write r{round}/{i} 0\r\n")).starts_with("OK "));
+        }
+        for (i, client) in clients.into_iter().enumerate() {
+            if i % 2 == 0 { client.reset() } else { drop::<Client>(client) }
+        }
+        eventually("none watches", || asker.stat("watches") == 0);
+        asker.alone();
+        eventually("all is closed", || serving.program.descriptors() == before);
+    }
+    serving.stop(Signal::TERM);
+}
