@@ -1,10 +1,11 @@
 //! Watches and ephemeral files, seen by the system: descriptors, and clients that are killed.
 
 use super::verbs::{at, start};
-use super::{Program, Serving};
+use super::{Program, Serving, telefile, without_settings};
 use crate::server::{Client, eventually};
 use rustix::process::Signal;
 use std::io::Write;
+use std::process::Command;
 
 impl Program {
     /// How many files it has open.
@@ -64,4 +65,51 @@ fn watches_that_come_and_go_leave_no_descriptor() {
         eventually("all is closed", || serving.program.descriptors() == before);
     }
     serving.stop(Signal::TERM);
+}
+
+/// For each prefix that is watched the server needs a descriptor.
+#[test]
+fn a_watch_without_a_descriptor_is_refused_and_the_connection_goes_on() {
+    let mut command = Command::new("sh");
+    let script = r#"ulimit -n 40 && exec "$0" serve --listen 127.0.0.1:0"#;
+    command.args(["-c", script, env!("CARGO_BIN_EXE_telefile")]);
+    without_settings(&mut command);
+    let serving = Serving::from(command);
+    let (mut inside, mut asker) = (serving.client(), serving.client());
+    for client in [&mut inside, &mut asker] {
+        assert_eq!(client.ask("read f"), "ERR_FILE_NOT_FOUND");
+    }
+    let others: Vec<_> = (0..60).map(|_| serving.client()).collect();
+    serving.logs(&["cannot accept"]);
+    assert_eq!(inside.ask("watch f 0 60"), "ERR_INTERNAL");
+    assert_eq!(inside.ask("watch f 0 0"), "CHANGES 0 0");
+    serving.logs(&["a watch cannot wait"]);
+    drop(others);
+    // The last one in the kernel's queue: all others have come and gone.
+    assert_eq!(serving.client().ask("read f"), "ERR_FILE_NOT_FOUND");
+    eventually("they are gone", || asker.stat("connections") == 2);
+    inside.send("watch f 0 60\r\n");
+    eventually("there is room again", || asker.stat("watches") == 1);
+    assert_eq!(asker.ask("write f 0\r\n"), "OK 1");
+    assert_eq!([inside.line(), inside.line()], ["CHANGES 1 1", "put 1 0 f"]);
+}
+
+#[test]
+fn the_log_has_8_digits_of_a_secret() {
+    let mut command = telefile(&["serve", "--listen", "127.0.0.1:0"]);
+    command.env("RUST_LOG", "debug");
+    let serving = Serving::from(command);
+    let mut client = serving.client();
+    let id = "0123456789abcdef0123456789abcdef";
+    for request in ["list s/ID/", "list s/ID/ 1 s/ID/x", "watch s/ID/m 0 0", "list * 1 s/ID/"] {
+        let request = request.replace("ID", id);
+        assert!(["LIST 0 0 0", "CHANGES 0 0"].contains(&&client.ask(&request)[..]), "{request}");
+    }
+    assert!(client.ask(&format!("create s/{id}/q 0 -1\r\n")).starts_with("OK 1 s/"));
+    assert_eq!(client.ask(&format!("touch s/{id}/q 1 1")), "ERR_FILE_NOT_FOUND");
+    for word in ["list s/01234567...", "watch s/01234567...", "create s/01234567...", "touch s/"] {
+        serving.logs(&[word]);
+    }
+    let log = serving.stop(Signal::TERM);
+    assert!(!log.contains("012345678"), "{log}");
 }

@@ -171,24 +171,27 @@ impl Drop for Slow {
 fn a_file_that_is_being_made_or_ended_is_in_no_list_and_no_change() {
     let server = Running::start(Server::builder().types(file_types![Slow]));
     let (mut slow, mut client) = (server.client(), server.client());
-    slow.send("open f Slow\r\n");
+    slow.send("open f00000000000000000001 Slow\r\n");
     eventually("it is being made", || MAKING.load(SeqCst));
     assert_eq!(client.ask("list *"), "LIST 0 0 0");
     assert_eq!(client.ask("watch * 0 0"), "CHANGES 0 0");
-    assert_eq!(client.ask("touch f 0 10"), "ERR_FILE_NOT_FOUND");
-    client.send("watch * 0 60\r\n");
+    assert_eq!(client.ask("touch f00000000000000000001 0 10"), "ERR_FILE_NOT_FOUND");
+    // But its name is taken.
+    assert_eq!(client.ask("create f 0\r\n"), "OK 2 f00000000000000000002");
+    client.send("watch * 2 60\r\n");
     MAY_GO_ON.store(true, SeqCst);
-    assert_eq!(slow.line(), "FD 0 1 Slow");
-    assert_eq!([client.line(), client.line()], ["CHANGES 1 1", "put 1 0 f"]);
+    assert_eq!(slow.line(), "FD 0 3 Slow");
+    assert_eq!(client.changes(), (3, vec![(3, true, "f00000000000000000001".to_string())]));
     MAY_GO_ON.store(false, SeqCst);
     slow.send("close @0\r\n");
     eventually("it is being ended", || ENDING.load(SeqCst));
-    assert_eq!(client.ask("list *"), "LIST 2 0 0");
-    assert_eq!(client.ask("watch * 1 0"), "CHANGES 2 1");
-    assert_eq!(client.line(), "del 2 0 f");
+    let rest = [(2, "f00000000000000000002".to_string())];
+    assert_eq!(client.list("*").files, rest);
+    let end = (4, false, "f00000000000000000001".to_string());
+    assert_eq!(client.watch("*", 3, 0), (4, vec![end]));
     MAY_GO_ON.store(true, SeqCst);
     assert_eq!(slow.line(), "OK");
-    assert_eq!(client.ask("list *"), "LIST 2 0 0");
+    assert_eq!(client.list("*").files, rest);
 }
 
 #[test]
