@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
+use telefile::client::recipes::Lock;
 use telefile::net::Address;
-use telefile::{Client, Handle, Server};
+use telefile::{Client, Handle, Refusal, Server};
 
 /// A running example. Killed when dropped.
 struct Example {
@@ -217,4 +218,44 @@ fn the_configuration_is_reloaded_also_from_a_server_that_was_started_again() {
     assert_eq!(program.line(), "configured: port = 443");
     handle.stop();
     running.join().unwrap();
+}
+
+#[test]
+fn who_comes_with_an_old_token_is_refused() {
+    let (_server, address) = Example::serve("fenced");
+    let late = Client::connect(&address).unwrap();
+    let file = late.open("balance", Some("Fenced")).unwrap();
+    let shows = |contents: &str| assert_eq!(&*file.read().unwrap().contents, contents.as_bytes());
+    let lost = Lock::new(&late, "lock").lock().unwrap();
+    file.write(format!("{} ten", lost.token())).unwrap();
+
+    let next = Client::connect(&address).unwrap();
+    next.delete("lock", None).unwrap(); // as when the connection was lost
+    let guard = Lock::new(&next, "lock").try_lock().unwrap().expect("it is free");
+    let theirs = next.open("balance", Some("Fenced")).unwrap();
+    // Up to here nobody can know better.
+    file.write(format!("{} eleven", lost.token())).unwrap();
+    theirs.write(guard.token().to_string()).unwrap();
+    shows(&format!("{} eleven", guard.token()));
+
+    let denied = |contents: String| {
+        let error = file.write(contents).unwrap_err();
+        assert_eq!(error.refusal(), Some(&Refusal::Denied));
+    };
+    denied(format!("{} twelve", lost.token()));
+    denied(lost.token().to_string());
+    theirs.write(format!("{} twelve and a half", guard.token())).unwrap();
+    shows(&format!("{} twelve and a half", guard.token()));
+    for bad in ["", " ", "x", "x 7", "-1 x", "99999999999999999999 x"] {
+        denied(bad.to_string());
+    }
+
+    // It is remembered longer than anybody has the file open.
+    file.close().unwrap();
+    theirs.close().unwrap();
+    let file = late.open("balance", Some("Fenced")).unwrap();
+    assert!(file.write(format!("{} ten", lost.token())).is_err());
+    file.write(format!("{}\n", guard.token())).unwrap();
+    let shown = format!("{} twelve and a half", guard.token());
+    assert_eq!(&*file.read().unwrap().contents, shown.as_bytes());
 }

@@ -1,0 +1,55 @@
+//! A token being checked: files that refuse a holder who has lost its lock and does not know it.
+//! `fenced 127.0.0.1:5432` serves; a client opens a file with type `Fenced`.
+//!
+//! A write is `TOKEN CONTENTS`, or `TOKEN` alone, and the token is what the lock's guard tells:
+//! each later holder's is greater. So a write is denied if a greater token was seen before. The
+//! token alone leaves the contents. Who reads, thinks and writes has to show it first: what is
+//! read then cannot be changed any more by somebody who held the lock before.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use telefile::{Contents, File, Name, Refusal, Server, file_types};
+
+/// By name, the greatest token that was seen, and the contents. A field of `Fenced` would be gone
+/// with the last close, and an old token would be good again.
+static FILES: Mutex<BTreeMap<String, (u64, String)>> = Mutex::new(BTreeMap::new());
+
+struct Fenced(String);
+
+impl File for Fenced {
+    fn create(name: &Name) -> Result<Self, Refusal> {
+        Ok(Fenced(name.as_str().to_string()))
+    }
+
+    fn write(&mut self, written: Contents) -> Result<(), Refusal> {
+        let text = std::str::from_utf8(&written).map_err(|_| Refusal::Denied)?;
+        let (token, contents) = match text.split_once(' ') {
+            Some((token, contents)) => (token, Some(contents)),
+            None => (text.trim_end(), None),
+        };
+        let token = token.parse().map_err(|_| Refusal::Denied)?;
+        let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = files.entry(self.0.clone()).or_default();
+        if token < file.0 {
+            return Err(Refusal::Denied); // somebody else has the lock since
+        }
+        file.0 = token;
+        file.1 = contents.map_or(std::mem::take(&mut file.1), String::from);
+        Ok(())
+    }
+
+    /// As it was written: the token, and the contents.
+    fn read(&mut self) -> Result<Contents, Refusal> {
+        let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+        let (token, contents) = files.entry(self.0.clone()).or_default();
+        Ok(format!("{token} {contents}").into())
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:5432".to_string());
+    let types = file_types![Fenced];
+    let server = Server::builder().listen(address.parse()?).types(types).bind()?;
+    println!("listening on {}", server.addresses()[0]);
+    Ok(server.run()?)
+}
