@@ -9,5 +9,6 @@ mod kinds;
 mod linear;
 mod process;
 mod protocol;
+mod recipes;
 mod server;
 mod transcript;

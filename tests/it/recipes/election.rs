@@ -1,0 +1,146 @@
+//! `Election`.
+
+use super::proxy::Proxy;
+use super::{PATIENCE, SHORT, Task, connect, lost, names, running, spawn, waiting};
+use crate::server::eventually;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+use telefile::client::recipes::{Election, Leader};
+
+fn told(leader: Option<Leader>) -> (String, u64) {
+    let leader = leader.expect("somebody leads");
+    (String::from_utf8(leader.contents.to_vec()).unwrap(), leader.token)
+}
+
+#[test]
+fn all_know_who_leads_and_the_next_is_there_before_the_leader_is_gone() {
+    let server = running();
+    let (ann, bob, voter) = (connect(&server), connect(&server), connect(&server));
+    let voter = Election::new(&voter, "leader/web");
+    assert!(voter.leader().unwrap().is_none());
+    let leads = Election::new(&ann, "leader/web").campaign("ann").unwrap();
+    let first = ("ann".to_string(), leads.token());
+    assert_eq!(told(voter.leader().unwrap()), first);
+    leads.check().unwrap();
+
+    let candidate = spawn(move || Election::new(&bob, "leader/web").campaign("bob").unwrap());
+    waiting(&ann, 1);
+    assert_eq!(told(voter.leader().unwrap()), first);
+    assert_eq!(names(&ann, "leader/web/").len(), 2);
+    leads.unlock().unwrap();
+    let leads = candidate.join();
+    assert!(leads.token() > first.1);
+    assert_eq!(told(voter.leader().unwrap()), ("bob".to_string(), leads.token()));
+    leads.unlock().unwrap();
+    assert!(voter.leader().unwrap().is_none());
+}
+
+#[test]
+fn who_waits_for_the_next_leader_learns_of_it_and_of_nothing_else() {
+    let server = running();
+    let (ann, bob, voter) = (connect(&server), connect(&server), connect(&server));
+    let next = |known| {
+        let client = connect(&server);
+        spawn(move || Election::new(&client, "leader").next_leader(known, 3 * PATIENCE).unwrap())
+    };
+    let news = next(0);
+    waiting(&voter, 1);
+    voter.write("leader/of-the-band", "").unwrap();
+    voter.write("leader2/00000000000000000001", "").unwrap();
+    let leads = Election::new(&ann, "leader").campaign("ann").unwrap();
+    assert_eq!(told(news.join()), ("ann".to_string(), leads.token()));
+
+    let news = next(leads.token());
+    waiting(&voter, 1);
+    let candidate = spawn(move || Election::new(&bob, "leader").campaign("bob").unwrap());
+    waiting(&voter, 2);
+    assert!(!news.0.is_finished(), "a candidate more is no other leader");
+    let token = leads.token();
+    drop(leads);
+    let leads = candidate.join();
+    assert_eq!(told(news.join()), ("bob".to_string(), leads.token()));
+    // Who comes late is told at once.
+    assert_eq!(told(next(token).join()), ("bob".to_string(), leads.token()));
+
+    let news = next(leads.token());
+    waiting(&voter, 1);
+    drop(leads);
+    assert!(news.join().is_none());
+}
+
+#[test]
+fn a_time_to_wait_for_another_leader_ends_with_the_same_one() {
+    let server = running();
+    let client = connect(&server);
+    let election = Election::new(&client, "leader");
+    let since = Instant::now();
+    assert!(election.next_leader(0, SHORT).unwrap().is_none());
+    assert!(since.elapsed() >= Duration::from_secs(1) && since.elapsed() < PATIENCE);
+    let leads = election.campaign("me").unwrap();
+    let same = election.next_leader(leads.token(), Duration::ZERO).unwrap();
+    assert_eq!(told(same), ("me".to_string(), leads.token()));
+}
+
+#[test]
+fn who_campaigns_for_a_time_is_no_candidate_after_it() {
+    let server = running();
+    let (ann, bob) = (connect(&server), connect(&server));
+    let leads = Election::new(&ann, "leader").campaign_for("ann", SHORT).unwrap().expect("first");
+    let since = Instant::now();
+    assert!(Election::new(&bob, "leader").campaign_for("bob", SHORT).unwrap().is_none());
+    assert!(since.elapsed() >= Duration::from_secs(1) && since.elapsed() < PATIENCE);
+    assert_eq!(names(&ann, "leader"), [leads.name()]);
+}
+
+#[test]
+fn a_leader_that_dies_is_followed_and_a_candidate_that_dies_is_skipped() {
+    let server = running();
+    let (first, second) = (Proxy::new(server.addresses()[0]), Proxy::new(server.addresses()[0]));
+    let (client, voter) = (connect(&server), connect(&server));
+    let leads = Election::new(&first.client(), "leader").campaign("first").unwrap();
+    let dies = second.client();
+    let dies = spawn(move || lost(Election::new(&dies, "leader").campaign("second")));
+    waiting(&voter, 1);
+    let third = spawn(move || Election::new(&client, "leader").campaign("third").unwrap());
+    waiting(&voter, 2);
+    second.cut();
+    dies.join();
+    eventually("two are left", || names(&voter, "leader/").len() == 2);
+    let election = Election::new(&voter, "leader");
+    assert_eq!(told(election.leader().unwrap()), ("first".to_string(), leads.token()));
+    first.cut();
+    let third = third.join();
+    assert_eq!(told(election.leader().unwrap()), ("third".to_string(), third.token()));
+    lost(leads.check());
+}
+
+/// The leader that a list has told may have left when it is read.
+#[test]
+fn who_leads_is_always_told_while_leaders_come_and_go() {
+    let server = running();
+    let (ann, bob, voter) = (connect(&server), connect(&server), connect(&server));
+    let enough = Arc::new(AtomicBool::new(false));
+    let tasks = [(ann, "ann"), (bob, "bob")].map(|(client, name)| {
+        let enough = enough.clone();
+        spawn(move || {
+            let election = Election::new(&client, "leader");
+            while !enough.load(Relaxed) {
+                election.campaign(name).unwrap().unlock().unwrap();
+            }
+        })
+    });
+    let election = Election::new(&voter, "leader");
+    let (mut seen, mut last) = (0, 0);
+    while seen < 50 {
+        let leader = election.next_leader(last, PATIENCE).unwrap();
+        if let Some(leader) = leader {
+            assert!([&b"ann"[..], b"bob"].contains(&&*leader.contents));
+            assert!(leader.token > last, "{} after {last}", leader.token);
+            last = leader.token;
+            seen += 1;
+        }
+    }
+    enough.store(true, Relaxed);
+    tasks.into_iter().for_each(Task::join);
+}

@@ -1,0 +1,102 @@
+//! The recipes' promises: each by itself, and under kills and pauses of those who hold something.
+
+mod election;
+mod line;
+mod lock;
+mod proxy;
+
+use crate::server::{PATIENCE, Running, eventually};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime};
+use telefile::client::Error;
+use telefile::{Client, Refusal, Server};
+
+fn running() -> Running {
+    Running::start(Server::builder())
+}
+
+/// A client that gives up rather than hang a test.
+#[track_caller]
+fn connect(server: &Running) -> Client {
+    let builder = Client::builder().timeout(Some(PATIENCE));
+    builder.connect_to(server.addresses()[0]).unwrap()
+}
+
+/// Runs what has to end by itself; `join` waits no longer than everything may take.
+struct Task<T>(JoinHandle<T>);
+
+fn spawn<T: Send + 'static>(task: impl FnOnce() -> T + Send + 'static) -> Task<T> {
+    Task(thread::spawn(task))
+}
+
+impl<T> Task<T> {
+    #[track_caller]
+    fn join(self) -> T {
+        eventually("the thread ends", || self.0.is_finished());
+        self.0.join().expect("no panic")
+    }
+}
+
+/// A value of `stats`.
+#[track_caller]
+fn stat(client: &Client, name: &str) -> u64 {
+    let stats = client.stats().unwrap();
+    let found = stats.iter().find(|(n, _)| n == name);
+    found.unwrap_or_else(|| panic!("no {name} in {stats:?}")).1.parse().unwrap()
+}
+
+/// Waits until so many clients wait for a change.
+#[track_caller]
+fn waiting(client: &Client, count: u64) {
+    eventually(&format!("{count} wait"), || stat(client, "watches") == count);
+}
+
+/// The names that begin with `prefix`.
+#[track_caller]
+fn names(client: &Client, prefix: &str) -> Vec<String> {
+    client.list(prefix, 10_000, None).unwrap().files.into_iter().map(|file| file.name).collect()
+}
+
+#[track_caller]
+fn refused<T>(result: Result<T, Error>) -> Refusal {
+    match result {
+        Err(Error::Refused { refusal, .. }) => refusal,
+        Err(e) => panic!("{e:?}"),
+        Ok(_) => panic!("it is not refused"),
+    }
+}
+
+#[track_caller]
+fn lost<T>(result: Result<T, Error>) {
+    let error = result.err().expect("an error");
+    assert!(matches!(error, Error::Lost(_)), "{error:?}");
+}
+
+/// A short time to wait in vain. It is rounded up to seconds.
+const SHORT: Duration = Duration::from_millis(1);
+
+/// xorshift64
+#[derive(Clone)]
+struct Random(u64);
+
+impl Random {
+    /// Another one each time, or that of `TELEFILE_TEST_SEED`, which a failed test has printed.
+    fn new() -> Random {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let chosen = std::env::var("TELEFILE_TEST_SEED").ok().and_then(|s| s.parse().ok());
+        let seed = chosen.unwrap_or(now.as_nanos() as u64);
+        println!("TELEFILE_TEST_SEED={seed}");
+        Random(seed | 1)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() >> 16) as usize % n
+    }
+}

@@ -1,0 +1,123 @@
+//! What is between a client and its server, and can be cut, switched over and filled with sand.
+
+use super::PATIENCE;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use telefile::Client;
+use telefile::client::Error;
+use telefile::net::Address;
+
+/// Passes on what comes over TCP. Connections that are made end when it is dropped.
+pub(super) struct Proxy {
+    address: Address,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    target: Address,
+    streams: Vec<TcpStream>,
+    /// Of the next watches so many are answered with `ERR_COMPACTED`.
+    compacts: usize,
+    ended: bool,
+}
+
+impl Proxy {
+    pub(super) fn new(target: &Address) -> Proxy {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = Address::Tcp(listener.local_addr().unwrap());
+        let (target, streams) = (target.clone(), Vec::new());
+        let state = Arc::new(Mutex::new(State { target, streams, compacts: 0, ended: false }));
+        let shared = state.clone();
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                if shared.lock().unwrap().ended {
+                    break;
+                }
+                serve(client, &shared);
+            }
+        });
+        Proxy { address, state }
+    }
+
+    pub(super) fn client(&self) -> Client {
+        self.try_client().unwrap()
+    }
+
+    pub(super) fn try_client(&self) -> Result<Client, Error> {
+        Client::builder().timeout(Some(PATIENCE)).connect_to(&self.address)
+    }
+
+    /// Ends all connections; new ones can be made.
+    pub(super) fn cut(&self) {
+        for stream in self.state.lock().unwrap().streams.drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// The same, and new ones lead elsewhere.
+    pub(super) fn switch(&self, target: &Address) {
+        self.state.lock().unwrap().target = target.clone();
+        self.cut();
+    }
+
+    pub(super) fn compacts(&self, count: usize) {
+        self.state.lock().unwrap().compacts = count;
+    }
+
+    /// How many of them are still to come.
+    pub(super) fn still_compacts(&self) -> usize {
+        self.state.lock().unwrap().compacts
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.state.lock().unwrap().ended = true;
+        self.cut();
+        if let Address::Tcp(address) = self.address {
+            let _ = TcpStream::connect(address); // wakes the listener
+        }
+    }
+}
+
+fn serve(client: TcpStream, state: &Arc<Mutex<State>>) {
+    let mut locked = state.lock().unwrap();
+    let Address::Tcp(target) = locked.target else { panic!("TCP alone") };
+    let Ok(server) = TcpStream::connect(target) else { return };
+    let clone = |stream: &TcpStream| stream.try_clone().unwrap();
+    locked.streams.extend([clone(&client), clone(&server)]);
+    let (to_client, to_server) = (clone(&client), clone(&server));
+    thread::spawn(move || pass(server, to_client, |_| None));
+    let state = state.clone();
+    thread::spawn(move || pass(client, to_server, |request| state.lock().unwrap().answer(request)));
+}
+
+/// Passes on what comes, or answers it. A client sends a request at once, and waits for the reply.
+fn pass(
+    mut from: TcpStream,
+    mut to: TcpStream,
+    answer: impl Fn(&[u8]) -> Option<String>,
+) -> Option<()> {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let bytes = match from.read(&mut buffer) {
+            Ok(n) if n > 0 => &buffer[..n],
+            _ => return to.shutdown(Shutdown::Both).ok(),
+        };
+        match answer(bytes) {
+            Some(reply) => from.write_all(reply.as_bytes()).ok()?,
+            None => to.write_all(bytes).ok()?,
+        }
+    }
+}
+
+impl State {
+    fn answer(&mut self, request: &[u8]) -> Option<String> {
+        let line = str::from_utf8(request).ok()?;
+        let rev = line.strip_prefix("watch ")?.split(' ').nth(1)?;
+        self.compacts = self.compacts.checked_sub(1)?;
+        Some(format!("ERR_COMPACTED {rev}\r\n"))
+    }
+}
