@@ -1,6 +1,5 @@
 //! Many wait for each other, and go on together.
 
-use super::lock::Guard;
 use super::place::Line;
 use super::wait::Until;
 use crate::client::{Client, Error};
@@ -11,7 +10,8 @@ use std::time::Duration;
 /// round is for those who come later.
 ///
 /// Each makes an ephemeral file, `create NAME/ 0 -1`. Whoever sees that enough of them are there
-/// writes into the file `NAME` up to which number they may pass, with a cas.
+/// writes into the file `NAME` up to which number they may pass, with a cas. Who gives up writes its
+/// own number behind that, so that nobody counts it any more, and leaves.
 ///
 /// - **Lost connection**: who was lost before the barrier opened does not count; the others go on
 ///   waiting. One that is lost in the very moment may be counted still.
@@ -43,10 +43,12 @@ pub struct Barrier {
     parties: usize,
 }
 
-/// What stands in the barrier's own file.
+/// What stands in the barrier's own file: numbers.
 struct Gate {
     /// Who has a number up to this may pass.
     open_to: u64,
+    /// Who does not count any more, and has its place still.
+    gave_up: Vec<u64>,
     version: u64,
 }
 
@@ -81,35 +83,32 @@ impl Barrier {
 
     fn wait_until(&self, until: Until) -> Result<bool, Error> {
         let place = self.line.join(b"")?;
-        let mut rev = place.token();
+        let (number, mut rev) = (place.token(), place.token());
+        let mut waits = true;
         loop {
             // Read before the places are listed: what changes after that lets the cas fail.
-            let gate = self.gate()?;
-            if gate.open_to >= place.token() {
-                return Ok(true);
-            }
-            let (places, _) = self.line.places()?;
-            let waiting = places.iter().map(|p| p.version).filter(|v| *v > gate.open_to);
-            if let Some(last) = waiting.clone().nth(self.parties - 1) {
-                self.set(&gate, last)?;
-            } else if until.changes(&self.line.client, &self.name, &mut rev)?.is_none() {
-                return self.give_up(place);
-            }
-        }
-    }
-
-    /// Leaves, unless this party has been counted already.
-    fn give_up(&self, place: Guard) -> Result<bool, Error> {
-        let number = place.token();
-        place.unlock()?;
-        loop {
-            let gate = self.gate()?;
+            let mut gate = self.gate()?;
             if gate.open_to >= number {
                 return Ok(true);
             }
-            // Who still counts this party has read an older version, and its cas fails.
-            if self.set(&gate, gate.open_to)? {
-                return Ok(false);
+            let (places, _) = self.line.places()?;
+            // Places that are gone never come again.
+            gate.gave_up.retain(|left| places.iter().any(|place| place.version == *left));
+            let numbers = places.iter().map(|place| place.version);
+            let counts = |n: &u64| *n > gate.open_to && !gate.gave_up.contains(n);
+            if let Some(last) = numbers.filter(counts).nth(self.parties - 1) {
+                gate.open_to = last;
+                self.set(&gate)?;
+            } else if waits {
+                waits = until.changes(&self.line.client, &self.name, &mut rev)?.is_some();
+            } else {
+                // Said while the place is there still: whoever finds it gone knows nothing of why,
+                // and this party would not know if it was counted before.
+                gate.gave_up.push(number);
+                if self.set(&gate)? {
+                    place.unlock()?;
+                    return Ok(false);
+                }
             }
         }
     }
@@ -118,21 +117,27 @@ impl Barrier {
         match self.line.client.read(&self.name) {
             Ok(file) => {
                 let text = str::from_utf8(&file.contents).unwrap_or_default();
-                let open_to = text.parse().map_err(|_| {
-                    Error::Invalid(format!("{}: this file is not of a barrier", self.name))
-                })?;
-                Ok(Gate { open_to, version: file.version })
+                let numbers: Result<Vec<u64>, _> = text.split(' ').map(str::parse).collect();
+                let Some((open_to, gave_up)) =
+                    numbers.as_deref().ok().and_then(<[u64]>::split_first)
+                else {
+                    let why = format!("{}: this file is not of a barrier", self.name);
+                    return Err(Error::Invalid(why));
+                };
+                Ok(Gate { open_to: *open_to, gave_up: gave_up.to_vec(), version: file.version })
             }
             Err(Error::Refused { refusal: Refusal::NotFound, .. }) => {
-                Ok(Gate { open_to: 0, version: 0 })
+                Ok(Gate { open_to: 0, gave_up: Vec::new(), version: 0 })
             }
             Err(e) => Err(e),
         }
     }
 
     /// Whether nobody else was faster.
-    fn set(&self, gate: &Gate, open_to: u64) -> Result<bool, Error> {
-        match self.line.client.cas(&self.name, gate.version, open_to.to_string()) {
+    fn set(&self, gate: &Gate) -> Result<bool, Error> {
+        let numbers = [&[gate.open_to], &gate.gave_up[..]].concat();
+        let text = numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(" ");
+        match self.line.client.cas(&self.name, gate.version, text) {
             Ok(_) => Ok(true),
             Err(Error::Refused { refusal: Refusal::Version(_), .. }) => Ok(false),
             Err(e) => Err(e),

@@ -1,5 +1,6 @@
 //! The recipes' promises: each by itself, and under kills and pauses of those who hold something.
 
+mod barrier;
 mod election;
 mod line;
 mod lock;
