@@ -13,15 +13,15 @@ use std::time::Duration;
 
 /// A first-in-first-out queue.
 ///
-/// An item is a file that stays, made by `create NAME/item/`. There are two ways to take one:
+/// An item is a file that stays, made by `create NAME/item/`. Who takes one claims it first with an
+/// ephemeral file, `cas NAME/claim/n 0 0 -1`. There are two ways to go on:
 ///
 /// - [`pop`](Queue::pop) deletes the item and then returns it: **at most once**. If the program or
 ///   its connection ends between the two, the item is lost.
-/// - [`take`](Queue::take) claims the item with an ephemeral file, `cas NAME/claim/n 0 0 -1`, and
-///   [`done`](Taken::done) deletes it: **at least once**. If the program or its connection ends
-///   before, the item is there for the next one. So it may be worked on twice, also at the same
-///   time, if somebody goes on who has lost the connection: let what the work changes check the
-///   [token](Taken::token).
+/// - [`take`](Queue::take) returns it, and [`done`](Taken::done) deletes it: **at least once**. If
+///   the program or its connection ends before, the item is there for the next one. So it may be
+///   worked on twice, also at the same time, if somebody goes on who has lost the connection: let
+///   what the work changes check the [token](Taken::token).
 ///
 /// **Restarted server**: the queue is empty, for its files live in memory.
 ///
@@ -94,10 +94,10 @@ impl Queue {
     /// See [`Error`]. After [`Error::Lost`] an item may be lost.
     pub fn pop(&self, time: Duration) -> Result<Option<Contents>, Error> {
         self.first(time, |item| {
-            let client = &self.items.client;
-            let Some(file) = found(client.read(&item.name))? else { return Ok(None) };
-            let deleted = found(client.delete(&item.name, Some(file.version)))?;
-            Ok(deleted.map(|()| file.contents))
+            // Claimed first, so that nobody works on what is given away here.
+            let Some(taken) = self.claim(item)? else { return Ok(None) };
+            let contents = taken.contents.clone();
+            Ok(found(taken.done())?.map(|()| contents))
         })
     }
 
@@ -107,19 +107,21 @@ impl Queue {
     /// # Errors
     /// See [`Error`]; then it can be taken again.
     pub fn take(&self, time: Duration) -> Result<Option<Taken>, Error> {
-        self.first(time, |item| {
-            let client = &self.items.client;
-            let claim = self.claim_of(item);
-            let at_once = Until::after(Duration::ZERO);
-            let made = acquire(client, &claim, "", Exptime::Connection, at_once)?;
-            let Some((token, _)) = made else { return Ok(None) };
-            let claim = Guard::new(client, &claim, token);
-            // It may have been done before it was claimed.
-            let Some(file) = found(client.read(&item.name))? else { return Ok(None) };
-            let (contents, version) = (file.contents, file.version);
-            let (client, item) = (client.clone(), item.name.clone());
-            Ok(Some(Taken { contents, client, item, version, claim }))
-        })
+        self.first(time, |item| self.claim(item))
+    }
+
+    fn claim(&self, item: &Listed) -> Result<Option<Taken>, Error> {
+        let client = &self.items.client;
+        let claim = self.claim_of(item);
+        let at_once = Until::after(Duration::ZERO);
+        let made = acquire(client, &claim, "", Exptime::Connection, at_once)?;
+        let Some((token, _)) = made else { return Ok(None) };
+        let claim = Guard::new(client, &claim, token);
+        // It may have been done before it was claimed.
+        let Some(file) = found(client.read(&item.name))? else { return Ok(None) };
+        let (contents, version) = (file.contents, file.version);
+        let (client, item) = (client.clone(), item.name.clone());
+        Ok(Some(Taken { contents, client, item, version, claim }))
     }
 
     /// The first item that `get` gets.

@@ -5,6 +5,7 @@ mod election;
 mod line;
 mod lock;
 mod proxy;
+mod queue;
 
 use crate::server::{PATIENCE, Running, eventually};
 use std::thread::{self, JoinHandle};
