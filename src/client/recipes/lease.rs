@@ -4,7 +4,7 @@ use super::lock::acquire;
 use super::wait::Until;
 use crate::client::{Client, Error};
 use crate::exptime::Exptime;
-use crate::refusal::Refusal;
+use crate::refusal::Refusal::{NotFound, Version};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 /// - **Paused holder**: when it goes on, [`is_valid`](LeaseGuard::is_valid) tells by this machine's
 ///   clock that the time is over; but it may be paused just after it has asked. So give the
 ///   [token](LeaseGuard::token) along with everything that the lease protects.
-/// - **Restarted server**: all leases are free. `renew` fails, and a valid lease stays valid here
-///   until its time is over, though somebody else may have it on the new server.
+/// - **Restarted server**: all leases are free. A valid lease stays valid here until `renew` has
+///   failed or its time is over, though somebody else may have it on the new server.
 ///
 /// The server counts from when it has read the request, the holder from before it has sent it; so
 /// as long as both clocks run at the same speed the holder's time is over first. A clock that
@@ -82,8 +82,8 @@ impl Lease {
     /// The lease of this name, for `ttl` at a time, which is rounded up to seconds. Nothing is
     /// asked yet.
     pub fn new(client: &Client, name: &str, ttl: Duration) -> Self {
-        let ttl = Duration::from_secs(ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0));
-        let ttl = ttl.clamp(Duration::from_secs(1), Duration::from_secs(Exptime::MAX_SECONDS));
+        let seconds = ttl.as_secs().saturating_add(u64::from(ttl.subsec_nanos() > 0));
+        let ttl = Duration::from_secs(seconds.clamp(1, Exptime::MAX_SECONDS));
         Lease { client: client.clone(), name: name.to_string(), ttl, holder: String::new() }
     }
 
@@ -145,7 +145,8 @@ impl LeaseGuard {
         self.held.token
     }
 
-    /// Whether the lease still is this program's, by its own clock. Nothing is asked.
+    /// Whether the lease still is this program's, by its own clock and for all that
+    /// [`renew`](LeaseGuard::renew) has been told. Nothing is asked.
     pub fn is_valid(&self) -> bool {
         self.held.is_valid()
     }
@@ -155,8 +156,9 @@ impl LeaseGuard {
     /// # Errors
     /// [`Refusal::NotFound`](crate::Refusal::NotFound) or
     /// [`Refusal::Version`](crate::Refusal::Version) if it was lost, and [`Error::OtherTable`] if
-    /// the server was started again: it is over then. [`Error::Lost`] and [`Error::Connect`] if
-    /// nobody could be asked: it is valid for the rest of its time, and this can be tried again.
+    /// the server was started again: it is over then. With any other, [`Error::Lost`] and
+    /// [`Error::Connect`] for instance, it is valid for the rest of its time, and this can be tried
+    /// again.
     pub fn renew(&self) -> Result<(), Error> {
         self.held.renew()
     }
@@ -206,13 +208,19 @@ impl Drop for LeaseGuard {
 impl Held {
     fn renew(&self) -> Result<(), Error> {
         let mut client = lock(&self.client);
-        match self.touch(&client) {
-            Err(Error::Lost(_)) => {
-                *client = client.reconnect()?;
+        let renewed = match self.touch(&client) {
+            Err(Error::Lost(_)) => client.reconnect().and_then(|connected| {
+                *client = connected;
                 self.touch(&client)
-            }
+            }),
             done => done,
+        };
+        if let Err(Error::OtherTable | Error::Refused { refusal: NotFound | Version(_), .. }) =
+            renewed
+        {
+            self.state().valid_until = Instant::now();
         }
+        renewed
     }
 
     fn touch(&self, client: &Client) -> Result<(), Error> {
@@ -230,8 +238,8 @@ impl Held {
         }
         *client = client.reconnect()?;
         match client.delete(&self.name, Some(self.token)) {
-            // Perhaps the first one was done: it is free, and nobody has it.
-            Err(Error::Refused { refusal: Refusal::NotFound, .. }) => Ok(()),
+            // The first one was done, for nobody else can have had it yet.
+            Err(Error::Refused { refusal: NotFound, .. }) if self.is_valid() => Ok(()),
             done => done,
         }
     }
@@ -246,9 +254,8 @@ impl Held {
             }
             match self.renew() {
                 Ok(()) => pause = self.ttl / 3,
-                Err(Error::Lost(_) | Error::Connect(_)) if self.is_valid() => {
-                    pause = self.ttl / 20;
-                }
+                // Whatever it was, it may pass: a full server lets one in a little later.
+                Err(_) if self.is_valid() => pause = self.ttl / 20,
                 Err(e) => {
                     log::warn!("the lease {} is lost: {e}", self.name);
                     return;

@@ -2,6 +2,7 @@
 
 mod barrier;
 mod election;
+mod lease;
 mod line;
 mod lock;
 mod proxy;

@@ -1,8 +1,9 @@
-//! What is between a client and its server, and can be cut, switched over and filled with sand.
+//! What is between a client and its server, and can be cut, hang, and be switched over.
 
 use super::PATIENCE;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use telefile::Client;
@@ -18,6 +19,8 @@ pub(super) struct Proxy {
 struct State {
     target: Address,
     streams: Vec<TcpStream>,
+    /// Of the connections that pass on what comes.
+    passing: Vec<Arc<AtomicBool>>,
     /// Of the next watches so many are answered with `ERR_COMPACTED`.
     compacts: usize,
     ended: bool,
@@ -27,8 +30,14 @@ impl Proxy {
     pub(super) fn new(target: &Address) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = Address::Tcp(listener.local_addr().unwrap());
-        let (target, streams) = (target.clone(), Vec::new());
-        let state = Arc::new(Mutex::new(State { target, streams, compacts: 0, ended: false }));
+        let state = State {
+            target: target.clone(),
+            streams: Vec::new(),
+            passing: Vec::new(),
+            compacts: 0,
+            ended: false,
+        };
+        let state = Arc::new(Mutex::new(state));
         let shared = state.clone();
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
@@ -56,7 +65,14 @@ impl Proxy {
         }
     }
 
-    /// The same, and new ones lead elsewhere.
+    /// Lets nothing pass on the connections that there are.
+    pub(super) fn hang(&self) {
+        for passes in self.state.lock().unwrap().passing.drain(..) {
+            passes.store(false, SeqCst);
+        }
+    }
+
+    /// Ends all connections, and new ones lead elsewhere.
     pub(super) fn switch(&self, target: &Address) {
         self.state.lock().unwrap().target = target.clone();
         self.cut();
@@ -89,15 +105,20 @@ fn serve(client: TcpStream, state: &Arc<Mutex<State>>) {
     let clone = |stream: &TcpStream| stream.try_clone().unwrap();
     locked.streams.extend([clone(&client), clone(&server)]);
     let (to_client, to_server) = (clone(&client), clone(&server));
-    thread::spawn(move || pass(server, to_client, |_| None));
-    let state = state.clone();
-    thread::spawn(move || pass(client, to_server, |request| state.lock().unwrap().answer(request)));
+    let passes = Arc::new(AtomicBool::new(true));
+    locked.passing.push(passes.clone());
+    let (state, passes_too) = (state.clone(), passes.clone());
+    thread::spawn(move || pass(server, to_client, &passes, |_| None));
+    thread::spawn(move || {
+        pass(client, to_server, &passes_too, |request| state.lock().unwrap().answer(request))
+    });
 }
 
 /// Passes on what comes, or answers it. A client sends a request at once, and waits for the reply.
 fn pass(
     mut from: TcpStream,
     mut to: TcpStream,
+    passes: &AtomicBool,
     answer: impl Fn(&[u8]) -> Option<String>,
 ) -> Option<()> {
     let mut buffer = vec![0; 64 << 10];
@@ -106,6 +127,9 @@ fn pass(
             Ok(n) if n > 0 => &buffer[..n],
             _ => return to.shutdown(Shutdown::Both).ok(),
         };
+        if !passes.load(SeqCst) {
+            continue;
+        }
         match answer(bytes) {
             Some(reply) => from.write_all(reply.as_bytes()).ok()?,
             None => to.write_all(bytes).ok()?,
