@@ -1,6 +1,7 @@
 //! The recipes' promises: each by itself, and under kills and pauses of those who hold something.
 
 mod barrier;
+mod compacted;
 mod election;
 mod lease;
 mod line;
