@@ -14,7 +14,7 @@ use telefile::{Contents, File, Name, Refusal, Server, file_types};
 /// with the last close, and an old token would be good again.
 static FILES: Mutex<BTreeMap<String, (u64, String)>> = Mutex::new(BTreeMap::new());
 
-struct Fenced(String);
+pub(crate) struct Fenced(String);
 
 impl File for Fenced {
     fn create(name: &Name) -> Result<Self, Refusal> {

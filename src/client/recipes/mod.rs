@@ -21,9 +21,10 @@
 //! than the server does: it sleeps, its machine is suspended, its network is cut, and somebody else
 //! gets the lock meanwhile. No lock service can prevent that. What can be done is to have every
 //! holder show its **token** to whatever the lock protects, and that refuse one that is smaller
-//! than the greatest it has seen. Every recipe here has such a token: the version that taking it
-//! took, of which none comes twice and later ones are greater. `examples/fenced.rs` is a file type
-//! that checks it.
+//! than the greatest it has seen. Who reads, thinks and writes shows it before it reads too, or a
+//! late write of the holder before comes between the two and is lost. Every recipe here has such a
+//! token: the version that taking it took, of which none comes twice and later ones are greater.
+//! `examples/fenced.rs` is a file type that checks it.
 //!
 //! When the connection is lost, every guard made with that client is of no use: its calls fail with
 //! [`Error::Lost`](super::Error::Lost), and nothing is taken again behind the program's back. (A

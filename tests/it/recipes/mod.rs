@@ -3,6 +3,9 @@
 mod barrier;
 mod compacted;
 mod election;
+mod fence;
+mod holder;
+mod kills;
 mod lease;
 mod line;
 mod lock;

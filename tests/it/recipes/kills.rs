@@ -1,0 +1,215 @@
+//! Programs that hold a lock, or whatever keeps others out, add to a counter, and are killed and
+//! paused at any moment. `TELEFILE_TEST_KILLS` says how often.
+
+use super::fence::{self, is_right, late, lines, never_overlaps, progress, values};
+use super::holder::{Holder, Job, job};
+use super::{Random, connect, names, stat, waiting};
+use crate::server::{Running, eventually};
+use rustix::process::Signal;
+use std::collections::BTreeSet;
+use telefile::Client;
+use telefile::client::recipes::Queue;
+
+const HOLDERS: usize = 3;
+
+fn kills() -> usize {
+    let chosen = std::env::var("TELEFILE_TEST_KILLS").ok().and_then(|s| s.parse().ok());
+    chosen.unwrap_or(12)
+}
+
+fn start(server: &Running, job: Job<'_>) -> Vec<Holder> {
+    (0..HOLDERS).map(|i| Holder::start(server, job, &i.to_string())).collect()
+}
+
+/// Kills one of them, and starts another one in its place.
+fn kill_one(server: &Running, job: Job<'_>, holders: &mut [Holder], random: &mut Random) {
+    let i = random.below(holders.len());
+    holders[i] = Holder::start(server, job, &i.to_string());
+}
+
+/// What is given back by the end of a connection is given back behind all that came over it: so the
+/// server never sees two inside, and has nothing to refuse.
+#[track_caller]
+fn check_kills(recipe: &str) {
+    let (server, mut random) = (fence::running(), Random::new());
+    let (client, file) = (connect(&server), format!("killed/{recipe}"));
+    let job = job(recipe, &file, "Fenced");
+    let mut holders = start(&server, job);
+    progress(&file, 2 * HOLDERS);
+    for _ in 0..kills() {
+        kill_one(&server, job, &mut holders, &mut random);
+        progress(&file, 1 + random.below(10));
+        holders.iter_mut().for_each(Holder::is_well);
+    }
+    drop(holders);
+    alone(&client);
+    println!("{} times", values(&file).len());
+    is_right(&file);
+    never_overlaps(&file);
+}
+
+/// Waits until all that came from the others is done.
+#[track_caller]
+fn alone(client: &Client) {
+    eventually("the others are gone", || stat(client, "connections") == 1);
+}
+
+#[test]
+fn no_two_have_a_lock_while_holders_are_killed() {
+    check_kills("lock");
+}
+
+#[test]
+fn no_two_have_a_fair_lock_while_holders_are_killed() {
+    check_kills("fair");
+}
+
+#[test]
+fn no_two_have_the_only_permit_while_holders_are_killed() {
+    check_kills("semaphore");
+}
+
+#[test]
+fn no_two_lead_while_leaders_are_killed() {
+    check_kills("election");
+}
+
+/// It has the lock as long as its connection stands, however long it sleeps.
+#[track_caller]
+fn check_pause(recipe: &str) {
+    let (server, file) = (fence::running(), format!("paused/{recipe}"));
+    let (client, job) = (connect(&server), job(recipe, &file, "Fenced"));
+    let sleeper = Holder::start_and_pause(&server, job, "sleeper", 3);
+    sleeper.has_stopped();
+    let _others = start(&server, job);
+    waiting(&client, HOLDERS as u64);
+    assert_eq!(values(&file), [1, 2]);
+    sleeper.wake(&client);
+    progress(&file, 2 * HOLDERS);
+    is_right(&file);
+    never_overlaps(&file);
+}
+
+#[test]
+fn a_holder_that_is_paused_keeps_its_lock() {
+    ["lock", "fair", "semaphore", "election"].into_iter().for_each(check_pause);
+}
+
+/// A holder that sleeps for longer than its lease, between its look at the counter and its write.
+fn oversleep(kind: &str) -> String {
+    let (server, file) = (fence::running(), format!("overslept/{kind}"));
+    let job = job("lease", &file, kind);
+    let mut sleeper = Holder::start_and_pause(&server, job, "sleeper", 3);
+    sleeper.has_stopped();
+    assert_eq!(values(&file), [1, 2]);
+    let mut other = Holder::start(&server, job, "other");
+    progress(&file, 3);
+    let tokens = || fence::writes(&file).iter().map(|write| write.token).collect::<Vec<_>>();
+    let is_back = |tokens: Vec<u64>| !tokens.is_sorted();
+    assert!(!is_back(tokens()));
+    sleeper.wake(&connect(&server));
+    eventually("it writes", || is_back(tokens()));
+    progress(&file, 3);
+    sleeper.is_well();
+    other.is_well();
+    file
+}
+
+#[test]
+fn the_late_write_of_a_holder_that_overslept_is_refused() {
+    let file = oversleep("Fenced");
+    is_right(&file);
+    assert!(late(&file) > 0);
+}
+
+/// That the checks here can fail, and what happens without a token that is checked.
+#[test]
+fn without_a_check_of_the_token_a_late_write_ruins_the_counter() {
+    let file = oversleep("Unfenced");
+    let values = values(&file);
+    assert_eq!(late(&file), 0);
+    assert_ne!(values, (1..=values.len() as u64).collect::<Vec<_>>());
+    assert!(*values.last().unwrap() < values.len() as u64, "what others have added is lost");
+}
+
+#[test]
+fn a_counter_that_checks_is_right_while_holders_of_a_lease_are_killed_and_paused() {
+    let (server, mut random) = (fence::running(), Random::new());
+    let (client, file) = (connect(&server), "killed/lease");
+    let job = job("lease", file, "Fenced");
+    let mut holders = start(&server, job);
+    progress(file, HOLDERS);
+    // Each takes as long as a lease.
+    let (mut rounds, enough) = (0, kills().div_ceil(3));
+    // A pause that meets a holder between read and write is what it is about.
+    while rounds < enough || (late(file) == 0 && rounds < 10 * enough) {
+        rounds += 1;
+        if rounds % 3 == 0 {
+            kill_one(&server, job, &mut holders, &mut random);
+        } else {
+            // Mostly who has it, as far as can be known.
+            let named = client.read("lease").ok().map(|file| file.contents.to_vec());
+            let named = named.and_then(|name| str::from_utf8(&name).ok()?.parse().ok());
+            let i = named.filter(|_| random.below(4) > 0).unwrap_or(random.below(HOLDERS));
+            holders[i].signal(Signal::STOP);
+            progress(file, 3);
+            holders[i].signal(Signal::CONT);
+        }
+        progress(file, 1 + random.below(3));
+        holders.iter_mut().for_each(Holder::is_well);
+    }
+    drop(holders);
+    alone(&client);
+    println!("{} times, {} late, {rounds} rounds", values(file).len(), late(file));
+    is_right(file);
+    assert!(late(file) > 0, "no pause was at the right moment");
+}
+
+/// Kills consumers until all is done: the journal, how many items are not there, and how many
+/// consumers were killed.
+fn consume(how: &str) -> (Vec<String>, usize, usize) {
+    const ITEMS: usize = 150;
+    let (server, mut random) = (fence::running(), Random::new());
+    let (client, file) = (connect(&server), format!("journal/{how}"));
+    let job = job(how, &file, "Journal");
+    let queue = Queue::new(&client, "jobs");
+    let mut consumers = start(&server, job);
+    let (mut pushed, mut killed) = (0, 0);
+    while pushed < ITEMS {
+        for _ in 0..ITEMS / kills().min(ITEMS) {
+            queue.push(pushed.to_string()).unwrap();
+            pushed += 1;
+        }
+        let before = lines(&file).len();
+        eventually("there is work", || lines(&file).len() > before + random.below(5));
+        kill_one(&server, job, &mut consumers, &mut random);
+        killed += 1;
+        consumers.iter_mut().for_each(Holder::is_well);
+    }
+    eventually("all is done", || names(&client, "jobs/item/").is_empty());
+    waiting(&client, HOLDERS as u64);
+    drop(consumers);
+    alone(&client);
+    assert_eq!(names(&client, "jobs"), [""; 0], "no claim is left");
+    let lines = lines(&file);
+    let done: BTreeSet<_> = lines.iter().collect();
+    println!("{} of {pushed} in {} lines, {killed} kills", done.len(), lines.len());
+    let missing = pushed - done.len();
+    (lines, missing, killed)
+}
+
+#[test]
+fn every_item_is_done_at_least_once_while_those_who_take_are_killed() {
+    let (_, missing, _) = consume("take");
+    assert_eq!(missing, 0);
+}
+
+#[test]
+fn no_item_is_done_twice_while_those_who_pop_are_killed() {
+    let (mut lines, missing, killed) = consume("pop");
+    assert!(missing <= killed, "a kill loses at most the item at hand: {missing}");
+    let all = lines.len();
+    lines.sort();
+    lines.dedup();
+    assert_eq!(lines.len(), all);
+}
