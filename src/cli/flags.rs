@@ -3,6 +3,7 @@
 use super::{Failure, Outcome, program, say};
 use lexopt::Arg;
 use std::env;
+use std::ffi::OsStr;
 use std::time::Duration;
 
 /// One flag of a command whose settings are a `T`.
@@ -57,7 +58,13 @@ pub(super) fn parse_operands<T>(
         command => Failure::usage(format!("{command}: {why}")),
     };
     let mut given = vec![false; flags.len()];
-    while let Some(arg) = args.next().map_err(|e| wrong(e.to_string()))? {
+    loop {
+        let negative = args.try_raw_args().and_then(|mut raw| raw.next_if(is_negative));
+        let arg = match negative {
+            Some(number) => Some(Arg::Value(number)),
+            None => args.next().map_err(|e| wrong(e.to_string()))?,
+        };
+        let Some(arg) = arg else { break };
         let at = match arg {
             Arg::Long("help") | Arg::Short('h') => {
                 help(command, operands, what, flags)?;
@@ -102,6 +109,11 @@ pub(super) fn parse_operands<T>(
             .map_err(|why| wrong(format!("{}={value}: {why}", flag.variable)))?;
     }
     Ok(Some(found))
+}
+
+/// Whether it begins like a negative number: an operand, then, for no flag is called by a digit.
+fn is_negative(arg: &OsStr) -> bool {
+    matches!(arg.as_encoded_bytes(), [b'-', b'0'..=b'9', ..])
 }
 
 fn from_variable<T>(flag: &Flag<T>, value: &str, settings: &mut T) -> Result<(), String> {

@@ -3,10 +3,12 @@
 mod bench;
 mod connect;
 mod flags;
+mod list;
 mod log;
 mod remote;
 mod serve;
 mod verbs;
+mod watch;
 
 pub use serve::serve;
 
@@ -56,13 +58,17 @@ struct Command {
     run: fn(lexopt::Parser) -> Outcome,
 }
 
-const COMMANDS: [Command; 11] = [
+const COMMANDS: [Command; 15] = [
     Command { name: "serve", what: "share files with many clients", run: serve::run },
     Command { name: "read", what: verbs::READ.what, run: |args| verbs::READ.run(args) },
     Command { name: "write", what: verbs::WRITE.what, run: |args| verbs::WRITE.run(args) },
     Command { name: "cas", what: verbs::CAS.what, run: |args| verbs::CAS.run(args) },
+    Command { name: "create", what: verbs::CREATE.what, run: |args| verbs::CREATE.run(args) },
+    Command { name: "touch", what: verbs::TOUCH.what, run: |args| verbs::TOUCH.run(args) },
     Command { name: "delete", what: verbs::DELETE.what, run: |args| verbs::DELETE.run(args) },
     Command { name: "stat", what: verbs::STAT.what, run: |args| verbs::STAT.run(args) },
+    Command { name: "list", what: list::WHAT, run: list::run },
+    Command { name: "watch", what: watch::WHAT, run: watch::run },
     Command { name: "open", what: verbs::OPEN.what, run: |args| verbs::OPEN.run(args) },
     Command { name: "types", what: verbs::TYPES.what, run: |args| verbs::TYPES.run(args) },
     Command { name: "stats", what: verbs::STATS.what, run: |args| verbs::STATS.run(args) },

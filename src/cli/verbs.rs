@@ -69,8 +69,7 @@ const EXPTIME: Flag<Settings> = Flag {
     variable: "",
     help: "the file ends after so many seconds (never)",
     set: |s, text| {
-        let seconds = text.parse().map_err(|_| format!("{text}: not a number of seconds"))?;
-        s.exptime = Exptime::from_seconds(seconds);
+        s.exptime = exptime(text)?;
         Ok(())
     },
 };
@@ -133,6 +132,31 @@ pub(super) const CAS: Verb = Verb {
         let client = settings.connect()?;
         let version = client.cas_expiring(&operands[0], version, contents, settings.exptime)?;
         put(format!("{version}\n").as_bytes())
+    },
+};
+
+pub(super) const CREATE: Verb = Verb {
+    name: "create",
+    operands: "PREFIX",
+    what: "stdin to a new file, PREFIX and 20 digits; its version and name to stdout",
+    flags: &[addr(), token_file(), timeout(), MAX_CONTENTS, EXPTIME],
+    run: |settings, operands| {
+        let contents = stdin(settings.max_contents)?;
+        let client = settings.connect()?;
+        let (version, name) = client.create(&operands[0], contents, settings.exptime)?;
+        put(format!("{version} {name}\n").as_bytes())
+    },
+};
+
+pub(super) const TOUCH: Verb = Verb {
+    name: "touch",
+    operands: "NAME VERSION SECS",
+    what: "end a file after so many seconds, only if it is at this version; 0: never",
+    flags: &[addr(), token_file(), timeout()],
+    run: |settings, operands| {
+        let version = number(&operands[1])?;
+        let exptime = exptime(&operands[2]).map_err(Failure::usage)?;
+        Ok(settings.connect()?.touch(&operands[0], version, exptime).map(drop)?)
     },
 };
 
@@ -221,8 +245,19 @@ impl Verb {
     }
 }
 
-fn number(text: &str) -> Result<u64, Failure> {
+pub(super) fn number(text: &str) -> Result<u64, Failure> {
     text.parse().map_err(|_| Failure::usage(format!("{text}: not a version")))
+}
+
+/// Not `-1`: the connection of a command ends with it.
+fn exptime(text: &str) -> Result<Exptime, String> {
+    match text.parse() {
+        Ok(seconds) => Ok(Exptime::from_seconds(seconds)),
+        Err(_) if text == "-1" => {
+            Err("-1: the file would end at once, with the connection of this command".to_string())
+        }
+        Err(_) => Err(format!("{text}: not a number of seconds")),
+    }
 }
 
 /// All of stdin, which may have no end.

@@ -44,7 +44,14 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("memchr", &["net/lines.rs"]),
     (
         "rustix",
-        &["waker.rs", "net/listener.rs", "net/stream.rs", "server/system.rs", "files/kinds/text/"],
+        &[
+            "waker.rs",
+            "net/listener.rs",
+            "net/stream.rs",
+            "server/system.rs",
+            "files/kinds/text/",
+            "cli/watch.rs",
+        ],
     ),
     ("socket2", &["net/listener.rs", "net/stream.rs"]),
     ("subtle", &["server/token.rs"]),

@@ -4,6 +4,7 @@
 mod admission;
 mod bench;
 mod connect;
+mod coordination;
 mod flags;
 mod listening;
 mod logs;

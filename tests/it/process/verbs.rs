@@ -27,7 +27,7 @@ pub(super) struct Fed {
 impl Fed {
     /// Ended with this status, and said exactly this on stdout and stderr.
     #[track_caller]
-    fn said(&self, status: i32, stdout: &str, stderr: &str) {
+    pub(super) fn said(&self, status: i32, stdout: &str, stderr: &str) {
         let found = (self.status, String::from_utf8_lossy(&self.stdout), &self.stderr[..]);
         assert_eq!(found, (status, stdout.into(), stderr));
     }
@@ -300,6 +300,10 @@ fn help_of_each_verb_names_its_operands_and_variables() {
         ("read", " NAME:"),
         ("write", " NAME:"),
         ("cas", " NAME VERSION:"),
+        ("create", " PREFIX:"),
+        ("touch", " NAME VERSION SECS:"),
+        ("list", " [PREFIX]:"),
+        ("watch", " PREFIX [REV]:"),
         ("delete", " NAME [VERSION]:"),
         ("stat", " NAME:"),
         ("open", " NAME [TYPE]:"),

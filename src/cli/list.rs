@@ -1,0 +1,112 @@
+//! `telefile list`: the files that there are, a line each.
+
+use super::flags::{self, Flag, Takes, number};
+use super::remote::{HasRemote, Remote, addr, put_some, timeout, token_file};
+use super::{Failure, Outcome};
+use crate::client::Client;
+use crate::wire::MAX_ITEMS;
+
+pub(super) const WHAT: &str = "the files whose names begin with PREFIX, or all, a line each: \
+                               VERSION NUMBYTES EXPTIME NAME";
+
+struct Settings {
+    remote: Remote,
+    head: bool,
+    names: bool,
+    limit: u64,
+    after: Option<String>,
+}
+
+impl HasRemote for Settings {
+    fn remote(&mut self) -> &mut Remote {
+        &mut self.remote
+    }
+}
+
+const FLAGS: [Flag<Settings>; 7] = [
+    addr(),
+    token_file(),
+    timeout(),
+    Flag {
+        name: "names",
+        takes: Takes::Nothing,
+        variable: "",
+        help: "only the names",
+        set: |s, _| {
+            s.names = true;
+            Ok(())
+        },
+    },
+    Flag {
+        name: "head",
+        takes: Takes::Nothing,
+        variable: "",
+        help: "first a line LIST REV: to watch on from there misses nothing",
+        set: |s, _| {
+            s.head = true;
+            Ok(())
+        },
+    },
+    Flag {
+        name: "limit",
+        takes: Takes::One("N"),
+        variable: "",
+        help: "no more than so many (all)",
+        set: |s, text| {
+            s.limit = number(text, 1)? as u64;
+            Ok(())
+        },
+    },
+    Flag {
+        name: "after",
+        takes: Takes::One("NAME"),
+        variable: "",
+        help: "those behind this name alone; a list is in byte order",
+        set: |s, text| {
+            s.after = Some(text.to_string());
+            Ok(())
+        },
+    },
+];
+
+pub(super) fn run(args: lexopt::Parser) -> Outcome {
+    let mut settings = Settings {
+        remote: Remote::default(),
+        head: false,
+        names: false,
+        limit: u64::MAX,
+        after: None,
+    };
+    let operands = flags::parse_operands("list", "[PREFIX]", WHAT, &FLAGS, args, &mut settings)?;
+    let Some(operands) = operands else { return Ok(()) };
+    let prefix = operands.first().map_or("", String::as_str);
+    let client = settings.remote.connect(Client::builder())?;
+    print(&client, prefix, settings)
+}
+
+/// Page by page, so that a table of any size takes little memory here.
+fn print(client: &Client, prefix: &str, mut settings: Settings) -> Result<(), Failure> {
+    while settings.limit > 0 {
+        let limit = settings.limit.min(MAX_ITEMS);
+        let page = client.list(prefix, limit, settings.after.as_deref())?;
+        let mut text = String::new();
+        // The version of the first page: what changes while the others come is seen from there.
+        if std::mem::take(&mut settings.head) {
+            text += &format!("LIST {}\n", page.rev);
+        }
+        for file in &page.files {
+            if !settings.names {
+                text += &format!("{} {} {} ", file.version, file.numbytes, file.exptime);
+            }
+            text += &file.name;
+            text += "\n";
+        }
+        let is_read = put_some(text.as_bytes())?;
+        settings.limit -= page.files.len() as u64;
+        settings.after = page.files.into_iter().next_back().map(|file| file.name);
+        if !is_read || !page.more || settings.after.is_none() {
+            break;
+        }
+    }
+    Ok(())
+}
