@@ -3,7 +3,7 @@
 use super::{Failure, Outcome, program, say};
 use lexopt::Arg;
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
 /// One flag of a command whose settings are a `T`.
@@ -48,11 +48,28 @@ pub(super) fn parse_operands<T>(
     operands: &str,
     what: &str,
     flags: &[Flag<T>],
-    mut args: lexopt::Parser,
+    args: lexopt::Parser,
     settings: &mut T,
 ) -> Result<Option<Vec<String>>, Failure> {
+    let found = parse_command(command, operands, what, flags, args, settings)?;
+    Ok(found.map(|(operands, _)| operands))
+}
+
+/// What is no flag, and of a command that runs another one all that belongs to that.
+pub(super) type Operands = (Vec<String>, Vec<OsString>);
+
+/// The same for a command whose last operand is another one with all that belongs to it, as in
+/// `NAME COMMAND...`; that is returned beside the others.
+pub(super) fn parse_command<T>(
+    command: &str,
+    operands: &str,
+    what: &str,
+    flags: &[Flag<T>],
+    mut args: lexopt::Parser,
+    settings: &mut T,
+) -> Result<Option<Operands>, Failure> {
     let expected: Vec<_> = operands.split_terminator(' ').collect();
-    let mut found = Vec::new();
+    let (mut found, mut rest) = (Vec::new(), Vec::new());
     let wrong = |why: String| match command {
         "" => Failure::usage(why),
         command => Failure::usage(format!("{command}: {why}")),
@@ -71,6 +88,11 @@ pub(super) fn parse_operands<T>(
                 return Ok(None);
             }
             Arg::Long(name) => flags.iter().position(|f| f.name == name),
+            Arg::Value(operand) if expected.get(found.len()).is_some_and(takes_rest) => {
+                rest.push(operand);
+                rest.extend(args.raw_args().map_err(|e| wrong(e.to_string()))?);
+                continue;
+            }
             Arg::Value(operand) if found.len() < expected.len() => {
                 let not_utf8 = |operand| wrong(format!("{operand:?} is not UTF-8"));
                 found.push(operand.into_string().map_err(not_utf8)?);
@@ -93,7 +115,8 @@ pub(super) fn parse_operands<T>(
         };
         (flag.set)(settings, &value).map_err(|why| wrong(format!("--{} {why}", flag.name)))?;
     }
-    if let Some(missing) = expected.get(found.len()).filter(|name| !name.starts_with('[')) {
+    let missing = expected.get(found.len()).filter(|name| !name.starts_with('['));
+    if let Some(missing) = missing.filter(|_| rest.is_empty()) {
         return Err(wrong(format!("{missing} is missing")));
     }
     for (flag, given) in flags.iter().zip(given) {
@@ -108,7 +131,11 @@ pub(super) fn parse_operands<T>(
         from_variable(flag, &value, settings)
             .map_err(|why| wrong(format!("{}={value}: {why}", flag.variable)))?;
     }
-    Ok(Some(found))
+    Ok(Some((found, rest)))
+}
+
+fn takes_rest(operand: &&str) -> bool {
+    operand.ends_with("...")
 }
 
 /// Whether it begins like a negative number: an operand, then, for no flag is called by a digit.

@@ -4,6 +4,7 @@ mod bench;
 mod connect;
 mod flags;
 mod list;
+mod lock;
 mod log;
 mod remote;
 mod serve;
@@ -22,6 +23,7 @@ use std::process::ExitCode;
 /// Why a command ends without success: what it says on stderr, and its exit status.
 #[derive(Debug)]
 struct Failure {
+    /// Empty if all is said.
     message: String,
     status: u8,
     /// The message is a server's reply, which a script may want to see as it is.
@@ -44,9 +46,23 @@ impl Failure {
         Failure { message: message.to_string(), status: 3, is_reply: false }
     }
 
+    /// There is nothing more to say.
+    fn silent(status: u8) -> Self {
+        Failure { message: String::new(), status, is_reply: false }
+    }
+
     /// The server refused: exit status 1.
     fn refused(reply: impl fmt::Display) -> Self {
         Failure { message: reply.to_string(), status: 1, is_reply: true }
+    }
+
+    fn tell(&self) {
+        let line = match (self.message.as_str(), self.is_reply) {
+            ("", _) => return,
+            (reply, true) => one_line(reply),
+            (message, false) => one_line(&format!("{}: {message}", program())),
+        };
+        let _ = writeln!(std::io::stderr(), "{line}");
     }
 }
 
@@ -58,7 +74,7 @@ struct Command {
     run: fn(lexopt::Parser) -> Outcome,
 }
 
-const COMMANDS: [Command; 15] = [
+const COMMANDS: [Command; 16] = [
     Command { name: "serve", what: "share files with many clients", run: serve::run },
     Command { name: "read", what: verbs::READ.what, run: |args| verbs::READ.run(args) },
     Command { name: "write", what: verbs::WRITE.what, run: |args| verbs::WRITE.run(args) },
@@ -69,6 +85,7 @@ const COMMANDS: [Command; 15] = [
     Command { name: "stat", what: verbs::STAT.what, run: |args| verbs::STAT.run(args) },
     Command { name: "list", what: list::WHAT, run: list::run },
     Command { name: "watch", what: watch::WHAT, run: watch::run },
+    Command { name: "lock", what: lock::WHAT, run: lock::run },
     Command { name: "open", what: verbs::OPEN.what, run: |args| verbs::OPEN.run(args) },
     Command { name: "types", what: verbs::TYPES.what, run: |args| verbs::TYPES.run(args) },
     Command { name: "stats", what: verbs::STATS.what, run: |args| verbs::STATS.run(args) },
@@ -87,10 +104,9 @@ pub fn main() -> ExitCode {
 fn exit_status(outcome: Outcome) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { message, status, is_reply }) => {
-            let line = if is_reply { message } else { format!("{}: {message}", program()) };
-            let _ = writeln!(std::io::stderr(), "{}", one_line(&line));
-            ExitCode::from(status)
+        Err(failure) => {
+            failure.tell();
+            ExitCode::from(failure.status)
         }
     }
 }

@@ -51,6 +51,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "server/system.rs",
             "files/kinds/text/",
             "cli/watch.rs",
+            "cli/lock/",
         ],
     ),
     ("socket2", &["net/listener.rs", "net/stream.rs"]),
@@ -59,6 +60,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("env_logger", &["cli/"]),
     ("hdrhistogram", &["cli/"]),
     ("lexopt", &["cli/"]),
+    ("nix", &["cli/lock/"]),
 ];
 
 /// A file fits in a head, its tests counted.

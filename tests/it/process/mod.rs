@@ -7,6 +7,8 @@ mod connect;
 mod coordination;
 mod flags;
 mod listening;
+mod lock;
+mod lock_lost;
 mod logs;
 mod open_files;
 mod signals;

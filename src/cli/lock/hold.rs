@@ -1,0 +1,227 @@
+//! The lock on the server: a file that only one client can make. Taken, kept, given back.
+
+use crate::cli::Failure;
+use crate::cli::remote::Remote;
+use crate::client::{Client, Error};
+use crate::exptime::Exptime;
+use crate::refusal::Refusal;
+use std::process;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A server that vanished without a word is missed after so long and the time-out.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
+
+/// How long to wait before connecting again.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// More than that about the holder is not fetched.
+const MAX_HOLDER_BYTES: u64 = 1024;
+
+/// What is to be locked, and how.
+pub(super) struct Terms {
+    pub(super) remote: Remote,
+    pub(super) name: String,
+    /// `None`: until the connection ends.
+    pub(super) ttl: Option<Duration>,
+    /// How often the server is asked whether the lock is there.
+    pub(super) check: Duration,
+}
+
+/// Why a lock is no more what it was.
+pub(super) enum Trouble {
+    /// It is somebody else's, or nobody's.
+    Lost(String),
+    /// It may be there still, but the server cannot be asked.
+    Unreachable(String),
+}
+
+/// A lock that was taken.
+pub(super) struct Lock {
+    terms: Terms,
+    token: u64,
+    epoch: u64,
+    /// When it was asked for.
+    since: Instant,
+    /// The connection that it ends with; a lease ends with none.
+    client: Option<Client>,
+}
+
+impl Lock {
+    /// Waits for the lock, but no longer than `wait`.
+    pub(super) fn acquire(mut terms: Terms, wait: Option<Duration>) -> Result<Self, Failure> {
+        let deadline = wait.and_then(|wait| Instant::now().checked_add(wait));
+        terms.remote.timeout = terms.remote.timeout.min(terms.check);
+        let client = terms.remote.connect(Client::builder().max_contents(MAX_HOLDER_BYTES))?;
+        let Some((token, since)) = take(&client, &terms, deadline)? else {
+            let name = &terms.name;
+            let holder = client.read(name).map_or(String::new(), |file| {
+                format!(" by {}", String::from_utf8_lossy(file.contents.trim_ascii()))
+            });
+            return Err(Failure::failed(format!("lock {name} is held{holder}")));
+        };
+        let epoch = client.epoch();
+        terms.remote.timeout = terms.remote.timeout.min(terms.pause());
+        let client = terms.ttl.is_none().then_some(client);
+        Ok(Lock { terms, token, epoch, since, client })
+    }
+
+    /// The version of its file: greater than that of whoever had it before.
+    pub(super) fn token(&self) -> u64 {
+        self.token
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.terms.name
+    }
+
+    /// When it was asked for.
+    pub(super) fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// When it is over by itself if nothing was granted that was asked for after `sent`.
+    pub(super) fn end(&self, sent: Instant) -> Option<Instant> {
+        self.terms.ttl.map(|ttl| sent + ttl)
+    }
+
+    /// Keeps it until it is lost; why it is. A lease is `renewed` as of when that was asked for.
+    pub(super) fn keep(&self, renewed: impl Fn(Instant)) -> String {
+        match &self.client {
+            Some(client) => self.look_after(client),
+            None => self.renew(renewed),
+        }
+    }
+
+    fn look_after(&self, client: &Client) -> String {
+        loop {
+            // If that is an end, the question will tell.
+            let _ = client.wait_lost(self.terms.pause());
+            match client.stat(&self.terms.name) {
+                Ok(stat) if stat.version == self.token => {}
+                Ok(stat) => return format!("it is at version {}", stat.version),
+                Err(e) => return e.to_string(),
+            }
+        }
+    }
+
+    fn renew(&self, renewed: impl Fn(Instant)) -> String {
+        let (mut client, mut pause) = (None::<Client>, self.terms.pause());
+        loop {
+            match &client {
+                Some(client) => drop(client.wait_lost(pause)),
+                None => thread::sleep(pause),
+            }
+            let sent = Instant::now();
+            pause = match self.touch(&mut client) {
+                Ok(()) => {
+                    renewed(sent);
+                    self.terms.pause()
+                }
+                Err(Trouble::Lost(why)) => return why,
+                Err(Trouble::Unreachable(_)) => {
+                    client = None;
+                    RETRY
+                }
+            };
+        }
+    }
+
+    fn touch(&self, client: &mut Option<Client>) -> Result<(), Trouble> {
+        let client = match client {
+            Some(client) => client,
+            None => client.insert(self.reach()?),
+        };
+        let touched = client.touch(&self.terms.name, self.token, self.terms.exptime());
+        touched.map(drop).map_err(trouble)
+    }
+
+    /// A new connection to the table that the lock is in.
+    fn reach(&self) -> Result<Client, Trouble> {
+        let client = self.terms.remote.connect(Client::builder());
+        let client = client.map_err(|failure| Trouble::Unreachable(failure.message))?;
+        match client.epoch() == self.epoch {
+            true => Ok(client),
+            false => Err(Trouble::Lost("the server has begun anew".to_string())),
+        }
+    }
+
+    /// Gives it back, which tells whether it was there until now.
+    pub(super) fn release(&self) -> Result<(), Trouble> {
+        let delete = |client: &Client| client.delete(&self.terms.name, Some(self.token));
+        match &self.client {
+            Some(client) => delete(client).map_err(|e| Trouble::Lost(e.to_string())),
+            None => delete(&self.reach()?).map_err(trouble),
+        }
+    }
+}
+
+impl Terms {
+    fn exptime(&self) -> Exptime {
+        self.ttl.map_or(Exptime::Connection, |ttl| Exptime::from_seconds(ttl.as_secs()))
+    }
+
+    /// Between two signs of life. Of a lease two may fail.
+    fn pause(&self) -> Duration {
+        self.ttl.map_or(self.check, |ttl| self.check.min(ttl / 3))
+    }
+}
+
+fn trouble(e: Error) -> Trouble {
+    match e.refusal() {
+        Some(_) => Trouble::Lost(e.to_string()),
+        None => Trouble::Unreachable(e.to_string()),
+    }
+}
+
+/// Makes the file as soon as nobody has it; its version, and when that was asked for. `None` if
+/// somebody has it still at the deadline.
+fn take(
+    client: &Client,
+    terms: &Terms,
+    deadline: Option<Instant>,
+) -> Result<Option<(u64, Instant)>, Error> {
+    let host = rustix::system::uname();
+    let holder = format!("{}:{}\n", host.nodename().to_string_lossy(), process::id());
+    let mut rev = 0;
+    loop {
+        let sent = Instant::now();
+        match client.cas_expiring(&terms.name, 0, &holder, terms.exptime()) {
+            Ok(token) => return Ok(Some((token, sent))),
+            Err(Error::Refused { refusal: Refusal::Version(other), .. }) => rev = rev.max(other),
+            Err(e) => return Err(e),
+        }
+        match wait_free(client, &terms.name, rev, deadline)? {
+            Some(seen) => rev = seen,
+            None => return Ok(None),
+        }
+    }
+}
+
+/// Waits until nobody has the file, as far as is known; the version up to which that is known.
+fn wait_free(
+    client: &Client,
+    name: &str,
+    mut rev: u64,
+    deadline: Option<Instant>,
+) -> Result<Option<u64>, Error> {
+    loop {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return Ok(None);
+        }
+        match client.watch(name, rev, left.unwrap_or(SIGN_OF_LIFE).min(SIGN_OF_LIFE)) {
+            Ok(news) => {
+                rev = news.rev;
+                // Names that only begin so are told too.
+                if news.changes.iter().any(|c| c.name == name && c.numbytes.is_none()) {
+                    return Ok(Some(rev));
+                }
+            }
+            Err(Error::Refused { refusal: Refusal::Compacted(now), .. }) => {
+                return Ok(Some(rev.max(now)));
+            }
+            Err(e) => return Err(e),
+        }
+    }
+}

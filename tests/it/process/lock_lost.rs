@@ -1,0 +1,216 @@
+//! `telefile lock` when the lock is lost, and when it is not although the connection is.
+
+use super::lock::Locked;
+use super::verbs::at;
+use super::{Serving, telefile};
+use crate::server::{Folder, eventually};
+use rustix::process::Signal;
+use std::io;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Says `ready` and waits; a SIGTERM it tells.
+const TELLS: &str = "trap 'echo term; exit 3' TERM; echo ready; read x; exit 0";
+
+/// The lock is lost, which ends the command; why.
+#[track_caller]
+fn lost(mut locked: Locked) -> String {
+    let (status, stderr) = locked.ended();
+    assert_eq!(status, 125, "{stderr}");
+    assert_eq!(locked.program.stdout.whole(), "ready\nterm\n");
+    let why = stderr.strip_prefix("telefile: lock db is lost: ").and_then(|w| w.strip_suffix('\n'));
+    why.filter(|why| !why.contains('\n')).unwrap_or_else(|| panic!("{stderr:?}")).to_string()
+}
+
+#[test]
+fn who_deletes_it_ends_the_command() {
+    let serving = Serving::local(&[]);
+    for args in [&["--check", "0.1"][..], &["--check", "0.1", "--ttl", "99"]] {
+        let locked = Locked::ready(&serving, args, TELLS);
+        let mut other = serving.client();
+        assert_eq!(other.ask("delete db"), "OK");
+        assert_eq!(lost(locked), "db does not exist");
+
+        let locked = Locked::ready(&serving, args, TELLS);
+        assert_eq!(other.ask("delete db"), "OK");
+        let version = other.write("db", b"mine");
+        let why = lost(locked);
+        let version = version.strip_prefix("OK ").unwrap();
+        assert!(why.contains("does not exist") || why.ends_with(&format!("version {version}")));
+        assert_eq!(other.ask("delete db"), "OK", "what is another's stays");
+    }
+}
+
+#[test]
+fn the_end_of_the_server_ends_the_command_at_once() {
+    for signal in [Signal::TERM, Signal::KILL] {
+        let serving = Serving::local(&[]);
+        let locked = Locked::ready(&serving, &["--check", "60"], TELLS);
+        serving.program.signal(signal);
+        assert!(lost(locked).contains("closed the connection"));
+    }
+}
+
+#[test]
+fn a_server_that_hangs_ends_the_command() {
+    for (args, words) in [
+        (&["--check", "0.2"][..], "no answer within 200ms"),
+        (&["--ttl", "2"], "it was not renewed in time"),
+    ] {
+        let serving = Serving::local(&[]);
+        let locked = Locked::ready(&serving, args, TELLS);
+        serving.program.signal(Signal::STOP);
+        let why = lost(locked);
+        assert!(why.contains(words), "{why}");
+    }
+}
+
+#[test]
+fn a_command_that_does_not_end_is_killed() {
+    let serving = Serving::local(&[]);
+    let script = "trap '' TERM; echo ready; exec cat";
+    let args = ["--check", "60", "--kill-after", "0.1"];
+    let mut locked = Locked::ready(&serving, &args, script);
+    serving.program.signal(Signal::KILL);
+    assert_eq!(locked.ended().0, 125);
+    // Only the command has this pipe still, and it is gone too.
+    assert_eq!(locked.program.stdout.whole(), "ready\n");
+}
+
+#[test]
+fn what_was_lost_unnoticed_is_no_success() {
+    let serving = Serving::local(&[]);
+    let mut other = serving.client();
+    for args in [&["--check", "60"][..], &["--check", "60", "--ttl", "999"]] {
+        for is_taken in [false, true] {
+            let mut locked = Locked::ready(&serving, args, TELLS);
+            assert_eq!(other.ask("delete db"), "OK");
+            let why = match is_taken {
+                false => "does not exist".to_string(),
+                true => other.write("db", b"").replace("OK", "is at version"),
+            };
+            locked.type_line("");
+            let line = format!("telefile: lock db is lost: db {why}\n");
+            assert_eq!(locked.ended(), (125, line));
+            assert_eq!(locked.program.stdout.whole(), "ready\n", "it has ended by itself");
+        }
+        assert_eq!(other.ask("delete db"), "OK", "what is another's stays");
+    }
+}
+
+#[test]
+fn a_lease_is_renewed_as_long_as_the_command_runs() {
+    let serving = Serving::local(&[]);
+    let mut command = at(&serving, &["lock", "db", "--ttl", "2"]);
+    command.args(["--", "sleep", "3"]);
+    let mut locked = Locked::start(command);
+    assert_eq!(locked.ended(), (0, String::new()));
+}
+
+#[test]
+fn another_server_at_the_same_place_has_no_lock() {
+    let folder = Folder::new();
+    let unix = format!("unix:{}", folder.path().join("socket").display());
+    let serving = Serving::start(&["--listen", &unix]);
+    let locked = Locked::ready(&serving, &["--ttl", "99", "--check", "0.1"], TELLS);
+    serving.program.signal(Signal::KILL);
+    drop(serving);
+    let _another = Serving::start(&["--listen", &unix]);
+    assert_eq!(lost(locked), "the server has begun anew");
+}
+
+#[test]
+fn a_lease_that_cannot_be_given_back_ends_by_itself() {
+    let serving = Serving::local(&[]);
+    let mut locked = Locked::ready(&serving, &["--ttl", "99"], "echo ready; read x; exit 7");
+    serving.stop(Signal::TERM);
+    locked.type_line("");
+    let (status, stderr) = locked.ended();
+    assert_eq!(status, 7, "{stderr}");
+    assert!(stderr.starts_with("telefile: lock db is left to end by itself: "), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+}
+
+/// A way to the server that can be cut.
+struct Proxy {
+    address: String,
+    /// Both ends of all connections that there were.
+    streams: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Proxy {
+    fn to(serving: &Serving) -> Proxy {
+        let server = serving.addresses[0].to_string();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let streams: Arc<Mutex<Vec<TcpStream>>> = Arc::default();
+        let all = streams.clone();
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let Ok(server) = TcpStream::connect(&server) else { return };
+                for (mut from, mut to) in [(&client, &server), (&server, &client)]
+                    .map(|(from, to)| (from.try_clone().unwrap(), to.try_clone().unwrap()))
+                {
+                    thread::spawn(move || {
+                        let _ = io::copy(&mut from, &mut to);
+                        let _ = to.shutdown(Shutdown::Write);
+                    });
+                }
+                all.lock().unwrap().extend([client, server]);
+            }
+        });
+        Proxy { address, streams }
+    }
+
+    /// How many connections there were.
+    fn count(&self) -> usize {
+        self.streams.lock().unwrap().len() / 2
+    }
+
+    fn cut(&self) {
+        for stream in self.streams.lock().unwrap().iter() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn lock(&self, args: &[&str]) -> Locked {
+        let to = ["lock", "db", "--addr", &self.address];
+        let locked = Locked::start(telefile(&[&to, args, &["--", "sh", "-c", TELLS]].concat()));
+        locked.says("ready");
+        locked
+    }
+}
+
+#[test]
+fn without_a_ttl_a_cut_connection_is_a_lost_lock() {
+    let serving = Serving::local(&[]);
+    let proxy = Proxy::to(&serving);
+    let locked = proxy.lock(&[]);
+    let since = Instant::now();
+    proxy.cut();
+    assert!(lost(locked).contains("closed the connection"));
+    assert!(since.elapsed() < Duration::from_secs(9), "before it looks");
+}
+
+#[test]
+fn with_a_ttl_a_cut_connection_is_replaced() {
+    let serving = Serving::local(&[]);
+    let proxy = Proxy::to(&serving);
+    let mut locked = proxy.lock(&["--ttl", "99", "--check", "0.1"]);
+    let mut client = serving.client();
+    // The first one took it.
+    for connections in 2..5 {
+        eventually("it has a connection again", || proxy.count() == connections);
+        assert_eq!(client.ask("touch db 1 50"), "OK 1");
+        eventually("it is renewed", || {
+            assert_eq!(client.ask("list db"), "LIST 1 1 0");
+            client.line().ends_with(" 99 db")
+        });
+        proxy.cut();
+    }
+    locked.type_line("");
+    assert_eq!(locked.ended(), (0, String::new()));
+    assert_eq!(client.ask("stat db"), "ERR_FILE_NOT_FOUND");
+}
