@@ -6,8 +6,8 @@ use super::{Failure, Outcome};
 use crate::client::Client;
 use crate::wire::MAX_ITEMS;
 
-pub(super) const WHAT: &str = "the files whose names begin with PREFIX, or all, a line each: \
-                               VERSION NUMBYTES EXPTIME NAME";
+pub(super) const WHAT: &str =
+    "the files that begin with PREFIX, a line each: VERSION NUMBYTES EXPTIME NAME";
 
 struct Settings {
     remote: Remote,

@@ -11,8 +11,7 @@ use std::process;
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub(super) const WHAT: &str = "changes as they come, since version REV or from now on, a line \
-                               each: put VERSION NUMBYTES NAME, or del VERSION 0 NAME";
+pub(super) const WHAT: &str = "changes at PREFIX as they come: put VERSION NUMBYTES NAME, or del";
 
 /// A server that vanished without a word is missed after so long and the time-out.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
