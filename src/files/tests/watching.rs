@@ -196,6 +196,15 @@ fn one_change_among_many_others_is_found() {
     assert_eq!(f.look("", 0, 40_000).map(|(rev, found)| (rev, found.len())), Ok((30_001, 30_001)));
 }
 
+/// Says that it is enough, also when a test fails.
+struct Enough<'a>(&'a AtomicBool);
+
+impl Drop for Enough<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
+}
+
 /// A long look lets writers in, and what they change meanwhile is told once.
 #[test]
 fn a_long_look_tells_each_name_once() {
@@ -217,6 +226,7 @@ fn a_long_look_tells_each_name_once() {
                 }
             });
         }
+        let _enough = Enough(&enough);
         for _ in 0..25 {
             let (rev, found) = f.look("", 0, 10 * NAMES).unwrap();
             let names: BTreeSet<_> = found.iter().map(|line| &line.2).collect();
@@ -224,7 +234,6 @@ fn a_long_look_tells_each_name_once() {
             assert!(found.windows(2).all(|pair| pair[0].0 < pair[1].0));
             assert!(found[NAMES - 1].0 <= rev);
         }
-        enough.store(true, SeqCst);
     });
 }
 

@@ -92,6 +92,15 @@ fn pages_have_at_most_10_000_files_and_together_each_of_them_once() {
     assert_eq!((rest.files.len(), rest.more), (10_000, true));
 }
 
+/// Says that it is enough, also when a test fails.
+struct Enough<'a>(&'a AtomicBool);
+
+impl Drop for Enough<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
+}
+
 /// One writer goes round: at each moment the files have the last versions, each another one.
 #[test]
 fn a_page_and_its_rev_are_one_moment() {
@@ -107,6 +116,7 @@ fn a_page_and_its_rev_are_one_moment() {
                 writer.make((0..FILES * 20).map(|i| format!("r/{}", i % FILES)));
             }
         });
+        let _enough = Enough(&enough);
         let (mut last, mut moved) = (0, 0);
         while moved < 100 {
             let page = client.list("r/");
@@ -116,7 +126,6 @@ fn a_page_and_its_rev_are_one_moment() {
             moved += u64::from(page.rev != last);
             last = page.rev;
         }
-        enough.store(true, SeqCst);
     });
 }
 
