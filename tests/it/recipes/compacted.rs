@@ -44,50 +44,82 @@ fn who_waits_for_something_that_is_held_for_ages_looks_again_and_waits_on() {
     assert!(bob.join().is_valid());
 }
 
-/// Runs `waits` with a client whose first two watches are answered so, and then `wakes`.
+/// Whether `waits` ends, when what it waits for happens just before its watch and is forgotten, and
+/// when it happens while it waits.
 #[track_caller]
 fn check<T: Send + 'static>(
     server: &Running,
-    waits: impl FnOnce(Client) -> T + Send + 'static,
-    wakes: impl FnOnce(Client),
-) -> T {
-    let (proxy, watcher) = (Proxy::new(server.addresses()[0]), connect(server));
-    let client = proxy.client();
-    proxy.compacts(2);
-    let task = spawn(move || waits(client));
-    waiting(&watcher, 1);
-    assert_eq!(proxy.still_compacts(), 0);
-    assert!(!task.0.is_finished());
-    wakes(watcher);
-    task.join()
+    holds: impl Fn() -> T,
+    waits: impl FnOnce(Client) + Clone + Send + 'static,
+) {
+    let watcher = connect(server);
+    for forgotten in [true, false] {
+        let proxy = Proxy::new(server.addresses()[0]);
+        let (client, waits, held) = (proxy.client(), waits.clone(), holds());
+        if forgotten {
+            proxy.compacts(|| drop(held));
+            spawn(move || waits(client)).join();
+            assert!(proxy.asked("watch") > 0);
+        } else {
+            proxy.compacts(|| {});
+            let task = spawn(move || waits(client));
+            waiting(&watcher, 1);
+            assert_eq!(proxy.asked("watch"), 3);
+            assert!(!task.0.is_finished());
+            drop(held);
+            task.join();
+        }
+    }
+}
+
+/// Does something when it is dropped.
+struct Later<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for Later<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
 }
 
 #[test]
 fn whatever_one_waits_for_one_looks_again() {
     let (server, long) = (running(), 3 * PATIENCE);
-    let client = connect(&server);
+    let client = || connect(&server);
 
-    let held = Lock::new(&client, "lock").lock().unwrap();
-    let lock = |client| Lock::new(&client, "lock").lock().unwrap().token();
-    assert!(check(&server, lock, |_| drop(held)) > 0);
+    let holds = || Lock::new(&client(), "lock").lock().unwrap();
+    check(&server, holds, |client| Lock::new(&client, "lock").lock().unwrap().unlock().unwrap());
 
-    let held = FairLock::new(&client, "fair").lock().unwrap();
-    let fair = |client| FairLock::new(&client, "fair").lock().unwrap().token();
-    assert!(check(&server, fair, |_| drop(held)) > 0);
+    let holds = || FairLock::new(&client(), "fair").lock().unwrap();
+    check(&server, holds, |client| {
+        FairLock::new(&client, "fair").lock().unwrap().unlock().unwrap()
+    });
 
-    let held = [(); 2].map(|()| Semaphore::new(&client, "seats", 2).acquire().unwrap());
-    let seat = |client| Semaphore::new(&client, "seats", 2).acquire().unwrap().token();
-    assert!(check(&server, seat, |_| drop(held)) > 0);
+    let holds = || [(); 2].map(|()| Semaphore::new(&client(), "seats", 2).acquire().unwrap());
+    check(&server, holds, |client| drop(Semaphore::new(&client, "seats", 2).acquire().unwrap()));
 
-    let leads = Election::new(&client, "leader").campaign("first").unwrap();
-    let token = leads.token();
-    let next = move |client| Election::new(&client, "leader").next_leader(token, long).unwrap();
-    assert!(check(&server, next, |_| drop(leads)).is_none());
+    let holds = || Election::new(&client(), "leader").campaign("first").unwrap();
+    check(&server, holds, move |client| {
+        let election = Election::new(&client, "leader");
+        let leader = election.leader().unwrap().unwrap();
+        assert!(election.next_leader(leader.token, long).unwrap().is_none());
+    });
 
-    let waits = |client| Barrier::new(&client, "gate", 2).wait().unwrap();
-    check(&server, waits, |client| Barrier::new(&client, "gate", 2).wait().unwrap());
+    let (here, name) = (client(), "jobs");
+    let holds = || {
+        let queue = Queue::new(&here, name);
+        Later(move || drop(queue.push("job")))
+    };
+    check(&server, holds, move |client| {
+        assert_eq!(&*Queue::new(&client, name).pop(long).unwrap().unwrap(), b"job");
+    });
 
-    let pops = move |client| Queue::new(&client, "jobs").pop(long).unwrap().unwrap().to_vec();
-    let push = |client| drop(Queue::new(&client, "jobs").push("job"));
-    assert_eq!(check(&server, pops, push), b"job");
+    // The second one comes, and then both pass.
+    let comes = || {
+        let client = client();
+        Later(move || {
+            let client = client.clone();
+            drop(std::thread::spawn(move || Barrier::new(&client, "gate", 2).wait()));
+        })
+    };
+    check(&server, comes, |client| Barrier::new(&client, "gate", 2).wait().unwrap());
 }

@@ -184,16 +184,21 @@ fn add_one(file: &OpenFile, token: u64, work: impl FnOnce()) -> Result<(), Error
 /// Writes what it has popped, or taken, to the journal.
 fn consume(client: &Client, how: &str, journal: &OpenFile) {
     let queue = Queue::new(client, "jobs");
+    let mut random = Random(u64::from(std::process::id()) << 20 | 1);
+    let mut work = || std::thread::sleep(Duration::from_millis(random.below(3) as u64));
     loop {
         match how {
             "pop" => {
                 if let Some(contents) = queue.pop(PATIENCE).unwrap() {
+                    work();
                     journal.write(&contents[..]).unwrap();
                 }
             }
             _ => {
                 if let Some(item) = queue.take(PATIENCE).unwrap() {
+                    work();
                     journal.write(&item.contents[..]).unwrap();
+                    work();
                     item.done().unwrap();
                 }
             }

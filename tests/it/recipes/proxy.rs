@@ -21,8 +21,12 @@ struct State {
     streams: Vec<TcpStream>,
     /// Of the connections that pass on what comes.
     passing: Vec<Arc<AtomicBool>>,
+    /// The first word of each request so far.
+    asked: Vec<String>,
     /// Of the next watches so many are answered with `ERR_COMPACTED`.
     compacts: usize,
+    /// What happens before the first of them.
+    happens: Option<Box<dyn FnOnce() + Send>>,
     ended: bool,
 }
 
@@ -34,7 +38,9 @@ impl Proxy {
             target: target.clone(),
             streams: Vec::new(),
             passing: Vec::new(),
+            asked: Vec::new(),
             compacts: 0,
+            happens: None,
             ended: false,
         };
         let state = Arc::new(Mutex::new(state));
@@ -78,13 +84,16 @@ impl Proxy {
         self.cut();
     }
 
-    pub(super) fn compacts(&self, count: usize) {
-        self.state.lock().unwrap().compacts = count;
+    /// How often this was asked.
+    pub(super) fn asked(&self, verb: &str) -> usize {
+        self.state.lock().unwrap().asked.iter().filter(|asked| *asked == verb).count()
     }
 
-    /// How many of them are still to come.
-    pub(super) fn still_compacts(&self) -> usize {
-        self.state.lock().unwrap().compacts
+    /// The next two watches are not told what has changed; `happens` does so just before.
+    pub(super) fn compacts(&self, happens: impl FnOnce() + Send + 'static) {
+        let mut state = self.state.lock().unwrap();
+        state.compacts = 2;
+        state.happens = Some(Box::new(happens));
     }
 }
 
@@ -139,9 +148,22 @@ fn pass(
 
 impl State {
     fn answer(&mut self, request: &[u8]) -> Option<String> {
-        let line = str::from_utf8(request).ok()?;
-        let rev = line.strip_prefix("watch ")?.split(' ').nth(1)?;
-        self.compacts = self.compacts.checked_sub(1)?;
-        Some(format!("ERR_COMPACTED {rev}\r\n"))
+        let line = String::from_utf8_lossy(request);
+        let verb = line.split([' ', '\r']).next().unwrap_or_default();
+        self.asked.push(verb.to_string());
+        if verb != "watch" || self.compacts == 0 {
+            return None;
+        }
+        self.compacts -= 1;
+        if let Some(happens) = self.happens.take() {
+            happens();
+        }
+        Some(format!("ERR_COMPACTED {}\r\n", self.rev()))
+    }
+
+    /// The version of the server's table.
+    fn rev(&self) -> u64 {
+        let client = Client::builder().timeout(Some(PATIENCE)).connect_to(&self.target).unwrap();
+        client.list("", 1, None).unwrap().rev
     }
 }
