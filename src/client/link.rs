@@ -5,7 +5,7 @@ use super::ask::Ask;
 use super::error::Error;
 use crate::contents::{Budget, Contents, Incoming};
 use crate::net::{Connection, Stream};
-use crate::wire::{MAX_LINE_BYTES, Reply, Request};
+use crate::wire::{MAX_REPLY_LINE_BYTES, Reply, Request};
 use std::io::{self, ErrorKind};
 use std::net::Shutdown;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -45,7 +45,7 @@ impl Link {
     pub(super) fn new(stream: Stream, timeout: Option<Duration>, max_contents: u64) -> Self {
         let write_timeout = timeout.unwrap_or(FOR_EVER);
         Link {
-            connection: Connection::new(Arc::new(stream), MAX_LINE_BYTES, write_timeout),
+            connection: Connection::new(Arc::new(stream), MAX_REPLY_LINE_BYTES, write_timeout),
             line: Vec::new(),
             timeout,
             max_contents,

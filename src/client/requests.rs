@@ -5,7 +5,8 @@ use super::error::Error;
 use super::link::{Link, lock};
 use super::{Changes, Client, Listing, OpenFile, Snapshot, Stat, Target};
 use crate::exptime::Exptime;
-use crate::wire::{MAX_WATCH_SECONDS, Request};
+use crate::name::Shown;
+use crate::wire::{MAX_ITEMS, MAX_LINE_BYTES, MAX_WATCH_SECONDS, Request};
 use std::time::Duration;
 
 impl Client {
@@ -141,14 +142,35 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Invalid`] if a space or line end is in `prefix` or `after`, or `limit` is 0.
+    /// [`Error::Invalid`] if a space or line end is in `prefix` or `after`, or `limit` is 0; also if
+    /// `after` is too long for a line, and 10,000 names up to it begin like what fits.
     pub fn list(&self, prefix: &str, limit: u64, after: Option<&str>) -> Result<Listing, Error> {
         if limit == 0 {
             return Err(Error::Invalid("a list of no files".to_string()));
         }
         let after = after.filter(|after| !after.is_empty()).map(ask::field).transpose()?;
-        let ask = Ask::of_prefix(prefix, |prefix| Request::List { prefix, limit, after })?;
-        lock(&self.link)?.ask(&ask, Link::listing)
+        match Ask::of_prefix(prefix, |prefix| Request::List { prefix, limit, after }) {
+            Ok(ask) => lock(&self.link)?.ask(&ask, Link::listing),
+            Err(e) => self.list_behind(prefix, limit, after.ok_or(e)?),
+        }
+    }
+
+    /// A list from behind a name that does not fit into the line of a `list`: from what fits, and
+    /// the names up to that one are passed over.
+    fn list_behind(&self, prefix: &str, limit: u64, name: &str) -> Result<Listing, Error> {
+        let room = MAX_LINE_BYTES.saturating_sub("list * 10000  ".len() + prefix.len());
+        let near = &name[..name.floor_char_boundary(room)];
+        let after = Some(near).filter(|near| !near.is_empty());
+        let request = |prefix| Request::List { prefix, limit: MAX_ITEMS, after };
+        let mut listing =
+            lock(&self.link)?.ask(&Ask::of_prefix(prefix, request)?, Link::listing)?;
+        if listing.more && listing.files.last().is_some_and(|file| file.name.as_str() <= name) {
+            return Err(Error::Invalid(format!("{}: too long to go on from", Shown(name))));
+        }
+        listing.files.retain(|file| file.name.as_str() > name);
+        listing.more |= listing.files.len() as u64 > limit;
+        listing.files.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(listing)
     }
 
     /// What has changed since version `rev` among the files whose names begin with `prefix`; waits
@@ -184,7 +206,7 @@ impl Client {
     /// is a version of another table: list again, and watch from the list's `rev`.
     /// [`Error::Invalid`] if a space or line end is in `prefix`.
     pub fn watch(&self, prefix: &str, rev: u64, time: Duration) -> Result<Changes, Error> {
-        let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+        let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
         let seconds = seconds.min(MAX_WATCH_SECONDS);
         let ask = Ask::of_prefix(prefix, |prefix| Request::Watch { prefix, rev, seconds })?;
         lock(&self.link)?.ask(&ask, Link::changes)

@@ -1,8 +1,8 @@
 //! A listening socket, of TCP or of Unix.
 
 use super::address::Address;
-use super::stream::Stream;
-use socket2::{Domain, SockAddr, SockRef, Socket, TcpKeepalive, Type};
+use super::stream::{Stream, set_options};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use std::fs::{self, TryLockError};
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, TcpListener};
@@ -14,13 +14,6 @@ use std::time::Duration;
 /// How many connections the kernel holds until they are accepted; listen(2) cuts it to
 /// `net.core.somaxconn`.
 const BACKLOG: i32 = 1024;
-
-/// A peer that vanished without a word is noticed after a minute (tcp(7)).
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-const KEEPALIVE_PROBES: u32 = 3;
-#[cfg(target_os = "linux")]
-const USER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A bound socket that listens.
 #[derive(Debug)]
@@ -83,7 +76,7 @@ impl Listener {
             Kind::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
                 #[cfg(not(target_os = "linux"))]
-                inherit(SockRef::from(&stream))?;
+                set_options(SockRef::from(&stream))?;
                 Ok(Stream::new(stream, Some(peer)))
             }
             Kind::Unix(listener, _) => Ok(Stream::new(listener.accept()?.0, None)),
@@ -120,19 +113,9 @@ fn bind_tcp(socket: &Socket, address: &SockAddr, domain: Domain) -> io::Result<(
         socket.set_only_v6(true)?;
     }
     // Linux hands a listener's options on to what it accepts, so they cost nothing later.
-    inherit(SockRef::from(socket))?;
+    set_options(SockRef::from(socket))?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
-}
-
-/// The options of a connection: send replies at once, and notice when the peer is gone.
-fn inherit(socket: SockRef<'_>) -> io::Result<()> {
-    socket.set_tcp_nodelay(true)?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE);
-    let keepalive = keepalive.with_interval(KEEPALIVE_INTERVAL).with_retries(KEEPALIVE_PROBES);
-    socket.set_tcp_keepalive(&keepalive)
 }
 
 fn bind_unix(path: &Path) -> io::Result<(UnixListener, (u64, u64))> {

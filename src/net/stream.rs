@@ -5,7 +5,7 @@ use super::address::Address;
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 use std::fmt;
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::{Shutdown, SocketAddr};
@@ -16,6 +16,13 @@ use std::time::{Duration, Instant};
 /// So many bytes have to leave within one write time-out. Without it a peer that takes a byte now
 /// and then would hold its thread for ever.
 const FLUSH_BYTES: usize = 1 << 20;
+
+/// A peer that vanished without a word is noticed after a minute (tcp(7)).
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_PROBES: u32 = 3;
+#[cfg(target_os = "linux")]
+const USER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The end of a stream, though bytes may lie before it that nobody has read: poll(2). Elsewhere
 /// that cannot be seen before they are, only that the peer is gone altogether.
@@ -182,8 +189,18 @@ fn tcp(address: SocketAddr, timeout: Option<Duration>) -> io::Result<Stream> {
         Some(timeout) => socket.connect_timeout(&address.into(), timeout)?,
         None => socket.connect(&address.into())?,
     }
-    socket.set_tcp_nodelay(true)?;
+    set_options(SockRef::from(&socket))?;
     Ok(Stream::new(socket, Some(address)))
+}
+
+/// The options of a connection: send at once, and notice when the peer is gone.
+pub(super) fn set_options(socket: SockRef<'_>) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE);
+    let keepalive = keepalive.with_interval(KEEPALIVE_INTERVAL).with_retries(KEEPALIVE_PROBES);
+    socket.set_tcp_keepalive(&keepalive)
 }
 
 fn unix(path: &Path, timeout: Option<Duration>) -> io::Result<Stream> {

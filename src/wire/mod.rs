@@ -26,5 +26,8 @@ pub const MAX_ITEMS: u64 = 10_000;
 /// The longest that a watch waits, in seconds: a day. A longer one is taken as this.
 pub const MAX_WATCH_SECONDS: u64 = 86_400;
 
-/// A line has fewer bytes than this, its end not counted.
+/// A line of a client has fewer bytes than this, its end not counted.
 pub const MAX_LINE_BYTES: usize = 500;
+
+/// So has a line of a server: the longest name of a list, and the numbers beside it.
+pub const MAX_REPLY_LINE_BYTES: usize = 600;

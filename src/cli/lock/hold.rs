@@ -2,15 +2,12 @@
 
 use crate::cli::Failure;
 use crate::cli::remote::Remote;
+use crate::client::recipes::{Until, acquire};
 use crate::client::{Client, Error};
 use crate::exptime::Exptime;
-use crate::refusal::Refusal;
 use std::process;
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// A server that vanished without a word is missed after so long and the time-out.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
 
 /// How long to wait before connecting again.
 const RETRY: Duration = Duration::from_millis(200);
@@ -50,11 +47,12 @@ pub(super) struct Lock {
 impl Lock {
     /// Waits for the lock, but no longer than `wait`.
     pub(super) fn acquire(mut terms: Terms, wait: Option<Duration>) -> Result<Self, Failure> {
-        let deadline = wait.and_then(|wait| Instant::now().checked_add(wait));
+        let until = wait.map_or(Until::ever(), Until::after);
         terms.remote.timeout = terms.remote.timeout.min(terms.check);
         let client = terms.remote.connect(Client::builder().max_contents(MAX_HOLDER_BYTES))?;
-        let Some((token, since)) = take(&client, &terms, deadline)? else {
-            let name = &terms.name;
+        let (name, host) = (&terms.name, rustix::system::uname());
+        let own = format!("{}:{}\n", host.nodename().to_string_lossy(), process::id());
+        let Some((token, since)) = acquire(&client, name, &own, terms.exptime(), until)? else {
             let holder = client.read(name).map_or(String::new(), |file| {
                 format!(" by {}", String::from_utf8_lossy(file.contents.trim_ascii()))
             });
@@ -171,57 +169,5 @@ fn trouble(e: Error) -> Trouble {
     match e.refusal() {
         Some(_) => Trouble::Lost(e.to_string()),
         None => Trouble::Unreachable(e.to_string()),
-    }
-}
-
-/// Makes the file as soon as nobody has it; its version, and when that was asked for. `None` if
-/// somebody has it still at the deadline.
-fn take(
-    client: &Client,
-    terms: &Terms,
-    deadline: Option<Instant>,
-) -> Result<Option<(u64, Instant)>, Error> {
-    let host = rustix::system::uname();
-    let holder = format!("{}:{}\n", host.nodename().to_string_lossy(), process::id());
-    let mut rev = 0;
-    loop {
-        let sent = Instant::now();
-        match client.cas_expiring(&terms.name, 0, &holder, terms.exptime()) {
-            Ok(token) => return Ok(Some((token, sent))),
-            Err(Error::Refused { refusal: Refusal::Version(other), .. }) => rev = rev.max(other),
-            Err(e) => return Err(e),
-        }
-        match wait_free(client, &terms.name, rev, deadline)? {
-            Some(seen) => rev = seen,
-            None => return Ok(None),
-        }
-    }
-}
-
-/// Waits until nobody has the file, as far as is known; the version up to which that is known.
-fn wait_free(
-    client: &Client,
-    name: &str,
-    mut rev: u64,
-    deadline: Option<Instant>,
-) -> Result<Option<u64>, Error> {
-    loop {
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if left.is_some_and(|left| left.is_zero()) {
-            return Ok(None);
-        }
-        match client.watch(name, rev, left.unwrap_or(SIGN_OF_LIFE).min(SIGN_OF_LIFE)) {
-            Ok(news) => {
-                rev = news.rev;
-                // Names that only begin so are told too.
-                if news.changes.iter().any(|c| c.name == name && c.numbytes.is_none()) {
-                    return Ok(Some(rev));
-                }
-            }
-            Err(Error::Refused { refusal: Refusal::Compacted(now), .. }) => {
-                return Ok(Some(rev.max(now)));
-            }
-            Err(e) => return Err(e),
-        }
     }
 }

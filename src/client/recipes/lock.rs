@@ -111,7 +111,7 @@ impl Lock {
 
 /// Makes a file that is not there; its version, and a time before the server has made it. Waits
 /// until it is not there, if need be.
-pub(super) fn acquire(
+pub(crate) fn acquire(
     client: &Client,
     name: &str,
     contents: &str,

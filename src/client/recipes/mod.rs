@@ -48,3 +48,5 @@ pub use lease::{Lease, LeaseGuard};
 pub use lock::{Guard, Lock};
 pub use queue::{Queue, Taken};
 pub use semaphore::{FairLock, Semaphore};
+#[cfg(feature = "cli")]
+pub(crate) use {lock::acquire, wait::Until};

@@ -10,15 +10,15 @@ const SLICE: Duration = Duration::from_secs(30);
 
 /// When to give up; `None` is never.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Until(Option<Instant>);
+pub(crate) struct Until(Option<Instant>);
 
 impl Until {
-    pub(super) fn ever() -> Self {
+    pub(crate) fn ever() -> Self {
         Until(None)
     }
 
     /// From now on so long; a time that no clock can name is for ever.
-    pub(super) fn after(time: Duration) -> Self {
+    pub(crate) fn after(time: Duration) -> Self {
         Until(Instant::now().checked_add(time))
     }
 

@@ -93,10 +93,13 @@ fn what_is_no_prefix_is_never_sent() {
     let server = running();
     let client = connect(server.addresses()[0]);
     let long = "n".repeat(600);
+    for bad in ["a b", "a\r\nwrite b 0\r\n", "a\n", " "] {
+        let error = client.list("a", 1, Some(bad)).unwrap_err();
+        assert!(matches!(error, Error::Invalid(_)), "{bad:?}: {error:?}");
+    }
     for bad in ["a b", "a\r\nwrite b 0\r\n", "a\n", " ", &long] {
         for error in [
             client.list(bad, 1, None).unwrap_err(),
-            client.list("a", 1, Some(bad)).unwrap_err(),
             client.watch(bad, 0, NOW).unwrap_err(),
             client.create(bad, "", Exptime::Never).unwrap_err(),
             client.touch(bad, 0, Exptime::Never).unwrap_err(),
@@ -345,4 +348,26 @@ fn a_watch_that_is_not_answered_has_an_end() {
         drop(client);
         server.join().unwrap();
     }
+}
+
+/// `open` fits a name into a line that no line of a list, and no `list` with `after`, would hold.
+#[test]
+fn the_longest_names_are_listed_and_do_not_end_a_list() {
+    let server = running();
+    let client = connect(server.addresses()[0]);
+    let names: Vec<_> = (0..5).map(|i| format!("{}{i}", "n".repeat(493))).collect();
+    let _open: Vec<_> = names.iter().map(|name| client.open(name, None).unwrap()).collect();
+    client.write("z", "").unwrap();
+    let mut found = Vec::new();
+    loop {
+        let after = found.last().cloned();
+        let page = client.list("", 2, after.as_deref()).unwrap();
+        found.extend(page.files.into_iter().map(|file| file.name));
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!(found, [&names[..], &["z".to_string()]].concat());
+    let changes = client.watch("", 0, Duration::ZERO).unwrap().changes;
+    assert_eq!(changes[0].name, names[0]);
 }
