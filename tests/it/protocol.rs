@@ -35,6 +35,7 @@ transcripts! {
     a_log_file_appends_lines
     a_log_file_keeps_its_last_whole_lines
     a_memory_file_stays_after_its_last_close
+    a_name_is_secret_only_with_its_slash
     a_numbytes_that_is_no_number_closes
     a_queue_is_made_of_numbered_names
     a_refused_create_takes_no_version
