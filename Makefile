@@ -9,6 +9,7 @@ help:
 	@echo 'make test-protocol  the protocol transcripts alone; TELEFILE_ADDR=HOST:PORT aims them at'
 	@echo '                    a server of yours, in any language'
 	@echo 'make bench          telefile beside memcached and redis, where they are installed'
+	@echo 'make bench-watch    what a thousand watches cost'
 	@echo 'make fmt            format the sources'
 
 run:
@@ -28,7 +29,10 @@ test-protocol:
 bench:
 	$(CARGO) bench --bench compare -- $(ARGS)
 
+bench-watch:
+	$(CARGO) bench --bench watch -- $(ARGS)
+
 fmt:
 	$(CARGO) fmt
 
-.PHONY: help run test test-protocol bench fmt
+.PHONY: help run test test-protocol bench bench-watch fmt
