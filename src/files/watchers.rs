@@ -3,19 +3,18 @@
 use crate::name::NameRef;
 use crate::waker::Waker;
 use crossbeam_channel::Sender;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
+use std::ops::Bound::{Included, Unbounded};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// The waiting watches, by their prefixes. A change that nobody waits for costs a look at each
-/// length that a watched prefix has; one that a thousand wait for takes them all out at once, and
-/// leaves it to another thread to wake them.
+/// The waiting watches, by their prefixes. A change that nobody waits for costs one search, and
+/// another for each prefix that looks like the name at first; one that a thousand wait for takes
+/// them all out at once, and leaves it to another thread to wake them.
 #[derive(Debug)]
 pub(super) struct Watchers {
-    groups: HashMap<Box<str>, Group>,
-    /// How many groups there are of each length of prefix.
-    lengths: BTreeMap<usize, usize>,
+    groups: BTreeMap<Box<str>, Group>,
     /// To the thread that wakes; `None` when the table is closed, and nobody may wait any more.
     woken: Option<Sender<Arc<News>>>,
     waiting: u64,
@@ -45,8 +44,7 @@ impl News {
 impl Watchers {
     /// Those who are woken go to `woken`.
     pub(super) fn new(woken: Sender<Arc<News>>) -> Self {
-        let (groups, lengths) = Default::default();
-        Watchers { groups, lengths, woken: Some(woken), waiting: 0 }
+        Watchers { groups: BTreeMap::new(), woken: Some(woken), waiting: 0 }
     }
 
     /// Takes one more who waits for `prefix`; `None` if the table is closed.
@@ -57,7 +55,6 @@ impl Watchers {
         if !self.groups.contains_key(prefix) {
             let news = Arc::new(News { waker: Waker::new()?, first: AtomicU64::new(0) });
             self.groups.insert(prefix.into(), Group { waiting: 0, news });
-            *self.lengths.entry(prefix.len()).or_default() += 1;
         }
         self.waiting += 1;
         Ok(self.groups.get_mut(prefix).map(|group| {
@@ -75,25 +72,31 @@ impl Watchers {
         {
             group.waiting -= 1;
             if group.waiting == 0 {
-                self.remove(prefix);
+                self.groups.remove(prefix);
             }
         }
     }
 
     /// Wakes those who wait for this name.
     pub(super) fn changed(&mut self, name: NameRef<'_>, version: u64) {
-        if self.groups.is_empty() {
-            return;
-        }
-        let text = name.as_str();
         // A secret name is for those alone who know its secret.
-        let mut from = name.secret().map_or(0, str::len);
-        while let Some((&length, _)) = self.lengths.range(from..).next()
-            && length <= text.len()
-        {
-            from = length + 1;
-            let Some(prefix) = text.get(..length) else { continue };
-            if let Some(group) = self.remove(prefix) {
+        let least = name.secret().map_or(0, str::len);
+        // Prefixes of this are still to be found.
+        let mut text = name.as_str();
+        loop {
+            // Whatever is watched and is a prefix of the text comes before it, and nothing comes
+            // between that is not longer and begins the same. So it begins the last one up to the
+            // text, too, and what the text and that have in common is left to be searched.
+            let mut up_to_it = self.groups.range::<str, _>((Unbounded, Included(text)));
+            let Some((prefix, _)) = up_to_it.next_back() else { return };
+            let common = common_bytes(prefix, text);
+            if common < least {
+                return;
+            }
+            text = &text[..text.floor_char_boundary(common)];
+            if common == prefix.len()
+                && let Some(group) = self.groups.remove(text)
+            {
                 group.news.first.store(version, Relaxed);
                 self.wake(group);
             }
@@ -105,7 +108,6 @@ impl Watchers {
         for (_, group) in std::mem::take(&mut self.groups) {
             self.wake(group);
         }
-        self.lengths.clear();
         self.woken = None;
     }
 
@@ -119,15 +121,47 @@ impl Watchers {
             let _ = woken.send(group.news); // the other end lives as long as the table
         }
     }
+}
 
-    fn remove(&mut self, prefix: &str) -> Option<Group> {
-        let group = self.groups.remove(prefix)?;
-        if let Some(groups) = self.lengths.get_mut(&prefix.len()) {
-            *groups -= 1;
-            if *groups == 0 {
-                self.lengths.remove(&prefix.len());
-            }
+/// How long a beginning is the same.
+fn common_bytes(a: &str, b: &str) -> usize {
+    a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Which of the watched prefixes a change of `name` wakes, in byte order.
+    fn woken_by(name: &str, watched: &[&str]) -> Vec<String> {
+        let mut watchers = Watchers::new(crossbeam_channel::unbounded().0);
+        for prefix in watched {
+            watchers.join(prefix).unwrap().unwrap();
         }
-        Some(group)
+        watchers.changed(NameRef::new(name).unwrap(), 1);
+        let still = |prefix: &&&str| !watchers.groups.contains_key(**prefix);
+        let mut woken: Vec<_> = watched.iter().filter(still).map(|p| p.to_string()).collect();
+        woken.sort();
+        woken
+    }
+
+    #[test]
+    fn a_change_wakes_all_prefixes_of_its_name_and_no_others() {
+        let watched = ["", "a", "a/", "a/b", "a/b/c", "a/bc", "a/a", "a/c", "b", "a/b!", "\u{e9}"];
+        assert_eq!(woken_by("a/b", &watched), ["", "a", "a/", "a/b"]);
+        assert_eq!(woken_by("a/bb", &watched), ["", "a", "a/", "a/b"]);
+        assert_eq!(woken_by("z", &watched), [""]);
+        assert_eq!(woken_by("z", &watched[1..]), [""; 0]);
+        // The first bytes of these letters are the same.
+        assert_eq!(woken_by("\u{ea}x", &watched), [""]);
+        assert_eq!(woken_by("\u{e9}x", &watched), ["", "\u{e9}"]);
+    }
+
+    #[test]
+    fn a_secret_name_wakes_those_alone_who_know_its_secret() {
+        let secret = format!("s/{}/", "0123456789abcdef".repeat(2));
+        let (file, other) = (format!("{secret}file"), format!("{secret}other"));
+        let watched = ["", "s/", &secret[..34], &secret, &file, &other];
+        assert_eq!(woken_by(&file, &watched), [&*secret, &*file]);
     }
 }
