@@ -20,13 +20,22 @@ pub(super) struct Watchers {
     waiting: u64,
 }
 
+/// Who waits for a prefix, in batches that are woken one after the other: while a thousand are
+/// woken at once, not one of them runs, nor does anybody else on that processor.
+#[derive(Debug, Default)]
+struct Group(Vec<Batch>);
+
 #[derive(Debug)]
-struct Group {
+struct Batch {
+    /// At least 1.
     waiting: usize,
     news: Arc<News>,
 }
 
-/// What all who wait for a prefix wait for. It comes once.
+/// So many are woken at once.
+const BATCH: usize = 32;
+
+/// What all of a batch wait for. It comes once.
 #[derive(Debug)]
 pub(super) struct News {
     pub(super) waker: Waker,
@@ -52,28 +61,35 @@ impl Watchers {
         if self.woken.is_none() {
             return Ok(None);
         }
-        if !self.groups.contains_key(prefix) {
-            let news = Arc::new(News { waker: Waker::new()?, first: AtomicU64::new(0) });
-            self.groups.insert(prefix.into(), Group { waiting: 0, news });
-        }
+        let last = self.groups.get_mut(prefix).and_then(|group| group.0.last_mut());
+        let news = match last.filter(|batch| batch.waiting < BATCH) {
+            Some(batch) => {
+                batch.waiting += 1;
+                batch.news.clone()
+            }
+            None => {
+                let news = Arc::new(News { waker: Waker::new()?, first: AtomicU64::new(0) });
+                let batch = Batch { waiting: 1, news: news.clone() };
+                self.groups.entry(prefix.into()).or_default().0.push(batch);
+                news
+            }
+        };
         self.waiting += 1;
-        Ok(self.groups.get_mut(prefix).map(|group| {
-            group.waiting += 1;
-            group.news.clone()
-        }))
+        Ok(Some(news))
     }
 
     /// One who joined waits no longer.
     pub(super) fn leave(&mut self, prefix: &str, news: &Arc<News>) {
         self.waiting -= 1;
         // If they were woken, the group of this prefix is another one, or there is none.
-        if let Some(group) = self.groups.get_mut(prefix)
-            && Arc::ptr_eq(&group.news, news)
-        {
-            group.waiting -= 1;
-            if group.waiting == 0 {
-                self.groups.remove(prefix);
-            }
+        let Some(Group(batches)) = self.groups.get_mut(prefix) else { return };
+        let Some(at) = batches.iter().position(|b| Arc::ptr_eq(&b.news, news)) else { return };
+        batches[at].waiting -= 1;
+        if batches[at].waiting == 0 {
+            batches.remove(at);
+        }
+        if batches.is_empty() {
+            self.groups.remove(prefix);
         }
     }
 
@@ -97,7 +113,7 @@ impl Watchers {
             if common == prefix.len()
                 && let Some(group) = self.groups.remove(text)
             {
-                group.news.first.store(version, Relaxed);
+                group.0.iter().for_each(|batch| batch.news.first.store(version, Relaxed));
                 self.wake(group);
             }
         }
@@ -118,7 +134,9 @@ impl Watchers {
 
     fn wake(&self, group: Group) {
         if let Some(woken) = &self.woken {
-            let _ = woken.send(group.news); // the other end lives as long as the table
+            for batch in group.0 {
+                let _ = woken.send(batch.news); // the other end lives as long as the table
+            }
         }
     }
 }
@@ -155,6 +173,25 @@ mod tests {
         // The first bytes of these letters are the same.
         assert_eq!(woken_by("\u{ea}x", &watched), [""]);
         assert_eq!(woken_by("\u{e9}x", &watched), ["", "\u{e9}"]);
+    }
+
+    #[test]
+    fn many_wait_in_batches_of_which_none_is_left_when_all_have_left() {
+        let (wake, woken) = crossbeam_channel::unbounded();
+        let mut watchers = Watchers::new(wake);
+        let mut join =
+            |n| -> Vec<_> { (0..n).map(|_| watchers.join("a").unwrap().unwrap()).collect() };
+        let (many, more) = (join(3 * BATCH), join(1));
+        assert_eq!(watchers.groups["a"].0.len(), 4);
+        many.iter().for_each(|news| watchers.leave("a", news));
+        assert_eq!(watchers.groups["a"].0.len(), 1);
+        watchers.changed(NameRef::new("ab").unwrap(), 7);
+        assert!(watchers.groups.is_empty());
+        assert_eq!(woken.try_iter().map(|news| news.first()).collect::<Vec<_>>(), [Some(7)]);
+        watchers.leave("a", &more[0]);
+        let again = watchers.join("a").unwrap().unwrap();
+        watchers.leave("a", &again);
+        assert!(watchers.groups.is_empty() && watchers.waiting() == 0);
     }
 
     #[test]
