@@ -47,19 +47,20 @@ impl Table {
     /// Removes all files that [live as long as](Expiry::With) this client. It ends after the
     /// client's last request, before what the client has open is closed.
     pub fn end_client(&self, client: ClientId) {
+        let mut table = self.lock();
         loop {
-            let mut table = self.lock();
             for _ in 0..SWEEP_NAMES {
                 let Some(name) = table.state.ends.of(client).cloned() else { return };
                 table.remove(name.as_ref());
             }
+            table = self.let_others(table);
         }
     }
 
     /// The lock, when everything is removed that has expired by now.
     pub(super) fn lock_swept(&self) -> Locked<'_> {
+        let mut table = self.lock();
         loop {
-            let mut table = self.lock();
             let mut names = 0;
             while names < SWEEP_NAMES
                 && let Some((at, name)) =
@@ -72,6 +73,7 @@ impl Table {
             if names < SWEEP_NAMES {
                 return table;
             }
+            table = self.let_others(table);
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::name::{FileRef, Name, NameRef, Stem};
 use crate::refusal::Refusal;
 use crossbeam_channel::Receiver;
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 /// All files. Shared by every thread; each call is one step that others see whole or not at all.
 ///
@@ -286,6 +287,15 @@ impl Table {
     pub(super) fn lock(&self) -> Locked<'_> {
         let state = self.state.lock().unwrap_or_else(|_| lost());
         Locked { state, clock: &self.clock, moment: None, removed: Vec::new(), replaced: None }
+    }
+
+    /// Lets go of the lock until others had time to come in. The mutex is not fair: who locks it
+    /// again at once has it before one who was woken for it.
+    pub(super) fn let_others<'a>(&'a self, table: Locked<'a>) -> Locked<'a> {
+        const PAUSE: Duration = Duration::from_micros(10); // the system makes it 60
+        drop(table);
+        std::thread::sleep(PAUSE);
+        self.lock()
     }
 }
 

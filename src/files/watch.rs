@@ -144,8 +144,7 @@ impl Table {
                 Look::Paused(seen) => {
                     from = seen;
                     paused = true;
-                    drop(table);
-                    table = self.lock();
+                    table = self.let_others(table);
                 }
             }
         };
