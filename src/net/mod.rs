@@ -1,10 +1,11 @@
-//! BYTES: listeners, streams, buffered connections and the threads that serve them.
+//! BYTES: listeners, streams, buffered connections, the threads that serve them and the way out.
 //!
 //! Knows nothing of files or commands: what a line means is told one floor up. TCP and Unix
 //! sockets differ in [`Address`] and [`Listener`] alone; behind them a [`Stream`] is a stream.
 
 mod address;
 mod connection;
+mod doors;
 mod lines;
 mod listener;
 mod pool;
@@ -12,6 +13,7 @@ mod stream;
 
 pub use address::Address;
 pub use connection::Connection;
+pub use doors::{Doors, Pass};
 pub use lines::Lines;
 pub use listener::Listener;
 pub use pool::{Pool, Seat};

@@ -3,7 +3,6 @@
 mod answer;
 mod builder;
 mod dispatch;
-mod doors;
 mod holdings;
 mod session;
 mod stats;
@@ -15,15 +14,14 @@ pub use system::default_max_memory;
 pub use token::Token;
 
 use crate::contents::Budget;
-use crate::files::Table;
-use crate::net::{Address, Connection, Listener, Pool, Seat, Stream};
+use crate::files::{ClientId, Table};
+use crate::net::{Address, Connection, Doors, Listener, Pool, Seat, Stream};
 use crate::refusal::{Limit, Refusal};
 use crate::wire::{MAX_LINE_BYTES, Reply};
 use crossbeam_channel::{Receiver, Sender};
-use doors::Doors;
 use session::Session;
 use stats::Refused;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::thread;
@@ -86,7 +84,8 @@ impl Handle {
 struct Shared {
     table: Table,
     budget: Arc<Budget>,
-    doors: Doors,
+    /// Asked before each request whether they are closed.
+    doors: Doors<Arc<Stream>>,
     refused: Refused,
     max_contents: u64,
     max_connections: usize,
@@ -172,57 +171,35 @@ impl Server {
             log::info!("stopping, {} connections", sessions.seats());
             listeners.iter().for_each(Listener::close);
             shared.table.close();
-            shared.doors.shut_all(Shutdown::Read);
-            shared.doors.wait_empty(since + CUT_OFF);
-            shared.doors.shut_all(Shutdown::Both);
-            shared.doors.wait_empty(since + LET_GO);
+            shared.doors.each(|stream| stream.shutdown(Shutdown::Read));
+            shared.doors.wait_empty(Some(since + CUT_OFF));
+            shared.doors.each(|stream| stream.shutdown(Shutdown::Both));
+            shared.doors.wait_empty(Some(since + LET_GO));
             spawned
         })
     }
 }
 
 impl Shared {
-    /// Takes connections until the doors close. An error is never the end of it: most concern one
-    /// connection, and those that do not (no file descriptor is left) pass.
     fn accept_loop(
         &self,
         listener: &Listener,
         sessions: &Pool<Arc<Stream>>,
         spare: &Pool<Arc<Stream>>,
     ) {
-        const PAUSE: Duration = Duration::from_millis(10);
-        const MAX_PAUSE: Duration = Duration::from_millis(640);
-        let mut pause = PAUSE;
-        loop {
-            let accepted = listener.accept();
-            if self.doors.closed() {
-                return;
+        self.doors.accept_all(listener, |stream| {
+            if let Err(stream) = sessions.submit(Arc::new(stream)) {
+                self.refused.count(&self.too_many());
+                // Told so if a spare seat is free, else closed by the drop.
+                let _ = spare.submit(stream);
             }
-            match accepted {
-                Ok(stream) => {
-                    pause = PAUSE;
-                    if let Err(stream) = sessions.submit(Arc::new(stream)) {
-                        self.refused.count(&self.too_many());
-                        // Told so if a spare seat is free, else closed by the drop.
-                        let _ = spare.submit(stream);
-                    }
-                }
-                Err(e)
-                    if [ErrorKind::ConnectionAborted, ErrorKind::Interrupted]
-                        .contains(&e.kind()) => {}
-                Err(e) => {
-                    log::warn!("cannot accept on {}: {e}", listener.address());
-                    self.doors.wait_closed(Instant::now() + pause);
-                    pause = (pause * 2).min(MAX_PAUSE);
-                }
-            }
-        }
+        });
     }
 
     /// One connection, on a thread of the pool.
     fn serve(&self, stream: &Arc<Stream>, seat: &Seat<'_>) {
-        let Some(pass) = self.doors.enter(stream) else { return };
-        let client = pass.client();
+        let Some(pass) = self.doors.enter(stream.clone()) else { return };
+        let client = ClientId::new(pass.number());
         log::info!("{stream} {client} connected");
         match Session::new(self, client, stream).run(seat) {
             Ok(()) => log::info!("{stream} {client} left"),
