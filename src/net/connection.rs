@@ -74,12 +74,36 @@ impl Connection {
     /// [`ErrorKind::UnexpectedEof`] if the stream ends inside a line, and those of the stream.
     pub fn read_line(&mut self, line: &mut Vec<u8>) -> io::Result<bool> {
         while !self.input.next_line(line)? {
-            self.rest()?;
-            if self.fill()? == 0 {
+            if !self.receive()? {
                 return if self.input.data().is_empty() { Ok(false) } else { Err(ended("a line")) };
             }
         }
         Ok(true)
+    }
+
+    /// What was received and not used yet, for what is neither lines nor contents.
+    pub fn data(&self) -> &[u8] {
+        self.input.data()
+    }
+
+    /// Marks the first `n` bytes of the [`data`](Connection::data) as used.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub fn consume(&mut self, n: usize) {
+        self.input.consume(n);
+    }
+
+    /// Waits for more [`data`](Connection::data); false at the end of the stream.
+    ///
+    /// # Panics
+    /// If there are 64 KiB of it.
+    ///
+    /// # Errors
+    /// Those of the stream.
+    pub fn receive(&mut self) -> io::Result<bool> {
+        self.rest()?;
+        Ok(self.fill()? > 0)
     }
 
     /// Appends what comes next to `contents`, at least a byte and no more than its spare capacity,

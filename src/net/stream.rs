@@ -56,6 +56,11 @@ impl Stream {
         connected.map_err(|e| io::Error::new(e.kind(), format!("{address}: {e}")))
     }
 
+    /// The peer's address, if it is of TCP.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
     /// Receives what is there, at most `buffer`, or waits until something comes; 0 is the end of
     /// the stream.
     ///
@@ -80,21 +85,28 @@ impl Stream {
         retry(|| recv(&self.socket, &mut *buffer, RecvFlags::DONTWAIT).map(|(n, _)| n))
     }
 
+    /// Sends what the kernel has room for, of `parts` one after the other, and says how much.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WouldBlock`] if there is no room.
+    pub fn send_now(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        retry(|| match parts {
+            [one] => send(&self.socket, one, flags),
+            many => sendmsg(&self.socket, many, &mut SendAncillaryBuffer::default(), flags),
+        })
+    }
+
     /// Sends all of `parts`, one after the other, in one call if the kernel has room for them.
     ///
     /// # Errors
     /// [`ErrorKind::TimedOut`] if a mebibyte, or what is left, takes longer than `timeout`.
     pub fn send_all(&self, mut parts: &mut [IoSlice<'_>], timeout: Duration) -> io::Result<()> {
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         // Since when nothing more fits, and how much did after all.
         let (mut deadline, mut taken) = (None, 0);
         IoSlice::advance_slices(&mut parts, 0); // drops empty parts
         while !parts.is_empty() {
-            let sent = retry(|| match &*parts {
-                [one] => send(&self.socket, one, flags),
-                many => sendmsg(&self.socket, many, &mut SendAncillaryBuffer::default(), flags),
-            });
-            match sent {
+            match self.send_now(parts) {
                 Ok(n) => {
                     IoSlice::advance_slices(&mut parts, n);
                     taken += n;
@@ -112,7 +124,7 @@ impl Stream {
                     }
                     // Ready is when a third of the buffer is free, which may be more than a
                     // steady peer has to take: so when time is up, what fits counts.
-                    self.wait(PollFlags::OUT, deadline)?;
+                    self.wait_writable(deadline)?;
                 }
                 Err(e) => return Err(e),
             }
@@ -131,6 +143,12 @@ impl Stream {
     pub fn wait_end(&self, waker: impl AsFd, deadline: Instant) -> io::Result<()> {
         let socket = PollFd::new(&self.socket, ENDED);
         wait(&mut [socket, PollFd::new(&waker, PollFlags::IN)], deadline).map(drop)
+    }
+
+    /// Waits until much can be sent, or the stream is broken; false if `deadline` came first. Then
+    /// something may fit all the same.
+    pub fn wait_writable(&self, deadline: Instant) -> io::Result<bool> {
+        self.wait(PollFlags::OUT, deadline)
     }
 
     fn wait(&self, what: PollFlags, deadline: Instant) -> io::Result<bool> {
