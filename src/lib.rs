@@ -111,6 +111,7 @@ pub mod client;
 mod contents;
 mod exptime;
 mod files;
+pub mod framework;
 mod name;
 pub mod net;
 mod refusal;

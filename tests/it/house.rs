@@ -18,6 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("wire", COMMON),
     ("files", COMMON),
     ("server", &["name", "exptime", "contents", "refusal", "net", "wire", "files"]),
+    ("framework", &["net"]),
     ("client", &["name", "exptime", "contents", "refusal", "net", "wire"]),
     ("cli", ANYTHING),
     ("main", ANYTHING),
@@ -36,6 +37,9 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "files/watchers.rs",
             "server/mod.rs",
             "server/builder.rs",
+            "framework/flusher.rs",
+            "framework/server.rs",
+            "framework/worker.rs",
             "cli/log.rs",
         ],
     ),
@@ -130,6 +134,7 @@ fn planted_bad_imports_are_found() {
         ("contents.rs", "use crate::name::Name;"),
         ("name.rs", "use super::exptime::Exptime;"),
         ("server/mod.rs", "use crate::cli;"),
+        ("framework/link.rs", "use crate::contents::Contents;"),
         ("store/mod.rs", ""),
     ] {
         assert!(!bad_imports(file, text).is_empty(), "{file}: {text}");

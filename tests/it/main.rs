@@ -4,6 +4,7 @@ mod client;
 mod code;
 mod documents;
 mod examples;
+mod framework;
 mod house;
 mod kinds;
 mod linear;

@@ -1,0 +1,67 @@
+//! What an application sees of a client's connection.
+
+use super::link::Link;
+use super::message::Message;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// The connection of a client to a [`Server`](super::Server), as its [`ServerApp`](super::ServerApp)
+/// sees it.
+///
+/// It can be kept and cloned, and used in all callbacks of its worker, also for another client's
+/// message: a chat. Two are equal if they are the same connection, so it is good as a key. A kept
+/// one is of no use after its end, but occupies its file descriptor until it is dropped.
+#[derive(Clone)]
+pub struct Connection(pub(super) Arc<Link>);
+
+impl Connection {
+    /// Queues `message` to be sent. This never waits for the client, however slow it is.
+    ///
+    /// What the callbacks of a batch send goes out together, when the batch is done or a callback
+    /// has taken a millisecond. A batch is what had come from one client, at most 64 messages.
+    ///
+    /// While more than 1 MiB waits to be sent, nothing is read from this client and none of its
+    /// messages is delivered. If more than 16 MiB wait all the same, because others' callbacks send
+    /// to it, the next `send` ends the connection, which is logged, and
+    /// [`on_client_disconnect`](super::ServerApp::on_client_disconnect) will tell. What is sent over
+    /// a connection that has ended is dropped.
+    pub fn send(&self, message: Message) {
+        self.0.send(message);
+    }
+
+    /// Ends the connection: what was sent goes out, then the client sees the end of the stream.
+    ///
+    /// No callback comes for this connection any more. What the client still sends is dropped until
+    /// it ends its side too; if it does not within 5 s, or does not take a mebibyte of what waits
+    /// for it within 5 s, it is cut off.
+    pub fn shutdown(&self) {
+        self.0.close();
+    }
+
+    /// The client's address; `None` on a Unix socket, where clients have none.
+    pub fn addr(&self) -> Option<SocketAddr> {
+        self.0.stream.peer()
+    }
+}
+
+impl PartialEq for Connection {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Connection {}
+
+impl Hash for Connection {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Connection({})", self.0.stream)
+    }
+}

@@ -1,0 +1,64 @@
+//! Sees to it that what was sent goes out while a callback takes long. A worker sends what it has
+//! collected when it has nothing else to do, or every millisecond, but only between callbacks.
+
+use super::worker::Desk;
+use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
+
+/// What was collected in one of these goes out at the end of the next.
+const TICK: Duration = Duration::from_millis(5);
+
+/// After so many ticks without work it rests, until a worker wakes it.
+const RESTLESS_TICKS: u32 = 200;
+
+/// What workers know of the flusher.
+pub(super) struct Bell {
+    resting: AtomicBool,
+    ring: Sender<()>,
+}
+
+impl Bell {
+    pub(super) fn new() -> (Arc<Self>, Receiver<()>) {
+        let (ring, rung) = bounded(1);
+        (Arc::new(Bell { resting: AtomicBool::new(true), ring }), rung)
+    }
+
+    /// Wakes the flusher if it rests.
+    pub(super) fn ring(&self) {
+        if self.resting.load(SeqCst) && self.resting.swap(false, SeqCst) {
+            let _ = self.ring.try_send(()); // full: it is waking
+        }
+    }
+}
+
+/// The flusher's thread, until the other side of `done` is dropped.
+pub(super) fn run(desks: &[Arc<Desk>], bell: &Bell, rung: &Receiver<()>, done: &Receiver<()>) {
+    let bursts = || desks.iter().map(|desk| desk.burst()).collect::<Vec<_>>();
+    let (mut before, mut quiet) = (bursts(), RESTLESS_TICKS);
+    loop {
+        let tick = if quiet < RESTLESS_TICKS { after(TICK) } else { never() };
+        select! {
+            recv(done) -> _ => return,
+            recv(rung) -> _ => quiet = 0,
+            recv(tick) -> _ => {
+                let now = bursts();
+                // Of the same burst: it has had a tick to send that itself.
+                for (desk, (now, before)) in desks.iter().zip(now.iter().zip(&before)) {
+                    if now == before {
+                        desk.flush();
+                    }
+                }
+                quiet = if now == before { quiet + 1 } else { 0 };
+                before = now;
+                if quiet == RESTLESS_TICKS {
+                    bell.resting.store(true, SeqCst);
+                    if bursts() != before {
+                        bell.ring();
+                    }
+                }
+            }
+        }
+    }
+}

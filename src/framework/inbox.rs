@@ -1,0 +1,93 @@
+//! Messages that came and wait for the application, so many and no more. Knows no socket.
+
+use super::message::Message;
+use std::collections::VecDeque;
+
+/// How much may wait. A message of more than `bytes` waits alone.
+#[derive(Clone, Copy)]
+pub(super) struct Limit {
+    pub(super) messages: usize,
+    pub(super) bytes: usize,
+}
+
+pub(super) struct Inbox {
+    limit: Limit,
+    messages: VecDeque<Message>,
+    /// On the wire, of `messages`.
+    bytes: usize,
+}
+
+impl Inbox {
+    pub(super) fn new(limit: Limit) -> Self {
+        Inbox { limit, messages: VecDeque::new(), bytes: 0 }
+    }
+
+    pub(super) fn has_room_for(&self, message: &Message) -> bool {
+        let fits = self.bytes + message.wire().len() <= self.limit.bytes;
+        self.is_empty() || (fits && self.messages.len() < self.limit.messages)
+    }
+
+    /// Takes messages from the front of `batch` while there is room.
+    pub(super) fn fill(&mut self, batch: &mut VecDeque<Message>) {
+        while batch.front().is_some_and(|message| self.has_room_for(message)) {
+            let message = batch.pop_front().expect("it has a front");
+            self.bytes += message.wire().len();
+            self.messages.push_back(message);
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Message> {
+        let message = self.messages.pop_front()?;
+        self.bytes -= message.wire().len();
+        Some(message)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// Whether it pays to wake somebody who waits for room: not for each message.
+    pub(super) fn is_half_empty(&self) -> bool {
+        self.messages.len() <= self.limit.messages / 2 && self.bytes <= self.limit.bytes / 2
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Inbox::new(self.limit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many of these sizes are taken at first.
+    fn taken(limit: Limit, sizes: &[usize]) -> usize {
+        let mut batch = sizes.iter().map(|n| Message::new(1).append(vec![0; n - 6])).collect();
+        let mut inbox = Inbox::new(limit);
+        inbox.fill(&mut batch);
+        sizes.len() - batch.len()
+    }
+
+    #[test]
+    fn so_much_may_wait_and_a_large_message_alone() {
+        let limit = Limit { messages: 3, bytes: 100 };
+        assert_eq!(taken(limit, &[10, 10, 10, 10]), 3);
+        assert_eq!(taken(limit, &[60, 40, 10]), 2);
+        assert_eq!(taken(limit, &[60, 41]), 1);
+        assert_eq!(taken(limit, &[1000, 10]), 1);
+        assert_eq!(taken(limit, &[10, 1000]), 1);
+    }
+
+    #[test]
+    fn what_is_popped_makes_room() {
+        let mut inbox = Inbox::new(Limit { messages: 4, bytes: 100 });
+        let mut batch: VecDeque<_> = (0..9).map(Message::new).collect();
+        inbox.fill(&mut batch);
+        let mut half_empty = Vec::new();
+        while let Some(message) = inbox.pop() {
+            half_empty.push((message.id(), inbox.is_half_empty()));
+        }
+        assert_eq!(half_empty, [(0, false), (1, true), (2, true), (3, true)]);
+        assert_eq!((inbox.bytes, batch.len()), (0, 5));
+    }
+}

@@ -1,0 +1,90 @@
+//! From bytes to messages: what comes over a connection, all whole messages of a receive at once.
+
+use super::message::{Header, Message};
+use crate::net::{Connection, Stream};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Memory for a payload is taken in steps: at first so much, then as much as is here already. So
+/// what a peer makes us take, it has sent half of.
+const FIRST_STEP_BYTES: usize = 4 << 10;
+const MAX_STEP_BYTES: usize = 1 << 20;
+
+/// The receiving side of a connection.
+pub(super) struct Incoming {
+    connection: Connection,
+    max_message_bytes: u32,
+}
+
+impl Incoming {
+    pub(super) fn new(stream: &Arc<Stream>, max_message_bytes: u32) -> Self {
+        // Neither lines nor output pass through it.
+        let connection = Connection::new(stream.clone(), 0, Duration::ZERO);
+        Incoming { connection, max_message_bytes }
+    }
+
+    /// Waits until a message is here, and appends it and all that have come with it to `batch`,
+    /// which is empty. False at the end of the stream.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidData`] for a message that is too large, [`ErrorKind::UnexpectedEof`] if
+    /// the stream ends inside one, and those of the stream.
+    pub(super) fn read(&mut self, batch: &mut VecDeque<Message>) -> io::Result<bool> {
+        loop {
+            let data = self.connection.data();
+            let Some(header) = Header::parse(data) else {
+                if !batch.is_empty() {
+                    return Ok(true);
+                }
+                let inside = !data.is_empty();
+                match self.connection.receive()? {
+                    false if inside => return Err(ErrorKind::UnexpectedEof.into()),
+                    false => return Ok(false),
+                    true => continue,
+                }
+            };
+            if let Some(wire) = data.get(..header.whole_bytes())
+                && header.size <= self.max_message_bytes
+            {
+                batch.push_back(Message::from_wire(wire.to_vec()));
+                self.connection.consume(header.whole_bytes());
+            } else if batch.is_empty() {
+                batch.push_back(self.read_split(header)?);
+                return Ok(true);
+            } else {
+                return Ok(true); // the rest may take its time
+            }
+        }
+    }
+
+    /// Reads a message that is not all here.
+    fn read_split(&mut self, header: Header) -> io::Result<Message> {
+        let (size, max) = (header.size, self.max_message_bytes);
+        if size > max {
+            let why = format!("message {} has {size} bytes, more than {max}", header.id);
+            return Err(io::Error::new(ErrorKind::InvalidData, why));
+        }
+        let data = self.connection.data();
+        let mut wire = data.to_vec();
+        let here = data.len();
+        self.connection.consume(here);
+        while wire.len() < header.whole_bytes() {
+            let step = wire.len().clamp(FIRST_STEP_BYTES, MAX_STEP_BYTES);
+            let missing = header.whole_bytes() - wire.len();
+            wire.reserve_exact(step.min(missing));
+            let mut room = wire.capacity() - wire.len();
+            while room > 0 {
+                self.connection.read_contents(&mut wire)?;
+                room = wire.capacity() - wire.len();
+            }
+        }
+        Ok(Message::from_wire(wire))
+    }
+
+    /// Drops what still comes, until the stream ends.
+    pub(super) fn drop_rest(&mut self) {
+        let _ = self.connection.skip(u64::MAX);
+    }
+}

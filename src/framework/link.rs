@@ -1,0 +1,327 @@
+//! One connection, where its threads meet: the reader, who waits in receive and hands over; the
+//! worker, or the caller of a client, who takes and sends; and a writer, who is there only while
+//! the peer takes less than is sent. None of them holds the lock while it does I/O.
+
+use super::inbox::{Inbox, Limit};
+use super::message::Message;
+use super::outbox::Outbox;
+use super::worker::Desk;
+use crate::net::{Pool, Stream};
+use std::collections::VecDeque;
+use std::net::Shutdown;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// While more than this waits to be sent, nothing is read and no message is delivered.
+const MAX_UNSENT_BYTES: usize = 1 << 20;
+
+/// How long an ending connection is kept for a peer that does nothing.
+pub(super) const DRAIN: Duration = Duration::from_secs(5);
+
+pub(super) struct Link {
+    pub(super) stream: Arc<Stream>,
+    /// The worker whose connection this is; that of a client has none.
+    pub(super) desk: Option<Arc<Desk>>,
+    pub(super) writers: Arc<Pool<Arc<Link>>>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+pub(super) struct State {
+    inbox: Inbox,
+    pub(super) outbox: Outbox,
+    /// Somebody sends: nobody else may, and that one also sends what is added meanwhile.
+    pub(super) sending: bool,
+    /// The worker sends what is in the outbox when its batch is done.
+    pub(super) collected: bool,
+    /// The worker was told that there is something to do, and has not been here since.
+    scheduled: bool,
+    /// The application was asked whether it wants the connection.
+    asked: bool,
+    /// It does.
+    admitted: bool,
+    /// The server stops: no further message is taken in.
+    stopping: bool,
+    /// Since when this side ends the connection: nothing is delivered, and nothing more queued.
+    pub(super) closing: Option<Instant>,
+    /// No further message will come.
+    complete: bool,
+    /// The application was told so.
+    parted: bool,
+    /// The stream has come to its end, or is broken.
+    peer_ended: bool,
+    /// All is sent and the sending side is shut, or the stream is broken.
+    pub(super) sent_all: bool,
+    /// Threads that wait for a change.
+    waiters: usize,
+}
+
+/// What a worker has to do for a connection.
+pub(super) enum Next {
+    Connect,
+    Deliver(Message),
+    Disconnect,
+    Nothing,
+}
+
+impl State {
+    fn is_choked(&self) -> bool {
+        self.outbox.waiting() > MAX_UNSENT_BYTES
+    }
+
+    /// Whether the worker has something to do. A stop waits for nobody to take his replies.
+    fn is_due(&self) -> bool {
+        let ended = self.complete && !self.parted && !self.stopping;
+        let held = self.is_choked() && !self.stopping;
+        let waits = !self.inbox.is_empty() || ended;
+        self.closing.is_none() && (!self.asked || (waits && !held))
+    }
+}
+
+impl Link {
+    pub(super) fn new(
+        stream: Stream,
+        limit: Limit,
+        desk: Option<Arc<Desk>>,
+        writers: &Arc<Pool<Arc<Link>>>,
+    ) -> Arc<Self> {
+        let wanted = desk.is_none(); // a client wants its connection from the start
+        let state = State {
+            inbox: Inbox::new(limit),
+            outbox: Outbox::default(),
+            sending: false,
+            collected: false,
+            scheduled: false,
+            asked: wanted,
+            admitted: wanted,
+            stopping: false,
+            closing: None,
+            complete: false,
+            parted: false,
+            peer_ended: false,
+            sent_all: false,
+            waiters: 0,
+        };
+        let (state, changed) = (Mutex::new(state), Condvar::new());
+        Arc::new(Link { stream: Arc::new(stream), desk, writers: writers.clone(), state, changed })
+    }
+
+    // The reader's part, in the order of a connection's life.
+
+    /// Tells the worker of the connection, and waits until the application has said whether it
+    /// wants it.
+    pub(super) fn announce(self: &Arc<Self>) -> bool {
+        self.settle(self.lock());
+        let decided = |s: &State| s.admitted || s.closing.is_some() || s.sent_all;
+        self.wait_until(None, decided).admitted
+    }
+
+    /// Has `batch` taken, and waits while too much is waiting, of these or of what is sent. False
+    /// if no more is taken.
+    pub(super) fn hand_over(self: &Arc<Self>, batch: &mut VecDeque<Message>) -> bool {
+        // What comes after its shutdown a client may still want; the application does not.
+        let ended = |s: &State| s.stopping || s.closing.is_some();
+        let refused = |s: &State| ended(s) && self.desk.is_some();
+        while let Some(first) = batch.front() {
+            let fits = |s: &State| s.inbox.has_room_for(first);
+            let mut state = self.wait_until(None, |s| fits(s) || ended(s));
+            if refused(&state) || !fits(&state) {
+                return false;
+            }
+            state.inbox.fill(batch);
+            self.settle(state);
+        }
+        // A client reads on: if neither side read while the other does not, both would wait.
+        let may_read = |s: &State| !s.is_choked() || ended(s) || self.desk.is_none();
+        !refused(&self.wait_until(None, may_read))
+    }
+
+    /// No further message will come.
+    pub(super) fn complete(self: &Arc<Self>) {
+        let mut state = self.lock();
+        state.complete = true;
+        self.settle(state);
+    }
+
+    /// The peer has ended its side.
+    pub(super) fn peer_ended(self: &Arc<Self>) {
+        let mut state = self.lock();
+        state.peer_ended = true;
+        self.settle(state);
+    }
+
+    /// Waits until both sides have ended; false if `deadline` came first.
+    pub(super) fn wait_ended(&self, deadline: Option<Instant>) -> bool {
+        let ended = |s: &State| s.sent_all && s.peer_ended;
+        ended(&self.wait_until(deadline, ended))
+    }
+
+    // The part of who takes the messages.
+
+    /// What the worker has to do; `Connect` and `Disconnect` come once.
+    pub(super) fn next(&self) -> Next {
+        let mut state = self.lock();
+        if !state.is_due() {
+            return Next::Nothing;
+        }
+        if !state.asked {
+            state.asked = true;
+            return Next::Connect;
+        }
+        match self.take(&mut state) {
+            Some(message) => Next::Deliver(message),
+            None => {
+                state.parted = true;
+                Next::Disconnect
+            }
+        }
+    }
+
+    /// The application wants the connection.
+    pub(super) fn admit(self: &Arc<Self>) {
+        let mut state = self.lock();
+        state.admitted = true;
+        self.settle(state);
+    }
+
+    /// The worker turns to another connection.
+    pub(super) fn turn_over(self: &Arc<Self>) {
+        let mut state = self.lock();
+        state.scheduled = false;
+        self.settle(state);
+    }
+
+    /// Waits for a message; `None` if none came until `deadline`, or none will come.
+    pub(super) fn receive(&self, deadline: Option<Instant>) -> Option<Message> {
+        self.take(&mut self.wait_until(deadline, |s| !s.inbox.is_empty() || s.complete))
+    }
+
+    fn take(&self, state: &mut State) -> Option<Message> {
+        let message = state.inbox.pop();
+        if state.waiters > 0 && state.inbox.is_half_empty() {
+            self.changed.notify_all();
+        }
+        message
+    }
+
+    /// Waits while so much is unsent that nothing should be added.
+    pub(super) fn wait_unchoked(&self) {
+        drop(self.wait_until(None, |s| !s.is_choked()));
+    }
+
+    /// Whether there is nobody to send to.
+    pub(super) fn is_over(&self) -> bool {
+        let state = self.lock();
+        state.complete || state.sent_all || state.closing.is_some()
+    }
+
+    /// Whether nothing is to be received but what has arrived.
+    pub(super) fn is_complete(&self) -> bool {
+        self.lock().complete
+    }
+
+    /// Ends the connection: what is queued goes out, then the sending side is shut. What still
+    /// comes is dropped, until the peer ends too or [`DRAIN`] is over.
+    pub(super) fn close(self: &Arc<Self>) {
+        let mut state = self.lock();
+        if state.closing.is_some() {
+            return;
+        }
+        state.closing = Some(Instant::now());
+        if self.desk.is_some() {
+            state.inbox.clear();
+        }
+        let sending = std::mem::replace(&mut state.sending, true);
+        self.settle(state);
+        if !sending {
+            self.push_out();
+        }
+    }
+
+    // The part of who stops the server.
+
+    /// Takes no further message. Whom the application does not know yet it never will.
+    pub(super) fn stop(self: &Arc<Self>) {
+        let mut state = self.lock();
+        state.stopping = true;
+        let unknown = !state.asked;
+        self.settle(state);
+        if unknown {
+            self.close();
+        }
+    }
+
+    /// Ends both directions if everything is sent. Threads that wait for the peer wake.
+    pub(super) fn cut_silent(&self) {
+        if self.lock().sent_all {
+            self.stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Drops what is queued and ends both directions.
+    pub(super) fn break_off(self: &Arc<Self>) {
+        let mut state = self.lock();
+        state.outbox.clear();
+        state.sent_all = true;
+        self.settle(state);
+        self.stream.shutdown(Shutdown::Both);
+    }
+
+    // The writer's part that needs the condition; the rest is in `sending`.
+
+    /// Everything is sent. Whether somebody has to [`watch`](Link::watch) the peer: a stop does so
+    /// for all of its connections.
+    pub(super) fn all_sent(self: &Arc<Self>) -> bool {
+        let mut state = self.lock();
+        let broken = std::mem::replace(&mut state.sent_all, true);
+        let unwatched = !broken && !state.peer_ended && !state.stopping;
+        self.settle(state);
+        unwatched
+    }
+
+    /// Ends both directions when the peer has ended, or when it has had [`DRAIN`] for it.
+    pub(super) fn watch(&self) {
+        drop(self.wait_until(Some(Instant::now() + DRAIN), |s| s.peer_ended));
+        self.stream.shutdown(Shutdown::Both);
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// After a change: wakes who waits for one, and tells the worker if it has something to do.
+    pub(super) fn settle(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+        let desk = self.desk.as_ref().filter(|_| state.is_due() && !state.scheduled);
+        state.scheduled |= desk.is_some();
+        let waited = state.waiters > 0;
+        drop(state);
+        if waited {
+            self.changed.notify_all();
+        }
+        if let Some(desk) = desk {
+            desk.ready(self.clone());
+        }
+    }
+
+    fn wait_until(
+        &self,
+        deadline: Option<Instant>,
+        done: impl Fn(&State) -> bool,
+    ) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        state.waiters += 1;
+        while !done(&state) {
+            let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
+            state = match left {
+                Some(Duration::ZERO) => break,
+                Some(left) => {
+                    let woken = self.changed.wait_timeout(state, left);
+                    woken.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+        state.waiters -= 1;
+        state
+    }
+}

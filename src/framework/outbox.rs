@@ -1,0 +1,125 @@
+//! What waits to be sent on a connection: small messages are put together, large ones stay where
+//! they are. Knows no socket.
+
+use super::message::Message;
+use std::collections::VecDeque;
+
+/// Messages up to this are put together into pieces of about `PIECE_BYTES`; a larger one is a piece
+/// of its own, and not copied.
+const MAX_COPIED_BYTES: usize = 16 << 10;
+const PIECE_BYTES: usize = 64 << 10;
+
+/// A buffer of up to this is kept for the next messages.
+const MAX_RESTING_BYTES: usize = 4 << 10;
+
+/// Bytes to be sent, in order.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    pieces: VecDeque<Piece>,
+    /// Bytes of `pieces`, and of the piece that somebody is sending.
+    waiting: usize,
+    /// Empty, for the next piece.
+    spare: Vec<u8>,
+}
+
+/// Bytes that go out together.
+#[derive(Debug, Default)]
+pub(super) struct Piece {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+impl Piece {
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.bytes[self.sent..]
+    }
+}
+
+impl Outbox {
+    /// Bytes that were not sent yet.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    pub(super) fn push(&mut self, message: Message) {
+        let wire = message.wire();
+        self.waiting += wire.len();
+        if wire.len() > MAX_COPIED_BYTES {
+            self.pieces.push_back(Piece { bytes: message.into_wire(), sent: 0 });
+        } else if let Some(last) = self.pieces.back_mut()
+            && last.bytes.len() + wire.len() <= PIECE_BYTES
+        {
+            last.bytes.extend_from_slice(wire);
+        } else {
+            let mut bytes = std::mem::take(&mut self.spare);
+            bytes.extend_from_slice(wire);
+            self.pieces.push_back(Piece { bytes, sent: 0 });
+        }
+    }
+
+    /// The next piece, to be sent and then [given back](Outbox::give_back).
+    pub(super) fn take(&mut self) -> Option<Piece> {
+        self.pieces.pop_front()
+    }
+
+    /// Of a piece that was taken `n` more bytes were sent.
+    pub(super) fn give_back(&mut self, mut piece: Piece, n: usize) {
+        self.waiting -= n;
+        piece.sent += n;
+        if !piece.rest().is_empty() {
+            self.pieces.push_front(piece);
+        } else if piece.bytes.capacity() <= MAX_RESTING_BYTES {
+            self.spare = piece.bytes;
+            self.spare.clear();
+        }
+    }
+
+    /// Drops all that waits, also what somebody may be sending.
+    pub(super) fn clear(&mut self) {
+        *self = Outbox::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends by at most `step` bytes; what went out, and in how many pieces it lay.
+    fn drain(outbox: &mut Outbox, step: usize) -> (Vec<u8>, usize) {
+        let (mut out, mut pieces) = (Vec::new(), 0);
+        while let Some(piece) = outbox.take() {
+            let n = piece.rest().len().min(step);
+            out.extend_from_slice(&piece.rest()[..n]);
+            pieces += usize::from(n == piece.rest().len());
+            outbox.give_back(piece, n);
+        }
+        (out, pieces)
+    }
+
+    #[test]
+    fn what_goes_in_comes_out_in_order_and_small_messages_together() {
+        for step in [1, 7, 1000, usize::MAX] {
+            let mut outbox = Outbox::default();
+            let mut expected = Vec::new();
+            for (id, size) in [(1, 3), (2, 0), (3, MAX_COPIED_BYTES), (4, 5), (5, 6)] {
+                let message = Message::new(id).append(vec![id as u8; size]);
+                expected.extend_from_slice(message.wire());
+                outbox.push(message);
+            }
+            assert_eq!(outbox.waiting(), expected.len());
+            assert_eq!(drain(&mut outbox, step), (expected, 3), "step {step}");
+            assert_eq!(outbox.waiting(), 0);
+        }
+    }
+
+    #[test]
+    fn a_piece_grows_no_further_than_it_may() {
+        let mut outbox = Outbox::default();
+        for _ in 0..1000 {
+            outbox.push(Message::new(1).append([0; 194]));
+        }
+        let (out, pieces) = drain(&mut outbox, usize::MAX);
+        assert_eq!((out.len(), pieces), (200_000, 200_000_usize.div_ceil(327 * 200)));
+        assert!(outbox.spare.capacity() <= MAX_RESTING_BYTES);
+    }
+}

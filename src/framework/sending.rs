@@ -1,0 +1,174 @@
+//! How a connection's messages go out. Who has something to send tries it at once, without waiting:
+//! mostly the kernel has room, and no other thread is needed. What does not fit a writer sends, a
+//! thread of a pool, and while it does so others only add to the outbox.
+
+use super::link::{DRAIN, Link};
+use super::message::Message;
+use super::outbox::Piece;
+use std::io::{ErrorKind, IoSlice};
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// With more than this waiting, the next message ends the connection.
+const MAX_QUEUED_BYTES: usize = 16 << 20;
+/// So much is sent even before the worker's batch is done.
+const MAX_COLLECTED_BYTES: usize = 64 << 10;
+
+/// An ending connection's peer has to take so much within [`DRAIN`], or what is left.
+const STEP_BYTES: usize = 1 << 20;
+/// How soon a writer sees that the connection is to end.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How far sending came without waiting.
+enum Sent {
+    /// Everything is out.
+    All,
+    /// ... and the sending side is shut.
+    End,
+    /// There is no room. Who gets this still has the right to send.
+    Full,
+}
+
+/// What who has the right to send does next.
+enum Step {
+    Send(Piece),
+    Return,
+    End,
+}
+
+impl Link {
+    /// Queues a message and never waits for the peer. In a worker's batch messages are collected;
+    /// elsewhere it is sent at once.
+    pub(super) fn send(self: &Arc<Self>, message: Message) {
+        let mut state = self.lock();
+        if state.closing.is_some() || state.sent_all {
+            return;
+        }
+        if state.outbox.waiting() > MAX_QUEUED_BYTES {
+            drop(state);
+            let (stream, max) = (&self.stream, MAX_QUEUED_BYTES);
+            log::warn!("{stream} ended: more than {max} bytes wait that it does not take");
+            return self.break_off();
+        }
+        state.outbox.push(message);
+        if state.sending {
+            return;
+        }
+        if state.outbox.waiting() < MAX_COLLECTED_BYTES {
+            if !state.collected
+                && let Some(desk) = &self.desk
+            {
+                state.collected = desk.collect(self);
+            }
+            if state.collected {
+                return;
+            }
+        }
+        state.sending = true;
+        drop(state);
+        self.push_out();
+    }
+
+    /// Sends what was collected.
+    pub(super) fn flush(self: &Arc<Self>) {
+        let mut state = self.lock();
+        state.collected = false;
+        if !state.sending && state.outbox.waiting() > 0 {
+            state.sending = true;
+            drop(state);
+            self.push_out();
+        }
+    }
+
+    /// Sends what there is room for, and leaves the rest to a writer. The caller has set `sending`.
+    pub(super) fn push_out(self: &Arc<Self>) {
+        let left = match self.send_now() {
+            Sent::All => false,
+            Sent::End => self.all_sent(),
+            Sent::Full => true,
+        };
+        if left && self.writers.submit(self.clone()).is_err() {
+            log::warn!("{} ended: no thread to write to it", self.stream);
+            self.break_off();
+        }
+    }
+
+    /// A writer's work.
+    pub(super) fn go_on_sending(self: &Arc<Self>) {
+        // Since when so much waits at an ending connection.
+        let mut mark = None;
+        loop {
+            match self.send_now() {
+                Sent::All => return,
+                Sent::End => {
+                    self.all_sent();
+                    return self.watch();
+                }
+                Sent::Full => {}
+            }
+            let (closing, waiting) = {
+                let state = self.lock();
+                (state.closing, state.outbox.waiting())
+            };
+            let now = Instant::now();
+            // A peer that is wanted may take all the time it likes.
+            if let Some(since) = closing {
+                let (at, before) = *mark.get_or_insert((since, waiting));
+                if waiting + STEP_BYTES <= before {
+                    mark = Some((now, waiting));
+                } else if now >= at + DRAIN {
+                    log::info!("{} ended: it does not take the last messages", self.stream);
+                    self.break_off();
+                    continue;
+                }
+            }
+            let _ = self.stream.wait_writable(now + LOOK_AGAIN); // broken: the next send tells
+        }
+    }
+
+    fn send_now(self: &Arc<Self>) -> Sent {
+        loop {
+            let piece = match self.step() {
+                Step::Send(piece) => piece,
+                Step::Return => return Sent::All,
+                Step::End => {
+                    self.stream.shutdown(Shutdown::Write);
+                    return Sent::End;
+                }
+            };
+            let sent = match self.stream.send_now(&[IoSlice::new(piece.rest())]) {
+                Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(0),
+                sent => sent,
+            };
+            let Ok(n) = sent else {
+                self.break_off();
+                continue;
+            };
+            let full = n < piece.rest().len();
+            let mut state = self.lock();
+            if !state.sent_all {
+                state.outbox.give_back(piece, n); // else broken off meanwhile, and forgotten
+            }
+            self.settle(state);
+            if full {
+                return Sent::Full;
+            }
+        }
+    }
+
+    fn step(&self) -> Step {
+        let mut state = self.lock();
+        if state.sent_all {
+            return Step::End;
+        }
+        if let Some(piece) = state.outbox.take() {
+            return Step::Send(piece);
+        }
+        if state.closing.is_some() {
+            return Step::End;
+        }
+        state.sending = false;
+        Step::Return
+    }
+}

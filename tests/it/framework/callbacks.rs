@@ -1,0 +1,262 @@
+use super::{Diary, Raw, Script, config, message, next, start, wire};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use telefile::framework::{Connection, OwnedMessage, Server, StartError};
+
+#[test]
+fn a_connection_is_told_of_in_order_and_its_end_once() {
+    let (diary, lines) = Diary::new();
+    let server = start(diary.script());
+    for in_order in [true, false] {
+        let mut client = Raw::connect(&server);
+        client.send(&[wire(1, "a"), wire(2, ""), wire(3, "c")].concat());
+        client.expect(&[wire(1, "a"), wire(2, ""), wire(3, "c")].concat());
+        if !in_order {
+            // Closing with unread bytes sends a reset.
+            client.send(&wire(4, "d"));
+            client.0.peek(&mut [0]).unwrap();
+        }
+        drop(client);
+        for line in ["connect", "message 1", "message 2", "message 3"] {
+            assert_eq!(next(&lines), line);
+        }
+        if !in_order {
+            assert_eq!(next(&lines), "message 4");
+        }
+        assert_eq!(next(&lines), "disconnect");
+    }
+    server.stop(None).unwrap();
+    drop(diary);
+    assert_eq!(lines.iter().collect::<Vec<_>>(), ["drop"]);
+}
+
+#[test]
+fn the_application_is_asked_before_anything_is_read() {
+    let (diary, lines) = Diary::new();
+    let (go, gate) = crossbeam_channel::bounded::<()>(0);
+    let script = Script {
+        connect: {
+            let diary = diary.clone();
+            Arc::new(move |_| {
+                diary.note("asked");
+                gate.recv().is_ok()
+            })
+        },
+        ..diary.script()
+    };
+    let server = start(script);
+    let mut client = Raw::connect(&server);
+    // More than the socket's buffers hold: if it were read, the writing would come to its end.
+    let (written, done) = std::sync::mpsc::channel();
+    let mut stream = client.0.try_clone().unwrap();
+    thread::spawn(move || {
+        use std::io::Write;
+        written.send(stream.write_all(&wire(1, vec![b'x'; 15 << 20])).is_ok())
+    });
+    assert_eq!(next(&lines), "asked");
+    assert!(done.recv_timeout(std::time::Duration::from_millis(200)).is_err());
+    go.send(()).unwrap();
+    assert!(next(&done));
+    client.expect(&wire(1, vec![b'x'; 15 << 20]));
+    assert_eq!(next(&lines), "message 1");
+}
+
+#[test]
+fn who_is_refused_gets_what_was_sent_and_no_other_callback_comes() {
+    for panics in [false, true] {
+        let (diary, lines) = Diary::new();
+        let script = Script {
+            connect: Arc::new(move |client: &Connection| {
+                client.send(message(9, "full"));
+                assert!(!panics, "an intended panic");
+                false
+            }),
+            ..diary.script()
+        };
+        let server = start(script);
+        let mut client = Raw::connect(&server);
+        client.send(&wire(1, "hello"));
+        assert_eq!(client.rest(), wire(9, "full"));
+        drop(client);
+        server.stop(None).unwrap();
+        drop(diary);
+        assert_eq!(lines.iter().collect::<Vec<_>>(), ["drop"]);
+    }
+}
+
+#[test]
+fn its_own_shutdown_flushes_and_is_no_disconnect() {
+    let (diary, lines) = Diary::new();
+    let script = Script {
+        message: Arc::new(|OwnedMessage { message, client }| {
+            client.send(message.clone());
+            client.shutdown();
+            client.shutdown();
+            client.send(message);
+        }),
+        ..diary.script()
+    };
+    let server = start(script);
+    let mut client = Raw::connect(&server);
+    let large = wire(1, vec![b'x'; 8 << 20]); // more than the sockets hold
+    client.flood([large.clone(), wire(2, "late")].concat());
+    assert!(client.rest() == large);
+    client.send(&wire(3, "dropped, and no reset"));
+    drop(client);
+    server.stop(None).unwrap();
+    drop(diary);
+    assert_eq!(lines.iter().collect::<Vec<_>>(), ["connect", "drop"]);
+}
+
+#[test]
+fn a_panic_ends_neither_the_connection_nor_the_worker() {
+    let (diary, lines) = Diary::new();
+    let noted = diary.clone();
+    let script = Script {
+        message: Arc::new(|OwnedMessage { message, client }| {
+            client.send(message.clone());
+            assert_eq!(message.id(), 2, "an intended panic");
+        }),
+        disconnect: Arc::new(move |_| {
+            noted.note("disconnect");
+            panic!("an intended panic");
+        }),
+        drop: Arc::new(|| panic!("an intended panic")),
+        ..Script::default()
+    };
+    let server = start(script);
+    for _ in 0..2 {
+        let mut client = Raw::connect(&server);
+        client.send(&[wire(1, "a"), wire(2, "b"), wire(3, "c")].concat());
+        client.expect(&[wire(1, "a"), wire(2, "b"), wire(3, "c")].concat());
+        drop(client);
+        assert_eq!(next(&lines), "disconnect");
+    }
+    server.stop(None).unwrap();
+}
+
+#[test]
+fn callbacks_of_a_worker_never_overlap_and_each_has_its_own_clients() {
+    const WORKERS: usize = 3;
+    let made = Arc::new(AtomicUsize::new(0));
+    let threads: Arc<Mutex<HashSet<_>>> = Arc::default();
+    let overlaps = Arc::new(AtomicBool::new(false));
+    thread_local! {
+        static BUSY: AtomicBool = const { AtomicBool::new(false) };
+        static CLIENTS: std::cell::RefCell<HashSet<Connection>> = Default::default();
+    }
+    let script = Script {
+        new: {
+            let made = made.clone();
+            Arc::new(move || {
+                made.fetch_add(1, SeqCst);
+                Ok(())
+            })
+        },
+        connect: Arc::new(|client| {
+            CLIENTS.with_borrow_mut(|clients| clients.insert(client.clone()))
+        }),
+        message: {
+            let (threads, overlaps) = (threads.clone(), overlaps.clone());
+            Arc::new(move |OwnedMessage { message, client }| {
+                let busy = BUSY.with(|busy| busy.swap(true, SeqCst));
+                let known = CLIENTS.with_borrow(|clients| clients.contains(&client));
+                overlaps.fetch_or(busy || !known, SeqCst);
+                threads.lock().unwrap().insert(thread::current().id());
+                thread::yield_now();
+                client.send(message);
+                BUSY.with(|busy| busy.store(false, SeqCst));
+            })
+        },
+        ..Script::default()
+    };
+    let server = Server::start(config(script).workers(WORKERS)).unwrap();
+    assert_eq!(made.load(SeqCst), WORKERS);
+    let mut clients: Vec<_> = (0..4 * WORKERS).map(|_| Raw::connect(&server)).collect();
+    for round in 0..50 {
+        clients.iter_mut().for_each(|client| client.send(&wire(round, "x")));
+        clients.iter_mut().for_each(|client| client.expect(&wire(round, "x")));
+    }
+    assert!(!overlaps.load(SeqCst));
+    assert_eq!(threads.lock().unwrap().len(), WORKERS, "connections are spread");
+}
+
+#[test]
+fn a_kept_connection_can_be_used_in_another_callback() {
+    let kept: Arc<Mutex<Vec<Connection>>> = Arc::default();
+    let script = Script {
+        connect: {
+            let kept = kept.clone();
+            Arc::new(move |client| {
+                kept.lock().unwrap().push(client.clone());
+                true
+            })
+        },
+        message: Arc::new(move |OwnedMessage { message, .. }| {
+            kept.lock().unwrap().iter().for_each(|client| client.send(message.clone()));
+        }),
+        ..Script::default()
+    };
+    let server = start(script);
+    let mut clients: Vec<_> = (0..3)
+        .map(|_| {
+            let mut client = Raw::connect(&server);
+            client.send(&wire(1, "in"));
+            client.expect(&wire(1, "in"));
+            client
+        })
+        .collect();
+    // Everyone has heard those who came after, and now all hear this.
+    clients[2].send(&wire(2, "all"));
+    for (i, client) in clients.iter_mut().enumerate() {
+        client.expect(&[wire(1, "in").repeat(2 - i), wire(2, "all")].concat());
+    }
+}
+
+#[test]
+fn the_address_is_the_clients() {
+    let (diary, lines) = Diary::new();
+    let connect = Arc::new(move |client: &Connection| {
+        diary.note(client.addr().unwrap().to_string());
+        true
+    });
+    let server = start(Script { connect, ..Script::default() });
+    let client = Raw::connect(&server);
+    assert_eq!(next(&lines), client.0.local_addr().unwrap().to_string());
+}
+
+#[test]
+fn who_cannot_be_made_keeps_the_server_from_starting() {
+    for panics in [false, true] {
+        let (diary, lines) = Diary::new();
+        let made = AtomicUsize::new(0);
+        let script = Script {
+            new: Arc::new(move || match made.fetch_add(1, SeqCst) {
+                1 if panics => panic!("no luck"),
+                1 => Err("no luck".to_string()),
+                _ => Ok(()),
+            }),
+            ..diary.script()
+        };
+        drop(diary);
+        let e = Server::start(config(script).workers(3)).unwrap_err();
+        assert!(matches!(e, StartError::App(_)), "{e:?}");
+        let said = e.to_string();
+        let expected = "the application does not start: ";
+        assert!(said.starts_with(expected) && said.ends_with("no luck"), "{said}");
+        assert_eq!(lines.iter().collect::<Vec<_>>(), ["drop", "drop"], "the others end too");
+    }
+}
+
+#[test]
+fn an_address_that_is_taken_is_an_error_and_nothing_is_made() {
+    let server = start(Script::default());
+    let new = Arc::new(|| panic!("it was made"));
+    let script = Script { new, ..Script::default() };
+    let e = Server::start(config(script.clone()).addr(server.addr().to_string())).unwrap_err();
+    assert_eq!(e.to_string(), format!("{}: address already in use", server.addr()));
+    let e = Server::start(config(script).addr("nonsense")).unwrap_err();
+    assert!(e.to_string().starts_with("nonsense: "), "{e}");
+}

@@ -1,0 +1,269 @@
+use super::{Diary, Raw, Script, config, message, next, start, wire};
+use crate::server::{PATIENCE, eventually};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+use telefile::framework::{Connection, OwnedMessage, Server};
+
+const MIB: usize = 1 << 20;
+
+/// Waits until `count` has not changed for a while; what it is then.
+fn settled(count: &AtomicUsize) -> usize {
+    let mut last = (count.load(SeqCst), 0);
+    eventually("it comes to rest", || {
+        thread::sleep(Duration::from_millis(20));
+        let now = count.load(SeqCst);
+        last = if now == last.0 { (now, last.1 + 1) } else { (now, 0) };
+        last.1 == 10
+    });
+    last.0
+}
+
+#[test]
+fn who_sends_its_last_request_and_half_closes_still_gets_the_answers() {
+    let (diary, lines) = Diary::new();
+    let slow = Script {
+        message: Arc::new(|OwnedMessage { message, client }| {
+            thread::sleep(Duration::from_millis(20));
+            client.send(message);
+        }),
+        disconnect: Arc::new(move |client| {
+            client.send(message(99, "bye"));
+            diary.note("disconnect");
+        }),
+        ..Script::default()
+    };
+    let server = start(slow);
+    let mut client = Raw::connect(&server);
+    let requests = (0..5).map(|id| wire(id, "x")).collect::<Vec<_>>().concat();
+    client.send(&requests);
+    client.half_close();
+    assert_eq!(client.rest(), [requests, wire(99, "bye")].concat());
+    assert_eq!(next(&lines), "disconnect");
+    let mut large = Raw::connect(&server);
+    let much = wire(1, vec![b'x'; 12 * MIB]);
+    large.send(&much);
+    large.half_close();
+    assert!(large.rest() == [much, wire(99, "bye")].concat());
+}
+
+#[test]
+fn a_slow_reader_holds_up_neither_the_worker_nor_other_clients_and_loses_nothing() {
+    let delivered = Arc::new(AtomicUsize::new(0));
+    let script = Script {
+        message: {
+            let delivered = delivered.clone();
+            Arc::new(move |OwnedMessage { message, client }| {
+                delivered.fetch_add(1, SeqCst);
+                client.send(message);
+            })
+        },
+        ..Script::default()
+    };
+    let server = start(script);
+    let mut slow = Raw::connect(&server);
+    let one = wire(1, vec![b's'; 100_000]);
+    slow.flood(one.repeat(1000));
+    let taken = settled(&delivered);
+    // What the sockets hold, 1 MiB that waits, and the message that went over it.
+    assert!(taken < 200, "{taken} messages were delivered");
+    let mut quick = Raw::connect(&server);
+    quick.send(&wire(2, "quick"));
+    quick.expect(&wire(2, "quick"));
+    for _ in 0..1000 {
+        slow.expect(&one);
+    }
+}
+
+#[test]
+fn what_others_send_to_a_client_that_does_not_read_is_bounded() {
+    let (diary, lines) = Diary::new();
+    let idle: Arc<Mutex<Option<Connection>>> = Arc::default();
+    let script = Script {
+        message: {
+            let (idle, diary) = (idle.clone(), diary.clone());
+            Arc::new(move |OwnedMessage { message: told, client }| match told.id() {
+                0 => {
+                    *idle.lock().unwrap() = Some(client.clone());
+                    client.send(told);
+                }
+                id => {
+                    // None of these waits for the one who does not read.
+                    let idle = idle.lock().unwrap().clone().unwrap();
+                    idle.send(message(id, vec![b'x'; MIB]));
+                    client.send(told);
+                    diary.note("sent");
+                }
+            })
+        },
+        ..diary.script()
+    };
+    let server = start(script);
+    let mut idle_client = Raw::connect(&server);
+    idle_client.send(&wire(0, ""));
+    idle_client.expect(&wire(0, ""));
+    let mut other = Raw::connect(&server);
+    let mut sent = 0;
+    while sent < 60 {
+        other.send(&wire(1, ""));
+        other.expect(&wire(1, ""));
+        sent += 1;
+        if lines.try_iter().any(|line| line == "disconnect") {
+            break;
+        }
+    }
+    // 16 MiB and a message, and what the sockets hold, a few more.
+    assert!((17..50).contains(&sent), "ended after {sent} MiB");
+    drop(idle.lock().unwrap().take());
+    assert!(idle_client.rest().len() < sent * (MIB + 6));
+}
+
+#[test]
+fn what_is_sent_below_the_bound_arrives_however_late_it_is_read() {
+    let script = Script {
+        connect: Arc::new(|client: &Connection| {
+            (0..15).for_each(|id| client.send(message(id, vec![b'x'; MIB])));
+            true
+        }),
+        ..Script::default()
+    };
+    let server = start(script);
+    let mut client = Raw::connect(&server);
+    client.0.peek(&mut [0]).unwrap();
+    let mut other = Raw::connect(&server);
+    other.send(&wire(7, "is not delivered while more than 1 MiB waits"));
+    for id in 0..15 {
+        client.expect(&wire(id, vec![b'x'; MIB]));
+        other.expect(&wire(id, vec![b'x'; MIB]));
+    }
+    other.expect(&wire(7, "is not delivered while more than 1 MiB waits"));
+}
+
+/// How many messages like `one` a server has taken in, behind the one that keeps its worker busy,
+/// when it is stopped: what was taken in is delivered in the end, and nothing else.
+fn taken_while_busy(one: &[u8]) -> usize {
+    let (diary, lines) = Diary::new();
+    let (go, gate) = crossbeam_channel::bounded::<()>(0);
+    let noted = diary.clone();
+    let script = Script {
+        message: Arc::new(move |_| {
+            noted.note("message");
+            let _ = gate.recv_timeout(PATIENCE);
+        }),
+        ..Script::default()
+    };
+    let server = start(script);
+    let address = server.addr().to_string();
+    let client = Raw::connect(&server);
+    let (mut stream, one) = (client.0.try_clone().unwrap(), one.to_vec());
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counted = sent.clone();
+    thread::spawn(move || {
+        while stream.write_all(&one).is_ok() {
+            counted.fetch_add(1, SeqCst);
+        }
+    });
+    next(&lines);
+    settled(&sent);
+    thread::scope(|scope| {
+        scope.spawn(|| server.stop(Some(PATIENCE)).unwrap());
+        eventually("it stops", || TcpStream::connect(&address).is_err());
+        drop(go);
+        drop(client);
+    });
+    drop(diary);
+    lines.iter().count()
+}
+
+#[test]
+fn so_much_waits_for_a_worker_and_no_more() {
+    // One less is as good: the reader waits until there is room for several.
+    for (size, most) in [(5, 64), (250_000, 4), (2 * MIB, 1)] {
+        let taken = taken_while_busy(&wire(1, vec![b'x'; size]));
+        assert!(taken == most || taken + 1 == most, "{taken} of {size} bytes");
+    }
+}
+
+fn resident_bytes() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmData:")).unwrap();
+    let kilobytes: usize = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kilobytes << 10
+}
+
+#[test]
+fn an_announcement_takes_no_memory() {
+    let server = Server::start(config(Script::default()).max_message_bytes(u32::MAX)).unwrap();
+    let mut probe = Raw::connect(&server);
+    let mut announcers: Vec<_> = (0..20).map(|_| Raw::connect(&server)).collect();
+    probe.send(&wire(1, "x"));
+    probe.expect(&wire(1, "x"));
+    let before = resident_bytes();
+    for client in &mut announcers {
+        client.send(b"\x01\x00\xFF\xFF\xFF\xFF what comes of 4 GiB");
+    }
+    probe.send(&wire(1, "x"));
+    probe.expect(&wire(1, "x"));
+    let grown = resident_bytes().saturating_sub(before);
+    assert!(grown < 1 << 30, "{grown} bytes for 80 GiB that were announced");
+}
+
+#[test]
+fn an_answer_does_not_wait_for_a_slow_callback_behind_it() {
+    let (go, gate) = crossbeam_channel::bounded::<()>(0);
+    let script = Script {
+        message: Arc::new(move |OwnedMessage { message: told, client }| {
+            client.send(told.clone());
+            if told.id() == 2 {
+                let _ = gate.recv_timeout(PATIENCE * 2);
+                client.send(message(3, "late"));
+            }
+        }),
+        ..Script::default()
+    };
+    let server = start(script);
+    let mut client = Raw::connect(&server);
+    for _ in 0..3 {
+        client.send(&[wire(1, "before"), wire(2, "while it takes long")].concat());
+        client.expect(&[wire(1, "before"), wire(2, "while it takes long")].concat());
+        go.send(()).unwrap();
+        client.expect(&wire(3, "late"));
+    }
+}
+
+#[test]
+fn messages_in_flight_come_back_in_order() {
+    let server = Server::start(config(Script::default()).workers(2)).unwrap();
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let mut client = Raw::connect(&server);
+                let all: Vec<_> =
+                    (0..20_000u16).flat_map(|id| wire(id, vec![b'x'; id as usize % 300])).collect();
+                client.flood(all.clone());
+                let mut got = vec![0; all.len()];
+                client.0.read_exact(&mut got).unwrap();
+                assert!(got == all);
+            });
+        }
+    });
+}
+
+#[test]
+fn over_the_maximum_a_connection_is_closed_and_a_place_is_free_again() {
+    let server = Server::start(config(Script::default()).connections(1)).unwrap();
+    let mut first = Raw::connect(&server);
+    first.send(&wire(1, "x"));
+    first.expect(&wire(1, "x"));
+    assert_eq!(Raw::connect(&server).rest(), b"");
+    drop(first);
+    eventually("there is a place", || {
+        let mut next = Raw::connect(&server);
+        let sent = next.0.write_all(&wire(2, "y"));
+        sent.is_ok() && matches!(next.0.read(&mut [0; 9]), Ok(n) if n > 0)
+    });
+}

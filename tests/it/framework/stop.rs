@@ -1,0 +1,169 @@
+use super::{Diary, Raw, Script, config, message, next, start, wire};
+use crate::server::PATIENCE;
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+use telefile::framework::{Client, ClientError, OwnedMessage, Server, StopError};
+
+#[test]
+fn a_stopped_servers_port_can_be_served_again_at_once() {
+    let mut addr = "127.0.0.1:0".to_string();
+    let mut servers = Vec::new();
+    for _ in 0..3 {
+        let server = Server::start(config(Script::default()).addr(&addr)).unwrap();
+        addr = server.addr().to_string();
+        let mut client = Raw::connect(&server);
+        client.send(&wire(1, "x"));
+        client.expect(&wire(1, "x"));
+        let waiting = thread::spawn(move || client.rest());
+        server.stop(None).unwrap();
+        assert_eq!(waiting.join().unwrap(), b"", "the client sees the end");
+        assert!(TcpStream::connect(&addr).is_err());
+        servers.push(server); // stopped and not dropped
+    }
+}
+
+#[test]
+fn all_work_in_hand_is_done_before_the_end() {
+    let (diary, lines) = Diary::new();
+    let noted = diary.clone();
+    let script = Script {
+        message: Arc::new(move |OwnedMessage { message, client }| {
+            noted.note("message");
+            thread::sleep(Duration::from_millis(10));
+            client.send(message);
+        }),
+        ..diary.script()
+    };
+    let server = start(script);
+    let mut client = Raw::connect(&server);
+    let requests = (0..30).map(|id| wire(id, "x")).collect::<Vec<_>>().concat();
+    client.send(&requests);
+    assert_eq!([next(&lines), next(&lines)], ["connect", "message"]);
+    let reader = thread::spawn(move || client.rest());
+    server.stop(None).unwrap();
+    assert_eq!(reader.join().unwrap(), requests);
+    drop(diary);
+    let told: Vec<_> = lines.iter().collect();
+    assert_eq!(told.len(), 30, "{told:?}");
+    assert_eq!(told.last().unwrap(), "drop", "and no disconnect");
+}
+
+#[test]
+fn a_silent_peer_is_drained_five_seconds_and_one_that_never_ends_too() {
+    thread::scope(|scope| {
+        for floods in [false, true] {
+            scope.spawn(move || {
+                let server = start(Script::default());
+                let mut client = Raw::connect(&server);
+                client.send(&wire(1, "x"));
+                client.expect(&wire(1, "x"));
+                if floods {
+                    let mut stream = client.0.try_clone().unwrap();
+                    thread::spawn(move || while stream.write_all(&[0; 10_000]).is_ok() {});
+                }
+                let since = Instant::now();
+                server.stop(None).unwrap();
+                let took = since.elapsed().as_secs_f64();
+                assert!((4.5..8.0).contains(&took), "{took} s");
+            });
+        }
+    });
+}
+
+#[test]
+fn with_a_time_out_a_silent_peer_is_cut_off_then() {
+    let server = start(Script::default());
+    let mut client = Raw::connect(&server);
+    client.send(&wire(1, "x"));
+    client.expect(&wire(1, "x"));
+    let since = Instant::now();
+    server.stop(Some(Duration::from_millis(300))).unwrap();
+    assert!(since.elapsed() < Duration::from_millis(900), "{:?}", since.elapsed());
+}
+
+#[test]
+fn a_stuck_callback_is_let_go() {
+    let (diary, lines) = Diary::new();
+    let (go, gate) = crossbeam_channel::bounded::<()>(0);
+    let noted = diary.clone();
+    let script = Script {
+        message: Arc::new(move |_| {
+            noted.note("stuck");
+            let _ = gate.recv_timeout(PATIENCE * 3);
+        }),
+        ..diary.script()
+    };
+    let server = start(script);
+    let addr = server.addr().to_string();
+    let mut client = Raw::connect(&server);
+    client.send(&[wire(1, "x"), wire(2, "y")].concat());
+    assert_eq!([next(&lines), next(&lines)], ["connect", "stuck"]);
+    let since = Instant::now();
+    assert_eq!(server.stop(Some(Duration::from_millis(300))), Err(StopError::TimedOut));
+    let took = since.elapsed();
+    assert!(Duration::from_millis(300) <= took && took < Duration::from_millis(900), "{took:?}");
+    assert_eq!(client.rest(), b"");
+    let again = Server::start(config(Script::default()).addr(addr)).unwrap();
+    drop(again);
+    drop((go, diary));
+    // When the callback returns, its thread and its value end.
+    assert_eq!(lines.iter().last().unwrap(), "drop");
+    server.stop(Some(PATIENCE)).unwrap();
+}
+
+#[test]
+fn a_stop_from_a_callback_is_an_error() {
+    let here: Arc<OnceLock<Arc<Server>>> = Arc::default();
+    let told = here.clone();
+    let script = Script {
+        message: Arc::new(move |OwnedMessage { client, .. }| {
+            let answer = told.get().unwrap().stop(None).unwrap_err();
+            assert_eq!(answer, StopError::InCallback);
+            client.send(message(1, answer.to_string()));
+        }),
+        ..Script::default()
+    };
+    let server = Arc::new(start(script));
+    let _ = here.set(server.clone());
+    let mut client = Raw::connect(&server);
+    for _ in 0..2 {
+        client.send(&wire(1, ""));
+        client.expect(&wire(1, "a callback cannot stop its own server"));
+    }
+    drop(client);
+    server.stop(None).unwrap();
+}
+
+#[test]
+fn a_drop_begins_a_stop_also_in_a_callback() {
+    let here: Arc<Mutex<Option<Server>>> = Arc::default();
+    let told = here.clone();
+    let script = Script {
+        message: Arc::new(move |OwnedMessage { message, client }| {
+            drop(told.lock().unwrap().take());
+            client.send(message);
+        }),
+        ..Script::default()
+    };
+    let server = start(script);
+    let mut client = Raw::connect(&server);
+    *here.lock().unwrap() = Some(server);
+    client.send(&wire(1, "the last"));
+    assert_eq!(client.rest(), wire(1, "the last"));
+}
+
+#[test]
+fn clients_of_a_stopped_server_are_told() {
+    let server = start(Script::default());
+    let client = Client::connect(&server.addr().to_string()).unwrap();
+    client.send(message(1, "x")).unwrap();
+    assert_eq!(client.recv(Some(PATIENCE)), Ok(message(1, "x")));
+    let since = Instant::now();
+    server.stop(None).unwrap();
+    assert!(since.elapsed() < Duration::from_secs(4), "the client ends too");
+    assert_eq!(client.recv(Some(PATIENCE)), Err(ClientError::ConnectionReset));
+    assert_eq!(client.send(message(2, "y")), Err(ClientError::ConnectionReset));
+}
