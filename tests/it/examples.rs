@@ -2,11 +2,13 @@
 
 use crate::server::{Folder, PATIENCE, Running, eventually};
 use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use telefile::client::recipes::Lock;
+use telefile::framework::{self, ClientError, Message};
 use telefile::net::Address;
 use telefile::{Client, Handle, Refusal, Server};
 
@@ -258,4 +260,74 @@ fn who_comes_with_an_old_token_is_refused() {
     file.write(format!("{}\n", guard.token())).unwrap();
     let shown = format!("{} twelve and a half", guard.token());
     assert_eq!(&*file.read().unwrap().contents, shown.as_bytes());
+}
+
+#[test]
+fn echo_sends_back_and_a_killed_one_leaves_no_worker() {
+    let (server, address) = Example::serve("echo");
+    let client = framework::Client::connect(&address).unwrap();
+    for id in [0, 7, u16::MAX] {
+        client.send(Message::new(id).append("echo")).unwrap();
+        assert_eq!(client.recv(Some(PATIENCE)), Ok(Message::new(id).append("echo")));
+    }
+    drop(server); // with kill -9
+    assert_eq!(client.recv(Some(PATIENCE)), Err(ClientError::ConnectionReset));
+    let again = Example::start("echo", &[&address]);
+    assert_eq!(again.line(), format!("listening on {address}"));
+}
+
+#[test]
+fn a_room_hears_who_comes_speaks_and_leaves_and_another_room_does_not() {
+    let (_server, address) = Example::serve("chat");
+    let mut ann = Example::start("chat", &[&address, "garden", "ann"]);
+    assert_eq!(ann.line(), "ann is here");
+    let mut eve = Example::start("chat", &[&address, "cellar", "eve"]);
+    assert_eq!(eve.line(), "eve is here");
+    let mut bob = Example::start("chat", &[&address, "garden", "bob"]);
+    assert_eq!([ann.line(), bob.line()], ["bob is here"; 2]);
+    bob.type_line("good morning");
+    assert_eq!([ann.line(), bob.line()], ["bob: good morning"; 2]);
+    eve.type_line("is anybody here?");
+    assert_eq!(eve.line(), "eve: is anybody here?");
+    let (refused, _) = Example::start("chat", &[&address, "garden", "eve"]).end();
+    assert_eq!(refused, ["eve cannot enter"]);
+    bob.child.kill().unwrap();
+    assert_eq!(ann.line(), "bob has left");
+    ann.type_line("bye");
+    let (lines, status) = ann.end();
+    assert_eq!(lines, ["ann: bye"]);
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+fn who_reads_slowly_does_not_hold_up_the_room() {
+    let (_server, address) = Example::serve("chat");
+    let enter = |nick: &str| {
+        let client = framework::Client::connect(&address).unwrap();
+        client.send(Message::new(1).append(format!("room {nick}"))).unwrap();
+        client
+    };
+    let said = |client: &framework::Client| {
+        let message = client.recv(Some(PATIENCE)).unwrap();
+        String::from_utf8_lossy(message.payload()).chars().take(20).collect::<String>()
+    };
+    let (ann, bob) = (enter("ann"), enter("bob"));
+    let mut slow = TcpStream::connect(&address).unwrap();
+    slow.write_all(b"\x01\x00\x09\x00\x00\x00room slow").unwrap();
+    while said(&ann) != "slow is here" {}
+    while said(&bob) != "slow is here" {}
+    // More than may wait for one client, 60 kB at a time; `slow` never reads, and is thrown out.
+    let mut thrown_out = false;
+    for i in 0..600 {
+        ann.send(Message::new(2).append(format!("{i:<60000}"))).unwrap();
+        for client in [&ann, &bob] {
+            let mut line = said(client);
+            if line == "slow has left" {
+                thrown_out = true;
+                line = said(client);
+            }
+            assert_eq!(line.trim_end(), format!("ann: {i}"));
+        }
+    }
+    assert!(thrown_out);
 }

@@ -1,0 +1,91 @@
+//! Chat rooms. `chat ADDRESS` serves. `chat ADDRESS ROOM NICK` enters, says what is typed, and
+//! prints what the others say.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::time::Duration;
+use std::{io, thread};
+use telefile::framework::{Client, Config, Connection, Message, OwnedMessage, Server, ServerApp};
+
+/// From a client: the room and the nick, a space between. From the server: a line to print.
+const ENTER: u16 = 1;
+const SAY: u16 = 2;
+
+/// Who is in which room, and under which nick. With one worker all clients are here.
+struct Chat(HashMap<Connection, (String, String)>);
+
+impl Chat {
+    /// Nobody waits for a guest who reads slowly: in the end that one is thrown out.
+    fn tell(&self, room: &str, line: String) {
+        let line = Message::new(SAY).append(line);
+        let there = self.0.iter().filter(|(_, (its_room, _))| its_room == room);
+        there.for_each(|(client, _)| client.send(line.clone()));
+    }
+
+    fn enter(&mut self, client: Connection, room: &str, nick: &str) {
+        if self.0.values().any(|(_, taken)| taken == nick) || self.0.contains_key(&client) {
+            client.send(Message::new(SAY).append(format!("{nick} cannot enter")));
+            client.shutdown();
+            return self.leave(&client); // for its own shutdown there is no on_client_disconnect
+        }
+        self.0.insert(client, (room.to_string(), nick.to_string()));
+        self.tell(room, format!("{nick} is here"));
+    }
+
+    fn leave(&mut self, client: &Connection) {
+        if let Some((room, nick)) = self.0.remove(client) {
+            self.tell(&room, format!("{nick} has left"));
+        }
+    }
+}
+
+impl ServerApp for Chat {
+    type Context = ();
+
+    fn new((): ()) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        Ok(Chat(HashMap::new()))
+    }
+
+    fn on_client_disconnect(&mut self, client: &Connection) {
+        self.leave(client);
+    }
+
+    fn on_message(&mut self, OwnedMessage { message, client }: OwnedMessage) {
+        let text = String::from_utf8_lossy(message.payload());
+        match (message.id(), text.split_once(' '), self.0.get(&client)) {
+            (ENTER, Some((room, nick)), _) => self.enter(client, room, nick),
+            (SAY, _, Some((room, nick))) => self.tell(room, format!("{nick}: {text}")),
+            _ => {} // not in a room, or not for us
+        }
+    }
+}
+
+fn enter(address: &str, room: &str, nick: &str) -> Result<(), Box<dyn Error>> {
+    let client = Client::connect(address)?;
+    client.send(Message::new(ENTER).append(format!("{room} {nick}")))?;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while let Ok(message) = client.recv(None) {
+                println!("{}", String::from_utf8_lossy(message.payload()));
+            }
+        });
+        for line in io::stdin().lines() {
+            client.send(Message::new(SAY).append(line?))?;
+        }
+        Ok(client.shutdown(Some(Duration::from_secs(1)))?)
+    })
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    match &std::env::args().skip(1).collect::<Vec<_>>()[..] {
+        [address, room, nick] => enter(address, room, nick),
+        [address] => {
+            let server = Server::start(Config::<Chat>::new(()).addr(address))?;
+            println!("listening on {}", server.addr());
+            loop {
+                thread::park(); // until the process is killed, and the workers with it
+            }
+        }
+        _ => Err("chat ADDRESS [ROOM NICK]".into()),
+    }
+}

@@ -1,0 +1,28 @@
+//! Sends every message back. `echo ADDRESS` serves.
+
+use std::error::Error;
+use std::thread;
+use telefile::framework::{Config, OwnedMessage, Server, ServerApp};
+
+struct Echo;
+
+impl ServerApp for Echo {
+    type Context = ();
+
+    fn new((): ()) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        Ok(Echo)
+    }
+
+    fn on_message(&mut self, OwnedMessage { message, client }: OwnedMessage) {
+        client.send(message);
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:54314".to_string());
+    let server = Server::start(Config::<Echo>::new(()).addr(address))?;
+    println!("listening on {}", server.addr());
+    loop {
+        thread::park(); // until the process is killed, and the workers with it
+    }
+}
