@@ -10,6 +10,7 @@ help:
 	@echo '                    a server of yours, in any language'
 	@echo 'make bench          telefile beside memcached and redis, where they are installed'
 	@echo 'make bench-watch    what a thousand watches cost'
+	@echo 'make bench-framework the message framework beside a bare blocking echo'
 	@echo 'make fmt            format the sources'
 
 run:
@@ -32,7 +33,10 @@ bench:
 bench-watch:
 	$(CARGO) bench --bench watch -- $(ARGS)
 
+bench-framework:
+	$(CARGO) bench --bench framework -- $(ARGS)
+
 fmt:
 	$(CARGO) fmt
 
-.PHONY: help run test test-protocol bench bench-watch fmt
+.PHONY: help run test test-protocol bench bench-watch bench-framework fmt
