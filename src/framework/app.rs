@@ -50,7 +50,6 @@ pub trait ServerApp: Sized + Send + 'static {
 }
 
 /// How to serve an application.
-#[derive(Clone, Debug)]
 #[must_use]
 pub struct Config<A: ServerApp> {
     pub(super) context: A::Context,

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// How much waits for `recv` before no more is read.
 const INBOX: Limit = Limit { messages: usize::MAX, bytes: 16 << 20 };
 
-const STACK_BYTES: usize = 128 << 10;
+const STACK_BYTES: usize = 256 << 10;
 
 /// A connection to a [`Server`](super::Server), or to another that speaks the same messages.
 ///

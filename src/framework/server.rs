@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 const INBOX: Limit = Limit { messages: 64, bytes: 1 << 20 };
 
 /// Readers and writers run no code of the application.
-const STACK_BYTES: usize = 128 << 10;
+const STACK_BYTES: usize = 256 << 10;
 
 /// A server that is running. Dropping it begins a [`stop`](Server::stop) and does not wait.
 pub struct Server {
@@ -189,12 +189,12 @@ impl Shared {
 
     fn begin_stop(&self) {
         self.doors.close();
-        self.listener.close();
         let mut links = Vec::new();
         self.doors.each(|link| {
             link.stop();
             links.push(link.clone());
         });
+        self.listener.close();
         for desk in &self.desks {
             let mut own = links.clone();
             own.retain(|link| link.desk.as_ref().is_some_and(|of| Arc::ptr_eq(of, desk)));

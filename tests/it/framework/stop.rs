@@ -1,5 +1,5 @@
 use super::{Diary, Raw, Script, config, message, next, start, wire};
-use crate::server::PATIENCE;
+use crate::server::{PATIENCE, eventually};
 use std::io::Write;
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -112,6 +112,33 @@ fn a_stuck_callback_is_let_go() {
     // When the callback returns, its thread and its value end.
     assert_eq!(lines.iter().last().unwrap(), "drop");
     server.stop(Some(PATIENCE)).unwrap();
+}
+
+#[test]
+fn whom_the_application_does_not_know_yet_at_the_stop_it_never_will() {
+    let (diary, lines) = Diary::new();
+    let (go, gate) = crossbeam_channel::bounded::<()>(0);
+    let noted = diary.clone();
+    let script = Script {
+        message: Arc::new(move |_| {
+            noted.note("busy");
+            let _ = gate.recv_timeout(PATIENCE * 3);
+        }),
+        ..diary.script()
+    };
+    let server = start(script);
+    let mut known = Raw::connect(&server);
+    known.send(&wire(1, "x"));
+    assert_eq!([next(&lines), next(&lines)], ["connect", "busy"]);
+    let mut unknown = Raw::connect(&server);
+    eventually("it is in", || format!("{server:?}").contains("2 clients"));
+    thread::scope(|scope| {
+        scope.spawn(|| server.stop(Some(PATIENCE)).unwrap());
+        assert_eq!(unknown.rest(), b"", "it sees the end though the worker is busy");
+        drop((unknown, known, go));
+    });
+    drop(diary);
+    assert_eq!(lines.iter().collect::<Vec<_>>(), ["drop"]);
 }
 
 #[test]
