@@ -76,6 +76,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! For programs that want messages and no files there is [`framework`].
+//!
 //! Where to read on: [`File`] tells what a type may do, [`Server`] what can be set, [`Client`] how
 //! to ask, and `tutorial/protocol.md` in the repository what goes over the wire.
 //!
@@ -89,11 +91,13 @@
 //! # Invariants
 //!
 //! 1. `net`, `wire` and `files` import the common words (`name`, `exptime`, `contents`,
-//!    `refusal`, `waker`) and never each other or `server`; `client` imports `net` and `wire`. A test reads
-//!    the imports.
+//!    `refusal`, `waker`) and never each other or `server`; `client` imports `net` and `wire`,
+//!    `framework` imports `net` alone. A test reads the imports.
 //! 2. Each dependency is imported in few places: socket2 and rustix where the system is asked
-//!    (`net`, `waker`, `server/system`, `files/kinds/text`), memchr in the line buffer, itoa in the
-//!    fields, subtle in the token, crossbeam-channel in pool, watchers and stop, ctrlc, env_logger, lexopt and hdrhistogram in `cli`. `log` anywhere.
+//!    (`net`, `waker`, `server/system`, `files/kinds/text`, `cli/watch`, `cli/lock`), memchr in the
+//!    line buffer, itoa in the fields, subtle in the token, crossbeam-channel in pool, watchers, stop
+//!    and the framework's workers, ctrlc, env_logger, lexopt, nix and hdrhistogram in `cli`. `log`
+//!    anywhere.
 //! 3. `wire` cannot block: slices in, values out, and back into a buffer.
 //! 4. No length that a peer chose allocates before it has met a limit.
 //! 5. No lock is held across I/O or a call of a type's code, except a file's own lock around its

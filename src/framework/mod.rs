@@ -2,6 +2,98 @@
 //! server calls an application back for each message, a client sends and receives them.
 //!
 //! Knows of this crate the streams and threads of [`net`](crate::net) alone.
+//!
+//! # A story: an auction
+//!
+//! Bidders see each other's bids, and who leaves is out. An application is a value that is called
+//! back; it needs no lock, for the callbacks of a worker come one after the other.
+//!
+//! ```
+//! use std::collections::HashMap;
+//! use std::error::Error;
+//! use std::time::Duration;
+//! use telefile::framework::{Client, Config, Connection, Message, OwnedMessage, Server, ServerApp};
+//!
+//! const BID: u16 = 1;
+//! const HIGHEST: u16 = 2;
+//!
+//! #[derive(Default)]
+//! struct Auction {
+//!     bids: HashMap<Connection, u32>,
+//! }
+//!
+//! impl Auction {
+//!     fn tell_all(&self) {
+//!         let highest = self.bids.values().max().copied().unwrap_or(0);
+//!         for bidder in self.bids.keys() {
+//!             // Never waits, however slow the bidder is.
+//!             bidder.send(Message::new(HIGHEST).append(highest.to_le_bytes()));
+//!         }
+//!     }
+//! }
+//!
+//! impl ServerApp for Auction {
+//!     type Context = ();
+//!
+//!     fn new((): ()) -> Result<Self, Box<dyn Error + Send + Sync>> {
+//!         Ok(Auction::default())
+//!     }
+//!
+//!     fn on_message(&mut self, OwnedMessage { mut message, client }: OwnedMessage) {
+//!         match (message.id(), message.pop(4)) {
+//!             (BID, Ok(bid)) => {
+//!                 let bid = u32::from_le_bytes(bid.try_into().expect("they are 4"));
+//!                 self.bids.insert(client, bid);
+//!                 self.tell_all();
+//!             }
+//!             _ => client.shutdown(), // speaks something else
+//!         }
+//!     }
+//!
+//!     fn on_client_disconnect(&mut self, client: &Connection) {
+//!         self.bids.remove(client);
+//!         self.tell_all();
+//!     }
+//! }
+//!
+//! let server = Server::start(Config::<Auction>::new(()).addr("127.0.0.1:0"))?;
+//! let address = server.addr().to_string();
+//! let second = Some(Duration::from_secs(1));
+//! let bid = |bid: u32| Message::new(BID).append(bid.to_le_bytes());
+//! let highest = |client: &Client| -> Result<u32, Box<dyn Error>> {
+//!     Ok(u32::from_le_bytes(client.recv(second)?.pop(4)?.try_into()?))
+//! };
+//!
+//! let ann = Client::connect(&address)?;
+//! ann.send(bid(5))?;
+//! assert_eq!(highest(&ann)?, 5);
+//! let bob = Client::connect(&address)?;
+//! bob.send(bid(7))?;
+//! assert_eq!((highest(&ann)?, highest(&bob)?), (7, 7));
+//!
+//! bob.shutdown(second)?; // or killed, or cut off
+//! assert_eq!(highest(&ann)?, 5);
+//!
+//! ann.shutdown(second)?;
+//! server.stop(second)?;
+//! # Ok::<(), Box<dyn Error>>(())
+//! ```
+//!
+//! # The path of one message
+//!
+//! A reader, a thread of a [`Pool`](crate::net::Pool), waits for its connection's bytes, cuts them
+//! into messages and hands over all that have come. The worker to which the connection belongs is
+//! woken, calls [`on_message`](ServerApp::on_message) for each, and does the same for all other
+//! connections that have something; what the callbacks [`send`](Connection::send) is collected, and
+//! goes out when there is nothing more to do, or after a millisecond. Only for a client that does
+//! not take what is sent a writer, a thread of a second pool, waits in its place. So a message costs
+//! one hand-over more than if its reader answered it, and a wake of a thread if the worker was idle.
+//!
+//! # The wire
+//!
+//! `id` as two bytes and `size` as four, both little endian, and then `size` bytes of payload, in
+//! both directions. There is no greeting. `id` 1 and payload `abc` are
+//! `01 00 03 00 00 00 61 62 63`.
 
 mod app;
 mod client;
