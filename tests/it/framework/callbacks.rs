@@ -1,8 +1,10 @@
 use super::{Diary, Raw, Script, config, message, next, start, wire};
+use crate::server::eventually;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 use telefile::framework::{Connection, OwnedMessage, Server, StartError};
 
 #[test]
@@ -56,7 +58,7 @@ fn the_application_is_asked_before_anything_is_read() {
         written.send(stream.write_all(&wire(1, vec![b'x'; 15 << 20])).is_ok())
     });
     assert_eq!(next(&lines), "asked");
-    assert!(done.recv_timeout(std::time::Duration::from_millis(200)).is_err());
+    assert!(done.recv_timeout(Duration::from_millis(200)).is_err());
     go.send(()).unwrap();
     assert!(next(&done));
     client.expect(&wire(1, vec![b'x'; 15 << 20]));
@@ -108,6 +110,21 @@ fn its_own_shutdown_flushes_and_is_no_disconnect() {
     server.stop(None).unwrap();
     drop(diary);
     assert_eq!(lines.iter().collect::<Vec<_>>(), ["connect", "drop"]);
+}
+
+#[test]
+fn after_its_own_shutdown_a_silent_client_is_cut_off() {
+    let script = Script {
+        message: Arc::new(|OwnedMessage { client, .. }| client.shutdown()),
+        ..Script::default()
+    };
+    let server = start(script);
+    let mut client = Raw::connect(&server);
+    client.send(&wire(1, "x"));
+    assert_eq!(client.rest(), b"");
+    let since = Instant::now();
+    eventually("it is cut off", || format!("{server:?}").contains(" 0 clients"));
+    assert!(since.elapsed() > Duration::from_secs(4), "{:?}", since.elapsed());
 }
 
 #[test]

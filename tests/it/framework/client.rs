@@ -87,6 +87,33 @@ fn many_may_be_sent_before_one_is_received() {
 }
 
 #[test]
+fn sending_waits_for_a_server_that_takes_it_late_and_loses_nothing() {
+    let (client, mut peer) = pair();
+    let (begun, begins) = std::sync::mpsc::channel();
+    thread::scope(|scope| {
+        let client = &client;
+        scope.spawn(move || {
+            for id in 0..40 {
+                client.send(message(id, vec![b'x'; 1 << 20])).unwrap();
+                let _ = begun.send(());
+            }
+            client.shutdown(Some(PATIENCE)).unwrap();
+        });
+        // Until it waits; then it still receives.
+        while begins.recv_timeout(Duration::from_millis(200)).is_ok() {}
+        for id in 0..3 {
+            peer.send(&wire(id, "meanwhile"));
+            assert_eq!(client.recv(Some(PATIENCE)), Ok(message(id, "meanwhile")));
+        }
+        for id in 0..40 {
+            peer.expect(&wire(id, vec![b'x'; 1 << 20]));
+        }
+        assert_eq!(peer.rest(), b"");
+        drop(peer);
+    });
+}
+
+#[test]
 fn one_thread_may_wait_while_another_sends() {
     let server = start(Script::default());
     let client = Client::connect(&server.addr().to_string()).unwrap();

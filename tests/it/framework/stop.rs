@@ -52,6 +52,29 @@ fn all_work_in_hand_is_done_before_the_end() {
 }
 
 #[test]
+fn messages_that_wait_for_a_slow_reader_are_answered_too() {
+    const ASKED: usize = 14; // as many mebibytes: less than may wait, more than the sockets hold
+    let (diary, lines) = Diary::new();
+    let script = Script {
+        message: Arc::new(move |OwnedMessage { message: told, client }| {
+            diary.note("message");
+            client.send(message(told.id(), vec![b'x'; 1 << 20]));
+        }),
+        ..Script::default()
+    };
+    let server = start(script);
+    let mut client = Raw::connect(&server);
+    client.send(&wire(1, "").repeat(ASKED));
+    next(&lines);
+    thread::scope(|scope| {
+        scope.spawn(|| server.stop(None).unwrap());
+        (1..ASKED).for_each(|_| drop(next(&lines)));
+        assert!(client.rest() == wire(1, vec![b'x'; 1 << 20]).repeat(ASKED));
+        drop(client);
+    });
+}
+
+#[test]
 fn a_silent_peer_is_drained_five_seconds_and_one_that_never_ends_too() {
     thread::scope(|scope| {
         for floods in [false, true] {
