@@ -302,14 +302,15 @@ fn a_room_hears_who_comes_speaks_and_leaves_and_another_room_does_not() {
 #[test]
 fn who_reads_slowly_does_not_hold_up_the_room() {
     let (_server, address) = Example::serve("chat");
-    let enter = |nick: &str| {
-        let client = framework::Client::connect(&address).unwrap();
-        client.send(Message::new(1).append(format!("room {nick}"))).unwrap();
-        client
-    };
     let said = |client: &framework::Client| {
         let message = client.recv(Some(PATIENCE)).unwrap();
         String::from_utf8_lossy(message.payload()).chars().take(20).collect::<String>()
+    };
+    let enter = |nick: &str| {
+        let client = framework::Client::connect(&address).unwrap();
+        client.send(Message::new(1).append(format!("room {nick}"))).unwrap();
+        while said(&client) != format!("{nick} is here") {}
+        client
     };
     let (ann, bob) = (enter("ann"), enter("bob"));
     let mut slow = TcpStream::connect(&address).unwrap();
