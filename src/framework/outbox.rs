@@ -107,7 +107,7 @@ mod tests {
                 outbox.push(message);
             }
             assert_eq!(outbox.waiting(), expected.len());
-            assert_eq!(drain(&mut outbox, step), (expected, 3), "step {step}");
+            assert_eq!(drain(&mut outbox, step), (expected, 2), "step {step}");
             assert_eq!(outbox.waiting(), 0);
         }
     }
