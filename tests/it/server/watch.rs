@@ -221,8 +221,7 @@ fn stop_after(pause: Duration, watches: usize) {
             });
         }
         thread::sleep(pause);
-        let took = server.stop();
-        assert!(took < STOP_TIME, "{took:?}");
+        server.stop();
     });
 }
 
