@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use telefile::client::recipes::{Election, Leader};
+use telefile::{Client, Exptime};
 
 fn told(leader: Option<Leader>) -> (String, u64) {
     let leader = leader.expect("somebody leads");
@@ -143,4 +144,26 @@ fn who_leads_is_always_told_while_leaders_come_and_go() {
     }
     enough.store(true, Relaxed);
     tasks.into_iter().for_each(Task::join);
+}
+
+/// There is always one in the line, so somebody leads at any time.
+#[test]
+fn nobody_is_told_to_lead_only_if_nobody_does() {
+    let server = running();
+    let (client, voter) = (connect(&server), connect(&server));
+    let enough = Arc::new(AtomicBool::new(false));
+    let stand = |client: &Client| client.create("leader/", "me", Exptime::Connection).unwrap().1;
+    let (mut first, ends) = (stand(&client), enough.clone());
+    let task = spawn(move || {
+        while !ends.load(Relaxed) {
+            let next = stand(&client);
+            client.delete(&first, None).unwrap();
+            first = next;
+        }
+    });
+    let election = Election::new(&voter, "leader");
+    let told = (0..300).all(|_| election.leader().unwrap().is_some());
+    enough.store(true, Relaxed);
+    task.join();
+    assert!(told);
 }

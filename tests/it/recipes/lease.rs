@@ -153,6 +153,21 @@ fn its_holder_counts_the_time_by_a_clock_of_its_own() {
     assert!(lease.is_valid() || since.elapsed() > seconds(2));
 }
 
+/// The server may have counted from when the request was sent.
+#[test]
+fn the_time_that_an_answer_takes_is_not_its_holders() {
+    let (server, _clock) = still();
+    let proxy = Proxy::new(server.addresses()[0]);
+    let client = proxy.client();
+    proxy.slow_down(seconds(1));
+    let lease = acquire(&client, 1);
+    assert!(!lease.is_valid());
+    lease.renew().unwrap();
+    assert!(!lease.is_valid());
+    proxy.slow_down(Duration::ZERO);
+    lease.renew().unwrap();
+}
+
 /// Nobody renews or gives back, so each has to wait until the time of the one before is over.
 #[test]
 fn no_two_ever_believe_to_have_it() {

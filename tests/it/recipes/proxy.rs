@@ -1,4 +1,4 @@
-//! What is between a client and its server, and can be cut, hang, and be switched over.
+//! What is between a client and its server, and can be cut, hang, be slow, and be switched over.
 
 use super::PATIENCE;
 use std::io::{Read, Write};
@@ -6,6 +6,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 use telefile::Client;
 use telefile::client::Error;
 use telefile::net::Address;
@@ -21,6 +22,8 @@ struct State {
     streams: Vec<TcpStream>,
     /// Of the connections that pass on what comes.
     passing: Vec<Arc<AtomicBool>>,
+    /// How long a request is on its way.
+    delay: Duration,
     /// The first word of each request so far.
     asked: Vec<String>,
     /// Of the next watches so many are answered with `ERR_COMPACTED`.
@@ -38,6 +41,7 @@ impl Proxy {
             target: target.clone(),
             streams: Vec::new(),
             passing: Vec::new(),
+            delay: Duration::ZERO,
             asked: Vec::new(),
             compacts: 0,
             happens: None,
@@ -84,6 +88,11 @@ impl Proxy {
         self.cut();
     }
 
+    /// Lets each request be on its way for so long.
+    pub(super) fn slow_down(&self, delay: Duration) {
+        self.state.lock().unwrap().delay = delay;
+    }
+
     /// How often this was asked.
     pub(super) fn asked(&self, verb: &str) -> usize {
         self.state.lock().unwrap().asked.iter().filter(|asked| *asked == verb).count()
@@ -119,7 +128,11 @@ fn serve(client: TcpStream, state: &Arc<Mutex<State>>) {
     let (state, passes_too) = (state.clone(), passes.clone());
     thread::spawn(move || pass(server, to_client, &passes, |_| None));
     thread::spawn(move || {
-        pass(client, to_server, &passes_too, |request| state.lock().unwrap().answer(request))
+        pass(client, to_server, &passes_too, |request| {
+            let delay = state.lock().unwrap().delay;
+            thread::sleep(delay);
+            state.lock().unwrap().answer(request)
+        })
     });
 }
 
