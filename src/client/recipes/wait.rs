@@ -17,9 +17,11 @@ impl Until {
         Until(None)
     }
 
-    /// From now on so long; a time that no clock can name is for ever.
+    /// From now on so long, rounded up to seconds as in a watch: else a short time would be over
+    /// before the first one. A time that no clock can name is for ever.
     pub(crate) fn after(time: Duration) -> Self {
-        Until(Instant::now().checked_add(time))
+        let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
+        Until(Instant::now().checked_add(Duration::from_secs(seconds)))
     }
 
     /// How long one watch may wait; `None` if the time is over.
@@ -67,5 +69,27 @@ impl Until {
             }
         }
         Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_rounded_up_to_seconds() {
+        for (time, most) in [(1, 1), (999, 1), (1001, 2), (3000, 3)] {
+            let left = Until::after(Duration::from_millis(time)).left().unwrap();
+            assert!(left <= Duration::from_secs(most), "{time}: {left:?}");
+            assert!(left > Duration::from_secs(most - 1), "{time}: {left:?}");
+        }
+        assert_eq!(Until::after(Duration::ZERO).left(), None);
+    }
+
+    #[test]
+    fn one_watch_of_a_long_time_is_short() {
+        for until in [Until::ever(), Until::after(Duration::MAX), Until::after(2 * SLICE)] {
+            assert_eq!(until.left(), Some(SLICE));
+        }
     }
 }
