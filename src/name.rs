@@ -133,7 +133,8 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MAX_SHOWN_BYTES: usize = 64;
         const SECRET_SHOWN_BYTES: usize = 10;
-        let max = if secret_of(self.0).is_some() { SECRET_SHOWN_BYTES } else { MAX_SHOWN_BYTES };
+        let max =
+            if secret_digits(self.0).is_some() { SECRET_SHOWN_BYTES } else { MAX_SHOWN_BYTES };
         let shown = &self.0[..self.0.floor_char_boundary(max)];
         let dots = if shown.len() < self.0.len() { "..." } else { "" };
         write!(f, "{}{dots}", shown.escape_debug())
@@ -158,12 +159,17 @@ impl fmt::Debug for Name {
     }
 }
 
+const SECRET_DIGITS: usize = 32;
+
 fn secret_of(text: &str) -> Option<&str> {
-    const HEX_DIGITS: usize = 32;
-    let digits = text.strip_prefix("s/")?.as_bytes();
-    let hex = digits.iter().take_while(|b| b.is_ascii_hexdigit()).count();
-    let secret = hex == HEX_DIGITS && digits.get(HEX_DIGITS) == Some(&b'/');
-    secret.then(|| &text[.."s/".len() + HEX_DIGITS + "/".len()])
+    let length = secret_digits(text)? + "/".len();
+    text.get(..length).filter(|secret| secret.ends_with('/'))
+}
+
+/// How long `s/` and 32 hex digits are, if the text begins so, whatever is behind them.
+fn secret_digits(text: &str) -> Option<usize> {
+    let digits = text.strip_prefix("s/")?.as_bytes().get(..SECRET_DIGITS)?;
+    digits.iter().all(u8::is_ascii_hexdigit).then_some("s/".len() + SECRET_DIGITS)
 }
 
 fn is_descriptor(text: &str) -> bool {
@@ -218,6 +224,7 @@ mod tests {
         assert_eq!(NameRef(&long).to_string(), "é".repeat(32) + "...");
         let secret = format!("s/{}/m", "0123456789abcdef".repeat(2));
         assert_eq!(NameRef(&secret).to_string(), "s/01234567...");
+        assert_eq!(Shown(secret.trim_end_matches("/m")).to_string(), "s/01234567...");
     }
 
     #[test]

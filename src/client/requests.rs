@@ -148,6 +148,7 @@ impl Client {
         if limit == 0 {
             return Err(Error::Invalid("a list of no files".to_string()));
         }
+        let limit = limit.min(MAX_ITEMS);
         let after = after.filter(|after| !after.is_empty()).map(ask::field).transpose()?;
         match Ask::of_prefix(prefix, |prefix| Request::List { prefix, limit, after }) {
             Ok(ask) => lock(&self.link)?.ask(&ask, Link::listing),

@@ -147,6 +147,28 @@ fn a_watch_may_be_longer_than_the_time_out() {
 }
 
 #[test]
+fn any_number_but_0_is_a_limit() {
+    let server = running();
+    let client = connect(server.addresses()[0]);
+    client.write("f", "").unwrap();
+    for limit in [1, 10_000, 10_001, 1 << 62, 1 << 63, u64::MAX] {
+        assert_eq!(client.list("", limit, None).unwrap().files.len(), 1, "{limit}");
+    }
+}
+
+#[test]
+fn any_duration_is_a_time_to_wait() {
+    let server = running();
+    let client = connect(server.addresses()[0]);
+    client.write("f", "").unwrap();
+    for time in [NOW, Duration::from_nanos(1), Duration::from_secs(u64::MAX), Duration::MAX] {
+        assert_eq!(client.watch("f", 0, time).unwrap().changes.len(), 1, "{time:?}");
+    }
+    let forever = Client::builder().timeout(None).connect_to(server.addresses()[1]).unwrap();
+    assert_eq!(forever.watch("f", 0, Duration::MAX).unwrap().changes.len(), 1);
+}
+
+#[test]
 fn what_ends_with_a_connection_goes_when_the_client_is_dropped() {
     let server = running();
     let (owner, other) = (connect(server.addresses()[0]), connect(server.addresses()[1]));
