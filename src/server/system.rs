@@ -5,9 +5,6 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// A connection's socket, and what wakes it while it watches.
-const DESCRIPTORS_PER_CONNECTION: u64 = 2;
-
 /// Beside connections: listeners, standard streams, what libraries open.
 const OTHER_DESCRIPTORS: u64 = 64;
 
@@ -54,12 +51,12 @@ fn read_number(path: &Path) -> Option<u64> {
 /// Raises the soft limit of open files as far as the hard limit allows. A thread that cannot have
 /// its memory maps ends the whole process, so their limit is kept from the start.
 pub(super) fn make_room_for(connections: usize) -> usize {
-    let needed = (connections as u64).saturating_mul(DESCRIPTORS_PER_CONNECTION);
-    let needed = needed.saturating_add(OTHER_DESCRIPTORS);
+    let needed = (connections as u64).saturating_add(OTHER_DESCRIPTORS);
+    // A connection that watches has another one to be woken by, or shares it.
+    let wanted = needed.saturating_add(connections as u64);
     let limit = getrlimit(Resource::Nofile);
-    let enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= needed);
-    if !enough(limit.current) {
-        let current = limit.maximum.map_or(needed, |hard| needed.min(hard));
+    if limit.current.is_some_and(|limit| limit < wanted) {
+        let current = limit.maximum.map_or(wanted, |hard| wanted.min(hard));
         let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(current), ..limit });
         if raised.is_err() || current < needed {
             log::warn!("only {current} files may be open, for {connections} connections");
