@@ -44,7 +44,7 @@ impl Table {
         }
     }
 
-    /// Removes all files that [live as long as](Expiry::With) this client. It ends after the
+    /// Removes all files that [live as long as](super::Expiry::With) this client. It ends after the
     /// client's last request, before what the client has open is closed.
     pub fn end_client(&self, client: ClientId) {
         let mut table = self.lock();
