@@ -3,7 +3,7 @@
 use super::app::DEFAULT_MAX_MESSAGE_BYTES;
 use super::inbox::Limit;
 use super::incoming::Incoming;
-use super::link::Link;
+use super::link::{DRAIN, Link};
 use super::message::Message;
 use super::server::read_messages;
 use crate::net::{Pool, Stream};
@@ -21,7 +21,8 @@ const STACK_BYTES: usize = 256 << 10;
 
 /// A connection to a [`Server`](super::Server), or to another that speaks the same messages.
 ///
-/// Messages are received in the background, up to 16 MiB and one message until they are taken. All
+/// Messages are received in the background, up to 16 MiB and one message until they are taken; one
+/// of more than 16 MiB ends the connection. All
 /// methods may be called from several threads, so that one can wait in `recv` while another sends.
 ///
 /// Dropping it begins a [`shutdown`](Client::shutdown) and does not wait.
@@ -55,12 +56,10 @@ impl Client {
     /// [`ClientError::ConnectionReset`] if the connection has ended. That a message is sent does not
     /// say that it arrives: only an answer does.
     pub fn send(&self, message: Message) -> Result<(), ClientError> {
-        self.0.wait_unchoked();
-        if self.0.is_over() {
-            return Err(ClientError::ConnectionReset);
+        match self.0.send_patiently(message) {
+            true => Ok(()),
+            false => Err(ClientError::ConnectionReset),
         }
-        self.0.send(message);
-        Ok(())
     }
 
     /// Waits for the next message, at most `timeout`; `None` is for ever.
@@ -69,8 +68,7 @@ impl Client {
     /// [`ClientError::Timeout`] if none came in time, and [`ClientError::ConnectionReset`] if the
     /// connection has ended, in order or not, after all that had arrived was handed out.
     pub fn recv(&self, timeout: Option<Duration>) -> Result<Message, ClientError> {
-        let link = &self.0;
-        link.receive(deadline(timeout)).ok_or_else(|| match link.is_complete() {
+        self.0.receive(deadline(timeout)).map_err(|ended| match ended {
             true => ClientError::ConnectionReset,
             false => ClientError::Timeout,
         })
@@ -80,13 +78,13 @@ impl Client {
     /// come, and waits until the server ends it too, at most `timeout`. Without one a server that
     /// does nothing is left after 5 s.
     ///
-    /// What arrives meanwhile can still be received.
+    /// What arrives meanwhile can still be received, up to 16 MiB in all; the rest is dropped.
     ///
     /// # Errors
     /// [`ClientError::Timeout`] if the server had not ended it in time; what was sent last may be
     /// lost. The connection is ended in any case.
     pub fn shutdown(&self, timeout: Option<Duration>) -> Result<(), ClientError> {
-        self.0.close();
+        self.0.close_within(timeout.map_or(DRAIN, |timeout| timeout.saturating_add(DRAIN)));
         if self.0.wait_ended(deadline(timeout)) {
             return Ok(());
         }

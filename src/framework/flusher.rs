@@ -50,7 +50,9 @@ pub(super) fn run(desks: &[Arc<Desk>], bell: &Bell, rung: &Receiver<()>, done: &
                         desk.flush();
                     }
                 }
-                quiet = if now == before { quiet + 1 } else { 0 };
+                // An odd one is going on: its callback may take long and send meanwhile.
+                let rests = now == before && now.iter().all(|burst| burst % 2 == 0);
+                quiet = if rests { quiet + 1 } else { 0 };
                 before = now;
                 if quiet == RESTLESS_TICKS {
                     bell.resting.store(true, SeqCst);

@@ -41,9 +41,11 @@ pub(super) struct State {
     /// It does.
     admitted: bool,
     /// The server stops: no further message is taken in.
-    stopping: bool,
+    pub(super) stopping: bool,
     /// Since when this side ends the connection: nothing is delivered, and nothing more queued.
     pub(super) closing: Option<Instant>,
+    /// How long the peer has then to take what waits, a mebibyte at a time, and to end its side.
+    pub(super) patience: Duration,
     /// No further message will come.
     complete: bool,
     /// The application was told so.
@@ -96,6 +98,7 @@ impl Link {
             admitted: wanted,
             stopping: false,
             closing: None,
+            patience: DRAIN,
             complete: false,
             parted: false,
             peer_ended: false,
@@ -191,9 +194,10 @@ impl Link {
         self.settle(state);
     }
 
-    /// Waits for a message; `None` if none came until `deadline`, or none will come.
-    pub(super) fn receive(&self, deadline: Option<Instant>) -> Option<Message> {
-        self.take(&mut self.wait_until(deadline, |s| !s.inbox.is_empty() || s.complete))
+    /// Waits for a message. If none came until `deadline`, or none will come: whether the latter.
+    pub(super) fn receive(&self, deadline: Option<Instant>) -> Result<Message, bool> {
+        let mut state = self.wait_until(deadline, |s| !s.inbox.is_empty() || s.complete);
+        self.take(&mut state).ok_or(state.complete)
     }
 
     fn take(&self, state: &mut State) -> Option<Message> {
@@ -204,30 +208,29 @@ impl Link {
         message
     }
 
-    /// Waits while so much is unsent that nothing should be added.
-    pub(super) fn wait_unchoked(&self) {
-        drop(self.wait_until(None, |s| !s.is_choked()));
-    }
-
-    /// Whether there is nobody to send to.
-    pub(super) fn is_over(&self) -> bool {
-        let state = self.lock();
-        state.complete || state.sent_all || state.closing.is_some()
-    }
-
-    /// Whether nothing is to be received but what has arrived.
-    pub(super) fn is_complete(&self) -> bool {
-        self.lock().complete
+    /// Queues a message, as soon as not too much waits; false if there is nobody to send to.
+    pub(super) fn send_patiently(self: &Arc<Self>, message: Message) -> bool {
+        let state = self.wait_until(None, |s| !s.is_choked());
+        let is_over = state.complete || state.sent_all || state.closing.is_some();
+        if !is_over {
+            self.queue(state, message);
+        }
+        !is_over
     }
 
     /// Ends the connection: what is queued goes out, then the sending side is shut. What still
     /// comes is dropped, until the peer ends too or [`DRAIN`] is over.
     pub(super) fn close(self: &Arc<Self>) {
+        self.close_within(DRAIN);
+    }
+
+    /// The same, with another time than [`DRAIN`].
+    pub(super) fn close_within(self: &Arc<Self>, patience: Duration) {
         let mut state = self.lock();
         if state.closing.is_some() {
             return;
         }
-        state.closing = Some(Instant::now());
+        (state.closing, state.patience) = (Some(Instant::now()), patience);
         if self.desk.is_some() {
             state.inbox.clear();
         }
@@ -279,9 +282,10 @@ impl Link {
         unwatched
     }
 
-    /// Ends both directions when the peer has ended, or when it has had [`DRAIN`] for it.
+    /// Ends both directions when the peer has ended, or when it has had its time for it.
     pub(super) fn watch(&self) {
-        drop(self.wait_until(Some(Instant::now() + DRAIN), |s| s.peer_ended));
+        let patience = self.lock().patience;
+        drop(self.wait_until(Instant::now().checked_add(patience), |s| s.peer_ended));
         self.stream.shutdown(Shutdown::Both);
     }
 

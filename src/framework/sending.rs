@@ -2,12 +2,12 @@
 //! mostly the kernel has room, and no other thread is needed. What does not fit a writer sends, a
 //! thread of a pool, and while it does so others only add to the outbox.
 
-use super::link::{DRAIN, Link};
+use super::link::{Link, State};
 use super::message::Message;
 use super::outbox::Piece;
 use std::io::{ErrorKind, IoSlice};
 use std::net::Shutdown;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// With more than this waiting, the next message ends the connection.
@@ -15,7 +15,7 @@ const MAX_QUEUED_BYTES: usize = 16 << 20;
 /// So much is sent even before the worker's batch is done.
 const MAX_COLLECTED_BYTES: usize = 64 << 10;
 
-/// An ending connection's peer has to take so much within [`DRAIN`], or what is left.
+/// An ending connection's peer has to take so much within its time, or what is left.
 const STEP_BYTES: usize = 1 << 20;
 /// How soon a writer sees that the connection is to end.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -41,16 +41,21 @@ impl Link {
     /// Queues a message and never waits for the peer. In a worker's batch messages are collected;
     /// elsewhere it is sent at once.
     pub(super) fn send(self: &Arc<Self>, message: Message) {
-        let mut state = self.lock();
+        let state = self.lock();
         if state.closing.is_some() || state.sent_all {
             return;
         }
-        if state.outbox.waiting() > MAX_QUEUED_BYTES {
+        // At a stop nothing more is read, and the peer has its time to take what is in hand.
+        if state.outbox.waiting() > MAX_QUEUED_BYTES && !state.stopping {
             drop(state);
             let (stream, max) = (&self.stream, MAX_QUEUED_BYTES);
             log::warn!("{stream} ended: more than {max} bytes wait that it does not take");
             return self.break_off();
         }
+        self.queue(state, message);
+    }
+
+    pub(super) fn queue(self: &Arc<Self>, mut state: MutexGuard<'_, State>, message: Message) {
         state.outbox.push(message);
         if state.sending {
             return;
@@ -107,9 +112,9 @@ impl Link {
                 }
                 Sent::Full => {}
             }
-            let (closing, waiting) = {
+            let (closing, patience, waiting) = {
                 let state = self.lock();
-                (state.closing, state.outbox.waiting())
+                (state.closing, state.patience, state.outbox.waiting())
             };
             let now = Instant::now();
             // A peer that is wanted may take all the time it likes.
@@ -117,7 +122,7 @@ impl Link {
                 let (at, before) = *mark.get_or_insert((since, waiting));
                 if waiting + STEP_BYTES <= before {
                     mark = Some((now, waiting));
-                } else if now >= at + DRAIN {
+                } else if now.duration_since(at) >= patience {
                     log::info!("{} ended: it does not take the last messages", self.stream);
                     self.break_off();
                     continue;

@@ -91,8 +91,8 @@ impl Server {
     /// called. With a `timeout` all that is cut short after so long. The port can be served again.
     ///
     /// # Errors
-    /// [`StopError::TimedOut`] if a callback did not return in time: its thread, and the value with
-    /// it, is left alone, and ends when it does. [`StopError::InCallback`] for a callback that would
+    /// [`StopError::TimedOut`] if the workers were not done in time: a callback that has not
+    /// returned, and the value with it, is left alone, and its thread ends when it does. [`StopError::InCallback`] for a callback that would
     /// wait for itself; nothing happens then.
     pub fn stop(&self, timeout: Option<Duration>) -> Result<(), StopError> {
         let shared = &self.shared;
@@ -264,7 +264,7 @@ impl fmt::Display for StartError {
 /// Why a server is not stopped in the way that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopError {
-    /// It is stopped, but for a callback that did not return in time.
+    /// It is stopped, but the workers were not done in time; a callback, for one, did not return.
     TimedOut,
     /// A callback of the server asked for it, and would have waited for itself.
     InCallback,
@@ -275,7 +275,7 @@ impl Error for StopError {}
 impl fmt::Display for StopError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            StopError::TimedOut => "a callback did not return in time and was left alone",
+            StopError::TimedOut => "the workers were not done in time and were left alone",
             StopError::InCallback => "a callback cannot stop its own server",
         })
     }

@@ -27,8 +27,7 @@ pub(super) struct Desk {
     work: Sender<Work>,
     /// Connections with something to send, collected in a burst of work; `None` between bursts.
     collected: Mutex<Option<Vec<Arc<Link>>>>,
-    /// Counts the times that the collected was sent. While it stands still, a callback runs, or
-    /// there is nothing to do.
+    /// Counts the beginnings and the ends of bursts: odd while one goes on.
     burst: AtomicUsize,
     bell: Arc<Bell>,
     /// Connections that it has.

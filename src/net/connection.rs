@@ -243,11 +243,20 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends what is owed and waits for something other than what the peer sends:
-    /// see [`Stream::wait_end`].
+    /// Sends what is owed and waits until `waker` is readable, `deadline` has come, or the peer has
+    /// ended its side. What the peer sends meanwhile is kept, for its end is behind that; with 64
+    /// KiB of it the wait ends too.
     pub fn wait_end(&mut self, waker: impl AsFd, deadline: Instant) -> io::Result<()> {
         self.flush()?;
-        self.stream.wait_end(waker, deadline)
+        while !self.input.is_full() && self.stream.wait_readable_or(&waker, deadline)? {
+            match self.stream.receive_now(self.input.room()) {
+                Ok(0) => return Ok(()),
+                Ok(n) => self.input.received(n),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
     }
 
     /// Sends what is owed and ends the connection so that it arrives: see [`Stream::linger`].

@@ -114,6 +114,11 @@ impl Lines {
         self.end += n;
     }
 
+    /// Whether there is no [`room`](Lines::room) for more.
+    pub fn is_full(&self) -> bool {
+        self.data().len() == MAX_BUFFER_BYTES
+    }
+
     /// Whether it is larger than an idle connection should keep.
     pub fn is_oversized(&self) -> bool {
         self.buffer.len() > 4 * MIN_BUFFER_BYTES && self.data().len() < MIN_BUFFER_BYTES

@@ -61,6 +61,23 @@ impl Listener {
         })
     }
 
+    /// Ends connections whose peer does not acknowledge for so long what was sent (tcp(7),
+    /// TCP_USER_TIMEOUT), one that reads nothing for so long included. Linux hands it on to what is
+    /// accepted; elsewhere keepalive alone tells that a peer is gone.
+    ///
+    /// # Errors
+    /// Those of setsockopt(2).
+    pub fn set_user_timeout(&self, timeout: Duration) -> io::Result<()> {
+        match &self.kind {
+            #[cfg(target_os = "linux")]
+            Kind::Tcp(listener) => SockRef::from(listener).set_tcp_user_timeout(Some(timeout)),
+            _ => {
+                let _ = timeout;
+                Ok(())
+            }
+        }
+    }
+
     /// The address, with the port that the system chose.
     pub fn address(&self) -> &Address {
         &self.address

@@ -21,15 +21,6 @@ const FLUSH_BYTES: usize = 1 << 20;
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_PROBES: u32 = 3;
-#[cfg(target_os = "linux")]
-const USER_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// The end of a stream, though bytes may lie before it that nobody has read: poll(2). Elsewhere
-/// that cannot be seen before they are, only that the peer is gone altogether.
-#[cfg(target_os = "linux")]
-const ENDED: PollFlags = PollFlags::RDHUP;
-#[cfg(not(target_os = "linux"))]
-const ENDED: PollFlags = PollFlags::empty();
 
 /// A connected socket.
 #[derive(Debug)]
@@ -138,11 +129,13 @@ impl Stream {
         self.wait(PollFlags::IN, deadline)
     }
 
-    /// Waits until the peer has ended its side of the stream or is gone, `waker` is readable, or
-    /// `deadline` has come. What the peer has sent is not touched, and is no end of the wait.
-    pub fn wait_end(&self, waker: impl AsFd, deadline: Instant) -> io::Result<()> {
-        let socket = PollFd::new(&self.socket, ENDED);
-        wait(&mut [socket, PollFd::new(&waker, PollFlags::IN)], deadline).map(drop)
+    /// Waits until `waker` is readable or `deadline` has come, and then is false; or until
+    /// something can be received, the end of the stream included.
+    pub fn wait_readable_or(&self, waker: impl AsFd, deadline: Instant) -> io::Result<bool> {
+        let own = PollFd::new(&self.socket, PollFlags::IN);
+        let mut fds = [own, PollFd::new(&waker, PollFlags::IN)];
+        let ready = wait(&mut fds, deadline)?;
+        Ok(ready && fds[1].revents().is_empty())
     }
 
     /// Waits until much can be sent, or the stream is broken; false if `deadline` came first. Then
@@ -214,8 +207,6 @@ fn tcp(address: SocketAddr, timeout: Option<Duration>) -> io::Result<Stream> {
 /// The options of a connection: send at once, and notice when the peer is gone.
 pub(super) fn set_options(socket: SockRef<'_>) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE);
     let keepalive = keepalive.with_interval(KEEPALIVE_INTERVAL).with_retries(KEEPALIVE_PROBES);
     socket.set_tcp_keepalive(&keepalive)

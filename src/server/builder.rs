@@ -16,6 +16,10 @@ pub const DEFAULT_MAX_CONTENTS: u64 = 64 << 20;
 /// How long a client may take for a mebibyte of replies.
 pub const DEFAULT_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// After so long a client that acknowledges nothing counts as gone. It has no longer to take its
+/// replies anyway.
+const USER_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// Where the files of type `TextFile` are.
 const DEFAULT_ROOT: &str = "./files";
 
@@ -177,6 +181,7 @@ impl Builder {
             .map_err(|why| io::Error::new(ErrorKind::InvalidInput, why))?;
         let max_connections = system::make_room_for(self.connections);
         let listeners: Vec<_> = self.listen.iter().map(Listener::bind).collect::<Result<_, _>>()?;
+        listeners.iter().try_for_each(|listener| listener.set_user_timeout(USER_TIMEOUT))?;
         let budget = Budget::new(self.max_memory.unwrap_or_else(system::default_max_memory));
         let (stop, stopped) = crossbeam_channel::bounded(1);
         let shared = Shared {

@@ -7,6 +7,7 @@ mod hold;
 use super::flags::{self, Flag, Takes, number, seconds};
 use super::remote::{HasRemote, Remote, addr, timeout, token_file};
 use super::{Failure, Outcome};
+use crate::exptime::Exptime;
 use child::{Child, Signals};
 use hold::{Lock, Terms, Trouble};
 use nix::sys::signal::Signal;
@@ -54,7 +55,8 @@ const FLAGS: [Flag<Settings>; 7] = [
         variable: "",
         help: "for the lock; 0: not at all (for ever)",
         set: |s, text| {
-            s.wait = Some(Duration::from_secs(number(text, 0)? as u64));
+            let seconds = number(text, 0)? as u64;
+            s.wait = Some(Duration::from_secs(seconds.min(Exptime::MAX_SECONDS)));
             Ok(())
         },
     },
@@ -62,9 +64,10 @@ const FLAGS: [Flag<Settings>; 7] = [
         name: "ttl",
         takes: Takes::One("SECS"),
         variable: "",
-        help: "outlives its connection, but never so long (ends with its connection)",
+        help: "it survives a lost connection, for so long at most (ends with its connection)",
         set: |s, text| {
-            s.ttl = Some(Duration::from_secs(number(text, 1)? as u64));
+            let seconds = number(text, 1)? as u64;
+            s.ttl = Some(Duration::from_secs(seconds.min(Exptime::MAX_SECONDS)));
             Ok(())
         },
     },

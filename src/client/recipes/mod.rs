@@ -13,7 +13,8 @@
 //!
 //! They take names as you give them, and make files called so or with `/` and more behind it. They
 //! are blocking: a thread that waits keeps its client busy, and others that share the client wait
-//! too, so give each waiting thread a client of its own.
+//! too, so give each waiting thread a client of its own. Above all, a thread that waits for a lock
+//! which another thread of the same client holds keeps that from giving it back, without bound.
 //!
 //! # What a lock over a network can promise
 //!
