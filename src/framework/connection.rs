@@ -19,12 +19,13 @@ pub struct Connection(pub(super) Arc<Link>);
 impl Connection {
     /// Queues `message` to be sent. This never waits for the client, however slow it is.
     ///
-    /// What the callbacks of a batch send goes out together, when the batch is done or a callback
-    /// has taken a millisecond. A batch is what had come from one client, at most 64 messages.
+    /// What the callbacks of a batch send goes out together, when the batch is done or its callbacks
+    /// have taken a millisecond; if one of them takes longer, within 10 ms. A batch is what had come
+    /// from one client, at most 64 messages.
     ///
     /// While more than 1 MiB waits to be sent, nothing is read from this client and none of its
     /// messages is delivered. If more than 16 MiB wait all the same, because others' callbacks send
-    /// to it, the next `send` ends the connection, which is logged, and
+    /// to it or one callback sends more at once, the next `send` ends the connection, which is logged, and
     /// [`on_client_disconnect`](super::ServerApp::on_client_disconnect) will tell. What is sent over
     /// a connection that has ended is dropped.
     pub fn send(&self, message: Message) {

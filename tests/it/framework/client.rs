@@ -150,3 +150,38 @@ fn who_does_not_listen_is_an_error_with_the_address() {
     assert!(e.to_string().starts_with(&free), "{e}");
     assert!(Client::connect("nonsense").is_err());
 }
+
+#[test]
+fn the_end_is_told_after_all_that_arrived_however_impatient_who_asks_is() {
+    for _ in 0..200 {
+        let (client, mut peer) = pair();
+        let sending = thread::spawn(move || {
+            peer.send(&[wire(1, "a"), wire(2, "b")].concat());
+        });
+        let mut got = 0;
+        loop {
+            match client.recv(Some(Duration::ZERO)) {
+                Ok(_) => got += 1,
+                Err(ClientError::Timeout) => {}
+                Err(ClientError::ConnectionReset) => break,
+            }
+        }
+        assert_eq!(got, 2);
+        sending.join().unwrap();
+    }
+}
+
+/// Without a time it is left after 5 s.
+#[test]
+fn a_shutdown_waits_for_an_answer_as_long_as_was_said() {
+    let (client, mut peer) = pair();
+    client.send(message(1, "a question")).unwrap();
+    let answering = thread::spawn(move || {
+        assert_eq!(peer.rest(), wire(1, "a question"));
+        thread::sleep(Duration::from_millis(5500));
+        peer.send(&wire(2, "the answer"));
+    });
+    client.shutdown(Some(PATIENCE)).unwrap();
+    answering.join().unwrap();
+    assert_eq!(client.recv(Some(PATIENCE)), Ok(message(2, "the answer")));
+}

@@ -286,3 +286,26 @@ fn over_the_maximum_a_connection_is_closed_and_a_place_is_free_again() {
         sent.is_ok() && matches!(next.0.read(&mut [0; 9]), Ok(n) if n > 0)
     });
 }
+
+/// Whoever sees to that does not rest because nothing else happens.
+#[test]
+fn what_a_long_callback_sends_goes_out_while_it_lasts() {
+    let (go_on, told) = std::sync::mpsc::channel();
+    let told = std::sync::Mutex::new(told);
+    let server = start(Script {
+        message: Arc::new(move |OwnedMessage { message, client }| {
+            thread::sleep(Duration::from_millis(1300));
+            client.send(message);
+            told.lock()
+                .unwrap()
+                .recv_timeout(PATIENCE)
+                .expect("it is there before the callback ends");
+        }),
+        ..Script::default()
+    });
+    let mut peer = Raw::connect(&server);
+    peer.send(&wire(1, "a question"));
+    peer.expect(&wire(1, "a question"));
+    go_on.send(()).unwrap();
+    server.stop(Some(PATIENCE)).unwrap();
+}

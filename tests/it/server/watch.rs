@@ -323,3 +323,20 @@ fn watches_that_come_and_go_leave_nothing() {
     asker.ask_all(files.iter().map(|(_, name)| format!("delete {name}\r\n")));
     assert_eq!(asker.stat("memory"), memory);
 }
+
+/// Its end is behind more than the sockets hold, where nobody sees it who does not read.
+#[test]
+fn who_vanishes_behind_a_megabyte_is_gone_at_once_too() {
+    let server = Running::start(Server::builder());
+    let mut asker = server.client();
+    for address in server.addresses() {
+        let client = Client::connect(address);
+        client.send("cas lock 0 1 -1\r\nx\r\nwatch nosuch 0 86400\r\n");
+        wait_for(&mut asker, 1);
+        let contents = vec![b'x'; 1_000_000];
+        client.send([&b"write big 1000000\r\n"[..], &contents, b"\r\n"].concat());
+        drop(client);
+        eventually("the lock is free", || asker.ask("stat lock") == "ERR_FILE_NOT_FOUND");
+        wait_for(&mut asker, 0);
+    }
+}
