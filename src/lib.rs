@@ -79,7 +79,8 @@
 //! For programs that want messages and no files there is [`framework`].
 //!
 //! Where to read on: [`File`] tells what a type may do, [`Server`] what can be set, [`Client`] how
-//! to ask and to wait for changes, [`client::recipes`] has locks, leases, elections and the like, and `tutorial/protocol.md` in the repository what goes over the wire.
+//! to ask and to wait for changes, [`client::recipes`] has locks, leases, elections and the like,
+//! and `tutorial/protocol.md` in the repository what goes over the wire.
 //!
 //! # The path of one request
 //!

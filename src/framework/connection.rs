@@ -25,9 +25,9 @@ impl Connection {
     ///
     /// While more than 1 MiB waits to be sent, nothing is read from this client and none of its
     /// messages is delivered. If more than 16 MiB wait all the same, because others' callbacks send
-    /// to it or one callback sends more at once, the next `send` ends the connection, which is logged, and
-    /// [`on_client_disconnect`](super::ServerApp::on_client_disconnect) will tell. What is sent over
-    /// a connection that has ended is dropped.
+    /// to it or one callback sends more at once, the next `send` ends the connection, which is
+    /// logged, and [`on_client_disconnect`](super::ServerApp::on_client_disconnect) will tell. What
+    /// is sent over a connection that has ended is dropped.
     pub fn send(&self, message: Message) {
         self.0.send(message);
     }

@@ -92,8 +92,8 @@ impl Server {
     ///
     /// # Errors
     /// [`StopError::TimedOut`] if the workers were not done in time: a callback that has not
-    /// returned, and the value with it, is left alone, and its thread ends when it does. [`StopError::InCallback`] for a callback that would
-    /// wait for itself; nothing happens then.
+    /// returned, and the value with it, is left alone, and its thread ends when it does.
+    /// [`StopError::InCallback`] for a callback that would wait for itself; nothing happens then.
     pub fn stop(&self, timeout: Option<Duration>) -> Result<(), StopError> {
         let shared = &self.shared;
         if shared.desks.iter().any(|desk| desk.is_here()) {
