@@ -55,11 +55,16 @@ pub(super) fn make_room_for(connections: usize) -> usize {
     // A connection that watches has another one to be woken by, or shares it.
     let wanted = needed.saturating_add(connections as u64);
     let limit = getrlimit(Resource::Nofile);
+    let mut connections = connections;
     if limit.current.is_some_and(|limit| limit < wanted) {
         let current = limit.maximum.map_or(wanted, |hard| wanted.min(hard));
         let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(current), ..limit });
         if raised.is_err() || current < needed {
             log::warn!("only {current} files may be open, for {connections} connections");
+            // Better told that there is no room than left in the kernel's queue.
+            let files = usize::try_from(current.saturating_sub(OTHER_DESCRIPTORS));
+            let carried = files.unwrap_or(usize::MAX);
+            connections = if carried > 0 { connections.min(carried) } else { connections };
         }
     }
     let maps = read_number(Path::new("/proc/sys/vm/max_map_count")).unwrap_or(u64::MAX);
