@@ -3,7 +3,7 @@
 use super::changes::hides;
 use super::table::{Stat, Table};
 use crate::name::Name;
-use std::ops::Bound::{self, Excluded, Included, Unbounded};
+use std::ops::Bound::{Excluded, Included, Unbounded};
 
 /// Files in byte order of their names, as they were at one version of the table.
 #[derive(Clone, Debug)]
@@ -34,16 +34,14 @@ impl Table {
         let now = table.now();
         let state = &*table.state;
         let mut listing = Listing { rev: state.version, files: Vec::new(), more: false };
-        let mut from: (Bound<String>, Bound<&str>) = match after {
-            Some(after) if after >= prefix => (Excluded(after.to_string()), Unbounded),
-            _ => (Included(prefix.to_string()), Unbounded),
+        let mut from = match after {
+            Some(after) if after >= prefix => Excluded(after.to_string()),
+            _ => Included(prefix.to_string()),
         };
         loop {
-            let range = (from.0.as_ref().map(String::as_str), from.1);
-            let mut names = state.names.range::<str, _>(range);
-            let names = names.by_ref().take_while(|name| name.as_str().starts_with(prefix));
+            let names = state.names.range::<str, _>((from.as_ref().map(String::as_str), Unbounded));
             let mut hidden = None;
-            for name in names {
+            for name in names.take_while(|name| name.as_str().starts_with(prefix)) {
                 hidden = hides(prefix, name.as_ref());
                 if hidden.is_some() {
                     break;
@@ -58,7 +56,7 @@ impl Table {
             }
             // Over all names of this secret in one step. They end with `/`, and `0` is next.
             let Some(secret) = hidden else { return listing };
-            from.0 = Included(format!("{}0", secret.trim_end_matches('/')));
+            from = Included(format!("{}0", secret.trim_end_matches('/')));
         }
     }
 }

@@ -63,9 +63,10 @@ impl Locked<'_> {
     ) -> Option<T> {
         let entry = self.state.entry(file)?;
         let Some(End::At(deadline)) = entry.end else { return Some(look(entry, Duration::ZERO)) };
-        let now = self.now();
+        // As in `now`; the entry is borrowed.
+        let now = *self.moment.get_or_insert_with(|| self.clock.now());
         if now < deadline {
-            return self.state.entry(file).map(|entry| look(entry, now));
+            return Some(look(entry, now));
         }
         let name = self.state.name_of(file)?;
         self.remove(name.as_ref());

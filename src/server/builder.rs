@@ -73,7 +73,8 @@ impl Builder {
     }
 
     /// How many clients may be connected at once. Where the system carries fewer, that many: on
-    /// Linux `vm.max_map_count` ends at about 15,900 by default.
+    /// Linux `vm.max_map_count` ends at about 15,900 by default, and the hard limit of open files 64
+    /// below itself.
     pub fn connections(mut self, max: usize) -> Self {
         self.connections = max;
         self

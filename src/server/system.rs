@@ -48,7 +48,8 @@ fn read_number(path: &Path) -> Option<u64> {
 
 /// Makes room for so many connections, and tells how many the system carries.
 ///
-/// Raises the soft limit of open files as far as the hard limit allows. A thread that cannot have
+/// Raises the soft limit of open files as far as the hard limit allows; where that is too little,
+/// no more connections are let in than can be open. A thread that cannot have
 /// its memory maps ends the whole process, so their limit is kept from the start.
 pub(super) fn make_room_for(connections: usize) -> usize {
     let needed = (connections as u64).saturating_add(OTHER_DESCRIPTORS);

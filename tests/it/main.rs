@@ -10,6 +10,7 @@ mod kinds;
 mod linear;
 mod process;
 mod protocol;
+mod random;
 mod recipes;
 mod server;
 mod transcript;

@@ -1,11 +1,11 @@
 //! Many clients that come, do something and vanish, all at random. After it nothing is left.
 
 use super::nothing_is_open;
+use crate::random::Random;
 use crate::server::{Client, Running};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::SeqCst};
 use std::thread;
-use std::time::SystemTime;
 use telefile::{ClientId, Contents, File, Name, Refusal, Server, file_types};
 
 const CLIENTS: usize = 200;
@@ -77,18 +77,6 @@ impl Drop for Books {
     }
 }
 
-/// xorshift64
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 16) as usize % n
-    }
-}
-
 fn request(random: &mut Random) -> String {
     let (name, fd) = (format!("crowd/{}", random.below(NAMES)), random.below(NAMES));
     match random.below(16) {
@@ -129,14 +117,11 @@ fn live(server: &Running, random: &mut Random) {
 
 #[test]
 fn two_hundred_clients_that_come_and_vanish_leave_nothing_open() {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    let chosen = std::env::var("TELEFILE_TEST_SEED").ok().and_then(|s| s.parse().ok());
-    let seed = chosen.unwrap_or(now.as_nanos() as u64);
-    println!("TELEFILE_TEST_SEED={seed}");
+    let seed = Random::new().0;
     let server = Running::start(Server::builder().types(file_types![Books]));
     thread::scope(|scope| {
         for i in 0..CLIENTS as u64 {
-            let (server, mut random) = (&server, Random((seed ^ (i << 40)) | 1));
+            let (server, mut random) = (&server, Random(seed ^ (i << 40)));
             scope.spawn(move || (0..3).for_each(|_| live(server, &mut random)));
         }
     });

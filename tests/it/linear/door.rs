@@ -1,8 +1,8 @@
 //! How a request comes to the server: through an honest door, or through one that lies in a way
 //! that a faulty server might.
 
-use super::round::Random;
 use super::spec::{Answer, Name, Op};
+use crate::random::Random;
 use std::collections::HashMap;
 use std::time::Duration;
 use telefile::client::Error;

@@ -4,6 +4,7 @@
 use super::door::{Door, Fault};
 use super::history::{Event, History};
 use super::spec::{Answer, Files, Name, Op};
+use crate::random::Random;
 use crate::server::{PATIENCE, Running};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
@@ -38,9 +39,9 @@ impl Stage {
     pub(super) fn round(&self, seed: u64, fault: Option<Fault>) -> History {
         let before = self.clear();
         let mut random = Random(seed);
-        let asking = 2 + random.below(THREADS as u64 - 2) as usize;
+        let asking = 2 + random.below(THREADS - 2);
         let round = Round {
-            names: &NAMES[..1 + random.below(3) as usize],
+            names: &NAMES[..1 + random.below(3)],
             requests: 6 + random.below(5),
             latest: Default::default(),
             ticks: AtomicU64::new(0),
@@ -97,9 +98,9 @@ impl Round {
     }
 
     fn draw(&self, random: &mut Random, thread: usize, i: u64) -> Op {
-        let which = random.below(self.names.len() as u64) as usize;
+        let which = random.below(self.names.len());
         let (name, contents) = (self.names[which], thread as u64 * 100 + i);
-        let life = [0, 1, 1, 2, 3][random.below(5) as usize];
+        let life = [0, 1, 1, 2, 3][random.below(5)];
         // Now and then wrong: 0 where there is a file.
         let version = self.latest[which].load(Relaxed) * u64::from(random.below(6) > 0);
         if thread == THREADS - 1 && random.below(2) == 0 {
@@ -130,22 +131,5 @@ impl Round {
         };
         let which = self.names.iter().position(|n| n == name).unwrap();
         self.latest[which].store(version, Relaxed);
-    }
-}
-
-/// SplitMix64 (Steele, Lea and Flood, 2014).
-#[derive(Clone)]
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    pub(super) fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
     }
 }

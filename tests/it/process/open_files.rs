@@ -3,13 +3,18 @@ use crate::server::eventually;
 use rustix::process::Signal;
 use std::process::Command;
 
+/// A server that a shell has put limits to, as ulimit takes them.
+pub(super) fn limited(limit: &str, args: &str) -> Serving {
+    let mut command = Command::new("sh");
+    let script = format!(r#"ulimit {limit} && exec "$0" serve --listen 127.0.0.1:0 {args}"#);
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_telefile")]);
+    without_settings(&mut command);
+    Serving::from(command)
+}
+
 #[test]
 fn the_soft_limit_of_open_files_is_raised() {
-    let mut command = Command::new("sh");
-    let script = r#"ulimit -Sn 64 && exec "$0" serve --listen 127.0.0.1:0 --connections 400"#;
-    command.args(["-c", script, env!("CARGO_BIN_EXE_telefile")]);
-    without_settings(&mut command);
-    let serving = Serving::from(command);
+    let serving = limited("-Sn 64", "--connections 400");
     let mut clients: Vec<_> = (0..300).map(|_| serving.client()).collect();
     for client in &mut clients {
         assert_eq!(client.ask("read f"), "ERR_FILE_NOT_FOUND");
@@ -21,11 +26,7 @@ fn the_soft_limit_of_open_files_is_raised() {
 
 #[test]
 fn what_the_hard_limit_does_not_allow_is_told_and_survived() {
-    let mut command = Command::new("sh");
-    let script = r#"ulimit -n 40 && exec "$0" serve --listen 127.0.0.1:0"#;
-    command.args(["-c", script, env!("CARGO_BIN_EXE_telefile")]);
-    without_settings(&mut command);
-    let serving = Serving::from(command);
+    let serving = limited("-n 40", "");
     serving.logs(&["only 40 files may be open"]);
     let mut inside = serving.client();
     assert_eq!(inside.ask("read f"), "ERR_FILE_NOT_FOUND");
@@ -40,11 +41,7 @@ fn what_the_hard_limit_does_not_allow_is_told_and_survived() {
 
 #[test]
 fn no_more_clients_are_let_in_than_files_may_be_open() {
-    let mut command = Command::new("sh");
-    let script = r#"ulimit -n 100 && exec "$0" serve --listen 127.0.0.1:0"#;
-    command.args(["-c", script, env!("CARGO_BIN_EXE_telefile")]);
-    without_settings(&mut command);
-    let serving = Serving::from(command);
+    let serving = limited("-n 100", "");
     serving.logs(&["only 100 files may be open"]);
     let mut inside: Vec<_> = (0..36).map(|_| serving.client()).collect();
     // Each watches another name, for which it needs one more.

@@ -1,11 +1,11 @@
 //! Watches and ephemeral files, seen by the system: descriptors, and clients that are killed.
 
+use super::open_files::limited;
 use super::verbs::{at, start};
-use super::{Program, Serving, telefile, without_settings};
+use super::{Program, Serving, telefile};
 use crate::server::{Client, eventually};
 use rustix::process::Signal;
 use std::io::Write;
-use std::process::Command;
 
 impl Program {
     /// How many files it has open.
@@ -70,11 +70,7 @@ fn watches_that_come_and_go_leave_no_descriptor() {
 /// For each prefix that is watched the server needs a descriptor.
 #[test]
 fn a_watch_without_a_descriptor_is_refused_and_the_connection_goes_on() {
-    let mut command = Command::new("sh");
-    let script = r#"ulimit -n 40 && exec "$0" serve --listen 127.0.0.1:0"#;
-    command.args(["-c", script, env!("CARGO_BIN_EXE_telefile")]);
-    without_settings(&mut command);
-    let serving = Serving::from(command);
+    let serving = limited("-n 40", "");
     let (mut inside, mut asker) = (serving.client(), serving.client());
     for client in [&mut inside, &mut asker] {
         assert_eq!(client.ask("read f"), "ERR_FILE_NOT_FOUND");

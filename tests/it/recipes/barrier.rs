@@ -1,9 +1,8 @@
 //! `Barrier`.
 
 use super::proxy::Proxy;
-use super::{
-    PATIENCE, Random, SHORT, Task, connect, lost, names, refused, running, spawn, waiting,
-};
+use super::{PATIENCE, SHORT, Task, connect, lost, names, refused, running, spawn, waiting};
+use crate::random::Random;
 use crate::server::{Running, eventually};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Mutex, mpsc};

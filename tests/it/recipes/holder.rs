@@ -1,8 +1,8 @@
 //! Programs that hold things, and are killed and paused for it: this test program once more, that
 //! runs one "test" which is a holder's life.
 
-use super::Random;
 use super::fence;
+use crate::random::Random;
 use crate::server::{PATIENCE, Running, eventually};
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
 use std::process::{Child, Command, Stdio};
@@ -134,7 +134,7 @@ impl Held {
 
 /// Adds one to the counter, over and over.
 fn hold(client: &Client, recipe: &str, file: &OpenFile, name: &str, pause: usize) {
-    let mut random = Random(u64::from(std::process::id()) << 20 | 1);
+    let mut random = Random(u64::from(std::process::id()));
     for round in 1.. {
         let held = match recipe {
             "lock" => Lock::new(client, recipe).lock().map(Held::Guard),
@@ -184,7 +184,7 @@ fn add_one(file: &OpenFile, token: u64, work: impl FnOnce()) -> Result<(), Error
 /// Writes what it has popped, or taken, to the journal.
 fn consume(client: &Client, how: &str, journal: &OpenFile) {
     let queue = Queue::new(client, "jobs");
-    let mut random = Random(u64::from(std::process::id()) << 20 | 1);
+    let mut random = Random(u64::from(std::process::id()));
     let mut work = || std::thread::sleep(Duration::from_millis(random.below(3) as u64));
     loop {
         match how {

@@ -3,7 +3,8 @@
 
 use super::fence::{self, is_right, late, lines, never_overlaps, progress, values};
 use super::holder::{Holder, Job, job};
-use super::{Random, connect, names, stat, waiting};
+use super::{connect, names, stat, waiting};
+use crate::random::Random;
 use crate::server::{Running, eventually};
 use rustix::process::Signal;
 use std::collections::BTreeSet;

@@ -14,7 +14,7 @@ mod queue;
 
 use crate::server::{PATIENCE, Running, eventually};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use telefile::client::Error;
 use telefile::{Client, Refusal, Server};
 
@@ -81,29 +81,3 @@ fn lost<T>(result: Result<T, Error>) {
 
 /// A short time to wait in vain. It is rounded up to seconds.
 const SHORT: Duration = Duration::from_millis(1);
-
-/// xorshift64
-#[derive(Clone)]
-struct Random(u64);
-
-impl Random {
-    /// Another one each time, or that of `TELEFILE_TEST_SEED`, which a failed test has printed.
-    fn new() -> Random {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-        let chosen = std::env::var("TELEFILE_TEST_SEED").ok().and_then(|s| s.parse().ok());
-        let seed = chosen.unwrap_or(now.as_nanos() as u64);
-        println!("TELEFILE_TEST_SEED={seed}");
-        Random(seed | 1)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() >> 16) as usize % n
-    }
-}

@@ -1,4 +1,5 @@
 use super::{Client, Running, eventually};
+use crate::random::Random;
 use std::thread;
 use std::time::{Duration, Instant};
 use telefile::Server;
@@ -74,11 +75,10 @@ fn clients_that_vanish_leave_nothing_behind() {
         })
         .collect();
     eventually("all writes are done", || asker.stat("files") == 41);
-    let mut random = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut random = Random(1);
     while !clients.is_empty() {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        let client = clients.swap_remove((random >> 33) as usize % clients.len());
-        if random >> 63 == 0 { client.reset() } else { drop(client) }
+        let client = clients.swap_remove(random.below(clients.len()));
+        if random.below(2) == 0 { client.reset() } else { drop(client) }
     }
     asker.alone();
     let names: usize = (0..200).filter(|i| i / 2 % 5 == 0).map(|i| format!("f{i}").len()).sum();

@@ -2,6 +2,7 @@
 //! vanish and let things expire: what a follower has in the end is what there is.
 
 use super::{Client, Running, eventually};
+use crate::random::Random;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -12,29 +13,16 @@ use telefile::{Clock, Server};
 const WRITERS: u64 = 4;
 const NAMES: u64 = 30;
 
-/// splitmix64
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % n
-    }
-}
-
 /// Changes files of `m/`, and some others, in every way there is.
 fn disturb(server: &Running, seed: u64) {
     let mut random = Random(seed);
-    let connect =
-        |random: &mut Random| Client::connect(server.addresses()[random.below(2) as usize]);
+    let connect = |random: &mut Random| Client::connect(server.addresses()[random.below(2)]);
     let mut client = connect(&mut random);
     for _ in 0..500 {
         let folder = if random.below(8) == 0 { "o" } else { "m" };
         let name = format!("{folder}/{}", random.below(NAMES));
-        let exptime = ["0", "1", "2", "-1", "-1"][random.below(5) as usize];
-        let numbytes = random.below(4) as usize;
+        let exptime = ["0", "1", "2", "-1", "-1"][random.below(5)];
+        let numbytes = random.below(4);
         let contents = &"xxx"[..numbytes];
         let version = |client: &mut Client| {
             let stat = client.ask(&format!("stat {name}"));
@@ -145,7 +133,7 @@ fn mirrors_are_true(seed: u64) {
         });
         let (server, mut random) = (&server, Random(seed));
         let writers: Vec<_> = (0..WRITERS)
-            .map(|_| random.below(u64::MAX))
+            .map(|_| random.next())
             .map(|s| scope.spawn(move || disturb(server, s)))
             .collect();
         let followers: Vec<_> = [None, Some(10_000), Some(3), Some(1)]

@@ -1,6 +1,7 @@
 //! Random bytes from several clients: nothing of it may break the server.
 
 use super::{Client, Running, eventually};
+use crate::random::Random;
 use std::net::Shutdown;
 use std::panic;
 use std::sync::Once;
@@ -8,22 +9,6 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 use telefile::Server;
-
-/// xorshift64
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() >> 16) as usize % n
-    }
-}
 
 /// What a field, a separator or a piece of contents may look like.
 const PIECES: [&[u8]; 36] = [
@@ -83,7 +68,7 @@ fn sentence(random: &mut Random) -> Vec<u8> {
 
 /// Says random things until `deadline`; how often it came.
 fn babble(server: &Running, seed: u64, deadline: Instant) -> u32 {
-    let (mut random, mut came) = (Random(seed | 1), 0);
+    let (mut random, mut came) = (Random(seed), 0);
     while Instant::now() < deadline {
         let mut client = Client::connect(server.addresses()[random.below(2)]);
         came += 1;

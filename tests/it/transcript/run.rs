@@ -3,6 +3,7 @@
 use super::parse::{Action, Step};
 use super::target::{PATIENCE, Target, Transport};
 use super::text::{Compared, Piece, Values};
+use crate::random::Random;
 use socket2::Socket;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -212,7 +213,7 @@ impl Exchange<'_> {
                     bytes.len().saturating_sub(LAST_BYTES).max(1)
                 }
                 Cut::Bytes => 1,
-                Cut::Random(_) => self.random.length(),
+                Cut::Random(_) => length(&mut self.random),
             };
             let (piece, rest) = bytes.split_at(n.min(bytes.len()));
             pieces.push(piece);
@@ -254,22 +255,10 @@ impl Client {
     }
 }
 
-/// splitmix64: a seed is the whole state, so a failure can be repeated.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Mostly small, sometimes thousands.
-    fn length(&mut self) -> usize {
-        let max = 1 << (self.next() % 14);
-        1 + (self.next() % max) as usize
-    }
+/// Mostly small, sometimes thousands.
+fn length(random: &mut Random) -> usize {
+    let max = 1 << random.below(14);
+    1 + random.below(max)
 }
 
 impl fmt::Display for Mode {
