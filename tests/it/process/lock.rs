@@ -250,8 +250,10 @@ fn on_a_terminal_the_command_reads_what_is_typed_and_ctrl_c_is_for_it_once() {
     let script =
         "trap \"echo; echo interrupted\" INT; echo ready; until read a; do :; done; echo read $a";
     let telefile = env!("CARGO_BIN_EXE_telefile");
-    let typed = format!("'{telefile}' lock db -- sh -c '{script}; exit 5'");
+    // Without exec the shell stays, and in some shells takes the ^C too.
+    let typed = format!("exec '{telefile}' lock db -- sh -c '{script}; exit 5'");
     let mut command = Command::new("script");
+    command.env("SHELL", "/bin/sh");
     command.args(["-qec", &typed, "/dev/null"]);
     command.env("TELEFILE_ADDR", serving.addresses[0].to_string());
     let mut locked = Locked::start(command);
