@@ -56,6 +56,14 @@ impl Contents {
         }
         Ok(self)
     }
+
+    /// Counts contents that nobody else has yet as what was taken for them.
+    pub(crate) fn with_charge(mut self, charge: Charge) -> Self {
+        if let Some(held) = Arc::get_mut(&mut self.0) {
+            held.charge = charge;
+        }
+        self
+    }
 }
 
 /// Contents that count in no budget.
@@ -176,6 +184,12 @@ impl Charge {
     /// Nothing yet, to [`grow`](Charge::grow).
     pub fn none(budget: &Arc<Budget>) -> Self {
         Charge { budget: Some(budget.clone()), bytes: 0 }
+    }
+
+    /// Takes so much, also if that is over the maximum: for what nobody can refuse.
+    pub(crate) fn over(budget: &Arc<Budget>, bytes: u64) -> Self {
+        budget.used.fetch_add(bytes, Relaxed);
+        Charge { budget: Some(budget.clone()), bytes }
     }
 
     fn max(&self) -> u64 {

@@ -89,16 +89,20 @@
 //! (read a line, answer it) -> [`net::Connection::read_line`] -> [`wire::Request::parse`] ->
 //! `dispatch` (one match) -> [`Table::write`] -> [`wire::Reply::write_to`].
 //!
+//! With `--data` the change is only decided by then, and the reply waits: `files/journal.rs` ->
+//! [`Table::commit`] (one thread, all that waits at once) -> [`store::Store::commit`] -> seen.
+//!
 //! # Invariants
 //!
 //! 1. `net`, `wire` and `files` import the common words (`name`, `exptime`, `contents`,
-//!    `refusal`, `waker`) and never each other or `server`; `client` imports `net` and `wire`,
-//!    `framework` imports `net` alone. A test reads the imports.
+//!    `refusal`, `waker`) and never each other or `server`; `store` imports `files`, for the trait
+//!    that it implements; `client` imports `net` and `wire`, `framework` imports `net` alone. A test
+//!    reads the imports.
 //! 2. Each dependency is imported in few places: socket2 and rustix where the system is asked
-//!    (`net`, `waker`, `server/system`, `files/kinds/text`, `cli/watch`, `cli/lock`), memchr in the
-//!    line buffer, itoa in the fields, subtle in the token, crossbeam-channel in pool, watchers, stop
-//!    and the framework's workers, ctrlc, env_logger, lexopt, nix and hdrhistogram in `cli`. `log`
-//!    anywhere.
+//!    (`net`, `waker`, `server/system`, `files/kinds/text`, `store/disk`, `cli/watch`, `cli/lock`),
+//!    redb and crc32fast in `store`, memchr in the line buffer, itoa in the fields, subtle in the
+//!    token, crossbeam-channel in pool, watchers, stop and the framework's workers, ctrlc,
+//!    env_logger, lexopt, nix and hdrhistogram in `cli`. `log` anywhere.
 //! 3. `wire` cannot block: slices in, values out, and back into a buffer.
 //! 4. No length that a peer chose allocates before it has met a limit.
 //! 5. No lock is held across I/O or a call of a type's code, except a file's own lock around its
@@ -106,6 +110,8 @@
 //! 6. No read may block while a reply is unsent. Half a line counts as nothing.
 //! 7. A panic in a session or in a type's code is caught; every other client notices nothing.
 //! 8. The accept loop never ends on an error: it logs, backs off and goes on.
+//! 9. In a table on disk nobody sees a change before it is there, nor is anything refused because
+//!    of one that is not.
 
 #[cfg(not(unix))]
 compile_error!("telefile needs a Unix: it uses poll, Unix sockets and file descriptors");
@@ -121,6 +127,7 @@ mod name;
 pub mod net;
 mod refusal;
 mod server;
+pub mod store;
 mod waker;
 pub mod wire;
 
@@ -130,8 +137,8 @@ pub use client::Client;
 pub use contents::{Budget, Charge, Contents, Incoming};
 pub use exptime::Exptime;
 pub use files::{
-    Change, Changes, ClientId, Clock, Expiry, Fd, File, FileType, Listed, Listing, MEMORY_FILE,
-    Opened, Registry, Stat, Table, Totals, Waiting, Watch,
+    Change, Changes, ClientId, Clock, Decided, Expiry, Fd, File, FileType, Listed, Listing,
+    MEMORY_FILE, Opened, Registry, Stat, Table, Ticket, Totals, Waiting, Watch,
 };
 pub use name::{FileRef, Name, NameRef, Stem};
 pub use refusal::{Limit, Refusal};

@@ -38,8 +38,10 @@ pub enum Refusal {
 pub enum Limit {
     /// Bytes of one file.
     Contents,
-    /// Bytes of all files.
+    /// Bytes of all files in memory.
     Memory,
+    /// Bytes of the folder that keeps all files.
+    Data,
     /// Clients at once.
     Connections,
     /// Opens of one connection.
@@ -48,14 +50,15 @@ pub enum Limit {
 
 impl Limit {
     /// All of them.
-    pub const ALL: [Limit; 4] =
-        [Limit::Contents, Limit::Memory, Limit::Connections, Limit::Descriptors];
+    pub const ALL: [Limit; 5] =
+        [Limit::Contents, Limit::Memory, Limit::Data, Limit::Connections, Limit::Descriptors];
 
     /// As it stands in a reply, and in `stats`.
     pub fn word(self) -> &'static str {
         match self {
             Limit::Contents => "contents",
             Limit::Memory => "memory",
+            Limit::Data => "data",
             Limit::Connections => "connections",
             Limit::Descriptors => "descriptors",
         }

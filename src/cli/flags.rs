@@ -115,7 +115,8 @@ pub(super) fn parse_command<T>(
         };
         (flag.set)(settings, &value).map_err(|why| wrong(format!("--{} {why}", flag.name)))?;
     }
-    let missing = expected.get(found.len()).filter(|name| !name.starts_with('['));
+    let mut required = expected.iter().filter(|name| !name.starts_with('['));
+    let missing = required.nth(found.len());
     if let Some(missing) = missing.filter(|_| rest.is_empty()) {
         return Err(wrong(format!("{missing} is missing")));
     }
@@ -165,7 +166,9 @@ fn help<T>(command: &str, operands: &str, what: &str, flags: &[Flag<T>]) -> Outc
         text += &format!("  {usage:<24}{}\n", flag.help);
     }
     let variables: Vec<_> = flags.iter().map(|f| f.variable).filter(|v| !v.is_empty()).collect();
-    text += &format!("\nIn the environment: {}.\n", variables.join(", "));
+    if !variables.is_empty() {
+        text += &format!("\nIn the environment: {}.\n", variables.join(", "));
+    }
     say(&text)
 }
 

@@ -1,5 +1,7 @@
 //! The command line: one file for each command.
 
+#[cfg(feature = "durable")]
+mod backup;
 mod bench;
 mod connect;
 mod flags;
@@ -74,7 +76,7 @@ struct Command {
     run: fn(lexopt::Parser) -> Outcome,
 }
 
-const COMMANDS: [Command; 16] = [
+const COMMANDS: &[Command] = &[
     Command { name: "serve", what: "share files with many clients", run: serve::run },
     Command { name: "read", what: verbs::READ.what, run: |args| verbs::READ.run(args) },
     Command { name: "write", what: verbs::WRITE.what, run: |args| verbs::WRITE.run(args) },
@@ -91,6 +93,10 @@ const COMMANDS: [Command; 16] = [
     Command { name: "stats", what: verbs::STATS.what, run: |args| verbs::STATS.run(args) },
     Command { name: "connect", what: connect::WHAT, run: connect::run },
     Command { name: "bench", what: "load a server and check every reply", run: bench::run },
+    #[cfg(feature = "durable")]
+    Command { name: "backup", what: backup::BACKUP, run: backup::backup },
+    #[cfg(feature = "durable")]
+    Command { name: "restore", what: backup::RESTORE, run: backup::restore },
 ];
 
 /// The whole program `telefile`: reads the process's arguments and environment, does what they
@@ -109,6 +115,17 @@ fn exit_status(outcome: Outcome) -> ExitCode {
             ExitCode::from(failure.status)
         }
     }
+}
+
+/// What is caught, and told as damage of the data, is not told as a panic too.
+#[cfg(feature = "durable")]
+fn tell_damage_once() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !crate::store::is_guarded() {
+            tell(panic);
+        }
+    }));
 }
 
 /// The name that this program was started by.
@@ -149,7 +166,7 @@ fn help() -> String {
     let mut text = "Named files that many clients share over a line of text.\n\n\
                     usage: telefile COMMAND [OPTION]...\n       telefile --help | --version\n\n"
         .to_string();
-    for command in &COMMANDS {
+    for command in COMMANDS {
         text += &format!("  {:<8}{}\n", command.name, command.what);
     }
     text += "\n`telefile COMMAND --help` tells the options of a command.\n\

@@ -16,7 +16,7 @@ use std::time::Duration;
 /// After the first signal the process lasts no longer than this.
 const LAST_CALL: Duration = Duration::from_millis(1800);
 
-const FLAGS: [Flag<Builder>; 10] = [
+const FLAGS: &[Flag<Builder>] = &[
     Flag {
         name: "listen",
         takes: Takes::Many("ADDR"),
@@ -51,6 +51,22 @@ const FLAGS: [Flag<Builder>; 10] = [
         variable: "TELEFILE_ROOT",
         help: "the folder of TextFiles (./files), made by the first write to one",
         set: |b, text| change(b, folder(text), Builder::root),
+    },
+    #[cfg(feature = "durable")]
+    Flag {
+        name: "data",
+        takes: Takes::One("DIR"),
+        variable: "TELEFILE_DATA",
+        help: "keep the files in this folder, over restarts and crashes (in memory)",
+        set: |b, text| change(b, folder(text), Builder::data),
+    },
+    #[cfg(feature = "durable")]
+    Flag {
+        name: "max-data",
+        takes: Takes::One("BYTES"),
+        variable: "TELEFILE_MAX_DATA",
+        help: "bytes of that folder (what the disk has)",
+        set: |b, text| change(b, size(text), Builder::max_data),
     },
     Flag {
         name: "idle-timeout",
@@ -133,11 +149,13 @@ fn run_with(command: &str, types: &[FileType], args: lexopt::Parser) -> Outcome 
     let mut builder = Server::builder().types(types);
     let what =
         "share files with many clients until SIGINT or SIGTERM; RUST_LOG=debug shows each command";
-    if !flags::parse(command, what, &FLAGS, args, &mut builder)? {
+    if !flags::parse(command, what, FLAGS, args, &mut builder)? {
         return Ok(());
     }
     let _log = Log::start().map_err(Failure::failed)?;
     keep_freed_memory();
+    #[cfg(feature = "durable")]
+    super::tell_damage_once();
     let server = builder.bind().map_err(|e| match e.kind() {
         ErrorKind::InvalidInput => Failure::usage(e),
         _ => Failure::failed(e),

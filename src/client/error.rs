@@ -25,8 +25,8 @@ pub enum Error {
     /// answered may have been done or not, so nothing is ever asked again by itself. Every later
     /// call of this client and of its open files fails in this way too.
     Lost(io::Error),
-    /// There is a new connection, but to another table: the server was started again, and what was
-    /// known of its files has no meaning any more. Nothing was asked.
+    /// There is a new connection, but to another table: the server was started again without its
+    /// files, or with those of a backup, and what was known of its files has no meaning any more. Nothing was asked.
     OtherTable,
     /// The server refused, and nothing changed.
     Refused {

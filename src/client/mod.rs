@@ -136,8 +136,8 @@ impl Client {
     /// that were seen before still have their meaning; for that the epoch is compared.
     ///
     /// # Errors
-    /// [`Error::OtherTable`] if the server has lost its files since, as one that was started again
-    /// has; a program that can bear that [connects](Builder::connect) as it did first. Otherwise
+    /// [`Error::OtherTable`] if the server has lost its files since, as one without `--data` that
+    /// was started again has; a program that can bear that [connects](Builder::connect) as it did first. Otherwise
     /// those of [`Builder::connect`].
     pub fn reconnect(&self) -> Result<Client, Error> {
         self.reconnect_as(self.made.0.clone())

@@ -1,6 +1,7 @@
 //! What has changed since a version: the latest change of each name, and no other. So a log of a
 //! million writes to ten files is ten entries long.
 
+use super::store::MAX_GONE;
 use crate::name::{Name, NameRef};
 use std::collections::{BTreeMap, HashMap};
 use std::iter;
@@ -21,9 +22,6 @@ pub(super) struct ChangeLog {
     /// not known any more.
     forgotten: u64,
 }
-
-/// So many removals are remembered.
-const MAX_GONE: usize = 100_000;
 
 /// The latest change of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +59,26 @@ impl ChangeLog {
             self.gone_names.remove(&name);
             self.forgotten = version;
         }
+    }
+
+    /// The removal of this name that is remembered.
+    pub(super) fn removed(&self, name: &Name) -> Option<u64> {
+        self.gone_names.get(name).copied()
+    }
+
+    /// Remembers a removal that was kept.
+    pub(super) fn recall(&mut self, version: u64, name: Name) {
+        self.gone_names.insert(name.clone(), version);
+        self.gone.insert(version, name);
+    }
+
+    /// Removals up to this version may be forgotten.
+    pub(super) fn forget_to(&mut self, version: u64) {
+        self.forgotten = version;
+    }
+
+    pub(super) fn forgotten(&self) -> u64 {
+        self.forgotten
     }
 
     /// Whether nothing that happened after `version` is forgotten.

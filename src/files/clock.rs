@@ -17,7 +17,12 @@ use std::time::{Duration, Instant};
 /// assert_eq!(clock.now() - before, Duration::from_secs(60));
 /// ```
 #[derive(Clone, Debug)]
-pub struct Clock(Kind);
+pub struct Clock {
+    kind: Kind,
+    /// What is added to the time that has passed, and what is taken off.
+    plus: Duration,
+    minus: Duration,
+}
 
 #[derive(Clone, Debug)]
 enum Kind {
@@ -35,20 +40,30 @@ struct Manual {
 impl Clock {
     /// The system's monotonic clock.
     pub fn system() -> Self {
-        Clock(Kind::System(Instant::now()))
+        Clock::of(Kind::System(Instant::now()))
     }
 
     /// A clock that stands still until it is moved.
     pub fn manual() -> Self {
-        Clock(Kind::Manual(Arc::default()))
+        Clock::of(Kind::Manual(Arc::default()))
+    }
+
+    fn of(kind: Kind) -> Self {
+        Clock { kind, plus: Duration::ZERO, minus: Duration::ZERO }
+    }
+
+    /// A clock that shows `time` when this one shows what it shows now.
+    pub(super) fn showing(&self, time: Duration) -> Self {
+        Clock { kind: self.kind.clone(), plus: self.plus + time, minus: self.minus + self.now() }
     }
 
     /// The time since the clock was made.
     pub fn now(&self) -> Duration {
-        match &self.0 {
+        let passed = match &self.kind {
             Kind::System(start) => start.elapsed(),
             Kind::Manual(manual) => Duration::from_nanos(manual.nanoseconds.load(SeqCst)),
-        }
+        };
+        (passed + self.plus).saturating_sub(self.minus)
     }
 
     /// Moves a manual clock forward.
@@ -56,7 +71,7 @@ impl Clock {
     /// # Panics
     /// If this is the system's clock.
     pub fn advance(&self, by: Duration) {
-        let Kind::Manual(manual) = &self.0 else { panic!("nobody moves the system's clock") };
+        let Kind::Manual(manual) = &self.kind else { panic!("nobody moves the system's clock") };
         let by = u64::try_from(by.as_nanos()).expect("less than 584 years");
         manual.nanoseconds.fetch_add(by, SeqCst);
         let sleeper = manual.sleeper.lock().unwrap_or_else(PoisonError::into_inner);
@@ -67,7 +82,7 @@ impl Clock {
 
     /// Sleeps until it is `at` (`None` is for ever) or the thread is unparked, perhaps early.
     pub(super) fn park_until(&self, at: Option<Duration>) {
-        match &self.0 {
+        match &self.kind {
             Kind::System(_) => match at {
                 Some(at) => std::thread::park_timeout(at.saturating_sub(self.now())),
                 None => std::thread::park(),

@@ -4,17 +4,18 @@
 //! file's lock, then the table's.
 
 use super::descriptors::Fd;
-use super::entry::Body;
+use super::entry::{Body, Entry};
 use super::expiry::Expiry;
 use super::file::File;
-use super::state::Locked;
 use super::table::{Stat, Table};
 use crate::contents::Contents;
 use crate::name::FileRef;
 use crate::refusal::{Limit, Refusal};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
 
 /// A file of code: a value of its type, and the lock around each operation on it.
 pub(super) struct Code {
@@ -23,6 +24,8 @@ pub(super) struct Code {
     fd: Fd,
     /// `None` when the last close has ended it.
     value: Mutex<Option<Box<dyn File>>>,
+    /// Something beside this table has changed it, and it has no new version yet.
+    changed: AtomicBool,
 }
 
 /// The value of a file, locked.
@@ -30,7 +33,8 @@ pub(super) type Value<'a> = MutexGuard<'a, Option<Box<dyn File>>>;
 
 impl Code {
     pub(super) fn new(kind: &'static str, fd: Fd, value: Box<dyn File>) -> Arc<Self> {
-        Arc::new(Code { kind, fd, value: Mutex::new(Some(value)) })
+        let (value, changed) = (Mutex::new(Some(value)), AtomicBool::new(false));
+        Arc::new(Code { kind, fd, value, changed })
     }
 
     pub(super) fn kind(&self) -> &'static str {
@@ -49,6 +53,10 @@ impl Code {
     /// A panic within is caught before it can poison the lock; whatever did, the type was told.
     pub(super) fn lock(&self) -> Value<'_> {
         self.value.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn fd(&self) -> Fd {
+        self.fd
     }
 
     fn descriptor(&self) -> FileRef<'static> {
@@ -105,7 +113,12 @@ impl Table {
         let mut held = code.lock();
         let value = held.as_mut()?;
         // Nobody can write meanwhile; and a name that is lost meanwhile was there when it began.
-        let stat = self.current(file, code, value)?;
+        let stat = match self.current(file, code, value) {
+            // Who writes on that version later will be told that it is over.
+            Err(Refusal::Limit(Limit::Data, _)) => self.look(file, stat_of(code)).1.flatten()?,
+            Err(refusal) => return Some(Err(refusal)),
+            Ok(stat) => stat?,
+        };
         let read = ask(code.kind, "read", || value.read());
         let numbytes = run(code.kind, "numbytes", || value.numbytes()).unwrap_or(0);
         if let Some(entry) = self.lock().state.entry_mut(code.descriptor()) {
@@ -129,7 +142,10 @@ impl Table {
     ) -> Option<Result<u64, Refusal>> {
         let mut held = code.lock();
         let value = held.as_mut()?;
-        let current = self.current(file, code, value)?.version;
+        let current = match self.current(file, code, value) {
+            Ok(stat) => stat?.version,
+            Err(refusal) => return Some(Err(refusal)),
+        };
         if expected.is_some_and(|version| version != current) {
             return Some(Err(Refusal::Version(current)));
         }
@@ -140,44 +156,57 @@ impl Table {
             Err(Panicked) => Err(Refusal::Internal),
         };
         let numbytes = run(code.kind, "numbytes", || value.numbytes()).unwrap_or(0);
-        let mut table = self.lock();
-        let end = table.end(expiry);
         // Before the change: it must not give a name that has expired meanwhile a new deadline.
-        let lost = self.stat_of(&mut table, file, code).is_none();
+        let (mut table, stat) = match self.look_to_change(file, stat_of(code)) {
+            Ok(looked) => looked,
+            Err(refusal) => return Some(Err(refusal)),
+        };
+        let end = table.end(expiry);
         let body = Body::Code(code.clone(), numbytes);
-        let (version, replaced) = table.state.change(code.descriptor(), body, end);
-        table.replaced = replaced;
+        let (version, ticket) = table.change(code.descriptor(), body, end);
+        let lost = stat.flatten().is_none();
+        let now = table.state.entry(file).map_or(0, |entry| entry.version);
+        drop(table);
+        // The file's lock is held until everybody sees the version.
+        if ticket.wait().is_err() {
+            // The type has taken it all the same, so the next command takes a version first.
+            code.changed.store(true, Relaxed);
+            return Some(Err(Refusal::Internal));
+        }
         if lost && expected.is_some() {
-            let now = table.find(file, |entry, _| entry.version).unwrap_or(0);
             return Some(Err(Refusal::Version(now)));
         }
         Some(written.map(|()| version))
     }
 
     /// What a file of code is, after its type has looked whether something else has changed it.
-    /// `None` if it no longer has the name that was asked for.
+    /// Nothing if it no longer has the name that was asked for.
     fn current(
         &self,
         file: FileRef<'_>,
         code: &Arc<Code>,
         value: &mut Box<dyn File>,
-    ) -> Option<Stat> {
-        let changed = run(code.kind, "refresh", || value.refresh()).unwrap_or(false);
-        let mut table = self.lock();
-        let stat = self.stat_of(&mut table, file, code)?;
-        if changed {
-            table.state.renew(code.descriptor())?;
-            return self.stat_of(&mut table, file, code);
+    ) -> Result<Option<Stat>, Refusal> {
+        if run(code.kind, "refresh", || value.refresh()).unwrap_or(false) {
+            code.changed.store(true, Relaxed);
         }
-        Some(stat)
+        if code.changed.load(Relaxed) && self.look(file, stat_of(code)).1.flatten().is_some() {
+            let body_and_end = |entry: &Entry, _| (entry.body.clone(), entry.end);
+            let (mut table, found) = self.look_to_change(code.descriptor(), body_and_end)?;
+            let Some((body, end)) = found else { return Ok(None) };
+            let (_, ticket) = table.change(code.descriptor(), body, end);
+            drop(table);
+            ticket.wait()?;
+            code.changed.store(false, Relaxed);
+        }
+        Ok(self.look(file, stat_of(code)).1.flatten())
     }
+}
 
-    /// What the file is that is meant, if that is this one.
-    fn stat_of(&self, table: &mut Locked<'_>, file: FileRef<'_>, code: &Arc<Code>) -> Option<Stat> {
-        let found = table.find(file, |entry, now| match &entry.body {
-            Body::Code(found, _) if Arc::ptr_eq(found, code) => Some(entry.stat(now)),
-            _ => None,
-        });
-        found.flatten()
+/// What an entry is, if it is that of this file.
+fn stat_of(code: &Arc<Code>) -> impl Fn(&Entry, Duration) -> Option<Stat> + '_ {
+    |entry, now| match &entry.body {
+        Body::Code(found, _) if Arc::ptr_eq(found, code) => Some(entry.stat(now)),
+        _ => None,
     }
 }

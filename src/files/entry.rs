@@ -20,7 +20,8 @@ pub(super) struct Entry {
     /// What will end it; `None` if it has no name.
     pub(super) end: Option<End>,
     /// For the name and the entry itself; the contents bring their own.
-    pub(super) _charge: Charge,
+    #[allow(dead_code, reason = "it is there to be dropped")]
+    pub(super) charge: Charge,
     /// While it is open. A file of code always is.
     pub(super) fd: Option<Fd>,
 }
@@ -29,6 +30,8 @@ pub(super) struct Entry {
 pub(super) enum Body {
     /// A MemoryFile.
     Bytes(Contents),
+    /// A MemoryFile whose contents are in the store, and how long they are.
+    Stored(u64),
     /// A file of any other type, and the size that it last told.
     Code(Arc<Code>, u64),
 }
@@ -37,9 +40,14 @@ impl Entry {
     /// The type's name.
     pub(super) fn kind(&self) -> &'static str {
         match &self.body {
-            Body::Bytes(_) => MEMORY_FILE,
+            Body::Bytes(_) | Body::Stored(_) => MEMORY_FILE,
             Body::Code(code, _) => code.kind(),
         }
+    }
+
+    /// Whether its time is over.
+    pub(super) fn is_over(&self, now: Duration) -> bool {
+        matches!(self.end, Some(End::At(deadline)) if deadline <= now)
     }
 
     pub(super) fn stat(&self, now: Duration) -> Stat {
@@ -51,17 +59,44 @@ impl Entry {
     pub(super) fn numbytes(&self) -> u64 {
         match &self.body {
             Body::Bytes(contents) => contents.len() as u64,
-            Body::Code(_, numbytes) => *numbytes,
+            Body::Stored(numbytes) | Body::Code(_, numbytes) => *numbytes,
         }
     }
 }
 
 impl Body {
-    /// What it holds in the table's memory.
+    /// What it counts in the bytes of all files.
     pub(super) fn bytes(&self) -> u64 {
         match self {
             Body::Bytes(contents) => contents.len() as u64,
+            Body::Stored(numbytes) => *numbytes,
             Body::Code(..) => 0,
+        }
+    }
+
+    /// The body once it is in the store, and what needs no memory any more.
+    pub(super) fn in_store(self, stored_from: usize) -> (Body, Option<Contents>) {
+        match self {
+            Body::Bytes(contents) if contents.len() >= stored_from => {
+                (Body::Stored(contents.len() as u64), Some(contents))
+            }
+            body => (body, None),
+        }
+    }
+
+    /// What a store has to keep of it.
+    pub(super) fn contents(&self) -> Option<Contents> {
+        match self {
+            Body::Bytes(contents) => Some(contents.clone()),
+            Body::Stored(_) | Body::Code(..) => None,
+        }
+    }
+
+    /// The descriptor of a file of code, which is always open.
+    pub(super) fn descriptor(&self) -> Option<Fd> {
+        match self {
+            Body::Code(code, _) => Some(code.fd()),
+            Body::Bytes(_) | Body::Stored(_) => None,
         }
     }
 }

@@ -83,8 +83,14 @@ impl Ends {
         self.by_time.first_key_value().map(|((at, _), name)| (*at, name))
     }
 
-    /// A file that ends with this client's connection.
-    pub(super) fn of(&self, client: ClientId) -> Option<&Name> {
-        self.by_client.get(&client)?.first()
+    /// Whose deadline has come.
+    pub(super) fn due(&self, now: Duration) -> impl Iterator<Item = &Name> {
+        let due = self.by_time.iter().take_while(move |((at, _), _)| *at <= now);
+        due.map(|(_, name)| name)
+    }
+
+    /// The files that end with this client's connection.
+    pub(super) fn of(&self, client: ClientId) -> impl Iterator<Item = &Name> {
+        self.by_client.get(&client).into_iter().flatten()
     }
 }

@@ -1,22 +1,31 @@
 //! What ends by itself, and who has to be told: the work of threads that serve no client.
 
 use super::file::ClientId;
-use super::state::{Locked, Sweeper};
+use super::kept::Ticket;
+use super::locked::Locked;
+use super::state::Sweeper;
 use super::table::Table;
+use crate::name::{FileRef, Name};
+use crate::refusal::Refusal;
+use std::time::Duration;
+
+/// After so long it is tried again to remove what could not be, because the disk is full.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// Who removes many names at once lets others in after so many.
-const SWEEP_NAMES: usize = 256;
+pub(super) const SWEEP_NAMES: usize = 256;
 
 impl Table {
     /// Removes what has expired, sleeps until something else will have, and so on until
     /// [`close`](Table::close). For a thread of its own.
     pub fn sweep(&self) {
         loop {
-            let mut table = self.lock_swept();
+            let (mut table, swept) = self.lock_swept();
             if table.state.closed {
                 return;
             }
-            let wakes = table.state.ends.next().map(|(at, _)| at);
+            let next = table.state.ends.next().map(|(at, _)| at);
+            let wakes = if swept.is_ok() { next } else { Some(table.now() + TRY_AGAIN) };
             table.state.sweeper = Some(Sweeper { thread: std::thread::current(), wakes });
             drop(table);
             self.clock.park_until(wakes);
@@ -47,33 +56,75 @@ impl Table {
     /// Removes all files that [live as long as](super::Expiry::With) this client. It ends after the
     /// client's last request, before what the client has open is closed.
     pub fn end_client(&self, client: ClientId) {
-        let mut table = self.lock();
-        loop {
-            for _ in 0..SWEEP_NAMES {
-                let Some(name) = table.state.ends.of(client).cloned() else { return };
-                table.remove(name.as_ref());
+        self.remove_for_sure(|table| {
+            let names = table.state.ends.of(client);
+            names.take(SWEEP_NAMES).cloned().collect()
+        });
+    }
+
+    /// Removes a file that has ended, whose name nobody else can take.
+    pub(super) fn remove_ended(&self, name: &Name) {
+        self.remove_for_sure(|table| {
+            table.state.files.contains_key(name).then(|| name.clone()).into_iter().collect()
+        });
+    }
+
+    /// The lock, when everything is removed that has expired by now, or cannot be.
+    pub(super) fn lock_swept(&self) -> (Locked<'_>, Result<(), Refusal>) {
+        self.remove_each(|table| {
+            if table.state.ends.next().is_none() {
+                return Vec::new(); // the usual case, spared a look at the clock
             }
-            table = self.let_others(table);
+            let now = table.now();
+            table.state.ends.due(now).take(SWEEP_NAMES).cloned().collect()
+        })
+    }
+
+    /// Removes what `pick` picks, however long there is no room to write that down.
+    fn remove_for_sure(&self, pick: impl Fn(&mut Locked<'_>) -> Vec<Name>) {
+        loop {
+            let (table, removed) = self.remove_each(&pick);
+            if removed.is_ok() || table.state.closed {
+                return;
+            }
+            drop(table);
+            std::thread::sleep(TRY_AGAIN);
         }
     }
 
-    /// The lock, when everything is removed that has expired by now.
-    pub(super) fn lock_swept(&self) -> Locked<'_> {
+    /// Removes what `pick` picks, some names at a time, until it picks none. The lock under which
+    /// it picked none, or why that cannot be.
+    fn remove_each(
+        &self,
+        pick: impl Fn(&mut Locked<'_>) -> Vec<Name>,
+    ) -> (Locked<'_>, Result<(), Refusal>) {
         let mut table = self.lock();
         loop {
-            let mut names = 0;
-            while names < SWEEP_NAMES
-                && let Some((at, name)) =
-                    table.state.ends.next().map(|(at, name)| (at, name.clone()))
-                && at <= table.now()
-            {
-                table.remove(name.as_ref());
-                names += 1;
+            let names = pick(&mut table);
+            if names.is_empty() {
+                return (table, Ok(()));
             }
-            if names < SWEEP_NAMES {
-                return table;
+            let many = names.len() == SWEEP_NAMES;
+            let mut tickets = Vec::new();
+            for name in names {
+                let staged = table.state.staged(FileRef::Name(name.as_ref()));
+                let ticket = staged.unwrap_or_else(|| table.remove(name.as_ref()));
+                if !ticket.is_done() {
+                    tickets.push(ticket);
+                }
             }
-            table = self.let_others(table);
+            if tickets.is_empty() {
+                if many {
+                    table = self.let_others(table);
+                }
+                continue;
+            }
+            drop(table);
+            let removed = tickets.iter().try_for_each(Ticket::wait);
+            table = self.lock();
+            if removed.is_err() {
+                return (table, removed);
+            }
         }
     }
 }

@@ -30,7 +30,7 @@ impl Table {
     /// compared byte by byte. One with a [secret](crate::NameRef::secret) is there only for a
     /// prefix that has the secret too.
     pub fn list(&self, prefix: &str, limit: usize, after: Option<&str>) -> Listing {
-        let mut table = self.lock_swept();
+        let (mut table, _) = self.lock_swept();
         let now = table.now();
         let state = &*table.state;
         let mut listing = Listing { rev: state.version, files: Vec::new(), more: false };
@@ -50,7 +50,8 @@ impl Table {
                     listing.more = true;
                     return listing;
                 }
-                if let Some(entry) = state.files.get(name) {
+                // What is over may be there still, if there was no room to write that down.
+                if let Some(entry) = state.files.get(name).filter(|entry| !entry.is_over(now)) {
                     listing.files.push(Listed { name: name.clone(), stat: entry.stat(now) });
                 }
             }

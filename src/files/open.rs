@@ -4,10 +4,10 @@
 
 use super::code::{Code, Value, ask, run};
 use super::descriptors::{Fd, Place};
-use super::entry::Body;
+use super::entry::{Body, Entry};
 use super::file::ClientId;
+use super::locked::Locked;
 use super::registry::{Create, DEFAULT};
-use super::state::Locked;
 use super::table::Table;
 use crate::contents::Contents;
 use crate::name::{FileRef, NameRef};
@@ -58,17 +58,17 @@ impl Table {
         by: ClientId,
     ) -> Result<Opened, Refusal> {
         loop {
-            let mut table = self.lock();
+            let (mut table, found) =
+                self.look_to_change(FileRef::Name(name), |entry, _| Found {
+                    version: entry.version,
+                    kind: entry.kind(),
+                    fd: entry.fd,
+                    body: entry.body.clone(),
+                })?;
             if table.is_busy(FileRef::Name(name)) {
                 self.wait_calm(table);
                 continue;
             }
-            let found = table.find(FileRef::Name(name), |entry, _| Found {
-                version: entry.version,
-                kind: entry.kind(),
-                fd: entry.fd,
-                body: entry.body.clone(),
-            });
             if let Some(found) = found {
                 return self.open_found(table, name, found, kind, by);
             }
@@ -76,7 +76,9 @@ impl Table {
             let (kind, create) = self.registry.find(kind).ok_or(Refusal::TypeNotFound)?;
             let Some(create) = create else {
                 let empty = Contents::from(Vec::new());
-                table.state.insert(name.to_name(), Body::Bytes(empty), None, &self.budget)?;
+                let (_, ticket) = table.insert(name.to_name(), Body::Bytes(empty), None)?;
+                drop(table);
+                ticket.wait()?;
                 continue; // and open it like any other
             };
             table.state.busy.insert(name.to_name());
@@ -143,20 +145,14 @@ impl Table {
         }
         let numbytes = run(kind, "numbytes", || value.numbytes()).unwrap_or(0);
         let mut table = self.lock();
-        let state = &mut *table.state;
-        let fd = state.descriptors.insert(name.clone());
+        let fd = table.state.descriptors.insert(name.clone());
         let code = Code::new(kind, fd, value);
-        let body = Body::Code(code.clone(), numbytes);
-        match state.insert(name, body, None, &self.budget) {
-            Ok(version) => {
-                if let Some(entry) = state.entry_mut(FileRef::Descriptor(fd)) {
-                    entry.fd = Some(fd);
-                }
-                Ok(Opened { fd, version, kind })
-            }
+        let inserted = table.insert(name, Body::Code(code.clone(), numbytes), None);
+        drop(table);
+        match inserted.and_then(|(version, ticket)| ticket.wait().map(|()| version)) {
+            Ok(version) => Ok(Opened { fd, version, kind }),
             Err(refusal) => {
-                state.descriptors.release(fd);
-                drop(table);
+                self.lock().state.descriptors.release(fd);
                 let value = code.lock().take();
                 if let Some(mut value) = value {
                     let _ = run(kind, "close", || value.close(by));
@@ -202,8 +198,8 @@ impl Table {
                 }
                 self.release(fd, value);
             }
-            Body::Bytes(_) => {
-                let mut table = self.lock();
+            Body::Bytes(_) | Body::Stored(_) => {
+                let mut table = self.lock_settled(FileRef::Descriptor(fd));
                 match table.state.descriptors.release(fd) {
                     Some(Place::Named(name)) => {
                         if let Some(entry) = table.state.files.get_mut(&name) {
@@ -221,25 +217,33 @@ impl Table {
     /// Counts one open less of a file of code whose lock is held. The last one ends it: the name
     /// goes, which is a change, and stays busy until the value has been dropped, so that a new file
     /// of this name does not meet the old one.
-    fn release(&self, fd: Fd, mut value: Value<'_>) {
-        let mut table = self.lock();
-        let Some(place) = table.state.descriptors.release(fd) else { return };
-        let (name, entry) = match place {
-            Place::Named(name) => {
-                table.state.busy.insert(name.clone());
-                let entry = table.state.remove(name.as_ref());
-                (Some(name), entry)
+    fn release(&self, fd: Fd, value: Value<'_>) {
+        let mut table = self.lock_settled(FileRef::Descriptor(fd));
+        let kind = table.state.entry(FileRef::Descriptor(fd)).map_or("file", Entry::kind);
+        let name = match table.state.descriptors.release(fd) {
+            None => return,
+            Some(Place::Named(name)) => name,
+            Some(Place::Unlinked(entry)) => {
+                table.removed.push(entry);
+                drop(table);
+                return end_value(kind, value);
             }
-            Place::Unlinked(entry) => (None, Some(entry)),
         };
-        drop(table);
-        let ended = value.take();
-        drop(value);
-        let kind = entry.as_ref().map_or("file", |entry| entry.kind());
-        let _ = run(kind, "drop", || drop(ended));
-        drop(entry);
-        if let Some(name) = name {
-            drop(Busy { table: self, name: name.as_ref() });
+        table.state.busy.insert(name.clone());
+        let busy = Busy { table: self, name: name.as_ref() };
+        if let Some(entry) = table.state.files.get_mut(&name) {
+            entry.fd = None; // the number may be another file's soon
         }
+        drop(table);
+        self.remove_ended(&name);
+        end_value(kind, value);
+        drop(busy);
     }
+}
+
+/// Ends a value, whose file is gone already.
+fn end_value(kind: &str, mut value: Value<'_>) {
+    let ended = value.take();
+    drop(value);
+    let _ = run(kind, "drop", || drop(ended));
 }

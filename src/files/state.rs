@@ -1,16 +1,13 @@
 //! What is under the table's lock: the entries, and what follows from a change to one.
 
 use super::changes::ChangeLog;
-use super::clock::Clock;
-use super::descriptors::{Descriptors, Place};
-use super::entry::{Body, ENTRY_BYTES, Entry};
-use super::expiry::{End, Ends, Expiry};
+use super::descriptors::{Descriptors, Fd, Place};
+use super::entry::{Body, Entry};
+use super::expiry::{End, Ends};
+use super::kept::Journal;
 use super::watchers::Watchers;
-use crate::contents::{Budget, Charge};
 use crate::name::{FileRef, Name, NameRef};
-use crate::refusal::Refusal;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, MutexGuard};
 use std::thread::Thread;
 use std::time::Duration;
 
@@ -27,9 +24,14 @@ pub(super) struct State {
     pub(super) ends: Ends,
     pub(super) changes: ChangeLog,
     pub(super) watchers: Watchers,
-    /// The version that the latest change took.
+    /// The version of the latest change that is seen.
     pub(super) version: u64,
-    /// The contents of all files in `files`, in bytes.
+    /// The version that the latest change took, seen or not.
+    pub(super) taken: u64,
+    /// What is decided and not on disk yet; none in a table that lives in memory, where it is seen
+    /// at once.
+    pub(super) journal: Option<Journal>,
+    /// The contents of all MemoryFiles in `files`, in bytes.
     pub(super) bytes: u64,
     pub(super) sweeper: Option<Sweeper>,
     pub(super) closed: bool,
@@ -40,64 +42,6 @@ pub(super) struct Sweeper {
     pub(super) thread: Thread,
     /// When it will wake by itself.
     pub(super) wakes: Option<Duration>,
-}
-
-/// The table's lock, and what was taken out of it: fields drop in the order in which they stand,
-/// so the lock is let go before a large value is freed.
-pub(super) struct Locked<'a> {
-    pub(super) state: MutexGuard<'a, State>,
-    pub(super) clock: &'a Clock,
-    /// The moment of this step, once it was asked for.
-    pub(super) moment: Option<Duration>,
-    pub(super) removed: Vec<Entry>,
-    pub(super) replaced: Option<Body>,
-}
-
-impl Locked<'_> {
-    /// Looks at the file if it is there. A name that has expired is removed first: a change of its
-    /// own.
-    pub(super) fn find<T>(
-        &mut self,
-        file: FileRef<'_>,
-        look: impl FnOnce(&Entry, Duration) -> T,
-    ) -> Option<T> {
-        let entry = self.state.entry(file)?;
-        let Some(End::At(deadline)) = entry.end else { return Some(look(entry, Duration::ZERO)) };
-        // As in `now`; the entry is borrowed.
-        let now = *self.moment.get_or_insert_with(|| self.clock.now());
-        if now < deadline {
-            return Some(look(entry, now));
-        }
-        let name = self.state.name_of(file)?;
-        self.remove(name.as_ref());
-        // By a descriptor it is still there, and has no deadline any more.
-        self.state.entry(file).map(|entry| look(entry, now))
-    }
-
-    /// The time, which stands still as long as the lock is held: else a file could be found alive
-    /// and be given a life that begins after its end.
-    pub(super) fn now(&mut self) -> Duration {
-        *self.moment.get_or_insert_with(|| self.clock.now())
-    }
-
-    /// What will end a file that is given this expiry now.
-    pub(super) fn end(&mut self, expiry: Expiry) -> Option<End> {
-        match expiry {
-            Expiry::Never => None,
-            Expiry::Seconds(n) => Some(End::At(self.now() + Duration::from_secs(n))),
-            Expiry::With(client) => Some(End::With(client)),
-        }
-    }
-
-    /// Removes an existing name, which is a change.
-    pub(super) fn remove(&mut self, name: NameRef<'_>) {
-        self.removed.extend(self.state.remove(name));
-    }
-
-    /// Whether a type is making or ending the file of this name.
-    pub(super) fn is_busy(&self, file: FileRef<'_>) -> bool {
-        matches!(file, FileRef::Name(name) if self.state.busy.contains(name.as_str()))
-    }
 }
 
 impl State {
@@ -112,6 +56,8 @@ impl State {
             changes: ChangeLog::default(),
             watchers,
             version: 0,
+            taken: 0,
+            journal: None,
             bytes: 0,
             sweeper: None,
             closed: false,
@@ -149,67 +95,60 @@ impl State {
         }
     }
 
-    /// Makes an entry for a name that has none, which is a change; returns its version.
-    pub(super) fn insert(
-        &mut self,
-        name: Name,
-        body: Body,
-        end: Option<End>,
-        budget: &Arc<Budget>,
-    ) -> Result<u64, Refusal> {
-        let mut charge = Charge::none(budget);
-        charge.grow(name.as_str().len() as u64 + ENTRY_BYTES)?;
-        self.version += 1;
-        self.bytes += body.bytes();
-        let version = self.version;
-        let entry = Entry { version, body, end, _charge: charge, fd: None };
+    /// A name gets a file, of the version that its entry has.
+    pub(super) fn insert(&mut self, name: Name, entry: Entry) {
+        let (version, end) = (entry.version, entry.end);
+        self.version = version;
+        self.bytes += entry.body.bytes();
         self.files.insert(name.clone(), entry);
         self.names.insert(name.clone());
         self.changes.insert(name.clone(), version);
         self.watchers.changed(name.as_ref(), version);
         self.move_end(name.as_ref(), None, end.map(|end| (end, version)));
-        Ok(version)
     }
 
-    /// Gives an existing file a new body and end, which is a change; returns its version and the
-    /// body that it had. For a file without a name the version is all that is taken.
+    /// A file that has a name goes to its next version; the body that it had.
     pub(super) fn change(
         &mut self,
-        file: FileRef<'_>,
+        name: NameRef<'_>,
+        version: u64,
         body: Body,
         end: Option<End>,
-    ) -> (u64, Option<Body>) {
-        self.version += 1;
-        let version = self.version;
-        let found;
-        let name = match file {
-            FileRef::Name(name) => Some(name),
-            FileRef::Descriptor(_) => {
-                found = self.name_of(file);
-                found.as_ref().map(Name::as_ref)
-            }
-        };
-        let (new, Some(entry)) = (body.bytes(), self.entry_mut(file)) else {
-            return (version, None);
-        };
+    ) -> Option<Body> {
+        self.version = version;
+        let new = body.bytes();
+        let entry = self.files.get_mut(name.as_str())?;
         let old_version = std::mem::replace(&mut entry.version, version);
+        let old_end = std::mem::replace(&mut entry.end, end);
         let replaced = std::mem::replace(&mut entry.body, body);
-        if let Some(name) = name {
-            let old_end = std::mem::replace(&mut entry.end, end);
-            self.bytes = self.bytes + new - replaced.bytes();
-            self.changes.renew(old_version, version);
-            self.watchers.changed(name, version);
-            let (old, new) = (old_end.map(|e| (e, old_version)), end.map(|e| (e, version)));
-            self.move_end(name, old, new);
-        }
-        (version, Some(replaced))
+        self.bytes = self.bytes + new - replaced.bytes();
+        self.changes.renew(old_version, version);
+        self.watchers.changed(name, version);
+        let (old, new) = (old_end.map(|e| (e, old_version)), end.map(|e| (e, version)));
+        self.move_end(name, old, new);
+        Some(replaced)
     }
 
-    /// Gives a file that was changed from elsewhere a new version; its end stays.
-    pub(super) fn renew(&mut self, file: FileRef<'_>) -> Option<u64> {
-        let entry = self.entry(file)?;
-        let (body, end) = (entry.body.clone(), entry.end);
-        Some(self.change(file, body, end).0)
+    /// What a file has kept that lost its name.
+    pub(super) fn keep_unnamed(&mut self, fd: Fd, body: Body) {
+        if let Some(Place::Unlinked(entry)) =
+            self.descriptors.get_mut(fd).map(|open| &mut open.place)
+        {
+            entry.body = body;
+        }
+    }
+
+    /// A file without a name goes to its next version, of which nobody else hears; the body that it
+    /// had.
+    pub(super) fn change_unnamed(&mut self, fd: Fd, version: u64, body: Body) -> Option<Body> {
+        self.version = version;
+        match &mut self.descriptors.get_mut(fd)?.place {
+            Place::Named(_) => None,
+            Place::Unlinked(entry) => {
+                entry.version = version;
+                Some(std::mem::replace(&mut entry.body, body))
+            }
+        }
     }
 
     /// Gives a file that has a name another end, which is no change.
@@ -219,17 +158,16 @@ impl State {
         self.move_end(name, old.map(|e| (e, version)), end.map(|e| (e, version)));
     }
 
-    /// Removes an existing name, which is a change. The entry comes out to be dropped, or stays
-    /// with its descriptor.
-    pub(super) fn remove(&mut self, name: NameRef<'_>) -> Option<Entry> {
+    /// A name loses its file. The entry comes out to be dropped, or stays with its descriptor.
+    pub(super) fn remove(&mut self, name: NameRef<'_>, version: u64) -> Option<Entry> {
         let mut removed = self.files.remove(name.as_str())?;
-        self.version += 1;
+        self.version = version;
         self.bytes -= removed.body.bytes();
         let end = removed.end.take().map(|end| (end, removed.version));
         self.move_end(name, end, None);
         self.names.remove(name.as_str());
-        self.changes.remove(removed.version, self.version);
-        self.watchers.changed(name, self.version);
+        self.changes.remove(removed.version, version);
+        self.watchers.changed(name, version);
         // A hash map keeps its room for ever; four times what is needed is enough.
         if self.files.capacity() > 1024 && self.files.len() < self.files.capacity() / 8 {
             self.files.shrink_to(self.files.len() * 2);

@@ -1,14 +1,15 @@
 //! The table: every file by its name, under one lock.
 
 use super::clock::Clock;
-use super::entry::Body;
-use super::expiry::Expiry;
+use super::entry::{Body, Entry};
+use super::locked::Locked;
 use super::registry::Registry;
-use super::state::{Locked, State};
+use super::state::State;
+use super::store::Store;
 use super::watchers::{News, Watchers};
-use crate::contents::{Budget, Contents};
+use crate::contents::{Budget, Charge, Contents};
 use crate::exptime::Exptime;
-use crate::name::{FileRef, Name, NameRef, Stem};
+use crate::name::{FileRef, NameRef};
 use crate::refusal::Refusal;
 use crossbeam_channel::Receiver;
 use std::sync::{Arc, Condvar, Mutex};
@@ -24,21 +25,27 @@ use std::time::Duration;
 ///
 /// let table = Table::new(Registry::default(), Clock::system(), Budget::new(1 << 20), 0xbeef);
 /// let foo = FileRef::Name(NameRef::new("foo").unwrap());
-/// assert_eq!(table.write(foo, Contents::from("abcdef"), Expiry::Never), Ok(1));
-/// assert_eq!(table.cas(foo, 1, Contents::from("ghijklm"), Expiry::Never), Ok(2));
-/// assert_eq!(table.cas(foo, 1, Contents::from("late"), Expiry::Never), Err(Refusal::Version(2)));
+/// assert_eq!(table.write(foo, Contents::from("abcdef"), Expiry::Never)?.seen()?, 1);
+/// assert_eq!(table.cas(foo, 1, Contents::from("ghijklm"), Expiry::Never)?.seen()?, 2);
+/// let late = table.cas(foo, 1, Contents::from("late"), Expiry::Never);
+/// assert_eq!(late.unwrap_err(), Refusal::Version(2));
+/// # Ok::<(), Refusal>(())
 /// ```
 #[derive(Debug)]
 pub struct Table {
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
     /// A name is no longer busy.
     calm: Condvar,
+    /// There is something to commit, or the table is closed.
+    pub(super) staged: Condvar,
+    /// Where the table is kept, if it is.
+    pub(super) store: Option<Arc<dyn Store>>,
     /// Those whom a change has woken, for [`Table::notify`].
     pub(super) woken: Receiver<Arc<News>>,
     pub(super) registry: Registry,
     pub(super) clock: Clock,
     pub(super) budget: Arc<Budget>,
-    epoch: u64,
+    pub(super) epoch: u64,
 }
 
 /// What there is to know of a file but its name, its type and its contents.
@@ -57,7 +64,7 @@ pub struct Stat {
 pub struct Totals {
     /// How many files there are.
     pub files: u64,
-    /// The contents that are kept in memory, in bytes.
+    /// The contents of all `MemoryFile`s, in bytes.
     pub bytes: u64,
     /// How many files are open.
     pub descriptors: u64,
@@ -75,7 +82,8 @@ impl Table {
     pub fn new(registry: Registry, clock: Clock, budget: Arc<Budget>, epoch: u64) -> Self {
         let (wake, woken) = crossbeam_channel::unbounded();
         let state = Mutex::new(State::new(Watchers::new(wake)));
-        Table { state, calm: Condvar::new(), woken, registry, clock, budget, epoch }
+        let (calm, staged) = (Condvar::new(), Condvar::new());
+        Table { state, calm, staged, store: None, woken, registry, clock, budget, epoch }
     }
 
     /// The number of this table.
@@ -91,21 +99,51 @@ impl Table {
     /// The contents of a file, and what belongs to them.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`], and those of the file's type.
+    /// [`Refusal::NotFound`], and those of the file's type. [`Refusal::Internal`] if the store
+    /// cannot be read.
     pub fn read(&self, file: FileRef<'_>) -> Result<(Stat, Contents), Refusal> {
         loop {
-            let mut table = self.lock();
-            let found = table.find(file, |e, now| (e.stat(now), e.body.clone()));
+            let (table, found) = self.look(file, |e, now| (e.stat(now), e.body.clone()));
             drop(table);
             match found.ok_or(Refusal::NotFound)? {
                 (stat, Body::Bytes(contents)) => return Ok((stat, contents)),
+                (stat, Body::Stored(numbytes)) => {
+                    if let Some(contents) = self.stored_contents(stat.version, numbytes)? {
+                        return Ok((stat, contents));
+                    }
+                    // They were replaced meanwhile, and that may not be seen yet.
+                    let table = self.lock_settled(file);
+                    let version = table.state.entry(file).map(|entry| entry.version);
+                    if version == Some(stat.version) {
+                        return Err(Refusal::Internal);
+                    }
+                }
                 (_, Body::Code(code, _)) => {
                     if let Some(done) = self.read_code(file, &code) {
                         return done;
                     }
+                    // Its end may not be on disk yet.
+                    drop(self.lock_settled(file));
                 }
             }
         }
+    }
+
+    /// What the store takes on the disk, and what it may take, if there is one.
+    pub fn stored(&self) -> Option<(u64, Option<u64>)> {
+        self.store.as_ref().map(|store| store.size())
+    }
+
+    /// Contents that are in the store; `None` if they were replaced since.
+    fn stored_contents(&self, version: u64, numbytes: u64) -> Result<Option<Contents>, Refusal> {
+        let Some(store) = &self.store else { return Ok(None) };
+        let mut charge = Charge::none(&self.budget);
+        charge.grow(numbytes)?;
+        let contents = store.contents(version).map_err(|e| {
+            log::error!("contents of version {version}: {e}");
+            Refusal::Internal
+        })?;
+        Ok(contents.map(|contents| contents.with_charge(charge)))
     }
 
     /// What is known of a file without its contents: also its type, and how many opens it has.
@@ -113,151 +151,10 @@ impl Table {
     /// # Errors
     /// [`Refusal::NotFound`]
     pub fn stat(&self, file: FileRef<'_>) -> Result<(Stat, &'static str, u64), Refusal> {
-        let mut table = self.lock();
-        let found = table.find(file, |e, now| (e.stat(now), e.kind(), e.fd));
+        let (table, found) = self.look(file, |e, now| (e.stat(now), e.kind(), e.fd));
         let (stat, kind, fd) = found.ok_or(Refusal::NotFound)?;
         let opens = fd.and_then(|fd| table.state.descriptors.get(fd)).map_or(0, |open| open.opens);
         Ok((stat, kind, opens))
-    }
-
-    /// Makes the file, or replaces its contents and expiry; returns the version that this took.
-    ///
-    /// # Errors
-    /// [`Limit::Memory`](crate::Limit::Memory) if there is no room for a new entry, and those of
-    /// the file's type.
-    pub fn write(
-        &self,
-        file: FileRef<'_>,
-        contents: Contents,
-        expiry: Expiry,
-    ) -> Result<u64, Refusal> {
-        self.store(file, None, contents, expiry)
-    }
-
-    /// A [`write`](Table::write), if the file is at `version`; 0 is a file that does not exist.
-    ///
-    /// # Errors
-    /// [`Refusal::Version`] with the version that the file is at. Neither the file nor its expiry
-    /// has changed then. Otherwise those of a write.
-    pub fn cas(
-        &self,
-        file: FileRef<'_>,
-        version: u64,
-        contents: Contents,
-        expiry: Expiry,
-    ) -> Result<u64, Refusal> {
-        self.store(file, Some(version), contents, expiry)
-    }
-
-    fn store(
-        &self,
-        file: FileRef<'_>,
-        expected: Option<u64>,
-        contents: Contents,
-        expiry: Expiry,
-    ) -> Result<u64, Refusal> {
-        loop {
-            let mut table = self.lock();
-            let found = table.find(file, |entry, _| match &entry.body {
-                Body::Bytes(_) => (entry.version, None),
-                Body::Code(code, _) => (entry.version, Some(code.clone())),
-            });
-            let current = match found {
-                Some((_, Some(code))) => {
-                    drop(table);
-                    match self.write_code(file, &code, expected, &contents, expiry) {
-                        Some(done) => return done,
-                        None => continue,
-                    }
-                }
-                Some((version, None)) => Some(version),
-                None if table.is_busy(file) => {
-                    self.wait_calm(table);
-                    continue;
-                }
-                None => None,
-            };
-            if expected.is_some_and(|version| version != current.unwrap_or(0)) {
-                return Err(Refusal::Version(current.unwrap_or(0)));
-            }
-            let (body, end) = (Body::Bytes(contents), table.end(expiry));
-            if current.is_some() {
-                let (version, replaced) = table.state.change(file, body, end);
-                table.replaced = replaced;
-                return Ok(version);
-            }
-            let FileRef::Name(name) = file else { return Err(Refusal::BadDescriptor) };
-            return table.state.insert(name.to_name(), body, end, &self.budget);
-        }
-    }
-
-    /// Makes a file that did not exist, called after the version that this takes.
-    ///
-    /// # Errors
-    /// [`Limit::Memory`](crate::Limit::Memory) if there is no room for a new entry.
-    pub fn create(
-        &self,
-        stem: Stem<'_>,
-        contents: Contents,
-        expiry: Expiry,
-    ) -> Result<(u64, Name), Refusal> {
-        let mut table = self.lock();
-        let end = table.end(expiry);
-        let state = &mut *table.state;
-        let before = state.version;
-        let (version, name) = loop {
-            let version = state.version + 1;
-            let name = stem.numbered(version);
-            if !state.files.contains_key(&name) && !state.busy.contains(&name) {
-                break (version, name);
-            }
-            // Somebody has called a file so: the next one.
-            state.version = version;
-        };
-        match state.insert(name.clone(), Body::Bytes(contents), end, &self.budget) {
-            Ok(_) => Ok((version, name)),
-            Err(refusal) => {
-                state.version = before;
-                Err(refusal)
-            }
-        }
-    }
-
-    /// Gives a file another expiry, if it is at `version`. This is no change: it keeps its version.
-    ///
-    /// # Errors
-    /// [`Refusal::NotFound`], also for a file that has lost its name; [`Refusal::Version`].
-    pub fn touch(&self, file: FileRef<'_>, version: u64, expiry: Expiry) -> Result<u64, Refusal> {
-        let (mut table, name) = self.find_named(file, Some(version))?;
-        let end = table.end(expiry);
-        table.state.touch(name.as_ref(), end);
-        Ok(version)
-    }
-
-    /// Removes a file's name, if the file is at `version` where one is given. Who has it open
-    /// keeps it.
-    ///
-    /// # Errors
-    /// [`Refusal::NotFound`], [`Refusal::Version`]
-    pub fn delete(&self, file: FileRef<'_>, version: Option<u64>) -> Result<(), Refusal> {
-        let (mut table, name) = self.find_named(file, version)?;
-        table.remove(name.as_ref());
-        Ok(())
-    }
-
-    /// A file that has a name, at `version` where one is given.
-    fn find_named(
-        &self,
-        file: FileRef<'_>,
-        version: Option<u64>,
-    ) -> Result<(Locked<'_>, Name), Refusal> {
-        let mut table = self.lock();
-        let current = table.find(file, |entry, _| entry.version);
-        let name = table.state.name_of(file).ok_or(Refusal::NotFound)?;
-        match (current, version) {
-            (Some(current), Some(version)) if current != version => Err(Refusal::Version(current)),
-            _ => Ok((table, name)),
-        }
     }
 
     /// How much there is.
@@ -285,8 +182,95 @@ impl Table {
     }
 
     pub(super) fn lock(&self) -> Locked<'_> {
-        let state = self.state.lock().unwrap_or_else(|_| lost());
-        Locked { state, clock: &self.clock, moment: None, removed: Vec::new(), replaced: None }
+        Locked {
+            state: self.state.lock().unwrap_or_else(|_| lost()),
+            clock: &self.clock,
+            budget: &self.budget,
+            staged: &self.staged,
+            moment: None,
+            removed: Vec::new(),
+            replaced: None,
+        }
+    }
+
+    /// The lock, when nothing is decided on the file that is not seen yet.
+    pub(super) fn lock_settled(&self, file: FileRef<'_>) -> Locked<'_> {
+        self.settled(self.lock(), file)
+    }
+
+    fn settled<'a>(&'a self, mut table: Locked<'a>, file: FileRef<'_>) -> Locked<'a> {
+        while let Some(ticket) = table.state.staged(file) {
+            drop(table);
+            let _ = ticket.wait(); // in either case it is decided
+            table = self.lock();
+        }
+        table
+    }
+
+    /// Looks at a file, if it is there, to tell what it is. A name that has expired is removed
+    /// first: a change of its own.
+    pub(super) fn look<T>(
+        &self,
+        file: FileRef<'_>,
+        look: impl FnOnce(&Entry, Duration) -> T,
+    ) -> (Locked<'_>, Option<T>) {
+        let mut table = self.lock();
+        loop {
+            let name = match table.find(file) {
+                Ok(found) => {
+                    let found = found.map(|(entry, now)| look(entry, now));
+                    return (table, found);
+                }
+                Err(name) => name,
+            };
+            let staged = table.state.staged(FileRef::Name(name.as_ref()));
+            let ticket = staged.unwrap_or_else(|| table.remove(name.as_ref()));
+            if !ticket.is_done() {
+                drop(table);
+                let removed = ticket.wait();
+                table = self.lock();
+                if removed.is_err() {
+                    return (table, None); // it is over, though that cannot be written down
+                }
+            }
+        }
+    }
+
+    /// Looks at a file, if it is there, to change it: nothing else is decided on it meanwhile.
+    ///
+    /// # Errors
+    /// It has expired, and its end cannot be written down.
+    pub(super) fn look_to_change<T>(
+        &self,
+        file: FileRef<'_>,
+        look: impl FnOnce(&Entry, Duration) -> T,
+    ) -> Result<(Locked<'_>, Option<T>), Refusal> {
+        self.look_on_to_change(self.lock(), file, look)
+    }
+
+    /// The same for one who has the lock.
+    pub(super) fn look_on_to_change<'a, T>(
+        &'a self,
+        table: Locked<'a>,
+        file: FileRef<'_>,
+        look: impl FnOnce(&Entry, Duration) -> T,
+    ) -> Result<(Locked<'a>, Option<T>), Refusal> {
+        let mut table = self.settled(table, file);
+        loop {
+            let name = match table.find(file) {
+                Ok(found) => {
+                    let found = found.map(|(entry, now)| look(entry, now));
+                    return Ok((table, found));
+                }
+                Err(name) => name,
+            };
+            let ticket = table.remove(name.as_ref());
+            if !ticket.is_done() {
+                drop(table);
+                ticket.wait()?;
+                table = self.lock_settled(file);
+            }
+        }
     }
 
     /// Lets go of the lock until others had time to come in. The mutex is not fair: who locks it
@@ -301,7 +285,7 @@ impl Table {
 
 /// No user code runs under the table's lock: a panic there is a bug that left the table half
 /// changed, and wrong answers are worse than none.
-fn lost<T>() -> T {
+pub(super) fn lost<T>() -> T {
     log::error!("a thread panicked while it changed the table; the table is lost");
     std::process::abort()
 }

@@ -1,10 +1,11 @@
 //! What the table promises, with a clock that stands still.
 
+mod kept;
 mod watching;
 
 use super::entry::ENTRY_BYTES;
 use super::expiry::End;
-use super::{ClientId, Clock, Expiry, File, FileType, Registry, Table, Totals};
+use super::{ClientId, Clock, Decided, Expiry, File, FileType, Registry, Table, Totals};
 use crate::contents::{Budget, Contents};
 use crate::exptime::Exptime;
 use crate::name::{FileRef, Name, NameRef};
@@ -42,12 +43,12 @@ fn expiry(seconds: u64) -> Expiry {
 impl Fixture {
     fn write(&self, file: &str, seconds: u64) -> u64 {
         let contents = Contents::from(file.as_bytes());
-        self.table.write(name(file), contents, expiry(seconds)).unwrap()
+        self.table.write(name(file), contents, expiry(seconds)).unwrap().answer
     }
 
     fn cas(&self, file: &str, version: u64, seconds: u64) -> Result<u64, Refusal> {
         let contents = Contents::from(file.as_bytes());
-        self.table.cas(name(file), version, contents, expiry(seconds))
+        self.table.cas(name(file), version, contents, expiry(seconds)).and_then(Decided::seen)
     }
 
     /// Version and remaining seconds.
@@ -65,7 +66,7 @@ impl Fixture {
 fn a_version_never_repeats() {
     let f = fixture();
     assert_eq!([f.write("a", 0), f.write("b", 0), f.write("a", 0)], [1, 2, 3]);
-    assert_eq!(f.table.delete(name("a"), None), Ok(()));
+    assert_eq!(f.table.delete(name("a"), None).and_then(Decided::seen), Ok(()));
     assert_eq!(f.write("a", 0), 5);
     assert_eq!(f.cas("a", 3, 0), Err(Refusal::Version(5)));
     let Totals { files, bytes, version, .. } = f.table.totals();
@@ -79,8 +80,11 @@ fn a_refusal_changes_nothing() {
     assert_eq!(f.cas("a", 0, 10), Ok(1));
     f.clock.advance(4 * SECOND);
     assert_eq!(f.cas("a", 0, 100), Err(Refusal::Version(1)));
-    assert_eq!(f.table.delete(name("a"), Some(7)), Err(Refusal::Version(1)));
-    assert_eq!(f.table.delete(name("b"), Some(0)), Err(Refusal::NotFound));
+    assert_eq!(
+        f.table.delete(name("a"), Some(7)).and_then(Decided::seen),
+        Err(Refusal::Version(1))
+    );
+    assert_eq!(f.table.delete(name("b"), Some(0)).and_then(Decided::seen), Err(Refusal::NotFound));
     assert_eq!(f.stat("a"), Some((1, 6)));
     assert_eq!(f.table.totals().version, 1);
 }
@@ -102,7 +106,7 @@ fn a_write_replaces_the_deadline() {
 fn a_file_made_again_is_not_removed_by_the_old_deadline() {
     let f = fixture();
     f.write("a", 2);
-    f.table.delete(name("a"), None).unwrap();
+    f.table.delete(name("a"), None).unwrap().seen().unwrap();
     f.write("a", 0);
     f.clock.advance(3 * SECOND);
     assert_eq!(f.stat("a"), Some((3, 0)));
@@ -166,12 +170,12 @@ fn the_sweeper_gives_memory_back_while_nobody_asks() {
 fn without_room_for_an_entry_nothing_is_made() {
     let table = Table::new(Registry::default(), Clock::manual(), Budget::new(150), 1);
     let empty = || Contents::from(b"".as_slice());
-    assert_eq!(table.write(name("a"), empty(), Expiry::Never), Ok(1));
+    assert_eq!(table.write(name("a"), empty(), Expiry::Never).and_then(Decided::seen), Ok(1));
     let refusal = Err(Refusal::Limit(Limit::Memory, 150));
-    assert_eq!(table.write(name("b"), empty(), Expiry::Never), refusal);
-    assert_eq!(table.write(name("a"), empty(), Expiry::Never), Ok(2));
-    table.delete(name("a"), None).unwrap();
-    assert_eq!(table.write(name("b"), empty(), Expiry::Never), Ok(4));
+    assert_eq!(table.write(name("b"), empty(), Expiry::Never).and_then(Decided::seen), refusal);
+    assert_eq!(table.write(name("a"), empty(), Expiry::Never).and_then(Decided::seen), Ok(2));
+    table.delete(name("a"), None).unwrap().seen().unwrap();
+    assert_eq!(table.write(name("b"), empty(), Expiry::Never).and_then(Decided::seen), Ok(4));
 }
 
 #[test]
@@ -217,8 +221,9 @@ fn a_cas_whose_lease_runs_out_while_its_type_writes_is_refused() {
     let (lease, text) = (name("lease"), || Contents::from("mine"));
     let FileRef::Name(opened) = lease else { unreachable!() };
     let fd = table.open(opened, Some("Slow"), ClientId::new(1)).unwrap().fd;
-    assert_eq!(table.write(lease, text(), Expiry::Seconds(5)), Ok(2));
-    assert_eq!(table.cas(lease, 2, text(), Expiry::Seconds(30)), Err(Refusal::Version(0)));
+    assert_eq!(table.write(lease, text(), Expiry::Seconds(5)).and_then(Decided::seen), Ok(2));
+    let late = table.cas(lease, 2, text(), Expiry::Seconds(30)).and_then(Decided::seen);
+    assert_eq!(late, Err(Refusal::Version(0)));
     assert_eq!(table.stat(lease), Err(Refusal::NotFound));
     assert_eq!(table.stat(FileRef::Descriptor(fd)).map(|(s, ..)| s.version), Ok(4));
 }

@@ -2,7 +2,8 @@
 
 use super::changes::{Logged, shows};
 use super::entry::Entry;
-use super::state::{Locked, State};
+use super::locked::Locked;
+use super::state::State;
 use super::table::Table;
 use super::watchers::News;
 use crate::name::Name;
@@ -51,6 +52,8 @@ pub struct Waiting<'a> {
     prefix: String,
     max: usize,
     news: Arc<News>,
+    /// When it was joined, nothing was newer.
+    since: u64,
     left: bool,
 }
 
@@ -69,10 +72,13 @@ impl Waiting<'_> {
         let mut table = self.table.lock();
         self.left = true;
         table.state.watchers.leave(&self.prefix, &self.news);
-        match self.news.first() {
-            Some(first) => self.table.look(table, &self.prefix, first - 1, self.max).map(|l| l.0),
-            None => Ok(Changes { rev: table.state.version, changes: Vec::new() }),
-        }
+        let since = match self.news.first() {
+            Some(first) => first - 1,
+            // Nobody has told it since the table was closed.
+            None if table.state.closed => self.since,
+            None => return Ok(Changes { rev: table.state.version, changes: Vec::new() }),
+        };
+        self.table.look_since(table, &self.prefix, since, self.max).map(|looked| looked.0)
     }
 }
 
@@ -102,11 +108,11 @@ impl Table {
         max: usize,
         waits: bool,
     ) -> Result<Watch<'_>, Refusal> {
-        let table = self.lock_swept();
+        let (table, _) = self.lock_swept();
         if rev > table.state.version {
             return Err(Refusal::Compacted(table.state.version));
         }
-        let (found, mut table) = self.look(table, prefix, rev, max)?;
+        let (found, mut table) = self.look_since(table, prefix, rev, max)?;
         if !found.changes.is_empty() || !waits {
             return Ok(Watch::Now(found));
         }
@@ -114,7 +120,8 @@ impl Table {
         match table.state.watchers.join(prefix) {
             Ok(Some(news)) => {
                 let prefix = prefix.to_string();
-                Ok(Watch::Later(Waiting { table: self, prefix, max, news, left: false }))
+                let since = found.rev;
+                Ok(Watch::Later(Waiting { table: self, prefix, max, news, since, left: false }))
             }
             Ok(None) => Ok(Watch::Now(found)),
             Err(e) => {
@@ -126,7 +133,7 @@ impl Table {
 
     /// Looks through the changes since `rev`, with pauses if they are many. The lock comes back as
     /// it was when the last of them was seen.
-    fn look<'a>(
+    fn look_since<'a>(
         &'a self,
         mut table: Locked<'a>,
         prefix: &str,

@@ -81,7 +81,7 @@ impl Connection {
         Ok(true)
     }
 
-    /// What was received and not used yet, for what is neither lines nor contents.
+    /// What was received and not used yet.
     pub fn data(&self) -> &[u8] {
         self.input.data()
     }

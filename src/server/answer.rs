@@ -2,11 +2,35 @@
 
 use super::session::{Next, Session};
 use crate::contents::Contents;
-use crate::files::{Change, Changes, Listing, Stat, Waiting};
+use crate::files::{Change, Changes, Decided, Listing, Stat, Ticket, Waiting};
 use crate::name::Name;
 use crate::wire::{Changed, Listed, Reply};
+use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
+
+/// So many changes of one client may be decided before the first of them is seen.
+const MAX_OWED: usize = 512;
+
+/// What to answer when the changes are seen that were decided. They are in one commit if the client
+/// has sent them together.
+#[derive(Default)]
+pub(super) struct Owed<'a>(VecDeque<(Ticket, Answer<'a>)>);
+
+impl Owed<'_> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// However the session ends, what it decided is seen after that, or never will be.
+impl Drop for Owed<'_> {
+    fn drop(&mut self) {
+        for (ticket, _) in &self.0 {
+            let _ = ticket.wait();
+        }
+    }
+}
 
 /// What a client gets for a request that was done.
 pub(super) enum Answer<'a> {
@@ -22,12 +46,29 @@ pub(super) enum Answer<'a> {
     Changes(Changes),
     /// What changes within this time.
     ChangesWithin(Duration, Waiting<'a>),
+    /// What to say once a change is seen.
+    When(Ticket, Box<Answer<'a>>),
     /// Nothing more.
     Farewell,
 }
 
-impl Session<'_> {
-    pub(super) fn send(&mut self, answer: Answer<'_>) -> io::Result<Next> {
+impl<'a> Answer<'a> {
+    pub(super) fn decided<T>(decided: Decided<T>, answer: impl FnOnce(T) -> Answer<'a>) -> Self {
+        let answer = answer(decided.answer);
+        if decided.ticket.is_done() { answer } else { Answer::When(decided.ticket, answer.into()) }
+    }
+}
+
+impl<'a> Session<'a> {
+    /// Answers a request, when those before it are answered.
+    pub(super) fn send(&mut self, answer: Answer<'a>) -> io::Result<Next> {
+        if !matches!(answer, Answer::When(..)) {
+            self.settle()?;
+        }
+        self.write(answer)
+    }
+
+    fn write(&mut self, answer: Answer<'a>) -> io::Result<Next> {
         let output = self.connection.output();
         match answer {
             Answer::Line(reply) => reply.write_to(output),
@@ -52,10 +93,27 @@ impl Session<'_> {
                     Err(refusal) => return self.refuse(refusal),
                 }
             }
+            Answer::When(ticket, answer) => {
+                self.owed.0.push_back((ticket, *answer));
+                if self.owed.0.len() >= MAX_OWED {
+                    self.settle()?;
+                }
+            }
             Answer::Farewell => return Ok(Next::Close),
         }
         self.connection.relieve()?;
         Ok(Next::Request)
+    }
+
+    /// Waits until what was decided is seen, and answers it. Before this, no reply goes out.
+    pub(super) fn settle(&mut self) -> io::Result<()> {
+        while let Some((ticket, answer)) = self.owed.0.pop_front() {
+            match ticket.wait() {
+                Ok(()) => self.write(answer)?,
+                Err(refusal) => self.write_refusal(refusal)?,
+            };
+        }
+        Ok(())
     }
 
     fn send_listing(&mut self, listing: &Listing) -> io::Result<()> {

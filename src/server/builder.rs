@@ -4,6 +4,8 @@ use super::{Handle, Server, Shared, Token, system};
 use crate::contents::Budget;
 use crate::files::{Clock, FileType, Registry, Table};
 use crate::net::{Address, Listener};
+#[cfg(feature = "durable")]
+use crate::store::{Durable, Options};
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +24,10 @@ const USER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Where the files of type `TextFile` are.
 const DEFAULT_ROOT: &str = "./files";
+
+/// With less, a database has no room to remove files in.
+#[cfg(feature = "durable")]
+const LEAST_MAX_DATA: u64 = 4 << 20;
 
 /// Address space for each thread, not memory: what is used is two pages while a client is idle.
 const DEFAULT_STACK_BYTES: usize = 512 << 10;
@@ -43,6 +49,10 @@ pub struct Builder {
     clock: Clock,
     types: Vec<FileType>,
     root: PathBuf,
+    #[cfg(feature = "durable")]
+    data: Option<PathBuf>,
+    #[cfg(feature = "durable")]
+    max_data: Option<u64>,
 }
 
 impl Default for Builder {
@@ -61,6 +71,10 @@ impl Default for Builder {
             clock: Clock::system(),
             types: Vec::new(),
             root: PathBuf::from(DEFAULT_ROOT),
+            #[cfg(feature = "durable")]
+            data: None,
+            #[cfg(feature = "durable")]
+            max_data: None,
         }
     }
 }
@@ -145,10 +159,43 @@ impl Builder {
         self
     }
 
+    /// Keeps the table in this folder, which is made if there is none: every change is on disk
+    /// before anybody sees it, and all files but ephemeral ones and those of code are there again
+    /// when a server begins with this folder. Without it they live in memory.
+    #[cfg(feature = "durable")]
+    pub fn data(mut self, folder: PathBuf) -> Self {
+        self.data = Some(folder);
+        self
+    }
+
+    /// How large the [data](Builder::data) may become on disk, in bytes, 4 MiB at least; as the disk
+    /// allows by default.
+    #[cfg(feature = "durable")]
+    pub fn max_data(mut self, bytes: u64) -> Self {
+        self.max_data = Some(bytes);
+        self
+    }
+
     /// The clock of expiry; a test moves one by hand.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
+    }
+
+    fn table(&self, registry: Registry, budget: Arc<Budget>) -> io::Result<Table> {
+        #[cfg(feature = "durable")]
+        match (&self.data, self.max_data) {
+            (None, Some(_)) => return Err(wrong("--max-data is for a table with --data")),
+            (_, Some(..LEAST_MAX_DATA)) => return Err(wrong("--max-data is less than 4M")),
+            _ => {}
+        }
+        #[cfg(feature = "durable")]
+        if let Some(folder) = &self.data {
+            let options = Options { max_data: self.max_data, ..Options::default() };
+            let store = Durable::open(folder, options, system::draw_epoch()?)?;
+            return Table::load(registry, &self.clock, budget, Arc::new(store));
+        }
+        Ok(Table::new(registry, self.clock.clone(), budget, system::draw_epoch()?))
     }
 
     /// Binds all addresses. Clients can connect from then on; they are served by [`Server::run`].
@@ -157,8 +204,9 @@ impl Builder {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`] for an address that other machines can reach, without a token
-    /// and without [`insecure`](Builder::insecure), and for a file type that is there twice. Those
-    /// of the sockets, with the address.
+    /// and without [`insecure`](Builder::insecure), for a file type that is there twice, and for a
+    /// maximum of data that is too small or for none. Those of the sockets, with the address, and
+    /// of the data, with the folder or file.
     pub fn bind(mut self) -> io::Result<Server> {
         if self.listen.is_empty() {
             self.listen.push("127.0.0.1:8080".parse()?);
@@ -181,12 +229,13 @@ impl Builder {
             .and_then(|registry| registry.with(&self.types))
             .map_err(|why| io::Error::new(ErrorKind::InvalidInput, why))?;
         let max_connections = system::make_room_for(self.connections);
+        let budget = Budget::new(self.max_memory.unwrap_or_else(system::default_max_memory));
+        let table = self.table(registry, budget.clone())?;
         let listeners: Vec<_> = self.listen.iter().map(Listener::bind).collect::<Result<_, _>>()?;
         listeners.iter().try_for_each(|listener| listener.set_user_timeout(USER_TIMEOUT))?;
-        let budget = Budget::new(self.max_memory.unwrap_or_else(system::default_max_memory));
         let (stop, stopped) = crossbeam_channel::bounded(1);
         let shared = Shared {
-            table: Table::new(registry, self.clock, budget.clone(), system::draw_epoch()?),
+            table,
             budget,
             doors: Default::default(),
             refused: Default::default(),
@@ -201,4 +250,9 @@ impl Builder {
         };
         Ok(Server { listeners, shared: Arc::new(shared), handle: Handle(stop), stopped })
     }
+}
+
+#[cfg(feature = "durable")]
+fn wrong(why: &str) -> io::Error {
+    io::Error::new(ErrorKind::InvalidInput, why)
 }

@@ -33,21 +33,32 @@ impl<'a> Session<'a> {
                 return Ok(Answer::Contents(head, contents));
             }
             Request::Write { file, exptime, .. } => {
-                Reply::Version(table.write(file, written(contents)?, expiry(exptime))?)
+                let decided = table.write(file, written(contents)?, expiry(exptime))?;
+                return Ok(Answer::decided(decided, |version| {
+                    Answer::Line(Reply::Version(version))
+                }));
             }
             Request::Cas { file, version, exptime, .. } => {
-                Reply::Version(table.cas(file, version, written(contents)?, expiry(exptime))?)
+                let decided = table.cas(file, version, written(contents)?, expiry(exptime))?;
+                return Ok(Answer::decided(decided, |version| {
+                    Answer::Line(Reply::Version(version))
+                }));
             }
             Request::Delete { file, version } => {
-                table.delete(file, version)?;
-                Reply::Done
+                let decided = table.delete(file, version)?;
+                return Ok(Answer::decided(decided, |()| Answer::Line(Reply::Done)));
             }
             Request::Touch { file, version, exptime } => {
-                Reply::Version(table.touch(file, version, expiry(exptime))?)
+                let decided = table.touch(file, version, expiry(exptime))?;
+                return Ok(Answer::decided(decided, |version| {
+                    Answer::Line(Reply::Version(version))
+                }));
             }
             Request::Create { stem, exptime, .. } => {
-                let (version, name) = table.create(stem, written(contents)?, expiry(exptime))?;
-                return Ok(Answer::Created(version, name));
+                let decided = table.create(stem, written(contents)?, expiry(exptime))?;
+                return Ok(Answer::decided(decided, |(version, name)| {
+                    Answer::Created(version, name)
+                }));
             }
             Request::List { prefix, limit, after } => {
                 return Ok(Answer::Listing(table.list(prefix, limit as usize, after)));

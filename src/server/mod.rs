@@ -6,7 +6,7 @@ mod dispatch;
 mod holdings;
 mod session;
 mod stats;
-mod system;
+pub(crate) mod system;
 mod token;
 
 pub use builder::{Builder, DEFAULT_CONNECTIONS, DEFAULT_MAX_CONTENTS, DEFAULT_WRITE_TIMEOUT};
@@ -108,13 +108,18 @@ impl Server {
         self.listeners.iter().map(Listener::address).collect()
     }
 
-    /// The limits that matter, in words.
+    /// The limits that matter, and where the files are, in words.
     pub fn limits(&self) -> String {
-        let Shared { max_connections, max_contents, budget, token, .. } = &*self.shared;
+        let Shared { max_connections, max_contents, budget, token, table, .. } = &*self.shared;
         let token = if token.is_some() { "a token" } else { "no token" };
         let memory = budget.max();
+        let files = match table.stored() {
+            Some(_) => format!("{} files on disk", table.totals().files),
+            None => "files in memory".to_string(),
+        };
         format!(
-            "{max_connections} connections, {max_contents} bytes a file, {memory} in all, {token}"
+            "{max_connections} connections, {max_contents} bytes a file, {memory} in all, \
+             {token}, {files}"
         )
     }
 
@@ -139,7 +144,7 @@ impl Server {
     /// # Errors
     /// A thread that is needed from the start cannot be made.
     pub fn run(self) -> io::Result<()> {
-        let Server { listeners, shared, stopped, .. } = self;
+        let Server { listeners, shared, stopped, handle } = self;
         let sessions = {
             let shared = shared.clone();
             Pool::new("session", shared.max_connections, shared.stack_bytes, {
@@ -157,11 +162,19 @@ impl Server {
             let named = |name: &str| thread::Builder::new().name(name.to_string());
             let sweeper = named("sweep").spawn_scoped(scope, || shared.table.sweep());
             let notifier = named("notify").spawn_scoped(scope, || shared.table.notify());
-            let spawned = sweeper.and(notifier).and_then(|_| {
+            let committer = named("commit").spawn_scoped(scope, || {
+                let done = shared.table.commit();
+                if done.is_err() {
+                    handle.stop();
+                }
+                done
+            });
+            let spawned = sweeper.and(notifier).and(committer).and_then(|committer| {
                 listeners.iter().try_for_each(|listener| {
                     let accept = || shared.accept_loop(listener, sessions, spare);
                     named("accept").spawn_scoped(scope, accept).map(drop)
-                })
+                })?;
+                Ok(committer)
             });
             if spawned.is_ok() {
                 let _ = stopped.recv(); // a handle lives in `self`, so this waits for stop
@@ -175,7 +188,8 @@ impl Server {
             shared.doors.wait_empty(Some(since + CUT_OFF));
             shared.doors.each(|stream| stream.shutdown(Shutdown::Both));
             shared.doors.wait_empty(Some(since + LET_GO));
-            spawned
+            shared.table.end_commits();
+            spawned?.join().unwrap_or_else(|_| Err(io::Error::other("the committer panicked")))
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The life of one connection. If you read one file of this program, read this one.
 
+use super::answer::Owed;
 use super::holdings::Holdings;
 use super::{LINGER, LINGER_BYTES, Shared};
 use crate::contents::{Contents, Incoming};
@@ -23,6 +24,8 @@ pub(super) struct Session<'a> {
     pub(super) server: &'a Shared,
     /// Whether it may do more than `hello`, `help` and `quit`.
     pub(super) admitted: bool,
+    /// Dropped before `holdings`: what goes with the client has to be seen first.
+    pub(super) owed: Owed<'a>,
     pub(super) holdings: Holdings<'a>,
     pub(super) client: ClientId,
     pub(super) connection: Connection,
@@ -41,7 +44,14 @@ impl<'a> Session<'a> {
         let mut connection = server.connection(stream);
         connection.set_yields(server.dedicated);
         let holdings = Holdings::new(&server.table, client);
-        Session { server, admitted: server.token.is_none(), holdings, client, connection }
+        Session {
+            server,
+            admitted: server.token.is_none(),
+            owed: Owed::default(),
+            holdings,
+            client,
+            connection,
+        }
     }
 
     /// Reads requests and answers them, until the client has enough or does what nobody can follow.
@@ -52,6 +62,9 @@ impl<'a> Session<'a> {
         self.begin()?;
         let mut line = Vec::new();
         loop {
+            if !self.owed.is_empty() && !self.connection.data().contains(&b'\n') {
+                self.settle()?;
+            }
             let read = self.connection.read_line(&mut line);
             // Looked at behind the wait: a request that came with the stop is not begun.
             if self.server.doors.closed() {
@@ -59,7 +72,10 @@ impl<'a> Session<'a> {
             }
             let answered = match read {
                 Ok(true) => self.answer(&line),
-                Ok(false) => return self.connection.flush(),
+                Ok(false) => {
+                    self.settle()?;
+                    return self.connection.flush();
+                }
                 Err(e) => Err(e),
             };
             let next = match answered {
@@ -78,6 +94,7 @@ impl<'a> Session<'a> {
         }
         // The client learns of the end when what it had open is closed and its seat is free: it,
         // or another that waits for this, may come at once.
+        self.settle()?;
         self.connection.flush()?;
         self.holdings.end();
         if self.server.doors.closed() {
@@ -111,6 +128,9 @@ impl<'a> Session<'a> {
             }
         };
         log::debug!("{} {}: {request}", self.connection.stream(), self.client);
+        if !self.owed.is_empty() && !self.may_be_decided_now(&request) {
+            self.settle()?;
+        }
         if let Err(refusal) = self.judge(&request) {
             return self.refuse_contents(refusal, request.numbytes());
         }
@@ -121,9 +141,34 @@ impl<'a> Session<'a> {
                 Err(next) => return Ok(next),
             },
         };
-        match self.dispatch(&request, contents) {
+        let again = if self.owed.is_empty() { None } else { contents.clone() };
+        let mut done = self.dispatch(&request, contents);
+        if self.may_have_room_soon(&done) {
+            self.settle()?;
+            done = self.dispatch(&request, again);
+        }
+        match done {
             Ok(answer) => self.send(answer),
             Err(refusal) => self.refuse(refusal),
+        }
+    }
+
+    /// Whether there was no memory, and what this client has asked for before may free some: it is
+    /// freed when that is seen.
+    fn may_have_room_soon<T>(&self, done: &Result<T, Refusal>) -> bool {
+        !self.owed.is_empty() && matches!(done, Err(Refusal::Limit(Limit::Memory, _)))
+    }
+
+    /// Whether the request is a change that is here whole: then it need not wait until those before
+    /// it are seen.
+    fn may_be_decided_now(&self, request: &Request<'_>) -> bool {
+        let here = self.connection.data().len() as u64;
+        match request {
+            Request::Touch { .. } | Request::Delete { .. } => true,
+            Request::Write { numbytes, .. }
+            | Request::Cas { numbytes, .. }
+            | Request::Create { numbytes, .. } => here > numbytes + b"\r".len() as u64,
+            _ => false,
         }
     }
 
@@ -152,6 +197,9 @@ impl<'a> Session<'a> {
         };
         let mut incoming = Incoming::new(announced, &self.server.budget);
         while incoming.missing() > 0 {
+            if !self.owed.is_empty() && self.may_have_room_soon(&incoming.room()) {
+                self.settle()?;
+            }
             match incoming.room() {
                 Ok(room) => self.connection.read_contents(room)?,
                 Err(refusal) => {
@@ -178,6 +226,7 @@ impl<'a> Session<'a> {
 
     /// Reads past the contents that a refused request has, then refuses it.
     fn refuse_contents(&mut self, refusal: Refusal, numbytes: Option<u64>) -> io::Result<Next> {
+        self.settle()?;
         if let Some(numbytes) = numbytes {
             self.connection.skip(numbytes)?;
             self.connection.read_line_end()?;
@@ -185,7 +234,13 @@ impl<'a> Session<'a> {
         self.refuse(refusal)
     }
 
+    /// Refuses a request, when those before it are answered.
     pub(super) fn refuse(&mut self, refusal: Refusal) -> io::Result<Next> {
+        self.settle()?;
+        self.write_refusal(refusal)
+    }
+
+    pub(super) fn write_refusal(&mut self, refusal: Refusal) -> io::Result<Next> {
         self.server.refused.count(&refusal);
         if refusal.closes() {
             let (stream, client) = (self.connection.stream(), self.client);

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub(super) struct Refused {
     contents: AtomicU64,
     memory: AtomicU64,
+    data: AtomicU64,
     connections: AtomicU64,
     descriptors: AtomicU64,
     largest_contents: AtomicU64,
@@ -20,6 +21,7 @@ impl Refused {
         match limit {
             Limit::Contents => &self.contents,
             Limit::Memory => &self.memory,
+            Limit::Data => &self.data,
             Limit::Connections => &self.connections,
             Limit::Descriptors => &self.descriptors,
         }
@@ -49,6 +51,10 @@ pub(super) fn report(server: &Shared) -> Vec<(String, String)> {
         let (value, max) = match limit {
             Limit::Contents => (server.refused.largest_contents.load(Relaxed), server.max_contents),
             Limit::Memory => (server.budget.used(), server.budget.max()),
+            Limit::Data => match server.table.stored() {
+                Some((used, max)) => (used, max.unwrap_or(0)),
+                None => continue,
+            },
             Limit::Descriptors => (totals.descriptors, MAX_OPENS),
             Limit::Connections => (server.doors.count() as u64, server.max_connections as u64),
         };
@@ -65,6 +71,7 @@ pub(super) fn report(server: &Shared) -> Vec<(String, String)> {
     add("watches", totals.watches.to_string());
     add("version", totals.version.to_string());
     add("uptime_seconds", server.started.elapsed().as_secs().to_string());
-    add("store", "memory".to_string());
+    let store = if server.table.stored().is_some() { "durable" } else { "memory" };
+    add("store", store.to_string());
     report
 }

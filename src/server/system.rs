@@ -78,7 +78,7 @@ pub(super) fn make_room_for(connections: usize) -> usize {
 }
 
 /// A number that no other table will have, from the system's randomness.
-pub(super) fn draw_epoch() -> io::Result<u64> {
+pub(crate) fn draw_epoch() -> io::Result<u64> {
     let mut bytes = [0; 8];
     let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
     debug_assert_eq!(filled, bytes.len()); // getrandom(2): up to 256 bytes come whole

@@ -17,7 +17,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("net", COMMON),
     ("wire", COMMON),
     ("files", COMMON),
-    ("server", &["name", "exptime", "contents", "refusal", "net", "wire", "files"]),
+    ("store", &["name", "contents", "files"]),
+    ("server", &["name", "exptime", "contents", "refusal", "net", "wire", "files", "store"]),
     ("framework", &["net"]),
     ("client", &["name", "exptime", "contents", "refusal", "net", "wire"]),
     ("cli", ANYTHING),
@@ -43,9 +44,11 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "cli/log.rs",
         ],
     ),
+    ("crc32fast", &["store/format.rs", "store/stream.rs"]),
     ("itoa", &["wire/fields.rs"]),
     ("log", ANYTHING),
     ("memchr", &["net/lines.rs"]),
+    ("redb", &["store/"]),
     (
         "rustix",
         &[
@@ -56,6 +59,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "files/kinds/text/",
             "cli/watch.rs",
             "cli/lock/",
+            "store/disk.rs",
         ],
     ),
     ("socket2", &["net/listener.rs", "net/stream.rs"]),
@@ -135,7 +139,9 @@ fn planted_bad_imports_are_found() {
         ("name.rs", "use super::exptime::Exptime;"),
         ("server/mod.rs", "use crate::cli;"),
         ("framework/link.rs", "use crate::contents::Contents;"),
-        ("store/mod.rs", ""),
+        ("store/durable.rs", "use crate::server::Server;"),
+        ("files/store.rs", "use crate::store::Durable;"),
+        ("attic/mod.rs", ""),
     ] {
         assert!(!bad_imports(file, text).is_empty(), "{file}: {text}");
     }

@@ -13,4 +13,5 @@ mod protocol;
 mod random;
 mod recipes;
 mod server;
+mod store;
 mod transcript;

@@ -104,6 +104,7 @@ transcripts! {
     quit_ends_the_connection_after_the_replies
     several_clients_share_the_files
     stat_tells_all_but_the_contents
+    stats_of_a_durable_table
     stats_tell_limits_and_use
     the_end_of_the_stream_ends_a_wait
     the_end_of_the_stream_inside_something_executes_nothing

@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 ///   clock that the time is over; but it may be paused just after it has asked. So give the
 ///   [token](LeaseGuard::token) along with everything that the lease protects.
 /// - **Restarted server**: all leases are free. A valid lease stays valid here until `renew` has
-///   failed or its time is over, though somebody else may have it on the new server.
+///   failed or its time is over, though somebody else may have it on the new server. With `--data`
+///   it goes on as after a lost connection: its time stood still while no server ran.
 ///
 /// The server counts from when it has read the request, the holder from before it has sent it; so
 /// as long as both clocks run at the same speed the holder's time is over first. A clock that

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// - **Paused holder**: one that is suspended keeps the lock, for its connection stands. One whose
 ///   connection was cut meanwhile does not know that it has lost the lock: give the
 ///   [token](Guard::token) along with everything that the lock protects.
-/// - **Restarted server**: all locks are free. Every guard's `check` fails.
+/// - **Restarted server**: all locks are free, with `--data` too. Every guard's `check` fails.
 ///
 /// ```
 /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;

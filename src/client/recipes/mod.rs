@@ -31,8 +31,10 @@
 //! [`Error::Lost`](super::Error::Lost), and nothing is taken again behind the program's back. (A
 //! [`Lease`] makes a new connection, and goes on if the server's table is the same.)
 //!
-//! A server that is started again has no files, so everything is free, and the epoch is another
-//! one; versions begin at 1 again. A token is good within one epoch.
+//! A server that lives in memory has no files when it is started again, so everything is free, and
+//! the epoch is another one; versions begin at 1 again. A token is good within one epoch. One with
+//! `--data` has its files and its epoch still, and versions go on: what lived as long as a
+//! connection is free, leases have the time left that they had, and no token comes twice.
 
 mod barrier;
 mod election;

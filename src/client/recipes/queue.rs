@@ -23,7 +23,8 @@ use std::time::Duration;
 ///   worked on twice, also at the same time, if somebody goes on who has lost the connection: let
 ///   what the work changes check the [token](Taken::token).
 ///
-/// **Restarted server**: the queue is empty, for its files live in memory.
+/// **Restarted server**: the queue is empty, for its files live in memory. With `--data` the items
+/// are there, and nobody has claimed them.
 ///
 /// ```
 /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;

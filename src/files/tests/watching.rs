@@ -59,11 +59,11 @@ impl Fixture {
 
     fn ephemeral(&self, file: &str, client: u64) -> u64 {
         let expiry = Expiry::new(Exptime::Connection, ClientId::new(client));
-        self.table.write(name(file), Contents::from(""), expiry).unwrap()
+        self.table.write(name(file), Contents::from(""), expiry).unwrap().answer
     }
 
     fn delete(&self, file: &str) {
-        self.table.delete(name(file), None).unwrap();
+        self.table.delete(name(file), None).unwrap().seen().unwrap();
     }
 
     /// Nothing is left of watches that have come and gone.
@@ -299,12 +299,21 @@ fn of_a_closed_table_nobody_waits() {
 }
 
 #[test]
+fn what_changes_while_a_table_is_closed_is_told_before_its_watches_end() {
+    let f = fixture();
+    let waiting = f.wait("a", 0);
+    f.table.close();
+    f.write("a", 0);
+    assert_eq!(waiting.changes().unwrap().changes.len(), 1);
+}
+
+#[test]
 fn of_many_that_create_at_once_each_makes_another_file() {
     let f = fixture();
     let stem = Stem::new("q/").unwrap();
     let create = || {
         let made = (0..500).map(|_| f.table.create(stem, Contents::from(""), Expiry::Never));
-        made.map(Result::unwrap).collect::<Vec<_>>()
+        made.map(|made| made.unwrap().answer).collect::<Vec<_>>()
     };
     let made: Vec<_> = thread::scope(|scope| {
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(create)).collect();

@@ -5,9 +5,9 @@ use super::door::{Door, Fault};
 use super::history::{Event, History};
 use super::spec::{Answer, Files, Name, Op};
 use crate::random::Random;
-use crate::server::{PATIENCE, Running};
-use std::sync::Barrier;
+use crate::server::{PATIENCE, Running, kept};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Barrier, RwLock};
 use std::thread;
 use telefile::{Client, Clock, Server};
 
@@ -46,6 +46,7 @@ impl Stage {
             latest: Default::default(),
             ticks: AtomicU64::new(0),
             start: Barrier::new(asking + 1),
+            still: RwLock::new(()),
         };
         let threads: Vec<_> = (0..asking).chain([THREADS - 1]).collect();
         let events = thread::scope(|scope| {
@@ -81,6 +82,9 @@ struct Round {
     /// Counts the starts and ends of requests.
     ticks: AtomicU64,
     start: Barrier,
+    /// With a kept table the time stands still as long as anybody asks: there a life begins when
+    /// it is decided, a moment before it can be seen.
+    still: RwLock<()>,
 }
 
 impl Round {
@@ -88,6 +92,9 @@ impl Round {
         self.start.wait();
         let ask = |i| {
             let op = self.draw(&mut random, thread, i);
+            let moves = kept() && matches!(op, Op::Advance(_));
+            let _moving = moves.then(|| self.still.write().unwrap());
+            let _still = (kept() && !moves).then(|| self.still.read().unwrap());
             let start = self.ticks.fetch_add(1, SeqCst);
             let answer = door.ask(&op);
             let end = self.ticks.fetch_add(1, SeqCst);

@@ -2,10 +2,15 @@
 #![cfg(feature = "cli")]
 
 mod admission;
+mod backup;
 mod bench;
 mod connect;
 mod coordination;
+mod data;
+mod failing_disk;
 mod flags;
+mod full_disk;
+mod kills;
 mod listening;
 mod lock;
 mod lock_lost;

@@ -43,6 +43,7 @@ impl Running {
         let folder = Folder::new();
         let unix = Address::Unix(folder.path().join("socket"));
         let builder = builder.listen("127.0.0.1:0".parse().unwrap()).listen(unix.clone());
+        let builder = kept_if_asked(builder, &folder.path().join("data"));
         let server = builder.bind().unwrap();
         let tcp = server.addresses()[0].clone();
         let handle = server.handle();
@@ -70,6 +71,32 @@ impl Running {
         }
         since.elapsed()
     }
+}
+
+/// With TELEFILE_TEST_KEPT=1 the servers of all tests keep their tables on disk, so that the suite
+/// is run against both kinds.
+pub(crate) fn kept() -> bool {
+    std::env::var("TELEFILE_TEST_KEPT").is_ok_and(|kept| kept == "1")
+}
+
+pub(crate) fn kept_if_asked(builder: Builder, folder: &Path) -> Builder {
+    if kept() { kept_in(builder, folder) } else { builder }
+}
+
+#[cfg(feature = "durable")]
+pub(crate) fn kept_in(builder: Builder, folder: &Path) -> Builder {
+    builder.data(folder.to_path_buf())
+}
+
+#[cfg(not(feature = "durable"))]
+pub(crate) fn kept_in(_: Builder, _: &Path) -> Builder {
+    panic!("this build has no tables on disk")
+}
+
+/// How much memory contents take that are written: large ones none in a table on disk.
+pub(crate) fn in_memory(numbytes: usize) -> u64 {
+    const STORED_FROM: usize = 4096;
+    if kept() && numbytes >= STORED_FROM { 0 } else { numbytes as u64 }
 }
 
 impl Drop for Running {

@@ -3,7 +3,8 @@
 //! ```text
 //! # a comment
 //! % max_contents 10        a setting of the server, before the first step: also max_memory,
-//!                          connections, token; `fresh`: only on a server of its own;
+//!                          connections, token; `store memory` or `store durable`: not as the
+//!                          run asks; `fresh`: only on a server of its own;
 //!                          `not_pipelined`: a client has to read before it sends more
 //! > read foo               a line that the client sends; `A> read foo` if there are several
 //! >> read                  bytes as they stand, without a line end
@@ -29,7 +30,7 @@ mod run;
 mod target;
 mod text;
 
-use parse::Transcript;
+use parse::{Store, Transcript};
 use run::{Cut, Mode, run};
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
@@ -52,6 +53,9 @@ pub(crate) fn folder() -> PathBuf {
 pub(crate) fn check(file: &str) {
     let text = fs::read_to_string(folder().join(file)).unwrap();
     let transcript = Transcript::parse(&text).unwrap_or_else(|e| panic!("{file}: {e}"));
+    if transcript.settings.store == Some(Store::Durable) && !cfg!(feature = "durable") {
+        return println!("skipped: this build has no tables on disk");
+    }
     let result = match std::env::var("TELEFILE_ADDR") {
         Err(_) => check_fresh(&transcript),
         Ok(address) => check_elsewhere(file, &transcript, &address),

@@ -17,8 +17,26 @@ pub(super) struct Settings {
     pub(super) max_contents: Option<u64>,
     pub(super) max_memory: Option<u64>,
     pub(super) connections: Option<u64>,
+    /// Where the table is kept; else as the run asks.
+    pub(super) store: Option<Store>,
     fresh: bool,
     not_pipelined: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Store {
+    Memory,
+    Durable,
+}
+
+impl Store {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "memory" => Ok(Store::Memory),
+            "durable" => Ok(Store::Durable),
+            _ => Err("memory or durable".to_string()),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -132,6 +150,7 @@ impl Settings {
             "token" => self.token = Some(value.to_string()),
             "max_contents" => self.max_contents = number()?,
             "max_memory" => self.max_memory = number()?,
+            "store" => self.store = Some(Store::parse(value)?),
             "connections" => self.connections = number()?,
             "fresh" => self.fresh = true,
             "not_pipelined" => self.not_pipelined = true,

@@ -1,6 +1,7 @@
 //! The server that a transcript talks to: one of its own in this process, or one elsewhere.
 
-use super::parse::Settings;
+use super::parse::{Settings, Store};
+use crate::server::{kept_if_asked, kept_in};
 use socket2::Socket;
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Write};
@@ -48,6 +49,12 @@ impl Target {
             .listen(Address::Unix(unix.clone()))
             .root(root.clone())
             .clock(clock.clone());
+        let data = root.with_extension("data");
+        builder = match settings.store {
+            None => kept_if_asked(builder, &data),
+            Some(Store::Memory) => builder,
+            Some(Store::Durable) => kept_in(builder, &data),
+        };
         if let Some(max) = settings.max_contents {
             builder = builder.max_contents(max);
         }
@@ -158,6 +165,7 @@ impl Drop for Running {
         self.handle.stop();
         let ended = self.ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Disconnected);
         let _ = std::fs::remove_dir_all(&self.root);
+        let _ = std::fs::remove_dir_all(self.root.with_extension("data"));
         assert!(ended || thread::panicking(), "the server does not end");
     }
 }

@@ -1,0 +1,146 @@
+//! A store that can be held up and can fail.
+
+use super::STORED_FROM;
+use crate::contents::Contents;
+use crate::files::store::{Change, CommitError, Head, Kept, Life, Row, Store};
+use crate::name::Name;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+/// A disk in memory.
+#[derive(Debug, Default)]
+pub(super) struct Disk {
+    inner: Mutex<Inner>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    files: BTreeMap<Name, (u64, Life, Option<Contents>)>,
+    gone: BTreeMap<u64, Name>,
+    head: Option<Head>,
+    /// Commits wait as long as it is so.
+    held: bool,
+    waiting: bool,
+    commits: u64,
+    /// What the next commit fails with.
+    failure: Option<CommitError>,
+    full: Option<Full>,
+}
+
+/// What there is room for: so many bytes a commit, or not even a removal.
+#[derive(Debug)]
+pub(super) struct Full {
+    pub(super) max: u64,
+    pub(super) left: Option<usize>,
+}
+
+impl Full {
+    fn refuses(&self, batch: &[Change]) -> Option<u64> {
+        let puts = batch.iter().filter_map(|change| match change {
+            Change::Put { name, contents, .. } => {
+                Some(name.as_str().len() + contents.as_ref().map_or(0, |contents| contents.len()))
+            }
+            _ => None,
+        });
+        let needs: usize = puts.sum();
+        self.left.is_none_or(|left| needs > left).then_some(self.max)
+    }
+}
+
+impl Disk {
+    pub(super) fn hold(&self, held: bool) {
+        self.inner.lock().unwrap().held = held;
+        self.changed.notify_all();
+    }
+
+    /// Waits until a commit is held up.
+    pub(super) fn wait_held(&self) {
+        let inner = self.inner.lock().unwrap();
+        drop(self.changed.wait_while(inner, |inner| !inner.waiting).unwrap());
+    }
+
+    pub(super) fn fail_next(&self, failure: io::Error) {
+        self.inner.lock().unwrap().failure = Some(CommitError::Failed(failure));
+    }
+
+    /// From the next commit on, not for one that is held up already.
+    pub(super) fn fill(&self, full: Option<Full>) {
+        self.inner.lock().unwrap().full = full;
+    }
+
+    pub(super) fn commits(&self) -> u64 {
+        self.inner.lock().unwrap().commits
+    }
+}
+
+impl Store for Disk {
+    fn load(
+        &self,
+        file: &mut dyn FnMut(Row),
+        removal: &mut dyn FnMut(u64, Name),
+    ) -> io::Result<Head> {
+        let inner = self.inner.lock().unwrap();
+        for (name, (version, life, contents)) in &inner.files {
+            let contents = match contents {
+                None => Kept::Code,
+                Some(contents) if contents.len() >= STORED_FROM => {
+                    Kept::Stored(contents.len() as u64)
+                }
+                Some(contents) => Kept::Here(contents.clone()),
+            };
+            file(Row { name: name.clone(), version: *version, life: *life, contents });
+        }
+        inner.gone.iter().for_each(|(version, name)| removal(*version, name.clone()));
+        let fresh = Head { epoch: 0xe90c, version: 0, time: Duration::ZERO, forgotten: 0 };
+        Ok(inner.head.unwrap_or(fresh))
+    }
+
+    fn commit(&self, batch: &[Change], head: &Head) -> Result<(), CommitError> {
+        let mut inner = self.inner.lock().unwrap();
+        let full = inner.full.as_ref().and_then(|full| full.refuses(batch));
+        inner.waiting = true;
+        self.changed.notify_all();
+        inner = self.changed.wait_while(inner, |inner| inner.held).unwrap();
+        inner.waiting = false;
+        inner.commits += 1;
+        if let Some(failure) = inner.failure.take() {
+            return Err(failure);
+        }
+        if let Some(max) = full {
+            return Err(CommitError::Full(max));
+        }
+        for change in batch {
+            match change.clone() {
+                Change::Put { name, version, removed, life, contents, .. } => {
+                    removed.map(|removed| inner.gone.remove(&removed));
+                    inner.files.insert(name, (version, life, contents));
+                }
+                Change::Touch { name, life } => inner.files.get_mut(&name).unwrap().1 = life,
+                Change::Remove { name, version, old } => {
+                    assert_eq!(inner.files.remove(&name).unwrap().0, old);
+                    inner.gone.insert(version, name);
+                }
+                Change::Unnamed { .. } => {}
+            }
+        }
+        inner.head = Some(*head);
+        Ok(())
+    }
+
+    fn contents(&self, version: u64) -> io::Result<Option<Contents>> {
+        let inner = self.inner.lock().unwrap();
+        let found = inner.files.values().find(|(of, ..)| *of == version);
+        Ok(found.and_then(|(.., contents)| contents.clone()))
+    }
+
+    fn size(&self) -> (u64, Option<u64>) {
+        (0, None)
+    }
+
+    fn stored_from(&self) -> usize {
+        STORED_FROM
+    }
+}

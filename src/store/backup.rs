@@ -1,0 +1,97 @@
+//! A store into a backup, and back.
+
+use super::durable::Durable;
+use super::error::{self, Result, damaged};
+use super::folder::Folder;
+use super::options::Options;
+use super::stream::{Item, Reader, Writer};
+use super::tables::View;
+use crate::files::store::{CommitError, Head, Kept, Life};
+use redb::Error;
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::Path;
+
+/// A restore writes items together until they have so many bytes or are so many.
+const BATCH_BYTES: usize = 16 << 20;
+const BATCH_ITEMS: usize = 4096;
+
+impl Durable {
+    /// Writes the table as it is at this moment: its files, the removals that are remembered, and
+    /// how far its versions went. Files that end with a connection and files of code are left
+    /// out, for they end with their server. `name` is what errors call it.
+    ///
+    /// # Errors
+    /// The store is damaged; those of the disk and of `to`.
+    pub fn backup(&self, to: impl Write, name: &str) -> io::Result<()> {
+        let told = |e: io::Error| Error::Io(error::at(Path::new(name), Error::Io(e)));
+        self.look(|view| write(view, to, told)).map_err(|e| error::at(self.path(), e))
+    }
+
+    /// Puts a backup into a folder, which has to be missing or empty, as a table of its own whose
+    /// number is `epoch`: versions that the first table took after the backup will be taken again.
+    /// Those of the backup are kept. `name` is what errors call it.
+    ///
+    /// # Errors
+    /// The backup is damaged, or of a later version of this program ([`ErrorKind::InvalidData`]);
+    /// the folder is used or not empty; those of the disk and of `from`. The folder has no store
+    /// then.
+    pub fn restore(folder: &Path, from: impl Read, name: &str, epoch: u64) -> io::Result<()> {
+        let folder = Folder::make(folder)?;
+        folder.expect_empty()?;
+        let told = |e| error::at(Path::new(name), e);
+        let (mut reader, head) = Reader::start(from).map_err(told)?;
+        let head = Head { epoch, ..head };
+        Durable::create(&folder, Options::default(), epoch, |store| {
+            let (mut batch, mut bytes) = (Vec::new(), 0);
+            while let Some(item) = reader.item().map_err(told)? {
+                bytes += item.bytes();
+                batch.push(item);
+                if bytes >= BATCH_BYTES || batch.len() >= BATCH_ITEMS {
+                    put(store, &head, &batch, bytes)?;
+                    (batch, bytes) = (Vec::new(), 0);
+                }
+            }
+            put(store, &head, &batch, bytes)
+        })
+    }
+}
+
+fn write(view: &View, to: impl Write, told: impl Fn(io::Error) -> Error) -> Result<()> {
+    let mut writer = Writer::start(to, &view.stamp()?.head).map_err(&told)?;
+    view.files(|row| {
+        let contents = match (row.contents, row.life) {
+            (Kept::Code, _) | (_, Life::Connection) => return Ok(()),
+            (Kept::Here(contents), _) => contents,
+            (Kept::Stored(_), _) => {
+                let of_file = |what: &str| damaged(format!("{}: {what}", row.name.as_ref()));
+                let contents = view.contents(row.version).map_err(|e| match e {
+                    Error::Corrupted(what) => of_file(&what),
+                    e => e,
+                })?;
+                contents.ok_or_else(|| of_file("it has no contents"))?
+            }
+        };
+        let (name, version, life) = (row.name, row.version, row.life);
+        writer.item(&Item::File { name, version, life, contents }).map_err(&told)
+    })?;
+    view.removals(|version, name| writer.item(&Item::Removal { version, name }).map_err(&told))?;
+    writer.finish().map_err(&told)
+}
+
+fn put(store: &Durable, head: &Head, batch: &[Item], bytes: usize) -> io::Result<()> {
+    let done = store.transact(head, Some(bytes as u64), false, |tables| {
+        batch.iter().try_for_each(|item| match item {
+            Item::File { name, version, life, contents } => {
+                tables.put(name, *version, None, *life, Some(contents))
+            }
+            Item::Removal { version, name } => tables.put_removal(*version, name),
+        })
+    });
+    done.map_err(|e| match e {
+        CommitError::Failed(e) => e,
+        CommitError::Full(_) => {
+            let why = format!("{}: the disk is full", store.path().display());
+            io::Error::new(ErrorKind::StorageFull, why)
+        }
+    })
+}

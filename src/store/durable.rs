@@ -1,0 +1,304 @@
+//! A table kept in a database, [redb](https://docs.rs/redb), in a folder.
+
+use super::disk::{Disk, Medium};
+use super::error::{self, Result, guarded};
+use super::folder::Folder;
+use super::format::Stamp;
+use super::options::Options;
+use super::tables::{STORED_FROM, View, fresh_head};
+use super::transact::{self, Writer};
+use crate::contents::Contents;
+use crate::files::store::{Change, CommitError, Head, Row, Store};
+use crate::name::Name;
+use redb::{Database, Error};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+
+/// A table that outlives its process and the power: each batch is on disk when [`Store::commit`]
+/// returns, and after a crash there are all batches that were confirmed, perhaps the one that was
+/// not yet, and of none a part.
+///
+/// One process uses a folder at a time; the lock is on the folder.
+///
+/// ```
+/// use telefile::NameRef;
+/// use telefile::store::{Change, Durable, Life, Options, Store};
+///
+/// let folder = std::env::temp_dir().join(format!("telefile-doc-{}", std::process::id()));
+/// let epoch = 0xbeef; // a new table gets it; draw it from the system's randomness
+/// let store = Durable::open(&folder, Options::default(), epoch)?;
+/// let mut head = store.load(&mut |_| unreachable!("no files"), &mut |_, _| ())?;
+/// assert_eq!((head.epoch, head.version), (epoch, 0));
+///
+/// head.version = 1;
+/// let put = Change::Put {
+///     name: NameRef::new("foo").unwrap().to_name(),
+///     version: 1,
+///     old: None,
+///     removed: None,
+///     life: Life::Unlimited,
+///     contents: Some("abcdef".into()),
+/// };
+/// store.commit(&[put], &head).expect("there is room, and the disk works");
+/// drop(store);
+///
+/// let store = Durable::open(&folder, Options::default(), 0xcafe)?;
+/// let mut names = Vec::new();
+/// let loaded = store.load(&mut |row| names.push(row.name), &mut |_, _| ())?;
+/// assert_eq!((loaded, names[0].as_str()), (head, "foo"));
+/// # drop(store);
+/// # std::fs::remove_dir_all(folder)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Durable {
+    /// Of the database's file.
+    path: PathBuf,
+    pub(super) options: Options,
+    pub(super) disk: Disk,
+    /// `None` while it could not be opened again.
+    pub(super) database: RwLock<Option<Database>>,
+    writer: Mutex<Writer>,
+    /// Something was found that is not what was written.
+    damaged: AtomicBool,
+    /// Let go of when the database is closed. `None` for one without a folder, in tests.
+    _folder: Option<Folder>,
+}
+
+impl Durable {
+    /// Opens the store in this folder. If there is none it is made, an empty one whose number is
+    /// `fresh_epoch`, and the folder too, for this user alone.
+    ///
+    /// # Errors
+    /// Another process uses the folder ([`ErrorKind::ResourceBusy`]); what is there is no store,
+    /// one of a later version of this program, or damaged ([`ErrorKind::InvalidData`]); those of
+    /// the disk. All of them say which folder or file.
+    pub fn open(folder: &Path, options: Options, fresh_epoch: u64) -> io::Result<Self> {
+        let folder = Folder::make(folder)?;
+        if folder.database()?.is_none() {
+            Durable::create(&folder, options, fresh_epoch, |_| Ok(()))?;
+        }
+        Durable::in_folder(folder, options)
+    }
+
+    /// Opens the store in this folder, which has to be there.
+    ///
+    /// # Errors
+    /// Those of [`Durable::open`], and [`ErrorKind::NotFound`].
+    pub fn open_existing(folder: &Path, options: Options) -> io::Result<Self> {
+        Durable::in_folder(Folder::open(folder)?, options)
+    }
+
+    fn in_folder(folder: Folder, options: Options) -> io::Result<Self> {
+        let path = folder.database_path();
+        let none = || io::Error::new(ErrorKind::NotFound, format!("{}: no store", path.display()));
+        let file = folder.database()?.ok_or_else(none)?;
+        let mut store = Durable::on(Box::new(file), &path, options)?;
+        store._folder = Some(folder);
+        Ok(store)
+    }
+
+    /// Gives a folder a store that `fill` has filled.
+    pub(super) fn create(
+        folder: &Folder,
+        options: Options,
+        epoch: u64,
+        fill: impl FnOnce(&Durable) -> io::Result<()>,
+    ) -> io::Result<()> {
+        folder.create(|file| {
+            let path = folder.database_path();
+            Durable::make_on(Box::new(file.try_clone()?), &path, epoch)?;
+            fill(&Durable::on(Box::new(file), &path, options)?)
+        })
+    }
+
+    /// Makes an empty store on a medium that is empty.
+    pub(super) fn make_on(medium: Box<dyn Medium>, path: &Path, epoch: u64) -> io::Result<()> {
+        let made = Disk::new(medium).map_err(Error::Io).and_then(|disk| {
+            guarded(|| {
+                let database = Database::builder().create_with_backend(disk)?;
+                let stamp = Stamp { batch: 0, head: fresh_head(epoch) };
+                transact::write(&database, stamp, |_| Ok(()))?;
+                Ok(database.close()?)
+            })
+        });
+        made.map_err(|e| error::at(path, e))
+    }
+
+    /// Opens the store on a medium. `path` is what errors call it.
+    pub(super) fn on(medium: Box<dyn Medium>, path: &Path, options: Options) -> io::Result<Self> {
+        let told = |e| error::at(path, e);
+        let disk = Disk::new(medium).map_err(|e| told(Error::Io(e)))?;
+        let (database, stamp) = open(&disk, options).map_err(told)?;
+        Ok(Durable {
+            path: path.to_path_buf(),
+            options,
+            disk,
+            database: RwLock::new(Some(database)),
+            writer: Mutex::new(Writer::new(stamp)),
+            damaged: AtomicBool::new(false),
+            _folder: None,
+        })
+    }
+
+    /// How much room the database takes on disk, in bytes.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn bytes(&self) -> io::Result<u64> {
+        self.disk.taken()
+    }
+
+    /// Gives the table another number, as is due when the folder was put back from a copy: its
+    /// versions will be taken a second time.
+    ///
+    /// # Errors
+    /// Those of [`Store::commit`].
+    pub fn renew_epoch(&self, epoch: u64) -> Result<(), CommitError> {
+        let head = Head { epoch, ..self.writer().stamp.head };
+        self.commit(&[], &head)
+    }
+
+    /// Of the database's file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Looks at the whole table as it is at this moment.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&View) -> Result<T>) -> Result<T> {
+        // It is not closed as long as somebody looks.
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let found = guarded(|| look(&View::of(database.as_ref().ok_or(Error::DatabaseClosed)?)?));
+        if let Err(Error::Corrupted(_)) = found {
+            self.damaged.store(true, SeqCst);
+        }
+        found
+    }
+
+    /// After an error the database does nothing more until it is opened again. Only for who has
+    /// the lock of the writer.
+    pub(super) fn reopen_if_troubled(&self) -> Result<()> {
+        self.reopen_if_troubled_with(|_| Ok(())).map(drop)
+    }
+
+    /// The same; `prepare` sees the disk before it is opened.
+    pub(super) fn reopen_if_troubled_with<T>(
+        &self,
+        prepare: impl FnOnce(&Disk) -> io::Result<T>,
+    ) -> Result<Option<T>> {
+        let is_open = self.database.read().unwrap_or_else(PoisonError::into_inner).is_some();
+        if is_open && !self.disk.had_trouble() {
+            return Ok(None); // without a wait for those who look
+        }
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        close(database.take());
+        self.disk.clear_trouble();
+        let prepared = prepare(&self.disk)?;
+        *database = Some(open(&self.disk, self.options)?.0);
+        Ok(Some(prepared))
+    }
+
+    pub(super) fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn failed(&self, error: Error) -> CommitError {
+        CommitError::Failed(error::at(&self.path, error))
+    }
+}
+
+impl Store for Durable {
+    fn load(
+        &self,
+        file: &mut dyn FnMut(Row),
+        removal: &mut dyn FnMut(u64, Name),
+    ) -> io::Result<Head> {
+        let loaded = self.look(|view| {
+            view.files(|row| {
+                file(row);
+                Ok(())
+            })?;
+            view.removals(|version, name| {
+                removal(version, name);
+                Ok(())
+            })?;
+            Ok(view.stamp()?.head)
+        });
+        loaded.map_err(|e| error::at(&self.path, e))
+    }
+
+    fn commit(&self, batch: &[Change], head: &Head) -> Result<(), CommitError> {
+        let added = batch.iter().filter_map(|change| match change {
+            Change::Put { name, contents, .. } => {
+                Some((name.as_str().len() + contents.as_ref().map_or(0, |c| c.len())) as u64)
+            }
+            _ => None,
+        });
+        let adds = added.reduce(|sum, bytes| sum + bytes);
+        let frees = batch.iter().any(|change| {
+            matches!(change, Change::Put { old: Some(_), .. } | Change::Remove { .. })
+        });
+        self.transact(head, adds, frees, |tables| batch.iter().try_for_each(|c| tables.apply(c)))
+    }
+
+    fn contents(&self, version: u64) -> io::Result<Option<Contents>> {
+        let look = || self.look(|view| view.contents(version));
+        let found = match look() {
+            // Perhaps not this read, but something before it: once more, on a new start.
+            Err(Error::Io(_) | Error::PreviousIo | Error::DatabaseClosed) => {
+                let writer = self.writer();
+                let reopened = if writer.lost { Ok(()) } else { self.reopen_if_troubled() };
+                reopened.and_then(|()| look())
+            }
+            found => found,
+        };
+        found.map_err(|e| error::at(&self.path, e))
+    }
+
+    fn size(&self) -> (u64, Option<u64>) {
+        (self.bytes().unwrap_or(0), self.options.max_data)
+    }
+
+    fn stored_from(&self) -> usize {
+        STORED_FROM
+    }
+}
+
+impl Drop for Durable {
+    fn drop(&mut self) {
+        let database = self.database.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        match self.damaged.load(SeqCst) {
+            // Closing it would write, and may abort the process.
+            true => std::mem::forget(database),
+            false => close(database),
+        }
+    }
+}
+
+/// What was confirmed is on disk already, so whether this works does not matter. But where a page
+/// is damaged it panics.
+fn close(database: Option<Database>) {
+    if let Some(database) = database {
+        let _ = guarded(|| Ok(database.close()?));
+    }
+}
+
+fn open(disk: &Disk, options: Options) -> Result<(Database, Stamp)> {
+    disk.expect_database()?;
+    guarded(|| {
+        let mut builder = Database::builder();
+        let database =
+            builder.set_cache_size(options.cache_bytes).create_with_backend(disk.clone())?;
+        match View::of(&database).and_then(|view| view.stamp()) {
+            Ok(stamp) => Ok((database, stamp)),
+            Err(e) => {
+                if let Error::Corrupted(_) = e {
+                    std::mem::forget(database); // as in `drop`
+                }
+                Err(e)
+            }
+        }
+    })
+}

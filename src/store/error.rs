@@ -1,0 +1,57 @@
+//! What can go wrong below, in one type, and what becomes of it above.
+
+use redb::Error;
+use std::any::Any;
+use std::cell::Cell;
+use std::io::{self, ErrorKind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+pub(super) type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a file of another program is refused.
+pub(super) const NO_STORE: &str = "is no store of telefile";
+
+/// What is there is not what was written.
+pub(super) fn damaged(what: impl Into<String>) -> Error {
+    Error::Corrupted(what.into())
+}
+
+/// What is there is not this program's, or a later version's.
+pub(super) fn foreign(what: impl Into<String>) -> Error {
+    Error::Io(io::Error::new(ErrorKind::InvalidData, what.into()))
+}
+
+/// An error for whoever knows files and not databases: with the file's path in front.
+pub(super) fn at(path: &Path, error: Error) -> io::Error {
+    let (kind, text) = match error {
+        Error::Io(e) => (e.kind(), e.to_string()),
+        Error::Corrupted(what) => (ErrorKind::InvalidData, format!("damaged: {what}")),
+        other => (ErrorKind::Other, other.to_string()),
+    };
+    io::Error::new(kind, format!("{}: {text}", path.display()))
+}
+
+thread_local! {
+    static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs what reads or changes a database, which panics where a page of it is damaged.
+pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let before = IS_GUARDED.replace(true);
+    let done = catch_unwind(AssertUnwindSafe(work));
+    IS_GUARDED.set(before);
+    done.unwrap_or_else(|panic| Err(damaged(format!("a page cannot be read: {}", said(&*panic)))))
+}
+
+/// Whether a panic of this thread is caught and told as damage.
+#[cfg(feature = "cli")]
+pub(crate) fn is_guarded() -> bool {
+    IS_GUARDED.get()
+}
+
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("it does not say why").to_string()
+}

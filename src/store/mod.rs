@@ -1,0 +1,34 @@
+//! KEPT: where a table is kept beyond the life of its process, and what such a store has to do.
+//!
+//! Knows names, contents and the trait; nothing of how a table decides.
+
+#[cfg(feature = "durable")]
+mod backup;
+#[cfg(feature = "durable")]
+mod disk;
+#[cfg(feature = "durable")]
+mod durable;
+#[cfg(feature = "durable")]
+mod error;
+#[cfg(feature = "durable")]
+mod folder;
+#[cfg(feature = "durable")]
+mod format;
+#[cfg(feature = "durable")]
+mod options;
+#[cfg(feature = "durable")]
+mod stream;
+#[cfg(feature = "durable")]
+mod tables;
+#[cfg(all(test, feature = "durable"))]
+mod tests;
+#[cfg(feature = "durable")]
+mod transact;
+
+pub use crate::files::store::{Change, CommitError, Head, Kept, Life, MAX_GONE, Row, Store};
+#[cfg(feature = "durable")]
+pub use durable::Durable;
+#[cfg(all(feature = "durable", feature = "cli"))]
+pub(crate) use error::is_guarded;
+#[cfg(feature = "durable")]
+pub use options::Options;

@@ -1,0 +1,187 @@
+//! A table as one stream of bytes that knows nothing of the database: magic, format and head, then
+//! files and removals, an end that counts them, and a checksum over all of it.
+
+use super::error::{Result, damaged, foreign};
+use super::format::{FORMAT, Fields, decode_name, put_head, put_life, unknown_format};
+use crate::contents::Contents;
+use crate::files::store::{Head, Life};
+use crate::name::Name;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+
+const MAGIC: &[u8; 16] = b"telefile backup\n";
+
+const END: u8 = 0;
+const FILE: u8 = 1;
+const REMOVAL: u8 = 2;
+
+const HEAD_BYTES: usize = 36;
+
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// A file or a removal.
+#[derive(Debug)]
+pub(super) enum Item {
+    File { name: Name, version: u64, life: Life, contents: Contents },
+    Removal { version: u64, name: Name },
+}
+
+impl Item {
+    /// In memory, about.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Item::File { name, contents, .. } => name.as_str().len() + contents.len(),
+            Item::Removal { name, .. } => name.as_str().len(),
+        }
+    }
+}
+
+pub(super) struct Writer<W: Write> {
+    to: BufWriter<W>,
+    hasher: crc32fast::Hasher,
+    items: u64,
+}
+
+impl<W: Write> Writer<W> {
+    pub(super) fn start(to: W, head: &Head) -> io::Result<Self> {
+        let to = BufWriter::with_capacity(BUFFER_BYTES, to);
+        let mut writer = Writer { to, hasher: crc32fast::Hasher::new(), items: 0 };
+        let mut start = MAGIC.to_vec();
+        start.extend_from_slice(&FORMAT.to_le_bytes());
+        put_head(&mut start, head);
+        writer.put(&start)?;
+        Ok(writer)
+    }
+
+    pub(super) fn item(&mut self, item: &Item) -> io::Result<()> {
+        let mut start = Vec::new();
+        let (tag, version, name) = match item {
+            Item::File { name, version, .. } => (FILE, version, name),
+            Item::Removal { version, name } => (REMOVAL, version, name),
+        };
+        start.push(tag);
+        start.extend_from_slice(&version.to_le_bytes());
+        put_bytes(&mut start, name.as_str().as_bytes());
+        if let Item::File { life, contents, .. } = item {
+            put_life(&mut start, *life);
+            start.extend_from_slice(&(contents.len() as u64).to_le_bytes());
+            self.put(&start)?;
+            self.put(contents)?;
+        } else {
+            self.put(&start)?;
+        }
+        self.items += 1;
+        Ok(())
+    }
+
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        let items = self.items.to_le_bytes();
+        self.put(&[END])?;
+        self.put(&items)?;
+        let sum = self.hasher.finalize();
+        self.to.write_all(&sum.to_le_bytes())?;
+        self.to.flush()
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hasher.update(bytes);
+        self.to.write_all(bytes)
+    }
+}
+
+fn put_bytes(value: &mut Vec<u8>, bytes: &[u8]) {
+    value.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+    value.extend_from_slice(bytes);
+}
+
+pub(super) struct Reader<R: Read> {
+    from: BufReader<R>,
+    hasher: crc32fast::Hasher,
+    items: u64,
+}
+
+impl<R: Read> Reader<R> {
+    pub(super) fn start(from: R) -> Result<(Self, Head)> {
+        let from = BufReader::with_capacity(BUFFER_BYTES, from);
+        let mut reader = Reader { from, hasher: crc32fast::Hasher::new(), items: 0 };
+        // Shorter than that, it is also no backup.
+        let magic = reader.take(MAGIC.len() as u64).unwrap_or_default();
+        if magic != MAGIC {
+            return Err(foreign("is no backup of telefile"));
+        }
+        match reader.u32()? {
+            FORMAT => {}
+            format => return Err(foreign(unknown_format(format))),
+        }
+        let head = Fields(&reader.take(HEAD_BYTES as u64)?).head()?;
+        Ok((reader, head))
+    }
+
+    /// The next item. When there is none any more, all that came had its checksum.
+    pub(super) fn item(&mut self) -> Result<Option<Item>> {
+        let tag = self.take(1)?[0];
+        if tag == END {
+            return self.finish().map(|()| None);
+        }
+        let version = self.u64()?;
+        let name = decode_name(&self.bytes()?)?;
+        self.items += 1;
+        match tag {
+            FILE => {
+                let life = self.life()?;
+                let contents = self.bytes()?.into();
+                Ok(Some(Item::File { name, version, life, contents }))
+            }
+            REMOVAL => Ok(Some(Item::Removal { version, name })),
+            _ => Err(damaged("there is something of no known kind in it")),
+        }
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        let items = self.u64()?;
+        let sum = self.hasher.clone().finalize();
+        if self.u32()? != sum || items != self.items {
+            return Err(damaged("it does not have its checksum"));
+        }
+        match self.from.read(&mut [0])? {
+            0 => Ok(()),
+            _ => Err(damaged("there is more behind its end")),
+        }
+    }
+
+    /// The time of a life follows its tag, where it has one.
+    fn life(&mut self) -> Result<Life> {
+        let mut bytes = self.take(1)?;
+        match Fields(&bytes).life() {
+            Ok(life) => Ok(life),
+            Err(_) => {
+                bytes.extend(self.take(12)?);
+                Fields(&bytes).life()
+            }
+        }
+    }
+
+    /// Bytes with their length in front.
+    fn bytes(&mut self) -> Result<Vec<u8>> {
+        let n = self.u64()?;
+        self.take(n)
+    }
+
+    /// The length may be damaged: memory is taken as bytes come.
+    fn take(&mut self, n: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.from.by_ref().take(n).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 != n {
+            return Err(damaged("it is cut"));
+        }
+        self.hasher.update(&bytes);
+        Ok(bytes)
+    }
+
+    fn u32(&mut self) -> Result<u32> {
+        Fields(&self.take(4)?).u32()
+    }
+
+    fn u64(&mut self) -> Result<u64> {
+        Fields(&self.take(8)?).u64()
+    }
+}

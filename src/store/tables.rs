@@ -1,0 +1,273 @@
+//! The tables of the database, and what a change does to them.
+
+use super::error::{NO_STORE, Result, damaged, foreign};
+use super::format::{self, Body, PART_END_BYTES, Record, Stamp, decode_part, part_end};
+use crate::contents::Contents;
+use crate::files::store::{Change, Head, Kept, Life, MAX_GONE, Row};
+use crate::name::Name;
+use redb::{
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table,
+    TableDefinition, TableError, WriteTransaction,
+};
+
+const HEAD: TableDefinition<'_, u8, &[u8]> = TableDefinition::new("head");
+/// By name, in byte order.
+const FILES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("files");
+/// Large contents in parts, by the version that put them and the number of the part.
+const CONTENTS: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("contents");
+/// Names that were removed, by the version that did it.
+const GONE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("gone");
+
+/// Contents of so many bytes are not kept in memory.
+pub(super) const STORED_FROM: usize = 4096;
+
+/// A part fills a page of the database, whose sizes are powers of two: contents that stood in one
+/// piece would take up to twice their room.
+const LEAST_PAGE: usize = 4096;
+const LARGEST_PAGE: usize = 64 << 10;
+
+/// What a page has beside the bytes of the one part in it: the page's head, the end of the value,
+/// the key, and what stands behind the bytes.
+const PAGE_OVERHEAD: usize = 4 + 4 + 12 + PART_END_BYTES;
+
+/// All tables in a transaction that changes them.
+pub(super) struct Tables<'t> {
+    head: Table<'t, u8, &'static [u8]>,
+    files: Table<'t, &'static [u8], &'static [u8]>,
+    contents: Table<'t, (u64, u32), &'static [u8]>,
+    gone: Table<'t, u64, &'static [u8]>,
+}
+
+impl<'t> Tables<'t> {
+    /// Opens them; those that are missing are made.
+    pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self> {
+        Ok(Tables {
+            head: transaction.open_table(HEAD)?,
+            files: transaction.open_table(FILES)?,
+            contents: transaction.open_table(CONTENTS)?,
+            gone: transaction.open_table(GONE)?,
+        })
+    }
+
+    pub(super) fn apply(&mut self, change: &Change) -> Result<()> {
+        match change {
+            Change::Put { name, version, old, removed, life, contents } => {
+                if let Some(removed) = removed {
+                    self.gone.remove(removed)?;
+                }
+                self.put(name, *version, *old, *life, contents.as_ref())
+            }
+            Change::Touch { name, life } => self.touch(name, *life),
+            Change::Remove { name, version, old } => {
+                self.remove(name, *old)?;
+                self.put_removal(*version, name)
+            }
+            Change::Unnamed { .. } => Ok(()),
+        }
+    }
+
+    pub(super) fn put(
+        &mut self,
+        name: &Name,
+        version: u64,
+        old: Option<u64>,
+        life: Life,
+        contents: Option<&Contents>,
+    ) -> Result<()> {
+        let body = match contents {
+            None => Body::Code,
+            Some(contents) if contents.len() < STORED_FROM => Body::Here(contents),
+            Some(contents) => {
+                self.put_parts(version, contents)?;
+                Body::Stored(contents.len() as u64)
+            }
+        };
+        let key = name.as_str().as_bytes();
+        let value = Record { version, life, body }.encode(key);
+        let replaced = match self.files.insert(key, &value[..])? {
+            Some(value) => Some(of_record(key, value.value())?),
+            None => None,
+        };
+        self.drop_replaced(name, old, replaced)
+    }
+
+    fn remove(&mut self, name: &Name, old: u64) -> Result<()> {
+        let key = name.as_str().as_bytes();
+        let removed = match self.files.remove(key)? {
+            Some(value) => Some(of_record(key, value.value())?),
+            None => None,
+        };
+        self.drop_replaced(name, Some(old), removed)
+    }
+
+    /// Drops what belonged to a file that was at version `old`, as far as the caller knows.
+    fn drop_replaced(
+        &mut self,
+        name: &Name,
+        old: Option<u64>,
+        found: Option<(u64, bool)>,
+    ) -> Result<()> {
+        let version = found.map(|(version, _)| version);
+        if version != old {
+            let name = name.as_ref();
+            return Err(damaged(format!("{name} is at {version:?} and should be at {old:?}")));
+        }
+        let Some((version, true)) = found else { return Ok(()) };
+        self.contents.retain_in((version, 0)..=(version, u32::MAX), |_, _| false)?;
+        Ok(())
+    }
+
+    fn touch(&mut self, name: &Name, life: Life) -> Result<()> {
+        let key = name.as_str().as_bytes();
+        let value = match self.files.get(key)? {
+            Some(value) => Record { life, ..Record::decode(key, value.value())? }.encode(key),
+            None => return Err(damaged(format!("{} is not there to be touched", name.as_ref()))),
+        };
+        self.files.insert(key, &value[..])?;
+        Ok(())
+    }
+
+    fn put_parts(&mut self, version: u64, contents: &[u8]) -> Result<()> {
+        let mut rest = contents;
+        for part in 0.. {
+            let (bytes, later) = rest.split_at(part_length(rest.len()));
+            let key = (version, part);
+            let end = part_end(bytes, key, later.len() as u64);
+            let mut value = self.contents.insert_reserve(key, bytes.len() + end.len())?;
+            let (room, room_for_end) = value.as_mut().split_at_mut(bytes.len());
+            room.copy_from_slice(bytes);
+            room_for_end.copy_from_slice(&end);
+            if later.is_empty() {
+                break;
+            }
+            rest = later;
+        }
+        Ok(())
+    }
+
+    pub(super) fn put_removal(&mut self, version: u64, name: &Name) -> Result<()> {
+        self.gone.insert(version, &format::encode_removal(version, name)[..])?;
+        Ok(())
+    }
+
+    /// Takes so many bytes and gives them back: they are free, or this is an error.
+    pub(super) fn prove(&mut self, bytes: u64) -> Result<()> {
+        let key = |part| (u64::MAX, part);
+        let parts = u32::try_from(bytes / LARGEST_PAGE as u64).unwrap_or(u32::MAX);
+        for part in 0..parts {
+            self.contents.insert_reserve(key(part), LARGEST_PAGE - PAGE_OVERHEAD)?;
+        }
+        for part in 0..parts {
+            self.contents.remove(key(part))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the head, and forgets the removals that it lets go and those that are too many;
+    /// returns what was written.
+    pub(super) fn finish(mut self, mut stamp: Stamp) -> Result<Stamp> {
+        self.gone.retain_in(..=stamp.head.forgotten, |_, _| false)?;
+        while self.gone.len()? > MAX_GONE as u64
+            && let Some((version, _)) = self.gone.pop_first()?
+        {
+            stamp.head.forgotten = version.value();
+        }
+        self.head.insert(0, &stamp.encode()[..])?;
+        Ok(stamp)
+    }
+}
+
+/// The version of a record, and whether it has contents in parts.
+fn of_record(name: &[u8], value: &[u8]) -> Result<(u64, bool)> {
+    let record = Record::decode(name, value)?;
+    Ok((record.version, matches!(record.body, Body::Stored(_))))
+}
+
+/// How many bytes of those that are left go into the next part: as many as fill a page, and what
+/// fills none in the end.
+fn part_length(left: usize) -> usize {
+    let mut page = LARGEST_PAGE;
+    while page > LEAST_PAGE && left < page - PAGE_OVERHEAD {
+        page /= 2;
+    }
+    left.min(page - PAGE_OVERHEAD)
+}
+
+/// All tables as they were at one moment.
+pub(super) struct View(ReadTransaction);
+
+impl View {
+    pub(super) fn of(database: &Database) -> Result<Self> {
+        Ok(View(database.begin_read()?))
+    }
+
+    /// # Errors
+    /// Also if there is none: a store is made with one.
+    pub(super) fn stamp(&self) -> Result<Stamp> {
+        let table = match self.0.open_table(HEAD) {
+            Err(TableError::TableDoesNotExist(_)) => return Err(foreign(NO_STORE)),
+            table => table?,
+        };
+        match table.get(0)? {
+            Some(value) => Stamp::decode(value.value()),
+            None => Err(damaged("it has no head")),
+        }
+    }
+
+    pub(super) fn files(&self, mut each: impl FnMut(Row) -> Result<()>) -> Result<()> {
+        let mut last = Vec::new();
+        for entry in self.0.open_table(FILES)?.iter()? {
+            let (key, value) = entry?;
+            if key.value() <= &last[..] {
+                return Err(damaged("files are out of their order"));
+            }
+            last.clear();
+            last.extend_from_slice(key.value());
+            let record = Record::decode(key.value(), value.value())?;
+            let contents = match record.body {
+                Body::Code => Kept::Code,
+                Body::Here(bytes) => Kept::Here(bytes.into()),
+                Body::Stored(numbytes) => Kept::Stored(numbytes),
+            };
+            let (version, life) = (record.version, record.life);
+            each(Row { name: format::decode_name(key.value())?, version, life, contents })?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn removals(&self, mut each: impl FnMut(u64, Name) -> Result<()>) -> Result<()> {
+        for entry in self.0.open_table(GONE)?.iter()? {
+            let (version, value) = entry?;
+            let version = version.value();
+            each(version, format::decode_removal(version, value.value())?)?;
+        }
+        Ok(())
+    }
+
+    /// Contents that stand in parts, put together.
+    pub(super) fn contents(&self, version: u64) -> Result<Option<Contents>> {
+        let (mut contents, mut missing) = (Vec::new(), None);
+        let parts = self.0.open_table(CONTENTS)?;
+        for (part, entry) in (0..).zip(parts.range((version, 0)..=(version, u32::MAX))?) {
+            let (key, value) = entry?;
+            let (bytes, later) = decode_part(key.value(), value.value())?;
+            let left = *missing.get_or_insert(bytes.len() as u64 + later);
+            if key.value() != (version, part) || left != bytes.len() as u64 + later {
+                return Err(damaged(format!("a part is missing of contents {version}")));
+            }
+            contents.reserve_exact(usize::try_from(left).map_err(|_| damaged("too long"))?);
+            contents.extend_from_slice(bytes);
+            missing = Some(later);
+        }
+        match missing {
+            None => Ok(None),
+            Some(0) => Ok(Some(contents.into())),
+            Some(_) => Err(damaged(format!("a part is missing of contents {version}"))),
+        }
+    }
+}
+
+/// The head of a table that nobody has changed.
+pub(super) fn fresh_head(epoch: u64) -> Head {
+    Head { epoch, version: 0, time: std::time::Duration::ZERO, forgotten: 0 }
+}

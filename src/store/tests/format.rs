@@ -1,0 +1,81 @@
+//! Values of the database: what is written is read, and what is damaged is seen.
+
+use super::super::format::{
+    Body, FORMAT, Record, Stamp, decode_part, decode_removal, encode_removal, part_end,
+};
+use super::model::name;
+use crate::files::store::{Head, Life};
+use proptest::prelude::*;
+use std::time::Duration;
+
+fn time() -> impl Strategy<Value = Duration> {
+    (any::<u64>(), 0..1_000_000_000_u32).prop_map(|(secs, nanos)| Duration::new(secs, nanos))
+}
+
+fn life() -> impl Strategy<Value = Life> {
+    prop_oneof![Just(Life::Unlimited), time().prop_map(Life::Until), Just(Life::Connection)]
+}
+
+/// Cut anywhere, or with another byte anywhere, it is an error.
+fn is_guarded(value: &[u8], decode: impl Fn(&[u8]) -> bool) -> bool {
+    let cut = (0..value.len()).all(|n| !decode(&value[..n]));
+    let flipped = (0..value.len()).all(|i| {
+        let mut value = value.to_vec();
+        value[i] ^= 0x10;
+        !decode(&value)
+    });
+    cut && flipped && !decode(&[value, &[0]].concat())
+}
+
+proptest! {
+    #[test]
+    fn a_file_is_read_as_it_was_written(
+        version: u64, life in life(), kind in 0..3_u8, numbytes: u64, bytes: Vec<u8>,
+    ) {
+        let body = match kind {
+            0 => Body::Code,
+            1 => Body::Here(&bytes),
+            _ => Body::Stored(numbytes),
+        };
+        let record = Record { version, life, body };
+        let value = record.encode(b"name");
+        prop_assert_eq!(Record::decode(b"name", &value).unwrap(), record);
+        prop_assert!(Record::decode(b"mane", &value).is_err(), "another's");
+        prop_assert!(is_guarded(&value, |value| Record::decode(b"name", value).is_ok()));
+    }
+
+    #[test]
+    fn the_head_is_read_as_it_was_written(
+        batch: u64, epoch: u64, version: u64, time in time(), forgotten: u64,
+    ) {
+        let stamp = Stamp { batch, head: Head { epoch, version, time, forgotten } };
+        let value = stamp.encode();
+        prop_assert_eq!(Stamp::decode(&value).unwrap(), stamp);
+        prop_assert!(is_guarded(&value, |value| Stamp::decode(value).is_ok()));
+    }
+
+    #[test]
+    fn parts_and_removals_are_read_as_they_were_written(
+        bytes: Vec<u8>, key: (u64, u32), later: u64, version: u64,
+    ) {
+        let value = [&bytes[..], &part_end(&bytes, key, later)].concat();
+        prop_assert_eq!(decode_part(key, &value).unwrap(), (&bytes[..], later));
+        prop_assert!(decode_part((key.0, key.1 ^ 1), &value).is_err(), "another's");
+        prop_assert!(is_guarded(&value, |value| decode_part(key, value).is_ok()));
+        let value = encode_removal(version, &name("größe"));
+        prop_assert_eq!(decode_removal(version, &value).unwrap(), name("größe"));
+        prop_assert!(decode_removal(version ^ 1, &value).is_err(), "another's");
+        prop_assert!(is_guarded(&value, |value| decode_removal(version, value).is_ok()));
+    }
+}
+
+#[test]
+fn a_later_format_is_told_from_damage() {
+    let head = Head { epoch: 1, version: 2, time: Duration::ZERO, forgotten: 0 };
+    let mut value = Stamp { batch: 0, head }.encode();
+    value[8] += 1;
+    value.truncate(12); // whatever comes behind it then
+    let error = Stamp::decode(&value).unwrap_err().to_string();
+    assert!(error.contains(&format!("format {}", FORMAT + 1)), "{error}");
+    assert!(!error.contains("corrupted"), "{error}");
+}

@@ -1,0 +1,59 @@
+//! A store on a disk that fails, loses what was not synced, and is full, all when it is told to.
+
+mod damage;
+mod faults;
+mod format;
+mod model;
+mod room;
+mod sim;
+
+use super::durable::Durable;
+use super::options::Options;
+use model::Model;
+use sim::Sim;
+use std::io;
+use std::path::Path;
+
+/// SplitMix64 (Steele, Lea and Flood, 2014).
+#[derive(Clone, Debug)]
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+
+    fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+}
+
+const EPOCH: u64 = 0xbeef;
+
+/// A new store on a new disk.
+fn fresh() -> (Sim, Durable) {
+    let sim = Sim::new();
+    Durable::make_on(Box::new(sim.clone()), Path::new("sim"), EPOCH).unwrap();
+    let store = open(&sim).unwrap();
+    (sim, store)
+}
+
+fn open(sim: &Sim) -> io::Result<Durable> {
+    open_with(sim, Options::default())
+}
+
+fn open_with(sim: &Sim, options: Options) -> io::Result<Durable> {
+    Durable::on(Box::new(sim.clone()), Path::new("sim"), options)
+}
+
+/// All that is in the store.
+fn found(store: &Durable) -> Model {
+    Model::of(store).unwrap()
+}

@@ -1,0 +1,174 @@
+//! What a store has to contain, in plain maps, and batches drawn at random.
+
+use super::Random;
+use crate::contents::Contents;
+use crate::files::store::{Change, Head, Kept, Life, Store};
+use crate::name::{Name, NameRef};
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+use std::time::Duration;
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Model {
+    pub(super) head: Head,
+    pub(super) files: BTreeMap<Name, File>,
+    pub(super) gone: BTreeMap<u64, Name>,
+}
+
+#[derive(Clone, PartialEq)]
+pub(super) struct File {
+    pub(super) version: u64,
+    pub(super) life: Life,
+    /// `None` is a file of code.
+    pub(super) bytes: Option<Vec<u8>>,
+}
+
+impl std::fmt::Debug for File {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let length = self.bytes.as_ref().map(Vec::len);
+        write!(f, "{} {:?} {length:?}", self.version, self.life)
+    }
+}
+
+pub(super) fn name(text: &str) -> Name {
+    NameRef::new(text).unwrap().to_name()
+}
+
+impl Model {
+    pub(super) fn empty(epoch: u64) -> Model {
+        let head = Head { epoch, version: 0, time: Duration::ZERO, forgotten: 0 };
+        Model { head, files: BTreeMap::new(), gone: BTreeMap::new() }
+    }
+
+    /// All that a store contains, its large contents too.
+    pub(super) fn of(store: &impl Store) -> io::Result<Model> {
+        let (mut rows, mut gone) = (Vec::new(), BTreeMap::new());
+        let head = store.load(&mut |row| rows.push(row), &mut |version, name| {
+            assert_eq!(gone.insert(version, name), None);
+        })?;
+        assert!(rows.is_sorted_by(|a, b| a.name < b.name), "in the order of the names");
+        let mut files = BTreeMap::new();
+        for row in rows {
+            let bytes = match row.contents {
+                Kept::Code => None,
+                Kept::Here(contents) => Some(contents.to_vec()),
+                Kept::Stored(numbytes) => {
+                    let missing = || io::Error::other(format!("no contents of {:?}", row.name));
+                    let contents = store.contents(row.version)?.ok_or_else(missing)?;
+                    assert_eq!(contents.len() as u64, numbytes);
+                    assert!(contents.len() >= store.stored_from());
+                    Some(contents.to_vec())
+                }
+            };
+            files.insert(row.name, File { version: row.version, life: row.life, bytes });
+        }
+        Ok(Model { head, files, gone })
+    }
+
+    /// What a batch does to this.
+    pub(super) fn apply(&mut self, batch: &[Change], head: Head) {
+        for change in batch {
+            match change.clone() {
+                Change::Put { name, version, life, contents, .. } => {
+                    self.gone.retain(|_, gone| *gone != name);
+                    let bytes = contents.map(|contents| contents.to_vec());
+                    self.files.insert(name, File { version, life, bytes });
+                }
+                Change::Touch { name, life } => self.files.get_mut(&name).unwrap().life = life,
+                Change::Remove { name, version, .. } => {
+                    self.files.remove(&name);
+                    self.gone.insert(version, name);
+                }
+                Change::Unnamed { .. } => {}
+            }
+        }
+        self.gone.retain(|version, _| *version > head.forgotten);
+        self.head = head;
+    }
+
+    /// A put of this file, as a table would say it.
+    pub(super) fn put(&self, file: &str, bytes: Vec<u8>) -> Change {
+        let name = name(file);
+        Change::Put {
+            version: self.head.version + 1,
+            old: self.files.get(&name).map(|file| file.version),
+            removed: self.removal(&name),
+            name,
+            life: Life::Unlimited,
+            contents: Some(bytes.into()),
+        }
+    }
+
+    pub(super) fn remove(&self, file: &str) -> Change {
+        let name = name(file);
+        let old = self.files[&name].version;
+        Change::Remove { name, version: self.head.version + 1, old }
+    }
+
+    /// The head after a batch of one.
+    pub(super) fn next(&self) -> Head {
+        Head { version: self.head.version + 1, ..self.head }
+    }
+
+    fn removal(&self, name: &Name) -> Option<u64> {
+        self.gone.iter().find(|(_, gone)| *gone == name).map(|(version, _)| *version)
+    }
+
+    pub(super) fn draw(&self, random: &mut Random) -> (Vec<Change>, Head) {
+        let mut head = self.head;
+        head.time += Duration::from_nanos(random.below(5_000_000_000));
+        let (mut batch, mut named) = (Vec::new(), HashSet::new());
+        for _ in 0..random.below(8) {
+            let name = name(["a", "b", "c/d", "é", "zz"][random.below(5) as usize]);
+            if !named.insert(name.clone()) {
+                continue;
+            }
+            let old = self.files.get(&name).map(|file| file.version);
+            batch.push(match (random.below(6), old) {
+                (0, Some(_)) => Change::Touch { name, life: life(random) },
+                (1, Some(old)) => {
+                    head.version += 1;
+                    Change::Remove { name, version: head.version, old }
+                }
+                (2, _) => {
+                    head.version += 1;
+                    Change::Unnamed { version: head.version }
+                }
+                _ => {
+                    head.version += 1;
+                    let removed = self.removal(&name);
+                    let (life, contents) = (life(random), contents(random));
+                    Change::Put { name, version: head.version, old, removed, life, contents }
+                }
+            });
+        }
+        if let Some((version, _)) = self.gone.first_key_value()
+            && random.one_in(4)
+        {
+            head.forgotten = *version;
+        }
+        (batch, head)
+    }
+}
+
+fn life(random: &mut Random) -> Life {
+    match random.below(3) {
+        0 => Life::Unlimited,
+        1 => Life::Until(Duration::from_nanos(random.next())),
+        _ => Life::Connection,
+    }
+}
+
+/// Around the length from which contents are stored apart, and around what fills a page.
+fn contents(random: &mut Random) -> Option<Contents> {
+    let length = match random.below(8) {
+        0 => return None,
+        1 => 0,
+        2 => 4090 + random.below(10),
+        3 => [4064, 65_504, 65_505, 2 * 65_504][random.below(4) as usize] + random.below(2),
+        4 => random.below(200_000),
+        _ => random.below(100),
+    };
+    let first = random.next();
+    Some((0..length).map(|i| (first.wrapping_add(i) >> (i % 7)) as u8).collect::<Vec<_>>().into())
+}

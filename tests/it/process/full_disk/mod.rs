@@ -1,0 +1,268 @@
+//! A server whose folder is on a disk of its own, which others fill: it refuses what needs room,
+//! loses nothing, and goes on.
+#![cfg(feature = "durable")]
+
+mod disk;
+
+use super::Serving;
+use crate::random::Random;
+use crate::server::eventually;
+use disk::{DISK_BYTES, Disk, EXT4, TMPFS};
+use rustix::process::Signal;
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
+use telefile::client::Error;
+use telefile::{Client, Exptime, Limit, Refusal};
+
+/// What was acknowledged: contents by name.
+type Kept = BTreeMap<String, Vec<u8>>;
+
+fn contents(i: u64, length: usize) -> Vec<u8> {
+    let mut random = Random(i);
+    (0..length).map(|_| random.next() as u8).collect()
+}
+
+#[track_caller]
+fn write(client: &Client, kept: &mut Kept, name: &str, bytes: Vec<u8>) {
+    client.write(name, &bytes).unwrap();
+    kept.insert(name.to_string(), bytes);
+}
+
+#[track_caller]
+fn check(client: &Client, kept: &Kept) {
+    let listed = client.list("", 10_000, None).unwrap().files;
+    assert!(listed.iter().map(|file| &file.name).eq(kept.keys()), "{listed:?}");
+    for (name, bytes) in kept {
+        assert!(*client.read(&name[..]).unwrap().contents == **bytes, "{name}");
+    }
+}
+
+/// Whether there is no room for what was asked.
+#[track_caller]
+fn is_full<T>(result: &Result<T, Error>) -> bool {
+    match result {
+        Ok(_) => false,
+        Err(Error::Refused { refusal: Refusal::Limit(Limit::Data, n), .. }) => {
+            assert!((1 << 16..=DISK_BYTES).contains(n), "the store may have {n} bytes");
+            true
+        }
+        Err(e) => panic!("{e}"),
+    }
+}
+
+#[track_caller]
+fn refuses_to_write(client: &Client) {
+    let bytes = contents(0, 3 << 20);
+    assert!(is_full(&client.write("new", &bytes)));
+    assert!(is_full(&client.write_expiring("new", &bytes, Exptime::Seconds(100))));
+    assert!(is_full(&client.write("large/0", &bytes)));
+    assert!(is_full(&client.create("new/", &bytes, Exptime::Never)));
+    let version = client.stat("large/0").unwrap().version;
+    assert!(is_full(&client.cas("large/0", version, &bytes)));
+}
+
+/// Writes small files until there is room for none.
+fn cram(client: &Client, kept: &mut Kept, prefix: &str) {
+    for i in 0.. {
+        let (name, bytes) = (format!("{prefix}/{i}"), contents(i, 3000));
+        let written = client.write(&name[..], &bytes);
+        if is_full(&written) {
+            return;
+        }
+        kept.insert(name, bytes);
+    }
+}
+
+/// As long as others leave so much, removals are sure.
+const FOR_REMOVALS: u64 = 6 << 20;
+
+/// A server with some files, and a client that has a file of its connection.
+fn start(disk: &Disk) -> (Serving, Client, Client, Kept) {
+    let serving = disk.serve();
+    let (client, passing, mut kept) = (disk.client(), disk.client(), Kept::new());
+    for i in 0..10 {
+        write(&client, &mut kept, &format!("large/{i}"), contents(i, 100_000));
+        write(&client, &mut kept, &format!("small/{i}"), contents(i, 10));
+    }
+    passing.write_expiring("passing", "", Exptime::Connection).unwrap();
+    (serving, client, passing, kept)
+}
+
+/// Kills a server and starts another one.
+fn restart(disk: &Disk, serving: Serving, client: &Client) -> (Serving, Client) {
+    serving.program.signal(Signal::KILL);
+    assert!(client.wait_lost(Duration::from_secs(10)).unwrap());
+    drop(serving);
+    (disk.serve(), disk.client())
+}
+
+fn delete_all(client: &Client, kept: &mut Kept, prefix: &str) {
+    for name in kept.extract_if(prefix.to_string().., |name, _| name.starts_with(prefix)) {
+        client.delete(&name.0[..], None).unwrap_or_else(|e| panic!("delete {}: {e}", name.0));
+    }
+}
+
+/// Asked at once they meet in a commit, and the removals do not fail with the writes.
+fn removes_among_refused_writes(client: &Client, kept: &mut Kept) {
+    let names: Vec<_> = (0..10).map(|i| format!("small/{i}")).collect();
+    let (bytes, mut refused) = (contents(0, 30_000), 0);
+    let new: Vec<_> = (0..100).map(|i| format!("among/{i}")).collect();
+    let mut pipeline = client.pipeline();
+    for (name, new) in names.iter().zip(new.chunks(10)) {
+        pipeline.delete(&name[..], None).unwrap();
+        for new in new {
+            pipeline.write(&new[..], &bytes).unwrap();
+        }
+    }
+    let mut answers = pipeline.send();
+    for (name, new) in names.iter().zip(new.chunks(10)) {
+        assert!(!is_full(&answers.next().unwrap()) && kept.remove(name).is_some());
+        for new in new {
+            match is_full(&answers.next().unwrap()) {
+                false => drop(kept.insert(new.clone(), bytes.clone())),
+                true => refused += 1,
+            }
+        }
+    }
+    assert!(refused > 0);
+}
+
+#[track_caller]
+fn goes_on(disk: &Disk, serving: Serving, client: &Client, mut kept: Kept) {
+    disk.make_room();
+    let bytes = contents(7, 5 << 20);
+    eventually("there is room", || !is_full(&client.write("new", &bytes)));
+    kept.insert("new".to_string(), bytes);
+    check(client, &kept);
+    serving.stop(Signal::TERM);
+}
+
+fn without_room_for_writes(kind: &str) {
+    let Some(disk) = Disk::new(kind) else { return };
+    let (serving, client, passing, mut kept) = start(&disk);
+    disk.fill(FOR_REMOVALS);
+    refuses_to_write(&client);
+    cram(&client, &mut kept, "crammed");
+    drop(passing);
+    eventually("it goes with its connection", || client.stat("passing").is_err());
+    check(&client, &kept);
+    removes_among_refused_writes(&client, &mut kept);
+    delete_all(&client, &mut kept, "crammed/1");
+    let (serving, client) = restart(&disk, serving, &client);
+    check(&client, &kept);
+    refuses_to_write(&client);
+    cram(&client, &mut kept, "again");
+    delete_all(&client, &mut kept, "");
+    goes_on(&disk, serving, &client, kept);
+}
+
+fn without_any_room(kind: &str) {
+    let Some(disk) = Disk::new(kind) else { return };
+    let (serving, client, passing, mut kept) = start(&disk);
+    drop(passing);
+    eventually("it goes with its connection", || client.stat("passing").is_err());
+    disk.fill(0);
+    refuses_to_write(&client);
+    cram(&client, &mut kept, "crammed");
+    let deleted = client.delete("small/1", None);
+    if !is_full(&deleted) {
+        kept.remove("small/1");
+    }
+    check(&client, &kept);
+    let (serving, client) = restart(&disk, serving, &client);
+    refuses_to_write(&client);
+    check(&client, &kept);
+    goes_on(&disk, serving, &client, kept);
+}
+
+#[test]
+fn without_room_for_writes_a_server_reads_and_removes_on_ext4() {
+    without_room_for_writes(EXT4);
+}
+
+#[test]
+fn without_room_for_writes_a_server_reads_and_removes_on_tmpfs() {
+    without_room_for_writes(TMPFS);
+}
+
+#[test]
+fn without_any_room_a_server_loses_nothing_on_ext4() {
+    without_any_room(EXT4);
+}
+
+#[test]
+fn without_any_room_a_server_loses_nothing_on_tmpfs() {
+    without_any_room(TMPFS);
+}
+
+#[test]
+fn what_a_connection_has_left_goes_when_there_is_room_after_a_restart() {
+    let Some(disk) = Disk::new(EXT4) else { return };
+    let (serving, client, _passing, mut kept) = start(&disk);
+    disk.fill(0);
+    // Until there is no room for that either.
+    while let Some((name, bytes)) = kept.pop_last() {
+        if is_full(&client.delete(&name[..], None)) {
+            kept.insert(name, bytes);
+            break;
+        }
+    }
+    let (serving, client) = restart(&disk, serving, &client);
+    disk.make_room();
+    eventually("it goes", || client.stat("passing").is_err());
+    check(&client, &kept);
+    serving.stop(Signal::TERM);
+}
+
+/// Writes until the server is gone; how many were done. With the last one nobody knows.
+fn write_until_gone(client: &Client, kept: &mut Kept, random: &mut Random) -> (u64, Doubt) {
+    let mut done = 0;
+    loop {
+        let (name, i) = (format!("f{}", random.below(8)), random.next());
+        let length = if random.below(2) == 0 { 100 } else { 200_000 };
+        let bytes = contents(i, length);
+        let result = client.write(&name[..], &bytes);
+        if let Err(Error::Lost(_)) = result {
+            return (done, (name, bytes));
+        }
+        if !is_full(&result) {
+            done += 1;
+            kept.insert(name, bytes);
+        }
+    }
+}
+
+type Doubt = (String, Vec<u8>);
+
+#[test]
+fn a_server_that_is_killed_while_its_disk_fills_loses_nothing() {
+    let Some(disk) = Disk::new(EXT4) else { return };
+    let (mut kept, mut random, mut written) = (Kept::new(), Random::new(), 0);
+    for _ in 0..6 {
+        let serving = disk.serve();
+        let client = disk.client();
+        let random = &mut random;
+        let doubt = thread::scope(|scope| {
+            let writer = scope.spawn(|| write_until_gone(&client, &mut kept, random));
+            disk.fill(0);
+            disk.make_room();
+            disk.fill(0);
+            serving.program.signal(Signal::KILL);
+            let (done, doubt) = writer.join().unwrap();
+            written += done;
+            doubt
+        });
+        drop(serving);
+        let serving = disk.serve();
+        let there = disk.client().read(&doubt.0[..]);
+        if there.is_ok_and(|there| *there.contents == *doubt.1) {
+            kept.insert(doubt.0, doubt.1);
+        }
+        check(&disk.client(), &kept);
+        disk.make_room();
+        serving.stop(Signal::TERM);
+    }
+    println!("{written} writes");
+    assert!(written > 20, "hardly any room: {written} writes");
+}

@@ -1,0 +1,117 @@
+//! What all writers, and all starts of the server, have to agree about: whose each version is, and
+//! the names that everybody writes.
+
+use super::change::{Body, mark_of};
+use std::collections::BTreeMap;
+use telefile::client::Snapshot;
+
+#[derive(Default)]
+pub(super) struct Book {
+    /// What each version is of, which is one change alone.
+    versions: BTreeMap<u64, Owner>,
+    /// What was sent for shared names and not refused, by mark.
+    attempts: BTreeMap<u64, Attempt>,
+    /// The last version of each shared name that anybody knows of.
+    shared: BTreeMap<String, u64>,
+    pub(super) acknowledged: u64,
+}
+
+#[derive(Debug)]
+struct Owner {
+    name: String,
+    /// Of the contents, if they are known.
+    mark: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Attempt {
+    name: String,
+    body: Body,
+    /// If it is known.
+    version: Option<u64>,
+}
+
+impl Book {
+    /// The latest version that was seen.
+    pub(super) fn rev(&self) -> u64 {
+        self.versions.last_key_value().map_or(0, |(version, _)| *version)
+    }
+
+    /// A version was told for a change, before anybody else can have seen it.
+    pub(super) fn acknowledge(&mut self, version: u64, name: &str, mark: Option<u64>) {
+        self.acknowledged += 1;
+        let owner = Owner { name: name.to_string(), mark };
+        let before = self.versions.insert(version, owner);
+        assert!(before.is_none(), "version {version} of {name} was seen before, of {before:?}");
+    }
+
+    /// A change was acknowledged without a version.
+    pub(super) fn acknowledge_silently(&mut self) {
+        self.acknowledged += 1;
+    }
+
+    /// A version was seen at this name; with the mark, if the contents were seen too.
+    pub(super) fn see(&mut self, version: u64, name: &str, mark: Option<u64>) {
+        let unknown = || Owner { name: name.to_string(), mark };
+        let owner = self.versions.entry(version).or_insert_with(unknown);
+        let other = owner.mark.zip(mark).is_some_and(|(known, mark)| known != mark);
+        assert!(
+            owner.name == name && !other,
+            "version {version} is of {owner:?}, and of {name} with {mark:?}"
+        );
+        owner.mark = owner.mark.or(mark);
+    }
+
+    /// This will be sent for a shared name.
+    pub(super) fn attempt(&mut self, name: &str, body: Body) {
+        let attempt = Attempt { name: name.to_string(), body, version: None };
+        self.attempts.insert(body.mark, attempt);
+    }
+
+    /// It was refused, so nobody may ever see it.
+    pub(super) fn refuse(&mut self, mark: u64) {
+        let refused = self.attempts.remove(&mark);
+        assert!(refused.is_some_and(|attempt| attempt.version.is_none()), "it was seen");
+    }
+
+    /// It was done; others may have seen it already.
+    pub(super) fn acknowledge_shared(&mut self, version: u64, mark: u64) {
+        self.acknowledged += 1;
+        self.see_attempt(version, mark);
+    }
+
+    /// Contents were seen at a shared name: somebody sent them for it, and all of them are there.
+    #[track_caller]
+    pub(super) fn see_shared(&mut self, name: &str, there: &Snapshot) {
+        let mark = mark_of(&there.contents);
+        let attempt = self.attempts.get(&mark);
+        let attempt = attempt.unwrap_or_else(|| panic!("{name}: {mark:x} was never sent"));
+        assert_eq!(attempt.name, name);
+        assert!(*there.contents == *attempt.body.bytes(), "{name}: not whole: {attempt:?}");
+        self.see_attempt(there.version, mark);
+    }
+
+    fn see_attempt(&mut self, version: u64, mark: u64) {
+        let attempt = self.attempts.get_mut(&mark).expect("an attempt");
+        let known = *attempt.version.get_or_insert(version);
+        assert_eq!(known, version, "it was done twice: {attempt:?}");
+        let name = attempt.name.clone();
+        self.see(version, &name, Some(mark));
+        let last = self.shared.entry(name).or_default();
+        *last = version.max(*last);
+    }
+
+    /// The last known version of a shared name, 0 if there was none.
+    pub(super) fn last(&self, name: &str) -> u64 {
+        self.shared.get(name).copied().unwrap_or(0)
+    }
+
+    /// Each shared name is where it was last, or later.
+    pub(super) fn check_shared(&mut self, there: &BTreeMap<String, Snapshot>) {
+        for (name, last) in &self.shared {
+            let now = there.get(name).map_or(0, |snapshot| snapshot.version);
+            assert!(now >= *last, "{name} is at {now} and was at {last}");
+        }
+        there.iter().for_each(|(name, snapshot)| self.see_shared(name, snapshot));
+    }
+}

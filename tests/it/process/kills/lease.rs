@@ -1,0 +1,36 @@
+//! A lease over a kill: the time in which nobody could hold it is not taken off.
+
+use super::uptime::Uptime;
+use super::{Places, Serving};
+use crate::server::eventually;
+use rustix::process::Signal;
+use std::thread;
+use std::time::Duration;
+use telefile::{Client, Exptime};
+
+#[test]
+fn the_time_of_a_lease_stands_still_while_there_is_no_server() {
+    const SECONDS: u64 = 100;
+    let (places, mut uptime) = (Places::new(), Uptime::stopped());
+    uptime.start();
+    let serving = Serving::start(&places.args());
+    let client = Client::connect(&places.socket).unwrap();
+    let write = |name, seconds| client.write_expiring(name, "", Exptime::Seconds(seconds)).unwrap();
+    let short = write("short", 2);
+    write("long", SECONDS);
+    serving.program.signal(Signal::KILL);
+    assert!(client.wait_lost(Duration::from_secs(10)).unwrap());
+    uptime.stop();
+    drop(serving);
+    thread::sleep(Duration::from_secs(3));
+
+    uptime.start();
+    let _serving = Serving::start(&places.args());
+    let client = Client::connect(&places.socket).unwrap();
+    let Exptime::Seconds(left) = client.read("long").unwrap().exptime else { panic!("no lease") };
+    let used = uptime.now().as_secs() + 1;
+    assert!((SECONDS - used..=SECONDS).contains(&left), "{left} s left after {used} s");
+    eventually("the short one ends", || client.read("short").is_err());
+    let ends = client.watch("short", short, Duration::ZERO).unwrap().changes;
+    assert!(matches!(&ends[..], [end] if end.numbytes.is_none()), "{ends:?}");
+}

@@ -1,0 +1,68 @@
+//! A client that follows the changes over all starts of the server, without a gap.
+
+use super::book::Book;
+use std::collections::BTreeMap;
+use std::mem;
+use std::time::Duration;
+use telefile::Client;
+use telefile::client::{Change, Error, Listing};
+
+#[derive(Default)]
+pub(super) struct Mirror {
+    rev: u64,
+    /// Version and length by name.
+    files: BTreeMap<String, (u64, u64)>,
+    /// What came since the last check: versions, and whose they are.
+    seen: Vec<(u64, String)>,
+}
+
+impl Mirror {
+    /// Follows until the connection is lost.
+    pub(super) fn go(&mut self, client: &Client) {
+        loop {
+            match self.follow(client, Duration::from_secs(60)) {
+                Ok(_) => {}
+                Err(Error::Lost(_)) => return,
+                Err(e) => panic!("watch from {}: {e}", self.rev),
+            }
+        }
+    }
+
+    /// Takes what has changed; whether that is anything.
+    fn follow(&mut self, client: &Client, time: Duration) -> Result<bool, Error> {
+        let news = client.watch("", self.rev, time)?;
+        let came = !news.changes.is_empty();
+        for change in news.changes {
+            assert!(self.rev < change.version, "not behind {}: {change:?}", self.rev);
+            self.rev = change.version;
+            self.take(change);
+        }
+        assert!(self.rev <= news.rev, "the rev went back, {} to {}", self.rev, news.rev);
+        self.rev = news.rev;
+        Ok(came)
+    }
+
+    fn take(&mut self, change: Change) {
+        self.seen.push((change.version, change.name.clone()));
+        let _ = match change.numbytes {
+            Some(numbytes) => self.files.insert(change.name, (change.version, numbytes)),
+            None => self.files.remove(&change.name),
+        };
+    }
+
+    /// Follows to the end, where it knows the same as a list does.
+    pub(super) fn catch_up(&mut self, client: &Client, list: &Listing) {
+        while self.follow(client, Duration::ZERO).unwrap_or_else(|e| panic!("{e}")) {}
+        let listed = list.files.iter();
+        let listed = listed.map(|file| (file.name.clone(), (file.version, file.numbytes)));
+        assert_eq!(self.files, listed.collect(), "watch and list at {}", list.rev);
+        assert_eq!(self.rev, list.rev);
+    }
+
+    /// Compares what came with what else is known.
+    pub(super) fn check(&mut self, book: &mut Book) {
+        for (version, name) in mem::take(&mut self.seen) {
+            book.see(version, &name, None);
+        }
+    }
+}

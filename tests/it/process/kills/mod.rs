@@ -1,0 +1,64 @@
+//! `telefile serve --data`, killed again and again under load: what was acknowledged is there, and
+//! nothing else. `TELEFILE_KILLS` says how often.
+
+#![cfg(feature = "durable")]
+
+mod book;
+mod change;
+mod lease;
+mod mirror;
+mod owned;
+mod round;
+mod uptime;
+mod writer;
+
+use super::{Program, Serving, telefile};
+use crate::random::Random;
+use crate::server::Folder;
+use round::Round;
+use rustix::process::Signal;
+
+/// Where a server keeps its files, and where it listens.
+struct Places {
+    data: String,
+    socket: String,
+    _folder: Folder,
+}
+
+impl Places {
+    fn new() -> Places {
+        let folder = Folder::new();
+        let data = format!("{}", folder.path().join("data").display());
+        let socket = format!("unix:{}", folder.path().join("socket").display());
+        Places { data, socket, _folder: folder }
+    }
+
+    fn args(&self) -> [&str; 4] {
+        ["--data", &self.data, "--listen", &self.socket]
+    }
+}
+
+/// Ends a server so often with this signal; how many changes were acknowledged.
+fn survives(signal: Signal, times: u64) -> u64 {
+    let (places, mut random) = (Places::new(), Random::new());
+    let mut round = Round::new(&places, &mut random);
+    while round.kills < times {
+        round.go(signal, &mut random);
+    }
+    round.end()
+}
+
+#[test]
+fn what_was_acknowledged_survives_every_kill_and_nothing_else_appears() {
+    let kills = std::env::var("TELEFILE_KILLS").ok().map(|kills| kills.parse().unwrap());
+    let kills = kills.unwrap_or(30);
+    let acknowledged = survives(Signal::KILL, kills);
+    println!("{kills} kills, {acknowledged} acknowledged changes");
+    assert!(acknowledged > 10 * kills, "hardly any load: {acknowledged} changes");
+}
+
+#[test]
+fn what_was_acknowledged_survives_every_stop_and_nothing_else_appears() {
+    let acknowledged = survives(Signal::TERM, 30);
+    println!("{acknowledged} acknowledged changes");
+}

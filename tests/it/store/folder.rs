@@ -1,0 +1,140 @@
+//! The folder: who may look into it, who may use it, and what is refused.
+
+use super::{EPOCH, fill, found, open};
+use crate::server::Folder;
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use telefile::store::{Durable, Options};
+
+fn database(folder: &Path) -> PathBuf {
+    folder.join("telefile.redb")
+}
+
+#[track_caller]
+fn refused(folder: &Path, kind: ErrorKind, words: &[&str]) {
+    let error = open(folder).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains(folder.to_str().unwrap()) && !text.contains('\n'), "{text}");
+    for word in words {
+        assert!(text.contains(word), "no {word:?} in {text}");
+    }
+    assert_eq!(error.kind(), kind, "{text}");
+}
+
+#[test]
+fn a_new_folder_is_for_its_user_alone() {
+    let outside = Folder::new();
+    let folder = outside.path().join("a/b");
+    drop(open(&folder).unwrap());
+    let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o700);
+    assert_eq!(mode(&database(&folder)), 0o600);
+    let names: Vec<_> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names, ["telefile.redb"]);
+}
+
+#[test]
+fn the_rights_of_a_folder_that_is_there_stay() {
+    let folder = Folder::new();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o750)).unwrap();
+    drop(open(folder.path()).unwrap());
+    assert_eq!(fs::metadata(folder.path()).unwrap().mode() & 0o777, 0o750);
+    assert_eq!(fs::metadata(database(folder.path())).unwrap().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn one_uses_a_folder_at_a_time() {
+    let folder = Folder::new();
+    let store = open(folder.path()).unwrap();
+    refused(folder.path(), ErrorKind::ResourceBusy, &["another telefile uses it"]);
+    let other_way = folder.path().join("..").join(folder.path().file_name().unwrap());
+    refused(&other_way, ErrorKind::ResourceBusy, &["another telefile uses it"]);
+    let existing = Durable::open_existing(folder.path(), Options::default()).unwrap_err();
+    assert_eq!(existing.kind(), ErrorKind::ResourceBusy);
+    let restored = Durable::restore(folder.path(), &[][..], "none", 1).unwrap_err();
+    assert_eq!(restored.kind(), ErrorKind::ResourceBusy);
+    drop(store);
+    drop(open(folder.path()).unwrap());
+}
+
+#[test]
+fn the_epoch_is_that_of_the_first_start() {
+    let folder = Folder::new();
+    drop(Durable::open(folder.path(), Options::default(), 5).unwrap());
+    let store = Durable::open(folder.path(), Options::default(), 6).unwrap();
+    assert_eq!(found(&store).0.epoch, 5);
+    store.renew_epoch(7).unwrap();
+    drop(store);
+    let store = Durable::open_existing(folder.path(), Options::default()).unwrap();
+    assert_eq!(found(&store).0.epoch, 7);
+}
+
+#[test]
+fn what_is_no_store_is_refused_and_left_alone() {
+    for bytes in [&b""[..], b"short", &[0; 100_000], b"redb but not the magic of one"] {
+        let folder = Folder::new();
+        fs::write(database(folder.path()), bytes).unwrap();
+        refused(folder.path(), ErrorKind::InvalidData, &["is no store of telefile"]);
+        assert_eq!(fs::read(database(folder.path())).unwrap(), bytes);
+    }
+}
+
+#[test]
+fn the_database_of_another_program_is_refused() {
+    let folder = Folder::new();
+    drop(redb::Database::create(database(folder.path())).unwrap());
+    refused(folder.path(), ErrorKind::InvalidData, &["is no store of telefile"]);
+}
+
+#[test]
+fn a_damaged_store_is_refused() {
+    let folder = Folder::new();
+    let store = open(folder.path()).unwrap();
+    fill(&store);
+    drop(store);
+    let path = database(folder.path());
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    refused(folder.path(), ErrorKind::InvalidData, &["telefile.redb", "damaged"]);
+    fs::write(&path, &whole).unwrap();
+    assert_eq!(found(&open(folder.path()).unwrap()).0.version, 8);
+}
+
+#[test]
+fn a_folder_that_is_none_is_refused() {
+    let outside = Folder::new();
+    let file = outside.path().join("file");
+    fs::write(&file, "").unwrap();
+    refused(&file, ErrorKind::NotADirectory, &["not a folder"]);
+    refused(&file.join("below"), ErrorKind::NotADirectory, &[]);
+    let missing = outside.path().join("missing");
+    let error = Durable::open_existing(&missing, Options::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(!missing.exists(), "nothing is made by that");
+    let error = Durable::open_existing(outside.path(), Options::default()).unwrap_err();
+    assert!(error.to_string().contains("no store"), "{error}");
+}
+
+/// It was killed while it made a new one.
+#[test]
+fn an_unfinished_store_is_made_anew() {
+    let folder = Folder::new();
+    let unfinished = folder.path().join("telefile.redb.unfinished");
+    fs::write(&unfinished, "half").unwrap();
+    assert_eq!(found(&open(folder.path()).unwrap()).0.epoch, EPOCH);
+    assert!(!unfinished.exists());
+}
+
+#[test]
+fn the_size_is_what_the_disk_has_of_it() {
+    let folder = Folder::new();
+    let store = open(folder.path()).unwrap();
+    let before = store.bytes().unwrap();
+    fill(&store);
+    let after = store.bytes().unwrap();
+    assert!(after >= before + 300_000 && after < 10 << 20, "{before} {after}");
+    let blocks = fs::metadata(database(folder.path())).unwrap().blocks();
+    assert_eq!(after, blocks * 512);
+}
