@@ -8,7 +8,9 @@ help:
 	@echo 'make test           everything that has to pass: format, lints, docs, all tests'
 	@echo 'make test-protocol  the protocol transcripts alone; TELEFILE_ADDR=HOST:PORT aims them at'
 	@echo '                    a server of yours, in any language'
+	@echo 'make soak           a server that keeps its files, killed TELEFILE_KILLS times (500) under load'
 	@echo 'make bench          telefile beside memcached and redis, where they are installed'
+	@echo 'make bench-data     what keeping the files costs, beside redis, etcd and what the disk allows'
 	@echo 'make bench-watch    what a thousand watches cost'
 	@echo 'make bench-framework the message framework beside a bare blocking echo'
 	@echo 'make fmt            format the sources'
@@ -22,13 +24,20 @@ test:
 	$(CARGO) clippy --no-default-features --lib --tests -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps
 	$(CARGO) test
+	TELEFILE_TEST_KEPT=1 $(CARGO) test --test it -- --skip process:: --skip house:: --skip store::
 	$(CARGO) test --no-default-features
 
 test-protocol:
 	$(CARGO) test --test it protocol
 
+soak:
+	TELEFILE_KILLS=$${TELEFILE_KILLS:-500} $(CARGO) test --test it process::kills -- --nocapture
+
 bench:
 	$(CARGO) bench --bench compare -- $(ARGS)
+
+bench-data:
+	$(CARGO) bench --bench compare -- --data $(ARGS)
 
 bench-watch:
 	$(CARGO) bench --bench watch -- $(ARGS)
@@ -39,4 +48,4 @@ bench-framework:
 fmt:
 	$(CARGO) fmt
 
-.PHONY: help run test test-protocol bench bench-watch bench-framework fmt
+.PHONY: help run test test-protocol soak bench bench-data bench-watch bench-framework fmt

@@ -1,5 +1,7 @@
 //! The command line.
 
+use crate::kept::KEPT;
+use crate::report::Table;
 use crate::scenario::SCENARIOS;
 use lexopt::{Arg, Parser, ValueExt};
 use std::path::PathBuf;
@@ -20,36 +22,44 @@ pub(crate) enum Task {
 pub(crate) struct Settings {
     pub(crate) time: Duration,
     pub(crate) reps: usize,
+    /// What is measured.
+    pub(crate) table: &'static Table,
     /// Names of scenarios; empty is all.
     pub(crate) only: Vec<String>,
     pub(crate) json: Option<PathBuf>,
 }
 
 pub(crate) fn help() -> String {
-    let names: Vec<_> = SCENARIOS.iter().map(|s| s.name).collect();
+    let names =
+        |table: &Table| table.scenarios.iter().map(|s| s.name).collect::<Vec<_>>().join(" ");
     format!(
         "Measures telefile beside memcached, redis-server and a server that does no work, in turn,
-and prints one table. Use the machine for nothing else meanwhile.
+and prints one table. With --data it measures what keeping files costs: beside itself in memory,
+redis-server that syncs always, etcd, and bare appends with fdatasync. Use the machine, and the disk, for
+nothing else meanwhile.
 
 usage: cargo bench --bench compare -- [OPTION]...
 
   --secs S          seconds of each sample (2)
   --reps N          samples of each server in each scenario (5)
+  --data            measure telefile --data; the files are beside the program, in target
   --only NAME,...   these scenarios
   --json FILE       also append each sample to FILE as a line of JSON
 
 scenarios: {}
+with --data: {}
 
 `cargo test --bench compare` proves that wrong replies are noticed, and measures nothing.
 ",
-        names.join(" ")
+        names(&SCENARIOS),
+        names(&KEPT)
     )
 }
 
 /// `cargo bench` adds `--bench`; without it, as in `cargo test --all-targets`, nothing is measured.
 pub(crate) fn parse(mut args: Parser) -> Result<Task, lexopt::Error> {
     let (time, reps) = (Duration::from_secs(2), 5);
-    let mut settings = Settings { time, reps, only: Vec::new(), json: None };
+    let mut settings = Settings { time, reps, table: &SCENARIOS, only: Vec::new(), json: None };
     let mut bench = false;
     while let Some(arg) = args.next()? {
         match arg {
@@ -71,6 +81,7 @@ pub(crate) fn parse(mut args: Parser) -> Result<Task, lexopt::Error> {
                 let names = args.value()?.string()?;
                 settings.only.extend(names.split(',').map(str::to_string));
             }
+            Arg::Long("data") => settings.table = &KEPT,
             Arg::Long("json") => settings.json = Some(args.value()?.into()),
             Arg::Value(word) if word == "null" => {
                 return Ok(Task::Null {
@@ -81,7 +92,7 @@ pub(crate) fn parse(mut args: Parser) -> Result<Task, lexopt::Error> {
             other => return Err(other.unexpected()),
         }
     }
-    let unknown = |name: &&String| SCENARIOS.iter().all(|s| s.name != **name);
+    let unknown = |name: &&String| settings.table.scenarios.iter().all(|s| s.name != **name);
     if let Some(name) = settings.only.iter().find(unknown) {
         return Err(format!("--only {name}: no such scenario").into());
     }

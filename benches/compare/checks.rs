@@ -1,7 +1,7 @@
 //! Proves that the checks can fail, before anything is measured: each dialect with right, half and
 //! wrong replies, and both engines with a server whose replies are wrong.
 
-use crate::dialect::{Dialect, Expected, Memcached, Outcome, Redis, Telefile};
+use crate::dialect::{Dialect, Etcd, Expected, Memcached, Outcome, Redis, Telefile};
 use crate::engine::{Run, epoll, threads};
 use crate::load::{Load, Mix};
 use crate::null;
@@ -19,6 +19,7 @@ pub(crate) fn run() -> io::Result<()> {
     telefile();
     memcached();
     redis();
+    etcd();
     large_values_are_compared_to_the_end();
     medians();
     the_engines_notice_wrong_replies()?;
@@ -96,6 +97,17 @@ fn redis() {
     wrong(&redis, Contents, &["$-1\r\n", "$3\r\n07?\r\n", "$4\r\n07>x\r\n", "-ERR x\r\n"]);
     wrong(&redis, Written, &["-ERR x\r\n", "+QUEUED\r\n", "\r\n"]);
     wrong(&redis, CasAnswered, &["-NOSCRIPT x\r\n", ":x\r\n"]);
+}
+
+fn etcd() {
+    let reply =
+        |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let (put, got) = (r#"{"header":{"revision":"2"}}"#, r#"{"kvs":[{"value":"MDc+"}]}"#);
+    right(&Etcd, Written, &reply(put), Outcome::Done { version: 0 });
+    right(&Etcd, Contents, &reply(got), Outcome::Done { version: 0 });
+    let other = reply(r#"{"kvs":[{"value":"MDc/"}]}"#);
+    wrong(&Etcd, Contents, &[&reply(put), &other, "HTTP/1.1 400 Bad Request\r\n"]);
+    wrong(&Etcd, Written, &[&reply("{}"), "HTTP/1.1 200 OK\r\n\r\n"]);
 }
 
 fn large_values_are_compared_to_the_end() {

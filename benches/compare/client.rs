@@ -130,7 +130,7 @@ impl<'a> Client<'a> {
     fn ask_cas(&mut self, key: usize, version: u64) {
         let Load { dialect, keys, value, .. } = self.load;
         dialect.cas(&mut self.output, &keys[key], version, value.bytes().len());
-        append_small(&mut self.output, value);
+        append_small(&mut self.output, &**dialect, value);
         self.value_follows = self.load.is_direct();
         self.asked.push_back((Expected::CasAnswered, key));
     }

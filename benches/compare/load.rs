@@ -49,7 +49,7 @@ impl Load {
         let reads = request(&|out, key| dialect.read(out, key));
         let writes = request(&|out, key| {
             dialect.write(out, key, size);
-            append_small(out, &value);
+            append_small(out, &*dialect, &value);
         });
         Load { dialect, keys, value, depth, mix, reads, writes }
     }
@@ -60,10 +60,9 @@ impl Load {
     }
 }
 
-/// Appends the value and its line end, unless it is sent directly.
-pub(crate) fn append_small(out: &mut Vec<u8>, value: &Value) {
+/// Appends the value and the end of the request, unless they are sent directly.
+pub(crate) fn append_small(out: &mut Vec<u8>, dialect: &dyn Dialect, value: &Value) {
     if value.bytes().len() < MIN_DIRECT_BYTES {
-        out.extend_from_slice(value.bytes());
-        out.extend_from_slice(b"\r\n");
+        dialect.append_value(out, value);
     }
 }

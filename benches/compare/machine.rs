@@ -18,9 +18,13 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// So far; `server` is a process id.
+    /// So far; `server` is a process id, perhaps of this process.
     pub(crate) fn now(server: u32) -> Self {
-        let own = of_process("self") + of_process(&server.to_string());
+        let server = match server == std::process::id() {
+            true => 0.0,
+            false => of_process(&server.to_string()),
+        };
+        let own = of_process("self") + server;
         Usage { foreign: busy() - own, stolen: of_machine()[7] }
     }
 

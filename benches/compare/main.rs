@@ -1,6 +1,7 @@
-//! Telefile beside memcached, Redis and a server that does no work (`null`), driven by one loop.
+//! Telefile beside memcached, Redis and a server that does no work (`null`), driven by one loop;
+//! with `--data` beside Redis that syncs always, etcd and what the disk allows.
 //!
-//! `scenario` says what is measured, `measure` takes one sample of it: `process` starts the server
+//! `scenario` and `kept` say what is measured, `measure` takes one sample of it: `process` starts the server
 //! of a `peer`, an `engine` drives `client`s that speak its `dialect`, and `window` says when it
 //! counts. `report` makes the table. Not shipped: this is the project's own yardstick.
 
@@ -12,6 +13,8 @@ mod checks;
 mod client;
 mod dialect;
 mod engine;
+mod folder;
+mod kept;
 mod load;
 mod machine;
 mod measure;
@@ -27,7 +30,7 @@ mod window;
 use args::{Settings, Task};
 use peer::Peer;
 use report::Results;
-use scenario::{SCENARIOS, Scenario};
+use scenario::Scenario;
 use std::fs::File;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -70,9 +73,9 @@ fn compare(settings: &Settings) -> io::Result<bool> {
     let open_files = machine::raise_open_files();
     let wanted =
         |s: &&Scenario| settings.only.is_empty() || settings.only.iter().any(|n| n == s.name);
-    let mut table = report::HEAD.to_string();
+    let mut lines = settings.table.head();
     let mut failed = false;
-    for scenario in SCENARIOS.iter().filter(wanted) {
+    for scenario in settings.table.scenarios.iter().filter(wanted) {
         if open_files < scenario.clients as u64 + OTHER_OPEN_FILES {
             loudly(&format!("{}: only {open_files} files may be open, LEFT OUT", scenario.name));
             failed = true;
@@ -80,11 +83,14 @@ fn compare(settings: &Settings) -> io::Result<bool> {
         }
         let (results, all_good) = take_samples(scenario, settings, json.as_mut())?;
         failed |= !all_good;
-        table += &results.lines();
+        lines += &results.lines();
     }
     let processors = std::thread::available_parallelism()?;
     let (seconds, reps) = (settings.time.as_secs_f64(), settings.reps);
-    println!("{table}\n{processors} processors; medians of {reps} samples of {seconds} s");
+    println!("{lines}\n{processors} processors; medians of {reps} samples of {seconds} s");
+    if settings.table.is_on_disk {
+        println!("files on {}", folder::file_system()?);
+    }
     Ok(!failed)
 }
 
@@ -94,7 +100,7 @@ fn take_samples<'a>(
     settings: &Settings,
     mut json: Option<&mut File>,
 ) -> io::Result<(Results<'a>, bool)> {
-    let mut results = Results { scenario, samples: Vec::new() };
+    let mut results = Results { table: settings.table, scenario, samples: Vec::new() };
     let mut all_good = true;
     let mut peers = scenario.peers.to_vec();
     peers.retain(|peer| {

@@ -2,7 +2,8 @@
 
 use crate::client::Client;
 use crate::engine::idle::Idle;
-use crate::engine::{Run, churn, epoll, idle, threads};
+use crate::engine::{Run, append, churn, epoll, idle, threads};
+use crate::folder::Folder;
 use crate::load::Load;
 use crate::machine::{Pinned, wait_until_quiet};
 use crate::peer::Peer;
@@ -10,6 +11,7 @@ use crate::process::Process;
 use crate::scenario::{Engine, Scenario};
 use crate::window::Window;
 use std::io;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 pub(crate) struct Measured {
@@ -34,15 +36,27 @@ pub(crate) fn measure(
 ) -> io::Result<Measured> {
     wait_until_quiet();
     let _pinned = if scenario.pinned { Some(Pinned::to_one_processor()?) } else { None };
-    let server = Process::start(|port| peer.command(port, scenario.size))?;
+    let folder = Folder::fresh()?;
+    let is_server = peer != Peer::Append;
+    let server = match is_server {
+        true => Process::start(|port| peer.command(port, scenario.size, folder.path()))?,
+        false => Process::in_this_process((Ipv4Addr::LOCALHOST, 0).into()),
+    };
     let mut dialect = peer.dialect();
-    dialect.prepare(server.address)?;
+    if is_server {
+        dialect.prepare(server.address)?;
+    }
     let Scenario { clients, depth, size, keys, mix, .. } = *scenario;
     let load = Load::new(dialect, keys, size, depth, mix);
-    Client::connect(&load, server.address, seed)?.write_all()?;
+    if is_server {
+        Client::connect(&load, server.address, seed)?.write_all()?;
+    }
     let run = Run { load: &load, server: &server, clients, time, seed };
     let none = Idle::default();
     let (tally, window, idle) = match scenario.engine {
+        _ if !is_server => {
+            append::run(&run, folder.path()).map(|(tally, window)| (tally, window, none))
+        }
         Engine::Threads => threads::run(&run).map(|(tally, window)| (tally, window, none)),
         Engine::Epoll => epoll::run(&run).map(|(tally, window)| (tally, window, none)),
         Engine::Churn => churn::run(&run).map(|(tally, window)| (tally, window, none)),

@@ -1,7 +1,8 @@
 //! The servers that are compared: how each is started, and how one speaks to it.
 
-use crate::dialect::{Dialect, Memcached, Redis, Telefile};
+use crate::dialect::{Dialect, Etcd, Memcached, Redis, Telefile};
 use std::io::ErrorKind;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// More than any scenario opens.
@@ -16,6 +17,13 @@ pub(crate) enum Peer {
     MemcachedOne,
     MemcachedFour,
     Redis,
+    /// `telefile serve --data`
+    Kept,
+    /// Redis that answers when its log is on disk.
+    RedisKept,
+    Etcd,
+    /// No server: threads of this program that append to a file.
+    Append,
 }
 
 impl Peer {
@@ -27,23 +35,31 @@ impl Peer {
             Peer::MemcachedOne => "memcached -t 1",
             Peer::MemcachedFour => "memcached -t 4",
             Peer::Redis => "redis",
+            Peer::Kept => "telefile --data",
+            Peer::RedisKept => "redis, fsync always",
+            Peer::Etcd => "etcd",
+            Peer::Append => "append and fdatasync",
         }
     }
 
     pub(crate) fn dialect(self) -> Box<dyn Dialect> {
         match self {
-            Peer::Telefile | Peer::Dedicated | Peer::Null => Box::new(Telefile),
+            Peer::Telefile | Peer::Dedicated | Peer::Kept | Peer::Null | Peer::Append => {
+                Box::new(Telefile)
+            }
             Peer::MemcachedOne | Peer::MemcachedFour => Box::new(Memcached),
-            Peer::Redis => Box::<Redis>::default(),
+            Peer::Etcd => Box::new(Etcd),
+            Peer::Redis | Peer::RedisKept => Box::<Redis>::default(),
         }
     }
 
     fn program(self) -> &'static str {
         match self {
-            Peer::Telefile | Peer::Dedicated => env!("CARGO_BIN_EXE_telefile"),
-            Peer::Null => "/proc/self/exe",
+            Peer::Telefile | Peer::Dedicated | Peer::Kept => env!("CARGO_BIN_EXE_telefile"),
+            Peer::Null | Peer::Append => "/proc/self/exe",
             Peer::MemcachedOne | Peer::MemcachedFour => "memcached",
-            Peer::Redis => "redis-server",
+            Peer::Redis | Peer::RedisKept => "redis-server",
+            Peer::Etcd => "etcd",
         }
     }
 
@@ -54,11 +70,12 @@ impl Peer {
         !command.status().is_err_and(|e| e.kind() == ErrorKind::NotFound)
     }
 
-    /// Serves on a port of the loopback; `null` answers values of `size` bytes.
-    pub(crate) fn command(self, port: u16, size: usize) -> Command {
+    /// Serves on a port of the loopback; `null` answers values of `size` bytes. Who keeps what is
+    /// written keeps it in `folder`.
+    pub(crate) fn command(self, port: u16, size: usize, folder: &Path) -> Command {
         let mut command = Command::new(self.program());
         match self {
-            Peer::Telefile | Peer::Dedicated => {
+            Peer::Telefile | Peer::Dedicated | Peer::Kept => {
                 let settings = std::env::vars_os().map(|(name, _)| name);
                 for name in settings.filter(|n| n.to_string_lossy().starts_with("TELEFILE_")) {
                     command.env_remove(name);
@@ -69,7 +86,19 @@ impl Peer {
                 if self == Peer::Dedicated {
                     command.arg("--dedicated");
                 }
+                if self == Peer::Kept {
+                    command.arg("--data").arg(folder);
+                }
             }
+            Peer::Etcd => {
+                let url = format!("http://127.0.0.1:{port}");
+                command.args(["--listen-peer-urls", "http://127.0.0.1:0", "--log-level", "error"]);
+                command.args(["--logger", "zap", "--listen-client-urls", &url]);
+                command
+                    .args(["--advertise-client-urls", &url, "--data-dir"])
+                    .arg(folder.join("etcd"));
+            }
+            Peer::Append => {} // nobody starts it
             Peer::Null => {
                 command.args(["null", &port.to_string(), &size.to_string()]);
             }
@@ -81,9 +110,11 @@ impl Peer {
                     command.args(["-u", "root"]); // else it does not start as root
                 }
             }
-            Peer::Redis => {
+            Peer::Redis | Peer::RedisKept => {
                 command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
-                command.args(["--save", "", "--appendonly", "no", "--io-threads", "1"]);
+                command.args(["--save", "", "--io-threads", "1", "--dir"]);
+                let appends = if self == Peer::RedisKept { "yes" } else { "no" };
+                command.arg(folder).args(["--appendonly", appends, "--appendfsync", "always"]);
                 command.args(["--maxclients", CONNECTIONS]);
             }
         }

@@ -3,10 +3,32 @@
 
 use crate::measure::Measured;
 use crate::peer::Peer;
-use crate::scenario::{Engine, Goal, MEMCACHED, Row, Scenario};
+use crate::scenario::{Engine, Goal, Row, Scenario};
+
+/// What is measured, and how it is shown.
+pub(crate) struct Table {
+    /// The servers of each column, which is called like the first; the first column is telefile's.
+    pub(crate) columns: &'static [&'static [Peer]],
+    /// Shown as shares of the best of these.
+    pub(crate) ratios: &'static [(&'static str, &'static [Peer])],
+    pub(crate) scenarios: &'static [Scenario],
+    /// Whether files are kept, and so on which disk matters.
+    pub(crate) is_on_disk: bool,
+}
+
+impl Table {
+    pub(crate) fn head(&self) -> String {
+        let columns = self.columns.iter().map(|column| format!(" {} |", column[0].name()));
+        let ratios = self.ratios.iter().map(|(whose, _)| format!(" / {whose} |"));
+        let names: String = columns.chain(ratios).collect();
+        let lines = "--:|".repeat(self.columns.len() + self.ratios.len());
+        format!("| scenario |{names} goal |\n|---|{lines}---|\n")
+    }
+}
 
 /// All samples of one scenario.
 pub(crate) struct Results<'a> {
+    pub(crate) table: &'a Table,
     pub(crate) scenario: &'a Scenario,
     pub(crate) samples: Vec<(Peer, Measured)>,
 }
@@ -31,22 +53,8 @@ pub(crate) fn json(scenario: &Scenario, peer: Peer, sample: &Measured) -> String
     format!("{{\"scenario\":\"{scenario}\",\"server\":\"{peer}\",{}}}", fields.join(","))
 }
 
-pub(crate) const HEAD: &str = "\
-| scenario | telefile | null | memcached -t 1 | memcached -t 4 | redis \
-| / null | / memcached | / redis | goal |
-|---|--:|--:|--:|--:|--:|--:|--:|--:|---|
-";
-
-const COLUMNS: [&[Peer]; 5] = [
-    &[Peer::Telefile, Peer::Dedicated],
-    &[Peer::Null],
-    &[Peer::MemcachedOne],
-    &[Peer::MemcachedFour],
-    &[Peer::Redis],
-];
-
 impl Results<'_> {
-    /// The lines of the table below its [`HEAD`].
+    /// The lines of the table below its [head](Table::head).
     pub(crate) fn lines(&self) -> String {
         self.scenario.rows.iter().map(|row| self.line(row)).collect()
     }
@@ -59,9 +67,9 @@ impl Results<'_> {
         let shown = |value: Option<f64>, digits: usize| {
             value.map_or("-".to_string(), |value| format!("{value:.digits$}"))
         };
-        cells.extend(COLUMNS.map(|column| shown(self.best(row, column), digits)));
-        let best = [&[Peer::Null], MEMCACHED, &[Peer::Redis]];
-        cells.extend(best.map(|peers| shown(self.ratio(row, peers), 2)));
+        let Table { columns, ratios, .. } = *self.table;
+        cells.extend(columns.iter().map(|column| shown(self.best(row, column), digits)));
+        cells.extend(ratios.iter().map(|(_, peers)| shown(self.ratio(row, peers), 2)));
         let goals: Vec<_> = row.goals.iter().map(|goal| self.verdict(row, goal)).collect();
         cells.push(goals.join("; "));
         format!("| {} |\n", cells.join(" | "))
@@ -74,7 +82,7 @@ impl Results<'_> {
                 (format!("at least {factor:.2} x {whose}"), met)
             }
             Goal::AtMost(most) => {
-                let met = self.best(row, COLUMNS[0]).map(|value| value <= most);
+                let met = self.best(row, self.table.columns[0]).map(|value| value <= most);
                 (format!("at most {most}"), met)
             }
         };
@@ -89,7 +97,7 @@ impl Results<'_> {
     /// Telefile's median as a share of the best of theirs.
     fn ratio(&self, row: &Row, peers: &[Peer]) -> Option<f64> {
         row.is_rate.then_some(())?;
-        Some(self.best(row, COLUMNS[0])? / self.best(row, peers)?)
+        Some(self.best(row, self.table.columns[0])? / self.best(row, peers)?)
     }
 
     /// The best median of those of `peers` that were measured.

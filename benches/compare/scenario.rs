@@ -4,6 +4,7 @@
 use crate::load::Mix;
 use crate::measure::Measured;
 use crate::peer::Peer;
+use crate::report::Table;
 
 /// A load, and the servers that it is put on.
 pub(crate) struct Scenario {
@@ -16,7 +17,7 @@ pub(crate) struct Scenario {
     pub(crate) mix: Mix,
     /// Server and clients share one processor.
     pub(crate) pinned: bool,
-    /// The first is telefile.
+    /// The first is the telefile that is looked at.
     pub(crate) peers: &'static [Peer],
     /// What it shows.
     pub(crate) rows: &'static [Row],
@@ -53,7 +54,7 @@ pub(crate) enum Goal {
 use Goal::{AtMost, OfBest};
 use Peer::{Dedicated, MemcachedFour, MemcachedOne, Null, Redis, Telefile};
 
-pub(crate) const MEMCACHED: &[Peer] = &[MemcachedOne, MemcachedFour];
+const MEMCACHED: &[Peer] = &[MemcachedOne, MemcachedFour];
 
 const ALL: &[Peer] = &[Telefile, Null, MemcachedOne, MemcachedFour, Redis];
 const ALL_DEDICATED: &[Peer] = &[Dedicated, Null, MemcachedOne, MemcachedFour, Redis];
@@ -64,7 +65,7 @@ const MOSTLY_READS: Mix = Mix { read: 90, write: 10, cas: 0 };
 const MIB: usize = 1 << 20;
 
 /// 50 connections on 10,000 small values, and nothing wanted yet.
-const FIFTY: Scenario = Scenario {
+pub(crate) const FIFTY: Scenario = Scenario {
     name: "fifty",
     engine: Engine::Threads,
     clients: 50,
@@ -92,7 +93,7 @@ const fn of_redis(factor: f64) -> Goal {
     OfBest(factor, "redis", &[Redis])
 }
 
-const fn thousands(unit: &'static str, goals: &'static [Goal]) -> Row {
+pub(crate) const fn thousands(unit: &'static str, goals: &'static [Goal]) -> Row {
     Row { unit, digits: 1, value: |m| m.per_second / 1e3, is_rate: true, goals }
 }
 
@@ -101,7 +102,14 @@ const fn megabytes(goals: &'static [Goal]) -> Row {
     Row { unit: "MB/s", digits: 0, value, is_rate: true, goals }
 }
 
-pub(crate) const SCENARIOS: &[Scenario] = &[
+pub(crate) static SCENARIOS: Table = Table {
+    columns: &[&[Telefile, Dedicated], &[Null], &[MemcachedOne], &[MemcachedFour], &[Redis]],
+    ratios: &[("null", &[Null]), ("memcached", MEMCACHED), ("redis", &[Redis])],
+    scenarios: LOADS,
+    is_on_disk: false,
+};
+
+const LOADS: &[Scenario] = &[
     Scenario {
         name: "one",
         clients: 1,

@@ -2,10 +2,12 @@
 //! the next reply in the bytes received so far. Nothing here does I/O, but for the one exchange
 //! that makes a fresh server ready.
 
+mod etcd;
 mod memcached;
 mod redis;
 mod telefile;
 
+pub(crate) use etcd::Etcd;
 pub(crate) use memcached::Memcached;
 pub(crate) use redis::Redis;
 pub(crate) use telefile::Telefile;
@@ -44,8 +46,14 @@ pub(crate) trait Dialect: Sync {
     /// Appends a request for the value of `key`.
     fn read(&self, out: &mut Vec<u8>, key: &str);
 
-    /// Appends a request to store a value. The value itself and CR LF are the caller's to append.
+    /// Appends a request to store a value. What comes with [`Dialect::append_value`] ends it.
     fn write(&self, out: &mut Vec<u8>, key: &str, numbytes: usize);
+
+    /// Appends the value and the end of the request.
+    fn append_value(&self, out: &mut Vec<u8>, value: &Value) {
+        out.extend_from_slice(value.bytes());
+        out.extend_from_slice(b"\r\n");
+    }
 
     /// Appends a request to store a value if `version` is still the current one; likewise without
     /// the value.

@@ -1,5 +1,6 @@
 //! How clients are driven: each way turns a load and a server into a tally and its window.
 
+pub(crate) mod append;
 pub(crate) mod churn;
 pub(crate) mod epoll;
 pub(crate) mod idle;
