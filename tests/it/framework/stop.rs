@@ -158,6 +158,9 @@ fn whom_the_application_does_not_know_yet_at_the_stop_it_never_will() {
     thread::scope(|scope| {
         scope.spawn(|| server.stop(Some(PATIENCE)).unwrap());
         assert_eq!(unknown.rest(), b"", "it sees the end though the worker is busy");
+        // Last of all the listener is closed: else the other might leave before the stop meets it.
+        let address = server.addr().to_string();
+        eventually("all are stopped", || TcpStream::connect(&address).is_err());
         drop((unknown, known, go));
     });
     drop(diary);
