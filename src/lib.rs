@@ -89,7 +89,7 @@
 //! (read a line, answer it) -> [`net::Connection::read_line`] -> [`wire::Request::parse`] ->
 //! `dispatch` (one match) -> [`Table::write`] -> [`wire::Reply::write_to`].
 //!
-//! With `--data` the change is only decided by then, and the reply waits: `files/journal.rs` ->
+//! With `--data` the change is only decided by then, and the reply waits: `files/kept/journal.rs` ->
 //! [`Table::commit`] (one thread, all that waits at once) -> [`store::Store::commit`] -> seen.
 //!
 //! # Invariants
