@@ -4,7 +4,7 @@
 use super::clock::Clock;
 use super::entry::{Body, ENTRY_BYTES, Entry};
 use super::expiry::{End, Expiry};
-use super::kept::{Step, Ticket};
+use super::kept::{Journal, Step, Ticket};
 use super::state::State;
 use crate::contents::{Budget, Charge};
 use crate::name::{FileRef, Name, NameRef};
@@ -124,12 +124,16 @@ impl Locked<'_> {
     /// if others may be put upon them.
     pub(super) fn put_on(&self, file: FileRef<'_>) -> Option<(Name, u64)> {
         let journal = self.state.journal.as_ref()?;
+        let found;
         let name = match file {
-            FileRef::Name(name) => name.to_name(),
-            FileRef::Descriptor(_) => self.state.name_of(file)?,
+            FileRef::Name(name) => name,
+            FileRef::Descriptor(_) => {
+                found = self.state.name_of(file)?;
+                found.as_ref()
+            }
         };
         let version = journal.put_on(name.as_str())?;
-        Some((name, version))
+        Some((name.to_name(), version))
     }
 
     /// Puts contents [upon](Locked::put_on) others.
@@ -140,10 +144,7 @@ impl Locked<'_> {
         end: Option<End>,
     ) -> (u64, Ticket) {
         let version = self.take_version();
-        let Some(journal) = &mut self.state.journal else { return (version, Ticket::DONE) };
-        if journal.is_empty() {
-            self.staged.notify_one();
-        }
+        let Some(journal) = self.journal() else { return (version, Ticket::DONE) };
         let (ticket, replaced) = journal.put(name, old, version, body, end);
         self.replaced = replaced;
         (version, ticket)
@@ -180,10 +181,15 @@ impl Locked<'_> {
     }
 
     fn stage(&mut self, step: Step) -> Ticket {
-        let Some(journal) = &mut self.state.journal else { return Ticket::DONE };
+        self.journal().map_or(Ticket::DONE, |journal| journal.stage(step))
+    }
+
+    /// The journal, for one who takes something into it: if that is the first, the committer wakes.
+    fn journal(&mut self) -> Option<&mut Journal> {
+        let journal = self.state.journal.as_mut()?;
         if journal.is_empty() {
             self.staged.notify_one();
         }
-        journal.stage(step)
+        Some(journal)
     }
 }

@@ -6,6 +6,7 @@ use crate::files::{Clock, FileType, Registry, Table};
 use crate::net::{Address, Listener};
 #[cfg(feature = "durable")]
 use crate::store::{Durable, Options};
+use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -217,7 +218,7 @@ impl Builder {
             && !self.insecure
         {
             let why = "other machines can reach it: give --token-file, or --insecure to allow that";
-            return Err(io::Error::new(ErrorKind::InvalidInput, format!("{address}: {why}")));
+            return Err(wrong(format!("{address}: {why}")));
         }
         let root = std::path::absolute(&self.root)?;
         if root.metadata().is_ok_and(|found| !found.is_dir()) {
@@ -227,7 +228,7 @@ impl Builder {
         let registry = Registry::default()
             .with_text_files(root, self.max_contents)
             .and_then(|registry| registry.with(&self.types))
-            .map_err(|why| io::Error::new(ErrorKind::InvalidInput, why))?;
+            .map_err(wrong)?;
         let max_connections = system::make_room_for(self.connections);
         let budget = Budget::new(self.max_memory.unwrap_or_else(system::default_max_memory));
         let table = self.table(registry, budget.clone())?;
@@ -252,7 +253,6 @@ impl Builder {
     }
 }
 
-#[cfg(feature = "durable")]
-fn wrong(why: &str) -> io::Error {
+fn wrong(why: impl Into<Box<dyn Error + Send + Sync>>) -> io::Error {
     io::Error::new(ErrorKind::InvalidInput, why)
 }

@@ -23,6 +23,7 @@ impl<'a> Session<'a> {
             self.server.refused.saw_contents(contents.len());
             Ok(contents)
         };
+        let at = |version| Answer::Line(Reply::Version(version));
         let expiry = |exptime: Exptime| Expiry::new(exptime, self.client);
         let reply = match *request {
             Request::Read { file } => {
@@ -34,15 +35,11 @@ impl<'a> Session<'a> {
             }
             Request::Write { file, exptime, .. } => {
                 let decided = table.write(file, written(contents)?, expiry(exptime))?;
-                return Ok(Answer::decided(decided, |version| {
-                    Answer::Line(Reply::Version(version))
-                }));
+                return Ok(Answer::decided(decided, at));
             }
             Request::Cas { file, version, exptime, .. } => {
                 let decided = table.cas(file, version, written(contents)?, expiry(exptime))?;
-                return Ok(Answer::decided(decided, |version| {
-                    Answer::Line(Reply::Version(version))
-                }));
+                return Ok(Answer::decided(decided, at));
             }
             Request::Delete { file, version } => {
                 let decided = table.delete(file, version)?;
@@ -50,9 +47,7 @@ impl<'a> Session<'a> {
             }
             Request::Touch { file, version, exptime } => {
                 let decided = table.touch(file, version, expiry(exptime))?;
-                return Ok(Answer::decided(decided, |version| {
-                    Answer::Line(Reply::Version(version))
-                }));
+                return Ok(Answer::decided(decided, at));
             }
             Request::Create { stem, exptime, .. } => {
                 let decided = table.create(stem, written(contents)?, expiry(exptime))?;

@@ -22,6 +22,8 @@ use std::sync::Arc;
 pub(in crate::files) struct Journal {
     /// For the next commit, by their places in it.
     steps: BTreeMap<usize, Step>,
+    /// The next place; none is given twice, for one that was refused stays so.
+    place: usize,
     /// What the next commit will be.
     commit: Arc<Commit>,
     /// The names that are changed by these, and by those that are being committed.
@@ -56,7 +58,8 @@ impl Journal {
     /// Takes a step into the next commit. Nothing but contents that it is put upon is staged on its
     /// file.
     pub(in crate::files) fn stage(&mut self, step: Step) -> Ticket {
-        let place = self.steps.last_key_value().map_or(0, |(last, _)| last + 1);
+        let place = self.place;
+        self.place += 1;
         let ticket = Ticket::of(&self.commit, place);
         if self.ended {
             ticket.refuse(Refusal::Internal);
@@ -128,11 +131,8 @@ impl Journal {
     pub(in crate::files) fn settle(&mut self, step: &Step, commit: &Arc<Commit>) {
         match step.file() {
             Ok(name) => {
-                if self
-                    .names
-                    .get(name)
-                    .is_some_and(|staged| staged.ticket.place_in(commit).is_some())
-                {
+                let staged = self.names.get(name);
+                if staged.is_some_and(|staged| staged.ticket.place_in(commit).is_some()) {
                     self.names.remove(name);
                 }
             }
@@ -176,12 +176,48 @@ impl State {
     /// What has to be waited for before the file can be judged.
     pub(in crate::files) fn staged(&mut self, file: FileRef<'_>) -> Option<Ticket> {
         self.journal.as_ref()?;
-        let found = self.name_of(file);
-        let journal = self.journal.as_mut()?;
-        match (file, found) {
-            (FileRef::Name(name), _) => journal.staged(name.as_str()),
-            (_, Some(name)) => journal.staged(name.as_str()),
-            (FileRef::Descriptor(fd), None) => journal.unnamed.get(&fd).cloned(),
+        match file {
+            FileRef::Name(name) => self.journal.as_mut()?.staged(name.as_str()),
+            FileRef::Descriptor(fd) => match self.name_of(file) {
+                Some(name) => self.journal.as_mut()?.staged(name.as_str()),
+                None => self.journal.as_ref()?.unnamed.get(&fd).cloned(),
+            },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contents::Contents;
+    use crate::name::NameRef;
+
+    fn name(text: &str) -> Name {
+        NameRef::new(text).unwrap().to_name()
+    }
+
+    fn body() -> Body {
+        Body::Bytes(Contents::from(""))
+    }
+
+    fn change(text: &str, version: u64) -> Step {
+        Step::Change { name: name(text), version, old: 0, body: body(), end: None }
+    }
+
+    #[test]
+    fn what_is_refused_gives_its_place_to_nobody() {
+        let mut journal = Journal::default();
+        let refused = journal.stage(change("a", 1));
+        let Batch { steps, commit } = journal.take();
+        let (upon, _) = journal.put(name("a"), 1, 2, body(), None);
+        let (place, step) = &steps[0];
+        let why = Refusal::Internal;
+        assert!(journal.refuse((*place, step), &commit, &why).is_some());
+        let other = journal.stage(change("b", 3));
+        let next = journal.take();
+        assert_eq!(next.steps.len(), 1);
+        next.commit.tell(Ok(()));
+        assert_eq!([refused.wait(), upon.wait()], [Err(why.clone()), Err(why)]);
+        assert_eq!(other.wait(), Ok(()));
     }
 }
