@@ -80,7 +80,8 @@
 //!
 //! Where to read on: [`File`] tells what a type may do, [`Server`] what can be set, [`Client`] how
 //! to ask and to wait for changes, [`client::recipes`] has locks, leases, elections and the like,
-//! and `tutorial/protocol.md` in the repository what goes over the wire.
+//! [`store`] keeps a table over restarts (`Builder::data` is all that a server needs), and
+//! `tutorial/protocol.md` in the repository tells what goes over the wire.
 //!
 //! # The path of one request
 //!
@@ -106,7 +107,8 @@
 //! 3. `wire` cannot block: slices in, values out, and back into a buffer.
 //! 4. No length that a peer chose allocates before it has met a limit.
 //! 5. No lock is held across I/O or a call of a type's code, except a file's own lock around its
-//!    own operation. The order is one file's lock, then the table's; never two files'.
+//!    own operation, and a store's own locks. The order is one file's lock, then the table's; never
+//!    two files', and none of a store's under the table's.
 //! 6. No read may block while a reply is unsent. Half a line counts as nothing.
 //! 7. A panic in a session or in a type's code is caught; every other client notices nothing.
 //! 8. The accept loop never ends on an error: it logs, backs off and goes on.

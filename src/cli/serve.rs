@@ -65,7 +65,7 @@ const FLAGS: &[Flag<Builder>] = &[
         name: "max-data",
         takes: Takes::One("BYTES"),
         variable: "TELEFILE_MAX_DATA",
-        help: "bytes of that folder (what the disk has)",
+        help: "bytes of that folder, 4M at least (what the disk has)",
         set: |b, text| change(b, size(text), Builder::max_data),
     },
     Flag {

@@ -230,13 +230,7 @@ impl Store for Durable {
     }
 
     fn commit(&self, batch: &[Change], head: &Head) -> Result<(), CommitError> {
-        let added = batch.iter().filter_map(|change| match change {
-            Change::Put { name, contents, .. } => {
-                Some((name.as_str().len() + contents.as_ref().map_or(0, |c| c.len())) as u64)
-            }
-            _ => None,
-        });
-        let adds = added.reduce(|sum, bytes| sum + bytes);
+        let adds = batch.iter().filter_map(Change::adds).reduce(|sum, bytes| sum + bytes);
         let frees = batch.iter().any(|change| {
             matches!(change, Change::Put { old: Some(_), .. } | Change::Remove { .. })
         });

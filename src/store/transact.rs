@@ -115,7 +115,9 @@ impl Durable {
             }
             Ok(Written::OverLimit) => {
                 let (limit, at) = (room.limit, Instant::now());
-                writer.refused = adds.map(|adds| Refused { adds, limit, at });
+                if let Some(adds) = adds {
+                    writer.refused = Some(Refused { adds, limit, at });
+                }
                 Err(CommitError::Full(room.max))
             }
             Ok(Written::NoRoom) => Err(CommitError::Full(room.max)),

@@ -11,19 +11,23 @@ pub(super) fn commit_what_fits(
     changes: Vec<Change>,
     head: &Head,
 ) -> io::Result<BTreeMap<usize, u64>> {
-    match store.commit(&changes, head) {
-        Ok(()) => return Ok(BTreeMap::new()),
-        Err(CommitError::Failed(e)) => return Err(e),
-        Err(CommitError::Full(_)) => {}
-    }
-    let is_put = |(_, change): &(usize, Change)| matches!(change, Change::Put { .. });
-    let (puts, others): (Vec<_>, Vec<_>) = changes.into_iter().enumerate().partition(is_put);
     let mut parts = Parts { store, head, least: None, refused: BTreeMap::new() };
+    let max = match store.commit(&changes, head) {
+        Ok(()) => return Ok(parts.refused),
+        Err(CommitError::Failed(e)) => return Err(e),
+        Err(CommitError::Full(max)) => max,
+    };
+    let (puts, others): (Vec<_>, Vec<_>) =
+        changes.into_iter().enumerate().partition(|(_, change)| change.adds().is_some());
+    let all_alike = puts.is_empty() || others.is_empty();
     // A removal may find room where nothing else does, and makes some.
     for group in [others, puts] {
         let (numbers, changes): (Vec<_>, Vec<_>) = group.into_iter().unzip();
         parts.least = None;
-        parts.commit(&numbers, &changes)?;
+        match all_alike && !changes.is_empty() {
+            true => parts.split(&numbers, &changes, max)?, // as a whole it was tried
+            false => parts.commit(&numbers, &changes)?,
+        }
     }
     Ok(parts.refused)
 }
@@ -32,29 +36,32 @@ struct Parts<'a> {
     store: &'a dyn Store,
     head: &'a Head,
     /// The least that did not fit by itself, in bytes, and the maximum of the store.
-    least: Option<(usize, u64)>,
+    least: Option<(u64, u64)>,
     refused: BTreeMap<usize, u64>,
 }
 
 impl Parts<'_> {
-    /// Halves what does not fit, for each half may free what the next one needs.
     fn commit(&mut self, numbers: &[usize], changes: &[Change]) -> io::Result<()> {
         if changes.is_empty() {
             return Ok(());
         }
         if let Some((least, max)) = self.least
-            && changes.iter().all(|change| bytes(change) >= least)
+            && changes.iter().all(|change| change.adds().unwrap_or(0) >= least)
         {
             self.refused.extend(numbers.iter().map(|number| (*number, max)));
             return Ok(());
         }
-        let max = match self.store.commit(changes, self.head) {
-            Ok(()) => return Ok(()),
-            Err(CommitError::Failed(e)) => return Err(e),
-            Err(CommitError::Full(max)) => max,
-        };
+        match self.store.commit(changes, self.head) {
+            Ok(()) => Ok(()),
+            Err(CommitError::Failed(e)) => Err(e),
+            Err(CommitError::Full(max)) => self.split(numbers, changes, max),
+        }
+    }
+
+    /// Halves what did not fit, for each half may free what the next one needs.
+    fn split(&mut self, numbers: &[usize], changes: &[Change], max: u64) -> io::Result<()> {
         if let ([number], [change]) = (numbers, changes) {
-            self.least = Some((bytes(change), max));
+            self.least = Some((change.adds().unwrap_or(0), max));
             self.refused.insert(*number, max);
             return Ok(());
         }
@@ -62,15 +69,5 @@ impl Parts<'_> {
         let (first, changes) = changes.split_at(changes.len() / 2);
         self.commit(first_numbers, first)?;
         self.commit(numbers, changes)
-    }
-}
-
-/// What it brings.
-fn bytes(change: &Change) -> usize {
-    match change {
-        Change::Put { name, contents, .. } => {
-            name.as_str().len() + contents.as_ref().map_or(0, |contents| contents.len())
-        }
-        Change::Touch { .. } | Change::Remove { .. } | Change::Unnamed { .. } => 0,
     }
 }

@@ -78,6 +78,18 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// How many bytes it puts into the store; `None` if it puts nothing.
+    pub fn adds(&self) -> Option<u64> {
+        match self {
+            Change::Put { name, contents, .. } => {
+                Some((name.as_str().len() + contents.as_ref().map_or(0, |c| c.len())) as u64)
+            }
+            Change::Touch { .. } | Change::Remove { .. } | Change::Unnamed { .. } => None,
+        }
+    }
+}
+
 /// A file that was kept.
 #[derive(Debug)]
 pub struct Row {

@@ -2,7 +2,7 @@
 
 use super::{head, open, put};
 use crate::server::Folder;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
 use telefile::store::Store;
 
@@ -20,27 +20,29 @@ fn contents_are_read_whole_while_batches_are_written() {
     store
         .commit(&[put("f", 1, None, &contents(1)), put("g", 2, None, &contents(2))], &head(2))
         .unwrap();
-    let latest = AtomicU64::new(2);
+    let (latest, ended) = (AtomicU64::new(2), AtomicBool::new(false));
+    let reads = [const { AtomicU64::new(0) }; 2];
     thread::scope(|scope| {
-        for _ in 0..2 {
+        for reads in &reads {
             scope.spawn(|| {
-                let mut reads = 0;
-                while latest.load(SeqCst) < ROUNDS {
+                while !ended.load(SeqCst) {
                     let version = latest.load(SeqCst);
                     // Whatever was written since: it is whole, or it is not there any more.
                     if let Some(found) = store.contents(version).unwrap() {
                         assert!(*found == contents(version)[..], "of {version}");
-                        reads += 1;
+                        reads.fetch_add(1, SeqCst);
                     }
                     assert!(*store.contents(1).unwrap().unwrap() == contents(1)[..]);
                 }
-                assert!(reads > 0);
             });
         }
-        for version in 3..=ROUNDS {
+        let have_read = || reads.iter().all(|reads| reads.load(SeqCst) > 0);
+        for version in (3..100 * ROUNDS).take_while(|version| *version < ROUNDS || !have_read()) {
             let put = put("g", version, Some(version - 1), &contents(version));
             store.commit(&[put], &head(version)).unwrap();
             latest.store(version, SeqCst);
         }
+        ended.store(true, SeqCst);
     });
+    assert!(reads.iter().all(|reads| reads.load(SeqCst) > 0));
 }
