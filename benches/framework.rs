@@ -46,11 +46,11 @@ struct Sample {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let (mut time, mut reps, mut only) = (2.0, 7, None);
+    let (mut time, mut reps, mut only, mut is_bench) = (2.0, 7, None, false);
     let mut args = lexopt::Parser::from_env();
     while let Some(arg) = args.next()? {
         match arg {
-            lexopt::Arg::Long("bench") => {} // cargo says so
+            lexopt::Arg::Long("bench") => is_bench = true, // cargo bench says so
             lexopt::Arg::Long("time") => time = args.value()?.to_string_lossy().parse()?,
             lexopt::Arg::Long("reps") => reps = args.value()?.to_string_lossy().parse()?,
             lexopt::Arg::Long("only") => only = Some(args.value()?.to_string_lossy().to_string()),
@@ -63,12 +63,19 @@ fn main() -> Result<(), Box<dyn Error>> {
             _ => return Err(format!("usage: {USAGE}").into()),
         }
     }
+    if !is_bench {
+        return Ok(()); // cargo test --all-targets
+    }
+    let name = |(connections, depth)| format!("{connections}x{depth}");
+    if only.as_ref().is_some_and(|only| !SCENARIOS.map(name).contains(only)) || reps == 0 {
+        return Err(format!("usage: {USAGE}").into());
+    }
     println!(
         "| connections, in flight | bare | 1 worker | 4 workers | 1 / bare | 4 / 1 | disturbed |"
     );
     println!("|---|--:|--:|--:|--:|--:|--:|");
     for (connections, depth) in SCENARIOS {
-        let name = format!("{connections}x{depth}");
+        let name = name((connections, depth));
         if only.as_ref().is_some_and(|only| *only != name) {
             continue;
         }

@@ -37,8 +37,13 @@ impl Exptime {
     /// What to show when `left` remains: rounded up, so that a file that lives never shows 0,
     /// which would be "never".
     pub fn remaining(left: Duration) -> Self {
-        Exptime::Seconds((left.as_secs() + u64::from(left.subsec_nanos() > 0)).max(1))
+        Exptime::Seconds(whole_seconds(left).max(1))
     }
+}
+
+/// Rounded up, as wherever a time becomes seconds on the wire.
+pub(crate) fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0))
 }
 
 /// As it stands in the field.

@@ -4,7 +4,7 @@ use super::ask::{self, Ask};
 use super::error::Error;
 use super::link::{Link, lock};
 use super::{Changes, Client, Listing, OpenFile, Snapshot, Stat, Target};
-use crate::exptime::Exptime;
+use crate::exptime::{Exptime, whole_seconds};
 use crate::name::Shown;
 use crate::wire::{MAX_ITEMS, MAX_LINE_BYTES, MAX_WATCH_SECONDS, Request};
 use std::time::Duration;
@@ -207,8 +207,7 @@ impl Client {
     /// is a version of another table: list again, and watch from the list's `rev`.
     /// [`Error::Invalid`] if a space or line end is in `prefix`.
     pub fn watch(&self, prefix: &str, rev: u64, time: Duration) -> Result<Changes, Error> {
-        let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
-        let seconds = seconds.min(MAX_WATCH_SECONDS);
+        let seconds = whole_seconds(time).min(MAX_WATCH_SECONDS);
         let ask = Ask::of_prefix(prefix, |prefix| Request::Watch { prefix, rev, seconds })?;
         lock(&self.link)?.ask(&ask, Link::changes)
     }

@@ -1,6 +1,7 @@
 //! One connection, where its threads meet: the reader, who waits in receive and hands over; the
 //! worker, or the caller of a client, who takes and sends; and a writer, who is there only while
-//! the peer takes less than is sent. None of them holds the lock while it does I/O.
+//! the peer takes less than is sent, or has not ended its side yet when this one has. None of them
+//! holds the lock while it does I/O.
 
 use super::inbox::{Inbox, Limit};
 use super::message::Message;
@@ -314,17 +315,15 @@ impl Link {
     ) -> MutexGuard<'_, State> {
         let mut state = self.lock();
         state.waiters += 1;
-        while !done(&state) {
-            let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
-            state = match left {
-                Some(Duration::ZERO) => break,
-                Some(left) => {
-                    let woken = self.changed.wait_timeout(state, left);
-                    woken.unwrap_or_else(PoisonError::into_inner).0
-                }
-                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-            };
-        }
+        let waits = |state: &mut State| !done(state);
+        let mut state = match deadline {
+            None => self.changed.wait_while(state, waits).unwrap_or_else(PoisonError::into_inner),
+            Some(deadline) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                let woken = self.changed.wait_timeout_while(state, left, waits);
+                woken.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
         state.waiters -= 1;
         state
     }

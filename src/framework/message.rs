@@ -34,9 +34,8 @@ pub struct Message {
 impl Message {
     /// A message without payload. What `id` means is up to the application.
     pub fn new(id: u16) -> Self {
-        let mut wire = id.to_le_bytes().to_vec();
-        wire.extend_from_slice(&0u32.to_le_bytes());
-        Message { wire, popped: 0 }
+        let [low, high] = id.to_le_bytes();
+        Message { wire: vec![low, high, 0, 0, 0, 0], popped: 0 }
     }
 
     /// What was received.

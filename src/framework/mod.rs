@@ -86,8 +86,8 @@
 //! woken, calls [`on_message`](ServerApp::on_message) for each, and does the same for all other
 //! connections that have something; what the callbacks [`send`](Connection::send) is collected, and
 //! goes out when there is nothing more to do, or after a millisecond; if one callback takes longer,
-//! within ten. Only for a client that does not take what is sent a writer, a thread of a second pool,
-//! waits in its place. So a message costs one hand-over more than if its reader answered it, and a
+//! within ten. Only for a client that does not take what is sent, or does not end its side after this
+//! one, a writer, a thread of a second pool, waits in its place. So a message costs one hand-over more than if its reader answered it, and a
 //! wake of a thread if the worker was idle.
 //!
 //! # The wire

@@ -153,12 +153,13 @@ impl<A: ServerApp> Worker<'_, A> {
         goes_on
     }
 
-    /// Some callbacks for a connection; false if there was nothing to do.
-    fn batch(&mut self, link: &Arc<Link>) -> bool {
-        (0..MAX_BATCH).take_while(|_| self.call(link)).count() > 0
+    /// Some callbacks for a connection.
+    fn batch(&mut self, link: &Arc<Link>) {
+        let _ = (0..MAX_BATCH).all(|_| self.call(link));
     }
 
-    /// Calls the application if there is something to tell it of the connection.
+    /// Calls the application if there is something to tell it of the connection; false if there is
+    /// nothing.
     fn call(&mut self, link: &Arc<Link>) -> bool {
         let (app, client) = (&mut self.app, Connection(link.clone()));
         match link.next() {
@@ -187,7 +188,7 @@ impl<A: ServerApp> Worker<'_, A> {
     /// Does all that is in hand, and ends the connections.
     fn finish(&mut self, links: &[Arc<Link>]) {
         for link in links {
-            while self.batch(link) {}
+            while self.call(link) {}
         }
         links.iter().for_each(Link::close);
     }

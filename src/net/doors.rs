@@ -109,17 +109,13 @@ impl<T> Doors<T> {
     }
 
     fn wait(&self, deadline: Option<Instant>, done: impl Fn(&Inside<T>) -> bool) {
-        let mut inside = self.lock();
-        while !done(&inside) {
-            let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
-            inside = match left {
-                Some(Duration::ZERO) => return,
-                Some(left) => {
-                    let woken = self.changed.wait_timeout(inside, left);
-                    woken.unwrap_or_else(PoisonError::into_inner).0
-                }
-                None => self.changed.wait(inside).unwrap_or_else(PoisonError::into_inner),
-            };
+        let (inside, waits) = (self.lock(), |inside: &mut Inside<T>| !done(inside));
+        match deadline {
+            None => drop(self.changed.wait_while(inside, waits)),
+            Some(deadline) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                drop(self.changed.wait_timeout_while(inside, left, waits));
+            }
         }
     }
 

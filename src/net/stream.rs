@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 /// and then would hold its thread for ever.
 const FLUSH_BYTES: usize = 1 << 20;
 
-/// A peer that vanished without a word is noticed after a minute (tcp(7)).
+/// A peer that vanished without a word is noticed after a minute (tcp(7)), unless something that was
+/// sent to it is unacknowledged: see [`Listener::set_user_timeout`](super::Listener::set_user_timeout).
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_PROBES: u32 = 3;
@@ -204,7 +205,7 @@ fn tcp(address: SocketAddr, timeout: Option<Duration>) -> io::Result<Stream> {
     Ok(Stream::new(socket, Some(address)))
 }
 
-/// The options of a connection: send at once, and notice when the peer is gone.
+/// The options of a connection: send at once, and notice when a silent peer is gone.
 pub(super) fn set_options(socket: SockRef<'_>) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE);

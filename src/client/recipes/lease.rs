@@ -3,7 +3,7 @@
 use super::lock::acquire;
 use super::wait::Until;
 use crate::client::{Client, Error};
-use crate::exptime::Exptime;
+use crate::exptime::{Exptime, whole_seconds};
 use crate::refusal::Refusal::{NotFound, Version};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -83,8 +83,7 @@ impl Lease {
     /// The lease of this name, for `ttl` at a time, which is rounded up to seconds. Nothing is
     /// asked yet.
     pub fn new(client: &Client, name: &str, ttl: Duration) -> Self {
-        let seconds = ttl.as_secs().saturating_add(u64::from(ttl.subsec_nanos() > 0));
-        let ttl = Duration::from_secs(seconds.clamp(1, Exptime::MAX_SECONDS));
+        let ttl = Duration::from_secs(whole_seconds(ttl).clamp(1, Exptime::MAX_SECONDS));
         Lease { client: client.clone(), name: name.to_string(), ttl, holder: String::new() }
     }
 

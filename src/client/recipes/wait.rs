@@ -2,6 +2,7 @@
 //! time that was given.
 
 use crate::client::{Changes, Client, Error};
+use crate::exptime::whole_seconds;
 use crate::refusal::Refusal;
 use std::time::{Duration, Instant};
 
@@ -20,8 +21,7 @@ impl Until {
     /// From now on so long, rounded up to seconds as in a watch: else a short time would be over
     /// before the first one. A time that no clock can name is for ever.
     pub(crate) fn after(time: Duration) -> Self {
-        let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
-        Until(Instant::now().checked_add(Duration::from_secs(seconds)))
+        Until(Instant::now().checked_add(Duration::from_secs(whole_seconds(time))))
     }
 
     /// How long one watch may wait; `None` if the time is over.
