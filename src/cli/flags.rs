@@ -108,8 +108,8 @@ pub(super) fn parse_command<T>(
         given[at] = true;
         let value = match flag.takes {
             Takes::Nothing => String::new(),
-            Takes::One(_) | Takes::Many(_) => {
-                let value = args.value().map_err(|e| wrong(e.to_string()))?;
+            Takes::One(what) | Takes::Many(what) => {
+                let value = value_of(flag.name, what, &mut args).map_err(wrong)?;
                 value.into_string().map_err(|v| wrong(format!("{v:?} is not UTF-8")))?
             }
         };
@@ -133,6 +133,20 @@ pub(super) fn parse_command<T>(
             .map_err(|why| wrong(format!("{}={value}: {why}", flag.variable)))?;
     }
     Ok(Some((found, rest)))
+}
+
+/// Takes a flag's value: what follows `=`, or else the next argument. That one must not look like
+/// a flag: its own value was forgotten, more likely than not.
+fn value_of(name: &str, what: &str, args: &mut lexopt::Parser) -> Result<OsString, String> {
+    if let Some(value) = args.optional_value() {
+        return Ok(value);
+    }
+    let value = args.value().map_err(|e| e.to_string())?;
+    if !value.as_encoded_bytes().starts_with(b"--") {
+        return Ok(value);
+    }
+    let got = value.to_string_lossy();
+    Err(format!("--{name} needs {what}, got {got}; write --{name}={got} if that is its value"))
 }
 
 fn takes_rest(operand: &&str) -> bool {

@@ -93,6 +93,27 @@ fn a_bad_command_line_is_told_in_one_line() {
 }
 
 #[test]
+fn a_flag_is_not_taken_for_the_value_of_the_flag_before() {
+    let folder = Folder::new();
+    let socket = format!("unix:{}", folder.path().join("socket").display());
+    for args in [
+        &["serve", "--root", "--listen", &socket][..],
+        &["serve", "--listen", "--insecure"],
+        &["list", "--addr", "--", "x"],
+        &["bench", "--conns", "--depth", "1"],
+    ] {
+        let mut command = telefile(args);
+        command.current_dir(folder.path());
+        run(command).failed(2, &[&format!("{} needs", args[1]), &format!("got {};", args[2])]);
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "no folder named --listen");
+    // With `=` there is no doubt.
+    let mut command = telefile(&["serve", "--root=--listen", "--listen", &socket]);
+    command.current_dir(folder.path());
+    drop(Serving::from(command));
+}
+
+#[test]
 fn a_line_break_in_an_argument_does_not_break_the_line() {
     for (args, word) in [
         (&["si\nrve"][..], "rve"),
