@@ -88,6 +88,7 @@ pub struct Client {
     /// that client and files can move to other threads.
     link: Arc<Mutex<Link>>,
     epoch: u64,
+    idle_timeout: Option<Duration>,
     /// How it was made, to make another one.
     made: Arc<(Builder, Address)>,
 }
@@ -118,7 +119,7 @@ impl Client {
     fn meet(mut link: Link, builder: Builder, address: &Address) -> Result<Self, Error> {
         let token = builder.shown_token();
         let ask = Ask::plain(Request::Hello { token });
-        let epoch = link.ask(&ask, Link::hello).map_err(|e| match e {
+        let (epoch, idle_timeout) = link.ask(&ask, Link::hello).map_err(|e| match e {
             // The line does not tell them apart, but this is where it is about the token.
             Error::Refused { refusal: Refusal::Denied, file } => {
                 Error::Refused { refusal: Refusal::WrongToken, file }
@@ -126,7 +127,7 @@ impl Client {
             e => e,
         })?;
         let made = Arc::new((builder, address.clone()));
-        Ok(Client { link: Arc::new(Mutex::new(link)), epoch, made })
+        Ok(Client { link: Arc::new(Mutex::new(link)), epoch, idle_timeout, made })
     }
 
     /// Another connection to the same server, made as this one was, for a program that goes on
@@ -160,6 +161,12 @@ impl Client {
     /// lost, another one means another table: no version that was seen before has a meaning there.
     pub fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// Returns how long the server lets this client be silent before it ends the connection; `None`
+    /// is forever. An empty line is a sign of life, and one in half of this time is soon enough.
+    pub fn idle_timeout(&self) -> Option<Duration> {
+        self.idle_timeout
     }
 
     /// Waits until the connection has ended, but no longer than `time`; whether it has. For a

@@ -5,6 +5,7 @@ use super::error::Error;
 use super::link::Link;
 use super::{Answer, Change, Changes, Listed, Listing, Snapshot, Stat};
 use crate::wire::{self, MAX_ITEMS, Reply, Request};
+use std::time::Duration;
 
 impl Link {
     /// Takes the answer to the oldest request that has none, whatever it asks.
@@ -56,10 +57,10 @@ impl Link {
         })
     }
 
-    /// The epoch.
-    pub(super) fn hello(&mut self, ask: &Ask<'_>) -> Result<u64, Error> {
+    /// The epoch, and the server's idle time-out.
+    pub(super) fn hello(&mut self, ask: &Ask<'_>) -> Result<(u64, Option<Duration>), Error> {
         self.reply(ask, |reply| match reply {
-            Reply::Hello { epoch, .. } => Some(epoch),
+            Reply::Hello { epoch, idle_timeout, .. } => Some((epoch, idle_timeout)),
             _ => None,
         })
     }

@@ -1,5 +1,6 @@
 //! What each request does: one match.
 
+use super::Shared;
 use super::answer::Answer;
 use super::session::Session;
 use super::stats;
@@ -79,8 +80,8 @@ impl<'a> Session<'a> {
             }
             Request::Hello { token } => {
                 self.present(token)?;
-                let table = &self.server.table;
-                Reply::Hello { epoch: table.epoch(), rev: table.totals().version }
+                let Shared { ref table, idle_timeout, .. } = *self.server;
+                Reply::Hello { epoch: table.epoch(), rev: table.totals().version, idle_timeout }
             }
             Request::Types => {
                 let kinds = table.types().map(str::to_string);

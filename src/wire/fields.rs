@@ -2,6 +2,7 @@
 
 use crate::exptime::Exptime;
 use crate::name::NameRef;
+use std::time::Duration;
 
 /// The fields of a line that are still to be read.
 ///
@@ -73,6 +74,21 @@ pub(super) fn exptime(field: &[u8]) -> Option<Exptime> {
     }
 }
 
+/// A time in seconds: a number, which a dot and up to nine digits of a fraction may follow.
+pub(super) fn seconds(field: &[u8]) -> Option<Duration> {
+    const DIGITS: usize = 9;
+    let dot = field.iter().position(|b| *b == b'.');
+    let (whole, fraction) = field.split_at(dot.unwrap_or(field.len()));
+    let nanoseconds = match fraction {
+        [] => 0,
+        [_, digits @ ..] if digits.len() <= DIGITS => {
+            number(digits)? * 10_u64.pow((DIGITS - digits.len()) as u32)
+        }
+        _ => return None,
+    };
+    Some(Duration::from_secs(number(whole)?) + Duration::from_nanos(nanoseconds))
+}
+
 pub(super) fn text(field: &[u8]) -> Option<&str> {
     std::str::from_utf8(field).ok()
 }
@@ -113,6 +129,19 @@ impl<'a> LineOut<'a> {
         }
     }
 
+    /// A time in seconds, rounded down to milliseconds; only 0 is shown as 0.
+    pub(super) fn seconds(self, time: Duration) -> Self {
+        let milliseconds = match time.as_millis() {
+            0 if !time.is_zero() => 1,
+            n => n,
+        };
+        let (seconds, fraction) = (milliseconds / 1000, milliseconds % 1000);
+        match fraction {
+            0 => self.text(&seconds.to_string()),
+            _ => self.text(format!("{seconds}.{fraction:03}").trim_end_matches('0')),
+        }
+    }
+
     pub(super) fn end(self) {
         self.0.extend_from_slice(b"\r\n");
     }
@@ -139,6 +168,38 @@ mod tests {
             ("1\t", None),
         ] {
             assert_eq!(number(field.as_bytes()), expected, "{field:?}");
+        }
+    }
+
+    #[test]
+    fn times_have_fractions_and_are_never_shown_longer_than_they_are() {
+        for (field, expected) in [
+            ("0", Some(0)),
+            ("5", Some(5_000_000_000)),
+            ("1.5", Some(1_500_000_000)),
+            ("0.000000001", Some(1)),
+            ("1.", None),
+            (".5", None),
+            ("1.5.", None),
+            ("1.-5", None),
+            ("0.0000000001", None),
+            ("-1", None),
+            ("", None),
+        ] {
+            assert_eq!(seconds(field.as_bytes()), expected.map(Duration::from_nanos), "{field:?}");
+        }
+        for (nanoseconds, expected) in [
+            (0, " 0"),
+            (1, " 0.001"),
+            (200_000_000, " 0.2"),
+            (999_999_999, " 0.999"),
+            (1_000_000_000, " 1"),
+            (1_050_000_000, " 1.05"),
+            (10_000_000_000, " 10"),
+        ] {
+            let mut out = Vec::new();
+            LineOut(&mut out).seconds(Duration::from_nanos(nanoseconds));
+            assert_eq!(out, expected.as_bytes(), "{nanoseconds}");
         }
     }
 

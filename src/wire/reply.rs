@@ -1,10 +1,11 @@
 //! One reply line, as a value.
 
 use super::PROTOCOL_VERSION;
-use super::fields::{Fields, LineOut, text};
+use super::fields::{Fields, LineOut, seconds, text};
 use crate::exptime::Exptime;
 use crate::name::NameRef;
 use crate::refusal::{Limit, Refusal};
+use std::time::Duration;
 
 /// A reply line. Contents and a line end follow `Contents`; so many lines follow a count, those of
 /// [`List`](Reply::List) are [`Listed`](super::Listed), those of [`Changes`](Reply::Changes) are
@@ -28,8 +29,9 @@ pub enum Reply<'a> {
     List { rev: u64, count: u64, more: bool },
     /// `CHANGES <rev> <count>`
     Changes { rev: u64, count: u64 },
-    /// `HELLO 1 <epoch> <rev>`
-    Hello { epoch: u64, rev: u64 },
+    /// `HELLO 1 <epoch> <rev> <idle>`. No idle time-out is 0 on the line, or no field: older
+    /// servers do not send it.
+    Hello { epoch: u64, rev: u64, idle_timeout: Option<Duration> },
     /// `TYPES <count>`
     Types { count: u64 },
     /// `STATS <count>`
@@ -88,7 +90,10 @@ impl<'a> Reply<'a> {
             b"HELLO" => {
                 number().filter(|v| *v == PROTOCOL_VERSION)?;
                 let epoch = text(fields.next()?)?;
-                Reply::Hello { epoch: u64::from_str_radix(epoch, 16).ok()?, rev: fields.number()? }
+                let (epoch, rev) = (u64::from_str_radix(epoch, 16).ok()?, fields.number()?);
+                let idle_timeout = fields.optional(Duration::ZERO, seconds)?;
+                let idle_timeout = Some(idle_timeout).filter(|time| !time.is_zero());
+                Reply::Hello { epoch, rev, idle_timeout }
             }
             b"TYPES" => Reply::Types { count: number()? },
             b"STATS" => Reply::Stats { count: number()? },
@@ -137,9 +142,10 @@ impl<'a> Reply<'a> {
                 LineOut::new(out, "LIST").number(rev).number(count).number(u64::from(more))
             }
             Reply::Changes { rev, count } => LineOut::new(out, "CHANGES").number(rev).number(count),
-            Reply::Hello { epoch, rev } => {
+            Reply::Hello { epoch, rev, idle_timeout } => {
                 let line = LineOut::new(out, "HELLO").number(PROTOCOL_VERSION);
-                line.text(&format!("{epoch:016x}")).number(rev)
+                let line = line.text(&format!("{epoch:016x}")).number(rev);
+                line.seconds(idle_timeout.unwrap_or_default())
             }
             Reply::Types { count } => LineOut::new(out, "TYPES").number(count),
             Reply::Stats { count } => LineOut::new(out, "STATS").number(count),
@@ -198,7 +204,14 @@ mod tests {
                 Reply::Stat { version: 3, numbytes: 4, exptime, kind, opens: 0 },
                 "STAT 3 4 9 MemoryFile 0\r\n",
             ),
-            (Reply::Hello { epoch: 0xbeef, rev: 5 }, "HELLO 1 000000000000beef 5\r\n"),
+            (
+                Reply::Hello { epoch: 0xbeef, rev: 5, idle_timeout: None },
+                "HELLO 1 000000000000beef 5 0\r\n",
+            ),
+            (
+                Reply::Hello { epoch: 0, rev: 5, idle_timeout: Some(Duration::from_millis(2500)) },
+                "HELLO 1 0000000000000000 5 2.5\r\n",
+            ),
             (Reply::Refused(Refusal::NotFound), "ERR_FILE_NOT_FOUND\r\n"),
             (Reply::Refused(Refusal::Version(0)), "ERR_VERSION 0\r\n"),
             (Reply::Refused(Refusal::Limit(Limit::Contents, 10)), "ERR_LIMIT contents 10\r\n"),
@@ -211,11 +224,20 @@ mod tests {
     fn fields_of_a_later_protocol_are_passed_over() {
         assert_eq!(Reply::parse(b"STATS 3 more"), Some(Reply::Stats { count: 3 }));
         assert_eq!(Reply::parse(b"HELLO 2 00 1"), None);
+        assert_eq!(Reply::parse(b"HELLO 1 00 1 soon"), None);
         assert_eq!(Reply::parse(b"WHAT 1"), None);
         assert_eq!(Reply::parse(b"STAT 1 1 1 F\x1b[31m 1"), None);
         assert_eq!(Reply::parse(b"OK x"), None);
         assert_eq!(Reply::parse(b"OK 1 @1"), None);
         assert_eq!(Reply::parse(b"LIST 1 1 2"), None);
+    }
+
+    #[test]
+    fn an_older_hello_has_no_idle_timeout() {
+        let hello = Some(Reply::Hello { epoch: 0xaa, rev: 7, idle_timeout: None });
+        for line in ["HELLO 1 aa 7", "HELLO 1 aa 7 0", "HELLO 1 aa 7 0 later"] {
+            assert_eq!(Reply::parse(line.as_bytes()), hello, "{line}");
+        }
     }
 
     proptest! {
@@ -228,7 +250,7 @@ mod tests {
                 Reply::Version(a),
                 Reply::Done,
                 Reply::Stat { version: a, numbytes: b, exptime, kind: "MyFile", opens: a },
-                Reply::Hello { epoch, rev: a },
+                Reply::Hello { epoch, rev: a, idle_timeout: (b > a).then_some(Duration::from_secs(b)) },
                 Reply::Types { count: a },
                 Reply::Stats { count: a },
                 Reply::Help { count: a },

@@ -84,6 +84,8 @@ transcripts! {
     exptime_is_shown_rounded_up
     fields_are_separated_by_spaces_alone
     half_a_line_keeps_no_reply_back
+    hello_shows_0_without_an_idle_timeout
+    hello_shows_the_idle_timeout
     hello_tells_epoch_and_version
     large_contents_arrive_whole
     list_and_watch_tell_the_bytes_of_each_type

@@ -240,3 +240,11 @@ fn a_lost_connection_stays_lost() {
     assert!(matches!(note.read().unwrap_err(), Error::Lost(_)));
     assert!(matches!(note.close().unwrap_err(), Error::Lost(_)));
 }
+
+#[test]
+fn a_client_knows_the_idle_timeout_of_its_server() {
+    for timeout in [None, Some(Duration::from_millis(400)), Some(Duration::from_secs(30))] {
+        let server = Running::start(Server::builder().idle_timeout(timeout));
+        assert_eq!(connect(server.addresses()[0]).idle_timeout(), timeout);
+    }
+}

@@ -208,7 +208,7 @@ fn another_table_has_another_epoch() {
     let epoch = |server: &Running| {
         let hello = server.client().ask("hello");
         let fields: Vec<_> = hello.split(' ').collect();
-        let ["HELLO", "1", epoch, rev] = fields[..] else { panic!("{hello}") };
+        let ["HELLO", "1", epoch, rev, "0"] = fields[..] else { panic!("{hello}") };
         (epoch.to_string(), rev.to_string())
     };
     let servers = [0; 8].map(|_| Running::start(Server::builder()));

@@ -3,7 +3,7 @@
 //! ```text
 //! # a comment
 //! % max_contents 10        a setting of the server, before the first step: also max_memory,
-//!                          connections, token; `store memory` or `store durable`: not as the
+//!                          connections, idle_timeout, token; `store memory` or `store durable`: not as the
 //!                          run asks; `fresh`: only on a server of its own;
 //!                          `not_pipelined`: a client has to read before it sends more
 //! > read foo               a line that the client sends; `A> read foo` if there are several

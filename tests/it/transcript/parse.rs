@@ -17,6 +17,7 @@ pub(super) struct Settings {
     pub(super) max_contents: Option<u64>,
     pub(super) max_memory: Option<u64>,
     pub(super) connections: Option<u64>,
+    pub(super) idle_timeout: Option<Duration>,
     /// Where the table is kept; else as the run asks.
     pub(super) store: Option<Store>,
     fresh: bool,
@@ -152,6 +153,10 @@ impl Settings {
             "max_memory" => self.max_memory = number()?,
             "store" => self.store = Some(Store::parse(value)?),
             "connections" => self.connections = number()?,
+            "idle_timeout" => {
+                let seconds = value.parse().map_err(|_| format!("{value:?} is no number"))?;
+                self.idle_timeout = Some(Duration::from_secs_f64(seconds));
+            }
             "fresh" => self.fresh = true,
             "not_pipelined" => self.not_pipelined = true,
             _ => return Err("unknown setting".to_string()),

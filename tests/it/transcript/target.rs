@@ -64,6 +64,7 @@ impl Target {
         if let Some(max) = settings.connections {
             builder = builder.connections(max as usize);
         }
+        builder = builder.idle_timeout(settings.idle_timeout);
         if let Some(token) = &settings.token {
             let path = temporary("token");
             std::fs::write(&path, token).unwrap();

@@ -103,7 +103,7 @@ impl<'a> Round<'a> {
         let epoch = *self.epoch.get_or_insert(client.epoch());
         let list = client.list("", 10_000, None).unwrap();
         assert!(!list.more);
-        let hello = format!("HELLO 1 {epoch:016x} {}", list.rev);
+        let hello = format!("HELLO 1 {epoch:016x} {} 0", list.rev);
         assert_eq!(serving.client().ask("hello"), hello, "the epoch stays");
         assert!(book.rev() <= list.rev, "{} was seen, and now is {}", book.rev(), list.rev);
         let there = read(client, &list);
