@@ -5,7 +5,7 @@ use super::remote::{Remote, addr, put_some, timeout, token_file};
 use super::{Failure, Outcome, flags};
 use crate::net::{Connection, Stream};
 use crate::wire::{MAX_LINE_BYTES, Reply, Request};
-use std::io::{self, ErrorKind, IoSlice, Read};
+use std::io::{self, IoSlice, Read};
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::thread;
@@ -22,10 +22,8 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
     if !flags::parse("connect", WHAT, &flags, args, &mut remote)? {
         return Ok(());
     }
-    let address = remote.address.parse().map_err(|e: io::Error| match e.kind() {
-        ErrorKind::InvalidInput => Failure::usage(format!("connect: {e}")),
-        _ => Failure::no_connection(e),
-    })?;
+    let wrong = |e: io::Error| Failure::usage(format!("connect: {e}"));
+    let address = remote.address.parse().map_err(wrong)?;
     let stream = Stream::connect(&address, Some(remote.timeout));
     let stream = Arc::new(stream.map_err(Failure::no_connection)?);
     if remote.token.is_some() {

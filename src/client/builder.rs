@@ -5,7 +5,7 @@ use super::error::Error;
 use super::link::{FOR_EVER, Link};
 use crate::net::{Address, Stream};
 use std::fmt;
-use std::io::ErrorKind;
+use std::io;
 use std::time::Duration;
 
 /// How long a connection and each reply may take, if nothing else is said.
@@ -45,7 +45,8 @@ impl Default for Builder {
 impl Builder {
     /// How long it may take to connect, then to get each reply, each mebibyte of contents, and to
     /// have the server take each mebibyte of a request. `None` is for ever; 30 s by default. The
-    /// name of a host is resolved before that, in the system's own time.
+    /// name of a host is looked up before that, in the system's own time; its addresses are tried
+    /// in turn, each for its share of the time-out.
     pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
         // An instant that far away can still be named.
         self.timeout = timeout.map(|timeout| timeout.min(FOR_EVER));
@@ -73,14 +74,13 @@ impl Builder {
     /// there, [`Refusal::WrongToken`](crate::Refusal::WrongToken) and
     /// [`Limit::Connections`](crate::Limit::Connections) if the server does not let the client in.
     pub fn connect(self, address: &str) -> Result<Client, Error> {
-        let address = address.parse::<Address>().map_err(|e| match e.kind() {
-            ErrorKind::InvalidInput => Error::Invalid(e.to_string()),
-            _ => Error::Connect(e),
-        })?;
+        let address: Address =
+            address.parse().map_err(|e: io::Error| Error::Invalid(e.to_string()))?;
         self.connect_to(&address)
     }
 
-    /// Connects to an address that is one already.
+    /// Connects to an address that is one already. A name is looked up now, and again for each
+    /// [`Client::reconnect`].
     ///
     /// # Errors
     /// As for [`connect`](Builder::connect).

@@ -71,7 +71,8 @@ impl<A: ServerApp> Config<A> {
         }
     }
 
-    /// Where to listen: `HOST:PORT`, where port 0 takes a free one, or `unix:PATH`.
+    /// Where to listen: `HOST:PORT`, where port 0 takes a free one, or `unix:PATH`. A name stands
+    /// for all its addresses.
     pub fn addr(mut self, addr: impl Into<String>) -> Self {
         self.addr = addr.into();
         self

@@ -32,7 +32,7 @@ pub struct Server {
 }
 
 struct Shared {
-    listener: Listener,
+    listeners: Vec<Listener>,
     doors: Doors<Arc<Link>>,
     desks: Vec<Arc<Desk>>,
     max_message_bytes: u32,
@@ -45,12 +45,12 @@ impl Server {
     /// The address is bad or cannot be bound, a thread cannot be made, or one of the values cannot;
     /// then the others are dropped, and the port is free.
     pub fn start<A: ServerApp>(config: Config<A>) -> Result<Server, StartError> {
-        let listener = Listener::bind(&config.addr.parse()?)?;
+        let listeners = Listener::bind(&config.addr.parse()?)?;
         let (bell, rung) = Bell::new();
         let (desks, queues): (Vec<_>, Vec<_>) =
             (0..config.workers).map(|_| Desk::new(&bell)).unzip();
         let shared = Arc::new(Shared {
-            listener,
+            listeners,
             doors: Doors::default(),
             desks,
             max_message_bytes: config.max_message_bytes,
@@ -74,13 +74,23 @@ impl Server {
         let (desks, done) = (shared.desks.clone(), server.done.clone());
         let flusher = thread::Builder::new().name("flusher".to_string());
         flusher.spawn(move || flusher::run(&desks, &bell, &rung, &done))?;
-        spawn("accept", working, move || shared.accept_all(config.connections))?;
+        let pools = Arc::new(Pools::new(&shared, config.connections));
+        for at in 0..shared.listeners.len() {
+            let (shared, pools) = (shared.clone(), pools.clone());
+            spawn("accept", working.clone(), move || shared.accept_all(at, &pools))?;
+        }
         Ok(server)
     }
 
-    /// Where it listens, with the port that the system chose.
+    /// Where it listens, with the port that the system chose: the first of
+    /// [`addrs`](Server::addrs).
     pub fn addr(&self) -> &Address {
-        self.shared.listener.address()
+        self.shared.listeners[0].address()
+    }
+
+    /// Everywhere it listens: a name may have several addresses.
+    pub fn addrs(&self) -> impl Iterator<Item = &Address> {
+        self.shared.listeners.iter().map(Listener::address)
     }
 
     /// Lets nobody in any more, has all messages delivered that were taken in, sends what is to be
@@ -138,23 +148,35 @@ fn spawn(name: &str, working: Sender<()>, work: impl FnOnce() + Send + 'static) 
     thread::Builder::new().name(name.to_string()).spawn(holding).map(drop)
 }
 
-impl Shared {
-    /// Lets clients in, until the stop.
-    fn accept_all(self: &Arc<Self>, connections: usize) {
-        let readers = {
-            let shared = self.clone();
-            Pool::new("reader", connections, STACK_BYTES, move |link, _| shared.serve(link))
-        };
+/// The threads of all connections.
+struct Pools {
+    connections: usize,
+    readers: Pool<Arc<Link>>,
+    writers: Arc<Pool<Arc<Link>>>,
+}
+
+impl Pools {
+    fn new(shared: &Arc<Shared>, connections: usize) -> Pools {
+        let shared = shared.clone();
+        let readers =
+            Pool::new("reader", connections, STACK_BYTES, move |link, _| shared.serve(link));
         let writers = Pool::new("writer", connections, STACK_BYTES, |link: &Arc<Link>, _| {
             link.go_on_sending();
         });
-        let writers = Arc::new(writers);
-        self.doors.accept_all(&self.listener, |stream| {
+        Pools { connections, readers, writers: Arc::new(writers) }
+    }
+}
+
+impl Shared {
+    /// Lets clients of one listener in, until the stop.
+    fn accept_all(&self, at: usize, pools: &Pools) {
+        self.doors.accept_all(&self.listeners[at], |stream| {
             let desk = self.desks.iter().min_by_key(|desk| desk.connections.load(Relaxed));
             let desk = desk.expect("there is at least one worker");
             desk.connections.fetch_add(1, Relaxed);
-            let link = Link::new(stream, INBOX, Some(desk.clone()), &writers);
-            if let Err(link) = readers.submit(link) {
+            let link = Link::new(stream, INBOX, Some(desk.clone()), &pools.writers);
+            if let Err(link) = pools.readers.submit(link) {
+                let Pools { connections, .. } = pools;
                 log::warn!("{} refused: {connections} connections are the limit", link.stream);
                 desk.connections.fetch_sub(1, Relaxed);
             }
@@ -194,7 +216,7 @@ impl Shared {
             link.stop();
             links.push(link.clone());
         });
-        self.listener.close();
+        self.listeners.iter().for_each(Listener::close);
         for desk in &self.desks {
             let mut own = links.clone();
             own.retain(|link| link.desk.as_ref().is_some_and(|of| Arc::ptr_eq(of, desk)));

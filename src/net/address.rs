@@ -21,22 +21,59 @@ use std::path::PathBuf;
 pub enum Address {
     /// An IP address and a port; port 0 lets the system choose one.
     Tcp(SocketAddr),
+    /// `HOST:PORT` with a host's name. It is looked up each time it is used, because its addresses
+    /// may change.
+    Name(String),
     /// The path of a Unix socket.
     Unix(PathBuf),
 }
 
 impl Address {
-    /// Whether only programs of this machine can reach it.
+    /// Whether only programs of this machine can reach it. A name says nothing about that; what it
+    /// [resolves](Address::resolve) to does.
     pub fn is_private(&self) -> bool {
         match self {
             Address::Tcp(address) => address.ip().to_canonical().is_loopback(),
+            Address::Name(_) => false,
             Address::Unix(_) => true,
         }
     }
+
+    /// Looks up a name and returns its addresses, without repetitions, in the order that the system
+    /// prefers (getaddrinfo(3)). Any other address stands for itself.
+    ///
+    /// # Errors
+    /// The name is unknown, or cannot be looked up now.
+    pub fn resolve(&self) -> io::Result<Vec<Address>> {
+        let Address::Name(name) = self else { return Ok(vec![self.clone()]) };
+        Ok(look_up(name)?.into_iter().map(Address::Tcp).collect())
+    }
 }
 
-/// A host name is resolved; of its addresses the first of IPv4 is taken, else the first. What is
-/// no address is [`io::ErrorKind::InvalidInput`], an unknown host is not.
+/// The addresses of a name, one at least.
+pub(super) fn look_up(name: &str) -> io::Result<Vec<SocketAddr>> {
+    let with_name = |e: io::Error| io::Error::new(e.kind(), format!("{name}: {e}"));
+    let mut addresses: Vec<SocketAddr> = Vec::new();
+    for address in name.to_socket_addrs().map_err(with_name)?.map(canonical) {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    match addresses.is_empty() {
+        true => Err(with_name(io::Error::new(io::ErrorKind::NotFound, "the name has no address"))),
+        false => Ok(addresses),
+    }
+}
+
+/// An IPv4 address that is written as one of IPv6 becomes one of IPv4.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip if ip == address.ip() => address, // with the scope that it may have
+        ip => (ip, address.port()).into(),
+    }
+}
+
+/// Nothing is looked up. What is no address is [`io::ErrorKind::InvalidInput`].
 impl std::str::FromStr for Address {
     type Err = io::Error;
 
@@ -49,20 +86,17 @@ impl std::str::FromStr for Address {
             };
         }
         if let Ok(address) = text.parse::<SocketAddr>() {
-            // An IPv4 address in the clothes of IPv6 is one of IPv4.
-            return Ok(Address::Tcp((address.ip().to_canonical(), address.port()).into()));
+            return Ok(Address::Tcp(canonical(address)));
         }
-        if !text.rsplit_once(':').is_some_and(|(host, port)| {
+        let is_name = |(host, port): (&str, &str)| {
             let digits = port.bytes().all(|b| b.is_ascii_digit());
-            !host.is_empty() && !host.contains(':') && digits && port.parse::<u16>().is_ok()
-        }) {
-            return Err(bad("an address is HOST:PORT, [IPV6]:PORT or unix:PATH"));
+            let bad = |c: char| c == ':' || c.is_whitespace() || c.is_control();
+            !host.is_empty() && !host.contains(bad) && digits && port.parse::<u16>().is_ok()
+        };
+        match text.rsplit_once(':').is_some_and(is_name) {
+            true => Ok(Address::Name(text.to_string())),
+            false => Err(bad("an address is HOST:PORT, [IPV6]:PORT or unix:PATH")),
         }
-        let resolved = text.to_socket_addrs();
-        let unknown = |e: io::Error| io::Error::new(e.kind(), format!("{text}: {e}"));
-        let found: Vec<_> = resolved.map_err(unknown)?.collect();
-        let best = found.iter().find(|a| a.is_ipv4()).or(found.first());
-        best.map(|a| Address::Tcp(*a)).ok_or_else(|| bad("the name has no address"))
     }
 }
 
@@ -70,6 +104,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Tcp(address) => address.fmt(f),
+            Address::Name(name) => f.write_str(name),
             Address::Unix(path) => {
                 // One address is one word of a line, whatever is in a path.
                 f.write_str("unix:")?;
@@ -88,11 +123,34 @@ mod tests {
 
     #[test]
     fn bad_addresses_say_what_is_missing() {
-        for bad in
-            ["", "8080", ":8080", "localhost", "localhost:", "::1:80", "a:+80", "a:70000", "unix:"]
-        {
+        for bad in [
+            "",
+            "8080",
+            ":8080",
+            "localhost",
+            "localhost:",
+            "::1:80",
+            "a:+80",
+            "a:70000",
+            "a b:80",
+            "a\0:80",
+            "a\n:80",
+            "unix:",
+        ] {
             let error = bad.parse::<Address>().unwrap_err().to_string();
             assert!(error.starts_with(&format!("{bad}: ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_kept_and_numbers_are_not_looked_up() {
+        let name: Address = "localhost:80".parse().unwrap();
+        assert_eq!(name, Address::Name("localhost:80".to_string()));
+        let found = name.resolve().unwrap();
+        assert!(!found.is_empty() && found.iter().all(Address::is_private), "{found:?}");
+        for number in ["127.0.0.1:80", "[::1]:80", "unix:/s"] {
+            let address: Address = number.parse().unwrap();
+            assert_eq!(address.resolve().unwrap(), std::slice::from_ref(&address));
         }
     }
 
@@ -104,6 +162,7 @@ mod tests {
             ("[::ffff:127.0.0.1]:1", true),
             ("10.0.0.1:1", false),
             ("[::]:1", false),
+            ("localhost:1", false),
         ] {
             assert_eq!(address.parse::<Address>().unwrap().is_private(), private, "{address}");
         }

@@ -1,12 +1,13 @@
 //! A listening socket, of TCP or of Unix.
 
 use super::address::Address;
-use super::stream::{Stream, set_options};
+use super::options::{set_listener_options, set_user_timeout};
+use super::stream::Stream;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use std::fs::{self, TryLockError};
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, TcpListener};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,7 +31,17 @@ enum Kind {
 }
 
 impl Listener {
-    /// Binds and listens.
+    /// Binds and listens on everything that an address stands for: see [`bind_all`](Self::bind_all).
+    ///
+    /// # Errors
+    /// Those of [`bind_all`](Self::bind_all), and of [`Address::resolve`].
+    pub fn bind(address: &Address) -> io::Result<Vec<Self>> {
+        Listener::bind_all(&address.resolve()?)
+    }
+
+    /// Binds the addresses of one name, and listens on each. One that this machine does not have is
+    /// passed over with a warning, if there is another: a container without IPv6 often calls
+    /// `::1` localhost all the same.
     ///
     /// A TCP port that a connection of an ended server still occupies is taken over (SO_REUSEADDR,
     /// socket(7)). A Unix socket has mode 0600 from the first moment; the socket file of a dead
@@ -39,42 +50,53 @@ impl Listener {
     /// # Errors
     /// Those of the system, each with the address: [`ErrorKind::AddrInUse`] also for a Unix path
     /// where a server answers.
-    pub fn bind(address: &Address) -> io::Result<Self> {
-        let bound = match address {
-            Address::Tcp(socket_address) => {
-                let domain = Domain::for_address(*socket_address);
-                let socket = Socket::new(domain, Type::STREAM, None)?;
-                bind_tcp(&socket, &SockAddr::from(*socket_address), domain).and_then(|()| {
-                    let listener = TcpListener::from(socket);
-                    let address = Address::Tcp(listener.local_addr()?);
-                    Ok(Listener { kind: Kind::Tcp(listener), address })
-                })
+    pub fn bind_all(addresses: &[Address]) -> io::Result<Vec<Self>> {
+        let (mut listeners, mut missing) = (Vec::new(), None);
+        for address in addresses {
+            match Listener::bind_one(address) {
+                Ok(listener) => listeners.push(listener),
+                Err(e) if is_missing(&e) => {
+                    log::warn!("not listening on {address}: {e}");
+                    missing = Some(with_address(&e, address, &e.to_string()));
+                }
+                Err(e) if e.kind() == ErrorKind::AddrInUse => {
+                    return Err(with_address(&e, address, "address already in use"));
+                }
+                Err(e) => return Err(with_address(&e, address, &e.to_string())),
             }
-            Address::Unix(path) => bind_unix(path).map(|(listener, file)| Listener {
-                kind: Kind::Unix(listener, file),
-                address: address.clone(),
-            }),
-        };
-        bound.map_err(|e| match e.kind() {
-            ErrorKind::AddrInUse => with_address(&e, address, "address already in use"),
-            _ => with_address(&e, address, &e.to_string()),
-        })
+        }
+        match missing {
+            Some(e) if listeners.is_empty() => Err(e),
+            _ => Ok(listeners),
+        }
+    }
+
+    fn bind_one(address: &Address) -> io::Result<Self> {
+        match address {
+            Address::Tcp(address) => {
+                let domain = Domain::for_address(*address);
+                let socket = Socket::new(domain, Type::STREAM, None)?;
+                set_listener_options(&socket, domain == Domain::IPV6);
+                socket.bind(&SockAddr::from(*address))?;
+                socket.listen(BACKLOG)?;
+                let listener = TcpListener::from(socket);
+                let address = Address::Tcp(listener.local_addr()?);
+                Ok(Listener { kind: Kind::Tcp(listener), address })
+            }
+            Address::Unix(path) => {
+                let (listener, file) = bind_unix(path)?;
+                Ok(Listener { kind: Kind::Unix(listener, file), address: address.clone() })
+            }
+            Address::Name(_) => Err(ErrorKind::InvalidInput.into()),
+        }
     }
 
     /// Ends connections whose peer does not acknowledge for so long what was sent (tcp(7),
     /// TCP_USER_TIMEOUT), one that reads nothing for so long included. Linux hands it on to what is
-    /// accepted; elsewhere keepalive alone tells that a peer is gone.
-    ///
-    /// # Errors
-    /// Those of setsockopt(2).
-    pub fn set_user_timeout(&self, timeout: Duration) -> io::Result<()> {
-        match &self.kind {
-            #[cfg(target_os = "linux")]
-            Kind::Tcp(listener) => SockRef::from(listener).set_tcp_user_timeout(Some(timeout)),
-            _ => {
-                let _ = timeout;
-                Ok(())
-            }
+    /// accepted; elsewhere keepalive alone notices that a peer is gone.
+    pub fn set_user_timeout(&self, timeout: Duration) {
+        if let Kind::Tcp(listener) = &self.kind {
+            set_user_timeout(SockRef::from(listener), timeout);
         }
     }
 
@@ -93,7 +115,7 @@ impl Listener {
             Kind::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
                 #[cfg(not(target_os = "linux"))]
-                set_options(SockRef::from(&stream))?;
+                super::options::set_options(SockRef::from(&stream));
                 Ok(Stream::new(stream, Some(peer)))
             }
             Kind::Unix(listener, _) => Ok(Stream::new(listener.accept()?.0, None)),
@@ -123,16 +145,10 @@ impl Drop for Listener {
     }
 }
 
-fn bind_tcp(socket: &Socket, address: &SockAddr, domain: Domain) -> io::Result<()> {
-    socket.set_reuse_address(true)?;
-    if domain == Domain::IPV6 {
-        // So that [::]:8080 and 0.0.0.0:8080 can be served side by side.
-        socket.set_only_v6(true)?;
-    }
-    // Linux hands a listener's options on to what it accepts, so they cost nothing later.
-    set_options(SockRef::from(socket))?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
+/// Whether the machine has no such address, or none of its family.
+fn is_missing(e: &io::Error) -> bool {
+    let family = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
+    e.kind() == ErrorKind::AddrNotAvailable || e.raw_os_error() == Some(family)
 }
 
 fn bind_unix(path: &Path) -> io::Result<(UnixListener, (u64, u64))> {
@@ -154,11 +170,19 @@ fn bind_unix(path: &Path) -> io::Result<(UnixListener, (u64, u64))> {
         Err(e) => return Err(e),
     }
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // Before bind, so that the file never has another mode: bind(2) makes it with the socket's.
-    rustix::fs::fchmod(&socket, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR)?;
+    // Before bind, so that the file never has another mode: Linux makes it with the socket's.
+    let early = rustix::fs::fchmod(&socket, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR);
     socket.bind(&SockAddr::unix(path)?)?;
-    socket.listen(BACKLOG)?;
-    Ok((socket.into(), file_of(path)?))
+    let listen = || {
+        if early.is_err() {
+            // Early enough as well: nobody can connect before listen.
+            fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+        }
+        socket.listen(BACKLOG)?;
+        file_of(path)
+    };
+    let file = listen().inspect_err(|_| drop(fs::remove_file(path)))?;
+    Ok((socket.into(), file))
 }
 
 /// Locks the folder against other servers that start in it. Without a lock that can be had soon
@@ -166,15 +190,19 @@ fn bind_unix(path: &Path) -> io::Result<(UnixListener, (u64, u64))> {
 fn lock_folder(folder: &Path) -> Option<fs::File> {
     const TRIES: u32 = 20;
     const PAUSE: Duration = Duration::from_millis(100);
-    let lock = fs::File::open(folder).ok()?;
+    let lock = fs::File::open(folder).ok()?; // bind says what is wrong with it, if that matters
+    let mut why = "another process keeps it".to_string();
     for _ in 0..TRIES {
         match lock.try_lock() {
             Ok(()) => return Some(lock),
             Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
-            Err(TryLockError::Error(_)) => break,
+            Err(TryLockError::Error(e)) => {
+                why = e.to_string();
+                break;
+            }
         }
     }
-    log::warn!("no lock on {}", folder.display());
+    log::warn!("{}: no lock while a server starts: {why}", folder.display());
     None
 }
 
@@ -190,7 +218,6 @@ fn with_address(e: &io::Error, address: &Address, why: &str) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     fn scratch(name: &str) -> PathBuf {
         let dir = std::env::temp_dir().join(format!("telefile-{name}-{}", std::process::id()));
@@ -203,7 +230,7 @@ mod tests {
     fn a_unix_socket_is_for_its_owner_and_goes_with_the_listener() {
         let dir = scratch("mode");
         let address = Address::Unix(dir.join("s"));
-        let listener = Listener::bind(&address).unwrap();
+        let listener = Listener::bind_one(&address).unwrap();
         assert_eq!(fs::metadata(dir.join("s")).unwrap().permissions().mode() & 0o777, 0o600);
         let in_use = Listener::bind(&address).unwrap_err();
         assert_eq!(in_use.to_string(), format!("{address}: address already in use"));
@@ -218,7 +245,7 @@ mod tests {
         let address = Address::Unix(dir.join("s"));
         drop(UnixListener::bind(dir.join("s")).unwrap());
         assert!(dir.join("s").exists(), "the file of a killed server stays");
-        let listener = Listener::bind(&address).unwrap();
+        let listener = Listener::bind_one(&address).unwrap();
         // Replaced behind its back: not ours any more, so it stays.
         fs::remove_file(dir.join("s")).unwrap();
         fs::write(dir.join("s"), "precious").unwrap();
@@ -231,7 +258,7 @@ mod tests {
 
     #[test]
     fn the_next_server_takes_the_port_at_once() {
-        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = Listener::bind_one(&"127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.address().clone();
         let Address::Tcp(tcp) = address else { unreachable!() };
         let client = std::net::TcpStream::connect(tcp).unwrap();
@@ -239,7 +266,25 @@ mod tests {
         drop(listener.accept().unwrap());
         drop(listener);
         drop(client);
-        Listener::bind(&address).unwrap();
+        Listener::bind_one(&address).unwrap();
+    }
+
+    #[test]
+    fn all_addresses_of_a_name_are_bound() {
+        // The last one is of a network for documentation (RFC 5737), so no machine has it.
+        let given = ["127.0.0.1:0", "127.0.0.2:0", "192.0.2.1:0"].map(|a| a.parse().unwrap());
+        let listeners = Listener::bind_all(&given).unwrap();
+        let bound = |listener: &Listener| match listener.address() {
+            Address::Tcp(address) => address.ip().to_string(),
+            other => panic!("{other}"),
+        };
+        assert_eq!(listeners.iter().map(bound).collect::<Vec<_>>(), ["127.0.0.1", "127.0.0.2"]);
+        let none = Listener::bind_all(&given[2..]).unwrap_err();
+        assert!(none.to_string().starts_with("192.0.2.1:0: "), "{none}");
+        // One that is in use is no matter of what the machine has.
+        let taken = listeners[1].address().clone();
+        let error = Listener::bind_all(&[given[0].clone(), taken.clone()]).unwrap_err();
+        assert_eq!(error.to_string(), format!("{taken}: address already in use"));
     }
 
     #[test]
@@ -247,7 +292,7 @@ mod tests {
         for address in
             ["127.0.0.1:0".to_string(), format!("unix:{}", scratch("wake").join("s").display())]
         {
-            let listener = Listener::bind(&address.parse().unwrap()).unwrap();
+            let listener = Listener::bind_one(&address.parse().unwrap()).unwrap();
             std::thread::scope(|scope| {
                 let accept = scope.spawn(|| listener.accept().is_err());
                 listener.close();

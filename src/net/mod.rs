@@ -4,10 +4,12 @@
 //! sockets differ in [`Address`] and [`Listener`] alone; behind them a [`Stream`] is a stream.
 
 mod address;
+mod connect;
 mod connection;
 mod doors;
 mod lines;
 mod listener;
+mod options;
 mod pool;
 mod stream;
 

@@ -1,27 +1,19 @@
 //! One stream of bytes to one peer. A socket is a file descriptor, and from here on TCP and Unix
 //! sockets are the same thing: receive, send, wait, shut.
 
-use super::address::Address;
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
-use socket2::{Domain, SockAddr, SockRef, Socket, TcpKeepalive, Type};
+use socket2::Socket;
 use std::fmt;
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::AsFd;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// So many bytes have to leave within one write time-out. Without it a peer that takes a byte now
 /// and then would hold its thread for ever.
 const FLUSH_BYTES: usize = 1 << 20;
-
-/// A peer that vanished without a word is noticed after a minute (tcp(7)), unless something that was
-/// sent to it is unacknowledged: see [`Listener::set_user_timeout`](super::Listener::set_user_timeout).
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-const KEEPALIVE_PROBES: u32 = 3;
 
 /// A connected socket.
 #[derive(Debug)]
@@ -34,18 +26,6 @@ impl Stream {
     /// Takes a connected socket; `peer` is its address if it is of TCP.
     pub fn new(socket: impl Into<Socket>, peer: Option<SocketAddr>) -> Self {
         Stream { socket: socket.into(), peer }
-    }
-
-    /// Connects to a listener, within `timeout`; `None` is as long as the system tries.
-    ///
-    /// # Errors
-    /// Those of connect(2), with the address. [`ErrorKind::TimedOut`] after `timeout`.
-    pub fn connect(address: &Address, timeout: Option<Duration>) -> io::Result<Self> {
-        let connected = match address {
-            Address::Tcp(socket_address) => tcp(*socket_address, timeout),
-            Address::Unix(path) => unix(path, timeout),
-        };
-        connected.map_err(|e| io::Error::new(e.kind(), format!("{address}: {e}")))
     }
 
     /// The peer's address, if it is of TCP.
@@ -193,37 +173,6 @@ impl Stream {
             }
         }
     }
-}
-
-fn tcp(address: SocketAddr, timeout: Option<Duration>) -> io::Result<Stream> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    match timeout {
-        Some(timeout) => socket.connect_timeout(&address.into(), timeout)?,
-        None => socket.connect(&address.into())?,
-    }
-    set_options(SockRef::from(&socket))?;
-    Ok(Stream::new(socket, Some(address)))
-}
-
-/// The options of a connection: send at once, and notice when a silent peer is gone.
-pub(super) fn set_options(socket: SockRef<'_>) -> io::Result<()> {
-    socket.set_tcp_nodelay(true)?;
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE);
-    let keepalive = keepalive.with_interval(KEEPALIVE_INTERVAL).with_retries(KEEPALIVE_PROBES);
-    socket.set_tcp_keepalive(&keepalive)
-}
-
-fn unix(path: &Path, timeout: Option<Duration>) -> io::Result<Stream> {
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // A socket that does not block fails at once if the listener's queue is full. The time for
-    // sending is what connect(2) waits there; it is told as EAGAIN.
-    socket.set_write_timeout(timeout)?;
-    socket.connect(&SockAddr::unix(path)?).map_err(|e| match e.kind() {
-        ErrorKind::WouldBlock => timed_out("connection timed out"),
-        _ => e,
-    })?;
-    socket.set_write_timeout(None)?;
-    Ok(Stream::new(socket, None))
 }
 
 /// The peer as logs name it.

@@ -81,7 +81,8 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// Adds an address to listen on; without any it is `127.0.0.1:8080`.
+    /// Adds an address to listen on; without any it is `127.0.0.1:8080`. A name stands for all its
+    /// addresses, each with a port of its own if the port is 0.
     pub fn listen(mut self, address: Address) -> Self {
         self.listen.push(address);
         self
@@ -183,13 +184,52 @@ impl Builder {
         self
     }
 
-    fn table(&self, registry: Registry, budget: Arc<Budget>) -> io::Result<Table> {
-        #[cfg(feature = "durable")]
+    #[cfg(feature = "durable")]
+    fn check_data(&self) -> io::Result<()> {
         match (&self.data, self.max_data) {
-            (None, Some(_)) => return Err(wrong("--max-data is for a table with --data")),
-            (_, Some(..LEAST_MAX_DATA)) => return Err(wrong("--max-data is less than 4M")),
-            _ => {}
+            (None, Some(_)) => Err(wrong("--max-data is for a table with --data")),
+            (_, Some(..LEAST_MAX_DATA)) => Err(wrong("--max-data is less than 4M")),
+            _ => Ok(()),
         }
+    }
+
+    /// Looks up the names among the addresses. What is checked here is what is bound later.
+    fn resolve(&self) -> io::Result<Vec<Vec<Address>>> {
+        let all = self.listen.iter().map(|given| {
+            let found = given.resolve().map_err(of_system)?;
+            let open = found.iter().find(|address| !address.is_private());
+            match open.filter(|_| self.token.is_none() && !self.insecure) {
+                None => Ok(found),
+                Some(address) => {
+                    let of_name = match given {
+                        Address::Name(name) => format!("{name} is {address}: "),
+                        address => format!("{address}: "),
+                    };
+                    let why = "other machines can reach it: give --token-file, or --insecure to \
+                               allow that";
+                    Err(wrong(of_name + why))
+                }
+            }
+        });
+        all.collect()
+    }
+
+    /// The folder of text files, for a process that may change its working folder. Nothing is
+    /// needed of it before a file is.
+    fn absolute_root(&self) -> io::Result<PathBuf> {
+        let root = std::path::absolute(&self.root).unwrap_or_else(|e| {
+            let root = self.root.display();
+            log::warn!("{root}: no TextFile can be used, the working folder is not found: {e}");
+            self.root.clone()
+        });
+        if root.metadata().is_ok_and(|found| !found.is_dir()) {
+            let why = format!("{}: not a folder", self.root.display());
+            return Err(io::Error::new(ErrorKind::NotADirectory, why));
+        }
+        Ok(root)
+    }
+
+    fn table(&self, registry: Registry, budget: Arc<Budget>) -> io::Result<Table> {
         #[cfg(feature = "durable")]
         if let Some(folder) = &self.data {
             let options = Options { max_data: self.max_data, ..Options::default() };
@@ -199,41 +239,35 @@ impl Builder {
         Ok(Table::new(registry, self.clock.clone(), budget, system::draw_epoch()?))
     }
 
-    /// Binds all addresses. Clients can connect from then on; they are served by [`Server::run`].
+    /// Binds all addresses, all those that a name resolves to among them. Clients can connect from
+    /// then on; they are served by [`Server::run`].
     ///
     /// Raises the process's soft limit of open files, if the connections need that.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`] for an address that other machines can reach, without a token
     /// and without [`insecure`](Builder::insecure), for a file type that is there twice, and for a
-    /// maximum of data that is too small or for none. Those of the sockets, with the address, and
-    /// of the data, with the folder or file.
+    /// maximum of data that is too small or for none; nothing else is of that kind. Those of the
+    /// sockets, with the address, and of the data, with the folder or file.
     pub fn bind(mut self) -> io::Result<Server> {
         if self.listen.is_empty() {
             self.listen.push("127.0.0.1:8080".parse()?);
         }
-        let open = self.listen.iter().find(|a| !a.is_private());
-        if let Some(address) = open
-            && self.token.is_none()
-            && !self.insecure
-        {
-            let why = "other machines can reach it: give --token-file, or --insecure to allow that";
-            return Err(wrong(format!("{address}: {why}")));
-        }
-        let root = std::path::absolute(&self.root)?;
-        if root.metadata().is_ok_and(|found| !found.is_dir()) {
-            let why = format!("{}: not a folder", self.root.display());
-            return Err(io::Error::new(ErrorKind::NotADirectory, why));
-        }
+        #[cfg(feature = "durable")]
+        self.check_data()?;
+        let addresses = self.resolve()?;
         let registry = Registry::default()
-            .with_text_files(root, self.max_contents)
+            .with_text_files(self.absolute_root()?, self.max_contents)
             .and_then(|registry| registry.with(&self.types))
             .map_err(wrong)?;
         let max_connections = system::make_room_for(self.connections);
         let budget = Budget::new(self.max_memory.unwrap_or_else(system::default_max_memory));
-        let table = self.table(registry, budget.clone())?;
-        let listeners: Vec<_> = self.listen.iter().map(Listener::bind).collect::<Result<_, _>>()?;
-        listeners.iter().try_for_each(|listener| listener.set_user_timeout(USER_TIMEOUT))?;
+        // Before the table: a port that is in use leaves no new folder behind.
+        let listeners: Result<Vec<_>, _> =
+            addresses.iter().map(|addresses| Listener::bind_all(addresses)).collect();
+        let listeners = listeners.map_err(of_system)?.into_iter().flatten().collect::<Vec<_>>();
+        listeners.iter().for_each(|listener| listener.set_user_timeout(USER_TIMEOUT));
+        let table = self.table(registry, budget.clone()).map_err(of_system)?;
         let (stop, stopped) = crossbeam_channel::bounded(1);
         let shared = Shared {
             table,
@@ -255,4 +289,13 @@ impl Builder {
 
 fn wrong(why: impl Into<Box<dyn Error + Send + Sync>>) -> io::Error {
     io::Error::new(ErrorKind::InvalidInput, why)
+}
+
+/// The system has a word for an argument that it does not take (EINVAL), which is the caller's
+/// mistake on no account.
+fn of_system(e: io::Error) -> io::Error {
+    match e.kind() {
+        ErrorKind::InvalidInput => io::Error::other(e.to_string()),
+        _ => e,
+    }
 }

@@ -2,7 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 /// Beside connections: listeners, standard streams, what libraries open.
@@ -79,8 +79,15 @@ pub(super) fn make_room_for(connections: usize) -> usize {
 
 /// A number that no other table will have, from the system's randomness.
 pub(crate) fn draw_epoch() -> io::Result<u64> {
+    const DEVICE: &str = "/dev/urandom";
     let mut bytes = [0; 8];
-    let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
-    debug_assert_eq!(filled, bytes.len()); // getrandom(2): up to 256 bytes come whole
+    match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) {
+        Ok(filled) => debug_assert_eq!(filled, bytes.len()), // up to 256 bytes come whole
+        // A system or a container that does not know the call has the device.
+        Err(_) => {
+            let read = fs::File::open(DEVICE).and_then(|mut file| file.read_exact(&mut bytes));
+            read.map_err(|e| io::Error::new(e.kind(), format!("{DEVICE}: {e}")))?;
+        }
+    }
     Ok(u64::from_ne_bytes(bytes))
 }

@@ -62,7 +62,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "store/disk.rs",
         ],
     ),
-    ("socket2", &["net/listener.rs", "net/stream.rs"]),
+    ("socket2", &["net/connect.rs", "net/listener.rs", "net/options.rs", "net/stream.rs"]),
     ("subtle", &["server/token.rs"]),
     ("ctrlc", &["cli/"]),
     ("env_logger", &["cli/"]),

@@ -15,6 +15,7 @@ mod listening;
 mod lock;
 mod lock_lost;
 mod logs;
+mod names;
 mod open_files;
 mod signals;
 mod text_files;

@@ -1,0 +1,139 @@
+//! From an address to a connected stream.
+
+use super::address::{Address, look_up};
+use super::options::set_options;
+use super::stream::{Stream, timed_out};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A time-out of zero would mean none.
+const LEAST_SHARE: Duration = Duration::from_millis(1);
+
+impl Stream {
+    /// Connects to a listener, within `timeout`; `None` is as long as the system tries. The
+    /// addresses of a name are tried in turn, each for its share of the time that is left. Looking
+    /// up the name is not part of that time.
+    ///
+    /// # Errors
+    /// Those of connect(2), with the address; for a name, that of each address, and the kind of the
+    /// last. [`ErrorKind::TimedOut`] after `timeout`. The name cannot be looked up.
+    pub fn connect(address: &Address, timeout: Option<Duration>) -> io::Result<Self> {
+        let connected = match address {
+            Address::Tcp(socket_address) => tcp(*socket_address, timeout),
+            Address::Name(name) => first_of(&look_up(name)?, timeout),
+            Address::Unix(path) => unix(path, timeout),
+        };
+        connected.map_err(|e| io::Error::new(e.kind(), format!("{address}: {e}")))
+    }
+}
+
+/// Connects to the first of these addresses at which somebody listens.
+fn first_of(addresses: &[SocketAddr], timeout: Option<Duration>) -> io::Result<Stream> {
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let (mut kind, mut reasons) = (ErrorKind::AddrNotAvailable, Vec::new());
+    for (left, address) in (1..=addresses.len() as u32).rev().zip(addresses) {
+        let share = deadline.map(|deadline| {
+            (deadline.saturating_duration_since(Instant::now()) / left).max(LEAST_SHARE)
+        });
+        match tcp(*address, share) {
+            Ok(stream) => return Ok(stream),
+            Err(e) => {
+                kind = e.kind();
+                reasons.push(format!("{address}: {e}"));
+            }
+        }
+    }
+    Err(io::Error::new(kind, reasons.join(", ")))
+}
+
+fn tcp(address: SocketAddr, timeout: Option<Duration>) -> io::Result<Stream> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    match timeout {
+        Some(timeout) => socket.connect_timeout(&address.into(), timeout)?,
+        None => socket.connect(&address.into())?,
+    }
+    set_options(SockRef::from(&socket));
+    Ok(Stream::new(socket, Some(address)))
+}
+
+fn unix(path: &Path, timeout: Option<Duration>) -> io::Result<Stream> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // A socket that does not block fails at once if the listener's queue is full. The time for
+    // sending is what connect(2) waits there; it is told as EAGAIN.
+    socket.set_write_timeout(timeout)?;
+    socket.connect(&SockAddr::unix(path)?).map_err(|e| match e.kind() {
+        ErrorKind::WouldBlock => timed_out("connection timed out"),
+        _ => e,
+    })?;
+    socket.set_write_timeout(None)?;
+    Ok(Stream::new(socket, None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    /// An address of this machine at which nobody listens.
+    fn refusing() -> SocketAddr {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+        // Bound and never listening: nobody else gets the port as long as the socket lives.
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        std::mem::forget(socket);
+        address
+    }
+
+    #[test]
+    fn each_address_of_a_name_is_tried() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (good, bad) = (listener.local_addr().unwrap(), refusing());
+        for timeout in [None, Some(Duration::from_secs(600))] {
+            for addresses in [&[good][..], &[bad, good], &[bad, bad, good], &[good, bad]] {
+                let stream = first_of(addresses, timeout).unwrap();
+                assert_eq!(stream.peer(), Some(good), "{addresses:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_names_each_address_and_its_reason() {
+        let (one, two) = (refusing(), refusing());
+        let error = first_of(&[one, two], Some(Duration::from_secs(600))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+        let refused = tcp(one, None).unwrap_err().to_string();
+        assert_eq!(error.to_string(), format!("{one}: {refused}, {two}: {refused}"));
+    }
+
+    /// An address that never answers takes no more than its share of the time.
+    #[test]
+    fn a_silent_address_leaves_time_for_the_next() {
+        // A listener whose queue is full drops what comes: Linux answers nothing then.
+        let full = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        full.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+        full.listen(0).unwrap();
+        let silent = full.local_addr().unwrap().as_socket().unwrap();
+        let mut queued = Vec::new();
+        let is_silent = (0..64).any(|_| match tcp(silent, Some(Duration::from_millis(200))) {
+            Ok(stream) => {
+                queued.push(stream);
+                false
+            }
+            Err(e) => e.kind() == ErrorKind::TimedOut,
+        });
+        if !is_silent {
+            use std::io::Write;
+            let _ = writeln!(io::stderr(), "SKIPPED, a full listener answers: a_silent_address");
+            return;
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let good = listener.local_addr().unwrap();
+        let stream = first_of(&[silent, good], Some(Duration::from_secs(4))).unwrap();
+        assert_eq!(stream.peer(), Some(good));
+        let error = first_of(&[silent], Some(Duration::from_millis(100))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+    }
+}

@@ -1,0 +1,71 @@
+//! What is set on every connection of TCP. None of it is needed to serve: a system that knows less
+//! (gVisor, the first WSL, an old kernel) serves all the same, and says once what it lacks.
+
+use socket2::{SockRef, Socket, TcpKeepalive};
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+/// A peer that vanished without a word is noticed after a minute (tcp(7)), unless something that
+/// was sent to it is unacknowledged.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_PROBES: u32 = 3;
+
+/// An option of sockets, and whether it was said that the system does not take it.
+struct Optional {
+    name: &'static str,
+    without_it: &'static str,
+    said: AtomicBool,
+}
+
+impl Optional {
+    const fn new(name: &'static str, without_it: &'static str) -> Self {
+        Optional { name, without_it, said: AtomicBool::new(false) }
+    }
+
+    /// Warns, the first time: it is the same for all sockets.
+    fn check(&self, set: io::Result<()>) {
+        if let Err(e) = set
+            && !self.said.swap(true, Relaxed)
+        {
+            log::warn!("{} cannot be set on this system ({e}): {}", self.name, self.without_it);
+        }
+    }
+}
+
+/// Has a connection send at once, and notice when a silent peer is gone.
+pub(super) fn set_options(socket: SockRef<'_>) {
+    static NODELAY: Optional = Optional::new("TCP_NODELAY", "small messages may be late");
+    static KEEPALIVE: Optional =
+        Optional::new("TCP keepalive", "a client that vanished may stay connected");
+    NODELAY.check(socket.set_tcp_nodelay(true));
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE);
+    let keepalive = keepalive.with_interval(KEEPALIVE_INTERVAL).with_retries(KEEPALIVE_PROBES);
+    KEEPALIVE.check(socket.set_tcp_keepalive(&keepalive));
+}
+
+/// Sets the options of a listener. Linux hands those of a connection on to what it accepts, so they
+/// cost nothing later.
+pub(super) fn set_listener_options(socket: &Socket, is_v6: bool) {
+    static REUSE: Optional =
+        Optional::new("SO_REUSEADDR", "for a minute after a stop the port may be in use");
+    static ONLY_V6: Optional = Optional::new("IPV6_V6ONLY", "[::] may serve IPv4 too");
+    REUSE.check(socket.set_reuse_address(true));
+    if is_v6 {
+        // So that [::]:8080 and 0.0.0.0:8080 can be served side by side.
+        ONLY_V6.check(socket.set_only_v6(true));
+    }
+    set_options(SockRef::from(socket));
+}
+
+/// Only Linux knows it; elsewhere keepalive alone notices a peer that is gone.
+pub(super) fn set_user_timeout(socket: SockRef<'_>, timeout: Duration) {
+    #[cfg(target_os = "linux")]
+    {
+        static USER: Optional =
+            Optional::new("TCP_USER_TIMEOUT", "a client that vanished may stay connected");
+        USER.check(socket.set_tcp_user_timeout(Some(timeout)));
+    }
+    let _ = (socket, timeout);
+}
