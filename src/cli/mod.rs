@@ -11,6 +11,7 @@ mod log;
 mod remote;
 mod serve;
 mod verbs;
+mod wait;
 mod watch;
 
 pub use serve::serve;
@@ -86,6 +87,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "delete", what: verbs::DELETE.what, run: |args| verbs::DELETE.run(args) },
     Command { name: "stat", what: verbs::STAT.what, run: |args| verbs::STAT.run(args) },
     Command { name: "list", what: list::WHAT, run: list::run },
+    Command { name: "wait", what: wait::WHAT, run: wait::run },
     Command { name: "watch", what: watch::WHAT, run: watch::run },
     Command { name: "lock", what: lock::WHAT, run: lock::run },
     Command { name: "open", what: verbs::OPEN.what, run: |args| verbs::OPEN.run(args) },

@@ -4,10 +4,11 @@
 use super::error::Error;
 use super::file::OpenFile;
 use super::link::Link;
-use crate::exptime::Exptime;
+use crate::exptime::{Exptime, whole_seconds};
 use crate::name::{FileRef, NameRef, Shown, Stem};
-use crate::wire::{MAX_LINE_BYTES, Request};
+use crate::wire::{MAX_LINE_BYTES, MAX_WATCH_SECONDS, Request};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// The file that a request is about: a name, or a file that the same client has open.
 ///
@@ -87,6 +88,17 @@ impl<'a> Ask<'a> {
         let numbytes = contents.len() as u64;
         let request = |file| Request::Cas { file, version, numbytes, exptime };
         Ok(Ask { contents: Some(contents), ..Ask::about(target, link, request)? })
+    }
+
+    /// `time` is rounded up to seconds.
+    pub(super) fn wait(
+        target: Target<'a>,
+        link: &Arc<Mutex<Link>>,
+        version: u64,
+        time: Duration,
+    ) -> Result<Self, Error> {
+        let seconds = whole_seconds(time).min(MAX_WATCH_SECONDS);
+        Ask::about(target, link, |file| Request::Wait { file, version, seconds })
     }
 
     pub(super) fn open(text: &'a str, kind: Option<&'a str>) -> Result<Self, Error> {

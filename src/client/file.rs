@@ -7,6 +7,7 @@ use super::{Snapshot, Stat};
 use crate::exptime::Exptime;
 use crate::wire::Request;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// A file that a client has open. Dropping it closes it.
 ///
@@ -99,6 +100,16 @@ impl OpenFile {
     pub fn cas(&self, version: u64, contents: impl AsRef<[u8]>) -> Result<u64, Error> {
         let (contents, never) = (contents.as_ref(), Exptime::Never);
         let ask = Ask::cas(self.into(), &self.link, version, contents, never)?;
+        lock(&self.link)?.ask(&ask, Link::version)
+    }
+
+    /// Waits until the file is not at `version`, but no longer than `time`; the version that it is
+    /// at then. See [`Client::wait`](super::Client::wait); that it loses its name does not end it.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn wait(&self, version: u64, time: Duration) -> Result<u64, Error> {
+        let ask = Ask::wait(self.into(), &self.link, version, time)?;
         lock(&self.link)?.ask(&ask, Link::version)
     }
 

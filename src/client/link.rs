@@ -106,7 +106,9 @@ impl Link {
     ) -> Result<T, Error> {
         self.check()?;
         self.set_deadline(match ask.request {
-            Request::Watch { seconds, .. } => Duration::from_secs(seconds),
+            Request::Watch { seconds, .. } | Request::Wait { seconds, .. } => {
+                Duration::from_secs(seconds)
+            }
             _ => Duration::ZERO,
         });
         let sent = self.connection.flush();

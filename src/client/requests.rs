@@ -212,6 +212,45 @@ impl Client {
         lock(&self.link)?.ask(&ask, Link::changes)
     }
 
+    /// Waits until a file is not at `version`, but no longer than `time`, which is rounded up to
+    /// seconds and is at most a day; the version that it is at then. 0 is the version of a file that
+    /// is not there. The client answers nobody else meanwhile.
+    ///
+    /// It is about state, not events: of several changes only the last one is seen. Only this file
+    /// ends it, however busy others are whose names begin the same.
+    ///
+    /// ```
+    /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
+    /// # let (address, handle) = (server.addresses()[0].clone(), server.handle());
+    /// # let running = std::thread::spawn(|| server.run());
+    /// use std::time::Duration;
+    ///
+    /// let client = telefile::Client::connect_to(&address)?;
+    /// let version = client.write("config", "80")?;
+    ///
+    /// // Elsewhere, a little later.
+    /// let other = telefile::Client::connect_to(&address)?;
+    /// let writing = std::thread::spawn(move || other.write("config", "8080"));
+    ///
+    /// assert_eq!(client.wait("config", version, Duration::from_secs(60))?, 2);
+    /// # writing.join().unwrap()?;
+    /// # handle.stop();
+    /// # running.join().unwrap()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn wait<'a>(
+        &self,
+        file: impl Into<Target<'a>>,
+        version: u64,
+        time: Duration,
+    ) -> Result<u64, Error> {
+        let ask = Ask::wait(file.into(), &self.link, version, time)?;
+        lock(&self.link)?.ask(&ask, Link::version)
+    }
+
     /// All of a file but its contents.
     ///
     /// # Errors

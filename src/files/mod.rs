@@ -20,6 +20,7 @@ mod state;
 mod table;
 #[cfg(test)]
 mod tests;
+mod wait;
 mod watch;
 mod watchers;
 mod write;
@@ -34,5 +35,6 @@ pub use list::{Listed, Listing};
 pub use open::Opened;
 pub use registry::{MEMORY_FILE, Registry};
 pub use table::{Stat, Table, Totals};
+pub use wait::{Wait, Waiter};
 pub use watch::{Change, Changes, Waiting, Watch};
 pub use write::Decided;

@@ -103,7 +103,7 @@ impl State {
         self.files.insert(name.clone(), entry);
         self.names.insert(name.clone());
         self.changes.insert(name.clone(), version);
-        self.watchers.changed(name.as_ref(), version);
+        self.watchers.changed(name.as_ref(), None, version);
         self.move_end(name.as_ref(), None, end.map(|end| (end, version)));
     }
 
@@ -118,12 +118,13 @@ impl State {
         self.version = version;
         let new = body.bytes();
         let entry = self.files.get_mut(name.as_str())?;
+        let fd = entry.fd;
         let old_version = std::mem::replace(&mut entry.version, version);
         let old_end = std::mem::replace(&mut entry.end, end);
         let replaced = std::mem::replace(&mut entry.body, body);
         self.bytes = self.bytes + new - replaced.bytes();
         self.changes.renew(old_version, version);
-        self.watchers.changed(name, version);
+        self.watchers.changed(name, fd, version);
         let (old, new) = (old_end.map(|e| (e, old_version)), end.map(|e| (e, version)));
         self.move_end(name, old, new);
         Some(replaced)
@@ -138,7 +139,8 @@ impl State {
         }
     }
 
-    /// A file without a name goes to its next version, of which nobody else hears; the body that it
+    /// A file without a name goes to its next version, of which only those hear who have
+    /// it open; the body that it
     /// had.
     pub(super) fn change_unnamed(&mut self, fd: Fd, version: u64, body: Body) -> Option<Body> {
         self.version = version;
@@ -146,7 +148,9 @@ impl State {
             Place::Named(_) => None,
             Place::Unlinked(entry) => {
                 entry.version = version;
-                Some(std::mem::replace(&mut entry.body, body))
+                let replaced = std::mem::replace(&mut entry.body, body);
+                self.watchers.file_changed(fd, version);
+                Some(replaced)
             }
         }
     }
@@ -167,7 +171,7 @@ impl State {
         self.move_end(name, end, None);
         self.names.remove(name.as_str());
         self.changes.remove(removed.version, version);
-        self.watchers.changed(name, version);
+        self.watchers.changed(name, None, version);
         // A hash map keeps its room for ever; four times what is needed is enough.
         if self.files.capacity() > 1024 && self.files.len() < self.files.capacity() / 8 {
             self.files.shrink_to(self.files.len() * 2);

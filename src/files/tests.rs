@@ -1,6 +1,7 @@
 //! What the table promises, with a clock that stands still.
 
 mod kept;
+mod waiting;
 mod watching;
 
 use super::entry::ENTRY_BYTES;

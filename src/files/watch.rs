@@ -5,12 +5,12 @@ use super::entry::Entry;
 use super::locked::Locked;
 use super::state::State;
 use super::table::Table;
-use super::watchers::News;
+use super::wait::Place;
+use super::watchers::Awaited;
 use crate::name::Name;
 use crate::refusal::Refusal;
 use crate::waker::Waker;
 use std::collections::HashSet;
-use std::sync::Arc;
 
 /// A watch looks at so many changes before it lets others in.
 const LOOKED_AT: usize = 4096;
@@ -49,18 +49,17 @@ pub enum Watch<'a> {
 #[derive(Debug)]
 pub struct Waiting<'a> {
     table: &'a Table,
+    place: Place<'a>,
     prefix: String,
     max: usize,
-    news: Arc<News>,
     /// When it was joined, nothing was newer.
     since: u64,
-    left: bool,
 }
 
 impl Waiting<'_> {
     /// Wakes at the first change, and when the table is closed.
     pub fn waker(&self) -> &Waker {
-        &self.news.waker
+        self.place.waker()
     }
 
     /// Ends the wait: what has changed since it began, nothing if that is so.
@@ -68,25 +67,15 @@ impl Waiting<'_> {
     /// # Errors
     /// [`Refusal::Compacted`] if this is called so long after the first change that 100,000 other
     /// names have been removed since.
-    pub fn changes(mut self) -> Result<Changes, Refusal> {
-        let mut table = self.table.lock();
-        self.left = true;
-        table.state.watchers.leave(&self.prefix, &self.news);
-        let since = match self.news.first() {
+    pub fn changes(self) -> Result<Changes, Refusal> {
+        let (table, news) = self.place.leave();
+        let since = match news.first() {
             Some(first) => first - 1,
             // Nobody has told it since the table was closed.
             None if table.state.closed => self.since,
             None => return Ok(Changes { rev: table.state.version, changes: Vec::new() }),
         };
         self.table.look_since(table, &self.prefix, since, self.max).map(|looked| looked.0)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        if !self.left {
-            self.table.lock().state.watchers.leave(&self.prefix, &self.news);
-        }
     }
 }
 
@@ -112,23 +101,19 @@ impl Table {
         if rev > table.state.version {
             return Err(Refusal::Compacted(table.state.version));
         }
-        let (found, mut table) = self.look_since(table, prefix, rev, max)?;
+        let (found, table) = self.look_since(table, prefix, rev, max)?;
         if !found.changes.is_empty() || !waits {
             return Ok(Watch::Now(found));
         }
         // Under the same lock as the last look.
-        match table.state.watchers.join(prefix) {
-            Ok(Some(news)) => {
-                let prefix = prefix.to_string();
-                let since = found.rev;
-                Ok(Watch::Later(Waiting { table: self, prefix, max, news, since, left: false }))
+        let place = Place::join(self, table, Awaited::Prefix(prefix.into()))?;
+        Ok(match place {
+            None => Watch::Now(found),
+            Some(place) => {
+                let (prefix, since) = (prefix.to_string(), found.rev);
+                Watch::Later(Waiting { table: self, place, prefix, max, since })
             }
-            Ok(None) => Ok(Watch::Now(found)),
-            Err(e) => {
-                log::error!("a watch cannot wait: {e}");
-                Err(Refusal::Internal)
-            }
-        }
+        })
     }
 
     /// Looks through the changes since `rev`, with pauses if they are many. The lock comes back as

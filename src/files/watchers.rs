@@ -1,26 +1,41 @@
-//! Who waits for which prefix to change.
+//! Who waits for what to change.
 
-use crate::name::NameRef;
+use super::descriptors::Fd;
+use crate::name::{Name, NameRef};
 use crate::waker::Waker;
 use crossbeam_channel::Sender;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::ops::Bound::{Included, Unbounded};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// The waiting watches, by their prefixes. A change that nobody waits for costs one search, and
+/// What somebody waits for to change.
+#[derive(Clone, Debug)]
+pub(super) enum Awaited {
+    /// Any name that begins with this.
+    Prefix(Box<str>),
+    /// This name and no other.
+    Name(Name),
+    /// An open file, under whatever name. Whoever waits has it open, so no other file gets its
+    /// descriptor meanwhile.
+    File(Fd),
+}
+
+/// Those who wait, by what they wait for. A change that nobody waits for costs one search, and
 /// another for each prefix that looks like the name at first; one that a thousand wait for takes
 /// them all out at once, and leaves it to another thread to wake them.
 #[derive(Debug)]
 pub(super) struct Watchers {
-    groups: BTreeMap<Box<str>, Group>,
+    prefixes: BTreeMap<Box<str>, Group>,
+    names: HashMap<Name, Group>,
+    files: HashMap<Fd, Group>,
     /// To the thread that wakes; `None` when the table is closed, and nobody may wait any more.
     woken: Option<Sender<Arc<News>>>,
     waiting: u64,
 }
 
-/// Who waits for a prefix, in batches that are woken one after the other: while a thousand are
+/// Who waits for one thing, in batches that are woken one after the other: while a thousand are
 /// woken at once, not one of them runs, nor does anybody else on that processor.
 #[derive(Debug, Default)]
 struct Group(Vec<Batch>);
@@ -50,27 +65,48 @@ impl News {
     }
 }
 
+impl Group {
+    /// A place in its last batch, if that has one left.
+    fn join(&mut self) -> Option<Arc<News>> {
+        let batch = self.0.last_mut().filter(|batch| batch.waiting < BATCH)?;
+        batch.waiting += 1;
+        Some(batch.news.clone())
+    }
+
+    /// Gives a place back; whether nobody is left.
+    fn leave(&mut self, news: &Arc<News>) -> bool {
+        if let Some(at) = self.0.iter().position(|batch| Arc::ptr_eq(&batch.news, news)) {
+            self.0[at].waiting -= 1;
+            if self.0[at].waiting == 0 {
+                self.0.remove(at);
+            }
+        }
+        self.0.is_empty()
+    }
+}
+
 impl Watchers {
     /// Those who are woken go to `woken`.
     pub(super) fn new(woken: Sender<Arc<News>>) -> Self {
-        Watchers { groups: BTreeMap::new(), woken: Some(woken), waiting: 0 }
+        let (prefixes, names, files) = Default::default();
+        Watchers { prefixes, names, files, woken: Some(woken), waiting: 0 }
     }
 
-    /// Takes one more who waits for `prefix`; `None` if the table is closed.
-    pub(super) fn join(&mut self, prefix: &str) -> io::Result<Option<Arc<News>>> {
+    /// Takes one more who waits for this; `None` if the table is closed.
+    pub(super) fn join(&mut self, awaited: &Awaited) -> io::Result<Option<Arc<News>>> {
         if self.woken.is_none() {
             return Ok(None);
         }
-        let last = self.groups.get_mut(prefix).and_then(|group| group.0.last_mut());
-        let news = match last.filter(|batch| batch.waiting < BATCH) {
-            Some(batch) => {
-                batch.waiting += 1;
-                batch.news.clone()
-            }
+        let news = match self.group(awaited).and_then(Group::join) {
+            Some(news) => news,
             None => {
                 let news = Arc::new(News { waker: Waker::new()?, first: AtomicU64::new(0) });
-                let batch = Batch { waiting: 1, news: news.clone() };
-                self.groups.entry(prefix.into()).or_default().0.push(batch);
+                let group = match awaited.clone() {
+                    Awaited::Prefix(prefix) => self.prefixes.entry(prefix).or_default(),
+                    Awaited::Name(name) => self.names.entry(name).or_default(),
+                    Awaited::File(fd) => self.files.entry(fd).or_default(),
+                };
+                group.0.push(Batch { waiting: 1, news: news.clone() });
                 news
             }
         };
@@ -79,22 +115,46 @@ impl Watchers {
     }
 
     /// One who joined waits no longer.
-    pub(super) fn leave(&mut self, prefix: &str, news: &Arc<News>) {
+    pub(super) fn leave(&mut self, awaited: &Awaited, news: &Arc<News>) {
         self.waiting -= 1;
-        // If they were woken, the group of this prefix is another one, or there is none.
-        let Some(Group(batches)) = self.groups.get_mut(prefix) else { return };
-        let Some(at) = batches.iter().position(|b| Arc::ptr_eq(&b.news, news)) else { return };
-        batches[at].waiting -= 1;
-        if batches[at].waiting == 0 {
-            batches.remove(at);
-        }
-        if batches.is_empty() {
-            self.groups.remove(prefix);
+        // If they were woken, the group is another one, or there is none.
+        if self.group(awaited).is_some_and(|group| group.leave(news)) {
+            match awaited {
+                Awaited::Prefix(prefix) => self.prefixes.remove(prefix),
+                Awaited::Name(name) => self.names.remove(name),
+                Awaited::File(fd) => self.files.remove(fd),
+            };
         }
     }
 
-    /// Wakes those who wait for this name.
-    pub(super) fn changed(&mut self, name: NameRef<'_>, version: u64) {
+    fn group(&mut self, awaited: &Awaited) -> Option<&mut Group> {
+        match awaited {
+            Awaited::Prefix(prefix) => self.prefixes.get_mut(prefix),
+            Awaited::Name(name) => self.names.get_mut(name),
+            Awaited::File(fd) => self.files.get_mut(fd),
+        }
+    }
+
+    /// Wakes those who wait for this name, and those who wait for the file that has it, if that is
+    /// open and is what has changed.
+    pub(super) fn changed(&mut self, name: NameRef<'_>, file: Option<Fd>, version: u64) {
+        if let Some(group) = self.names.remove(name.as_str()) {
+            self.tell(group, version);
+        }
+        if let Some(fd) = file {
+            self.file_changed(fd, version);
+        }
+        self.prefix_changed(name, version);
+    }
+
+    /// Wakes those who wait for this open file.
+    pub(super) fn file_changed(&mut self, fd: Fd, version: u64) {
+        if let Some(group) = self.files.remove(&fd) {
+            self.tell(group, version);
+        }
+    }
+
+    fn prefix_changed(&mut self, name: NameRef<'_>, version: u64) {
         // A secret name is for those alone who know its secret.
         let least = name.secret().map_or(0, str::len);
         // Prefixes of this are still to be found.
@@ -103,7 +163,7 @@ impl Watchers {
             // Whatever is watched and is a prefix of the text comes before it, and nothing comes
             // between that is not longer and begins the same. So it begins the last one up to the
             // text, too, and what the text and that have in common is left to be searched.
-            let mut up_to_it = self.groups.range::<str, _>((Unbounded, Included(text)));
+            let mut up_to_it = self.prefixes.range::<str, _>((Unbounded, Included(text)));
             let Some((prefix, _)) = up_to_it.next_back() else { return };
             let common = common_bytes(prefix, text);
             if common < least {
@@ -111,25 +171,30 @@ impl Watchers {
             }
             text = &text[..text.floor_char_boundary(common)];
             if common == prefix.len()
-                && let Some(group) = self.groups.remove(text)
+                && let Some(group) = self.prefixes.remove(text)
             {
-                group.0.iter().for_each(|batch| batch.news.first.store(version, Relaxed));
-                self.wake(group);
+                self.tell(group, version);
             }
         }
     }
 
     /// Wakes all who wait, without news, and lets nobody wait any more.
     pub(super) fn close(&mut self) {
-        for (_, group) in std::mem::take(&mut self.groups) {
-            self.wake(group);
-        }
+        let prefixes = std::mem::take(&mut self.prefixes).into_values();
+        let names = std::mem::take(&mut self.names).into_values();
+        let files = std::mem::take(&mut self.files).into_values();
+        prefixes.chain(names).chain(files).for_each(|group| self.wake(group));
         self.woken = None;
     }
 
     /// How many wait.
     pub(super) fn waiting(&self) -> u64 {
         self.waiting
+    }
+
+    fn tell(&self, group: Group, version: u64) {
+        group.0.iter().for_each(|batch| batch.news.first.store(version, Relaxed));
+        self.wake(group);
     }
 
     fn wake(&self, group: Group) {
@@ -150,14 +215,22 @@ fn common_bytes(a: &str, b: &str) -> usize {
 mod tests {
     use super::*;
 
+    fn prefix(text: &str) -> Awaited {
+        Awaited::Prefix(text.into())
+    }
+
+    fn name(text: &str) -> NameRef<'_> {
+        NameRef::new(text).unwrap()
+    }
+
     /// Which of the watched prefixes a change of `name` wakes, in byte order.
-    fn woken_by(name: &str, watched: &[&str]) -> Vec<String> {
+    fn woken_by(changed: &str, watched: &[&str]) -> Vec<String> {
         let mut watchers = Watchers::new(crossbeam_channel::unbounded().0);
-        for prefix in watched {
-            watchers.join(prefix).unwrap().unwrap();
+        for watched in watched {
+            watchers.join(&prefix(watched)).unwrap().unwrap();
         }
-        watchers.changed(NameRef::new(name).unwrap(), 1);
-        let still = |prefix: &&&str| !watchers.groups.contains_key(**prefix);
+        watchers.changed(name(changed), None, 1);
+        let still = |prefix: &&&str| !watchers.prefixes.contains_key(**prefix);
         let mut woken: Vec<_> = watched.iter().filter(still).map(|p| p.to_string()).collect();
         woken.sort();
         woken
@@ -179,19 +252,40 @@ mod tests {
     fn many_wait_in_batches_of_which_none_is_left_when_all_have_left() {
         let (wake, woken) = crossbeam_channel::unbounded();
         let mut watchers = Watchers::new(wake);
-        let mut join =
-            |n| -> Vec<_> { (0..n).map(|_| watchers.join("a").unwrap().unwrap()).collect() };
+        let mut join = |n| -> Vec<_> {
+            (0..n).map(|_| watchers.join(&prefix("a")).unwrap().unwrap()).collect()
+        };
         let (many, more) = (join(3 * BATCH), join(1));
-        assert_eq!(watchers.groups["a"].0.len(), 4);
-        many.iter().for_each(|news| watchers.leave("a", news));
-        assert_eq!(watchers.groups["a"].0.len(), 1);
-        watchers.changed(NameRef::new("ab").unwrap(), 7);
-        assert!(watchers.groups.is_empty());
+        assert_eq!(watchers.prefixes["a"].0.len(), 4);
+        many.iter().for_each(|news| watchers.leave(&prefix("a"), news));
+        assert_eq!(watchers.prefixes["a"].0.len(), 1);
+        watchers.changed(name("ab"), None, 7);
+        assert!(watchers.prefixes.is_empty());
         assert_eq!(woken.try_iter().map(|news| news.first()).collect::<Vec<_>>(), [Some(7)]);
-        watchers.leave("a", &more[0]);
-        let again = watchers.join("a").unwrap().unwrap();
-        watchers.leave("a", &again);
-        assert!(watchers.groups.is_empty() && watchers.waiting() == 0);
+        watchers.leave(&prefix("a"), &more[0]);
+        let again = watchers.join(&prefix("a")).unwrap().unwrap();
+        watchers.leave(&prefix("a"), &again);
+        assert!(watchers.prefixes.is_empty() && watchers.waiting() == 0);
+    }
+
+    #[test]
+    fn only_its_own_name_wakes_a_name_and_only_its_own_file_a_file() {
+        let (wake, woken) = crossbeam_channel::unbounded();
+        let mut watchers = Watchers::new(wake);
+        let mut join = |awaited| watchers.join(&awaited).unwrap().unwrap();
+        let db = join(Awaited::Name(name("lock/db").to_name()));
+        let file = join(Awaited::File(3));
+        for other in ["lock/db/x", "lock/d", "lock/", "lock/db2"] {
+            watchers.changed(name(other), Some(4), 1);
+        }
+        watchers.file_changed(4, 1);
+        assert!(woken.try_recv().is_err() && db.first().is_none() && file.first().is_none());
+        watchers.changed(name("lock/db"), None, 5);
+        assert_eq!((db.first(), file.first()), (Some(5), None));
+        watchers.changed(name("other"), Some(3), 6);
+        assert_eq!((db.first(), file.first()), (Some(5), Some(6)));
+        assert_eq!(woken.try_iter().count(), 2);
+        assert!(watchers.names.is_empty() && watchers.files.is_empty());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::session::{Next, Session};
 use crate::contents::Contents;
-use crate::files::{Change, Changes, Decided, Listing, Stat, Ticket, Waiting};
+use crate::files::{Change, Changes, Decided, Listing, Stat, Ticket, Wait, Waiter, Waiting};
 use crate::name::Name;
 use crate::wire::{Changed, Listed, Reply};
 use std::collections::VecDeque;
@@ -46,6 +46,8 @@ pub(super) enum Answer<'a> {
     Changes(Changes),
     /// What changes within this time.
     ChangesWithin(Duration, Waiting<'a>),
+    /// The version of a file once it has moved, but within this time.
+    VersionWithin(Duration, Waiter<'a>),
     /// What to say once a change is seen.
     When(Ticket, Box<Answer<'a>>),
     /// Nothing more.
@@ -93,6 +95,9 @@ impl<'a> Session<'a> {
                     Err(refusal) => return self.refuse(refusal),
                 }
             }
+            Answer::VersionWithin(time, waiter) => {
+                return self.wait_for_version(Instant::now() + time, waiter);
+            }
             Answer::When(ticket, answer) => {
                 self.owed.0.push_back((ticket, *answer));
                 if self.owed.0.len() >= MAX_OWED {
@@ -103,6 +108,18 @@ impl<'a> Session<'a> {
         }
         self.connection.relieve()?;
         Ok(Next::Request)
+    }
+
+    /// Waits until a file has moved, it is late, or the client has ended its side.
+    fn wait_for_version(&mut self, deadline: Instant, mut waiter: Waiter<'a>) -> io::Result<Next> {
+        loop {
+            self.connection.wait_end(waiter.waker(), deadline)?;
+            match waiter.look() {
+                Ok(Wait::Later(again)) => waiter = again,
+                Ok(Wait::Now(version)) => return self.write(Answer::Line(Reply::Version(version))),
+                Err(refusal) => return self.refuse(refusal),
+            }
+        }
     }
 
     /// Waits until what was decided is seen, and answers it. Before this, no reply goes out.

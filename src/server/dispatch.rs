@@ -6,7 +6,7 @@ use super::session::Session;
 use super::stats;
 use crate::contents::Contents;
 use crate::exptime::Exptime;
-use crate::files::{Expiry, Opened, Stat, Watch};
+use crate::files::{Expiry, Opened, Stat, Wait, Watch};
 use crate::refusal::Refusal;
 use crate::wire::{COMMANDS, MAX_ITEMS, Reply, Request};
 use std::time::Duration;
@@ -64,6 +64,13 @@ impl<'a> Session<'a> {
                 return Ok(match table.watch(prefix, rev, MAX_ITEMS as usize, seconds > 0)? {
                     Watch::Now(changes) => Answer::Changes(changes),
                     Watch::Later(waiting) => Answer::ChangesWithin(time, waiting),
+                });
+            }
+            Request::Wait { file, version, seconds } => {
+                let time = Duration::from_secs(seconds);
+                return Ok(match table.wait(file, version, seconds > 0)? {
+                    Wait::Now(version) => at(version),
+                    Wait::Later(waiter) => Answer::VersionWithin(time, waiter),
                 });
             }
             Request::Open { name, kind } => {

@@ -1,7 +1,7 @@
 //! What `help` says.
 
 /// Every command as `help` prints it: how it is written, and what it does.
-pub const COMMANDS: [(&str, &str); 16] = [
+pub const COMMANDS: [(&str, &str); 17] = [
     ("read <file>", "the contents, their version, and the seconds left"),
     (
         "write <file> <numbytes> [<exptime>]",
@@ -25,6 +25,7 @@ pub const COMMANDS: [(&str, &str); 16] = [
         "watch <prefix> <rev> <seconds>",
         "what has changed since version rev; waits so long for the first change",
     ),
+    ("wait <file> <version> <seconds>", "the version as soon as it is another one; 0 is no file"),
     ("open <name> [<type>]", "makes the file if there is none; a descriptor, the same for all"),
     ("close @<fd>", "gives the descriptor back; the end of a connection does so too"),
     ("stat <file>", "version, bytes, seconds left, type, opens"),

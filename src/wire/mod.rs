@@ -23,7 +23,7 @@ pub const PROTOCOL_VERSION: u64 = 1;
 /// What a list or changes have at most, in lines.
 pub const MAX_ITEMS: u64 = 10_000;
 
-/// The longest that a watch waits, in seconds: a day. A longer one is taken as this.
+/// The longest that a watch or wait takes, in seconds: a day. A longer one is taken as this.
 pub const MAX_WATCH_SECONDS: u64 = 86_400;
 
 /// A line of a client has fewer bytes than this, its end not counted.

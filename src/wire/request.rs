@@ -21,6 +21,7 @@ pub enum Request<'a> {
     Create { stem: Stem<'a>, numbytes: u64, exptime: Exptime },
     List { prefix: &'a str, limit: u64, after: Option<&'a str> },
     Watch { prefix: &'a str, rev: u64, seconds: u64 },
+    Wait { file: FileRef<'a>, version: u64, seconds: u64 },
     Open { name: NameRef<'a>, kind: Option<&'a str> },
     Close { fd: u64 },
     Stat { file: FileRef<'a> },
@@ -75,6 +76,7 @@ impl<'a> Request<'a> {
             b"touch" => Self::touch(fields),
             b"list" => Self::list(fields),
             b"watch" => Self::watch(fields),
+            b"wait" => Self::wait(fields),
             b"open" => Self::open(fields),
             b"close" => Self::of_file(fields, |file| file).and_then(|file| match file {
                 FileRef::Descriptor(fd) => Some(Request::Close { fd }),
@@ -124,6 +126,12 @@ impl<'a> Request<'a> {
         let prefix = prefix(fields.next()?)?;
         let (rev, seconds) = (fields.number()?, fields.number()?);
         fields.end(Request::Watch { prefix, rev, seconds: seconds.min(MAX_WATCH_SECONDS) })
+    }
+
+    fn wait(mut fields: Fields<'a>) -> Option<Self> {
+        let file = file_ref(fields.next()?)?;
+        let (version, seconds) = (fields.number()?, fields.number()?);
+        fields.end(Request::Wait { file, version, seconds: seconds.min(MAX_WATCH_SECONDS) })
     }
 
     fn create(mut fields: Fields<'a>) -> Result<Self, Malformed> {
@@ -177,6 +185,7 @@ impl<'a> Request<'a> {
             | Request::Cas { file, .. }
             | Request::Delete { file, .. }
             | Request::Touch { file, .. }
+            | Request::Wait { file, .. }
             | Request::Stat { file } => Some(*file),
             Request::Open { name, .. } => Some(FileRef::Name(*name)),
             Request::Close { fd } => Some(FileRef::Descriptor(*fd)),
@@ -194,6 +203,7 @@ impl<'a> Request<'a> {
             Request::Create { .. } => "create",
             Request::List { .. } => "list",
             Request::Watch { .. } => "watch",
+            Request::Wait { .. } => "wait",
             Request::Open { .. } => "open",
             Request::Close { .. } => "close",
             Request::Stat { .. } => "stat",
@@ -233,6 +243,7 @@ impl<'a> Request<'a> {
             Request::Watch { prefix, rev, seconds } => {
                 line.text(field_of(prefix)).number(rev).number(seconds)
             }
+            Request::Wait { version, seconds, .. } => line.number(version).number(seconds),
             Request::Open { kind: Some(kind), .. } => line.text(kind),
             Request::Hello { token: Some(token) } => line.bytes(token),
             _ => line,
@@ -274,6 +285,7 @@ impl fmt::Display for Request<'_> {
                 write!(f, " {version} {numbytes} {exptime}")
             }
             Request::Delete { version: Some(version), .. } => write!(f, " {version}"),
+            Request::Wait { version, seconds, .. } => write!(f, " {version} {seconds}"),
             Request::Touch { version, exptime, .. } => write!(f, " {version} {exptime}"),
             Request::Create { stem, numbytes, exptime } => {
                 write!(f, " {} {numbytes} {exptime}", Shown(stem.as_str()))

@@ -45,6 +45,9 @@ fn requests() {
     );
     check("watch * 7 0", Ok(Request::Watch { prefix: "", rev: 7, seconds: 0 }));
     check("watch a/ 7 9999999", Ok(Request::Watch { prefix: "a/", rev: 7, seconds: 86_400 }));
+    check("wait f 7 60", Ok(Request::Wait { file, version: 7, seconds: 60 }));
+    let file = FileRef::Descriptor(3);
+    check("wait @3 0 86401", Ok(Request::Wait { file, version: 0, seconds: 86_400 }));
     check("open f", Ok(Request::Open { name, kind: None }));
     check("open f MyFile", Ok(Request::Open { name, kind: Some("MyFile") }));
     check("close @3", Ok(Request::Close { fd: 3 }));
@@ -78,6 +81,12 @@ fn the_end_is_known_so_the_connection_goes_on() {
         "list a 0",
         "list a -1",
         "list a 1 b c",
+        "wait f",
+        "wait f 1",
+        "wait f -1 1",
+        "wait f 1 x",
+        "wait f 1 1 1",
+        "wait * 1",
         "watch a 1",
         "watch a 1 -1",
         "watch a x 1",
@@ -151,7 +160,7 @@ fn help_lists_exactly_the_commands_that_parse() {
 
 fn any_request() -> impl Strategy<Value = (String, u64, u64, u64, usize)> {
     let number = 0..(1_u64 << 63);
-    ("[a-z*/@é]{2,40}", number.clone(), number, 0..=Exptime::MAX_SECONDS, 0_usize..18)
+    ("[a-z*/@é]{2,40}", number.clone(), number, 0..=Exptime::MAX_SECONDS, 0_usize..19)
 }
 
 proptest! {
@@ -173,6 +182,7 @@ proptest! {
             Request::List { prefix: &text, limit: version % MAX_ITEMS + 1, after: None },
             Request::List { prefix: "", limit: MAX_ITEMS, after: Some(&text) },
             Request::Watch { prefix: "", rev: version, seconds: numbytes % MAX_WATCH_SECONDS },
+            Request::Wait { file, version, seconds: numbytes % MAX_WATCH_SECONDS },
             Request::Close { fd: version },
             Request::Types,
             Request::Stats,

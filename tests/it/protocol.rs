@@ -46,6 +46,8 @@ transcripts! {
     a_text_file_is_on_the_disk
     a_text_file_stays_below_the_root
     a_type_file_reads_empty_and_drops_what_is_written
+    a_wait_by_descriptor_is_for_the_open_file
+    a_wait_longer_than_a_day_is_one_of_a_day
     a_watch_longer_than_a_day_is_one_of_a_day
     a_watch_of_the_future_is_compacted
     a_watch_of_the_next_version_is_compacted
@@ -96,6 +98,7 @@ transcripts! {
     names_are_utf8_without_blanks_and_controls
     no_bytes_are_contents_too
     numbers_are_digits_below_two_to_the_63
+    only_its_own_name_ends_a_wait
     open_asks_for_a_type_or_takes_what_is_there
     open_gives_every_client_the_same_descriptor
     open_takes_a_name_and_close_a_descriptor
@@ -109,6 +112,7 @@ transcripts! {
     stats_of_a_durable_table
     stats_tell_limits_and_use
     the_end_of_the_stream_ends_a_wait
+    the_end_of_the_stream_ends_a_wait_for_a_version
     the_end_of_the_stream_inside_something_executes_nothing
     the_lowest_free_number_is_given
     the_sample_session_byte_for_byte
@@ -122,8 +126,11 @@ transcripts! {
     touch_replaces_the_expiry_and_keeps_the_version
     types_and_help_say_how_many_lines_follow
     versions_are_of_the_whole_table_and_never_repeat
+    wait_answers_when_its_file_is_at_another_version
+    wait_is_malformed_in_step
     watch_tells_the_latest_state_of_each_name
     what_is_no_change_wakes_no_watch
+    what_is_pipelined_behind_a_wait_is_answered_after_it
     what_is_pipelined_behind_a_watch_is_answered_after_it
     who_says_minus_one_last_has_the_file
 }

@@ -6,7 +6,9 @@ mod room;
 
 use crate::contents::{Budget, Contents};
 use crate::exptime::Exptime;
-use crate::files::{Change, ClientId, Clock, Decided, Expiry, Opened, Registry, Table, Watch};
+use crate::files::{
+    Change, ClientId, Clock, Decided, Expiry, Opened, Registry, Table, Wait, Watch,
+};
 use crate::name::{FileRef, NameRef, Stem};
 use crate::refusal::{Limit, Refusal};
 use disk::Disk;
@@ -181,5 +183,23 @@ fn a_connection_takes_a_thousand_files_with_it() {
         table.end_client(client);
         assert_eq!(table.totals().files, 0);
         assert!(disk.commits() - before < 10, "{} commits", disk.commits() - before);
+    });
+}
+
+#[test]
+fn a_wait_is_for_what_is_on_disk() {
+    let disk = Arc::new(Disk::default());
+    run(&disk, |table| {
+        put(table, "a", "1").unwrap();
+        disk.hold(true);
+        let decided = write(table, "a", "2").unwrap();
+        disk.wait_held();
+        let Ok(Wait::Later(waiter)) = table.wait(name("a"), 1, true) else { panic!() };
+        assert!(matches!(table.wait(name("b"), 0, false), Ok(Wait::Now(0))));
+        assert_eq!(table.woken.len(), 0);
+        disk.hold(false);
+        assert_eq!(decided.seen(), Ok(2));
+        assert_eq!(table.woken.len(), 1);
+        assert!(matches!(waiter.look(), Ok(Wait::Now(2))));
     });
 }

@@ -71,7 +71,7 @@ impl Fixture {
     fn nobody_waits(&self) {
         let state = self.table.lock().state;
         let watchers = format!("{:?}", state.watchers);
-        assert!(watchers.contains("groups: {}"), "{watchers}");
+        assert!(watchers.contains("prefixes: {}, names: {}, files: {}"), "{watchers}");
         assert_eq!(state.watchers.waiting(), 0);
     }
 }

@@ -5,6 +5,7 @@ mod files;
 mod foreign;
 mod liar;
 mod pipeline;
+mod waits;
 
 use crate::server::{Folder, PATIENCE, Running};
 use std::time::Duration;

@@ -21,6 +21,7 @@ mod signals;
 mod text_files;
 mod unread_log;
 mod verbs;
+mod waits;
 mod watching;
 
 use crate::server::{Client, PATIENCE, STOP_TIME, eventually};

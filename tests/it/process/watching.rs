@@ -79,8 +79,11 @@ fn a_watch_without_a_descriptor_is_refused_and_the_connection_goes_on() {
     // For some time: what threads open while they start is closed again.
     eventually("all are taken", || serving.log().matches("cannot accept").count() >= 4);
     assert_eq!(inside.ask("watch f 0 60"), "ERR_INTERNAL");
+    assert_eq!(inside.ask("wait f 0 60"), "ERR_INTERNAL");
     assert_eq!(inside.ask("watch f 0 0"), "CHANGES 0 0");
+    assert_eq!(inside.ask("wait f 0 0"), "OK 0");
     serving.logs(&["a watch cannot wait"]);
+    serving.logs(&["a wait cannot wait"]);
     drop(others);
     // The last one in the kernel's queue: all others have come and gone.
     assert_eq!(serving.client().ask("read f"), "ERR_FILE_NOT_FOUND");

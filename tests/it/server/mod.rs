@@ -12,6 +12,7 @@ mod shutdown;
 mod soak;
 mod time_outs;
 mod token;
+mod waits;
 mod watch;
 
 pub(crate) use client::Client;

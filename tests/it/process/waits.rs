@@ -1,0 +1,40 @@
+//! `telefile wait`: what it prints, and when it ends.
+
+use super::Serving;
+use super::verbs::{at, feed};
+use crate::server::eventually;
+use std::io::Read;
+use std::process::Stdio;
+
+#[test]
+fn it_prints_the_version_when_that_is_another_one_or_the_time_is_over() {
+    let serving = Serving::local(&[]);
+    let ask = |args: &[&str]| feed(at(&serving, args), b"");
+    ask(&["wait", "f", "0", "0"]).said(0, "0\n", "");
+    assert_eq!(feed(at(&serving, &["write", "f"]), b"one").status, 0);
+    ask(&["wait", "f", "0"]).said(0, "1\n", "");
+    ask(&["wait", "f", "7", "60"]).said(0, "1\n", "");
+    ask(&["wait", "f", "1", "1"]).said(0, "1\n", "");
+    assert_eq!(ask(&["wait", "f"]).status, 2);
+    ask(&["wait", "f", "1", "soon"]).said(
+        2,
+        "",
+        "telefile: wait: soon: not a whole number of at least 0\n",
+    );
+    ask(&["wait", "f", "one"]).said(2, "", "telefile: one: not a version\n");
+}
+
+#[test]
+fn without_a_time_it_waits_until_the_file_has_changed() {
+    let serving = Serving::local(&[]);
+    let mut asker = serving.client();
+    let mut command = at(&serving, &["wait", "lock/db", "0"]);
+    let mut child = command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
+    eventually("it waits", || asker.stat("watches") == 1);
+    assert_eq!(asker.ask("write lock/db/x 0\r\n"), "OK 1");
+    assert_eq!(asker.ask("write lock/db 0\r\n"), "OK 2");
+    let mut printed = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+    assert_eq!(printed, "2\n");
+    assert!(child.wait().unwrap().success());
+}
