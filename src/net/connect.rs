@@ -1,7 +1,7 @@
 //! From an address to a connected stream.
 
 use super::address::{Address, look_up};
-use super::options::set_options;
+use super::options::{set_options, set_send_timeout};
 use super::stream::{Stream, timed_out};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use std::io::{self, ErrorKind};
@@ -63,12 +63,12 @@ fn unix(path: &Path, timeout: Option<Duration>) -> io::Result<Stream> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     // A socket that does not block fails at once if the listener's queue is full. The time for
     // sending is what connect(2) waits there; it is told as EAGAIN.
-    socket.set_write_timeout(timeout)?;
+    set_send_timeout(&socket, timeout);
     socket.connect(&SockAddr::unix(path)?).map_err(|e| match e.kind() {
         ErrorKind::WouldBlock => timed_out("connection timed out"),
         _ => e,
     })?;
-    socket.set_write_timeout(None)?;
+    set_send_timeout(&socket, None);
     Ok(Stream::new(socket, None))
 }
 

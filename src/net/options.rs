@@ -1,5 +1,5 @@
-//! What is set on every connection of TCP. None of it is needed to serve: a system that knows less
-//! (gVisor, the first WSL, an old kernel) serves all the same, and says once what it lacks.
+//! What is set on sockets. None of it is needed to serve: a system that knows less (gVisor, the
+//! first WSL, an old kernel) serves all the same, and says once what it lacks.
 
 use socket2::{SockRef, Socket, TcpKeepalive};
 use std::io;
@@ -57,6 +57,12 @@ pub(super) fn set_listener_options(socket: &Socket, is_v6: bool) {
         ONLY_V6.check(socket.set_only_v6(true));
     }
     set_options(SockRef::from(socket));
+}
+
+pub(super) fn set_send_timeout(socket: &Socket, timeout: Option<Duration>) {
+    static SEND: Optional =
+        Optional::new("SO_SNDTIMEO", "connecting to a busy Unix socket may take longer");
+    SEND.check(socket.set_write_timeout(timeout));
 }
 
 /// Only Linux knows it; elsewhere keepalive alone notices a peer that is gone.

@@ -16,6 +16,7 @@ mod lock;
 mod lock_lost;
 mod logs;
 mod names;
+mod odd_systems;
 mod open_files;
 mod signals;
 mod text_files;

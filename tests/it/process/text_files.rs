@@ -22,7 +22,7 @@ fn write(client: &mut Client, contents: &[u8]) -> String {
 
 /// `telefile serve` with this root, started by a shell that has done something before; `inside` is
 /// the program that starts the shell.
-fn serving_after(inside: &[&str], preparation: &str, root: &Path) -> Command {
+pub(super) fn serving_after(inside: &[&str], preparation: &str, root: &Path) -> Command {
     let script = format!("{preparation} && exec \"$0\" \"$@\"");
     let telefile = env!("CARGO_BIN_EXE_telefile");
     let serve = ["sh", "-c", &script, telefile, "serve", "--listen", "127.0.0.1:0", "--root"];

@@ -38,8 +38,9 @@ impl Folder {
             Err(Errno::NOENT) => {
                 let made = std::fs::create_dir_all(path);
                 made.map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))?;
-                if let Some(parent) = path.parent() {
-                    Folder::root(parent)?.sync()?;
+                // A parent that may not be read cannot be synced either.
+                if let Some(Ok(parent)) = path.parent().map(Folder::root) {
+                    parent.sync()?;
                 }
                 Folder::root(path)
             }
@@ -110,10 +111,19 @@ impl Folder {
 
     /// Has the disk take what was made, renamed or removed in this folder.
     pub(super) fn sync(&self) -> Result<()> {
-        match fs::fsync(&self.0) {
-            Err(Errno::INVAL) => Ok(()), // a file system that knows no such thing
-            synced => synced,
+        sync(&self.0)
+    }
+}
+
+/// Has the disk take a file or folder, where the file system knows such a thing: some network file
+/// systems and FUSE have none for folders.
+pub(super) fn sync(what: impl AsFd) -> Result<()> {
+    match fs::fsync(what) {
+        Err(e @ (Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM)) => {
+            log::debug!("fsync is not supported here: {e}");
+            Ok(())
         }
+        synced => synced,
     }
 }
 

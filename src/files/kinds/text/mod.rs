@@ -106,6 +106,7 @@ impl TextFile {
 
     /// What a client is told. The log tells what the disk said.
     fn refusal(&self, e: Errno) -> Refusal {
+        let at = format_args!("{}: {:?}", self.root.path.display(), self.name);
         match e {
             // Not for us, or no file: what is not a regular file, a symlink, a name that is too
             // long or has characters that the file system does not take.
@@ -121,11 +122,20 @@ impl TextFile {
             | Errno::NAMETOOLONG
             | Errno::INVAL
             | Errno::ILSEQ => {
-                log::debug!("{:?}: {e}", self.name);
+                log::debug!("{at}: {e}");
+                Refusal::Denied
+            }
+            // rename(2): the name is a mount point. Writing into the file in place could leave half
+            // of the bytes, so this is nothing that a TextFile does.
+            Errno::BUSY => {
+                log::warn!(
+                    "{at}: {e}: a file that is mounted by itself cannot be replaced; mount its \
+                     folder instead"
+                );
                 Refusal::Denied
             }
             e => {
-                log::error!("{:?}: {e}", self.name);
+                log::error!("{at}: {e}");
                 Refusal::Internal
             }
         }

@@ -1,7 +1,7 @@
 //! A write that is whole or nothing: into a new file beside the old one, which then takes its
 //! name. Who reads meanwhile has the old bytes or the new ones, and so has the disk after a crash.
 
-use super::folder::{Folder, Stamp};
+use super::folder::{Folder, Stamp, sync};
 use rustix::fs::{self, Access, AtFlags, FlockOperation, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::{Errno, Result};
 use std::fs::File;
@@ -20,6 +20,9 @@ struct Temporary<'a> {
     file: File,
 }
 
+/// How many names are tried for a temporary file. Each draws 64 bits.
+const TRIES: u32 = 16;
+
 /// Gives the file these bytes, and makes it if it is not there. Returns what it then looks like.
 ///
 /// # Errors
@@ -28,8 +31,7 @@ struct Temporary<'a> {
 pub(super) fn replace(folder: &Folder, name: &str, bytes: &[u8]) -> Result<Stamp> {
     let old = folder.stat(name)?;
     if old.is_some() {
-        // A rename would not ask.
-        fs::accessat(folder, name, Access::WRITE_OK, AtFlags::EACCESS)?;
+        expect_writable(folder, name)?; // a rename would not ask
     }
     // Until it has the rights of the old file, nobody else may look into it.
     let mode = if old.is_some() { 0o600 } else { 0o666 };
@@ -38,7 +40,7 @@ pub(super) fn replace(folder: &Folder, name: &str, bytes: &[u8]) -> Result<Stamp
     if let Some(old) = old {
         temporary.take_rights(&old)?;
     }
-    temporary.file.sync_all().map_err(errno)?;
+    sync(&temporary.file)?;
     let written = Stamp::new(&fs::fstat(&temporary.file)?);
     fs::renameat(folder, &temporary.name, folder, name)?;
     temporary.name.clear();
@@ -52,19 +54,22 @@ impl<'a> Temporary<'a> {
     fn new(folder: &'a Folder, mode: u32) -> Result<Self> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
         let mode = Mode::from_raw_mode(mode as _);
-        loop {
+        for _ in 0..TRIES {
             let name = format!("{PREFIX}{:016x}", RandomState::new().hash_one(()));
             let file = match fs::openat(folder, &name, flags | OFlags::CLOEXEC, mode) {
                 Err(Errno::EXIST) => continue,
                 file => File::from(file?),
             };
-            // Before it was locked it may have been taken for a dead one, and removed.
+            // Before it was locked it may have been taken for a dead one, and removed. Where no
+            // file can be locked, nobody removes any.
             let locked = fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
-            if locked == Err(Errno::WOULDBLOCK) || fs::fstat(&file)?.st_nlink == 0 {
+            if locked == Err(Errno::WOULDBLOCK) || locked.is_ok() && fs::fstat(&file)?.st_nlink == 0
+            {
                 continue;
             }
             return Ok(Temporary { folder, name, file });
         }
+        Err(Errno::AGAIN)
     }
 
     /// Takes owner, group and permission bits of the file that it will replace, as far as the
@@ -81,7 +86,11 @@ impl<'a> Temporary<'a> {
         if own.st_uid != old.st_uid {
             let _ = fs::fchown(&self.file, Some(Uid::from_raw(old.st_uid)), None);
         }
-        fs::fchmod(&self.file, Mode::from_raw_mode(mode))
+        match fs::fchmod(&self.file, Mode::from_raw_mode(mode)) {
+            // FAT and others give all files the same bits, and refuse to change them.
+            Err(_) if fs::fstat(&self.file)?.st_mode & 0o777 == mode => Ok(()),
+            changed => changed,
+        }
     }
 }
 
@@ -105,6 +114,17 @@ pub(super) fn remove_dead(folder: &Folder) {
         if fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
             let _ = fs::unlinkat(folder, name, AtFlags::empty());
         }
+    }
+}
+
+/// # Errors
+/// [`Errno::ACCESS`] and the like for a file that we may not write.
+fn expect_writable(folder: &Folder, name: &str) -> Result<()> {
+    match fs::accessat(folder, name, Access::WRITE_OK, AtFlags::EACCESS) {
+        // faccessat2(2) is of 2020: the profile of an older container forbids what it does not
+        // know. The older call judges by the real user, who is the same unless we are set-user-ID.
+        Err(Errno::PERM) => fs::accessat(folder, name, Access::WRITE_OK, AtFlags::empty()),
+        judged => judged,
     }
 }
 

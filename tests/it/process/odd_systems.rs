@@ -1,0 +1,153 @@
+//! Systems that lack what this one has: calls that an old kernel, a container's profile or a file
+//! system refuses. strace(1) refuses in their place.
+
+use super::{Serving, run, telefile, without_settings};
+use crate::server::Folder;
+use rustix::process::Signal;
+use std::fs;
+use std::io::Write;
+use std::process::Command;
+
+fn skipped(what: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED, {what}");
+}
+
+/// `telefile` with these arguments, whose calls fail as `inject` says, in the words of strace. With
+/// a path, only those calls that concern it. `None` where nothing can be traced.
+fn failing(inject: &[&str], path: Option<&str>, args: &[&str]) -> Option<Command> {
+    // As a grandchild: the child is the program itself, which gets the signals.
+    let mut command = Command::new("strace");
+    command.args(["-D", "-f", "-o", "/dev/null"]);
+    command.args(path.iter().flat_map(|path| ["-P", path]));
+    command.args(inject.iter().flat_map(|inject| ["-e", inject]));
+    without_settings(&mut command);
+    let possible =
+        Command::new("strace").args(["-e", "inject=getpid:error=EPERM", "true"]).output();
+    if !possible.is_ok_and(|output| output.status.success()) {
+        skipped(&format!("no program can be traced here: {inject:?}"));
+        return None;
+    }
+    command.arg(env!("CARGO_BIN_EXE_telefile")).args(args);
+    Some(command)
+}
+
+#[test]
+fn a_socket_serves_without_its_options() {
+    let folder = Folder::new();
+    let unix = format!("unix:{}", folder.path().join("socket").display());
+    let inject = ["inject=setsockopt:error=ENOPROTOOPT"];
+    let args = ["serve", "--listen", "127.0.0.1:0", "--listen", &unix];
+    let Some(command) = failing(&inject, None, &args) else { return };
+    let serving = Serving::from(command);
+    for option in ["TCP_NODELAY", "keepalive", "SO_REUSEADDR", "TCP_USER_TIMEOUT"] {
+        serving.logs(&["WARN", option, "Protocol not available"]);
+    }
+    for (i, address) in serving.addresses.iter().enumerate() {
+        assert_eq!(
+            crate::server::Client::connect(address).write("f", b"x"),
+            format!("OK {}", i + 1)
+        );
+        let address = address.to_string();
+        let list = ["list", "--addr", &address, "f"];
+        let ended = run(failing(&inject, None, &list).unwrap());
+        assert_eq!((ended.status, ended.stdout.lines().count()), (0, 1), "{ended:?}");
+    }
+    let log = serving.stop(Signal::TERM);
+    assert_eq!(log.matches("TCP_NODELAY").count(), 1, "once, not for each connection: {log}");
+}
+
+/// As the profile of an old container does, and as a file system without any of it.
+#[test]
+fn a_text_file_is_written_again_on_an_old_system() {
+    for inject in [
+        &["inject=faccessat2:error=EPERM"][..],
+        &["inject=faccessat2:error=ENOSYS"],
+        &["inject=fsync:error=EINVAL"],
+        &["inject=flock:error=EOPNOTSUPP", "inject=fsync:error=ENOSYS"],
+        &["inject=flock:error=ENOLCK", "inject=fchmod,fchown:error=EPERM"],
+    ] {
+        let folder = Folder::new();
+        let root = folder.path().join("files");
+        let args = ["serve", "--listen", "127.0.0.1:0", "--root", root.to_str().unwrap()];
+        let Some(command) = failing(inject, None, &args) else { return };
+        let serving = Serving::from(command);
+        let mut client = serving.client();
+        assert_eq!(client.ask("open a/f TextFile"), "FD 0 1 TextFile");
+        // The second one replaces a file: of mode 0600, for that is what a new one has.
+        assert_eq!(client.write("a/f", b"one"), "OK 2", "{inject:?}");
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        fs::set_permissions(root.join("a/f"), mode).unwrap();
+        client.ask("stat a/f");
+        let ok = client.write("a/f", b"two");
+        assert!(ok.starts_with("OK "), "{inject:?}: {ok}");
+        assert_eq!(fs::read(root.join("a/f")).unwrap(), b"two");
+        assert_eq!(fs::read_dir(root.join("a")).unwrap().count(), 1, "{inject:?}");
+    }
+}
+
+/// A file that is mounted by itself, as Docker does with `-v FILE:FILE`, cannot be replaced.
+#[test]
+fn a_text_file_that_is_a_mount_point_is_read_and_not_written() {
+    let folder = Folder::new();
+    let (root, outside) = (folder.path().join("files"), folder.path().join("outside"));
+    fs::create_dir(&root).unwrap();
+    fs::write(&outside, "old").unwrap();
+    fs::write(root.join("f"), "").unwrap();
+    let mount = format!("mount --bind '{}' '{}'", outside.display(), root.join("f").display());
+    let possible = Command::new("unshare").args(["-m", "sh", "-c", &mount]).output();
+    if !possible.is_ok_and(|output| output.status.success()) {
+        return skipped("mounts are not permitted: a_text_file_that_is_a_mount_point");
+    }
+    let command = super::text_files::serving_after(&["unshare", "-m"], &mount, &root);
+    let serving = Serving::from(command);
+    let mut client = serving.client();
+    assert_eq!(client.ask("open f TextFile"), "FD 0 1 TextFile");
+    assert_eq!(client.write("f", b"new"), "ERR_DENIED");
+    serving.logs(&["WARN", "\"f\"", "mount its folder"]);
+    assert_eq!(client.ask("read f"), "CONTENTS 1 3 0");
+    assert_eq!(client.contents(3), b"old");
+    assert_eq!(client.ask("open g TextFile"), "FD 1 2 TextFile");
+    assert_eq!(client.write("g", b"new"), "OK 3", "beside it there are others");
+    drop(serving);
+    let names: Vec<_> = fs::read_dir(&root).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+}
+
+#[test]
+fn a_working_folder_that_is_gone_keeps_nobody_from_serving() {
+    let folder = Folder::new();
+    let script = "cd \"$0\" && rmdir \"$0\" && exec \"$@\"";
+    let gone = folder.path().join("gone");
+    let in_gone = |args: &[&str]| {
+        fs::create_dir(&gone).unwrap();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]).arg(&gone).arg(env!("CARGO_BIN_EXE_telefile")).args(args);
+        without_settings(&mut shell);
+        shell
+    };
+    let serving = Serving::from(in_gone(&["serve", "--listen", "127.0.0.1:0"]));
+    serving.logs(&["WARN", "./files", "working folder"]);
+    let mut client = serving.client();
+    assert_eq!(client.write("f", b"x"), "OK 1");
+    assert_eq!(client.ask("open t TextFile"), "FD 0 2 TextFile");
+    assert_eq!(client.write("t", b"x"), "ERR_INTERNAL");
+    // An absolute one is not concerned.
+    let root = folder.path().join("files");
+    let root = root.to_str().unwrap();
+    let serving = Serving::from(in_gone(&["serve", "--listen", "127.0.0.1:0", "--root", root]));
+    let mut client = serving.client();
+    assert_eq!(client.ask("open t TextFile"), "FD 0 1 TextFile");
+    assert_eq!(client.write("t", b"x"), "OK 2");
+    assert!(!serving.log().contains("working folder"), "{}", serving.log());
+    // Each of the other commands names what it is about.
+    let data = format!("{}", folder.path().join("data").display());
+    for args in
+        [&["serve", "--data", "new", "--listen", "127.0.0.1:0"][..], &["backup", "d", &data]]
+    {
+        let ended = run(in_gone(args));
+        let last = ended.stderr.lines().last().unwrap_or_default();
+        let words = ["telefile: new", "telefile: d: "];
+        assert!(ended.status == 1 && words.iter().any(|w| last.starts_with(w)), "{ended:?}");
+    }
+    assert_eq!(run(telefile(&["--version"])).status, 0);
+}
