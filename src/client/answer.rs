@@ -2,6 +2,14 @@
 
 use crate::contents::Contents;
 use crate::exptime::Exptime;
+use std::time::Duration;
+
+/// What a server says of itself.
+pub(super) struct Hello {
+    pub(super) epoch: u64,
+    pub(super) rev: u64,
+    pub(super) idle_timeout: Option<Duration>,
+}
 
 /// A file as it was at one version.
 #[derive(Clone, Debug)]

@@ -116,7 +116,7 @@ impl<'a> Ask<'a> {
     ) -> Result<Self, Error> {
         let invalid = || {
             let prefix = Shown(prefix);
-            Error::Invalid(format!("{prefix} and 20 digits are no name of at most 430 bytes"))
+            Error::Invalid(format!("{prefix} and 20 digits are not a name of at most 430 bytes"))
         };
         let stem = Stem::new(prefix).ok_or_else(invalid)?;
         let request = Request::Create { stem, numbytes: contents.len() as u64, exptime };
@@ -137,7 +137,9 @@ impl<'a> Ask<'a> {
         Ask { request, contents: None, file: None }
     }
 
+    /// Refuses what the server would refuse, or take for something else.
     fn fitting(self) -> Result<Self, Error> {
+        check_numbers(&self.request)?;
         let mut line = Vec::new();
         self.request.write_to(&mut line);
         if line.len() >= MAX_LINE_BYTES + b"\r\n".len() {
@@ -148,14 +150,42 @@ impl<'a> Ask<'a> {
     }
 }
 
+fn check_numbers(request: &Request<'_>) -> Result<(), Error> {
+    let (version, exptime) = match *request {
+        Request::Write { exptime, .. } | Request::Create { exptime, .. } => (0, exptime),
+        Request::Cas { version, exptime, .. } | Request::Touch { version, exptime, .. } => {
+            (version, exptime)
+        }
+        Request::Delete { version, .. } => (version.unwrap_or(0), Exptime::Never),
+        Request::Wait { version, .. } => (version, Exptime::Never),
+        Request::Watch { rev, .. } => (rev, Exptime::Never),
+        _ => return Ok(()),
+    };
+    if version >= 1 << 63 {
+        return Err(Error::Invalid(format!("{version} is not a version: those are below 2^63")));
+    }
+    // On the line it would be 0, which is "never".
+    if exptime == Exptime::Seconds(0) {
+        return Err(Error::Invalid("an exptime of 0 seconds: that would be never".to_string()));
+    }
+    Ok(())
+}
+
 /// Text that is one field, or none.
 pub(super) fn field(text: &str) -> Result<&str, Error> {
     if text.contains([' ', '\r', '\n']) {
-        return Err(Error::Invalid(format!("{text:?} is no part of a name")));
+        return Err(Error::Invalid(format!(
+            "{text:?} has a space or a line end, and a name has none"
+        )));
     }
     Ok(text)
 }
 
 fn name(text: &str) -> Result<NameRef<'_>, Error> {
-    NameRef::new(text).ok_or_else(|| Error::Invalid(format!("{text:?} is not a name")))
+    let why = match text {
+        "" => "it is empty",
+        text if text.starts_with('@') => "@ and digits are a descriptor",
+        _ => "it has white space or a control character",
+    };
+    NameRef::new(text).ok_or_else(|| Error::Invalid(format!("{text:?} is not a name: {why}")))
 }

@@ -34,11 +34,17 @@ pub struct Builder {
     timeout: Option<Duration>,
     token: Option<Vec<u8>>,
     max_contents: u64,
+    epoch: Option<u64>,
 }
 
 impl Default for Builder {
     fn default() -> Self {
-        Builder { timeout: Some(DEFAULT_TIMEOUT), token: None, max_contents: DEFAULT_MAX_CONTENTS }
+        Builder {
+            timeout: Some(DEFAULT_TIMEOUT),
+            token: None,
+            max_contents: DEFAULT_MAX_CONTENTS,
+            epoch: None,
+        }
     }
 }
 
@@ -67,12 +73,45 @@ impl Builder {
         self
     }
 
+    /// The epoch that the server's table has to have, for a program that has kept versions since an
+    /// earlier connection, in a file for instance. Any, by default.
+    ///
+    /// ```
+    /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
+    /// # let (address, handle) = (server.addresses()[0].clone(), server.handle());
+    /// # let running = std::thread::spawn(|| server.run());
+    /// use telefile::client::{Client, Error};
+    ///
+    /// let client = Client::connect_to(&address)?;
+    /// let kept = (client.epoch(), client.write("config", "port = 80")?);
+    /// drop(client);
+    ///
+    /// // Later, perhaps in another process.
+    /// let (epoch, version) = kept;
+    /// let client = Client::builder().epoch(epoch).connect_to(&address)?;
+    /// client.cas("config", version, "port = 8080")?;
+    ///
+    /// // Had the server lost its files since, nothing would be asked of it.
+    /// let another = Client::builder().epoch(!epoch).connect_to(&address);
+    /// assert!(matches!(another, Err(Error::OtherTable)));
+    /// # drop(client);
+    /// # handle.stop();
+    /// # running.join().unwrap()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn epoch(mut self, epoch: u64) -> Self {
+        self.epoch = Some(epoch);
+        self
+    }
+
     /// Connects to `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`, and says hello.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for what is no address or no token, [`Error::Connect`] if nobody is
-    /// there, [`Refusal::WrongToken`](crate::Refusal::WrongToken) and
-    /// [`Limit::Connections`](crate::Limit::Connections) if the server does not let the client in.
+    /// [`Error::Invalid`] for what is no address or no token, [`Error::Connect`] if nobody is there
+    /// or says hello in time, [`Error::Protocol`] if the server is no telefile,
+    /// [`Error::OtherTable`] if its [epoch](Builder::epoch) is another,
+    /// [`Refusal::WrongToken`](crate::Refusal::WrongToken) and
+    /// [`Limit::Connections`](crate::Limit::Connections) if it does not let the client in.
     pub fn connect(self, address: &str) -> Result<Client, Error> {
         let address: Address =
             address.parse().map_err(|e: io::Error| Error::Invalid(e.to_string()))?;
@@ -102,6 +141,10 @@ impl Builder {
         self.timeout(Some(timeout))
     }
 
+    pub(super) fn expected_epoch(&self) -> Option<u64> {
+        self.epoch
+    }
+
     pub(super) fn shown_token(&self) -> Option<&[u8]> {
         self.token.as_deref()
     }
@@ -110,10 +153,10 @@ impl Builder {
 /// Never the token.
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Builder { timeout, token, max_contents } = self;
+        let Builder { timeout, token, max_contents, epoch } = self;
         let token = token.as_ref().map(|_| "..");
         let mut shown = f.debug_struct("Builder");
         shown.field("timeout", timeout).field("token", &token);
-        shown.field("max_contents", max_contents).finish()
+        shown.field("max_contents", max_contents).field("epoch", epoch).finish()
     }
 }

@@ -1,7 +1,7 @@
 //! What can go wrong for a client: one variant for each fate that a program may want to treat in
 //! its own way.
 
-use crate::name::NameRef;
+use crate::name::Shown;
 use crate::refusal::{Limit, Refusal};
 use std::error;
 use std::fmt;
@@ -19,14 +19,16 @@ use std::io;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// No connection could be made. Nothing was asked, so it is safe to try again.
+    /// No connection could be made, or nobody said hello over it in time. Nothing was asked, so it
+    /// is safe to try again.
     Connect(io::Error),
     /// The connection is lost: it ended, or a reply did not come in time. Whatever was not
     /// answered may have been done or not, so nothing is ever asked again by itself. Every later
     /// call of this client and of its open files fails in this way too.
     Lost(io::Error),
     /// There is a new connection, but to another table: the server was started again without its
-    /// files, or with those of a backup, and what was known of its files has no meaning any more. Nothing was asked.
+    /// files, or with those of a backup, and versions that were seen before mean nothing there.
+    /// Nothing was asked.
     OtherTable,
     /// The server refused, and nothing changed.
     Refused {
@@ -60,6 +62,65 @@ impl Error {
             _ => None,
         }
     }
+
+    /// Returns whether the same call may be repeated as it is: the request was not executed, and
+    /// the cause may pass.
+    ///
+    /// True for [`Error::Connect`], and for a server that is [full](Refusal::Limit): of connections,
+    /// of memory, of data, of opens. A limit of one file's contents does not pass.
+    ///
+    /// False for [`Error::Lost`], because the request may have been executed. To read again on a
+    /// [new connection](super::Client::reconnect) is safe nevertheless. A change is safe to repeat
+    /// if it names the version that it replaces: [`cas`](super::Client::cas) makes it at most once,
+    /// and a refused repetition shows the version that the file has now. False too for all refusals
+    /// that the same request meets again.
+    ///
+    /// ```
+    /// # let socket = format!("telefile-retry-{}", std::process::id());
+    /// # let address = format!("unix:{}", std::env::temp_dir().join(socket).display());
+    /// use std::time::Duration;
+    /// use telefile::client::{Client, Error};
+    ///
+    /// /// Connects as soon as there is a server.
+    /// fn connect(address: &str) -> Result<Client, Error> {
+    ///     loop {
+    ///         match Client::connect(address) {
+    ///             Err(e) if e.is_retryable() => std::thread::sleep(Duration::from_millis(100)),
+    ///             connected => return connected,
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// # assert!(Client::connect(&address).is_err_and(|e| e.is_retryable()));
+    /// # let listen = address.parse()?;
+    /// # let starting = std::thread::spawn(|| {
+    /// #     telefile::Server::builder().listen(listen).bind().map(|server| {
+    /// #         (server.handle(), std::thread::spawn(|| server.run()))
+    /// #     })
+    /// # });
+    /// let client = connect(&address)?; // also while the server is being started
+    /// let version = client.cas("config", 0, "port = 80")?;
+    ///
+    /// // What the file is now does not pass by itself.
+    /// let error = client.cas("config", 0, "port = 443").unwrap_err();
+    /// assert!(!error.is_retryable());
+    /// assert_eq!(error.to_string(), format!("config is at version {version}"));
+    /// # drop(client);
+    /// # let (handle, running) = starting.join().unwrap()?;
+    /// # handle.stop();
+    /// # running.join().unwrap()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Error::Connect(_) => true,
+            Error::Refused { refusal: Refusal::Limit(limit, _), .. } => match limit {
+                Limit::Connections | Limit::Memory | Limit::Data | Limit::Descriptors => true,
+                Limit::Contents => false,
+            },
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for Error {
@@ -67,11 +128,13 @@ impl fmt::Display for Error {
         match self {
             Error::Connect(e) => write!(f, "no connection: {e}"),
             Error::Lost(e) => write!(f, "the connection is lost: {e}"),
-            Error::OtherTable => f.write_str("the server has lost its files since"),
+            Error::OtherTable => {
+                f.write_str("the server has another table now, with other versions")
+            }
             Error::Refused { file, refusal } => refused(f, file.as_deref(), refusal),
             Error::TooLarge { file, numbytes, max } => {
                 let file = shown(file);
-                write!(f, "{file} has {numbytes} bytes, and {max} are the most that is taken")
+                write!(f, "{file} has {numbytes} bytes, more than the {max} that are fetched")
             }
             Error::Invalid(why) => f.write_str(why),
             Error::Protocol(why) => write!(f, "not a telefile server's answer: {why}"),
@@ -84,26 +147,38 @@ fn refused(f: &mut fmt::Formatter<'_>, file: Option<&str>, refusal: &Refusal) ->
     match refusal {
         Refusal::Version(0) | Refusal::NotFound => write!(f, "{file} does not exist"),
         Refusal::Version(current) => write!(f, "{file} is at version {current}"),
-        Refusal::Compacted(rev) => {
-            write!(f, "the changes since then are not known any more; the version is {rev} now")
-        }
+        Refusal::Compacted(rev) => write!(
+            f,
+            "{file}: the changes since that version are not known, or it is of another table; the \
+             version is {rev} now, list again"
+        ),
         Refusal::WrongType(kind) => write!(f, "{file} is of type {}", kind.as_ref()),
         Refusal::TypeNotFound => write!(f, "{file}: the server has no such type"),
         Refusal::BadDescriptor => write!(f, "{file} is not open here"),
-        Refusal::Denied => write!(f, "{file}: denied"),
-        Refusal::WrongToken => write!(f, "the server asks for a token, and not for this one"),
-        Refusal::Limit(Limit::Connections, max) => {
-            write!(f, "the server has {max} connections and takes no more")
+        Refusal::Denied => write!(f, "{file}: the file's type does not permit that"),
+        Refusal::WrongToken => f.write_str("the server requires a token, and did not get it"),
+        Refusal::Limit(limit, max) => match limit {
+            Limit::Contents => write!(f, "{file}: the server takes at most {max} bytes for a file"),
+            Limit::Memory => write!(f, "{file}: the server's files fill its {max} bytes of memory"),
+            Limit::Data => {
+                write!(f, "{file}: the server's files fill its disk, or {max} bytes of it")
+            }
+            Limit::Connections => write!(f, "the server has {max} connections and takes no more"),
+            Limit::Descriptors => write!(f, "{file}: {max} files are open here, which is the most"),
+        },
+        Refusal::Malformed | Refusal::OutOfStep => {
+            write!(f, "{file}: the server does not understand the request")
         }
-        Refusal::Limit(limit, max) => write!(f, "{file}: over the limit: {} {max}", limit.word()),
-        Refusal::Malformed | Refusal::OutOfStep => write!(f, "{file}: malformed for this server"),
-        Refusal::Internal => write!(f, "{file}: an error inside the server"),
+        Refusal::Internal => write!(f, "{file}: the server failed, and its log says why"),
     }
 }
 
-/// A name as logs and messages show it.
+/// A name, or a prefix, as logs and messages show it.
 fn shown(file: &str) -> String {
-    NameRef::new(file).map_or_else(|| file.escape_debug().to_string(), |name| name.to_string())
+    match file {
+        "" => "all files".to_string(),
+        file => Shown(file).to_string(),
+    }
 }
 
 impl error::Error for Error {

@@ -43,8 +43,9 @@
 //!
 //! Then every call fails with [`Error::Lost`], and nothing is asked again behind the caller's back:
 //! what was not answered may have been done; what was open is closed, and ephemeral files are gone.
-//! A program that goes on [reconnects](Client::reconnect), which tells it if the server's files are
-//! other ones by now, and looks with `read` or `stat` at what is there.
+//! A program that goes on [reconnects](Client::reconnect), which fails if the server's files are
+//! other ones by now, and looks with `read` or `stat` at what is there. [`Error::is_retryable`] says
+//! when a call can be repeated as it is.
 //!
 //! # Locks, leases, elections
 //!
@@ -71,8 +72,10 @@ pub use pipeline::{Answers, Pipeline};
 use crate::net::Address;
 use crate::refusal::Refusal;
 use crate::wire::Request;
+use answer::Hello;
 use ask::Ask;
 use link::{FOR_EVER, Link, lock};
+use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -119,13 +122,19 @@ impl Client {
     fn meet(mut link: Link, builder: Builder, address: &Address) -> Result<Self, Error> {
         let token = builder.shown_token();
         let ask = Ask::plain(Request::Hello { token });
-        let (epoch, idle_timeout) = link.ask(&ask, Link::hello).map_err(|e| match e {
+        let hello = link.ask(&ask, Link::hello).map_err(|e| match e {
             // The line does not tell them apart, but this is where it is about the token.
             Error::Refused { refusal: Refusal::Denied, file } => {
                 Error::Refused { refusal: Refusal::WrongToken, file }
             }
+            // The caller has asked nothing yet.
+            Error::Lost(e) => Error::Connect(io::Error::new(e.kind(), format!("{address}: {e}"))),
             e => e,
         })?;
+        let Hello { epoch, idle_timeout, .. } = hello;
+        if builder.expected_epoch().is_some_and(|expected| expected != epoch) {
+            return Err(Error::OtherTable);
+        }
         let made = Arc::new((builder, address.clone()));
         Ok(Client { link: Arc::new(Mutex::new(link)), epoch, idle_timeout, made })
     }
@@ -150,17 +159,24 @@ impl Client {
     }
 
     fn reconnect_as(&self, builder: Builder) -> Result<Client, Error> {
-        let client = builder.connect_to(&self.made.1)?;
-        if client.epoch != self.epoch {
-            return Err(Error::OtherTable);
-        }
-        Ok(client)
+        builder.epoch(self.epoch).connect_to(&self.made.1)
     }
 
-    /// The number that the server drew when it made its table of files. After a connection was
-    /// lost, another one means another table: no version that was seen before has a meaning there.
+    /// Returns the number that the server drew when it made its table of files. Another epoch means
+    /// another table, and versions of this one have no meaning there. So whoever keeps a version
+    /// longer than a connection keeps the epoch with it, and gives it to [`Builder::epoch`].
     pub fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// Asks for the table's revision, the version that its latest change took. A
+    /// [`watch`](Client::watch) from there sees every later change.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn rev(&self) -> Result<u64, Error> {
+        let ask = Ask::plain(Request::Hello { token: self.made.0.shown_token() });
+        Ok(lock(&self.link)?.ask(&ask, Link::hello)?.rev)
     }
 
     /// Returns how long the server lets this client be silent before it ends the connection; `None`

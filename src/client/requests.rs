@@ -146,7 +146,7 @@ impl Client {
     /// `after` is too long for a line, and 10,000 names up to it begin like what fits.
     pub fn list(&self, prefix: &str, limit: u64, after: Option<&str>) -> Result<Listing, Error> {
         if limit == 0 {
-            return Err(Error::Invalid("a list of no files".to_string()));
+            return Err(Error::Invalid("a list of at most 0 files".to_string()));
         }
         let limit = limit.min(MAX_ITEMS);
         let after = after.filter(|after| !after.is_empty()).map(ask::field).transpose()?;

@@ -1,11 +1,11 @@
 //! The answers that come over a link: each kind of reply with what follows it, as a value.
 
+use super::answer::Hello;
 use super::ask::Ask;
 use super::error::Error;
 use super::link::Link;
 use super::{Answer, Change, Changes, Listed, Listing, Snapshot, Stat};
 use crate::wire::{self, MAX_ITEMS, Reply, Request};
-use std::time::Duration;
 
 impl Link {
     /// Takes the answer to the oldest request that has none, whatever it asks.
@@ -57,10 +57,9 @@ impl Link {
         })
     }
 
-    /// The epoch, and the server's idle time-out.
-    pub(super) fn hello(&mut self, ask: &Ask<'_>) -> Result<(u64, Option<Duration>), Error> {
+    pub(super) fn hello(&mut self, ask: &Ask<'_>) -> Result<Hello, Error> {
         self.reply(ask, |reply| match reply {
-            Reply::Hello { epoch, idle_timeout, .. } => Some((epoch, idle_timeout)),
+            Reply::Hello { epoch, rev, idle_timeout } => Some(Hello { epoch, rev, idle_timeout }),
             _ => None,
         })
     }

@@ -74,12 +74,13 @@ fn refusals_are_typed_and_told() {
         (
             client.watch("f", 2, PATIENCE).unwrap_err(),
             Refusal::Compacted(1),
-            "the changes since then are not known any more; the version is 1 now",
+            "f: the changes since that version are not known, or it is of another table; the \
+             version is 1 now, list again",
         ),
         (
             client.create("q/", &long, Exptime::Never).unwrap_err(),
             Refusal::Limit(Limit::Memory, 300),
-            "q/: over the limit: memory 300",
+            "q/: the server's files fill its 300 bytes of memory",
         ),
     ] {
         assert_eq!(error.to_string(), text);

@@ -198,11 +198,18 @@ fn who_does_not_say_hello_is_no_server() {
         let error = hello(reply);
         assert!(matches!(error, Error::Protocol(_)), "{reply:?}: {error:?}");
     }
-    let Error::Lost(why) = hello("") else { panic!() };
+    // A server that is suspended, and one that is being stopped.
+    let error = hello("");
+    let Error::Connect(why) = &error else { panic!("{error:?}") };
     assert_eq!(why.kind(), ErrorKind::TimedOut);
+    let (address, _) = liar("", drop);
+    let closed = Client::connect(&address).unwrap_err();
+    assert!(matches!(&closed, Error::Connect(why) if why.to_string().contains(&address)));
+    assert!(error.is_retryable() && closed.is_retryable());
 }
 
-/// The queue of a listener that does not accept is full at some time, and connecting waits.
+/// The queue of a listener that does not accept is full at some time, and connecting waits. Before
+/// that it connects, and nobody says hello.
 #[test]
 fn connecting_has_a_time_out() {
     let folder = Folder::new();
@@ -216,9 +223,11 @@ fn connecting_has_a_time_out() {
     let tcp_address = tcp.local_addr().unwrap().as_socket().unwrap().to_string();
     for address in [format!("unix:{}", path.display()), tcp_address] {
         let connect = || Client::builder().timeout(Some(SHORT)).connect(&address).unwrap_err();
-        let full = (0..5).map(|_| connect()).find(|error| matches!(error, Error::Connect(_)));
-        let Some(Error::Connect(why)) = full else { panic!("{address}: {full:?}") };
-        assert_eq!(why.kind(), ErrorKind::TimedOut, "{why}");
-        assert!(why.to_string().contains(&address), "{why}");
+        for error in (0..5).map(|_| connect()) {
+            let Error::Connect(why) = &error else { panic!("{address}: {error:?}") };
+            assert_eq!(why.kind(), ErrorKind::TimedOut, "{why}");
+            assert!(why.to_string().contains(&address), "{why}");
+            assert!(error.is_retryable());
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! `telefile::Client` against a server in this process, and against servers that lie.
 
 mod coordination;
+mod errors;
 mod files;
 mod foreign;
 mod liar;
@@ -112,7 +113,11 @@ fn refusals_are_typed_and_told_with_name_and_number() {
             Refusal::TypeNotFound,
             "x: the server has no such type",
         ),
-        (note.write("more than twenty bytes").unwrap_err(), Refusal::Denied, "note: denied"),
+        (
+            note.write("more than twenty bytes").unwrap_err(),
+            Refusal::Denied,
+            "note: the file's type does not permit that",
+        ),
         (note.cas(7, "").unwrap_err(), Refusal::Version(2), "note is at version 2"),
     ] {
         assert_eq!(error.to_string(), text);
@@ -168,7 +173,7 @@ fn a_write_over_the_servers_limit_is_refused_and_the_connection_goes_on() {
         let client = connect(address);
         let error = client.write("f", bytes(5_000_000)).unwrap_err();
         assert_eq!(error.refusal(), Some(&Refusal::Limit(Limit::Contents, 1000)));
-        assert_eq!(error.to_string(), "f: over the limit: contents 1000");
+        assert_eq!(error.to_string(), "f: the server takes at most 1000 bytes for a file");
         client.write("f", bytes(1000)).unwrap();
     }
 }

@@ -1,0 +1,77 @@
+//! What a client refuses to send, and what a program may ask again.
+
+use super::{bytes, connect, running};
+use crate::server::{Folder, Running};
+use std::time::Duration;
+use telefile::client::Error;
+use telefile::{Client, Exptime, Server};
+
+/// On the line 0 seconds are "never", and from 2^63 on there are no versions.
+#[test]
+fn a_number_that_the_line_does_not_have_is_never_sent() {
+    let server = running();
+    let client = connect(server.addresses()[0]);
+    let (now, never, beyond) = (Exptime::Seconds(0), Exptime::Never, 1 << 63);
+    client.write("f", "").unwrap();
+    for error in [
+        client.write_expiring("f", "", now).unwrap_err(),
+        client.cas_expiring("f", 1, "", now).unwrap_err(),
+        client.touch("f", 1, now).unwrap_err(),
+        client.create("f", "", now).unwrap_err(),
+        client.cas("f", beyond, "").unwrap_err(),
+        client.touch("f", beyond, never).unwrap_err(),
+        client.delete("f", Some(beyond)).unwrap_err(),
+        client.wait("f", beyond, Duration::ZERO).unwrap_err(),
+        client.watch("f", beyond, Duration::ZERO).unwrap_err(),
+    ] {
+        assert!(matches!(error, Error::Invalid(_)), "{error:?}");
+    }
+    assert!(client.pipeline().write_expiring("f", "", now).is_err());
+    assert_eq!(client.stat("f").unwrap().version, 1, "nothing was changed, and it is in step");
+}
+
+#[test]
+fn a_client_that_keeps_versions_meets_no_other_table() {
+    let folder = Folder::new();
+    let address = telefile::net::Address::Unix(folder.path().join("socket"));
+    let serve = || Running::start(Server::builder().listen(address.clone()));
+    let mut first = serve();
+    let client = Client::connect_to(&address).unwrap();
+    let (epoch, version) = (client.epoch(), client.write("config", "mine").unwrap());
+    assert_eq!(client.rev().unwrap(), version);
+    let again = Client::builder().epoch(epoch).connect_to(&address).unwrap();
+    again.cas("config", version, "mine too").unwrap();
+    assert_eq!((client.rev().unwrap(), again.rev().unwrap()), (2, 2));
+    first.stop();
+
+    let _second = serve();
+    let other = Client::connect_to(&address).unwrap();
+    assert_eq!(other.write("config", "another's").unwrap(), version, "a trap");
+    let kept = Client::builder().epoch(epoch).connect_to(&address);
+    for error in
+        [kept.unwrap_err(), client.reconnect().unwrap_err(), again.reconnect().unwrap_err()]
+    {
+        assert!(matches!(error, Error::OtherTable) && !error.is_retryable(), "{error:?}");
+    }
+    assert_eq!(&*other.read("config").unwrap().contents, b"another's");
+}
+
+#[test]
+fn a_full_server_may_be_asked_again_and_a_lost_one_may_have_done_it() {
+    let mut server = Running::start(Server::builder().connections(1).max_contents(10));
+    let client = connect(server.addresses()[0]);
+    let crowded = Client::connect_to(server.addresses()[0]).unwrap_err();
+    assert!(crowded.is_retryable(), "{crowded:?}");
+    for error in [
+        client.write("f", bytes(11)).unwrap_err(),
+        client.read("f").unwrap_err(),
+        client.cas("f", 3, "").unwrap_err(),
+        client.open("f", Some("Nope")).unwrap_err(),
+        client.read("@7").unwrap_err(),
+    ] {
+        assert!(!error.is_retryable(), "{error:?}");
+    }
+    server.stop();
+    let lost = client.write("f", "").unwrap_err();
+    assert!(matches!(lost, Error::Lost(_)) && !lost.is_retryable(), "{lost:?}");
+}
