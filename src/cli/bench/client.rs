@@ -201,7 +201,8 @@ impl<'a> Client<'a> {
 
     fn ask(&mut self, operation: Operation, index: usize) -> io::Result<()> {
         let file = FileRef::Name(self.load.names[index].as_ref());
-        let (numbytes, exptime) = (self.load.contents.len() as u64, Exptime::Never);
+        // A run that is killed leaves no file behind: each ends with the connection that wrote it last.
+        let (numbytes, exptime) = (self.load.contents.len() as u64, Exptime::Connection);
         let request = match operation {
             Operation::Read => Request::Read { file },
             Operation::Write => Request::Write { file, numbytes, exptime },

@@ -1,4 +1,5 @@
-use super::{Ended, Serving, run, telefile};
+use super::{Ended, Program, Serving, run, telefile};
+use crate::server::eventually;
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -50,6 +51,20 @@ fn a_running_server_is_measured_and_left_as_it_was() {
         client.alone();
         assert_eq!((client.stat("files"), client.stat("memory")), (0, 0), "{args:?}");
     }
+}
+
+#[test]
+fn a_run_that_is_killed_leaves_no_file() {
+    let serving = Serving::local(&[]);
+    let address = serving.addresses[0].to_string();
+    let load = ["bench", "--addr", &address, "--conns", "4", "--secs", "600", "--mix", "1/1/1"];
+    let mut program = Program::start(telefile(&load));
+    let mut client = serving.client();
+    // Every file has been written by one connection, and now four of them write.
+    eventually("it runs", || client.stat("files") == 10_000 && client.stat("version") > 20_000);
+    program.child.kill().unwrap();
+    program.child.wait().unwrap();
+    eventually("its files are gone", || client.stat("files") == 0);
 }
 
 #[test]
