@@ -2,6 +2,7 @@
 //! run, into one file and back.
 
 use super::flags::{self, Flag, Takes};
+use super::streams::stdin;
 use super::{Failure, Outcome, tell_damage_once};
 use crate::server::system::draw_epoch;
 use crate::store::{CommitError, Durable, Options};
@@ -90,7 +91,7 @@ pub(super) fn restore(args: lexopt::Parser) -> Outcome {
 
 fn put_back(file: &str, folder: &Path, epoch: u64) -> Outcome {
     let restored = if file == STREAM {
-        Durable::restore(folder, io::stdin().lock(), "stdin", epoch)
+        Durable::restore(folder, stdin()?, "stdin", epoch)
     } else {
         let from = File::open(file).map_err(|e| Failure::failed(format!("{file}: {e}")))?;
         Durable::restore(folder, from, file, epoch)

@@ -1,6 +1,7 @@
 //! Flags as a table: from one row come the parsing, the environment variable and the help text.
 
-use super::{Failure, Outcome, program, say};
+use super::streams::put;
+use super::{Failure, Outcome, program};
 use lexopt::Arg;
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -183,7 +184,7 @@ fn help<T>(command: &str, operands: &str, what: &str, flags: &[Flag<T>]) -> Outc
     if !variables.is_empty() {
         text += &format!("\nIn the environment: {}.\n", variables.join(", "));
     }
-    say(&text)
+    put(text)
 }
 
 /// Bytes, or with a suffix K, M, G or T for 1024 and its powers.
@@ -200,18 +201,31 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     number.checked_mul(1 << shift).filter(|n| *n < 1 << 63).ok_or_else(bad)
 }
 
+/// Returns a number as the protocol writes one: digits alone, below 2^63.
+pub(super) fn whole(text: &str) -> Option<u64> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|n| digits && *n < 1 << 63)
+}
+
 /// A whole number of at least `min`.
 pub(super) fn number(text: &str, min: usize) -> Result<usize, String> {
-    let number = text.parse().ok().filter(|n| *n >= min);
+    let number = whole(text).and_then(|n| usize::try_from(n).ok()).filter(|n| *n >= min);
     number.ok_or_else(|| format!("{text}: not a whole number of at least {min}"))
 }
 
 /// Seconds, a millisecond at least; with a fraction if need be.
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().ok().filter(|s| *s >= 0.001);
-    let duration = seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
-    let duration = duration.filter(|d| *d <= Duration::from_secs(3_155_760_000));
-    duration.ok_or_else(|| format!("{text}: not a number of seconds"))
+    let duration = text.parse().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
+    match duration {
+        Some(time) if time < Duration::from_millis(1) => {
+            Err(format!("{text}: too short, the least is 0.001 seconds"))
+        }
+        Some(time) if time > Duration::from_secs(3_155_760_000) => {
+            Err(format!("{text}: too long, the most is 3155760000 seconds, 100 years"))
+        }
+        Some(time) => Ok(time),
+        None => Err(format!("{text}: not a number of seconds such as 30 or 0.5")),
+    }
 }
 
 #[cfg(test)]
@@ -239,10 +253,21 @@ mod tests {
     }
 
     #[test]
+    fn whole_numbers_are_those_of_the_protocol() {
+        assert_eq!(whole("007"), Some(7));
+        assert_eq!(whole("9223372036854775807"), Some(i64::MAX as u64));
+        for bad in ["", "+1", "-1", "1.0", "0x1", " 1", "9223372036854775808"] {
+            assert_eq!(whole(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
     fn times() {
         assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
         for bad in ["0", "1e-9", "-1", "nan", "inf", "1e300", "x", ""] {
             assert!(seconds(bad).is_err(), "{bad}");
         }
+        assert_eq!(seconds("0").unwrap_err(), "0: too short, the least is 0.001 seconds");
+        assert!(seconds("1e12").unwrap_err().contains("3155760000"));
     }
 }

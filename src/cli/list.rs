@@ -1,13 +1,14 @@
 //! `telefile list`: the files that there are, a line each.
 
 use super::flags::{self, Flag, Takes, number};
-use super::remote::{HasRemote, Remote, addr, put_some, timeout, token_file};
+use super::remote::{HasRemote, Remote, addr, epoch, timeout, token_file};
+use super::streams::put_some;
 use super::{Failure, Outcome};
 use crate::client::Client;
 use crate::wire::MAX_ITEMS;
 
 pub(super) const WHAT: &str =
-    "the files that begin with PREFIX, a line each: VERSION NUMBYTES EXPTIME NAME";
+    "print the files that begin with PREFIX, a line each: VERSION NUMBYTES EXPTIME NAME";
 
 struct Settings {
     remote: Remote,
@@ -23,15 +24,16 @@ impl HasRemote for Settings {
     }
 }
 
-const FLAGS: [Flag<Settings>; 7] = [
+const FLAGS: [Flag<Settings>; 8] = [
     addr(),
     token_file(),
     timeout(),
+    epoch(),
     Flag {
         name: "names",
         takes: Takes::Nothing,
         variable: "",
-        help: "only the names",
+        help: "print only the names",
         set: |s, _| {
             s.names = true;
             Ok(())
@@ -41,7 +43,7 @@ const FLAGS: [Flag<Settings>; 7] = [
         name: "head",
         takes: Takes::Nothing,
         variable: "",
-        help: "first a line LIST REV: to watch on from there misses nothing",
+        help: "print first a line LIST REV EPOCH; a watch from REV misses nothing",
         set: |s, _| {
             s.head = true;
             Ok(())
@@ -51,7 +53,7 @@ const FLAGS: [Flag<Settings>; 7] = [
         name: "limit",
         takes: Takes::One("N"),
         variable: "",
-        help: "no more than so many (all)",
+        help: "print at most N files (all)",
         set: |s, text| {
             s.limit = number(text, 1)? as u64;
             Ok(())
@@ -61,7 +63,7 @@ const FLAGS: [Flag<Settings>; 7] = [
         name: "after",
         takes: Takes::One("NAME"),
         variable: "",
-        help: "those behind this name alone; a list is in byte order",
+        help: "print only files behind this name, in byte order",
         set: |s, text| {
             s.after = Some(text.to_string());
             Ok(())
@@ -92,7 +94,7 @@ fn print(client: &Client, prefix: &str, mut settings: Settings) -> Result<(), Fa
         let mut text = String::new();
         // The version of the first page: what changes while the others come is seen from there.
         if std::mem::take(&mut settings.head) {
-            text += &format!("LIST {}\n", page.rev);
+            text += &format!("LIST {} {:016x}\n", page.rev, client.epoch());
         }
         for file in &page.files {
             if !settings.names {

@@ -10,6 +10,7 @@ mod lock;
 mod log;
 mod remote;
 mod serve;
+mod streams;
 mod verbs;
 mod wait;
 mod watch;
@@ -22,6 +23,7 @@ use std::fmt;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use streams::put;
 
 /// Why a command ends without success: what it says on stderr, and its exit status.
 #[derive(Debug)]
@@ -29,43 +31,43 @@ struct Failure {
     /// Empty if all is said.
     message: String,
     status: u8,
-    /// The message is a server's reply, which a script may want to see as it is.
-    is_reply: bool,
 }
 
 impl Failure {
     /// The command did not work out: exit status 1.
     fn failed(message: impl fmt::Display) -> Self {
-        Failure { message: message.to_string(), status: 1, is_reply: false }
+        Failure { message: message.to_string(), status: 1 }
     }
 
     /// The command line is wrong: exit status 2.
     fn usage(message: impl fmt::Display) -> Self {
-        Failure { message: message.to_string(), status: 2, is_reply: false }
+        Failure { message: message.to_string(), status: 2 }
     }
 
     /// There is no server: exit status 3.
     fn no_connection(message: impl fmt::Display) -> Self {
-        Failure { message: message.to_string(), status: 3, is_reply: false }
+        Failure { message: message.to_string(), status: 3 }
+    }
+
+    /// The versions on the command line are not this table's: exit status 4.
+    fn other_table(expected: u64, found: u64) -> Self {
+        let message = format!(
+            "the server has another table: its epoch is {found:016x}, and not {expected:016x}; \
+             nothing was done"
+        );
+        Failure { message, status: 4 }
     }
 
     /// There is nothing more to say.
     fn silent(status: u8) -> Self {
-        Failure { message: String::new(), status, is_reply: false }
-    }
-
-    /// The server refused: exit status 1.
-    fn refused(reply: impl fmt::Display) -> Self {
-        Failure { message: reply.to_string(), status: 1, is_reply: true }
+        Failure { message: String::new(), status }
     }
 
     fn tell(&self) {
-        let line = match (self.message.as_str(), self.is_reply) {
-            ("", _) => return,
-            (reply, true) => one_line(reply),
-            (message, false) => one_line(&format!("{}: {message}", program())),
-        };
-        let _ = writeln!(std::io::stderr(), "{line}");
+        if !self.message.is_empty() {
+            let line = one_line(&format!("{}: {}", program(), self.message));
+            let _ = writeln!(std::io::stderr(), "{line}");
+        }
     }
 }
 
@@ -86,6 +88,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "touch", what: verbs::TOUCH.what, run: |args| verbs::TOUCH.run(args) },
     Command { name: "delete", what: verbs::DELETE.what, run: |args| verbs::DELETE.run(args) },
     Command { name: "stat", what: verbs::STAT.what, run: |args| verbs::STAT.run(args) },
+    Command { name: "hello", what: verbs::HELLO.what, run: |args| verbs::HELLO.run(args) },
     Command { name: "list", what: list::WHAT, run: list::run },
     Command { name: "wait", what: wait::WHAT, run: wait::run },
     Command { name: "watch", what: watch::WHAT, run: watch::run },
@@ -103,7 +106,7 @@ const COMMANDS: &[Command] = &[
 
 /// The whole program `telefile`: reads the process's arguments and environment, does what they
 /// say, and returns the exit status: 0 done, 1 failed or refused, 2 a wrong command line, 3 no
-/// connection.
+/// connection, 4 another table than `--epoch` asks for.
 pub fn main() -> ExitCode {
     exit_status(run(lexopt::Parser::from_env()))
 }
@@ -149,9 +152,9 @@ fn one_line(message: &str) -> String {
 fn run(mut args: lexopt::Parser) -> Outcome {
     let no_command = || Failure::usage("which command? see `telefile --help`");
     match args.next().map_err(Failure::usage)?.ok_or_else(no_command)? {
-        Arg::Long("help") | Arg::Short('h') => say(&help()),
+        Arg::Long("help") | Arg::Short('h') => put(help()),
         Arg::Long("version") | Arg::Short('V') => {
-            say(&format!("telefile {}\n", env!("CARGO_PKG_VERSION")))
+            put(format!("telefile {}\n", env!("CARGO_PKG_VERSION")))
         }
         Arg::Value(name) => match COMMANDS.iter().find(|c| name == c.name) {
             Some(command) => (command.run)(args),
@@ -172,15 +175,8 @@ fn help() -> String {
         text += &format!("  {:<8}{}\n", command.name, command.what);
     }
     text += "\n`telefile COMMAND --help` tells the options of a command.\n\
-             Exit status: 0 done, 1 refused (the reply is on stderr) or failed, 2 a wrong command\n\
-             line, 3 no connection.\n\
+             Exit status: 0 done, 1 refused or failed (stderr says why), 2 a wrong command line,\n\
+             3 no connection, 4 another table than --epoch asks for.\n\
              Try it: `telefile serve`, and in another terminal `telnet localhost 8080`, then `help`.\n";
     text
-}
-
-/// Prints to stdout. That nobody reads it is no failure.
-fn say(text: &str) -> Outcome {
-    let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    Ok(())
 }

@@ -1,12 +1,12 @@
-//! What the commands have in common that speak to a server: where it is, and what to do when it
-//! refuses.
+//! What the commands have in common that speak to a server: where it is, which table it has to
+//! have, and what to say when it refuses.
 
+use super::Failure;
 use super::flags::{Flag, Takes, seconds};
-use super::{Failure, Outcome};
 use crate::client::{self, Client, DEFAULT_TIMEOUT, Error};
+use crate::refusal::Refusal;
 use crate::server::Token;
 use crate::wire::Reply;
-use std::io::{ErrorKind, Write};
 use std::time::Duration;
 
 const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
@@ -17,11 +17,14 @@ pub(super) struct Remote {
     pub(super) address: String,
     pub(super) token: Option<Token>,
     pub(super) timeout: Duration,
+    /// That of the table which the versions on the command line are of.
+    pub(super) epoch: Option<u64>,
 }
 
 impl Default for Remote {
     fn default() -> Self {
-        Remote { address: DEFAULT_ADDRESS.to_string(), token: None, timeout: DEFAULT_TIMEOUT }
+        let address = DEFAULT_ADDRESS.to_string();
+        Remote { address, token: None, timeout: DEFAULT_TIMEOUT, epoch: None }
     }
 }
 
@@ -76,47 +79,62 @@ pub(super) const fn timeout<T: HasRemote>() -> Flag<T> {
     }
 }
 
+pub(super) const fn epoch<T: HasRemote>() -> Flag<T> {
+    Flag {
+        name: "epoch",
+        takes: Takes::One("EPOCH"),
+        variable: "",
+        help: "do nothing, with exit status 4, if the server has another table",
+        set: |s, text| {
+            let is_one = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
+            let epoch = u64::from_str_radix(text, 16).ok().filter(|_| is_one);
+            let bad = || format!("{text}: not 16 hex digits, as `telefile hello` prints them");
+            s.remote().epoch = Some(epoch.ok_or_else(bad)?);
+            Ok(())
+        },
+    }
+}
+
 impl Remote {
+    /// Connects, and says hello; nothing else is asked of a server that has another table.
     pub(super) fn connect(&self, builder: client::Builder) -> Result<Client, Failure> {
         let mut builder = builder.timeout(Some(self.timeout));
         if let Some(token) = &self.token {
             builder = builder.token(token.as_bytes());
         }
-        Ok(builder.connect(&self.address)?)
-    }
-}
-
-/// A refusal is told as the server's reply, byte for byte.
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Refused { refusal, .. } => {
-                let mut line = Vec::new();
-                Reply::Refused(refusal).write_to(&mut line);
-                Failure::refused(String::from_utf8_lossy(&line).trim_end())
+        let client = builder.connect(&self.address)?;
+        match self.epoch {
+            Some(epoch) if epoch != client.epoch() => {
+                Err(Failure::other_table(epoch, client.epoch()))
             }
-            Error::Invalid(why) => Failure::usage(why),
-            Error::Connect(_) | Error::Lost(_) | Error::OtherTable | Error::Protocol(_) => {
-                Failure::no_connection(error)
-            }
-            Error::TooLarge { .. } => {
-                Failure::failed(format!("{error}; --max-contents raises that"))
-            }
+            _ => Ok(client),
         }
     }
 }
 
-/// Puts bytes to stdout; whether somebody still reads there. That nobody does is no failure, that
-/// they cannot be kept (a full disk) is one.
-pub(super) fn put_some(bytes: &[u8]) -> Result<bool, Failure> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Ok(()) => Ok(true),
-        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(false),
-        Err(e) => Err(Failure::failed(format!("stdout: {e}"))),
+/// A refusal is said in words, and as the server's reply, which scripts and the protocol know.
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let hint = match &error {
+            Error::Refused { refusal: Refusal::WrongToken, .. } => "; --token-file FILE gives it",
+            Error::Refused { refusal: Refusal::TypeNotFound, .. } => {
+                "; `telefile types` prints all"
+            }
+            Error::TooLarge { .. } => "; --max-contents raises that",
+            _ => "",
+        };
+        match &error {
+            Error::Refused { refusal, .. } => {
+                let mut reply = Vec::new();
+                Reply::Refused(refusal.clone()).write_to(&mut reply);
+                let reply = String::from_utf8_lossy(reply.trim_ascii_end());
+                Failure::failed(format!("{error} ({reply}){hint}"))
+            }
+            Error::TooLarge { .. } => Failure::failed(format!("{error}{hint}")),
+            Error::Invalid(why) => Failure::usage(why),
+            Error::Connect(_) | Error::Lost(_) | Error::OtherTable | Error::Protocol(_) => {
+                Failure::no_connection(error)
+            }
+        }
     }
-}
-
-pub(super) fn put(bytes: &[u8]) -> Outcome {
-    put_some(bytes).map(drop)
 }

@@ -2,7 +2,8 @@
 
 use super::flags::{self, Flag, Takes, number, seconds, size};
 use super::log::Log;
-use super::{Failure, Outcome, exit_status, say};
+use super::streams::say;
+use super::{Failure, Outcome, exit_status};
 use crate::files::FileType;
 use crate::net::Address;
 use crate::server::{Builder, Server, Token};
@@ -179,7 +180,7 @@ fn run_with(command: &str, types: &[FileType], args: lexopt::Parser) -> Outcome 
     let version = env!("CARGO_PKG_VERSION");
     server.warnings().iter().for_each(|warning| log::warn!("{warning}"));
     log::info!("telefile {version} on {addresses}, {}", server.limits());
-    say(&format!("telefile {version} listening on {addresses}\n"))?;
+    say(&format!("telefile {version} listening on {addresses}\n"));
     let served = server.run().map_err(Failure::failed);
     log::info!("stopped");
     served

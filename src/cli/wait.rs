@@ -1,7 +1,8 @@
 //! `telefile wait`: until a file is at another version.
 
 use super::flags;
-use super::remote::{Remote, addr, put, timeout, token_file};
+use super::remote::{Remote, addr, epoch, timeout, token_file};
+use super::streams::put;
 use super::{Failure, Outcome, verbs};
 use crate::client::Client;
 use std::time::{Duration, Instant};
@@ -12,11 +13,11 @@ pub(super) const WHAT: &str = "wait until a file is not at VERSION (0: no file);
 const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
 
 pub(super) fn run(args: lexopt::Parser) -> Outcome {
-    let flags = [addr(), token_file(), timeout()];
+    let flags = [addr(), token_file(), timeout(), epoch()];
     let (mut remote, expected) = (Remote::default(), "NAME VERSION [SECS]");
     let operands = flags::parse_operands("wait", expected, WHAT, &flags, args, &mut remote)?;
     let Some(operands) = operands else { return Ok(()) };
-    let version = verbs::number(&operands[1])?;
+    let version = verbs::version(&operands[1])?;
     let seconds = operands.get(2).map(|text| flags::number(text, 0)).transpose();
     let seconds = seconds.map_err(|why| Failure::usage(format!("wait: {why}")))?;
     let deadline = seconds.and_then(|s| Instant::now().checked_add(Duration::from_secs(s as u64)));
@@ -26,7 +27,7 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
         let time = left.unwrap_or(SIGN_OF_LIFE).min(SIGN_OF_LIFE);
         let current = client.wait(&operands[0], version, time)?;
         if current != version || deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-            return put(format!("{current}\n").as_bytes());
+            return put(format!("{current}\n"));
         }
     }
 }

@@ -1,9 +1,12 @@
 //! `telefile watch`: each change as it comes, a line each, until nobody reads them any more.
 
 use super::flags::{self, Flag, Takes, number};
-use super::remote::{HasRemote, Remote, addr, put_some, timeout, token_file};
-use super::{Outcome, verbs};
-use crate::client::{Change, Client};
+use super::remote::{HasRemote, Remote, addr, epoch, timeout, token_file};
+use super::streams::put_some;
+use super::{Failure, Outcome, verbs};
+use crate::client::{Change, Client, Error};
+use crate::name::Shown;
+use crate::refusal::Refusal;
 use crate::wire::MAX_ITEMS;
 use rustix::event::{PollFd, PollFlags, poll};
 use std::io;
@@ -11,7 +14,8 @@ use std::process;
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub(super) const WHAT: &str = "changes at PREFIX as they come: put VERSION NUMBYTES NAME, or del";
+pub(super) const WHAT: &str =
+    "print changes at PREFIX as they come: put VERSION NUMBYTES NAME, or del";
 
 /// A server that vanished without a word is missed after so long and the time-out.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
@@ -29,15 +33,16 @@ impl HasRemote for Settings {
     }
 }
 
-const FLAGS: [Flag<Settings>; 5] = [
+const FLAGS: [Flag<Settings>; 6] = [
     addr(),
     token_file(),
     timeout(),
+    epoch(),
     Flag {
         name: "for",
         takes: Takes::One("SECS"),
         variable: "",
-        help: "for so many seconds; 0: what has changed already (for ever)",
+        help: "end after SECS seconds; 0: print what has changed already (never)",
         set: |s, text| {
             s.time = Some(Duration::from_secs(number(text, 0)? as u64));
             Ok(())
@@ -47,7 +52,7 @@ const FLAGS: [Flag<Settings>; 5] = [
         name: "once",
         takes: Takes::Nothing,
         variable: "",
-        help: "until something has changed",
+        help: "end when something has changed",
         set: |s, _| {
             s.once = true;
             Ok(())
@@ -60,12 +65,13 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
     let expected = "PREFIX [REV]";
     let operands = flags::parse_operands("watch", expected, WHAT, &FLAGS, args, &mut settings)?;
     let Some(operands) = operands else { return Ok(()) };
-    let rev = operands.get(1).map(|text| verbs::number(text)).transpose()?;
-    thread::spawn(|| {
+    let rev = operands.get(1).map(|text| verbs::version(text)).transpose()?;
+    let started = thread::Builder::new().spawn(|| {
         if wait_unread().is_ok() {
             process::exit(0);
         }
     });
+    started.map_err(Failure::failed)?;
     print(&settings, &operands[0], rev)
 }
 
@@ -74,12 +80,13 @@ fn print(settings: &Settings, prefix: &str, rev: Option<u64>) -> Outcome {
     let client = settings.remote.connect(Client::builder())?;
     let mut rev = match rev {
         Some(rev) => rev,
-        None => client.list(prefix, 1, None)?.rev,
+        None => client.rev()?,
     };
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let time = left.unwrap_or(SIGN_OF_LIFE).min(SIGN_OF_LIFE);
-        let news = client.watch(prefix, rev, time)?;
+        let news = client.watch(prefix, rev, time);
+        let news = news.map_err(|e| failed(e, prefix, rev))?;
         rev = news.rev;
         let text: String = news.changes.iter().map(line).collect();
         let is_read = put_some(text.as_bytes())?;
@@ -90,6 +97,20 @@ fn print(settings: &Settings, prefix: &str, rev: Option<u64>) -> Outcome {
         if !is_read || all && enough {
             return Ok(());
         }
+    }
+}
+
+fn failed(error: Error, prefix: &str, rev: u64) -> Failure {
+    let prefix = Shown(prefix);
+    match error.refusal() {
+        Some(Refusal::Compacted(current)) if *current < rev => Failure::failed(format!(
+            "{prefix}: the table is at {current}, so {rev} is of another table or yet to come \
+             (ERR_COMPACTED {current}); list again, and see --epoch"
+        )),
+        Some(Refusal::Compacted(current)) => Failure::failed(format!(
+            "{prefix}: too much was deleted since {rev} (ERR_COMPACTED {current}); list again"
+        )),
+        _ => error.into(),
     }
 }
 

@@ -57,6 +57,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "net/stream.rs",
             "server/system.rs",
             "files/kinds/text/",
+            "cli/streams.rs",
             "cli/watch.rs",
             "cli/lock/",
             "store/disk.rs",

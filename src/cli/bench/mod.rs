@@ -4,7 +4,8 @@ mod client;
 
 use super::flags::{self, Flag, Takes, number, seconds, size};
 use super::remote::{self, HasRemote, Remote};
-use super::{Failure, Outcome, say};
+use super::streams;
+use super::{Failure, Outcome};
 use client::{Client, Counts};
 use std::fmt::Write;
 use std::io;
@@ -150,7 +151,7 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
     let (counts, seconds) = measure(&mut clients, settings.time);
     let tidied = clients[0].delete_all_files();
     let errors = counts.first_error.clone().or(tidied.err().map(|e| e.to_string()));
-    say(&report(&settings, &counts, seconds))?;
+    streams::put(report(&settings, &counts, seconds))?;
     errors.map_or(Ok(()), |e| Err(Failure::failed(format!("bench: {e}"))))
 }
 

@@ -2,7 +2,7 @@
 
 use super::verbs::{at, ended, feed, start};
 use super::{Serving, telefile};
-use crate::server::Folder;
+use crate::server::{Folder, eventually};
 use rustix::process::Signal;
 use std::io::{BufRead, Read, Write};
 use std::process::Stdio;
@@ -65,5 +65,47 @@ fn it_ends_with_the_server_and_with_its_reader() {
     let (mut child, line, _stdout) = start(command.stdin(typed));
     assert_eq!(line, "ERR_FILE_NOT_FOUND\r\n");
     serving.stop(Signal::TERM);
-    assert_eq!(ended(&mut child), 0);
+    assert_eq!(ended(&mut child), 3, "more could have been typed");
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!(stderr, "telefile: the server closed the connection\n");
+}
+
+#[test]
+fn a_server_that_is_killed_is_status_3() {
+    let serving = Serving::local(&[]);
+    let (typed, typing) = std::io::pipe().unwrap();
+    let mut command = at(&serving, &["connect"]);
+    let mut child = command.stdin(typed).stderr(Stdio::piped()).spawn().unwrap();
+    eventually("it is connected", || serving.client().stat("connections") == 2);
+    drop(serving);
+    assert_eq!(ended(&mut child), 3);
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    drop(typing);
+}
+
+#[test]
+fn a_request_that_the_server_cannot_follow_is_status_1() {
+    let serving = Serving::local(&["--connections", "1"]);
+    let ends = "telefile: the server ends here: ERR_CMD_ERR\n";
+    for sent in [&b"reed x\n"[..], b"read x y\nwrite x 1\nabc\nread x\n"] {
+        let fed = feed(at(&serving, &["connect"]), sent);
+        assert_eq!((fed.status, &fed.stderr[..]), (1, ends), "{sent:?}");
+        assert!(fed.stdout.ends_with(b"ERR_CMD_ERR\r\n"), "{fed:?}");
+    }
+    // These are answered, and what was typed goes on to its end.
+    for sent in [&b"read x y\n"[..], b"read x y\nquit\n", b"read x\nread @7"] {
+        assert_eq!(feed(at(&serving, &["connect"]), sent).status, 0, "{sent:?}");
+    }
+    let _inside = serving.client();
+    let (typed, _typing) = std::io::pipe().unwrap();
+    let mut command = at(&serving, &["connect"]);
+    command.stdin(typed).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    assert_eq!(ended(&mut child), 1);
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert!(stderr.ends_with("ERR_LIMIT connections 1\n"), "{stderr}");
 }

@@ -89,8 +89,10 @@ fn each_verb_does_its_request() {
     ask(&["read", "f"], b"").said(0, "one", "");
     ask(&["cas", "f", "1"], b"two\n").said(0, "2\n", "");
     ask(&["read", "--head", "f"], b"").said(0, "CONTENTS 2 4 0\ntwo\n", "");
-    let stat = "version 2\nnumbytes 4\nexptime 0\ntype MemoryFile\nopens 0\n";
-    ask(&["stat", "f"], b"").said(0, stat, "");
+    let stat = "version 2\nnumbytes 4\nexptime 0\ntype MemoryFile\nopens 0\nepoch ";
+    let Fed { status, stdout, stderr } = ask(&["stat", "f"], b"");
+    assert_eq!((status, &stderr[..]), (0, ""));
+    assert!(stdout.starts_with(stat.as_bytes()), "{}", String::from_utf8_lossy(&stdout));
     ask(&["delete", "f", "2"], b"").said(0, "", "");
     ask(&["cas", "f", "0", "--exptime", "99"], b"").said(0, "4\n", "");
     ask(&["read", "f"], b"").said(0, "", "");
@@ -104,23 +106,45 @@ fn each_verb_does_its_request() {
 }
 
 #[test]
-fn a_refusal_is_the_reply_on_stderr_and_status_1() {
+fn a_refusal_is_said_in_words_beside_the_reply_with_status_1() {
     let serving = Serving::local(&["--max-contents", "1000"]);
     let ask = |args: &[&str], input: &[u8]| feed(at(&serving, args), input);
     ask(&["write", "f"], b"x").said(0, "1\n", "");
-    for (args, reply) in [
-        (&["read", "g"][..], "ERR_FILE_NOT_FOUND\n"),
-        (&["stat", "g"], "ERR_FILE_NOT_FOUND\n"),
-        (&["delete", "g"], "ERR_FILE_NOT_FOUND\n"),
-        (&["delete", "f", "7"], "ERR_VERSION 1\n"),
-        (&["cas", "f", "0"], "ERR_VERSION 1\n"),
-        (&["open", "f", "Counter"], "ERR_TYPE MemoryFile\n"),
-        (&["open", "g", "Nope"], "ERR_TYPE_NOT_FOUND\n"),
-        (&["write", "--type", "Counter", "n"], "ERR_DENIED\n"),
+    let absent = "g does not exist (ERR_FILE_NOT_FOUND)";
+    let at_1 = "f is at version 1 (ERR_VERSION 1)";
+    let memory_file = "f is of type MemoryFile (ERR_TYPE MemoryFile)";
+    for (args, said) in [
+        (&["read", "g"][..], absent),
+        (&["stat", "g"], absent),
+        (&["delete", "g"], absent),
+        (&["delete", "g", "1"], absent),
+        (&["touch", "g", "1", "9"], absent),
+        (&["cas", "g", "1"], "g does not exist (ERR_VERSION 0)"),
+        (&["delete", "f", "7"], at_1),
+        (&["touch", "f", "7", "9"], at_1),
+        (&["cas", "f", "0"], at_1),
+        (&["open", "f", "Counter"], memory_file),
+        (&["read", "f", "--type", "Counter"], memory_file),
+        (&["stat", "f", "--type", "Counter"], memory_file),
+        (
+            &["open", "g", "Nope"],
+            "g: the server has no such type (ERR_TYPE_NOT_FOUND); `telefile types` prints all",
+        ),
+        (
+            &["write", "--type", "Counter", "n"],
+            "n: the file's type does not permit that (ERR_DENIED)",
+        ),
+        (
+            &["watch", "q/", "99999"],
+            "q/: the table is at 3, so 99999 is of another table or yet to come \
+             (ERR_COMPACTED 3); list again, and see --epoch",
+        ),
     ] {
-        ask(args, b"not a number").said(1, "", reply);
+        ask(args, b"not a number").said(1, "", &format!("telefile: {said}\n"));
     }
-    ask(&["write", "f"], &[b'x'; 1001]).said(1, "", "ERR_LIMIT contents 1000\n");
+    let too_many = "telefile: f: the server takes at most 1000 bytes for a file \
+                    (ERR_LIMIT contents 1000)\n";
+    ask(&["write", "f"], &[b'x'; 1001]).said(1, "", too_many);
     let too_large = ask(&["read", "--max-contents", "0", "f"], b"");
     assert_eq!((too_large.status, &too_large.stdout[..]), (1, &b""[..]), "{too_large:?}");
     assert!(too_large.stderr.contains("--max-contents"), "{too_large:?}");
@@ -143,7 +167,9 @@ fn a_wrong_command_line_is_status_2() {
         (&["open", "f", "two words"], "two words"),
         (&["types", "stray"], "stray"),
         (&["connect", "stray"], "stray"),
-        (&["read", "--timeout", "0", "f"], "--timeout"),
+        (&["read", "--timeout", "0", "f"], "--timeout 0: too short, the least is 0.001 seconds"),
+        (&["cas", "f", "9223372036854775808"], "9223372036854775808: not a version"),
+        (&["cas", "f", "+1"], "+1: not a version"),
         (&["read", "--addr", "8080", "f"], "8080"),
         (&["connect", "--addr", "8080"], "8080"),
         (&["read", "--token-file", "/no/such/file", "f"], "/no/such/file"),
@@ -190,7 +216,11 @@ fn a_stdin_without_end_is_not_kept_for_ever() {
     let serving = Serving::local(&[]);
     for args in [&["write", "f"][..], &["cas", "f", "0"]] {
         let command = at(&serving, &[args, &["--max-contents", "1K"]].concat());
-        feed(command, &[0; 1025]).said(1, "", "telefile: stdin: more than 1024 bytes\n");
+        feed(command, &[0; 1025]).said(
+            1,
+            "",
+            "telefile: stdin: more than 1024 bytes; --max-contents raises that\n",
+        );
     }
     feed(at(&serving, &["write", "f", "--max-contents", "3"]), b"abc").said(0, "1\n", "");
 }
@@ -215,7 +245,16 @@ fn a_text_file_goes_to_the_disk_in_one_command() {
     let fed = feed(at(&serving, &["write", "--type", "TextFile", "notes.txt"]), b"kept\n");
     assert_eq!((fed.status, &fed.stderr[..]), (0, ""), "{fed:?}");
     assert_eq!(std::fs::read(folder.path().join("notes.txt")).unwrap(), b"kept\n");
-    feed(at(&serving, &["read", "notes.txt"]), b"").said(1, "", "ERR_FILE_NOT_FOUND\n");
+    let absent = "telefile: notes.txt does not exist (ERR_FILE_NOT_FOUND)\n";
+    feed(at(&serving, &["read", "notes.txt"]), b"").said(1, "", absent);
+    let typed = |args: &[&str]| at(&serving, &[args, &["--type", "TextFile"]].concat());
+    feed(typed(&["read", "notes.txt"]), b"").said(0, "kept\n", "");
+    let head =
+        String::from_utf8(feed(typed(&["read", "notes.txt", "--head"]), b"").stdout).unwrap();
+    assert!(head.starts_with("CONTENTS ") && head.ends_with(" 5 0\nkept\n"), "{head}");
+    let stat = String::from_utf8(feed(typed(&["stat", "notes.txt"]), b"").stdout).unwrap();
+    assert!(stat.contains("numbytes 5\nexptime 0\ntype TextFile\nopens 1\n"), "{stat}");
+    feed(at(&serving, &["list"]), b"").said(0, "", "");
 }
 
 #[test]
@@ -267,7 +306,16 @@ fn the_token_comes_from_a_file_alone() {
     feed(by_variable, b"").said(0, "x", "");
     let mut fencing = at(&serving, &["read", "f"]);
     fencing.env("TELEFILE_TOKEN", "s3cret");
-    feed(fencing, b"").said(1, "", "ERR_DENIED\n");
+    let denied = "telefile: the server requires a token, and did not get it (ERR_DENIED); \
+                  --token-file FILE gives it\n";
+    feed(fencing, b"").said(1, "", denied);
+    for verb in [&["list"][..], &["hello"], &["watch", "f", "0"], &["delete", "f"]] {
+        feed(at(&serving, verb), b"").said(1, "", denied);
+    }
+    let other = folder.path().join("other");
+    std::fs::write(&other, "else").unwrap();
+    let connect = ["connect", "--token-file", other.to_str().unwrap()];
+    feed(at(&serving, &connect), b"").said(1, "", denied);
     let connect = ["connect", "--token-file", path];
     feed(at(&serving, &connect), b"read f\n").said(0, "CONTENTS 1 1 0\r\nx\r\n", "");
 }
@@ -306,6 +354,7 @@ fn help_of_each_verb_names_its_operands_and_variables() {
         ("watch", " PREFIX [REV]:"),
         ("delete", " NAME [VERSION]:"),
         ("stat", " NAME:"),
+        ("hello", ":"),
         ("open", " NAME [TYPE]:"),
         ("types", ":"),
         ("stats", ":"),

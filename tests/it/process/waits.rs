@@ -21,7 +21,11 @@ fn it_prints_the_version_when_that_is_another_one_or_the_time_is_over() {
         "",
         "telefile: wait: soon: not a whole number of at least 0\n",
     );
-    ask(&["wait", "f", "one"]).said(2, "", "telefile: one: not a version\n");
+    ask(&["wait", "f", "one"]).said(
+        2,
+        "",
+        "telefile: one: not a version, which is a whole number\n",
+    );
 }
 
 #[test]

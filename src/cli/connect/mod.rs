@@ -1,0 +1,118 @@
+//! `telefile connect`: a plain session, stdin to the server and its replies to stdout, for systems
+//! without telnet.
+
+mod session;
+
+use super::remote::{Remote, addr, timeout, token_file};
+use super::streams::{put_some, stdin};
+use super::{Failure, Outcome, flags};
+use crate::client::Error;
+use crate::net::{Connection, Stream};
+use crate::refusal::Refusal;
+use crate::wire::{MAX_LINE_BYTES, Reply, Request};
+use session::{End, Session};
+use std::fs::File;
+use std::io::{self, ErrorKind, IoSlice, Read};
+use std::net::Shutdown;
+use std::process;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub(super) const WHAT: &str = "type requests and see the replies, as with telnet";
+
+/// Who types may stop reading for as long as they like.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(3_155_760_000);
+
+pub(super) fn run(args: lexopt::Parser) -> Outcome {
+    let flags = [addr(), token_file(), timeout()];
+    let mut remote = Remote::default();
+    if !flags::parse("connect", WHAT, &flags, args, &mut remote)? {
+        return Ok(());
+    }
+    let stdin = stdin()?;
+    let wrong = |e: io::Error| Failure::usage(format!("connect: {e}"));
+    let address = remote.address.parse().map_err(wrong)?;
+    let stream = Stream::connect(&address, Some(remote.timeout));
+    let stream = Arc::new(stream.map_err(Failure::no_connection)?);
+    if remote.token.is_some() {
+        hello(&stream, &remote)?;
+    }
+    let session = Arc::new(Mutex::new(Session::default()));
+    let (sender, sending) = (stream.clone(), session.clone());
+    // Never joined: it may wait for a line when the server has closed.
+    let started = thread::Builder::new().spawn(move || {
+        if let Err(failure) = send_stdin(stdin, &sender, &sending) {
+            failure.tell();
+            process::exit(failure.status.into());
+        }
+    });
+    started.map_err(Failure::failed)?;
+    let mut buffer = vec![0; 64 << 10];
+    let lost = loop {
+        match stream.receive(&mut buffer) {
+            Ok(0) => break "the server closed the connection".to_string(),
+            Ok(n) => {
+                lock(&session).received(&buffer[..n]);
+                if !put_some(&buffer[..n])? {
+                    return Ok(());
+                }
+            }
+            Err(e) => break format!("the connection is lost: {e}"),
+        }
+    };
+    match lock(&session).end() {
+        End::Answered => Ok(()),
+        End::Refused(reply) => Err(Failure::failed(format!("the server ends here: {reply}"))),
+        End::Lost => Err(Failure::no_connection(lost)),
+    }
+}
+
+fn lock(session: &Mutex<Session>) -> MutexGuard<'_, Session> {
+    session.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Shows the token; the reply is for this program alone.
+fn hello(stream: &Arc<Stream>, remote: &Remote) -> Outcome {
+    let mut connection = Connection::new(stream.clone(), MAX_LINE_BYTES, remote.timeout);
+    connection.set_deadline(Some(Instant::now() + remote.timeout));
+    let token = remote.token.as_ref().map(|token| token.as_bytes());
+    Request::Hello { token }.write_to(connection.output());
+    let mut line = Vec::new();
+    if !connection.read_line(&mut line).map_err(Failure::no_connection)? {
+        return Err(Failure::no_connection("the server closed the connection"));
+    }
+    match Reply::parse(&line) {
+        Some(Reply::Hello { .. }) => Ok(()),
+        Some(Reply::Refused(refusal)) => {
+            let refusal = match refusal {
+                Refusal::Denied => Refusal::WrongToken,
+                other => other,
+            };
+            Err(Error::Refused { file: None, refusal }.into())
+        }
+        _ => Err(Failure::no_connection("not a telefile server")),
+    }
+}
+
+/// Sends what is typed. A connection that takes no more is the receiver's to report.
+fn send_stdin(mut stdin: File, stream: &Stream, session: &Mutex<Session>) -> Outcome {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let n = match stdin.read(&mut buffer) {
+            Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+            read => read.map_err(|e| Failure::failed(format!("stdin: {e}")))?,
+        };
+        if n == 0 {
+            lock(session).all_sent = true;
+            stream.shutdown(Shutdown::Write);
+            return Ok(());
+        }
+        // Before it is sent: its reply may be here before `send_all` returns.
+        lock(session).sent(&buffer[..n]);
+        if stream.send_all(&mut [IoSlice::new(&buffer[..n])], WRITE_TIMEOUT).is_err() {
+            stream.shutdown(Shutdown::Write);
+            return Ok(());
+        }
+    }
+}

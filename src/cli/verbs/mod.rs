@@ -1,0 +1,108 @@
+//! `telefile read`, `write` and so on: one request of the protocol as a command, contents from
+//! stdin and to stdout, and exit statuses for scripts.
+
+mod change;
+mod look;
+mod open;
+
+pub(super) use change::{CAS, CREATE, DELETE, TOUCH, WRITE};
+pub(super) use look::{HELLO, READ, STAT, STATS, TYPES};
+pub(super) use open::OPEN;
+
+use super::flags::{self, Flag, Takes, size, whole};
+use super::remote::{HasRemote, Remote};
+use super::{Failure, Outcome};
+use crate::client::{Client, DEFAULT_MAX_CONTENTS, OpenFile};
+use crate::exptime::Exptime;
+
+/// The settings of all of these commands.
+struct Settings {
+    remote: Remote,
+    head: bool,
+    max_contents: u64,
+    exptime: Exptime,
+    kind: Option<String>,
+}
+
+impl HasRemote for Settings {
+    fn remote(&mut self) -> &mut Remote {
+        &mut self.remote
+    }
+}
+
+impl Settings {
+    fn connect(&self) -> Result<Client, Failure> {
+        self.remote.connect(Client::builder().max_contents(self.max_contents))
+    }
+
+    /// Opens the file if `--type` is given, so that the request goes to a file of that type.
+    fn open(&self, client: &Client, name: &str) -> Result<Option<OpenFile>, Failure> {
+        let open = |kind: &String| client.open(name, Some(kind));
+        Ok(self.kind.as_ref().map(open).transpose()?)
+    }
+}
+
+/// A command that asks a server for something.
+pub(super) struct Verb {
+    name: &'static str,
+    operands: &'static str,
+    pub(super) what: &'static str,
+    flags: &'static [Flag<Settings>],
+    run: fn(&Settings, &[String]) -> Outcome,
+}
+
+const MAX_CONTENTS: Flag<Settings> = Flag {
+    name: "max-contents",
+    takes: Takes::One("BYTES"),
+    variable: "",
+    help: "fetch and send no more than that (64M)",
+    set: |s, text| {
+        s.max_contents = size(text)?;
+        Ok(())
+    },
+};
+
+const EXPTIME: Flag<Settings> = Flag {
+    name: "exptime",
+    takes: Takes::One("SECS"),
+    variable: "",
+    help: "the file ends after SECS seconds (never)",
+    set: |s, text| {
+        s.exptime = exptime(text)?;
+        Ok(())
+    },
+};
+
+impl Verb {
+    pub(super) fn run(&self, args: lexopt::Parser) -> Outcome {
+        let mut settings = Settings {
+            remote: Remote::default(),
+            head: false,
+            max_contents: DEFAULT_MAX_CONTENTS,
+            exptime: Exptime::Never,
+            kind: None,
+        };
+        let Verb { name, operands, what, flags, run } = self;
+        match flags::parse_operands(name, operands, what, flags, args, &mut settings)? {
+            Some(operands) => run(&settings, &operands),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A version as an operand, or a revision of the table.
+pub(super) fn version(text: &str) -> Result<u64, Failure> {
+    whole(text)
+        .ok_or_else(|| Failure::usage(format!("{text}: not a version, which is a whole number")))
+}
+
+/// Not `-1`: the connection of a command ends with it.
+fn exptime(text: &str) -> Result<Exptime, String> {
+    match whole(text) {
+        Some(seconds) => Ok(Exptime::from_seconds(seconds)),
+        None if text == "-1" => {
+            Err("-1: the file would end at once, with the connection of this command".to_string())
+        }
+        None => Err(format!("{text}: not a whole number of seconds")),
+    }
+}

@@ -1,0 +1,46 @@
+//! `telefile open`: a file that is open for as long as somebody wants.
+
+use super::Verb;
+use crate::cli::Failure;
+use crate::cli::remote::{addr, timeout, token_file};
+use crate::cli::streams::{put, stdin};
+use crate::client::Client;
+use std::fs::File;
+use std::io;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+pub(in crate::cli) const OPEN: Verb = Verb {
+    name: "open",
+    operands: "NAME [TYPE]",
+    what: "hold a file open until stdin ends",
+    flags: &[addr(), token_file(), timeout()],
+    run: |settings, operands| {
+        let stdin = stdin()?;
+        let client = Arc::new(settings.connect()?);
+        let file = client.open(&operands[0], operands.get(1).map(String::as_str))?;
+        let (fd, version, kind) = (file.descriptor(), file.version(), file.kind());
+        put(format!("FD {fd} {version} {kind}\n"))?;
+        wait_ended(stdin, client)?;
+        Ok(file.close()?)
+    },
+};
+
+/// Waits for the end of stdin; that of the connection before is a failure. The one that did not
+/// end keeps its thread until the process exits.
+fn wait_ended(mut stdin: File, client: Arc<Client>) -> Result<(), Failure> {
+    let (ended, first) = mpsc::channel();
+    let stdin_ended = ended.clone();
+    let started = thread::Builder::new().spawn(move || {
+        let read = io::copy(&mut stdin, &mut io::sink());
+        stdin_ended.send(read.map(drop).map_err(|e| Failure::failed(format!("stdin: {e}"))))
+    });
+    started.map_err(Failure::failed)?;
+    let started = thread::Builder::new().spawn(move || {
+        while let Ok(false) = client.wait_lost(Duration::MAX) {}
+        ended.send(Err(Failure::no_connection("the server closed the connection")))
+    });
+    started.map_err(Failure::failed)?;
+    first.recv().unwrap_or(Ok(()))
+}
