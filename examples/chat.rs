@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::process::ExitCode;
 use std::time::Duration;
 use std::{io, thread};
 use telefile::framework::{Client, Config, Connection, Message, OwnedMessage, Server, ServerApp};
@@ -76,7 +77,7 @@ fn enter(address: &str, room: &str, nick: &str) -> Result<(), Box<dyn Error>> {
     })
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn run() -> Result<(), Box<dyn Error>> {
     match &std::env::args().skip(1).collect::<Vec<_>>()[..] {
         [address, room, nick] => enter(address, room, nick),
         [address] => {
@@ -86,6 +87,16 @@ fn main() -> Result<(), Box<dyn Error>> {
                 thread::park(); // until the process is killed, and the workers with it
             }
         }
-        _ => Err("chat ADDRESS [ROOM NICK]".into()),
+        _ => Err("usage: chat ADDRESS [ROOM NICK]".into()),
+    }
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("chat: {e}");
+            ExitCode::FAILURE
+        }
     }
 }

@@ -1,7 +1,4 @@
-"""A client of telefile in Python, with nothing but the standard library.
-
-    python3 examples/client.py 127.0.0.1:8080 [TYPE]
-"""
+"""A client of telefile in Python: python3 examples/client.py 127.0.0.1:8080 [TYPE]"""
 import socket
 import sys
 
@@ -11,44 +8,52 @@ class Refused(Exception):
 
 
 class Telefile:
-    def __init__(self, address):
+    def __init__(self, address, epoch=None):
+        """Who keeps a version longer than a connection gives the epoch that belongs to it."""
         host, port = address.rsplit(":", 1)
         self.socket = socket.create_connection((host.strip("[]"), int(port)), timeout=30)
         self.replies = self.socket.makefile("rb")
+        self.epoch = self.ask("hello")[1]
+        if epoch not in (None, self.epoch):
+            raise Refused(f"another table: its epoch is {self.epoch}, and not {epoch}")
 
-    def ask(self, line, contents=None):
+    def ask(self, *fields, contents=b"", after=b""):
         """Sends a request; the fields of the reply behind its first word."""
-        if any(c.isspace() and c != " " for c in line):
-            raise ValueError("a line break would begin a second request")
-        after = b"" if contents is None else contents + b"\r\n"
-        self.socket.sendall(line.encode() + b"\r\n" + after)
-        reply = self.replies.readline().decode()
-        if not reply.endswith("\n"):
-            raise ConnectionError("the connection is lost; what was asked may be done")
-        if reply.startswith("ERR_"):
-            raise Refused(reply.strip())
-        return reply.split()[1:]
+        line = " ".join(map(str, fields))
+        if line.split() != [str(field) for field in fields]:
+            raise ValueError(f"{line!r} would be another request")
+        self.socket.sendall(line.encode() + b"\r\n" + contents + after)
+        word, *rest = self.whole(self.replies.readline()).decode().split()
+        if word.startswith("ERR_"):
+            raise Refused(" ".join([word, *rest]))
+        return rest
 
-    def open(self, name, type=""):
-        return "@" + self.ask(f"open {name} {type}")[0]
+    def whole(self, received, length=0):
+        if len(received) < length or not received.endswith(b"\r\n"):
+            raise ConnectionError("the connection is lost; what was asked may be done")
+        return received[:-2]
+
+    def open(self, name, *type):
+        return "@" + self.ask("open", name, *type)[0]
 
     def close(self, fd):
-        self.ask(f"close {fd}")
+        self.ask("close", fd)
 
     def write(self, file, contents):
-        return int(self.ask(f"write {file} {len(contents)}", contents)[0])
+        return int(self.ask("write", file, len(contents), contents=contents, after=b"\r\n")[0])
 
     def cas(self, file, version, contents):
-        return int(self.ask(f"cas {file} {version} {len(contents)}", contents)[0])
+        fields = ("cas", file, version, len(contents))
+        return int(self.ask(*fields, contents=contents, after=b"\r\n")[0])
 
     def read(self, file):
-        version, numbytes, _ = self.ask(f"read {file}")
-        return self.replies.read(int(numbytes) + 2)[:-2], int(version)
+        version, numbytes, _ = map(int, self.ask("read", file))
+        return self.whole(self.replies.read(numbytes + 2), numbytes + 2), version
 
 
-if __name__ == "__main__":
-    fs = Telefile(sys.argv[1])
-    fd = fs.open("greeting", *sys.argv[2:] or ["MemoryFile"])  # a descriptor, or a name: wherever a file is meant
+def main(address, type="MemoryFile"):
+    fs = Telefile(address)
+    fd = fs.open("greeting", type)  # a descriptor, or a name: wherever a file is meant
     fs.write(fd, b"hi from Python")
     contents, version = fs.read(fd)
     print(contents.decode(), "at version", version)
@@ -57,3 +62,12 @@ if __name__ == "__main__":
     except Refused as reply:
         print("refused:", reply)
     fs.close(fd)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) not in (2, 3):
+        sys.exit("usage: client.py HOST:PORT [TYPE]")
+    try:
+        main(*sys.argv[1:])
+    except (ValueError, OSError, Refused) as e:
+        sys.exit(f"client.py: {sys.argv[1]}: {e}")

@@ -3,29 +3,45 @@
 # For scripts the program is simpler, and safe for any bytes: `telefile write NAME < FILE`.
 set -euo pipefail
 LC_ALL=C # so that ${#contents} counts bytes
+address=${1:?usage: client.sh HOST:PORT [TYPE]}
 
-exec 3<>"/dev/tcp/${1%:*}/${1##*:}"
+exec 3<>"/dev/tcp/${address%:*}/${address##*:}"
 
-# Sends a line, and contents after it if there are any; the reply's fields are in $reply.
+lost() { echo "client.sh: the connection is lost; what was asked may be done" >&2 && exit 3; }
+
+# Sends a request of these fields, and $contents after it if that is set; the reply's fields are in
+# $reply.
 ask() {
-    printf '%s\r\n' "$1" "${@:2}" >&3
-    IFS=$' \r' read -ra reply <&3 || { echo "the connection is lost" >&2 && exit 3; }
+    local field
+    for field; do
+        [[ -n $field && $field != *[[:space:]]* ]] ||
+            { echo "client.sh: '$field' would be another request" >&2 && exit 2; }
+    done
+    printf '%s\r\n' "$*" ${contents+"$contents"} >&3
+    IFS=$' \r' read -ra reply <&3 || lost
     if [[ ${reply[0]} == ERR_* ]]; then
         echo "refused: ${reply[*]}"
         return 1
     fi
 }
 
-fs_open() { ask "open $*" && fd=@${reply[1]}; }
-fs_close() { ask "close $1"; }
-fs_write() { ask "write $1 ${#2}" "$2"; }
-fs_cas() { ask "cas $1 $2 ${#3}" "$3"; }
-# The contents to stdout, any bytes; the version in $reply[1].
-fs_read() { ask "read $1" && head -c "${reply[2]}" <&3 && read -r <&3; }
+# The epoch of the table in $epoch. Whoever keeps a version longer than the connection keeps both.
+fs_hello() { ask hello && epoch=${reply[2]}; }
+fs_open() { ask open "$@" && fd=@${reply[1]}; }
+fs_close() { ask close "$1"; }
+fs_write() { local contents=$2; ask write "$1" "${#2}"; }
+fs_cas() { local contents=$3; ask cas "$1" "$2" "${#3}"; }
+# The contents to stdout, any bytes; the version in $version.
+fs_read() {
+    ask read "$1" && version=${reply[1]}
+    head -c "${reply[2]}" <&3
+    read -r <&3 || lost
+}
 
+fs_hello
 fs_open greeting "${2:-MemoryFile}"
 fs_write "$fd" "hi from Bash"
 fs_read "$fd"
-echo " at version ${reply[1]}"
-fs_cas "$fd" $((reply[1] + 1)) "too late" || true
+echo " at version $version"
+fs_cas "$fd" $((version + 1)) "too late" || true
 fs_close "$fd"

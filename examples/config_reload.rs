@@ -3,70 +3,75 @@
 //! also when the server was started again.
 
 use std::error::Error;
+use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 use telefile::client::{self, Client};
 use telefile::{Contents, Refusal};
 
-const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(86_400);
 
-/// The version and the contents, when they are others than those `known`; 0 is a file that is not
-/// there.
-fn next(
-    client: &Client,
-    name: &str,
-    known: Option<u64>,
-) -> Result<(u64, Option<Contents>), client::Error> {
-    let mut rev = known.unwrap_or(0);
-    loop {
-        let (version, contents) = match client.read(name) {
-            Ok(file) => (file.version, Some(file.contents)),
-            Err(e) if e.refusal() == Some(&Refusal::NotFound) => (0, None),
-            Err(e) => return Err(e),
-        };
-        if Some(version) != known {
-            return Ok((version, contents));
-        }
-        // Read before it waits: what has changed since `rev` is told at once.
-        match client.watch(name, rev, MINUTE) {
-            Ok(news) => rev = news.rev,
-            Err(client::Error::Refused { refusal: Refusal::Compacted(now), .. }) => rev = now,
-            Err(e) => return Err(e),
-        }
+/// The version and the contents; 0 is a file that does not exist.
+fn read(client: &Client, name: &str) -> Result<(u64, Option<Contents>), client::Error> {
+    match client.read(name) {
+        Ok(file) => Ok((file.version, Some(file.contents))),
+        Err(e) if e.refusal() == Some(&Refusal::NotFound) => Ok((0, None)),
+        Err(e) => Err(e),
     }
 }
 
+/// Takes the configuration whenever it is at another version than `known`.
 fn follow(client: &Client, name: &str, known: &mut Option<u64>) -> Result<(), client::Error> {
     loop {
-        let (version, contents) = next(client, name, *known)?;
-        *known = Some(version);
-        match contents {
-            Some(contents) => println!("configured: {}", String::from_utf8_lossy(&contents)),
-            None => println!("configured: as by default"),
+        let (version, contents) = read(client, name)?;
+        if known.replace(version) != Some(version) {
+            match contents {
+                Some(contents) => println!("configured: {}", String::from_utf8_lossy(&contents)),
+                None => println!("configured: as by default"),
+            }
+        }
+        client.wait(name, version, DAY)?;
+    }
+}
+
+/// Connects again, as soon as there is a server. In another table versions mean nothing any more, so
+/// whatever is there is news.
+fn reconnect(
+    lost: &Client,
+    address: &str,
+    known: &mut Option<u64>,
+) -> Result<Client, client::Error> {
+    let mut same_table = true;
+    loop {
+        let connected = if same_table { lost.reconnect() } else { Client::connect(address) };
+        match connected {
+            Err(client::Error::OtherTable) => (same_table, *known) = (false, None),
+            Err(e) if e.is_retryable() => sleep(Duration::from_millis(100)),
+            done => return done,
         }
     }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn run() -> Result<(), Box<dyn Error>> {
     let args: Vec<_> = std::env::args().skip(1).collect();
-    let [address, name] = &args[..] else { return Err("config_reload ADDRESS NAME".into()) };
+    let [address, name] = &args[..] else { return Err("usage: config_reload ADDRESS NAME".into()) };
     let mut client = Client::connect(address)?;
     let mut known = None;
     loop {
         match follow(&client, name, &mut known) {
-            Err(client::Error::Lost(e)) => eprintln!("{e}; the configuration stays"),
+            Err(e @ client::Error::Lost(_)) => eprintln!("{e}; the configuration stays"),
             done => return Ok(done?),
         }
-        client = loop {
-            match client.reconnect() {
-                Ok(client) => break client,
-                // Versions mean nothing any more: whatever is there now is news.
-                Err(client::Error::OtherTable) => {
-                    known = None;
-                    break Client::connect(address)?;
-                }
-                Err(_) => sleep(Duration::from_millis(100)),
-            }
-        };
+        client = reconnect(&client, address, &mut known)?;
+    }
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("config_reload: {e}");
+            ExitCode::FAILURE
+        }
     }
 }

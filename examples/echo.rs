@@ -1,6 +1,7 @@
 //! Sends every message back. `echo ADDRESS` serves.
 
 use std::error::Error;
+use std::process::ExitCode;
 use std::thread;
 use telefile::framework::{Config, OwnedMessage, Server, ServerApp};
 
@@ -18,11 +19,21 @@ impl ServerApp for Echo {
     }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn run() -> Result<(), Box<dyn Error>> {
     let address = std::env::args().nth(1).unwrap_or("127.0.0.1:54314".to_string());
     let server = Server::start(Config::<Echo>::new(()).addr(address))?;
     println!("listening on {}", server.addr());
     loop {
         thread::park(); // until the process is killed, and the workers with it
+    }
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("echo: {e}");
+            ExitCode::FAILURE
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! A token being checked: files that refuse a holder who has lost its lock and does not know it.
-//! `fenced 127.0.0.1:5432` serves; a client opens a file with type `Fenced`.
+//! `fenced 127.0.0.1:8080` serves; a client opens a file with type `Fenced`.
 //!
 //! A write is `TOKEN CONTENTS`, or `TOKEN` alone, and the token is what the lock's guard tells:
 //! each later holder's is greater. So a write is denied if a greater token was seen before. The
@@ -7,6 +7,7 @@
 //! read then cannot be changed any more by somebody who held the lock before.
 
 use std::collections::BTreeMap;
+use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 use telefile::{Contents, File, Name, Refusal, Server, file_types};
 
@@ -46,10 +47,20 @@ impl File for Fenced {
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:5432".to_string());
+fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:8080".to_string());
     let types = file_types![Fenced];
     let server = Server::builder().listen(address.parse()?).types(types).bind()?;
     println!("listening on {}", server.addresses()[0]);
     Ok(server.run()?)
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("fenced: {e}");
+            ExitCode::FAILURE
+        }
+    }
 }

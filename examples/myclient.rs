@@ -1,5 +1,7 @@
-//! Two clients that share what `myserver` keeps: `myclient 127.0.0.1:5432`.
+//! Two clients that share what `myserver` keeps: `myclient 127.0.0.1:8080`. Without an argument the
+//! address is that of `TELEFILE_ADDR`, or this one.
 
+use std::process::ExitCode;
 use telefile::Client;
 use telefile::client::{Error, OpenFile};
 
@@ -8,8 +10,9 @@ fn print(file: &OpenFile) -> Result<(), Error> {
     Ok(())
 }
 
-fn main() -> Result<(), Error> {
-    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:5432".to_string());
+fn run() -> Result<(), Error> {
+    let address = std::env::args().nth(1).or(std::env::var("TELEFILE_ADDR").ok());
+    let address = address.unwrap_or("127.0.0.1:8080".to_string());
     let fs = Client::connect(&address)?;
 
     let fd = fs.open("make_up_name", Some("MyFile"))?;
@@ -32,4 +35,14 @@ fn main() -> Result<(), Error> {
 
     fd2.close()?;
     fd.close()
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("myclient: {e}");
+            ExitCode::FAILURE
+        }
+    }
 }

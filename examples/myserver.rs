@@ -1,7 +1,8 @@
 //! State that many clients share: all files of this type write into one dictionary, and whoever
-//! reads any of them sees all of it. `myserver 127.0.0.1:5432` serves; `myclient` is the other end.
+//! reads any of them sees all of it. `myserver 127.0.0.1:8080` serves; `myclient` is the other end.
 
 use std::collections::BTreeMap;
+use std::process::ExitCode;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use telefile::{Contents, File, Name, Refusal, Server, file_types};
 
@@ -42,10 +43,20 @@ impl Drop for MyFile {
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:5432".to_string());
+fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:8080".to_string());
     let types = file_types![MyFile];
     let server = Server::builder().listen(address.parse()?).types(types).bind()?;
     println!("listening on {}", server.addresses()[0]);
     Ok(server.run()?)
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("myserver: {e}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::io;
+use std::process::ExitCode;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use telefile::{Client, Contents, File, Name, Refusal, Server, file_types};
 
@@ -44,7 +45,7 @@ fn join(address: &str, name: &str) -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn run() -> Result<(), Box<dyn Error>> {
     match &std::env::args().skip(1).collect::<Vec<_>>()[..] {
         [address, name] => join(address, name),
         [address] => {
@@ -53,6 +54,16 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!("listening on {}", server.addresses()[0]);
             Ok(server.run()?)
         }
-        _ => Err("presence ADDRESS [NAME]".into()),
+        _ => Err("usage: presence ADDRESS [NAME]".into()),
+    }
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("presence: {e}");
+            ExitCode::FAILURE
+        }
     }
 }

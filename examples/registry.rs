@@ -4,6 +4,7 @@
 
 use std::error::Error;
 use std::io;
+use std::process::ExitCode;
 use std::time::Duration;
 use telefile::{Client, Exptime, Refusal};
 
@@ -36,13 +37,23 @@ fn follow(client: &Client, prefix: &str) -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn run() -> Result<(), Box<dyn Error>> {
     let args: Vec<_> = std::env::args().skip(1).collect();
     match &args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [address, service, instance] => {
             register(&Client::connect(address)?, &format!("svc/{service}/{instance}"))
         }
         [address, service] => follow(&Client::connect(address)?, &format!("svc/{service}/")),
-        _ => Err("registry ADDRESS SERVICE [INSTANCE]".into()),
+        _ => Err("usage: registry ADDRESS SERVICE [INSTANCE]".into()),
+    }
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("registry: {e}");
+            ExitCode::FAILURE
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! `whiteboard ADDRESS NAME` draws what is typed, `X Y CHARACTER` a line, and prints the board.
 
 use std::error::Error;
+use std::process::ExitCode;
 use telefile::{Client, Contents, File, Name, Refusal, Server, file_types};
 
 const WIDTH: usize = 16;
@@ -43,7 +44,7 @@ fn draw(address: &str, name: &str) -> Result<(), Box<dyn Error>> {
     Ok(board.close()?)
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn run() -> Result<(), Box<dyn Error>> {
     match &std::env::args().skip(1).collect::<Vec<_>>()[..] {
         [address, name] => draw(address, name),
         [address] => {
@@ -52,6 +53,16 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!("listening on {}", server.addresses()[0]);
             Ok(server.run()?)
         }
-        _ => Err("whiteboard ADDRESS [NAME]".into()),
+        _ => Err("usage: whiteboard ADDRESS [NAME]".into()),
+    }
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("whiteboard: {e}");
+            ExitCode::FAILURE
+        }
     }
 }

@@ -214,12 +214,48 @@ fn the_configuration_is_reloaded_also_from_a_server_that_was_started_again() {
     handle.stop();
     running.join().unwrap();
 
+    // The new table is at the version that was known of the old one.
     let (handle, running) = serve_at(&address);
     assert_eq!(program.line(), "configured: as by default");
-    Client::connect_to(&address).unwrap().write("app/config", "port = 443").unwrap();
+    let client = Client::connect_to(&address).unwrap();
+    (0..5).for_each(|_| assert!(client.write("other", "").is_ok()));
+    client.write("app/config", "port = 443").unwrap();
     assert_eq!(program.line(), "configured: port = 443");
     handle.stop();
     running.join().unwrap();
+}
+
+#[test]
+fn an_error_is_one_line_for_people() {
+    let folder = Folder::new();
+    let nobody = format!("unix:{}", folder.path().join("nobody").display());
+    let no_folder = format!("unix:{}", folder.path().join("no/folder").display());
+    let missing = "No such file or directory";
+    for (name, args, words) in [
+        ("chat", &[][..], "usage: chat ADDRESS [ROOM NICK]"),
+        ("chat", &["8080", "garden", "ann"], "8080: an address is HOST:PORT"),
+        ("config_reload", &[], "usage: config_reload ADDRESS NAME"),
+        ("config_reload", &[&nobody, "config"], missing),
+        ("echo", &["8080"], "8080: an address is HOST:PORT"),
+        ("fenced", &[&no_folder], missing),
+        ("myclient", &[&nobody], missing),
+        ("myserver", &[&no_folder], missing),
+        ("presence", &[], "usage: presence ADDRESS [NAME]"),
+        ("presence", &[&nobody, "ann"], missing),
+        ("registry", &[], "usage: registry ADDRESS SERVICE [INSTANCE]"),
+        ("registry", &[&nobody, "web"], missing),
+        ("whiteboard", &[], "usage: whiteboard ADDRESS [NAME]"),
+        ("whiteboard", &[&nobody, "plan"], missing),
+    ] {
+        let output = Command::new(program(name)).args(args).stdin(Stdio::null()).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.starts_with(&format!("{name}: ")) && stderr.contains(words), "{stderr}");
+        assert!(stderr.lines().count() == 1 && !stderr.contains('{'), "{stderr}");
+    }
+    let mut by_variable = Command::new(program("myclient"));
+    let output = by_variable.env("TELEFILE_ADDR", &nobody).output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains(&nobody));
 }
 
 #[test]
