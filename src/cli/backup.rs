@@ -5,11 +5,9 @@ use super::flags::{self, Flag, Takes};
 use super::streams::stdin;
 use super::{Failure, Outcome, tell_damage_once};
 use crate::server::system::draw_epoch;
-use crate::store::{CommitError, Durable, Options};
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::OpenOptionsExt;
+use crate::store::{CommitError, Durable, Options, ReadOnly, create_whole};
+use std::fs::File;
+use std::io;
 use std::path::Path;
 
 pub(super) const BACKUP: &str = "the table in a folder of --data to a new file";
@@ -33,43 +31,13 @@ pub(super) fn backup(args: lexopt::Parser) -> Outcome {
     let what = "the table in DIR, where no server may run, to a new FILE; -: to stdout";
     let operands = flags::parse_operands("backup", "DIR FILE", what, &[], args, &mut ())?;
     let Some([folder, file]) = operands.as_deref() else { return Ok(()) };
-    let file = Path::new(file);
-    let to_stream = file == Path::new(STREAM);
-    if !to_stream && file.symlink_metadata().is_ok() {
-        return Err(Failure::failed(format!("{}: is there already", file.display())));
-    }
     tell_damage_once();
-    let store = Durable::open_existing(folder.as_ref(), Options::default());
-    let store = store.map_err(Failure::failed)?;
-    let written = match to_stream {
-        true => store.backup(io::stdout().lock(), "stdout"),
-        false => whole(file, |to| store.backup(to, &file.to_string_lossy())),
+    let store = ReadOnly::open(folder.as_ref()).map_err(Failure::failed)?;
+    let written = match &file[..] {
+        STREAM => store.backup(io::stdout().lock(), "stdout"),
+        file => create_whole(file.as_ref(), |to| store.backup(to, file)),
     };
     written.map_err(Failure::failed)
-}
-
-/// Writes a file under another name beside it, which becomes its own when all of it is on disk.
-fn whole(path: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
-    let told = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", path.display()));
-    let mut unfinished = OsString::from(path);
-    unfinished.push(".unfinished");
-    let unfinished = Path::new(&unfinished);
-    match fs::remove_file(unfinished) {
-        Err(e) if e.kind() != ErrorKind::NotFound => return Err(told(e)),
-        _ => {}
-    }
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(unfinished);
-    let file = file.map_err(told)?;
-    let written = write(&file).and_then(|()| {
-        file.sync_all().map_err(told)?;
-        fs::rename(unfinished, path).map_err(told)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new("."))).and_then(|f| f.sync_all()).map_err(told)
-    });
-    if written.is_err() {
-        let _ = fs::remove_file(unfinished);
-    }
-    written
 }
 
 pub(super) fn restore(args: lexopt::Parser) -> Outcome {

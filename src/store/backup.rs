@@ -34,9 +34,9 @@ impl Durable {
     /// # Errors
     /// The backup is damaged, or of a later version of this program ([`ErrorKind::InvalidData`]);
     /// the folder is used or not empty; those of the disk and of `from`. The folder has no store
-    /// then.
+    /// then, and is missing again if it was.
     pub fn restore(folder: &Path, from: impl Read, name: &str, epoch: u64) -> io::Result<()> {
-        let folder = Folder::make(folder)?;
+        let (folder, made) = Folder::make(folder)?;
         folder.expect_empty()?;
         let told = |e| error::at(Path::new(name), e);
         let (mut reader, head) = Reader::start(from).map_err(told)?;
@@ -52,7 +52,9 @@ impl Durable {
                 }
             }
             put(store, &head, &batch, bytes)
-        })
+        })?;
+        made.keep();
+        Ok(())
     }
 }
 

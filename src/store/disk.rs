@@ -53,13 +53,11 @@ impl Medium for File {
     fn end(&self) -> io::Result<u64> {
         let mut end = 0;
         loop {
-            let data = match seek(self, SeekFrom::Data(end)) {
-                Ok(data) => data,
+            match seek(self, SeekFrom::Data(end)).and_then(|at| seek(self, SeekFrom::Hole(at))) {
+                Ok(hole) => end = hole,
                 Err(Errno::NXIO) => return Ok(end), // nothing but a hole up to the end
-                Err(Errno::INVAL) => return Medium::len(self), // a system that does not tell
-                Err(e) => return Err(e.into()),
-            };
-            end = seek(self, SeekFrom::Hole(data))?;
+                Err(_) => return Medium::len(self), // a file system that does not say
+            }
         }
     }
 
@@ -68,8 +66,12 @@ impl Medium for File {
             let why = "it was removed while it was used";
             return Err(io::Error::new(ErrorKind::NotFound, why));
         }
-        let system = fstatvfs(self)?;
-        Ok(system.f_bavail.saturating_mul(system.f_frsize))
+        match fstatvfs(self) {
+            Ok(system) if system.f_blocks > 0 => {
+                Ok(system.f_bavail.saturating_mul(system.f_frsize))
+            }
+            _ => Ok(u64::MAX), // a file system that does not say: the writes themselves will
+        }
     }
 
     fn taken(&self) -> io::Result<u64> {

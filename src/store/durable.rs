@@ -2,7 +2,7 @@
 
 use super::disk::{Disk, Medium};
 use super::error::{self, Result, guarded};
-use super::folder::Folder;
+use super::folder::{Folder, Use};
 use super::format::Stamp;
 use super::options::Options;
 use super::tables::{STORED_FROM, View, fresh_head};
@@ -11,6 +11,7 @@ use crate::contents::Contents;
 use crate::files::store::{Change, CommitError, Head, Row, Store};
 use crate::name::Name;
 use redb::{Database, Error};
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -76,11 +77,13 @@ impl Durable {
     /// one of a later version of this program, or damaged ([`ErrorKind::InvalidData`]); those of
     /// the disk. All of them say which folder or file.
     pub fn open(folder: &Path, options: Options, fresh_epoch: u64) -> io::Result<Self> {
-        let folder = Folder::make(folder)?;
+        let (folder, made) = Folder::make(folder)?;
         if folder.database()?.is_none() {
             Durable::create(&folder, options, fresh_epoch, |_| Ok(()))?;
         }
-        Durable::in_folder(folder, options)
+        let store = Durable::in_folder(folder, options, |file| Ok(Box::new(file)))?;
+        made.keep();
+        Ok(store)
     }
 
     /// Opens the store in this folder, which has to be there.
@@ -88,14 +91,21 @@ impl Durable {
     /// # Errors
     /// Those of [`Durable::open`], and [`ErrorKind::NotFound`].
     pub fn open_existing(folder: &Path, options: Options) -> io::Result<Self> {
-        Durable::in_folder(Folder::open(folder)?, options)
+        let folder = Folder::open(folder, Use::Change)?;
+        Durable::in_folder(folder, options, |file| Ok(Box::new(file)))
     }
 
-    fn in_folder(folder: Folder, options: Options) -> io::Result<Self> {
+    /// Opens the store in a folder, on a medium that `medium` makes of its file.
+    pub(super) fn in_folder(
+        folder: Folder,
+        options: Options,
+        medium: impl FnOnce(File) -> io::Result<Box<dyn Medium>>,
+    ) -> io::Result<Self> {
         let path = folder.database_path();
         let none = || io::Error::new(ErrorKind::NotFound, format!("{}: no store", path.display()));
         let file = folder.database()?.ok_or_else(none)?;
-        let mut store = Durable::on(Box::new(file), &path, options)?;
+        let medium = medium(file).map_err(|e| error::at(&path, Error::Io(e)))?;
+        let mut store = Durable::on(medium, &path, options)?;
         store._folder = Some(folder);
         Ok(store)
     }
@@ -109,8 +119,9 @@ impl Durable {
     ) -> io::Result<()> {
         folder.create(|file| {
             let path = folder.database_path();
-            Durable::make_on(Box::new(file.try_clone()?), &path, epoch)?;
-            fill(&Durable::on(Box::new(file), &path, options)?)
+            let medium = || file.try_clone().map_err(|e| error::at(&path, Error::Io(e)));
+            Durable::make_on(Box::new(medium()?), &path, epoch)?;
+            fill(&Durable::on(Box::new(medium()?), &path, options)?)
         })
     }
 

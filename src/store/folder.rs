@@ -1,58 +1,68 @@
 //! The folder of a store: made, locked, and given its database whole or not at all.
 
+use super::whole::{self, UNFINISHED, folder_of, named, sync_folder};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// The database's file in the folder.
 const DATABASE: &str = "telefile.redb";
 
-/// What it is called until it is whole.
-const UNFINISHED: &str = "telefile.redb.unfinished";
+/// What a folder is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// By one process alone.
+    Change,
+    /// By any number, while none changes it. Needs no right to write.
+    Read,
+}
 
-/// A folder that no other process uses as long as this is not dropped.
+/// A folder that no other process uses, or changes, as long as this is not dropped.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
-    /// The folder itself, with a lock of flock(2). The database's file is another one after a
-    /// restore; the folder stays.
-    handle: File,
+    to: Use,
+    /// The folder itself, with a lock of flock(2); that of the database is another one after a
+    /// restore. `None` where no folder can be locked, as on NFS: then the database is.
+    lock: Option<File>,
 }
+
+/// Folders that were made for a store. They are removed again when this is dropped, if nothing is
+/// in them, unless they are kept.
+#[derive(Debug, Default)]
+pub(super) struct Made(Vec<PathBuf>);
 
 impl Folder {
     /// # Errors
     /// Also if another process uses it.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, to: Use) -> io::Result<Self> {
         let told = |e: io::Error| named(path, e);
         if !fs::metadata(path).map_err(told)?.is_dir() {
             return Err(told(io::Error::new(ErrorKind::NotADirectory, "is not a folder")));
         }
-        let handle = File::open(path).map_err(told)?;
-        match handle.try_lock() {
-            Ok(()) => Ok(Folder { path: path.to_path_buf(), handle }),
-            Err(TryLockError::WouldBlock) => {
-                Err(told(io::Error::new(ErrorKind::ResourceBusy, "another telefile uses it")))
-            }
+        let lock = File::open(path).map_err(told)?;
+        let lock = match try_lock(&lock, to) {
+            Ok(()) => Some(lock),
+            Err(TryLockError::WouldBlock) => return Err(told(in_use())),
             Err(TryLockError::Error(e)) => {
-                Err(told(io::Error::new(e.kind(), format!("cannot be locked: {e}"))))
+                log::debug!("{}: cannot be locked: {e}", path.display());
+                None
             }
-        }
+        };
+        Ok(Folder { path: path.to_path_buf(), to, lock })
     }
 
-    /// The same; made if it is missing, and then for nobody else to look into.
-    pub(super) fn make(path: &Path) -> io::Result<Self> {
-        let told = |e: io::Error| named(path, e);
+    /// The same, to be changed; made if it is missing, and then for nobody else to look into.
+    pub(super) fn make(path: &Path) -> io::Result<(Self, Made)> {
         let missing = path.ancestors().take_while(|p| !p.as_os_str().is_empty() && !p.exists());
-        let made: Vec<_> = missing.collect();
-        if !made.is_empty() {
-            DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(told)?;
+        let made = Made(missing.map(Path::to_path_buf).collect());
+        if !made.0.is_empty() {
+            let mut builder = DirBuilder::new();
+            builder.recursive(true).mode(0o700).create(path).map_err(|e| named(path, e))?;
         }
-        for parent in made.iter().filter_map(|made| made.parent()) {
-            let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-            File::open(parent).and_then(|parent| parent.sync_all()).map_err(told)?;
-        }
-        Folder::open(path)
+        made.0.iter().try_for_each(|made| sync_folder(folder_of(made)))?;
+        Ok((Folder::open(path, Use::Change)?, made))
     }
 
     /// Where the database is, or would be.
@@ -61,55 +71,82 @@ impl Folder {
     }
 
     /// The database's file; `None` if there is none.
+    ///
+    /// # Errors
+    /// Also if another process uses it.
     pub(super) fn database(&self) -> io::Result<Option<File>> {
         let path = self.database_path();
-        match OpenOptions::new().read(true).write(true).open(&path) {
-            Ok(file) => Ok(Some(file)),
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(named(&path, e)),
+        let file = match OpenOptions::new().read(true).write(self.to == Use::Change).open(&path) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            file => file.map_err(|e| named(&path, e))?,
+        };
+        if self.lock.is_none() {
+            match try_lock(&file, self.to) {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(named(&path, in_use())),
+                Err(TryLockError::Error(e)) => {
+                    let path = path.display();
+                    log::warn!("{path}: cannot be locked, so let no other server use it: {e}");
+                }
+            }
         }
+        Ok(Some(file))
     }
 
     /// # Errors
     /// There is something in it; what a restore left that was killed does not count.
     pub(super) fn expect_empty(&self) -> io::Result<()> {
         let told = |e: io::Error| named(&self.path, e);
+        let unfinished = format!("{DATABASE}{UNFINISHED}");
         for entry in fs::read_dir(&self.path).map_err(told)? {
-            if entry.map_err(told)?.file_name() != UNFINISHED {
+            if entry.map_err(told)?.file_name() != unfinished[..] {
                 return Err(told(io::Error::new(ErrorKind::DirectoryNotEmpty, "is not empty")));
             }
         }
         Ok(())
     }
 
-    /// Gives the folder its database. `fill` writes it into a new file for this user alone, which
-    /// gets its name when all of it is on disk: after a crash there is a whole one or none.
+    /// Gives the folder its database, which `fill` writes into a new file: after a crash there is
+    /// a whole one or none.
     ///
     /// # Errors
     /// Those of `fill`, and of the disk. There is no database then.
-    pub(super) fn create(&self, fill: impl FnOnce(File) -> io::Result<()>) -> io::Result<()> {
-        let unfinished = self.path.join(UNFINISHED);
-        let told = |e: io::Error| named(&unfinished, e);
-        match fs::remove_file(&unfinished) {
-            Err(e) if e.kind() != ErrorKind::NotFound => return Err(told(e)),
-            _ => {}
-        }
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true).mode(0o600);
-        let file = options.open(&unfinished).map_err(told)?;
-        let filled = file.try_clone().map_err(told).and_then(fill);
-        let named = filled.and_then(|()| {
-            file.sync_all().map_err(told)?;
-            fs::rename(&unfinished, self.database_path()).map_err(told)?;
-            self.handle.sync_all().map_err(told)
-        });
-        if named.is_err() {
-            let _ = fs::remove_file(&unfinished);
-        }
-        named
+    pub(super) fn create(&self, fill: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+        whole::create(&self.database_path(), fill)
     }
 }
 
-fn named(path: &Path, e: io::Error) -> io::Error {
-    io::Error::new(e.kind(), format!("{}: {e}", path.display()))
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Some(lock) = &self.lock {
+            // Closing it is not enough: a child that is just being started has it open too.
+            let _ = lock.unlock();
+        }
+    }
+}
+
+impl Made {
+    pub(super) fn keep(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        // The inner ones come first.
+        for folder in &self.0 {
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+fn try_lock(file: &File, to: Use) -> Result<(), TryLockError> {
+    match to {
+        Use::Change => file.try_lock(),
+        Use::Read => file.try_lock_shared(),
+    }
+}
+
+fn in_use() -> io::Error {
+    io::Error::new(ErrorKind::ResourceBusy, "another telefile uses it")
 }

@@ -17,6 +17,10 @@ mod format;
 #[cfg(feature = "durable")]
 mod options;
 #[cfg(feature = "durable")]
+mod overlay;
+#[cfg(feature = "durable")]
+mod read_only;
+#[cfg(feature = "durable")]
 mod stream;
 #[cfg(feature = "durable")]
 mod tables;
@@ -24,6 +28,8 @@ mod tables;
 mod tests;
 #[cfg(feature = "durable")]
 mod transact;
+#[cfg(feature = "durable")]
+mod whole;
 
 pub use crate::files::store::{Change, CommitError, Head, Kept, Life, MAX_GONE, Row, Store};
 #[cfg(feature = "durable")]
@@ -32,3 +38,7 @@ pub use durable::Durable;
 pub(crate) use error::is_guarded;
 #[cfg(feature = "durable")]
 pub use options::Options;
+#[cfg(feature = "durable")]
+pub use read_only::ReadOnly;
+#[cfg(all(feature = "durable", feature = "cli"))]
+pub(crate) use whole::create as create_whole;

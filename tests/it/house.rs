@@ -61,6 +61,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "cli/watch.rs",
             "cli/lock/",
             "store/disk.rs",
+            "store/whole.rs",
         ],
     ),
     ("socket2", &["net/connect.rs", "net/listener.rs", "net/options.rs", "net/stream.rs"]),

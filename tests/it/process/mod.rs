@@ -3,6 +3,7 @@
 
 mod admission;
 mod backup;
+mod backup_read_only;
 mod bench;
 mod connect;
 mod coordination;

@@ -85,6 +85,68 @@ fn a_text_file_is_written_again_on_an_old_system() {
     }
 }
 
+/// What CIFS, NFS and some of FUSE lack, the first time and the second.
+#[cfg(feature = "durable")]
+#[test]
+fn data_is_kept_on_an_odd_file_system() {
+    for (inject, warned) in [
+        (&["inject=fsync:error=EINVAL"][..], "no fsync"),
+        (&["inject=fsync:error=ENOSYS"], "no fsync"),
+        (&["inject=flock:error=ENOLCK"], "cannot be locked"),
+        (&["inject=flock:error=EBADF:when=1"], ""),
+        (&["inject=renameat2:error=EINVAL", "inject=lseek:error=EOPNOTSUPP"], ""),
+        (&["inject=fstatfs,statfs:error=ENOSYS", "inject=getrandom:error=ENOSYS"], ""),
+    ] {
+        let folder = Folder::new();
+        let data = format!("{}", folder.path().join("data").display());
+        let args = ["serve", "--listen", "127.0.0.1:0", "--data", &data];
+        // Only the folders' fsync: without that of its file no database could keep a promise.
+        let parent = folder.path().to_str().unwrap();
+        let path = inject[0].contains("fsync").then_some(parent);
+        let Some(command) = failing(inject, path, &args) else { return };
+        let serving = Serving::from(command);
+        if !warned.is_empty() {
+            serving.logs(&["WARN", warned]);
+        }
+        assert_eq!(serving.client().write("f", b"abc"), "OK 1", "{inject:?}");
+        if inject[0].contains("EBADF") {
+            // NFS locks no folder. Then the file of the database is locked.
+            let second = failing(inject, None, &args).unwrap();
+            run(second).failed(1, &["telefile.redb: another telefile uses it"]);
+        }
+        serving.stop(Signal::TERM);
+        let serving = Serving::from(failing(inject, path, &args).unwrap());
+        assert_eq!(serving.client().ask("read f"), "CONTENTS 1 3 0", "{inject:?}");
+        serving.stop(Signal::TERM);
+    }
+}
+
+/// What the system refuses is no mistake of the command line.
+#[cfg(feature = "durable")]
+#[test]
+fn a_failure_of_the_system_is_status_1() {
+    for inject in [
+        "inject=mkdir:error=EINVAL",
+        "inject=fdatasync:error=EINVAL",
+        "inject=ftruncate:error=EINVAL",
+        "inject=pwrite64:error=EINVAL",
+        "inject=listen:error=EINVAL",
+        "inject=bind:error=EINVAL",
+        "inject=socket:error=EINVAL",
+    ] {
+        let folder = Folder::new();
+        let data = format!("{}", folder.path().join("data").display());
+        let args = ["serve", "--listen", "127.0.0.1:0", "--data", &data];
+        let Some(command) = failing(&[inject], None, &args) else { return };
+        let words = match ["listen", "bind", "socket"].iter().any(|call| inject.contains(call)) {
+            true => "127.0.0.1:0: ",
+            false => &data,
+        };
+        run(command).failed(1, &[words]);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{inject} leaves nothing");
+    }
+}
+
 /// A file that is mounted by itself, as Docker does with `-v FILE:FILE`, cannot be replaced.
 #[test]
 fn a_text_file_that_is_a_mount_point_is_read_and_not_written() {

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use telefile::store::{Durable, Options};
+use telefile::store::{Durable, Options, ReadOnly};
 
 fn database(folder: &Path) -> PathBuf {
     folder.join("telefile.redb")
@@ -57,6 +57,23 @@ fn one_uses_a_folder_at_a_time() {
     assert_eq!(restored.kind(), ErrorKind::ResourceBusy);
     drop(store);
     drop(open(folder.path()).unwrap());
+}
+
+#[test]
+fn many_read_a_folder_at_once_and_nobody_changes_it_meanwhile() {
+    let folder = Folder::new();
+    fill(&open(folder.path()).unwrap());
+    let (one, two) = (ReadOnly::open(folder.path()), ReadOnly::open(folder.path()));
+    let [mut first, mut second] = [Vec::new(), Vec::new()];
+    one.unwrap().backup(&mut first, "first").unwrap();
+    let two = two.unwrap();
+    two.backup(&mut second, "second").unwrap();
+    assert!(first == second && first.len() > 300_000);
+    refused(folder.path(), ErrorKind::ResourceBusy, &["another telefile uses it"]);
+    drop(two);
+    let store = open(folder.path()).unwrap();
+    assert_eq!(ReadOnly::open(folder.path()).unwrap_err().kind(), ErrorKind::ResourceBusy);
+    drop(store);
 }
 
 #[test]

@@ -1,0 +1,231 @@
+//! A new file that gets its name when it is whole, or never.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// What is put behind a file's name until it is whole.
+pub(super) const UNFINISHED: &str = ".unfinished";
+
+/// How often the name for the unfinished file is tried, where others try it too.
+const TRIES: u32 = 16;
+
+/// Makes a file for this user alone. `fill` writes it under another name beside it; it gets its own
+/// when all of it is on disk, and never replaces a file that is there. What a killed process left
+/// of the same file is removed.
+///
+/// # Errors
+/// [`ErrorKind::AlreadyExists`] if there is such a file, before or after it was filled;
+/// [`ErrorKind::ResourceBusy`] if another process is filling it; those of `fill`, and of the disk
+/// with the path. There is no file then, nor an unfinished one.
+pub(crate) fn create(path: &Path, fill: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+    expect_none(path)?;
+    let unfinished = Unfinished::new(path)?;
+    fill(&unfinished.file)?;
+    unfinished.file.sync_all().map_err(|e| named(path, e))?;
+    rename(&unfinished.path, path)?;
+    sync_folder(folder_of(path))
+}
+
+/// An unfinished file, locked so that nobody takes it for a dead one. Removed when dropped, if it
+/// still has that name.
+struct Unfinished {
+    path: PathBuf,
+    file: File,
+}
+
+impl Unfinished {
+    fn new(path: &Path) -> io::Result<Self> {
+        let mut unfinished = path.as_os_str().to_os_string();
+        unfinished.push(UNFINISHED);
+        let unfinished = PathBuf::from(unfinished);
+        let told = |e| named(&unfinished, e);
+        let busy = || {
+            named(path, io::Error::new(ErrorKind::ResourceBusy, "another process is writing it"))
+        };
+        for _ in 0..TRIES {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create_new(true).mode(0o600);
+            match options.open(&unfinished) {
+                Ok(file) => match file.try_lock() {
+                    // Before it was locked it may have been taken for a dead one, and removed.
+                    Ok(()) if file.metadata().map_err(told)?.nlink() == 0 => {}
+                    Ok(()) | Err(TryLockError::Error(_)) => {
+                        return Ok(Unfinished { path: unfinished, file });
+                    }
+                    Err(TryLockError::WouldBlock) => {}
+                },
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => remove_dead(&unfinished)
+                    .map_err(|e| match e.kind() {
+                        ErrorKind::WouldBlock => busy(),
+                        _ => named(&unfinished, e),
+                    })?,
+                // It is the file's own folder that is missing, or may not be written.
+                Err(e) => return Err(named(path, e)),
+            }
+        }
+        Err(busy())
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // Renamed, it is the whole file, and another process may be at this name.
+        let own = self.file.metadata().and_then(|own| {
+            let found = fs::symlink_metadata(&self.path)?;
+            Ok((own.dev(), own.ino()) == (found.dev(), found.ino()))
+        });
+        if own.unwrap_or(false) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Removes what no process has locked. [`ErrorKind::WouldBlock`] if one has.
+fn remove_dead(path: &Path) -> io::Result<()> {
+    let file = match OpenOptions::new().read(true).open(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        file => file?,
+    };
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => return Err(ErrorKind::WouldBlock.into()),
+        Ok(()) | Err(TryLockError::Error(_)) => {}
+    }
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
+}
+
+/// Renames a file to a name that is free. Where the system cannot do both in one step, another
+/// process that takes the name in that moment loses its file.
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use rustix::io::Errno;
+        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            Ok(()) => return Ok(()),
+            Err(Errno::EXIST) => return Err(is_there(to)),
+            Err(e) => log::debug!("{}: cannot be renamed without replacing: {e}", to.display()),
+        }
+    }
+    expect_none(to)?;
+    fs::rename(from, to).map_err(|e| named(to, e))
+}
+
+fn expect_none(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Err(is_there(path)),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(named(path, e)),
+    }
+}
+
+fn is_there(path: &Path) -> io::Error {
+    named(path, io::Error::new(ErrorKind::AlreadyExists, "is there already"))
+}
+
+pub(super) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Has the disk take what was made or renamed in a folder, where that is possible.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    match File::open(path).and_then(|folder| folder.sync_all()) {
+        // Not known to the file system (CIFS and some of FUSE), or forbidden by a profile; or the
+        // folder may be written and not read.
+        Err(e)
+            if [ErrorKind::InvalidInput, ErrorKind::Unsupported, ErrorKind::PermissionDenied]
+                .contains(&e.kind()) =>
+        {
+            let path = path.display();
+            log::warn!("{path}: no fsync, a new name in it may be lost with the power: {e}");
+            Ok(())
+        }
+        synced => synced.map_err(|e| named(path, e)),
+    }
+}
+
+pub(super) fn named(path: &Path, e: io::Error) -> io::Error {
+    io::Error::new(e.kind(), format!("{}: {e}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    /// A folder of its own, empty.
+    fn folder(name: &str) -> PathBuf {
+        let name = format!("telefile-whole-{name}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir(&path).unwrap();
+        path
+    }
+
+    #[track_caller]
+    fn has(folder: &Path, expected: &[(&str, &str)]) {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+        let mut found: Vec<_> = entries
+            .map(|e| (e.file_name().into_string().unwrap(), fs::read_to_string(e.path()).unwrap()))
+            .collect();
+        found.sort();
+        let found: Vec<_> = found.iter().map(|(name, text)| (&name[..], &text[..])).collect();
+        assert_eq!(found, expected);
+    }
+
+    fn write(text: &str) -> impl FnOnce(&File) -> io::Result<()> {
+        move |mut file| file.write_all(text.as_bytes())
+    }
+
+    #[test]
+    fn a_file_that_comes_meanwhile_is_not_replaced() {
+        let folder = folder("new");
+        let path = folder.join("f");
+        let error = create(&path, |file| {
+            fs::write(&path, "another's").unwrap();
+            write("ours")(file)
+        });
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::AlreadyExists);
+        has(&folder, &[("f", "another's")]);
+        // Not begun either, and a link that leads nowhere is a file too.
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("nowhere", &path).unwrap();
+        let error = create(&path, |_| panic!("it is there already"));
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::AlreadyExists);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn two_who_write_the_same_file_do_not_mix() {
+        let folder = folder("two");
+        let path = folder.join("f");
+        create(&path, |file| {
+            let error = create(&path, |_| panic!("another is at it")).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ResourceBusy, "{error}");
+            write("first")(file)
+        })
+        .unwrap();
+        has(&folder, &[("f", "first")]);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_was_left_is_removed_and_a_failure_leaves_nothing() {
+        let folder = folder("left");
+        let path = folder.join("f");
+        fs::write(folder.join("f.unfinished"), "of one that was killed").unwrap();
+        let failed = create(&path, |file| write("half")(file).and(Err(io::Error::other("torn"))));
+        assert_eq!(failed.unwrap_err().to_string(), "torn");
+        has(&folder, &[]);
+        create(&path, write("whole")).unwrap();
+        has(&folder, &[("f", "whole")]);
+        fs::remove_dir_all(folder).unwrap();
+    }
+}
