@@ -63,13 +63,14 @@ impl ServerApp for Chat {
 
 fn enter(address: &str, room: &str, nick: &str) -> Result<(), Box<dyn Error>> {
     let client = Client::connect(address)?;
-    client.send(Message::new(ENTER).append(format!("{room} {nick}")))?;
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let listen = || {
             while let Ok(message) = client.recv(None) {
                 println!("{}", String::from_utf8_lossy(message.payload()));
             }
-        });
+        };
+        thread::Builder::new().spawn_scoped(scope, listen)?; // `scope.spawn` panics without a thread
+        client.send(Message::new(ENTER).append(format!("{room} {nick}")))?;
         for line in io::stdin().lines() {
             client.send(Message::new(SAY).append(line?))?;
         }

@@ -6,6 +6,9 @@ use std::error::Error;
 /// The largest payload that is read, if nothing else is said.
 pub const DEFAULT_MAX_MESSAGE_BYTES: u32 = 16 << 20;
 
+/// The stack of each thread that calls the application, if nothing else is said: that of std.
+pub const DEFAULT_STACK_BYTES: usize = 2 << 20;
+
 /// How many clients at once, if nothing else is said.
 pub const DEFAULT_CONNECTIONS: usize = 4096;
 
@@ -14,6 +17,9 @@ pub const DEFAULT_CONNECTIONS: usize = 4096;
 /// A [`Server`](super::Server) makes one value for each of its workers. A worker has its own
 /// connections, and its callbacks come one after the other, so an application needs no lock for its
 /// own state; but a callback that takes long holds up all clients of its worker.
+///
+/// The callbacks of a worker come from several threads: mostly the one that has read the message
+/// makes the call. What belongs to a worker belongs into its value, and not into a `thread_local!`.
 ///
 /// A callback that panics is logged. It ends neither its worker nor the connection, which goes on
 /// with the next message.
@@ -57,6 +63,7 @@ pub struct Config<A: ServerApp> {
     pub(super) workers: usize,
     pub(super) connections: usize,
     pub(super) max_message_bytes: u32,
+    pub(super) stack_bytes: usize,
 }
 
 impl<A: ServerApp> Config<A> {
@@ -68,6 +75,7 @@ impl<A: ServerApp> Config<A> {
             workers: 1,
             connections: DEFAULT_CONNECTIONS,
             max_message_bytes: DEFAULT_MAX_MESSAGE_BYTES,
+            stack_bytes: DEFAULT_STACK_BYTES,
         }
     }
 
@@ -91,10 +99,17 @@ impl<A: ServerApp> Config<A> {
         self
     }
 
-    /// The largest payload in bytes. A client that announces a larger one is shown out, and the
-    /// reason logged. Nothing is taken up front for a payload that is only announced.
+    /// Sets the largest payload in bytes. A client that announces a larger one is disconnected, and
+    /// the reason logged. No memory is taken for a payload that is only announced.
     pub fn max_message_bytes(mut self, bytes: u32) -> Self {
         self.max_message_bytes = bytes;
+        self
+    }
+
+    /// Sets the stack of each thread that calls the application: one for each worker, and one for
+    /// each connection. It is address space; memory is taken as callbacks use it.
+    pub fn stack_bytes(mut self, bytes: usize) -> Self {
+        self.stack_bytes = bytes;
         self
     }
 }

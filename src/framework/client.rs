@@ -1,12 +1,14 @@
 //! The other end: a client with a thread that reads for it.
 
 use super::app::DEFAULT_MAX_MESSAGE_BYTES;
+use super::end::EndReason;
 use super::inbox::Limit;
 use super::incoming::Incoming;
 use super::link::{DRAIN, Link};
 use super::message::Message;
 use super::server::read_messages;
 use crate::net::{Pool, Stream};
+use log::Level;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -19,23 +21,72 @@ const INBOX: Limit = Limit { messages: usize::MAX, bytes: 16 << 20 };
 
 const STACK_BYTES: usize = 256 << 10;
 
+/// How to connect a [`Client`].
+///
+/// ```no_run
+/// use telefile::framework::ClientConfig;
+///
+/// let client = ClientConfig::new().max_message_bytes(64 << 20).connect("127.0.0.1:54314")?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ClientConfig {
+    max_message_bytes: u32,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        ClientConfig { max_message_bytes: DEFAULT_MAX_MESSAGE_BYTES }
+    }
+}
+
+impl ClientConfig {
+    /// A client that receives messages of up to 16 MiB.
+    pub fn new() -> Self {
+        ClientConfig::default()
+    }
+
+    /// Sets the largest payload in bytes. If the server announces a larger one, the connection ends
+    /// with [`EndReason::TooLarge`]. No memory is taken for a payload that is only announced.
+    pub fn max_message_bytes(mut self, bytes: u32) -> Self {
+        self.max_message_bytes = bytes;
+        self
+    }
+
+    /// Connects to `HOST:PORT`, or to `unix:PATH`.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidInput`] for what is no address, those of connect(2), and
+    /// [`io::ErrorKind::WouldBlock`] if the system has no thread to receive with, each with the
+    /// address.
+    pub fn connect(&self, addr: &str) -> io::Result<Client> {
+        let stream = Stream::connect(&addr.parse()?, None)?;
+        Client::start(stream, self.max_message_bytes)
+            .map_err(|e| io::Error::new(e.kind(), format!("{addr}: no thread to receive: {e}")))
+    }
+}
+
 /// A connection to a [`Server`](super::Server), or to another that speaks the same messages.
 ///
-/// Messages are received in the background, up to 16 MiB and one message until they are taken; one
-/// of more than 16 MiB ends the connection. All
-/// methods may be called from several threads, so that one can wait in `recv` while another sends.
+/// Messages are received in the background, up to 16 MiB and one message until they are taken. One
+/// that is larger than [`ClientConfig::max_message_bytes`], 16 MiB if nothing else is said, ends the
+/// connection. All methods may be called from several threads, so that one can wait in `recv` while
+/// another sends.
 ///
 /// Dropping it begins a [`shutdown`](Client::shutdown) and does not wait.
 pub struct Client(Arc<Link>);
 
 impl Client {
-    /// Connects to `HOST:PORT`, or to `unix:PATH`.
+    /// Connects to `HOST:PORT`, or to `unix:PATH`, with the defaults of [`ClientConfig`].
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidInput`] for what is no address, and those of connect(2), each with
-    /// the address.
+    /// As [`ClientConfig::connect`].
     pub fn connect(addr: &str) -> io::Result<Client> {
-        let stream = Stream::connect(&addr.parse()?, None)?;
+        ClientConfig::new().connect(addr)
+    }
+
+    fn start(stream: Stream, max_message_bytes: u32) -> io::Result<Client> {
         let writers = Pool::new("client-writer", 1, STACK_BYTES, |link: &Arc<Link>, _| {
             link.go_on_sending();
         });
@@ -43,7 +94,7 @@ impl Client {
         let reader = thread::Builder::new().name("client-reader".to_string());
         reader.stack_size(STACK_BYTES).spawn({
             let link = link.clone();
-            move || read(&link)
+            move || read(&link, max_message_bytes)
         })?;
         Ok(Client(link))
     }
@@ -56,10 +107,7 @@ impl Client {
     /// [`ClientError::ConnectionReset`] if the connection has ended. That a message is sent does not
     /// say that it arrives: only an answer does.
     pub fn send(&self, message: Message) -> Result<(), ClientError> {
-        match self.0.send_patiently(message) {
-            true => Ok(()),
-            false => Err(ClientError::ConnectionReset),
-        }
+        self.0.send_patiently(message).map_err(ClientError::ConnectionReset)
     }
 
     /// Waits for the next message, at most `timeout`; `None` is for ever.
@@ -68,10 +116,8 @@ impl Client {
     /// [`ClientError::Timeout`] if none came in time, and [`ClientError::ConnectionReset`] if the
     /// connection has ended, in order or not, after all that had arrived was handed out.
     pub fn recv(&self, timeout: Option<Duration>) -> Result<Message, ClientError> {
-        self.0.receive(deadline(timeout)).map_err(|ended| match ended {
-            true => ClientError::ConnectionReset,
-            false => ClientError::Timeout,
-        })
+        let received = self.0.receive(deadline(timeout));
+        received.map_err(|end| end.map_or(ClientError::Timeout, ClientError::ConnectionReset))
     }
 
     /// Ends the connection: sends what is not sent yet, tells the server that nothing more will
@@ -88,7 +134,7 @@ impl Client {
         if self.0.wait_ended(deadline(timeout)) {
             return Ok(());
         }
-        self.0.break_off();
+        self.0.break_off(Level::Info, EndReason::Shutdown);
         Err(ClientError::Timeout)
     }
 }
@@ -98,11 +144,9 @@ fn deadline(timeout: Option<Duration>) -> Option<Instant> {
     timeout.and_then(|timeout| Instant::now().checked_add(timeout))
 }
 
-fn read(link: &Arc<Link>) {
-    let mut incoming = Incoming::new(&link.stream, DEFAULT_MAX_MESSAGE_BYTES);
-    if let Err(e) = read_messages(link, &mut incoming) {
-        log::info!("{} lost: {e}", link.stream);
-    }
+fn read(link: &Arc<Link>, max_message_bytes: u32) {
+    let mut incoming = Incoming::new(&link.stream, max_message_bytes);
+    read_messages(link, &mut incoming);
     link.complete();
     incoming.drop_rest();
     link.peer_ended();
@@ -122,21 +166,22 @@ impl fmt::Debug for Client {
 }
 
 /// Why a [`Client`] could not do what was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ClientError {
     /// It did not happen in time.
     Timeout,
-    /// The connection has ended, from either side or by an error.
-    ConnectionReset,
+    /// The connection has ended, from either side or by an error: for this reason.
+    ConnectionReset(EndReason),
 }
 
 impl Error for ClientError {}
 
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ClientError::Timeout => "timed out",
-            ClientError::ConnectionReset => "the connection has ended",
-        })
+        match self {
+            ClientError::Timeout => f.write_str("timed out"),
+            ClientError::ConnectionReset(reason) => write!(f, "the connection has ended: {reason}"),
+        }
     }
 }

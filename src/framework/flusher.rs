@@ -1,7 +1,7 @@
 //! Sees to it that what was sent goes out while a callback takes long. A worker sends what it has
 //! collected when it has nothing else to do, or every millisecond, but only between callbacks.
 
-use super::worker::Desk;
+use super::worker::Worker;
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -34,8 +34,8 @@ impl Bell {
 }
 
 /// The flusher's thread, until the other side of `done` is dropped.
-pub(super) fn run(desks: &[Arc<Desk>], bell: &Bell, rung: &Receiver<()>, done: &Receiver<()>) {
-    let bursts = || desks.iter().map(|desk| desk.burst()).collect::<Vec<_>>();
+pub(super) fn run(workers: &[Arc<Worker>], bell: &Bell, rung: &Receiver<()>, done: &Receiver<()>) {
+    let bursts = || workers.iter().map(|worker| worker.burst_count()).collect::<Vec<_>>();
     let (mut before, mut quiet) = (bursts(), RESTLESS_TICKS);
     loop {
         let tick = if quiet < RESTLESS_TICKS { after(TICK) } else { never() };
@@ -45,9 +45,9 @@ pub(super) fn run(desks: &[Arc<Desk>], bell: &Bell, rung: &Receiver<()>, done: &
             recv(tick) -> _ => {
                 let now = bursts();
                 // Of the same burst: it has had a tick to send that itself.
-                for (desk, (now, before)) in desks.iter().zip(now.iter().zip(&before)) {
+                for (worker, (now, before)) in workers.iter().zip(now.iter().zip(&before)) {
                     if now == before {
-                        desk.flush();
+                        worker.flush();
                     }
                 }
                 // An odd one is going on: its callback may take long and send meanwhile.

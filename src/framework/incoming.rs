@@ -1,9 +1,10 @@
 //! From bytes to messages: what comes over a connection, all whole messages of a receive at once.
 
-use super::message::{Header, Message};
+use super::end::EndReason;
+use super::message::{HEADER_BYTES, Header, Message};
 use crate::net::{Connection, Stream};
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,9 +30,8 @@ impl Incoming {
     /// which is empty. False at the end of the stream.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidData`] for a message that is too large, [`ErrorKind::UnexpectedEof`] if
-    /// the stream ends inside one, and those of the stream.
-    pub(super) fn read(&mut self, batch: &mut VecDeque<Message>) -> io::Result<bool> {
+    /// A message is too large, the stream ends inside one, or fails.
+    pub(super) fn read(&mut self, batch: &mut VecDeque<Message>) -> Result<bool, EndReason> {
         loop {
             let data = self.connection.data();
             let Some(header) = Header::parse(data) else {
@@ -40,7 +40,7 @@ impl Incoming {
                 }
                 let inside = !data.is_empty();
                 match self.connection.receive()? {
-                    false if inside => return Err(ErrorKind::UnexpectedEof.into()),
+                    false if inside => return Err(cut_short("the header of a message")),
                     false => return Ok(false),
                     true => continue,
                 }
@@ -60,11 +60,10 @@ impl Incoming {
     }
 
     /// Reads a message that is not all here.
-    fn read_split(&mut self, header: Header) -> io::Result<Message> {
-        let (size, max) = (header.size, self.max_message_bytes);
+    fn read_split(&mut self, header: Header) -> Result<Message, EndReason> {
+        let (Header { id, size }, max) = (header, self.max_message_bytes);
         if size > max {
-            let why = format!("message {} has {size} bytes, more than {max}", header.id);
-            return Err(io::Error::new(ErrorKind::InvalidData, why));
+            return Err(EndReason::TooLarge { id, size, max });
         }
         let data = self.connection.data();
         let mut wire = data.to_vec();
@@ -76,7 +75,13 @@ impl Incoming {
             wire.reserve_exact(step.min(missing));
             let mut room = wire.capacity() - wire.len();
             while room > 0 {
-                self.connection.read_contents(&mut wire)?;
+                self.connection.read_contents(&mut wire).map_err(|e| match e.kind() {
+                    ErrorKind::UnexpectedEof => {
+                        let here = wire.len() - HEADER_BYTES;
+                        cut_short(&format!("message {id}, after {here} of {size} bytes"))
+                    }
+                    _ => e.into(),
+                })?;
                 room = wire.capacity() - wire.len();
             }
         }
@@ -87,4 +92,8 @@ impl Incoming {
     pub(super) fn drop_rest(&mut self) {
         let _ = self.connection.skip(u64::MAX);
     }
+}
+
+fn cut_short(inside: &str) -> EndReason {
+    EndReason::lost(ErrorKind::UnexpectedEof, format!("the stream ended inside {inside}"))
 }

@@ -3,11 +3,13 @@
 //! the peer takes less than is sent, or has not ended its side yet when this one has. None of them
 //! holds the lock while it does I/O.
 
+use super::end::EndReason;
 use super::inbox::{Inbox, Limit};
 use super::message::Message;
 use super::outbox::Outbox;
-use super::worker::Desk;
+use super::worker::Worker;
 use crate::net::{Pool, Stream};
+use log::Level;
 use std::collections::VecDeque;
 use std::net::Shutdown;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -22,7 +24,7 @@ pub(super) const DRAIN: Duration = Duration::from_secs(5);
 pub(super) struct Link {
     pub(super) stream: Arc<Stream>,
     /// The worker whose connection this is; that of a client has none.
-    pub(super) desk: Option<Arc<Desk>>,
+    pub(super) worker: Option<Arc<Worker>>,
     pub(super) writers: Arc<Pool<Arc<Link>>>,
     state: Mutex<State>,
     changed: Condvar,
@@ -55,6 +57,8 @@ pub(super) struct State {
     peer_ended: bool,
     /// All is sent and the sending side is shut, or the stream is broken.
     pub(super) sent_all: bool,
+    /// Why it has ended, from the first moment that somebody knows it.
+    end: Option<EndReason>,
     /// Threads that wait for a change.
     waiters: usize,
 }
@@ -72,6 +76,11 @@ impl State {
         self.outbox.waiting() > MAX_UNSENT_BYTES
     }
 
+    /// Of a connection that has ended. An end that nobody has a reason for is the peer's.
+    fn end_reason(&self) -> EndReason {
+        self.end.clone().unwrap_or(EndReason::Peer)
+    }
+
     /// Whether the worker has something to do. A stop waits for nobody to take his replies.
     fn is_due(&self) -> bool {
         let ended = self.complete && !self.parted && !self.stopping;
@@ -85,10 +94,10 @@ impl Link {
     pub(super) fn new(
         stream: Stream,
         limit: Limit,
-        desk: Option<Arc<Desk>>,
+        worker: Option<Arc<Worker>>,
         writers: &Arc<Pool<Arc<Link>>>,
     ) -> Arc<Self> {
-        let wanted = desk.is_none(); // a client wants its connection from the start
+        let wanted = worker.is_none(); // a client wants its connection from the start
         let state = State {
             inbox: Inbox::new(limit),
             outbox: Outbox::default(),
@@ -104,10 +113,17 @@ impl Link {
             parted: false,
             peer_ended: false,
             sent_all: false,
+            end: None,
             waiters: 0,
         };
         let (state, changed) = (Mutex::new(state), Condvar::new());
-        Arc::new(Link { stream: Arc::new(stream), desk, writers: writers.clone(), state, changed })
+        Arc::new(Link {
+            stream: Arc::new(stream),
+            worker,
+            writers: writers.clone(),
+            state,
+            changed,
+        })
     }
 
     // The reader's part, in the order of a connection's life.
@@ -115,7 +131,7 @@ impl Link {
     /// Tells the worker of the connection, and waits until the application has said whether it
     /// wants it.
     pub(super) fn announce(self: &Arc<Self>) -> bool {
-        self.settle(self.lock());
+        self.settle_and_work(self.lock());
         let decided = |s: &State| s.admitted || s.closing.is_some() || s.sent_all;
         self.wait_until(None, decided).admitted
     }
@@ -125,7 +141,7 @@ impl Link {
     pub(super) fn hand_over(self: &Arc<Self>, batch: &mut VecDeque<Message>) -> bool {
         // What comes after its shutdown a client may still want; the application does not.
         let ended = |s: &State| s.stopping || s.closing.is_some();
-        let refused = |s: &State| ended(s) && self.desk.is_some();
+        let refused = |s: &State| ended(s) && self.worker.is_some();
         while let Some(first) = batch.front() {
             let fits = |s: &State| s.inbox.has_room_for(first);
             let mut state = self.wait_until(None, |s| fits(s) || ended(s));
@@ -133,18 +149,28 @@ impl Link {
                 return false;
             }
             state.inbox.fill(batch);
-            self.settle(state);
+            self.settle_and_work(state);
         }
         // A client reads on: if neither side read while the other does not, both would wait.
-        let may_read = |s: &State| !s.is_choked() || ended(s) || self.desk.is_none();
+        let may_read = |s: &State| !s.is_choked() || ended(s) || self.worker.is_none();
         !refused(&self.wait_until(None, may_read))
+    }
+
+    /// The connection ends for `reason`, which is logged, unless there was another before.
+    pub(super) fn end_with(&self, level: Level, reason: EndReason) {
+        let mut state = self.lock();
+        if state.end.is_none() {
+            state.end = Some(reason.clone());
+            drop(state);
+            log::log!(level, "{} ended: {reason}", self.stream);
+        }
     }
 
     /// No further message will come.
     pub(super) fn complete(self: &Arc<Self>) {
         let mut state = self.lock();
         state.complete = true;
-        self.settle(state);
+        self.settle_and_work(state);
     }
 
     /// The peer has ended its side.
@@ -195,10 +221,10 @@ impl Link {
         self.settle(state);
     }
 
-    /// Waits for a message. If none came until `deadline`, or none will come: whether the latter.
-    pub(super) fn receive(&self, deadline: Option<Instant>) -> Result<Message, bool> {
+    /// Waits for a message. Returns why none will come, or `None` if none came until `deadline`.
+    pub(super) fn receive(&self, deadline: Option<Instant>) -> Result<Message, Option<EndReason>> {
         let mut state = self.wait_until(deadline, |s| !s.inbox.is_empty() || s.complete);
-        self.take(&mut state).ok_or(state.complete)
+        self.take(&mut state).ok_or_else(|| state.complete.then(|| state.end_reason()))
     }
 
     fn take(&self, state: &mut State) -> Option<Message> {
@@ -209,14 +235,14 @@ impl Link {
         message
     }
 
-    /// Queues a message, as soon as not too much waits; false if there is nobody to send to.
-    pub(super) fn send_patiently(self: &Arc<Self>, message: Message) -> bool {
+    /// Queues a message, as soon as not too much waits. Returns why there is nobody to send to.
+    pub(super) fn send_patiently(self: &Arc<Self>, message: Message) -> Result<(), EndReason> {
         let state = self.wait_until(None, |s| !s.is_choked());
-        let is_over = state.complete || state.sent_all || state.closing.is_some();
-        if !is_over {
-            self.queue(state, message);
+        if state.complete || state.sent_all || state.closing.is_some() {
+            return Err(state.end_reason());
         }
-        !is_over
+        self.queue(state, message);
+        Ok(())
     }
 
     /// Ends the connection: what is queued goes out, then the sending side is shut. What still
@@ -227,12 +253,13 @@ impl Link {
 
     /// The same, with another time than [`DRAIN`].
     pub(super) fn close_within(self: &Arc<Self>, patience: Duration) {
+        self.end_with(Level::Debug, EndReason::Shutdown);
         let mut state = self.lock();
         if state.closing.is_some() {
             return;
         }
         (state.closing, state.patience) = (Some(Instant::now()), patience);
-        if self.desk.is_some() {
+        if self.worker.is_some() {
             state.inbox.clear();
         }
         let sending = std::mem::replace(&mut state.sending, true);
@@ -262,8 +289,9 @@ impl Link {
         }
     }
 
-    /// Drops what is queued and ends both directions.
-    pub(super) fn break_off(self: &Arc<Self>) {
+    /// Drops what is queued and ends both directions, for `reason`.
+    pub(super) fn break_off(self: &Arc<Self>, level: Level, reason: EndReason) {
+        self.end_with(level, reason);
         let mut state = self.lock();
         state.outbox.clear();
         state.sent_all = true;
@@ -294,18 +322,29 @@ impl Link {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// After a change: wakes who waits for one, and tells the worker if it has something to do.
-    pub(super) fn settle(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
-        let desk = self.desk.as_ref().filter(|_| state.is_due() && !state.scheduled);
-        state.scheduled |= desk.is_some();
-        let waited = state.waiters > 0;
-        drop(state);
-        if waited {
+    /// After a change: wakes the threads that wait for one, and leaves the worker what it has to do.
+    pub(super) fn settle(self: &Arc<Self>, state: MutexGuard<'_, State>) {
+        if let Some(worker) = self.publish(state) {
+            worker.queue(self.clone());
+        }
+    }
+
+    /// The same for the reader, which does the worker's work if nobody else is at it.
+    fn settle_and_work(self: &Arc<Self>, state: MutexGuard<'_, State>) {
+        if let Some(worker) = self.publish(state) {
+            worker.work_for(self.clone());
+        }
+    }
+
+    /// Returns the worker if it has to be told of something to do.
+    fn publish(&self, mut state: MutexGuard<'_, State>) -> Option<&Worker> {
+        let worker = self.worker.as_deref().filter(|_| state.is_due() && !state.scheduled);
+        state.scheduled |= worker.is_some();
+        if state.waiters > 0 {
+            drop(state);
             self.changed.notify_all();
         }
-        if let Some(desk) = desk {
-            desk.ready(self.clone());
-        }
+        worker
     }
 
     fn wait_until(

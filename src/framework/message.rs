@@ -60,6 +60,24 @@ impl Message {
         u16::from_le_bytes([self.wire[0], self.wire[1]])
     }
 
+    /// The message under another id. The payload is not copied: so an answer can give back what
+    /// was received.
+    ///
+    /// ```
+    /// # use telefile::framework::{Message, OwnedMessage};
+    /// const PONG: u16 = 2;
+    ///
+    /// # #[allow(dead_code)]
+    /// fn on_message(OwnedMessage { message, client }: OwnedMessage) {
+    ///     client.send(message.with_id(PONG));
+    /// }
+    /// ```
+    #[must_use = "it returns the message with the new id"]
+    pub fn with_id(mut self, id: u16) -> Self {
+        self.wire[..2].copy_from_slice(&id.to_le_bytes());
+        self
+    }
+
     /// Bytes of payload, those that were popped included.
     pub fn size(&self) -> u32 {
         (self.wire.len() - HEADER_BYTES) as u32 // fits: `append` sees to it
@@ -190,6 +208,20 @@ mod tests {
         assert_eq!(message.pop(3).unwrap(), b"def");
         assert_eq!(message.pop(1), Err(PopError { wanted: 1, left: 0 }));
         assert_eq!(message, Message::new(9).append("abcdef"));
+    }
+
+    #[test]
+    fn another_id_moves_no_payload() {
+        let mut message = Message::new(0x0102).append(vec![b'x'; 1000]);
+        message.pop(10).unwrap();
+        let payload = message.payload().as_ptr();
+        let mut message = message.with_id(0xFEDC);
+        assert_eq!(
+            (message.id(), message.size(), message.payload().as_ptr()),
+            (0xFEDC, 1000, payload)
+        );
+        assert_eq!(message.pop(991).unwrap_err().left, 990, "what was popped stays popped");
+        assert_eq!(message, Message::new(0xFEDC).append(vec![b'x'; 1000]));
     }
 
     #[test]

@@ -81,14 +81,16 @@
 //!
 //! # The path of one message
 //!
-//! A reader, a thread of a [`Pool`](crate::net::Pool), waits for its connection's bytes, cuts them
-//! into messages and hands over all that have come. The worker to which the connection belongs is
-//! woken, calls [`on_message`](ServerApp::on_message) for each, and does the same for all other
-//! connections that have something; what the callbacks [`send`](Connection::send) is collected, and
-//! goes out when there is nothing more to do, or after a millisecond; if one callback takes longer,
-//! within ten. Only for a client that does not take what is sent, or does not end its side after this
-//! one, a writer, a thread of a second pool, waits in its place. So a message costs one hand-over more than if its reader answered it, and a
-//! wake of a thread if the worker was idle.
+//! A reader, a thread of a [`Pool`](crate::net::Pool), waits for its connection's bytes and cuts them
+//! into messages. If nobody works for the worker to which the connection belongs, the reader itself
+//! calls [`on_message`](ServerApp::on_message) for each, and then for the messages that other
+//! readers have left meanwhile. So a single message in flight costs no switch of threads, which on a
+//! busy machine would each wait for a processor. After a millisecond, or one callback that takes
+//! longer, the worker's own thread takes over, and the reader reads on. What the callbacks
+//! [`send`](Connection::send) is collected, and goes out when there is nothing more to do, or after a
+//! millisecond; if one callback takes longer, within ten. Only for a client that does not take what is
+//! sent, or does not end its side after this one, a writer, a thread of a second pool, waits in its
+//! place.
 //!
 //! # The wire
 //!
@@ -99,6 +101,7 @@
 mod app;
 mod client;
 mod connection;
+mod end;
 mod flusher;
 mod inbox;
 mod incoming;
@@ -109,8 +112,11 @@ mod sending;
 mod server;
 mod worker;
 
-pub use app::{Config, DEFAULT_CONNECTIONS, DEFAULT_MAX_MESSAGE_BYTES, ServerApp};
-pub use client::{Client, ClientError};
+pub use app::{
+    Config, DEFAULT_CONNECTIONS, DEFAULT_MAX_MESSAGE_BYTES, DEFAULT_STACK_BYTES, ServerApp,
+};
+pub use client::{Client, ClientConfig, ClientError};
 pub use connection::Connection;
+pub use end::EndReason;
 pub use message::{Message, OwnedMessage, PopError};
 pub use server::{Server, StartError, StopError};

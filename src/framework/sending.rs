@@ -2,9 +2,11 @@
 //! mostly the kernel has room, and no other thread is needed. What does not fit a writer sends, a
 //! thread of a pool, and while it does so others only add to the outbox.
 
+use super::end::EndReason;
 use super::link::{Link, State};
 use super::message::Message;
 use super::outbox::Piece;
+use log::Level;
 use std::io::{ErrorKind, IoSlice};
 use std::net::Shutdown;
 use std::sync::{Arc, MutexGuard};
@@ -48,9 +50,9 @@ impl Link {
         // At a stop nothing more is read, and the peer has its time to take what is in hand.
         if state.outbox.waiting() > MAX_QUEUED_BYTES && !state.stopping {
             drop(state);
-            let (stream, max) = (&self.stream, MAX_QUEUED_BYTES);
-            log::warn!("{stream} ended: more than {max} bytes wait that it does not take");
-            return self.break_off();
+            let reason = format!("more than {MAX_QUEUED_BYTES} bytes wait that it does not take");
+            let reason = EndReason::lost(ErrorKind::QuotaExceeded, reason);
+            return self.break_off(Level::Warn, reason);
         }
         self.queue(state, message);
     }
@@ -62,9 +64,9 @@ impl Link {
         }
         if state.outbox.waiting() < MAX_COLLECTED_BYTES {
             if !state.collected
-                && let Some(desk) = &self.desk
+                && let Some(worker) = &self.worker
             {
-                state.collected = desk.collect(self);
+                state.collected = worker.collect(self);
             }
             if state.collected {
                 return;
@@ -94,8 +96,8 @@ impl Link {
             Sent::Full => true,
         };
         if left && self.writers.submit(self.clone()).is_err() {
-            log::warn!("{} ended: no thread to write to it", self.stream);
-            self.break_off();
+            let reason = "the system has no thread to send what its peer is slow to take";
+            self.break_off(Level::Warn, EndReason::lost(ErrorKind::WouldBlock, reason));
         }
     }
 
@@ -123,8 +125,8 @@ impl Link {
                 if waiting + STEP_BYTES <= before {
                     mark = Some((now, waiting));
                 } else if now.duration_since(at) >= patience {
-                    log::info!("{} ended: it does not take the last messages", self.stream);
-                    self.break_off();
+                    let reason = "the peer does not take the last messages";
+                    self.break_off(Level::Info, EndReason::lost(ErrorKind::TimedOut, reason));
                     continue;
                 }
             }
@@ -142,13 +144,13 @@ impl Link {
                     return Sent::End;
                 }
             };
-            let sent = match self.stream.send_now(&[IoSlice::new(piece.rest())]) {
-                Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(0),
-                sent => sent,
-            };
-            let Ok(n) = sent else {
-                self.break_off();
-                continue;
+            let n = match self.stream.send_now(&[IoSlice::new(piece.rest())]) {
+                Ok(n) => n,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => 0,
+                Err(e) => {
+                    self.break_off(Level::Info, e.into());
+                    continue;
+                }
             };
             let full = n < piece.rest().len();
             let mut state = self.lock();

@@ -1,18 +1,20 @@
-//! The server: one listener, a reader for each connection, and the workers.
+//! The server: its listeners, a reader for each connection, and the workers.
 
 use super::app::{Config, ServerApp};
+use super::end::EndReason;
 use super::flusher::{self, Bell};
 use super::inbox::Limit;
 use super::incoming::Incoming;
 use super::link::{DRAIN, Link};
 use super::message::Message;
-use super::worker::{self, Desk};
+use super::worker::Worker;
 use crate::net::{Address, Doors, Listener, Pool};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+use log::Level;
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
@@ -21,7 +23,7 @@ use std::time::{Duration, Instant};
 /// How much of one connection waits for its worker; a message larger than this waits alone.
 const INBOX: Limit = Limit { messages: 64, bytes: 1 << 20 };
 
-/// Readers and writers run no code of the application.
+/// Of threads that do not call the application.
 const STACK_BYTES: usize = 256 << 10;
 
 /// A server that is running. Dropping it begins a [`stop`](Server::stop) and does not wait.
@@ -34,7 +36,7 @@ pub struct Server {
 struct Shared {
     listeners: Vec<Listener>,
     doors: Doors<Arc<Link>>,
-    desks: Vec<Arc<Desk>>,
+    workers: Vec<Arc<Worker>>,
     max_message_bytes: u32,
 }
 
@@ -47,37 +49,37 @@ impl Server {
     pub fn start<A: ServerApp>(config: Config<A>) -> Result<Server, StartError> {
         let listeners = Listener::bind(&config.addr.parse()?)?;
         let (bell, rung) = Bell::new();
-        let (desks, queues): (Vec<_>, Vec<_>) =
-            (0..config.workers).map(|_| Desk::new(&bell)).unzip();
         let shared = Arc::new(Shared {
             listeners,
             doors: Doors::default(),
-            desks,
+            workers: (0..config.workers).map(|_| Worker::new(&bell)).collect(),
             max_message_bytes: config.max_message_bytes,
         });
         let (working, done) = bounded(0);
         // From here on its drop ends what was begun.
         let server = Server { shared: shared.clone(), done };
         let (born, births) = unbounded();
-        for (desk, queue) in shared.desks.iter().zip(queues) {
-            let (context, desk) = (config.context.clone(), desk.clone());
+        for worker in &shared.workers {
+            let (context, worker) = (config.context.clone(), worker.clone());
             let (born, working) = (born.clone(), working.clone());
-            spawn("worker", working, move || worker::run::<A>(context, &desk, &queue, &born))?;
+            spawn("worker", config.stack_bytes, working, move || worker.run::<A>(context, &born))?;
         }
-        let births = births.iter().take(shared.desks.len());
+        let births = births.iter().take(shared.workers.len());
         let failed = births.filter_map(Result::err).reduce(|first, _| first);
         if let Some(e) = failed {
             drop(working);
             let _ = server.stop(None); // nobody was let in, so it takes no time
             return Err(StartError::App(e));
         }
-        let (desks, done) = (shared.desks.clone(), server.done.clone());
+        let (workers, done) = (shared.workers.clone(), server.done.clone());
         let flusher = thread::Builder::new().name("flusher".to_string());
-        flusher.spawn(move || flusher::run(&desks, &bell, &rung, &done))?;
-        let pools = Arc::new(Pools::new(&shared, config.connections));
+        let flush = move || flusher::run(&workers, &bell, &rung, &done);
+        flusher.spawn(flush).map_err(|e| no_thread("flusher", &e))?;
+        let pools = Arc::new(Pools::new(&shared, config.connections, config.stack_bytes));
         for at in 0..shared.listeners.len() {
             let (shared, pools) = (shared.clone(), pools.clone());
-            spawn("accept", working.clone(), move || shared.accept_all(at, &pools))?;
+            let accept = move || shared.accept_all(at, &pools);
+            spawn("accept", STACK_BYTES, working.clone(), accept)?;
         }
         Ok(server)
     }
@@ -106,7 +108,7 @@ impl Server {
     /// [`StopError::InCallback`] for a callback that would wait for itself; nothing happens then.
     pub fn stop(&self, timeout: Option<Duration>) -> Result<(), StopError> {
         let shared = &self.shared;
-        if shared.desks.iter().any(|desk| desk.is_here()) {
+        if shared.workers.iter().any(|worker| worker.is_here()) {
             return Err(StopError::InCallback);
         }
         // A time that cannot be told does not come.
@@ -128,7 +130,7 @@ impl Drop for Server {
         };
         if let Err(e) = thread::Builder::new().name("stop".to_string()).spawn(finish) {
             log::warn!("no thread to end the connections in order: {e}");
-            self.shared.doors.each(Link::break_off);
+            self.shared.doors.each(break_off);
         }
     }
 }
@@ -140,12 +142,22 @@ impl fmt::Debug for Server {
 }
 
 /// A thread that holds `working` while it does `work`.
-fn spawn(name: &str, working: Sender<()>, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+fn spawn(
+    name: &str,
+    stack_bytes: usize,
+    working: Sender<()>,
+    work: impl FnOnce() + Send + 'static,
+) -> io::Result<()> {
     let holding = move || {
         work();
         drop(working);
     };
-    thread::Builder::new().name(name.to_string()).spawn(holding).map(drop)
+    let thread = thread::Builder::new().name(name.to_string()).stack_size(stack_bytes);
+    thread.spawn(holding).map(drop).map_err(|e| no_thread(name, &e))
+}
+
+fn no_thread(name: &str, e: &io::Error) -> io::Error {
+    io::Error::new(e.kind(), format!("no thread for {name}: {e}"))
 }
 
 /// The threads of all connections.
@@ -156,10 +168,10 @@ struct Pools {
 }
 
 impl Pools {
-    fn new(shared: &Arc<Shared>, connections: usize) -> Pools {
+    fn new(shared: &Arc<Shared>, connections: usize, stack_bytes: usize) -> Pools {
         let shared = shared.clone();
         let readers =
-            Pool::new("reader", connections, STACK_BYTES, move |link, _| shared.serve(link));
+            Pool::new("reader", connections, stack_bytes, move |link, _| shared.serve(link));
         let writers = Pool::new("writer", connections, STACK_BYTES, |link: &Arc<Link>, _| {
             link.go_on_sending();
         });
@@ -171,14 +183,19 @@ impl Shared {
     /// Lets clients of one listener in, until the stop.
     fn accept_all(&self, at: usize, pools: &Pools) {
         self.doors.accept_all(&self.listeners[at], |stream| {
-            let desk = self.desks.iter().min_by_key(|desk| desk.connections.load(Relaxed));
-            let desk = desk.expect("there is at least one worker");
-            desk.connections.fetch_add(1, Relaxed);
-            let link = Link::new(stream, INBOX, Some(desk.clone()), &pools.writers);
+            let by_load = |worker: &&Arc<Worker>| worker.connections.load(Relaxed);
+            let worker = self.workers.iter().min_by_key(by_load);
+            let worker = worker.expect("there is at least one worker");
+            worker.connections.fetch_add(1, Relaxed);
+            let link = Link::new(stream, INBOX, Some(worker.clone()), &pools.writers);
             if let Err(link) = pools.readers.submit(link) {
-                let Pools { connections, .. } = pools;
-                log::warn!("{} refused: {connections} connections are the limit", link.stream);
-                desk.connections.fetch_sub(1, Relaxed);
+                let Pools { connections, readers, .. } = pools;
+                let reason = match readers.seats() < *connections {
+                    true => "the system has no thread for it".to_string(),
+                    false => format!("{connections} connections are the limit"),
+                };
+                log::warn!("{} refused: {reason}", link.stream);
+                worker.connections.fetch_sub(1, Relaxed);
             }
         });
     }
@@ -186,8 +203,8 @@ impl Shared {
     /// One connection, on a reader's thread.
     fn serve(&self, link: &Arc<Link>) {
         self.read(link);
-        if let Some(desk) = &link.desk {
-            desk.connections.fetch_sub(1, Relaxed);
+        if let Some(worker) = &link.worker {
+            worker.connections.fetch_sub(1, Relaxed);
         }
     }
 
@@ -197,11 +214,7 @@ impl Shared {
         let mut incoming = Incoming::new(stream, self.max_message_bytes);
         if link.announce() {
             log::debug!("{stream} connected");
-            match read_messages(link, &mut incoming) {
-                Ok(()) => log::debug!("{stream} left"),
-                Err(e) if e.kind() == ErrorKind::InvalidData => log::warn!("{stream} ended: {e}"),
-                Err(e) => log::info!("{stream} lost: {e}"),
-            }
+            read_messages(link, &mut incoming);
         }
         link.complete();
         incoming.drop_rest();
@@ -217,10 +230,10 @@ impl Shared {
             links.push(link.clone());
         });
         self.listeners.iter().for_each(Listener::close);
-        for desk in &self.desks {
+        for worker in &self.workers {
             let mut own = links.clone();
-            own.retain(|link| link.desk.as_ref().is_some_and(|of| Arc::ptr_eq(of, desk)));
-            desk.stop(own);
+            own.retain(|link| link.worker.as_ref().is_some_and(|of| Arc::ptr_eq(of, worker)));
+            worker.stop(own);
         }
     }
 
@@ -231,23 +244,35 @@ impl Shared {
             None => done.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         if finished == Err(RecvTimeoutError::Timeout) {
-            self.doors.each(Link::break_off);
+            self.doors.each(break_off);
             return Err(StopError::TimedOut);
         }
         let drained = Instant::now() + DRAIN;
         self.doors.wait_empty(Some(deadline.map_or(drained, |d| d.min(drained))));
         self.doors.each(|link| link.cut_silent());
         self.doors.wait_empty(deadline); // the others are being sent to: a writer sees to each
-        self.doors.each(Link::break_off);
+        self.doors.each(break_off);
         Ok(())
     }
 }
 
+fn break_off(link: &Arc<Link>) {
+    link.break_off(Level::Debug, EndReason::Shutdown);
+}
+
 /// Reads until the end, or until no more is taken.
-pub(super) fn read_messages(link: &Arc<Link>, incoming: &mut Incoming) -> io::Result<()> {
+pub(super) fn read_messages(link: &Arc<Link>, incoming: &mut Incoming) {
     let mut batch: VecDeque<Message> = VecDeque::new();
-    while incoming.read(&mut batch)? && link.hand_over(&mut batch) {}
-    Ok(())
+    let (level, reason) = loop {
+        match incoming.read(&mut batch) {
+            Ok(true) if link.hand_over(&mut batch) => {}
+            Ok(true) => break (Level::Debug, EndReason::Shutdown),
+            Ok(false) => break (Level::Debug, EndReason::Peer),
+            Err(reason @ EndReason::TooLarge { .. }) => break (Level::Warn, reason),
+            Err(reason) => break (Level::Info, reason),
+        }
+    };
+    link.end_with(level, reason);
 }
 
 /// Why a server did not start.

@@ -1,30 +1,40 @@
-//! A worker: a thread with its application value, which calls it back, one thing after the other.
-//! Its desk is where others leave what is to be done.
+//! A worker: an application value, and the connections that it has something to do for. Whoever has
+//! the worker's turn calls the application, one callback after the other. A reader that brings a
+//! message takes the turn if nobody has it, so that a single message in flight costs no switch of
+//! threads. Otherwise whoever has the turn does that work too, and the worker's own thread takes
+//! over where a reader would be kept from its connection.
 
 use super::app::ServerApp;
 use super::connection::Connection;
 use super::flusher::Bell;
 use super::link::{Link, Next};
 use super::message::OwnedMessage;
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::Sender;
 use std::any::Any;
+use std::collections::VecDeque;
 use std::error::Error;
-use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-/// So many callbacks come for one connection before it is the turn of the next.
+/// The most callbacks for one connection before it is the turn of the next.
 const MAX_BATCH: usize = 64;
 
-/// What callbacks send is collected for so long at most, if none of them takes longer.
+/// The longest that the callbacks' messages are collected, unless one callback takes longer.
 const MAX_COLLECT_TIME: Duration = Duration::from_millis(1);
 
-/// What others know of a worker.
-pub(super) struct Desk {
-    work: Sender<Work>,
+/// How long a reader keeps the turn, unless one callback takes longer. Meanwhile it does not read.
+const MAX_READER_TIME: Duration = Duration::from_millis(1);
+
+pub(super) struct Worker {
+    turn: Mutex<Turn>,
+    /// The turn is the thread's.
+    called: Condvar,
+    /// `None` before the application is made and after its drop. Locked by the holder of the turn
+    /// alone.
+    app: Mutex<Option<Box<dyn Callbacks>>>,
     /// Connections with something to send, collected in a burst of work; `None` between bursts.
     collected: Mutex<Option<Vec<Arc<Link>>>>,
     /// Counts the beginnings and the ends of bursts: odd while one goes on.
@@ -32,175 +42,276 @@ pub(super) struct Desk {
     bell: Arc<Bell>,
     /// Connections that it has.
     pub(super) connections: AtomicUsize,
-    thread: OnceLock<ThreadId>,
 }
 
-/// What is to be done.
-pub(super) enum Work {
-    Link(Arc<Link>),
-    /// These are the connections that there still are; then it is over.
-    Stop(Vec<Arc<Link>>),
+struct Turn {
+    holder: Holder,
+    /// Connections with something to do. Empty while nobody has the turn.
+    queue: VecDeque<Arc<Link>>,
+    /// Set by a stop: the connections that there still are.
+    stop: Option<Vec<Arc<Link>>>,
 }
 
-impl Desk {
-    pub(super) fn new(bell: &Arc<Bell>) -> (Arc<Self>, Receiver<Work>) {
-        let (work, queue) = unbounded();
-        let desk = Desk {
-            work,
+#[derive(Clone, Copy, PartialEq)]
+enum Holder {
+    Nobody,
+    Reader(ThreadId),
+    /// The worker's thread; `None` before it has begun.
+    Thread(Option<ThreadId>),
+    /// The application is dropped.
+    Over,
+}
+
+/// A [`ServerApp`] of whatever type.
+trait Callbacks: Send {
+    fn connect(&mut self, client: &Connection) -> bool;
+    fn message(&mut self, message: OwnedMessage);
+    fn disconnect(&mut self, client: &Connection);
+}
+
+impl<A: ServerApp> Callbacks for A {
+    fn connect(&mut self, client: &Connection) -> bool {
+        self.on_client_connect(client)
+    }
+
+    fn message(&mut self, message: OwnedMessage) {
+        self.on_message(message);
+    }
+
+    fn disconnect(&mut self, client: &Connection) {
+        self.on_client_disconnect(client);
+    }
+}
+
+impl Worker {
+    /// A worker whose thread, which has to be made, has the turn.
+    pub(super) fn new(bell: &Arc<Bell>) -> Arc<Self> {
+        let turn = Turn { holder: Holder::Thread(None), queue: VecDeque::new(), stop: None };
+        Arc::new(Worker {
+            turn: Mutex::new(turn),
+            called: Condvar::new(),
+            app: Mutex::new(None),
             collected: Mutex::new(None),
             burst: AtomicUsize::new(0),
             bell: bell.clone(),
             connections: AtomicUsize::new(0),
-            thread: OnceLock::new(),
-        };
-        (Arc::new(desk), queue)
+        })
     }
 
-    /// There is something to do for `link`.
-    pub(super) fn ready(&self, link: Arc<Link>) {
-        let _ = self.work.send(Work::Link(link)); // a worker that has stopped has none any more
+    /// Has somebody else do what there is to do for `link`.
+    pub(super) fn queue(&self, link: Arc<Link>) {
+        let mut turn = lock(&self.turn);
+        if turn.holder == Holder::Over {
+            return;
+        }
+        turn.queue.push_back(link);
+        self.call_thread(turn);
     }
 
+    /// Does what there is to do for `link`, and what others queue meanwhile. The caller is a
+    /// reader. If somebody has the turn already, that one does it.
+    pub(super) fn work_for(&self, link: Arc<Link>) {
+        let mut turn = lock(&self.turn);
+        if turn.holder == Holder::Over {
+            return;
+        }
+        turn.queue.push_back(link);
+        if turn.holder != Holder::Nobody {
+            return;
+        }
+        turn.holder = Holder::Reader(thread::current().id());
+        drop(turn);
+        let until = Instant::now() + MAX_READER_TIME;
+        loop {
+            let in_time = self.burst(Some(until));
+            let mut turn = lock(&self.turn);
+            let idle = turn.queue.is_empty() && turn.stop.is_none();
+            if idle || !in_time || turn.stop.is_some() {
+                turn.holder = Holder::Nobody;
+                if !idle {
+                    self.call_thread(turn);
+                }
+                return;
+            }
+        }
+    }
+
+    /// Has the thread do all that is queued and end `links`, and drop the application.
     pub(super) fn stop(&self, links: Vec<Arc<Link>>) {
-        let _ = self.work.send(Work::Stop(links));
+        let mut turn = lock(&self.turn);
+        if turn.holder != Holder::Over {
+            turn.stop.get_or_insert(links);
+            self.call_thread(turn);
+        }
+    }
+
+    /// Gives the turn to the thread if nobody has it.
+    fn call_thread(&self, mut turn: MutexGuard<'_, Turn>) {
+        if turn.holder == Holder::Nobody {
+            turn.holder = Holder::Thread(None);
+            drop(turn);
+            self.called.notify_one();
+        }
     }
 
     /// Whether the caller is a callback of this worker.
     pub(super) fn is_here(&self) -> bool {
-        self.thread.get() == Some(&thread::current().id())
+        let here = thread::current().id();
+        [Holder::Reader(here), Holder::Thread(Some(here))].contains(&lock(&self.turn).holder)
     }
 
     /// Has `link` flushed at the end of the burst; false if there is none.
     pub(super) fn collect(&self, link: &Arc<Link>) -> bool {
-        self.collected().as_mut().map(|links| links.push(link.clone())).is_some()
+        lock(&self.collected).as_mut().map(|links| links.push(link.clone())).is_some()
     }
 
     /// Which burst it is.
-    pub(super) fn burst(&self) -> usize {
+    pub(super) fn burst_count(&self) -> usize {
         self.burst.load(SeqCst)
     }
 
     /// Sends what was collected so far.
     pub(super) fn flush(&self) {
-        let links = self.collected().as_mut().map(std::mem::take);
+        let links = lock(&self.collected).as_mut().map(std::mem::take);
         links.iter().flatten().for_each(Link::flush);
     }
 
-    fn begin_burst(&self) {
-        *self.collected() = Some(Vec::new());
+    /// Does what is queued and what is added meanwhile, and then sends what was collected: so
+    /// many clients are woken at once, and not each on its own. False if `until` came first.
+    fn burst(&self, until: Option<Instant>) -> bool {
+        self.in_burst(|calls| {
+            loop {
+                let Some(link) = lock(&self.turn).queue.pop_front() else { return true };
+                let _ = (0..MAX_BATCH).all(|_| calls.call(&link) && !calls.is_past(until));
+                link.turn_over();
+                if calls.is_past(until) {
+                    return false;
+                }
+            }
+        })
+    }
+
+    /// Does all that is in hand for `links`, and ends them.
+    fn finish(&self, links: &[Arc<Link>]) {
+        self.in_burst(|calls| {
+            for link in links {
+                while calls.call(link) {}
+            }
+            links.iter().for_each(Link::close);
+        });
+    }
+
+    fn in_burst<T>(&self, work: impl FnOnce(&mut Calls<'_>) -> T) -> T {
+        *lock(&self.collected) = Some(Vec::new());
         self.burst.fetch_add(1, SeqCst);
         self.bell.ring();
-    }
-
-    fn end_burst(&self) {
-        let links = self.collected().take();
+        let mut app = lock(&self.app);
+        let app = app.as_deref_mut().expect("it is made before the first burst");
+        let now = Instant::now();
+        let done = work(&mut Calls { app, worker: self, now, flushed: now });
+        let links = lock(&self.collected).take();
         links.iter().flatten().for_each(Link::flush);
         self.burst.fetch_add(1, SeqCst);
+        done
     }
 
-    fn collected(&self) -> MutexGuard<'_, Option<Vec<Arc<Link>>>> {
-        self.collected.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The thread, from the making of the application to its drop. Reports to `born` how the making
+    /// went.
+    pub(super) fn run<A: ServerApp>(
+        &self,
+        context: A::Context,
+        born: &Sender<Result<(), Box<dyn Error + Send + Sync>>>,
+    ) {
+        let made = catch_unwind(AssertUnwindSafe(|| A::new(context)));
+        let made =
+            made.unwrap_or_else(|panic| Err(format!("new panicked: {}", text(&panic)).into()));
+        match made {
+            Ok(app) => *lock(&self.app) = Some(Box::new(app)),
+            Err(e) => return drop(born.send(Err(e))),
+        }
+        let _ = born.send(Ok(()));
+        let links = self.work_until_stop();
+        self.finish(&links);
+        let app = lock(&self.app).take();
+        guarded("drop", || drop(app));
+        let mut turn = lock(&self.turn);
+        turn.holder = Holder::Over;
+        turn.queue.clear();
+    }
+
+    /// Works whenever the thread has the turn. Returns the connections of the stop, with the turn.
+    fn work_until_stop(&self) -> Vec<Arc<Link>> {
+        let here = Holder::Thread(Some(thread::current().id()));
+        loop {
+            let mut turn = lock(&self.turn);
+            if turn.queue.is_empty() {
+                turn.holder = here;
+                if let Some(links) = turn.stop.take() {
+                    return links;
+                }
+                turn.holder = Holder::Nobody;
+                let others = |turn: &mut Turn| !matches!(turn.holder, Holder::Thread(_));
+                turn = self.called.wait_while(turn, others).unwrap_or_else(PoisonError::into_inner);
+            }
+            turn.holder = here;
+            drop(turn);
+            self.burst(None);
+        }
     }
 }
 
-/// A worker's thread, from the making of the application to its drop. Tells `born` how the making
-/// went.
-pub(super) fn run<A: ServerApp>(
-    context: A::Context,
-    desk: &Desk,
-    queue: &Receiver<Work>,
-    born: &Sender<Result<(), Box<dyn Error + Send + Sync>>>,
-) {
-    let _ = desk.thread.set(thread::current().id());
-    let made = catch_unwind(AssertUnwindSafe(|| A::new(context)));
-    let made = made.unwrap_or_else(|panic| Err(format!("new panicked: {}", said(&panic)).into()));
-    let app = match made {
-        Ok(app) => app,
-        Err(e) => return drop(born.send(Err(e))),
-    };
-    let _ = born.send(Ok(()));
-    let mut worker = Worker { app, desk, flushed: Instant::now() };
-    while let Ok(first) = queue.recv()
-        && worker.burst(first, queue)
-    {}
-    guarded("drop", || drop(worker.app));
-}
-
-struct Worker<'a, A> {
-    app: A,
-    desk: &'a Desk,
+/// Callbacks of one burst.
+struct Calls<'a> {
+    app: &'a mut dyn Callbacks,
+    worker: &'a Worker,
+    /// When the last callback had returned.
+    now: Instant,
     flushed: Instant,
 }
 
-impl<A: ServerApp> Worker<'_, A> {
-    /// Does `first` and all that has come meanwhile, and then sends what was collected: so many
-    /// clients are woken at once, and not each on its own. False after a stop.
-    fn burst(&mut self, first: Work, queue: &Receiver<Work>) -> bool {
-        self.desk.begin_burst();
-        self.flushed = Instant::now();
-        let goes_on = iter::once(first).chain(queue.try_iter()).all(|work| match work {
-            Work::Link(link) => {
-                self.batch(&link);
-                link.turn_over();
-                true
-            }
-            Work::Stop(links) => {
-                self.finish(&links);
-                false
-            }
-        });
-        self.desk.end_burst();
-        goes_on
-    }
-
-    /// Some callbacks for a connection.
-    fn batch(&mut self, link: &Arc<Link>) {
-        let _ = (0..MAX_BATCH).all(|_| self.call(link));
-    }
-
-    /// Calls the application if there is something to tell it of the connection; false if there is
+impl Calls<'_> {
+    /// Calls the application if there is something to report of the connection; false if there is
     /// nothing.
     fn call(&mut self, link: &Arc<Link>) -> bool {
-        let (app, client) = (&mut self.app, Connection(link.clone()));
+        let (app, client) = (&mut *self.app, Connection(link.clone()));
         match link.next() {
-            Next::Connect => {
-                match guarded("on_client_connect", || app.on_client_connect(&client)) {
-                    Some(true) => link.admit(),
-                    _ => link.close(),
-                }
-            }
+            Next::Connect => match guarded("on_client_connect", || app.connect(&client)) {
+                Some(true) => link.admit(),
+                _ => link.close(),
+            },
             Next::Deliver(message) => {
-                guarded("on_message", || app.on_message(OwnedMessage { message, client }));
+                guarded("on_message", || app.message(OwnedMessage { message, client }));
             }
             Next::Disconnect => {
-                guarded("on_client_disconnect", || app.on_client_disconnect(&client));
+                guarded("on_client_disconnect", || app.disconnect(&client));
                 link.close();
             }
             Next::Nothing => return false,
         }
-        if self.flushed.elapsed() >= MAX_COLLECT_TIME {
-            self.desk.flush();
-            self.flushed = Instant::now();
+        self.now = Instant::now();
+        if self.now - self.flushed >= MAX_COLLECT_TIME {
+            self.worker.flush();
+            self.flushed = self.now;
         }
         true
     }
 
-    /// Does all that is in hand, and ends the connections.
-    fn finish(&mut self, links: &[Arc<Link>]) {
-        for link in links {
-            while self.call(link) {}
-        }
-        links.iter().for_each(Link::close);
+    fn is_past(&self, until: Option<Instant>) -> bool {
+        until.is_some_and(|until| self.now >= until)
     }
 }
 
-/// Calls code of the application; `None` if it panics.
-fn guarded<T>(callback: &str, call: impl FnOnce() -> T) -> Option<T> {
-    let called = catch_unwind(AssertUnwindSafe(call));
-    called.inspect_err(|panic| log::error!("{callback} panicked: {}", said(panic))).ok()
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn said(panic: &Box<dyn Any + Send>) -> &str {
+/// Calls the application; `None` if it panics.
+fn guarded<T>(callback: &str, call: impl FnOnce() -> T) -> Option<T> {
+    let called = catch_unwind(AssertUnwindSafe(call));
+    called.inspect_err(|panic| log::error!("{callback} panicked: {}", text(panic))).ok()
+}
+
+fn text(panic: &Box<dyn Any + Send>) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or(panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it does not say why")
 }

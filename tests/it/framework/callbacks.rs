@@ -1,7 +1,6 @@
 use super::{Diary, Raw, Script, config, message, next, start, wire};
 use crate::server::eventually;
-use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -152,48 +151,6 @@ fn a_panic_ends_neither_the_connection_nor_the_worker() {
         assert_eq!(next(&lines), "disconnect");
     }
     server.stop(None).unwrap();
-}
-
-#[test]
-fn each_worker_has_a_thread_and_its_own_clients() {
-    const WORKERS: usize = 3;
-    let made = Arc::new(AtomicUsize::new(0));
-    let threads: Arc<Mutex<HashSet<_>>> = Arc::default();
-    let strayed = Arc::new(AtomicBool::new(false));
-    thread_local! {
-        static CLIENTS: std::cell::RefCell<HashSet<Connection>> = Default::default();
-    }
-    let script = Script {
-        new: {
-            let made = made.clone();
-            Arc::new(move || {
-                made.fetch_add(1, SeqCst);
-                Ok(())
-            })
-        },
-        connect: Arc::new(|client| {
-            CLIENTS.with_borrow_mut(|clients| clients.insert(client.clone()))
-        }),
-        message: {
-            let (threads, strayed) = (threads.clone(), strayed.clone());
-            Arc::new(move |OwnedMessage { message, client }| {
-                let known = CLIENTS.with_borrow(|clients| clients.contains(&client));
-                strayed.fetch_or(!known, SeqCst);
-                threads.lock().unwrap().insert(thread::current().id());
-                client.send(message);
-            })
-        },
-        ..Script::default()
-    };
-    let server = Server::start(config(script).workers(WORKERS)).unwrap();
-    assert_eq!(made.load(SeqCst), WORKERS);
-    let mut clients: Vec<_> = (0..4 * WORKERS).map(|_| Raw::connect(&server)).collect();
-    for round in 0..50 {
-        clients.iter_mut().for_each(|client| client.send(&wire(round, "x")));
-        clients.iter_mut().for_each(|client| client.expect(&wire(round, "x")));
-    }
-    assert!(!strayed.load(SeqCst));
-    assert_eq!(threads.lock().unwrap().len(), WORKERS, "connections are spread");
 }
 
 #[test]

@@ -1,18 +1,68 @@
 use super::{Raw, Script, message, start, wire};
 use crate::server::PATIENCE;
+use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
-use telefile::framework::{Client, ClientError, OwnedMessage};
+use telefile::framework::{Client, ClientConfig, ClientError, EndReason, OwnedMessage};
 
 /// A client and the peer that it is connected to.
 fn pair() -> (Client, Raw) {
+    pair_with(ClientConfig::new())
+}
+
+fn pair_with(config: ClientConfig) -> (Client, Raw) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let client = Client::connect(&listener.local_addr().unwrap().to_string()).unwrap();
+    let client = config.connect(&listener.local_addr().unwrap().to_string()).unwrap();
     let peer: TcpStream = listener.accept().unwrap().0;
     peer.set_read_timeout(Some(PATIENCE)).unwrap();
     (client, Raw(peer))
+}
+
+fn reset(reason: EndReason) -> ClientError {
+    ClientError::ConnectionReset(reason)
+}
+
+#[test]
+fn the_largest_message_can_be_set_and_a_larger_one_is_named_in_the_error() {
+    const LARGE: u32 = 17 << 20;
+    let (client, peer) = pair_with(ClientConfig::new().max_message_bytes(LARGE));
+    let large = wire(1, vec![b'x'; LARGE as usize]);
+    peer.flood([&large[..], &wire(2, vec![0; LARGE as usize + 1])].concat());
+    assert_eq!(client.recv(Some(PATIENCE)), Ok(message(1, &large[6..])));
+    let too_large = reset(EndReason::TooLarge { id: 2, size: LARGE + 1, max: LARGE });
+    assert_eq!(client.recv(Some(PATIENCE)), Err(too_large.clone()));
+    assert_eq!(client.send(message(3, "")), Err(too_large.clone()));
+    assert_eq!(
+        too_large.to_string(),
+        "the connection has ended: the peer announced message 2 with 17825793 bytes, and the limit \
+         is 17825792: set max_message_bytes to take it"
+    );
+
+    let (client, mut peer) = pair();
+    peer.send(&wire(1, vec![b'x'; 3])[..8]);
+    peer.send(b"x\x02\0\x01\0\0\x01");
+    assert_eq!(client.recv(Some(PATIENCE)), Ok(message(1, "xxx")));
+    let too_large = EndReason::TooLarge { id: 2, size: (16 << 20) + 1, max: 16 << 20 };
+    assert_eq!(client.recv(Some(PATIENCE)), Err(reset(too_large)));
+}
+
+#[test]
+fn an_end_inside_a_header_and_a_reset_have_their_reasons() {
+    let (client, mut peer) = pair();
+    peer.send(&[1, 0, 3]);
+    peer.half_close();
+    let e = client.recv(Some(PATIENCE)).unwrap_err().to_string();
+    assert_eq!(e, "the connection has ended: the stream ended inside the header of a message");
+
+    let (client, peer) = pair();
+    client.send(message(1, "never read")).unwrap();
+    peer.0.peek(&mut [0]).unwrap();
+    drop(peer); // closing with unread bytes sends a reset
+    let e = client.recv(Some(PATIENCE)).unwrap_err();
+    let ClientError::ConnectionReset(EndReason::Lost { kind, .. }) = e else { panic!("{e:?}") };
+    assert_eq!(kind, ErrorKind::ConnectionReset);
 }
 
 #[test]
@@ -37,9 +87,11 @@ fn what_had_arrived_is_handed_out_before_the_end_is_told() {
     drop(peer);
     assert_eq!(client.recv(Some(PATIENCE)), Ok(message(1, "a")));
     assert_eq!(client.recv(Some(PATIENCE)), Ok(message(2, "b")));
-    assert_eq!(client.recv(Some(PATIENCE)), Err(ClientError::ConnectionReset));
-    assert_eq!(client.recv(None), Err(ClientError::ConnectionReset));
-    assert_eq!(client.send(message(4, "d")), Err(ClientError::ConnectionReset));
+    let cut = "the stream ended inside message 3, after 0 of 1 bytes".to_string();
+    let cut = reset(EndReason::Lost { kind: ErrorKind::UnexpectedEof, reason: cut });
+    assert_eq!(client.recv(Some(PATIENCE)), Err(cut.clone()));
+    assert_eq!(client.recv(None), Err(cut.clone()));
+    assert_eq!(client.send(message(4, "d")), Err(cut));
 }
 
 #[test]
@@ -55,7 +107,7 @@ fn shutdown_flushes_and_ends() {
     client.shutdown(Some(PATIENCE)).unwrap();
     assert!(reader.join().unwrap() == much);
     assert_eq!(client.recv(Some(PATIENCE)), Ok(message(2, "the answer")));
-    assert_eq!(client.recv(None), Err(ClientError::ConnectionReset));
+    assert_eq!(client.recv(None), Err(reset(EndReason::Shutdown)));
     client.shutdown(None).unwrap();
 }
 
@@ -123,7 +175,7 @@ fn one_thread_may_wait_while_another_sends() {
         assert_eq!(waiting.join().unwrap(), Ok(message(1, "x")));
         let waiting = scope.spawn(|| client.recv(None));
         client.shutdown(Some(PATIENCE)).unwrap();
-        assert_eq!(waiting.join().unwrap(), Err(ClientError::ConnectionReset));
+        assert_eq!(waiting.join().unwrap(), Err(reset(EndReason::Shutdown)));
     });
 }
 
@@ -163,7 +215,10 @@ fn the_end_is_told_after_all_that_arrived_however_impatient_who_asks_is() {
             match client.recv(Some(Duration::ZERO)) {
                 Ok(_) => got += 1,
                 Err(ClientError::Timeout) => {}
-                Err(ClientError::ConnectionReset) => break,
+                Err(e) => {
+                    assert_eq!(e, reset(EndReason::Peer));
+                    break;
+                }
             }
         }
         assert_eq!(got, 2);

@@ -4,6 +4,7 @@ mod callbacks;
 mod client;
 mod flow;
 mod stop;
+mod turns;
 mod wire;
 
 use crate::server::PATIENCE;
@@ -158,7 +159,8 @@ impl Raw {
     /// Sends `bytes` from a thread of its own, as far as they are taken.
     fn flood(&self, bytes: Vec<u8>) {
         let mut stream = self.0.try_clone().unwrap();
-        thread::spawn(move || stream.write_all(&bytes));
+        let flood = move || stream.write_all(&bytes);
+        thread::Builder::new().name("flood".to_string()).spawn(flood).unwrap();
     }
 }
 

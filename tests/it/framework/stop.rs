@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
-use telefile::framework::{Client, ClientError, OwnedMessage, Server, StopError};
+use telefile::framework::{Client, ClientError, EndReason, OwnedMessage, Server, StopError};
 
 #[test]
 fn a_stopped_servers_port_can_be_served_again_at_once() {
@@ -217,6 +217,7 @@ fn clients_of_a_stopped_server_are_told() {
     let since = Instant::now();
     server.stop(None).unwrap();
     assert!(since.elapsed() < Duration::from_secs(4), "the client ends too");
-    assert_eq!(client.recv(Some(PATIENCE)), Err(ClientError::ConnectionReset));
-    assert_eq!(client.send(message(2, "y")), Err(ClientError::ConnectionReset));
+    let ended = ClientError::ConnectionReset(EndReason::Peer);
+    assert_eq!(client.recv(Some(PATIENCE)), Err(ended.clone()));
+    assert_eq!(client.send(message(2, "y")), Err(ended));
 }

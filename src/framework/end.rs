@@ -1,0 +1,61 @@
+//! Why a connection has ended, for logs and for who meets the end.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+
+/// Why a connection has ended: the first cause, where one leads to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EndReason {
+    /// The peer ended it, between two messages.
+    Peer,
+    /// This side ended it: a `shutdown`, or the stop of the server.
+    Shutdown,
+    /// The peer announced a message that is larger than this side takes.
+    TooLarge {
+        /// The message's id.
+        id: u16,
+        /// Bytes of its payload.
+        size: u32,
+        /// The most that this side takes: see [`ClientConfig::max_message_bytes`] and
+        /// [`Config::max_message_bytes`].
+        ///
+        /// [`ClientConfig::max_message_bytes`]: super::ClientConfig::max_message_bytes
+        /// [`Config::max_message_bytes`]: super::Config::max_message_bytes
+        max: u32,
+    },
+    /// An error ended it.
+    Lost {
+        /// The kind of the error. [`ErrorKind::UnexpectedEof`] is an end inside a message.
+        kind: ErrorKind,
+        /// The error in words.
+        reason: String,
+    },
+}
+
+impl EndReason {
+    pub(super) fn lost(kind: ErrorKind, reason: impl Into<String>) -> Self {
+        EndReason::Lost { kind, reason: reason.into() }
+    }
+}
+
+impl From<io::Error> for EndReason {
+    fn from(e: io::Error) -> Self {
+        EndReason::lost(e.kind(), e.to_string())
+    }
+}
+
+impl fmt::Display for EndReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EndReason::Peer => f.write_str("the peer ended it"),
+            EndReason::Shutdown => f.write_str("this side ended it"),
+            EndReason::TooLarge { id, size, max } => write!(
+                f,
+                "the peer announced message {id} with {size} bytes, and the limit is {max}: \
+                 set max_message_bytes to take it"
+            ),
+            EndReason::Lost { reason, .. } => f.write_str(reason),
+        }
+    }
+}
