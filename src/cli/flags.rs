@@ -130,8 +130,11 @@ pub(super) fn parse_command<T>(
             Ok(value) => value,
             Err(value) => return Err(wrong(format!("{}={value:?} is not UTF-8", flag.variable))),
         };
-        from_variable(flag, &value, settings)
-            .map_err(|why| wrong(format!("{}={value}: {why}", flag.variable)))?;
+        from_variable(flag, &value, settings).map_err(|why| {
+            // Most reasons begin with the value.
+            let why = why.strip_prefix(&format!("{value}: ")).unwrap_or(&why);
+            wrong(format!("{}={value}: {why}", flag.variable))
+        })?;
     }
     Ok(Some((found, rest)))
 }

@@ -4,9 +4,11 @@
 use super::Failure;
 use super::flags::{Flag, Takes, seconds};
 use crate::client::{self, Client, DEFAULT_TIMEOUT, Error};
+use crate::net::Connection;
 use crate::refusal::Refusal;
 use crate::server::Token;
-use crate::wire::Reply;
+use crate::wire::{Reply, Request};
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
@@ -110,6 +112,29 @@ impl Remote {
             _ => Ok(client),
         }
     }
+}
+
+/// Says hello over a connection that is not a [`Client`]'s, and takes the reply.
+pub(super) fn hello(connection: &mut Connection, token: Option<&Token>) -> Result<(), Failure> {
+    let token = token.map(Token::as_bytes);
+    Request::Hello { token }.write_to(connection.output());
+    let mut line = Vec::new();
+    let closed = || io::Error::new(ErrorKind::UnexpectedEof, "the server closed the connection");
+    let read = connection.read_line(&mut line);
+    if !read.map_err(Error::Connect)? {
+        return Err(Error::Connect(closed()).into());
+    }
+    let refusal = match Reply::parse(&line) {
+        Some(Reply::Hello { .. }) => return Ok(()),
+        // The line does not tell them apart, but this is where it is about the token.
+        Some(Reply::Refused(Refusal::Denied)) => Refusal::WrongToken,
+        Some(Reply::Refused(refusal)) => refusal,
+        _ => {
+            let line = String::from_utf8_lossy(&line).into_owned();
+            return Err(Error::Protocol(format!("{line:?} to hello")).into());
+        }
+    };
+    Err(Error::Refused { file: None, refusal }.into())
 }
 
 /// A refusal is said in words, and as the server's reply, which scripts and the protocol know.

@@ -265,7 +265,8 @@ impl Client {
     ///
     /// # Errors
     /// [`Refusal::WrongType`](crate::Refusal::WrongType) with the type that it has, if that is
-    /// another, and [`Refusal::TypeNotFound`](crate::Refusal::TypeNotFound).
+    /// another, [`Refusal::TypeNotFound`](crate::Refusal::TypeNotFound),
+    /// [`Limit::Descriptors`](crate::Limit::Descriptors), and what the type refuses itself.
     pub fn open(&self, name: &str, kind: Option<&str>) -> Result<OpenFile, Error> {
         let ask = Ask::open(name, kind)?;
         let (fd, version, kind) = lock(&self.link)?.ask(&ask, Link::opened)?;

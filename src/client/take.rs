@@ -4,7 +4,7 @@ use super::answer::Hello;
 use super::ask::Ask;
 use super::error::Error;
 use super::link::Link;
-use super::{Answer, Change, Changes, Listed, Listing, Snapshot, Stat};
+use super::{Answer, Change, Changes, DEFAULT_MAX_CONTENTS, Listed, Listing, Snapshot, Stat};
 use crate::wire::{self, MAX_ITEMS, Reply, Request};
 
 impl Link {
@@ -74,7 +74,8 @@ impl Link {
         for _ in 0..count {
             self.next_line()?;
             bytes += self.line.len() + size_of::<String>();
-            if bytes as u64 > self.max_contents {
+            // Not the maximum of contents: that may be as small as one likes.
+            if bytes as u64 > DEFAULT_MAX_CONTENTS {
                 return Err(self.unexpected(ask));
             }
             lines.push(String::from_utf8_lossy(&self.line).into_owned());

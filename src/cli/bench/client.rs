@@ -1,6 +1,9 @@
 //! One client of the load: sends a batch, checks every reply of it, and again.
 
 use super::{Mix, Settings, phase};
+use crate::cli::Failure;
+use crate::cli::remote::hello;
+use crate::client::Error;
 use crate::exptime::Exptime;
 use crate::name::{FileRef, Name, NameRef};
 use crate::net::{Address, Connection, Stream};
@@ -57,7 +60,7 @@ pub(super) struct Counts {
     pub(super) cas_ok: u64,
     pub(super) cas_refused: u64,
     pub(super) errors: u64,
-    pub(super) first_error: Option<String>,
+    pub(super) first_error: Option<(ErrorKind, String)>,
 }
 
 impl Default for Counts {
@@ -76,7 +79,7 @@ impl Counts {
 
     pub(super) fn fail(&mut self, e: &io::Error) {
         self.errors += 1;
-        self.first_error.get_or_insert(e.to_string());
+        self.first_error.get_or_insert((e.kind(), e.to_string()));
     }
 
     pub(super) fn add(&mut self, other: &Counts) {
@@ -117,9 +120,9 @@ pub(super) struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
-    pub(super) fn connect(load: &'a Load, seed: u64) -> io::Result<Self> {
-        let stream = Stream::connect(&load.address, Some(TIMEOUT))?;
-        stream.set_idle_timeout(Some(TIMEOUT))?;
+    pub(super) fn connect(load: &'a Load, seed: u64) -> Result<Self, Failure> {
+        let stream = Stream::connect(&load.address, Some(TIMEOUT)).map_err(Error::Connect)?;
+        stream.set_idle_timeout(Some(TIMEOUT)).map_err(Error::Connect)?;
         let versions = vec![0; if load.mix.cas > 0 { load.names.len() } else { 0 }];
         let mut client = Client {
             load,
@@ -131,12 +134,8 @@ impl<'a> Client<'a> {
             random: (seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
             counts: Counts::default(),
         };
-        let token = load.token.as_ref().map(Token::as_bytes);
-        Request::Hello { token }.write_to(client.connection.output());
-        match client.reply()? {
-            Reply::Hello { .. } => Ok(client),
-            other => Err(unexpected("hello", &other)),
-        }
+        hello(&mut client.connection, load.token.as_ref())?;
+        Ok(client)
     }
 
     /// Makes all files.
@@ -246,7 +245,7 @@ impl<'a> Client<'a> {
                 self.counts.cas_refused += 1;
             }
             (Operation::Delete, Reply::Done) => {}
-            (_, other) => return Err(unexpected(load.names[index].as_str(), &other)),
+            (_, other) => return Err(unexpected(load.names[index].as_str(), other)),
         }
         Ok(())
     }
@@ -271,8 +270,19 @@ impl<'a> Client<'a> {
     }
 }
 
-fn unexpected(what: &str, reply: &Reply<'_>) -> io::Error {
-    invalid(&format!("unexpected reply for {what}: {reply:?}"))
+fn unexpected(file: &str, reply: Reply<'_>) -> io::Error {
+    match reply {
+        Reply::Refused(refusal) => {
+            let refused = Error::Refused { file: Some(file.to_string()), refusal };
+            invalid(&Failure::from(refused).message)
+        }
+        other => {
+            let mut line = Vec::new();
+            other.write_to(&mut line);
+            let line = String::from_utf8_lossy(line.trim_ascii_end());
+            invalid(&format!("{file}: an unexpected reply: {line}"))
+        }
+    }
 }
 
 fn invalid(why: &str) -> io::Error {

@@ -8,7 +8,7 @@ use super::streams;
 use super::{Failure, Outcome};
 use client::{Client, Counts};
 use std::fmt::Write;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -136,23 +136,27 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
         return Err(Failure::usage(format!("bench: --depth times --size is over {max} KiB")));
     }
     let load = client::Load::new(&settings).map_err(|e| match e.kind() {
-        io::ErrorKind::InvalidInput => Failure::usage(format!("bench: {e}")),
+        ErrorKind::InvalidInput => Failure::usage(format!("bench: {e}")),
         _ => Failure::no_connection(e),
     })?;
     let mut clients = Vec::new();
     for i in 0..settings.conns {
-        let client = Client::connect(&load, i as u64).map_err(|e| match e.kind() {
-            io::ErrorKind::InvalidData => Failure::failed(e),
-            _ => Failure::no_connection(e),
-        });
-        clients.push(client?);
+        clients.push(Client::connect(&load, i as u64)?);
     }
-    clients[0].write_all_files().map_err(Failure::failed)?;
+    clients[0].write_all_files().map_err(failed)?;
     let (counts, seconds) = measure(&mut clients, settings.time);
     let tidied = clients[0].delete_all_files();
-    let errors = counts.first_error.clone().or(tidied.err().map(|e| e.to_string()));
+    let first_error = counts.first_error.clone().map(|(kind, why)| io::Error::new(kind, why));
     streams::put(report(&settings, &counts, seconds))?;
-    errors.map_or(Ok(()), |e| Err(Failure::failed(format!("bench: {e}"))))
+    first_error.map_or(tidied, Err).map_err(failed)
+}
+
+/// What is no answer, or a refusal, is `InvalidData`; anything else is about the connection.
+fn failed(e: io::Error) -> Failure {
+    match e.kind() {
+        ErrorKind::InvalidData => Failure::failed(format!("bench: {e}")),
+        _ => Failure::no_connection(format!("bench: {e}")),
+    }
 }
 
 /// Runs all clients; what they did, and in how many seconds.

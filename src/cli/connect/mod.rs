@@ -3,13 +3,11 @@
 
 mod session;
 
-use super::remote::{Remote, addr, timeout, token_file};
+use super::remote::{Remote, addr, hello, timeout, token_file};
 use super::streams::{put_some, stdin};
 use super::{Failure, Outcome, flags};
-use crate::client::Error;
 use crate::net::{Connection, Stream};
-use crate::refusal::Refusal;
-use crate::wire::{MAX_LINE_BYTES, Reply, Request};
+use crate::wire::MAX_LINE_BYTES;
 use session::{End, Session};
 use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice, Read};
@@ -36,7 +34,10 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
     let stream = Stream::connect(&address, Some(remote.timeout));
     let stream = Arc::new(stream.map_err(Failure::no_connection)?);
     if remote.token.is_some() {
-        hello(&stream, &remote)?;
+        // Its reply is for this program alone.
+        let mut connection = Connection::new(stream.clone(), MAX_LINE_BYTES, remote.timeout);
+        connection.set_deadline(Some(Instant::now() + remote.timeout));
+        hello(&mut connection, remote.token.as_ref())?;
     }
     let session = Arc::new(Mutex::new(Session::default()));
     let (sender, sending) = (stream.clone(), session.clone());
@@ -70,29 +71,6 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
 
 fn lock(session: &Mutex<Session>) -> MutexGuard<'_, Session> {
     session.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Shows the token; the reply is for this program alone.
-fn hello(stream: &Arc<Stream>, remote: &Remote) -> Outcome {
-    let mut connection = Connection::new(stream.clone(), MAX_LINE_BYTES, remote.timeout);
-    connection.set_deadline(Some(Instant::now() + remote.timeout));
-    let token = remote.token.as_ref().map(|token| token.as_bytes());
-    Request::Hello { token }.write_to(connection.output());
-    let mut line = Vec::new();
-    if !connection.read_line(&mut line).map_err(Failure::no_connection)? {
-        return Err(Failure::no_connection("the server closed the connection"));
-    }
-    match Reply::parse(&line) {
-        Some(Reply::Hello { .. }) => Ok(()),
-        Some(Reply::Refused(refusal)) => {
-            let refusal = match refusal {
-                Refusal::Denied => Refusal::WrongToken,
-                other => other,
-            };
-            Err(Error::Refused { file: None, refusal }.into())
-        }
-        _ => Err(Failure::no_connection("not a telefile server")),
-    }
 }
 
 /// Sends what is typed. A connection that takes no more is the receiver's to report.

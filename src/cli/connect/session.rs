@@ -43,15 +43,11 @@ impl Session {
     /// Returns what the end of the connection means.
     pub(super) fn end(&self) -> End {
         let Session { requests, replies, all_sent } = self;
-        let is_answered = replies.count >= requests.count;
-        let last = replies.last_refusal.as_deref();
-        match last {
-            Some(line) if requests.is_broken || !is_answered || !(*all_sent || requests.quits) => {
-                End::Refused(line.to_string())
-            }
-            _ if is_answered && !requests.is_broken && (*all_sent || requests.quits) => {
-                End::Answered
-            }
+        let is_answered = replies.count >= requests.count && !requests.is_broken;
+        let is_over = *all_sent || requests.quits;
+        match &replies.last_refusal {
+            Some(line) if replies.is_full || !is_answered || !is_over => End::Refused(line.clone()),
+            _ if is_answered && is_over => End::Answered,
             _ => End::Lost,
         }
     }
@@ -142,6 +138,8 @@ struct Replies {
     count: u64,
     /// The last reply, if it is one after which a server may end the session.
     last_refusal: Option<String>,
+    /// The server has no room for this connection. It says so without being asked.
+    is_full: bool,
     line: Vec<u8>,
     /// Bytes of contents that are still to come, with their line end.
     contents: u64,
@@ -182,9 +180,12 @@ impl Replies {
                 | Reply::Stats { count }
                 | Reply::Help { count },
             ) => self.lines = count,
-            Some(Reply::Refused(
-                Refusal::Malformed | Refusal::Denied | Refusal::Limit(Limit::Connections, _),
-            )) => self.last_refusal = Some(String::from_utf8_lossy(&line).into_owned()),
+            Some(Reply::Refused(refusal)) => {
+                self.is_full = matches!(refusal, Refusal::Limit(Limit::Connections, _));
+                if self.is_full || matches!(refusal, Refusal::Malformed | Refusal::Denied) {
+                    self.last_refusal = Some(String::from_utf8_lossy(&line).into_owned());
+                }
+            }
             _ => {}
         }
     }
@@ -261,7 +262,10 @@ mod tests {
         }
         let crowded = "ERR_LIMIT connections 1";
         let received = format!("{crowded}\r\n");
-        assert_eq!(end(b"", received.as_bytes(), false), End::Refused(crowded.to_string()));
+        for (sent, all_sent) in [(&b""[..], false), (b"", true), (b"stats\n", true)] {
+            let refused = End::Refused(crowded.to_string());
+            assert_eq!(end(sent, received.as_bytes(), all_sent), refused, "{sent:?}");
+        }
         let denied = End::Refused("ERR_DENIED".to_string());
         assert_eq!(end(b"hello x\n", b"ERR_DENIED\r\n", false), denied);
     }

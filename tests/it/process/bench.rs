@@ -110,7 +110,15 @@ fn wrong_answers_are_counted_and_fail() {
 }
 
 #[test]
-fn who_answers_hello_wrongly_is_reached_but_no_such_server() {
+fn a_server_that_answers_hello_wrongly_is_not_one() {
     let address = wrong_server(None);
-    bench(&address, &[]).failed(1, &["hello"]);
+    bench(&address, &[]).failed(3, &["not a telefile server", "hello"]);
+}
+
+#[test]
+fn a_refusal_is_said_in_words() {
+    let serving = Serving::local(&["--max-contents", "10"]);
+    let address = serving.addresses[0].to_string();
+    let limit = "the server takes at most 10 bytes for a file (ERR_LIMIT contents 10)";
+    bench(&address, &["--size", "11"]).failed(1, &["bench/", limit]);
 }

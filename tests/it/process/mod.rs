@@ -21,6 +21,7 @@ mod names;
 mod odd_systems;
 mod open_files;
 mod signals;
+mod statuses;
 mod streams;
 mod text_files;
 mod unread_log;
