@@ -1,11 +1,12 @@
-//! What is in a file, and the budget that all contents together must keep. Common words: they
-//! import nothing of this crate but the refusal.
+//! The bytes of a file, and how they arrive. A common word: it imports nothing of this crate but the
+//! budget and the refusal.
 
-use crate::refusal::{Limit, Refusal};
+use crate::budget::{Budget, Charge, block};
+use crate::refusal::Refusal;
 use std::fmt;
+use std::mem::size_of;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Spare bytes before a large value. The allocator begins a large block 16 bytes into a page, and
 /// the kernel's copy to a socket then trips over addresses that are equal modulo 4 KiB: 4.4 GB/s
@@ -34,6 +35,9 @@ struct Held {
     charge: Charge,
 }
 
+/// What contents take beside the block of their bytes: [`Held`], and the two counts before it.
+const HELD_BYTES: u64 = block(2 * size_of::<usize>() + size_of::<Held>());
+
 impl Deref for Contents {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
@@ -46,23 +50,34 @@ impl Contents {
     /// still shares are its own state, and are not counted.
     ///
     /// # Errors
-    /// [`Limit::Memory`] if there is no room for them.
+    /// [`Limit::Memory`](crate::Limit::Memory) if there is no room for them.
     pub(crate) fn charged(mut self, budget: &Arc<Budget>) -> Result<Self, Refusal> {
         if let Some(held) = Arc::get_mut(&mut self.0)
-            && held.charge.budget.is_none()
+            && held.charge.budget().is_none()
         {
-            held.charge = Charge::none(budget);
-            held.charge.grow((held.bytes.len() - held.start) as u64)?;
+            let mut charge = Charge::none(budget);
+            charge.grow(Contents::cost(held.bytes.capacity()))?;
+            held.charge = charge;
         }
         Ok(self)
     }
 
-    /// Counts contents that nobody else has yet as what was taken for them.
+    /// Counts contents that nobody else has yet as `charge`, which was taken for them before.
     pub(crate) fn with_charge(mut self, charge: Charge) -> Self {
         if let Some(held) = Arc::get_mut(&mut self.0) {
             held.charge = charge;
         }
         self
+    }
+
+    /// Returns what contents of `numbytes` bytes take of a budget.
+    pub(crate) fn cost(numbytes: usize) -> u64 {
+        HELD_BYTES + block(numbytes)
+    }
+
+    /// Returns a charge of nothing on the budget that these contents count in.
+    pub(crate) fn same_budget(&self) -> Charge {
+        self.0.charge.budget().map(Charge::none).unwrap_or_default()
     }
 }
 
@@ -118,22 +133,23 @@ impl Incoming {
         self.announced - self.arrived()
     }
 
-    fn arrived(&self) -> usize {
+    /// How many bytes are here.
+    pub(crate) fn arrived(&self) -> usize {
         self.bytes.len().saturating_sub(self.start)
     }
 
     /// The bytes so far, to append up to `missing` more; there is room for some of them.
     ///
     /// # Errors
-    /// [`Limit::Memory`] when the budget has no more to give.
+    /// [`Limit::Memory`](crate::Limit::Memory) when the budget has no more to give.
     pub fn room(&mut self) -> Result<&mut Vec<u8>, Refusal> {
         if self.bytes.len() == self.bytes.capacity() {
             let ahead = if self.bytes.is_empty() { FIRST_AHEAD_BYTES } else { MAX_AHEAD_BYTES };
-            let ahead = ahead.min(self.missing());
-            self.charge.grow(ahead as u64)?;
-            let spare = self.start.saturating_sub(self.bytes.len());
-            if self.bytes.try_reserve_exact(spare + ahead).is_err() {
-                return Err(Refusal::Limit(Limit::Memory, self.charge.max()));
+            let more = self.start.saturating_sub(self.bytes.len()) + ahead.min(self.missing());
+            let larger = block(self.bytes.len() + more);
+            self.charge.grow(larger - block(self.bytes.capacity()))?;
+            if self.bytes.try_reserve_exact(more).is_err() {
+                return Err(self.charge.refusal());
             }
             if self.bytes.is_empty() {
                 self.bytes.resize(self.start, 0);
@@ -142,86 +158,28 @@ impl Incoming {
         Ok(&mut self.bytes)
     }
 
+    /// Waits for as many bytes again as are here: there are more than was announced.
+    pub(crate) fn expect_as_much(&mut self) {
+        self.announced += self.arrived();
+    }
+
     /// All has arrived.
     pub fn finish(self) -> Contents {
         debug_assert_eq!(self.missing(), 0);
+        self.end()
+    }
+
+    /// Nothing more comes, though more was announced.
+    pub(crate) fn end(mut self) -> Contents {
+        self.charge.grow_over(HELD_BYTES);
         Contents(Arc::new(Held { bytes: self.bytes, start: self.start, charge: self.charge }))
-    }
-}
-
-/// A maximum of bytes that many threads share.
-#[derive(Debug)]
-pub struct Budget {
-    used: AtomicU64,
-    max: u64,
-}
-
-impl Budget {
-    /// A budget of `max` bytes.
-    pub fn new(max: u64) -> Arc<Self> {
-        Arc::new(Budget { used: AtomicU64::new(0), max })
-    }
-
-    /// Bytes in use.
-    pub fn used(&self) -> u64 {
-        self.used.load(Relaxed)
-    }
-
-    /// The maximum.
-    pub fn max(&self) -> u64 {
-        self.max
-    }
-}
-
-/// Bytes taken from a [`Budget`], given back on drop.
-#[derive(Debug, Default)]
-pub struct Charge {
-    budget: Option<Arc<Budget>>,
-    bytes: u64,
-}
-
-impl Charge {
-    /// Nothing yet, to [`grow`](Charge::grow).
-    pub fn none(budget: &Arc<Budget>) -> Self {
-        Charge { budget: Some(budget.clone()), bytes: 0 }
-    }
-
-    /// Takes so much, also if that is over the maximum: for what nobody can refuse.
-    pub(crate) fn over(budget: &Arc<Budget>, bytes: u64) -> Self {
-        budget.used.fetch_add(bytes, Relaxed);
-        Charge { budget: Some(budget.clone()), bytes }
-    }
-
-    fn max(&self) -> u64 {
-        self.budget.as_ref().map_or(u64::MAX, |b| b.max)
-    }
-
-    /// Takes more.
-    ///
-    /// # Errors
-    /// [`Limit::Memory`] if that would be over the maximum; nothing is taken then.
-    pub fn grow(&mut self, bytes: u64) -> Result<(), Refusal> {
-        let Some(budget) = &self.budget else { return Ok(()) };
-        let add = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= budget.max);
-        match budget.used.fetch_update(Relaxed, Relaxed, add) {
-            Ok(_) => self.bytes += bytes,
-            Err(_) => return Err(Refusal::Limit(Limit::Memory, budget.max)),
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Charge {
-    fn drop(&mut self) {
-        if let Some(budget) = &self.budget {
-            budget.used.fetch_sub(self.bytes, Relaxed);
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::refusal::Limit;
 
     fn arrive(announced: usize, step: usize, budget: &Arc<Budget>) -> Result<Contents, Refusal> {
         let mut incoming = Incoming::new(announced, budget);
@@ -233,7 +191,7 @@ mod tests {
             room.extend((next..next + n).map(|i| i as u8));
             next += n;
             let ahead = budget.used() - next as u64;
-            assert!(ahead <= MAX_AHEAD_BYTES as u64, "{ahead} bytes ahead");
+            assert!(ahead <= (MAX_AHEAD_BYTES + 2 * SPARE_BYTES) as u64, "{ahead} bytes ahead");
         }
         Ok(incoming.finish())
     }
@@ -248,7 +206,8 @@ mod tests {
                 assert_eq!(contents.len(), announced);
                 let clone = contents.clone();
                 drop(contents);
-                assert_eq!(budget.used(), announced as u64);
+                let spare = if announced < LARGE_BYTES { 0 } else { SPARE_BYTES };
+                assert_eq!(budget.used(), Contents::cost(announced + spare));
                 drop(clone);
                 assert_eq!(budget.used(), 0);
             }
@@ -257,12 +216,12 @@ mod tests {
 
     #[test]
     fn what_a_type_gives_is_counted_if_nobody_else_has_it() {
-        let budget = Budget::new(10);
+        let budget = Budget::new(Contents::cost(5));
         let given = Contents::from("12345").charged(&budget).unwrap();
         let clone = given.clone();
         drop(given);
-        assert_eq!(budget.used(), 5);
-        assert!(Contents::from("123456").charged(&budget).is_err());
+        assert_eq!(budget.used(), budget.max());
+        assert!(Contents::from("1").charged(&budget).is_err());
         drop(clone);
         let kept_by_the_type = Contents::from("123456");
         kept_by_the_type.clone().charged(&budget).unwrap();
@@ -275,14 +234,15 @@ mod tests {
         let mut incoming = Incoming::new(1 << 29, &budget);
         assert_eq!(budget.used(), 0);
         incoming.room().unwrap();
-        assert_eq!(budget.used(), FIRST_AHEAD_BYTES as u64);
+        assert_eq!(budget.used(), block(FIRST_AHEAD_BYTES + SPARE_BYTES));
     }
 
     #[test]
     fn over_the_budget_is_refused_and_given_back() {
-        let budget = Budget::new(100_000);
-        let refusal = arrive(100_001, 1_000, &budget).unwrap_err();
-        assert_eq!(refusal, Refusal::Limit(Limit::Memory, 100_000));
+        let max = block(100_000 + SPARE_BYTES);
+        let budget = Budget::new(max);
+        let refusal = arrive(100_016, 1_000, &budget).unwrap_err();
+        assert_eq!(refusal, Refusal::Limit(Limit::Memory, max));
         assert_eq!(budget.used(), 0);
         assert_eq!(arrive(100_000, 1_000, &budget).unwrap().len(), 100_000);
     }

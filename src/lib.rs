@@ -95,7 +95,7 @@
 //!
 //! # Invariants
 //!
-//! 1. `net`, `wire` and `files` import the common words (`name`, `exptime`, `contents`,
+//! 1. `net`, `wire` and `files` import the common words (`name`, `exptime`, `budget`, `contents`,
 //!    `refusal`, `waker`) and never each other or `server`; `store` imports `files`, for the trait
 //!    that it implements; `client` imports `net` and `wire`, `framework` imports `net` alone. A test
 //!    reads the imports.
@@ -119,6 +119,7 @@
 #[cfg(not(unix))]
 compile_error!("telefile needs a Unix: it uses poll, Unix sockets and file descriptors");
 
+mod budget;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod client;
@@ -134,10 +135,11 @@ pub mod store;
 mod waker;
 pub mod wire;
 
+pub use budget::{Budget, Charge};
 #[cfg(feature = "cli")]
 pub use cli::serve;
 pub use client::Client;
-pub use contents::{Budget, Charge, Contents, Incoming};
+pub use contents::{Contents, Incoming};
 pub use exptime::Exptime;
 pub use files::{
     Change, Changes, ClientId, Clock, Decided, Expiry, Fd, File, FileType, Listed, Listing,

@@ -18,6 +18,9 @@ type Fd = (std::os::unix::net::UnixStream, std::os::unix::net::UnixStream);
 
 #[cfg(target_os = "linux")]
 impl Waker {
+    /// How many file descriptors each has.
+    pub const DESCRIPTORS: u64 = 1;
+
     /// A waker that has not woken anybody.
     ///
     /// # Errors
@@ -36,6 +39,9 @@ impl Waker {
 
 #[cfg(not(target_os = "linux"))]
 impl Waker {
+    /// How many file descriptors each has.
+    pub const DESCRIPTORS: u64 = 2;
+
     /// A waker that has not woken anybody.
     ///
     /// # Errors

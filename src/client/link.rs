@@ -3,7 +3,8 @@
 
 use super::ask::Ask;
 use super::error::Error;
-use crate::contents::{Budget, Contents, Incoming};
+use crate::budget::Budget;
+use crate::contents::{Contents, Incoming};
 use crate::net::{Connection, Stream};
 use crate::wire::{MAX_REPLY_LINE_BYTES, Reply, Request};
 use std::io::{self, ErrorKind};

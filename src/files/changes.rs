@@ -1,11 +1,14 @@
 //! What has changed since a version: the latest change of each name, and no other. So a log of a
 //! million writes to ten files is ten entries long.
 
+use super::cost;
 use super::store::MAX_GONE;
+use crate::budget::{Budget, Charge};
 use crate::name::{Name, NameRef};
 use std::collections::{BTreeMap, HashMap};
 use std::iter;
 use std::ops::Bound::{Excluded, Unbounded};
+use std::sync::Arc;
 
 /// The last change of every name that has a file, and of the names that lost theirs last.
 ///
@@ -21,6 +24,8 @@ pub(super) struct ChangeLog {
     /// The version of the latest removal that was pushed out of `gone`. What was removed before is
     /// not known any more.
     forgotten: u64,
+    /// For the removals and their names.
+    charge: Charge,
 }
 
 /// The latest change of a name.
@@ -33,10 +38,16 @@ pub(super) struct Logged<'a> {
 }
 
 impl ChangeLog {
+    /// Starts without any change.
+    pub(super) fn new(budget: &Arc<Budget>) -> Self {
+        ChangeLog { charge: Charge::none(budget), ..ChangeLog::default() }
+    }
+
     /// A name gets a file.
     pub(super) fn insert(&mut self, name: Name, version: u64) {
         if let Some(removed) = self.gone_names.remove(&name) {
             self.gone.remove(&removed);
+            self.charge.shrink(removal_cost(&name));
         }
         self.live.insert(version, name);
     }
@@ -51,12 +62,12 @@ impl ChangeLog {
     /// A name loses its file, which was at version `old`.
     pub(super) fn remove(&mut self, old: u64, new: u64) {
         let Some(name) = self.live.remove(&old) else { return };
-        self.gone_names.insert(name.clone(), new);
-        self.gone.insert(new, name);
+        self.recall(new, name);
         if self.gone.len() > MAX_GONE
             && let Some((version, name)) = self.gone.pop_first()
         {
             self.gone_names.remove(&name);
+            self.charge.shrink(removal_cost(&name));
             self.forgotten = version;
         }
     }
@@ -66,8 +77,9 @@ impl ChangeLog {
         self.gone_names.get(name).copied()
     }
 
-    /// Remembers a removal that was kept.
+    /// Remembers a removal. It may go over the budget: the file that it ends took more.
     pub(super) fn recall(&mut self, version: u64, name: Name) {
+        self.charge.grow_over(removal_cost(&name));
         self.gone_names.insert(name.clone(), version);
         self.gone.insert(version, name);
     }
@@ -99,6 +111,10 @@ impl ChangeLog {
             (None, _) => gone.next(),
         })
     }
+}
+
+fn removal_cost(name: &Name) -> u64 {
+    cost::REMOVAL + cost::name(name.as_ref())
 }
 
 /// Whether a list or watch of `prefix` shows the name: it begins with the prefix, and if it is

@@ -3,6 +3,7 @@
 //! A type's code runs under its file's lock and never under the table's. The order is always one
 //! file's lock, then the table's.
 
+use super::cost;
 use super::descriptors::Fd;
 use super::entry::{Body, Entry};
 use super::expiry::Expiry;
@@ -26,6 +27,7 @@ pub(super) struct Code {
     value: Mutex<Option<Box<dyn File>>>,
     /// Something beside this table has changed it, and it has no new version yet.
     changed: AtomicBool,
+    cost: u64,
 }
 
 /// The value of a file, locked.
@@ -33,8 +35,9 @@ pub(super) type Value<'a> = MutexGuard<'a, Option<Box<dyn File>>>;
 
 impl Code {
     pub(super) fn new(kind: &'static str, fd: Fd, value: Box<dyn File>) -> Arc<Self> {
+        let cost = cost::code(&*value);
         let (value, changed) = (Mutex::new(Some(value)), AtomicBool::new(false));
-        Arc::new(Code { kind, fd, value, changed })
+        Arc::new(Code { kind, fd, value, changed, cost })
     }
 
     pub(super) fn kind(&self) -> &'static str {
@@ -53,6 +56,11 @@ impl Code {
     /// A panic within is caught before it can poison the lock; whatever did, the type was told.
     pub(super) fn lock(&self) -> Value<'_> {
         self.value.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What it takes of memory, as far as the table knows.
+    pub(super) fn cost(&self) -> u64 {
+        self.cost
     }
 
     pub(super) fn fd(&self) -> Fd {

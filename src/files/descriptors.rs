@@ -1,9 +1,12 @@
 //! Descriptors: small numbers for files that are open, as a kernel gives them.
 
+use super::cost;
 use super::entry::Entry;
+use crate::budget::{Budget, Charge};
 use crate::name::Name;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 /// The number of an open file: the same for every client that has it open.
 pub type Fd = u64;
@@ -16,6 +19,8 @@ pub(super) struct Descriptors {
     free: BinaryHeap<Reverse<usize>>,
     /// The opens of all slots.
     opens: u64,
+    /// For the slots, the empty ones too.
+    charge: Charge,
 }
 
 /// An open file.
@@ -32,10 +37,15 @@ pub(super) enum Place {
     /// In the table, under this name.
     Named(Name),
     /// Here: its name was deleted or has expired.
-    Unlinked(Entry),
+    Unlinked(Box<Entry>),
 }
 
 impl Descriptors {
+    /// Starts without open files.
+    pub(super) fn new(budget: &Arc<Budget>) -> Self {
+        Descriptors { charge: Charge::none(budget), ..Descriptors::default() }
+    }
+
     /// Gives the lowest free number to a file that is opened for the first time.
     pub(super) fn insert(&mut self, name: Name) -> Fd {
         self.opens += 1;
@@ -46,6 +56,8 @@ impl Descriptors {
                 at as Fd
             }
             None => {
+                // Bounded by the opens, which are charged to their connections.
+                self.charge.grow_over(cost::DESCRIPTOR);
                 self.slots.push(open);
                 self.slots.len() as Fd - 1
             }
@@ -79,7 +91,12 @@ impl Descriptors {
         }
         let at = usize::try_from(fd).ok()?;
         self.free.push(Reverse(at));
-        self.slots[at].take().map(|open| open.place)
+        let place = self.slots[at].take().map(|open| open.place);
+        if self.files() == 0 {
+            (self.slots, self.free) = (Vec::new(), BinaryHeap::new());
+            self.charge.shrink(self.charge.bytes());
+        }
+        place
     }
 
     /// How many files are open.

@@ -5,13 +5,11 @@ use super::descriptors::Fd;
 use super::expiry::End;
 use super::registry::MEMORY_FILE;
 use super::table::Stat;
-use crate::contents::{Charge, Contents};
+use crate::budget::Charge;
+use crate::contents::Contents;
 use crate::exptime::Exptime;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// What an entry counts in the memory budget beside its name and contents, in bytes.
-pub(super) const ENTRY_BYTES: u64 = 100;
 
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -20,7 +18,6 @@ pub(super) struct Entry {
     /// What will end it; `None` if it has no name.
     pub(super) end: Option<End>,
     /// For the name and the entry itself; the contents bring their own.
-    #[allow(dead_code, reason = "it is there to be dropped")]
     pub(super) charge: Charge,
     /// While it is open. A file of code always is.
     pub(super) fd: Option<Fd>,
@@ -71,6 +68,14 @@ impl Body {
             Body::Bytes(contents) => contents.len() as u64,
             Body::Stored(numbytes) => *numbytes,
             Body::Code(..) => 0,
+        }
+    }
+
+    /// What it takes of memory beside contents.
+    pub(super) fn cost(&self) -> u64 {
+        match self {
+            Body::Bytes(_) | Body::Stored(_) => 0,
+            Body::Code(code, _) => code.cost(),
         }
     }
 

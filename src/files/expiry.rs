@@ -1,9 +1,12 @@
 //! What ends files by itself: the time, and the end of a connection.
 
+use super::cost;
 use super::file::ClientId;
+use crate::budget::{Budget, Charge};
 use crate::exptime::Exptime;
 use crate::name::{Name, NameRef};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a file that is written shall live.
@@ -54,25 +57,48 @@ pub(super) struct Ends {
     /// The file's version tells equal times apart.
     by_time: BTreeMap<(Duration, u64), Name>,
     by_client: BTreeMap<ClientId, BTreeSet<Name>>,
+    /// For both. It may go over the budget: a lease is renewed however full the memory is.
+    charge: Charge,
 }
 
 impl Ends {
+    /// Starts without any.
+    pub(super) fn new(budget: &Arc<Budget>) -> Self {
+        Ends { charge: Charge::none(budget), ..Ends::default() }
+    }
+
     pub(super) fn insert(&mut self, end: End, version: u64, name: Name) {
         match end {
-            End::At(at) => drop(self.by_time.insert((at, version), name)),
-            End::With(client) => drop(self.by_client.entry(client).or_default().insert(name)),
+            End::At(at) => {
+                self.charge.grow_over(cost::DEADLINE);
+                self.by_time.insert((at, version), name);
+            }
+            End::With(client) => {
+                let names = self.by_client.entry(client).or_default();
+                if names.is_empty() {
+                    self.charge.grow_over(cost::CLIENT_WITH_ENDS);
+                }
+                self.charge.grow_over(cost::END_WITH_CLIENT);
+                names.insert(name);
+            }
         }
     }
 
     pub(super) fn remove(&mut self, end: End, version: u64, name: NameRef<'_>) {
         match end {
-            End::At(at) => drop(self.by_time.remove(&(at, version))),
+            End::At(at) => {
+                if self.by_time.remove(&(at, version)).is_some() {
+                    self.charge.shrink(cost::DEADLINE);
+                }
+            }
             End::With(client) => {
-                if let Some(names) = self.by_client.get_mut(&client) {
-                    names.remove(name.as_str());
-                    if names.is_empty() {
-                        self.by_client.remove(&client);
-                    }
+                let Some(names) = self.by_client.get_mut(&client) else { return };
+                if names.remove(name.as_str()) {
+                    self.charge.shrink(cost::END_WITH_CLIENT);
+                }
+                if names.is_empty() {
+                    self.by_client.remove(&client);
+                    self.charge.shrink(cost::CLIENT_WITH_ENDS);
                 }
             }
         }

@@ -2,11 +2,12 @@
 //! decided meanwhile.
 
 use super::clock::Clock;
-use super::entry::{Body, ENTRY_BYTES, Entry};
+use super::cost;
+use super::entry::{Body, Entry};
 use super::expiry::{End, Expiry};
 use super::kept::{Journal, Step, Ticket};
 use super::state::State;
-use crate::contents::{Budget, Charge};
+use crate::budget::{Budget, Charge};
 use crate::name::{FileRef, Name, NameRef};
 use crate::refusal::Refusal;
 use std::sync::{Arc, Condvar, MutexGuard};
@@ -75,10 +76,10 @@ impl Locked<'_> {
         end: Option<End>,
     ) -> Result<(u64, Ticket), Refusal> {
         let mut charge = Charge::none(self.budget);
-        charge.grow(name.as_str().len() as u64 + ENTRY_BYTES)?;
+        charge.grow(cost::ENTRY + cost::NAMED + cost::name(name.as_ref()) + body.cost())?;
         let version = self.take_version();
         let fd = body.descriptor();
-        let entry = Entry { version, body, end, charge, fd };
+        let entry = Box::new(Entry { version, body, end, charge, fd });
         if self.state.journal.is_some() {
             return Ok((version, self.stage(Step::Insert { name, entry })));
         }
@@ -154,7 +155,7 @@ impl Locked<'_> {
     pub(super) fn remove(&mut self, name: NameRef<'_>) -> Ticket {
         let version = self.take_version();
         if self.state.journal.is_none() {
-            self.removed.extend(self.state.remove(name, version));
+            self.removed.extend(self.state.remove(name, version).map(|entry| *entry));
             return Ticket::DONE;
         }
         let Some(entry) = self.state.files.get(name.as_str()) else { return Ticket::DONE };

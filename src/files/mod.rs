@@ -5,6 +5,7 @@
 mod changes;
 mod clock;
 mod code;
+mod cost;
 mod descriptors;
 mod entry;
 mod expiry;
@@ -26,11 +27,13 @@ mod watchers;
 mod write;
 
 pub use clock::Clock;
+pub(crate) use cost::OPEN as OPEN_COST;
 pub use descriptors::Fd;
 pub use expiry::Expiry;
 pub use file::{ClientId, File, FileType};
 pub use kept::Ticket;
 pub(crate) use kept::store;
+pub(crate) use kinds::MAX_DESCRIPTORS as TEXT_FILE_DESCRIPTORS;
 pub use list::{Listed, Listing};
 pub use open::Opened;
 pub use registry::{MEMORY_FILE, Registry};

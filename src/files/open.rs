@@ -75,7 +75,7 @@ impl Table {
             let kind = kind.unwrap_or(DEFAULT);
             let (kind, create) = self.registry.find(kind).ok_or(Refusal::TypeNotFound)?;
             let Some(create) = create else {
-                let empty = Contents::from(Vec::new());
+                let empty = Contents::from(Vec::new()).charged(&self.budget)?;
                 let (_, ticket) = table.insert(name.to_name(), Body::Bytes(empty), None)?;
                 drop(table);
                 ticket.wait()?;
@@ -108,7 +108,11 @@ impl Table {
                 state.descriptors.reopen(fd);
                 fd
             }
-            None => state.descriptors.insert(name.to_name()),
+            None => {
+                let known = state.files.get_key_value(name.as_str());
+                let name = known.map_or_else(|| name.to_name(), |(known, _)| known.clone());
+                state.descriptors.insert(name)
+            }
         };
         if let Some(entry) = state.entry_mut(FileRef::Name(name)) {
             entry.fd = Some(fd);
@@ -206,7 +210,7 @@ impl Table {
                             entry.fd = None;
                         }
                     }
-                    Some(Place::Unlinked(entry)) => table.removed.push(entry),
+                    Some(Place::Unlinked(entry)) => table.removed.push(*entry),
                     None => {}
                 }
             }
@@ -224,7 +228,7 @@ impl Table {
             None => return,
             Some(Place::Named(name)) => name,
             Some(Place::Unlinked(entry)) => {
-                table.removed.push(entry);
+                table.removed.push(*entry);
                 drop(table);
                 return end_value(kind, value);
             }

@@ -2,6 +2,7 @@
 
 use super::file::{File, FileType};
 use super::kinds::{self, Root};
+use crate::budget::Budget;
 use crate::name::Name;
 use crate::refusal::Refusal;
 use std::fmt;
@@ -24,12 +25,17 @@ pub struct Registry(Vec<(&'static str, Box<Create>)>);
 
 impl Registry {
     /// Adds `TextFile`, whose files are in the folder `root`. One of more than `max_bytes` is not
-    /// read.
+    /// read; what is read takes its memory from `budget`.
     ///
     /// # Errors
     /// As [`with`](Registry::with).
-    pub fn with_text_files(self, root: PathBuf, max_bytes: u64) -> Result<Self, String> {
-        let root = Arc::new(Root::new(root, max_bytes));
+    pub fn with_text_files(
+        self,
+        root: PathBuf,
+        max_bytes: u64,
+        budget: &Arc<Budget>,
+    ) -> Result<Self, String> {
+        let root = Arc::new(Root::new(root, max_bytes, budget));
         self.add(TEXT_FILE, Box::new(move |name| Ok(Box::new(root.file(name)?))))
     }
 

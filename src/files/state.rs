@@ -1,20 +1,23 @@
 //! What is under the table's lock: the entries, and what follows from a change to one.
 
 use super::changes::ChangeLog;
+use super::cost;
 use super::descriptors::{Descriptors, Fd, Place};
 use super::entry::{Body, Entry};
 use super::expiry::{End, Ends};
 use super::kept::Journal;
 use super::watchers::Watchers;
+use crate::budget::Budget;
 use crate::name::{FileRef, Name, NameRef};
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 use std::thread::Thread;
 use std::time::Duration;
 
 #[derive(Debug)]
 pub(super) struct State {
     /// Every file that has a name.
-    pub(super) files: HashMap<Name, Entry>,
+    pub(super) files: HashMap<Name, Box<Entry>>,
     /// The same names in byte order.
     pub(super) names: BTreeSet<Name>,
     /// Every file that is open. One without a name is there itself.
@@ -46,14 +49,14 @@ pub(super) struct Sweeper {
 
 impl State {
     /// An empty table.
-    pub(super) fn new(watchers: Watchers) -> Self {
+    pub(super) fn new(watchers: Watchers, budget: &Arc<Budget>) -> Self {
         State {
             files: HashMap::new(),
             names: BTreeSet::new(),
-            descriptors: Descriptors::default(),
+            descriptors: Descriptors::new(budget),
             busy: HashSet::new(),
-            ends: Ends::default(),
-            changes: ChangeLog::default(),
+            ends: Ends::new(budget),
+            changes: ChangeLog::new(budget),
             watchers,
             version: 0,
             taken: 0,
@@ -66,9 +69,9 @@ impl State {
 
     pub(super) fn entry(&self, file: FileRef<'_>) -> Option<&Entry> {
         match file {
-            FileRef::Name(name) => self.files.get(name.as_str()),
+            FileRef::Name(name) => self.files.get(name.as_str()).map(|entry| &**entry),
             FileRef::Descriptor(fd) => match &self.descriptors.get(fd)?.place {
-                Place::Named(name) => self.files.get(name),
+                Place::Named(name) => self.files.get(name).map(|entry| &**entry),
                 Place::Unlinked(entry) => Some(entry),
             },
         }
@@ -76,9 +79,9 @@ impl State {
 
     pub(super) fn entry_mut(&mut self, file: FileRef<'_>) -> Option<&mut Entry> {
         match file {
-            FileRef::Name(name) => self.files.get_mut(name.as_str()),
+            FileRef::Name(name) => self.files.get_mut(name.as_str()).map(|entry| &mut **entry),
             FileRef::Descriptor(fd) => match &mut self.descriptors.get_mut(fd)?.place {
-                Place::Named(name) => self.files.get_mut(name),
+                Place::Named(name) => self.files.get_mut(name).map(|entry| &mut **entry),
                 Place::Unlinked(entry) => Some(entry),
             },
         }
@@ -96,7 +99,7 @@ impl State {
     }
 
     /// A name gets a file, of the version that its entry has.
-    pub(super) fn insert(&mut self, name: Name, entry: Entry) {
+    pub(super) fn insert(&mut self, name: Name, entry: Box<Entry>) {
         let (version, end) = (entry.version, entry.end);
         self.version = version;
         self.bytes += entry.body.bytes();
@@ -163,7 +166,7 @@ impl State {
     }
 
     /// A name loses its file. The entry comes out to be dropped, or stays with its descriptor.
-    pub(super) fn remove(&mut self, name: NameRef<'_>, version: u64) -> Option<Entry> {
+    pub(super) fn remove(&mut self, name: NameRef<'_>, version: u64) -> Option<Box<Entry>> {
         let mut removed = self.files.remove(name.as_str())?;
         self.version = version;
         self.bytes -= removed.body.bytes();
@@ -172,8 +175,9 @@ impl State {
         self.names.remove(name.as_str());
         self.changes.remove(removed.version, version);
         self.watchers.changed(name, None, version);
+        removed.charge.shrink(cost::NAMED + cost::name(name));
         // A hash map keeps its room for ever; four times what is needed is enough.
-        if self.files.capacity() > 1024 && self.files.len() < self.files.capacity() / 8 {
+        if self.files.capacity() > 1024 && self.files.len() < self.files.capacity() / 4 {
             self.files.shrink_to(self.files.len() * 2);
         }
         match removed.fd.and_then(|fd| self.descriptors.get_mut(fd)) {

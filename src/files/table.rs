@@ -7,7 +7,8 @@ use super::registry::Registry;
 use super::state::State;
 use super::store::Store;
 use super::watchers::{News, Watchers};
-use crate::contents::{Budget, Charge, Contents};
+use crate::budget::{Budget, Charge};
+use crate::contents::Contents;
 use crate::exptime::Exptime;
 use crate::name::{FileRef, NameRef};
 use crate::refusal::Refusal;
@@ -81,7 +82,7 @@ impl Table {
     /// versions of two tables cannot be compared.
     pub fn new(registry: Registry, clock: Clock, budget: Arc<Budget>, epoch: u64) -> Self {
         let (wake, woken) = crossbeam_channel::unbounded();
-        let state = Mutex::new(State::new(Watchers::new(wake)));
+        let state = Mutex::new(State::new(Watchers::new(wake), &budget));
         let (calm, staged) = (Condvar::new(), Condvar::new());
         Table { state, calm, staged, store: None, woken, registry, clock, budget, epoch }
     }
@@ -138,7 +139,8 @@ impl Table {
     fn stored_contents(&self, version: u64, numbytes: u64) -> Result<Option<Contents>, Refusal> {
         let Some(store) = &self.store else { return Ok(None) };
         let mut charge = Charge::none(&self.budget);
-        charge.grow(numbytes)?;
+        let cost = usize::try_from(numbytes).map_or(u64::MAX, Contents::cost);
+        charge.grow(cost)?;
         let contents = store.contents(version).map_err(|e| {
             log::error!("contents of version {version}: {e}");
             Refusal::Internal

@@ -4,10 +4,11 @@ mod kept;
 mod waiting;
 mod watching;
 
-use super::entry::ENTRY_BYTES;
+use super::cost;
 use super::expiry::End;
 use super::{ClientId, Clock, Decided, Expiry, File, FileType, Registry, Table, Totals};
-use crate::contents::{Budget, Contents};
+use crate::budget::Budget;
+use crate::contents::Contents;
 use crate::exptime::Exptime;
 use crate::name::{FileRef, Name, NameRef};
 use crate::refusal::Limit;
@@ -163,16 +164,23 @@ fn the_sweeper_gives_memory_back_while_nobody_asks() {
     });
     let Totals { files, bytes, version, .. } = f.table.totals();
     assert_eq!((files, bytes, version), (1, 5, 2001));
-    assert_eq!(f.budget.used(), 5 + ENTRY_BYTES); // the test's contents count in no budget
+    // The test's contents count in no budget.
+    let removals: u64 = (0..1000).map(|i| cost::REMOVAL + name_cost(&format!("f{i}"))).sum();
+    assert_eq!(f.budget.used(), cost::ENTRY + cost::NAMED + name_cost("stays") + removals);
     assert!(f.table.lock().state.files.capacity() <= 1024);
+}
+
+fn name_cost(text: &str) -> u64 {
+    cost::name(NameRef::new(text).unwrap())
 }
 
 #[test]
 fn without_room_for_an_entry_nothing_is_made() {
-    let table = Table::new(Registry::default(), Clock::manual(), Budget::new(150), 1);
+    let room = cost::ENTRY + cost::NAMED + name_cost("a") + cost::REMOVAL + name_cost("a");
+    let table = Table::new(Registry::default(), Clock::manual(), Budget::new(room), 1);
     let empty = || Contents::from(b"".as_slice());
     assert_eq!(table.write(name("a"), empty(), Expiry::Never).and_then(Decided::seen), Ok(1));
-    let refusal = Err(Refusal::Limit(Limit::Memory, 150));
+    let refusal = Err(Refusal::Limit(Limit::Memory, room));
     assert_eq!(table.write(name("b"), empty(), Expiry::Never).and_then(Decided::seen), refusal);
     assert_eq!(table.write(name("a"), empty(), Expiry::Never).and_then(Decided::seen), Ok(2));
     table.delete(name("a"), None).unwrap().seen().unwrap();

@@ -1,7 +1,6 @@
 //! What has changed since a version, and waiting for it.
 
 use super::changes::{Logged, shows};
-use super::entry::Entry;
 use super::locked::Locked;
 use super::state::State;
 use super::table::Table;
@@ -166,7 +165,7 @@ impl State {
                     return Look::Full(last.version);
                 }
                 let entry = self.files.get(name).filter(|_| !gone);
-                let numbytes = entry.map(Entry::numbytes);
+                let numbytes = entry.map(|entry| entry.numbytes());
                 found.push(Change { version, name: name.clone(), numbytes });
             }
             if looked + 1 == LOOKED_AT {

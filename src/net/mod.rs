@@ -18,5 +18,6 @@ pub use connection::Connection;
 pub use doors::{Doors, Pass};
 pub use lines::Lines;
 pub use listener::Listener;
+pub(crate) use pool::MAX_STANDING;
 pub use pool::{Pool, Seat};
 pub use stream::Stream;

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 /// So many jobs at most go on without a seat.
-const MAX_STANDING: usize = 16;
+pub(crate) const MAX_STANDING: usize = 16;
 
 /// A thread that had no job for so long ends. Making one costs five times as much as keeping it
 /// between two connections.

@@ -1,7 +1,8 @@
 //! A server's settings, and the way from them to bound sockets.
 
-use super::{Handle, Server, Shared, Token, system};
-use crate::contents::Budget;
+use super::system::{self, Wanted};
+use super::{Handle, Server, Shared, Token};
+use crate::budget::{Budget, Charge};
 use crate::files::{Clock, FileType, Registry, Table};
 use crate::net::{Address, Listener};
 #[cfg(feature = "durable")]
@@ -88,9 +89,9 @@ impl Builder {
         self
     }
 
-    /// How many clients may be connected at once. Where the system carries fewer, that many: on
-    /// Linux `vm.max_map_count` ends at about 15,900 by default, and the hard limit of open files 64
-    /// below itself.
+    /// How many clients may be connected at once. Where the system carries fewer, that many, with a
+    /// warning: each needs two descriptors, a thread with four memory maps (Linux's default carries
+    /// 15,882) and 64 KiB of memory, for which a quarter of it is kept.
     pub fn connections(mut self, max: usize) -> Self {
         self.connections = max;
         self
@@ -102,8 +103,9 @@ impl Builder {
         self
     }
 
-    /// What all files together may take, in bytes: contents, from their arrival on, and for each
-    /// file its name and 100 bytes. By default half of the memory that the process may use.
+    /// How much memory all files together may take, in bytes: contents from their arrival on, names,
+    /// all that the table knows of them, and in a table that is kept an eighth for the database, at
+    /// most 64 MiB. By default half of the memory that the process may use.
     pub fn max_memory(mut self, bytes: u64) -> Self {
         self.max_memory = Some(bytes);
         self
@@ -229,14 +231,29 @@ impl Builder {
         Ok(root)
     }
 
-    fn table(&self, registry: Registry, budget: Arc<Budget>) -> io::Result<Table> {
+    /// The table, and what its database may take of the memory beside it.
+    fn table(&self, registry: Registry, budget: Arc<Budget>) -> io::Result<(Table, Charge)> {
+        #[cfg_attr(not(feature = "durable"), allow(unused_mut))]
+        let mut database = Charge::none(&budget);
         #[cfg(feature = "durable")]
         if let Some(folder) = &self.data {
-            let options = Options { max_data: self.max_data, ..Options::default() };
+            let file_size = system::max_file_size();
+            if let Some(max @ ..LEAST_MAX_DATA) = file_size {
+                let why = format!("a file may have {max} bytes (ulimit -f), and the data needs 4M");
+                return Err(io::Error::new(ErrorKind::FileTooLarge, why));
+            }
+            let max_data = self.max_data.into_iter().chain(file_size).min();
+            let max = Options::default().cache_bytes;
+            let cache_bytes =
+                usize::try_from(budget.max() / 8).map_or(max, |eighth| max.min(eighth));
+            let options = Options { max_data, cache_bytes };
             let store = Durable::open(folder, options, system::draw_epoch()?)?;
-            return Table::load(registry, &self.clock, budget, Arc::new(store));
+            database.grow_over(cache_bytes as u64);
+            let table = Table::load(registry, &self.clock, budget, Arc::new(store))?;
+            return Ok((table, database));
         }
-        Ok(Table::new(registry, self.clock.clone(), budget, system::draw_epoch()?))
+        let table = Table::new(registry, self.clock.clone(), budget, system::draw_epoch()?);
+        Ok((table, database))
     }
 
     /// Binds all addresses, all those that a name resolves to among them. Clients can connect from
@@ -256,22 +273,28 @@ impl Builder {
         #[cfg(feature = "durable")]
         self.check_data()?;
         let addresses = self.resolve()?;
+        let budget = Budget::new(self.max_memory.unwrap_or_else(system::default_max_memory));
         let registry = Registry::default()
-            .with_text_files(self.absolute_root()?, self.max_contents)
+            .with_text_files(self.absolute_root()?, self.max_contents, &budget)
             .and_then(|registry| registry.with(&self.types))
             .map_err(wrong)?;
-        let max_connections = system::make_room_for(self.connections);
-        let budget = Budget::new(self.max_memory.unwrap_or_else(system::default_max_memory));
         // Before the table: a port that is in use leaves no new folder behind.
         let listeners: Result<Vec<_>, _> =
             addresses.iter().map(|addresses| Listener::bind_all(addresses)).collect();
         let listeners = listeners.map_err(of_system)?.into_iter().flatten().collect::<Vec<_>>();
         listeners.iter().for_each(|listener| listener.set_user_timeout(USER_TIMEOUT));
-        let table = self.table(registry, budget.clone()).map_err(of_system)?;
+        let max_connections = system::make_room(&Wanted {
+            connections: self.connections,
+            listeners: listeners.len(),
+            stack_bytes: self.stack_bytes,
+            max_memory: self.max_memory,
+        });
+        let (table, database) = self.table(registry, budget.clone()).map_err(of_system)?;
         let (stop, stopped) = crossbeam_channel::bounded(1);
         let shared = Shared {
             table,
             budget,
+            _database: database,
             doors: Default::default(),
             refused: Default::default(),
             max_contents: self.max_contents,

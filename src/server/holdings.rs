@@ -1,9 +1,11 @@
 //! What one connection has on the server, and what ends with it: its -1 files, and its opens.
 
-use crate::files::{ClientId, Fd, Opened, Table};
+use crate::budget::{Budget, Charge};
+use crate::files::{ClientId, Fd, OPEN_COST, Opened, Table};
 use crate::name::NameRef;
 use crate::refusal::{Limit, Refusal};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How many opens a connection may have.
 pub(super) const MAX_OPENS: u64 = 1024;
@@ -15,11 +17,13 @@ pub(super) struct Holdings<'a> {
     client: ClientId,
     /// How often each file is open.
     opens: BTreeMap<Fd, u64>,
+    /// For the opens.
+    charge: Charge,
 }
 
 impl<'a> Holdings<'a> {
-    pub(super) fn new(table: &'a Table, client: ClientId) -> Self {
-        Holdings { table, client, opens: BTreeMap::new() }
+    pub(super) fn new(table: &'a Table, client: ClientId, budget: &Arc<Budget>) -> Self {
+        Holdings { table, client, opens: BTreeMap::new(), charge: Charge::none(budget) }
     }
 
     /// Whether this connection may use the descriptor.
@@ -35,9 +39,13 @@ impl<'a> Holdings<'a> {
         if self.opens.values().sum::<u64>() >= MAX_OPENS {
             return Err(Refusal::Limit(Limit::Descriptors, MAX_OPENS));
         }
-        let opened = self.table.open(name, kind, self.client)?;
-        *self.opens.entry(opened.fd).or_default() += 1;
-        Ok(opened)
+        self.charge.grow(OPEN_COST)?;
+        let opened = self.table.open(name, kind, self.client);
+        match &opened {
+            Ok(opened) => *self.opens.entry(opened.fd).or_default() += 1,
+            Err(_) => self.charge.shrink(OPEN_COST),
+        }
+        opened
     }
 
     pub(super) fn close(&mut self, fd: Fd) -> Result<(), Refusal> {
@@ -47,6 +55,7 @@ impl<'a> Holdings<'a> {
         if *count == 0 {
             self.opens.remove(&fd);
         }
+        self.charge.shrink(OPEN_COST);
         self.table.close_file(fd, self.client)
     }
 
@@ -64,6 +73,7 @@ impl<'a> Holdings<'a> {
         while let Some(fd) = self.opens.keys().next().copied() {
             let _ = self.close(fd);
         }
+        self.charge.shrink(self.charge.bytes());
     }
 }
 

@@ -13,7 +13,7 @@ pub use builder::{Builder, DEFAULT_CONNECTIONS, DEFAULT_MAX_CONTENTS, DEFAULT_WR
 pub use system::default_max_memory;
 pub use token::Token;
 
-use crate::contents::Budget;
+use crate::budget::{Budget, Charge};
 use crate::files::{ClientId, Table};
 use crate::net::{Address, Connection, Doors, Listener, Pool, Seat, Stream};
 use crate::refusal::{Limit, Refusal};
@@ -84,6 +84,8 @@ impl Handle {
 struct Shared {
     table: Table,
     budget: Arc<Budget>,
+    /// What the table's database may take of it.
+    _database: Charge,
     /// Asked before each request whether they are closed.
     doors: Doors<Arc<Stream>>,
     refused: Refused,

@@ -43,7 +43,7 @@ impl<'a> Session<'a> {
     pub(super) fn new(server: &'a Shared, client: ClientId, stream: &Arc<Stream>) -> Self {
         let mut connection = server.connection(stream);
         connection.set_yields(server.dedicated);
-        let holdings = Holdings::new(&server.table, client);
+        let holdings = Holdings::new(&server.table, client, &server.budget);
         Session {
             server,
             admitted: server.token.is_none(),

@@ -1,12 +1,24 @@
-//! What the machine grants: memory, file descriptors, randomness.
+//! What the machine grants: memory, file descriptors, threads, randomness.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use super::SPARE_SEATS;
+use crate::files::TEXT_FILE_DESCRIPTORS;
+use crate::net::MAX_STANDING;
+use crate::waker::Waker;
+use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Beside connections: listeners, standard streams, what libraries open.
-const OTHER_DESCRIPTORS: u64 = 64;
+/// Clients that have no seat and yet a descriptor and a thread: those that are refused, and those
+/// that are shown out.
+const STANDING: u64 = (SPARE_SEATS + MAX_STANDING) as u64;
+
+/// Descriptors beside those of clients, listeners and text files: standard streams, the store, one
+/// that is just accepted, what libraries open.
+const OTHER_DESCRIPTORS: u64 = 16;
+
+/// A connection, and what wakes it while it waits.
+const DESCRIPTORS_PER_CONNECTION: u64 = 1 + Waker::DESCRIPTORS;
 
 /// A thread's stack and alternate signal stack, each with a guard page: mmap(2), sigaltstack(2).
 const MAPS_PER_THREAD: u64 = 4;
@@ -14,30 +26,61 @@ const MAPS_PER_THREAD: u64 = 4;
 /// What the program, its allocator and large files may have beside the threads.
 const OTHER_MAPS: u64 = 2000;
 
-/// Half of the smaller of the machine's memory and the limit of the process's cgroup, in bytes.
+/// Threads beside those of clients and listeners: of the table, the signals, the log.
+const OTHER_THREADS: u64 = 8;
+
+/// What a connection takes: 38 KB while it is idle, 26 of them the kernel's for its thread and its
+/// socket (measured as the growth of a cgroup with 1000 of them), and small buffers. Larger ones are
+/// taken from the budget.
+const CONNECTION_BYTES: u64 = 64 << 10;
+
+/// What a server would have.
+pub(super) struct Wanted {
+    pub(super) connections: usize,
+    pub(super) listeners: usize,
+    /// Address space of each thread.
+    pub(super) stack_bytes: usize,
+    /// The memory of all files; `None` for the default.
+    pub(super) max_memory: Option<u64>,
+}
+
+/// Returns half of the memory that the process may use, in bytes: the least of the machine's, its
+/// cgroup's limit and its resource limits. A quarter is for connections, and the rest for the
+/// program, a table that grows, and what the allocator cannot use.
 pub fn default_max_memory() -> u64 {
+    memory().min(address_space()) / 2
+}
+
+/// The smaller of the machine's memory and the limit of the process's cgroup.
+fn memory() -> u64 {
     let info = rustix::system::sysinfo();
     #[allow(clippy::useless_conversion, reason = "32 bits wide on a system of 32 bits")]
     let machine = u64::from(info.totalram) * u64::from(info.mem_unit);
-    cgroup_max_memory().unwrap_or(machine).min(machine) / 2
+    cgroup_least("memory", ["memory.max", "memory.limit_in_bytes"]).unwrap_or(machine).min(machine)
 }
 
-/// The least of the limits from the process's cgroup up to the root, of version 2 (`0::PATH`,
-/// `memory.max`) or 1 (`N:...,memory,...:PATH`, `memory.limit_in_bytes`); see cgroups(7).
-fn cgroup_max_memory() -> Option<u64> {
+/// The limits of address space and of what is mapped to be written (`ulimit -v`, `ulimit -d`).
+fn address_space() -> u64 {
+    let limit = |resource| getrlimit(resource).current.unwrap_or(u64::MAX);
+    limit(Resource::As).min(limit(Resource::Data))
+}
+
+/// The least number in a file of the process's cgroups, from its own up to the root, of version 2
+/// (`0::PATH`) or version 1 (`N:...,CONTROLLER,...:PATH`); see cgroups(7).
+fn cgroup_least(controller: &str, [file_2, file_1]: [&str; 2]) -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let limits = groups.lines().filter_map(|line| {
         let mut parts = line.splitn(3, ':').skip(1);
         let (controllers, path) = (parts.next()?, parts.next()?.trim_start_matches('/'));
         let (root, file) = match controllers {
-            "" => ("/sys/fs/cgroup", "memory.max"),
-            c if c.split(',').any(|c| c == "memory") => {
-                ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")
+            "" => ("/sys/fs/cgroup".to_string(), file_2),
+            c if c.split(',').any(|c| c == controller) => {
+                (format!("/sys/fs/cgroup/{controller}"), file_1)
             }
             _ => return None,
         };
         let ancestors = Path::new(path).ancestors();
-        ancestors.filter_map(|a| read_number(&Path::new(root).join(a).join(file))).min()
+        ancestors.filter_map(|a| read_number(&Path::new(&root).join(a).join(file))).min()
     });
     limits.min()
 }
@@ -46,35 +89,84 @@ fn read_number(path: &Path) -> Option<u64> {
     fs::read_to_string(path).ok()?.trim().parse().ok() // "max" is no number and no limit
 }
 
-/// Makes room for so many connections, and tells how many the system carries.
+/// Returns how many connections the system carries, at most those that are wanted and at least one.
 ///
-/// Raises the soft limit of open files as far as the hard limit allows; where that is too little,
-/// no more connections are let in than can be open. A thread that cannot have
-/// its memory maps ends the whole process, so their limit is kept from the start.
-pub(super) fn make_room_for(connections: usize) -> usize {
-    let needed = (connections as u64).saturating_add(OTHER_DESCRIPTORS);
-    // A connection that watches has another one to be woken by, or shares it.
-    let wanted = needed.saturating_add(connections as u64);
-    let limit = getrlimit(Resource::Nofile);
-    let mut connections = connections;
-    if limit.current.is_some_and(|limit| limit < wanted) {
-        let current = limit.maximum.map_or(wanted, |hard| wanted.min(hard));
-        let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(current), ..limit });
-        if raised.is_err() || current < needed {
-            log::warn!("only {current} files may be open, for {connections} connections");
-            // Better told that there is no room than left in the kernel's queue.
-            let files = usize::try_from(current.saturating_sub(OTHER_DESCRIPTORS));
-            let carried = files.unwrap_or(usize::MAX);
-            connections = if carried > 0 { connections.min(carried) } else { connections };
+/// Raises the soft limit of open files as far as the hard limit allows. Whatever else a connection
+/// may come to need is counted from the start: a client is better refused at the door than in the
+/// middle of its work, and a thread that cannot have its memory maps ends the whole process.
+pub(super) fn make_room(wanted: &Wanted) -> usize {
+    let connections = wanted.connections as u64;
+    let carried = limits(wanted).into_iter().min_by_key(|(carried, _)| *carried);
+    match carried {
+        Some((carried, why)) if carried < connections => {
+            let carried = carried.max(1);
+            log::warn!("{why}: that is enough for {carried} connections, not for {connections}");
+            usize::try_from(carried).unwrap_or(wanted.connections)
         }
+        _ => wanted.connections,
     }
-    let maps = read_number(Path::new("/proc/sys/vm/max_map_count")).unwrap_or(u64::MAX);
-    let threads = usize::try_from(maps.saturating_sub(OTHER_MAPS) / MAPS_PER_THREAD);
-    let carried = connections.min(threads.unwrap_or(usize::MAX));
-    if carried < connections {
-        log::warn!("vm.max_map_count {maps} carries {carried} connections, not {connections}");
+}
+
+/// For each limit, how many connections it allows, and what it is.
+fn limits(wanted: &Wanted) -> Vec<(u64, String)> {
+    let listeners = wanted.listeners as u64;
+    let fixed = TEXT_FILE_DESCRIPTORS + STANDING + listeners + OTHER_DESCRIPTORS;
+    let files = raise_open_files(
+        (wanted.connections as u64)
+            .saturating_mul(DESCRIPTORS_PER_CONNECTION)
+            .saturating_add(fixed),
+    );
+    let mut limits = vec![(
+        files.saturating_sub(fixed) / DESCRIPTORS_PER_CONNECTION,
+        format!("only {files} files may be open"),
+    )];
+    if let Some(maps) = read_number(Path::new("/proc/sys/vm/max_map_count")) {
+        let carried = maps.saturating_sub(OTHER_MAPS) / MAPS_PER_THREAD;
+        limits.push((carried, format!("vm.max_map_count is {maps}")));
     }
-    carried
+    // The superuser is not bound by it: setrlimit(2).
+    let processes = (!geteuid().is_root()).then(|| getrlimit(Resource::Nproc).current).flatten();
+    let threads = [
+        (processes, "ulimit -u"),
+        (cgroup_least("pids", ["pids.max"; 2]), "pids.max of the cgroup"),
+    ];
+    for (max, name) in threads {
+        let Some(max) = max else { continue };
+        let carried = max.saturating_sub(OTHER_THREADS + STANDING + listeners);
+        limits.push((carried, format!("{name} is {max}")));
+    }
+    let stack = wanted.stack_bytes as u64;
+    let memory = [
+        (memory(), CONNECTION_BYTES, "the memory"),
+        (address_space(), CONNECTION_BYTES + stack, "the address space (ulimit -v, -d)"),
+    ];
+    for (max, each, name) in memory {
+        // A quarter, or what the files leave if that is more, less an eighth for the rest.
+        let files = wanted.max_memory.unwrap_or(max / 2);
+        let carried = (max / 4).max((max - max / 8).saturating_sub(files)) / each;
+        limits.push((carried, format!("{name} is limited to {max} bytes")));
+    }
+    limits
+}
+
+/// Raises the soft limit of open files to what is needed, as far as the hard limit allows; how many
+/// may be open then.
+fn raise_open_files(needed: u64) -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    match limit.current {
+        Some(current) if current < needed => {
+            let raised = limit.maximum.map_or(needed, |hard| needed.min(hard));
+            let set = setrlimit(Resource::Nofile, Rlimit { current: Some(raised), ..limit });
+            if set.is_ok() { raised } else { current }
+        }
+        current => current.unwrap_or(u64::MAX),
+    }
+}
+
+/// Returns how large a file may become (`ulimit -f`), in bytes.
+#[cfg(feature = "durable")]
+pub(super) fn max_file_size() -> Option<u64> {
+    getrlimit(Resource::Fsize).current
 }
 
 /// A number that no other table will have, from the system's randomness.

@@ -193,7 +193,11 @@ impl Disk {
 
     fn note_write<T>(&self, result: io::Result<T>, may_be_full: bool) -> io::Result<T> {
         if let Err(e) = &result {
-            let full = matches!(e.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+            // Too large for the file system, or for `ulimit -f`: that is no damage either.
+            let full = matches!(
+                e.kind(),
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
+            );
             self.note(if full && may_be_full { Trouble::Full } else { Trouble::Write });
         }
         result

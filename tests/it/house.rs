@@ -5,22 +5,29 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The words that every room may use.
-const COMMON: &[&str] = &["name", "exptime", "contents", "refusal", "waker"];
+const COMMON: &[&str] = &["name", "exptime", "budget", "contents", "refusal", "waker"];
 
 /// What each room imports of this crate, beside itself. `cli`, `main` and `lib` import anything.
 const ROOMS: &[(&str, &[&str])] = &[
     ("name", &[]),
     ("exptime", &[]),
-    ("contents", &["refusal"]),
+    ("budget", &["refusal"]),
+    ("contents", &["budget", "refusal"]),
     ("refusal", &["name"]),
     ("waker", &[]),
     ("net", COMMON),
     ("wire", COMMON),
     ("files", COMMON),
     ("store", &["name", "contents", "files"]),
-    ("server", &["name", "exptime", "contents", "refusal", "net", "wire", "files", "store"]),
+    (
+        "server",
+        &[
+            "name", "exptime", "budget", "contents", "refusal", "waker", "net", "wire", "files",
+            "store",
+        ],
+    ),
     ("framework", &["net"]),
-    ("client", &["name", "exptime", "contents", "refusal", "net", "wire"]),
+    ("client", &["name", "exptime", "budget", "contents", "refusal", "net", "wire"]),
     ("cli", ANYTHING),
     ("main", ANYTHING),
     ("lib", ANYTHING),

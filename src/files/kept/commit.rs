@@ -5,7 +5,8 @@ use super::journal::Batch;
 use super::step::Step;
 use super::store::{Change, Head, Store};
 use super::ticket::Commit;
-use crate::contents::{Budget, Charge, Contents};
+use crate::budget::{Budget, Charge};
+use crate::contents::Contents;
 use crate::files::entry::{Body, Entry};
 use crate::files::state::State;
 use crate::files::table::{Table, lost};
@@ -174,7 +175,7 @@ impl Drop for LostInPanic {
 /// What a step leaves: it is dropped when the lock is not held any more.
 #[derive(Default)]
 struct Left {
-    _entry: Option<Entry>,
+    _entry: Option<Box<Entry>>,
     _body: Option<Body>,
     _contents: Option<Contents>,
 }
@@ -191,7 +192,8 @@ fn load_open(
             Ok(None) => {}
             Ok(Some(contents)) => {
                 // Over the budget if need be: nobody refuses an end.
-                let charge = Charge::over(budget, contents.len() as u64);
+                let mut charge = Charge::none(budget);
+                charge.grow_over(Contents::cost(contents.len()));
                 *body = Body::Bytes(contents.with_charge(charge));
             }
             // They are damaged, and so they stay for whoever has them open.

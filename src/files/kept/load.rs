@@ -2,14 +2,16 @@
 
 use super::journal::Journal;
 use super::store::{Kept, Life, Row, Store};
-use crate::contents::{Budget, Charge};
+use crate::budget::{Budget, Charge};
+use crate::contents::Contents;
 use crate::files::clock::Clock;
-use crate::files::entry::{Body, ENTRY_BYTES, Entry};
+use crate::files::cost;
+use crate::files::entry::{Body, Entry};
 use crate::files::expiry::End;
 use crate::files::housekeeping::SWEEP_NAMES;
 use crate::files::registry::Registry;
 use crate::files::table::{Table, lost};
-use crate::refusal::Refusal;
+use crate::name::Name;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +22,8 @@ impl Table {
     /// or as soon as there is room to write that down.
     ///
     /// # Errors
-    /// Those of the store; also if names and small contents take more than the budget.
+    /// Those of the store. A table that takes more than the budget is no error: it is loaded, with
+    /// a warning, and takes no writes until enough is deleted.
     pub fn load(
         registry: Registry,
         clock: &Clock,
@@ -29,19 +32,14 @@ impl Table {
     ) -> io::Result<Self> {
         let mut table = Table::new(registry, clock.clone(), budget.clone(), 0);
         let state = table.state.get_mut().unwrap_or_else(|_| lost());
-        let (mut refused, mut removals) = (None, Vec::new());
+        let mut removals = Vec::new();
         let head = store.load(
-            &mut |row| match entry_of(&row, &budget) {
-                Ok(entry) => state.insert(row.name, entry),
-                Err(refusal) => refused = Some(refusal),
+            &mut |row| {
+                let (name, entry) = file_of(row, &budget);
+                state.insert(name, entry);
             },
             &mut |version, name| removals.push((version, name)),
         )?;
-        if refused.is_some() {
-            let max = budget.max();
-            let why = format!("names and small contents of the files take more than {max} bytes");
-            return Err(io::Error::new(io::ErrorKind::OutOfMemory, why));
-        }
         removals.into_iter().for_each(|(version, name)| state.changes.recall(version, name));
         state.changes.forget_to(head.forgotten);
         (state.version, state.taken) = (head.version, head.version);
@@ -49,6 +47,13 @@ impl Table {
         table.clock = clock.showing(head.time);
         (table.epoch, table.store) = (head.epoch, Some(store));
         table.end_leftovers()?;
+        let (used, max) = (budget.used(), budget.max());
+        if used > max {
+            log::warn!(
+                "the files take {used} bytes of memory, more than the limit of {max}: nothing can be \
+                 written until enough of them are deleted, or the limit is raised"
+            );
+        }
         Ok(table)
     }
 
@@ -68,19 +73,23 @@ impl Table {
     }
 }
 
-/// The entry of a file that was kept.
-fn entry_of(row: &Row, budget: &Arc<Budget>) -> Result<Entry, Refusal> {
-    let mut charge = Charge::none(budget);
-    charge.grow(row.name.as_str().len() as u64 + ENTRY_BYTES)?;
-    let body = match &row.contents {
-        Kept::Code => Body::Stored(0),
-        Kept::Here(contents) => Body::Bytes(contents.clone().charged(budget)?),
-        Kept::Stored(numbytes) => Body::Stored(*numbytes),
-    };
+/// A file that was kept: it counts, also over the budget.
+fn file_of(row: Row, budget: &Arc<Budget>) -> (Name, Box<Entry>) {
     let end = match (&row.contents, row.life) {
         (Kept::Code, _) | (_, Life::Connection) => Some(End::At(Duration::ZERO)),
         (_, Life::Until(time)) => Some(End::At(time)),
         (_, Life::Unlimited) => None,
     };
-    Ok(Entry { version: row.version, body, end, charge, fd: None })
+    let mut charge = Charge::none(budget);
+    charge.grow_over(cost::ENTRY + cost::NAMED + cost::name(row.name.as_ref()));
+    let body = match row.contents {
+        Kept::Code => Body::Stored(0),
+        Kept::Here(contents) => {
+            let mut charge = Charge::none(budget);
+            charge.grow_over(Contents::cost(contents.len()));
+            Body::Bytes(contents.with_charge(charge))
+        }
+        Kept::Stored(numbytes) => Body::Stored(numbytes),
+    };
+    (row.name, Box::new(Entry { version: row.version, body, end, charge, fd: None }))
 }

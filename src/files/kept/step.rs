@@ -13,7 +13,7 @@ use std::mem;
 pub(in crate::files) enum Step {
     Insert {
         name: Name,
-        entry: Entry,
+        entry: Box<Entry>,
     },
     Change {
         name: Name,
@@ -55,8 +55,10 @@ impl Step {
     /// The version of contents that it puts.
     pub(super) fn put(&self) -> Option<u64> {
         match self {
-            Step::Insert { entry: Entry { version, body: Body::Bytes(_), .. }, .. }
-            | Step::Change { version, body: Body::Bytes(_), .. } => Some(*version),
+            Step::Insert { entry, .. } if matches!(entry.body, Body::Bytes(_)) => {
+                Some(entry.version)
+            }
+            Step::Change { version, body: Body::Bytes(_), .. } => Some(*version),
             _ => None,
         }
     }

@@ -1,6 +1,7 @@
 //! `LogFile`: lines that many clients append. A read gives the newest of them, and older ones are
 //! forgotten, so a log that nobody looks after never grows out of hand.
 
+use crate::budget::{Charge, block};
 use crate::contents::Contents;
 use crate::files::file::File;
 use crate::name::Name;
@@ -15,6 +16,25 @@ const MAX_BYTES: usize = 64 << 10;
 pub(super) struct LogFile {
     /// Whole lines, each with its `\n`.
     lines: VecDeque<u8>,
+    /// For the room that they have.
+    charge: Charge,
+}
+
+impl LogFile {
+    /// Makes room for `more` bytes, as far as they are kept.
+    fn make_room(&mut self, more: usize, charge: impl FnOnce() -> Charge) -> Result<(), Refusal> {
+        let (needed, room) = (self.lines.len() + more, self.lines.capacity());
+        if needed <= room || room >= MAX_BYTES {
+            return Ok(());
+        }
+        if room == 0 {
+            self.charge = charge();
+        }
+        let larger = needed.next_power_of_two().min(MAX_BYTES);
+        self.charge.grow(block(larger) - block(room))?;
+        self.lines.reserve_exact(larger - self.lines.len());
+        Ok(())
+    }
 }
 
 impl File for LogFile {
@@ -33,6 +53,7 @@ impl File for LogFile {
     /// # Errors
     /// [`Limit::Contents`] if one line alone is longer than what is kept. Then nothing is appended:
     /// otherwise it would push out every other line, and itself not be there to be read.
+    /// [`Limit::Memory`] if there is no room for the lines.
     fn write(&mut self, contents: Contents) -> Result<(), Refusal> {
         let end = if contents.ends_with(b"\n") { b"".as_slice() } else { b"\n" };
         let mut lines = contents.split(|byte| *byte == b'\n');
@@ -40,6 +61,7 @@ impl File for LogFile {
             return Err(Refusal::Limit(Limit::Contents, MAX_BYTES as u64));
         }
         let newest = last_lines(&contents, MAX_BYTES - end.len());
+        self.make_room(newest.len() + end.len(), || contents.same_budget())?;
         if newest.len() < contents.len() {
             self.lines.clear(); // older still than what was just left out
         }
@@ -130,6 +152,6 @@ mod tests {
             log.write("x".repeat(99).into()).unwrap();
         }
         assert_eq!(log.lines.len(), MAX_BYTES / 100 * 100);
-        assert!(log.lines.capacity() <= 2 * MAX_BYTES);
+        assert_eq!(log.lines.capacity(), MAX_BYTES);
     }
 }

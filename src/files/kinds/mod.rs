@@ -5,6 +5,7 @@ mod log;
 mod null;
 mod text;
 
+pub(crate) use text::MAX_DESCRIPTORS;
 pub(super) use text::Root;
 
 use super::file::FileType;

@@ -4,7 +4,8 @@ mod disk;
 mod restarts;
 mod room;
 
-use crate::contents::{Budget, Contents};
+use crate::budget::Budget;
+use crate::contents::Contents;
 use crate::exptime::Exptime;
 use crate::files::{
     Change, ClientId, Clock, Decided, Expiry, Opened, Registry, Table, Wait, Watch,

@@ -1,7 +1,8 @@
 //! Lists and watches where nobody sweeps, and of many names.
 
 use super::{Fixture, SECOND, fixture, name};
-use crate::contents::{Budget, Contents};
+use crate::budget::Budget;
+use crate::contents::Contents;
 use crate::exptime::Exptime;
 use crate::files::{Changes, ClientId, Clock, Expiry, Registry, Table, Waiting, Watch};
 use crate::name::Stem;

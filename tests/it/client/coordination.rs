@@ -60,7 +60,7 @@ fn each_method_does_what_it_says_on_both_kinds_of_sockets() {
 
 #[test]
 fn refusals_are_typed_and_told() {
-    let server = Running::start(Server::builder().max_memory(300));
+    let server = Running::start(Server::builder().max_memory(800));
     let client = connect(server.addresses()[0]);
     client.write("f", "").unwrap();
     let long = "x".repeat(300);
@@ -79,8 +79,8 @@ fn refusals_are_typed_and_told() {
         ),
         (
             client.create("q/", &long, Exptime::Never).unwrap_err(),
-            Refusal::Limit(Limit::Memory, 300),
-            "q/: the server's files fill its 300 bytes of memory",
+            Refusal::Limit(Limit::Memory, 800),
+            "q/: the server's files fill its 800 bytes of memory",
         ),
     ] {
         assert_eq!(error.to_string(), text);

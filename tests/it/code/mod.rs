@@ -10,7 +10,7 @@ mod types;
 mod unlinked;
 mod vanish;
 
-use crate::server::{Client, Running};
+use crate::server::{Client, Running, cost};
 use puppet::Puppet;
 use telefile::{Builder, Server, file_types};
 
@@ -36,7 +36,9 @@ fn read(client: &mut Client, file: &str) -> String {
 #[track_caller]
 fn nothing_is_open(client: &mut Client) {
     client.alone();
-    for what in ["descriptors", "opens", "files", "bytes", "memory"] {
+    for what in ["descriptors", "opens", "files", "bytes"] {
         assert_eq!(client.stat(what), 0, "{what}");
     }
+    let left = cost::database(client) + cost::removals(client);
+    assert_eq!(client.stat("memory"), left, "memory");
 }

@@ -49,7 +49,7 @@ fn a_running_server_is_measured_and_left_as_it_was() {
         assert_eq!((report["errors"], report["conns"]), ("0", "4"), "{stdout}");
         let mut client = serving.client();
         client.alone();
-        assert_eq!((client.stat("files"), client.stat("memory")), (0, 0), "{args:?}");
+        assert_eq!((client.stat("files"), client.stat("bytes")), (0, 0), "{args:?}");
     }
 }
 

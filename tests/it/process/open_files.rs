@@ -1,15 +1,24 @@
 use super::{Serving, without_settings};
-use crate::server::eventually;
-use rustix::process::Signal;
+use crate::server::{Folder, eventually};
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use std::process::Command;
 
 /// A server that a shell has put limits to, as ulimit takes them.
-pub(super) fn limited(limit: &str, args: &str) -> Serving {
+fn limited(limit: &str, args: &str) -> Serving {
     let mut command = Command::new("sh");
     let script = format!(r#"ulimit {limit} && exec "$0" serve --listen 127.0.0.1:0 {args}"#);
     command.args(["-c", &script, env!("CARGO_BIN_EXE_telefile")]);
     without_settings(&mut command);
     Serving::from(command)
+}
+
+impl Serving {
+    /// Changes the soft limit of open files of a server that runs; what it was.
+    fn allow_open_files(&self, max: u64) -> u64 {
+        let pid = Some(Pid::from_child(&self.program.child));
+        let none = Rlimit { current: Some(max), maximum: Some(200) };
+        prlimit(pid, Resource::Nofile, none).unwrap().current.unwrap()
+    }
 }
 
 #[test]
@@ -25,33 +34,71 @@ fn the_soft_limit_of_open_files_is_raised() {
 }
 
 #[test]
-fn what_the_hard_limit_does_not_allow_is_told_and_survived() {
-    let serving = limited("-n 40", "");
-    serving.logs(&["only 40 files may be open"]);
+fn a_server_that_has_no_descriptor_left_survives_and_goes_on_when_it_has() {
+    let serving = limited("-n 200", "");
     let mut inside = serving.client();
     assert_eq!(inside.ask("read f"), "ERR_FILE_NOT_FOUND");
-    let waiting: Vec<_> = (0..60).map(|_| serving.client()).collect();
+    let before = serving.allow_open_files(0);
+    let mut waiting = serving.client();
     serving.logs(&["cannot accept"]);
-    assert_eq!(inside.ask("read f"), "ERR_FILE_NOT_FOUND");
-    drop(waiting);
-    // Those that were not taken wait in the kernel's queue, and there is room for them again.
-    assert_eq!(serving.client().ask("read f"), "ERR_FILE_NOT_FOUND");
+    assert_eq!(inside.ask("watch f 0 60"), "ERR_INTERNAL");
+    assert_eq!(inside.ask("wait f 0 60"), "ERR_INTERNAL");
+    serving.logs(&["a watch cannot wait"]);
+    serving.logs(&["a wait cannot wait"]);
+    assert_eq!(inside.ask("watch f 0 0"), "CHANGES 0 0");
+    assert_eq!(inside.ask("wait f 0 0"), "OK 0");
+    serving.allow_open_files(before);
+    // Who was not taken waited in the kernel's queue.
+    assert_eq!(waiting.ask("read f"), "ERR_FILE_NOT_FOUND");
+    inside.send("watch f 0 86400\r\n");
+    eventually("it waits", || waiting.stat("watches") == 1);
+    assert_eq!(waiting.ask("write f 0\r\n"), "OK 1");
+    assert_eq!([inside.line(), inside.line()], ["CHANGES 1 1", "put 1 0 f"]);
     serving.stop(Signal::TERM);
 }
 
 #[test]
-fn no_more_clients_are_let_in_than_files_may_be_open() {
-    let serving = limited("-n 100", "");
-    serving.logs(&["only 100 files may be open"]);
-    let mut inside: Vec<_> = (0..36).map(|_| serving.client()).collect();
-    // Each watches another name, for which it needs one more.
-    for (i, client) in inside.iter_mut().enumerate() {
-        assert_eq!(client.ask("stat f"), "ERR_FILE_NOT_FOUND");
-        client.send(format!("watch {i}/ 0 86400\r\n"));
+fn no_more_clients_are_let_in_than_can_all_watch_and_use_text_files_at_once() {
+    let folder = Folder::new();
+    let serving = limited("-n 200", &format!("--root {}", folder.path().display()));
+    serving.logs(&["only 200 files may be open", "connections"]);
+    let mut inside = vec![serving.client()];
+    let max = inside[0].stat("connections_max") as usize;
+    assert!((40..100).contains(&max), "{max}");
+    inside.resize_with(max, || serving.client());
+    assert!(inside.iter_mut().all(|client| client.ask("stat f") == "ERR_FILE_NOT_FOUND"));
+    assert_eq!(serving.client().line(), format!("ERR_LIMIT connections {max}"));
+    // Each writes a file of the disk, below a folder of its own, and then watches another name.
+    for (i, client) in inside.iter().enumerate() {
+        client.send(format!("open d{i}/e/f TextFile\r\n"));
+        client.send(format!("write d{i}/e/f 3\r\nabc\r\n").repeat(20));
+        client.send(format!("read d{i}/e/f\r\n"));
+        if i > 0 {
+            client.send(format!("watch {i}/ 0 86400\r\n"));
+        }
     }
-    assert_eq!(serving.client().line(), "ERR_LIMIT connections 36");
-    inside.pop();
-    eventually("there is room", || serving.client().ask("write 7/x 0\r\n").starts_with("OK "));
-    assert_eq!(inside[7].line(), "CHANGES 1 1");
+    for (i, client) in inside.iter_mut().enumerate() {
+        assert!(client.line().starts_with("FD "), "{i}");
+        let written: Vec<_> = (0..20).map(|_| client.line()).collect();
+        assert!(written.iter().all(|reply| reply.starts_with("OK ")), "{i}: {written:?}");
+        assert!(client.line().starts_with("CONTENTS "), "{i}");
+        assert_eq!(client.contents(3), b"abc");
+    }
+    let (asker, watching) = inside.split_first_mut().unwrap();
+    eventually("all others watch", || asker.stat("watches") == max as u64 - 1);
+    assert!(asker.ask("watch 0/ 0 1").starts_with("CHANGES "), "the last one can watch too");
+    assert!(asker.ask("write 7/x 0\r\n").starts_with("OK "));
+    assert!(watching[6].line().starts_with("CHANGES "));
+    serving.stop(Signal::TERM);
+}
+
+#[test]
+fn with_hardly_any_descriptors_one_client_is_let_in() {
+    let serving = limited("-n 40", "");
+    serving.logs(&["only 40 files may be open"]);
+    let mut inside = serving.client();
+    assert_eq!(inside.stat("connections_max"), 1);
+    assert_eq!(serving.client().line(), "ERR_LIMIT connections 1");
+    assert_eq!(inside.ask("watch f 0 0"), "CHANGES 0 0");
     serving.stop(Signal::TERM);
 }

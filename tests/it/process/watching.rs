@@ -1,6 +1,5 @@
 //! Watches and ephemeral files, seen by the system: descriptors, and clients that are killed.
 
-use super::open_files::limited;
 use super::verbs::{at, start};
 use super::{Program, Serving, telefile};
 use crate::server::{Client, eventually};
@@ -68,32 +67,6 @@ fn watches_that_come_and_go_leave_no_descriptor() {
 }
 
 /// For each prefix that is watched the server needs a descriptor.
-#[test]
-fn a_watch_without_a_descriptor_is_refused_and_the_connection_goes_on() {
-    let serving = limited("-n 40", "");
-    let (mut inside, mut asker) = (serving.client(), serving.client());
-    for client in [&mut inside, &mut asker] {
-        assert_eq!(client.ask("read f"), "ERR_FILE_NOT_FOUND");
-    }
-    let others: Vec<_> = (0..60).map(|_| serving.client()).collect();
-    // For some time: what threads open while they start is closed again.
-    eventually("all are taken", || serving.log().matches("cannot accept").count() >= 4);
-    assert_eq!(inside.ask("watch f 0 60"), "ERR_INTERNAL");
-    assert_eq!(inside.ask("wait f 0 60"), "ERR_INTERNAL");
-    assert_eq!(inside.ask("watch f 0 0"), "CHANGES 0 0");
-    assert_eq!(inside.ask("wait f 0 0"), "OK 0");
-    serving.logs(&["a watch cannot wait"]);
-    serving.logs(&["a wait cannot wait"]);
-    drop(others);
-    // The last one in the kernel's queue: all others have come and gone.
-    assert_eq!(serving.client().ask("read f"), "ERR_FILE_NOT_FOUND");
-    eventually("they are gone", || asker.stat("connections") == 2);
-    inside.send("watch f 0 60\r\n");
-    eventually("there is room again", || asker.stat("watches") == 1);
-    assert_eq!(asker.ask("write f 0\r\n"), "OK 1");
-    assert_eq!([inside.line(), inside.line()], ["CHANGES 1 1", "put 1 0 f"]);
-}
-
 #[test]
 fn the_log_has_8_digits_of_a_secret() {
     let mut command = telefile(&["serve", "--listen", "127.0.0.1:0"]);

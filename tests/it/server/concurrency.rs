@@ -1,4 +1,4 @@
-use super::{Client, Running, eventually, in_memory};
+use super::{Client, Running, cost, eventually, in_memory};
 use crate::random::Random;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -60,6 +60,7 @@ fn contents_are_of_one_write_alone() {
 fn clients_that_vanish_leave_nothing_behind() {
     let server = Running::start(Server::builder());
     let mut asker = server.client();
+    let before = asker.stat("memory");
     assert_eq!(asker.write("large", &vec![b'x'; 4 << 20]), "OK 1");
     let mut clients: Vec<_> = (0..200)
         .map(|i| {
@@ -81,8 +82,9 @@ fn clients_that_vanish_leave_nothing_behind() {
         if random.below(2) == 0 { client.reset() } else { drop(client) }
     }
     asker.alone();
-    let names: usize = (0..200).filter(|i| i / 2 % 5 == 0).map(|i| format!("f{i}").len()).sum();
-    let expected = in_memory(4 << 20) + 5 + names as u64 + 40 * 6 + 41 * 100;
+    let named = (0..200).filter(|i| i / 2 % 5 == 0).map(|i| cost::file(format!("f{i}").len()));
+    let small = named.sum::<u64>() + 40 * cost::contents(6);
+    let expected = before + in_memory(4 << 20) + cost::file(5) + small;
     eventually("their memory is back", || asker.stat("memory") == expected);
     assert_eq!(asker.stat("files"), 41);
     let mut next = server.client();

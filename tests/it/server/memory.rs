@@ -1,4 +1,4 @@
-use super::{Client, Running, eventually, eventually_within, in_memory, kept};
+use super::{Client, Running, cost, eventually, eventually_within, in_memory, kept};
 use std::time::{Duration, Instant};
 use telefile::Server;
 
@@ -8,6 +8,7 @@ const MIB: usize = 1 << 20;
 fn announced_bytes_take_no_memory() {
     let server = Running::start(Server::builder().max_memory(1 << 40));
     let mut boaster = server.client();
+    let before = boaster.stat("memory");
     assert_eq!(boaster.ask("write f 5368709120"), "ERR_LIMIT contents 67108864");
     let mut announcers: Vec<_> = (0..200).map(|_| server.client()).collect();
     for announcer in &mut announcers {
@@ -15,24 +16,25 @@ fn announced_bytes_take_no_memory() {
         assert_eq!(announcer.ask("stat f\r\nwrite f 62914560"), "ERR_FILE_NOT_FOUND");
     }
     let mut asker = server.client();
-    let memory = asker.stat("memory");
-    assert!(memory <= 200 * (64 << 10), "{memory} bytes for {} announcements", announcers.len());
+    let memory = asker.stat("memory") - before;
+    assert!(memory <= 200 * (65 << 10), "{memory} bytes for {} announcements", announcers.len());
     drop(announcers);
-    eventually("the memory comes back", || asker.stat("memory") == 0);
+    eventually("the memory comes back", || asker.stat("memory") == before);
 }
 
 #[test]
 fn half_sent_contents_are_given_back_when_their_client_goes() {
     let server = Running::start(Server::builder());
     let mut asker = server.client();
+    let before = asker.stat("memory");
     for address in server.addresses() {
         let sender = Client::connect(address);
         sender.send("write f 10485760\r\n");
         sender.send(vec![b'x'; 5 * MIB]);
-        eventually("what was sent counts", || asker.stat("memory") >= 5 * MIB as u64);
-        assert!(asker.stat("memory") <= 6 * MIB as u64);
+        eventually("what was sent counts", || asker.stat("memory") - before >= 5 * MIB as u64);
+        assert!(asker.stat("memory") - before <= 7 * MIB as u64);
         drop(sender);
-        eventually("what was sent is given back", || asker.stat("memory") == 0);
+        eventually("what was sent is given back", || asker.stat("memory") == before);
     }
     assert_eq!((asker.stat("files"), asker.stat("version")), (0, 0));
 }
@@ -42,51 +44,59 @@ fn memory_counts_until_the_last_reader_lets_go() {
     let server = Running::start(Server::builder());
     let (mut writer, mut reader) = (server.client(), server.client());
     let numbytes = 32 * MIB;
+    let before = writer.stat("memory");
     assert_eq!(writer.write("f", &vec![b'x'; numbytes]), "OK 1");
     assert_eq!(reader.ask("read f"), format!("CONTENTS 1 {numbytes} 0"));
     assert_eq!(writer.ask("delete f"), "OK");
     assert_eq!((writer.stat("files"), writer.stat("bytes")), (0, 0));
-    assert_eq!(writer.stat("memory"), numbytes as u64);
+    assert!(writer.stat("memory") - before >= numbytes as u64);
     assert_eq!(reader.contents(numbytes), vec![b'x'; numbytes]);
-    eventually("the reader has let go", || writer.stat("memory") == 0);
+    let after = before + cost::removal(1);
+    eventually("the reader has let go", || writer.stat("memory") == after);
 }
 
 #[test]
 fn expiry_gives_memory_back_without_being_asked() {
     let server = Running::start(Server::builder());
     let mut client = server.client();
-    let since = Instant::now();
+    let (since, before) = (Instant::now(), client.stat("memory"));
     assert_eq!(client.ask("write f 6 1\r\nabcdef"), "OK 1");
     assert_eq!(client.ask("write g 6 600\r\nabcdef"), "OK 2");
     assert_eq!(client.stat("files"), 2);
     eventually_within(Duration::from_secs(3), "the file is gone", || client.stat("files") == 1);
     assert!(since.elapsed() >= Duration::from_secs(1), "after {:?}", since.elapsed());
-    assert_eq!((client.stat("memory"), client.stat("version")), (6 + 1 + 100, 3));
+    let expected = cost::file(1) + cost::contents(6) + cost::DEADLINE + cost::removal(1);
+    assert_eq!((client.stat("memory") - before, client.stat("version")), (expected, 3));
 }
 
 #[test]
 fn over_max_memory_nothing_is_evicted_and_a_delete_makes_room() {
     let server = Running::start(Server::builder().max_memory(MIB as u64));
     let mut client = server.client();
+    let before = client.stat("memory");
     // Contents of a kept table count as long as they are on their way to the disk.
-    let contents = vec![b'x'; if kept() { 1_048_000 } else { 600_000 }];
+    let contents = vec![b'x'; if kept() { MIB - before as usize - 1000 } else { 600_000 }];
     assert_eq!(client.write("a", &contents), "OK 1");
     let larger = vec![b'x'; if kept() { MIB + 1 } else { 600_000 }];
     assert_eq!(client.write("b", &larger), "ERR_LIMIT memory 1048576");
     assert_eq!(client.write("a", &larger), "ERR_LIMIT memory 1048576");
     assert_eq!(client.ask("read a"), format!("CONTENTS 1 {} 0", contents.len()));
     assert_eq!(client.contents(contents.len()), contents);
-    assert_eq!(client.stat("memory"), in_memory(contents.len()) + 1 + 100);
+    assert_eq!(client.stat("memory") - before, in_memory(contents.len()) + cost::file(1));
     assert_eq!((client.stat("files"), client.stat("memory_refused")), (1, 2));
     assert_eq!(client.ask("delete a"), "OK");
     assert_eq!(client.write("b", &contents), "OK 3");
 }
 
 #[test]
-fn entries_count_too() {
-    let server = Running::start(Server::builder().max_memory(1000));
+fn names_and_entries_count_too() {
+    let server = Running::start(Server::builder().max_memory(8000));
     let mut client = server.client();
-    let replies: Vec<_> = (0..12).map(|i| client.ask(&format!("write f{i} 0\r\n"))).collect();
-    assert_eq!(replies.iter().filter(|r| *r == "ERR_LIMIT memory 1000").count(), 3, "{replies:?}");
-    assert_eq!((client.stat("files"), client.stat("memory")), (9, 9 * 102));
+    let before = client.stat("memory");
+    let each = cost::file(2) + cost::contents(0);
+    let fit = (8000 - before) / each;
+    let replies: Vec<_> = (10..90).map(|i| client.ask(&format!("write {i} 0\r\n"))).collect();
+    let refused = replies.iter().filter(|r| *r == "ERR_LIMIT memory 8000").count() as u64;
+    assert_eq!(refused, 80 - fit, "{replies:?}");
+    assert_eq!((client.stat("files"), client.stat("memory") - before), (fit, fit * each));
 }

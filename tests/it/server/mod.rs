@@ -2,6 +2,7 @@
 
 mod client;
 mod concurrency;
+pub(crate) mod cost;
 mod ephemeral;
 mod fatal;
 mod limits;
@@ -97,7 +98,7 @@ pub(crate) fn kept_in(_: Builder, _: &Path) -> Builder {
 /// How much memory contents take that are written: large ones none in a table on disk.
 pub(crate) fn in_memory(numbytes: usize) -> u64 {
     const STORED_FROM: usize = 4096;
-    if kept() && numbytes >= STORED_FROM { 0 } else { numbytes as u64 }
+    if kept() && numbytes >= STORED_FROM { 0 } else { cost::contents(numbytes) }
 }
 
 impl Drop for Running {

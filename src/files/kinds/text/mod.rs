@@ -7,7 +7,8 @@ mod temporary;
 #[cfg(test)]
 mod tests;
 
-use crate::contents::Contents;
+use crate::budget::Budget;
+use crate::contents::{Contents, Incoming};
 use crate::files::file::File;
 use crate::name::Name;
 use crate::refusal::{Limit, Refusal};
@@ -16,7 +17,7 @@ use rustix::io::{Errno, Result as Asked};
 use std::collections::HashSet;
 use std::io::Read;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// The folder that all text files of a server are in.
 #[derive(Debug)]
@@ -25,6 +26,11 @@ pub(in crate::files) struct Root {
     path: PathBuf,
     /// A file that is larger is not read.
     max_bytes: u64,
+    /// Where the memory comes from for what is read.
+    budget: Arc<Budget>,
+    /// How many more operations may use the disk at once.
+    turns: Mutex<usize>,
+    turn_over: Condvar,
     /// The folders that a killed server's temporary files have been removed from.
     tidied: Mutex<HashSet<folder::Id>>,
 }
@@ -38,8 +44,19 @@ pub(in crate::files) struct TextFile {
 }
 
 impl Root {
-    pub(in crate::files) fn new(path: PathBuf, max_bytes: u64) -> Self {
-        Root { path, max_bytes, tidied: Mutex::default() }
+    pub(in crate::files) fn new(path: PathBuf, max_bytes: u64, budget: &Arc<Budget>) -> Self {
+        let (turns, tidied) = (Mutex::new(MAX_AT_ONCE), Mutex::default());
+        let budget = budget.clone();
+        Root { path, max_bytes, budget, turns, turn_over: Condvar::new(), tidied }
+    }
+
+    /// Blocks until the disk may be used, which needs descriptors: no more of them than the server
+    /// has left over.
+    fn turn(&self) -> Turn<'_> {
+        let turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let turns = self.turn_over.wait_while(turns, |turns| *turns == 0);
+        *turns.unwrap_or_else(PoisonError::into_inner) -= 1;
+        Turn(self)
     }
 
     /// The file of this name, whether it is on the disk or not.
@@ -82,6 +99,16 @@ impl Root {
     }
 }
 
+/// The use of the disk, until it is dropped.
+struct Turn<'a>(&'a Root);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *self.0.turns.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.0.turn_over.notify_one();
+    }
+}
+
 /// Whether each part of a path is a name below the one before, and none a temporary file's.
 fn stays_inside(path: &str) -> bool {
     path.split('/').all(|part| {
@@ -97,6 +124,7 @@ fn split(path: &str) -> (impl Iterator<Item = &str>, &str) {
 
 impl TextFile {
     fn look(&self) -> Result<Option<Stamp>, Refusal> {
+        let _turn = self.root.turn();
         let look = || match self.root.find(self.name.as_str())? {
             Some((folder, name)) => folder.look(name),
             None => Ok(None),
@@ -153,6 +181,7 @@ impl File for TextFile {
     /// # Errors
     /// [`Limit::Contents`] for a file that is larger than a write could be.
     fn read(&mut self) -> Result<Contents, Refusal> {
+        let _turn = self.root.turn();
         let open = || match self.root.find(self.name.as_str())? {
             Some((folder, name)) => folder.open(name),
             None => Ok(None),
@@ -165,18 +194,31 @@ impl File for TextFile {
         if stamp.size() > max {
             return Err(over);
         }
-        // The size may lie, and the file may grow: memory is taken as bytes come, and one more
-        // than may be tells that there are too many.
-        let mut bytes = Vec::with_capacity(stamp.size().min(FIRST_BYTES) as usize + 1);
-        let read = file.take(max.saturating_add(1)).read_to_end(&mut bytes);
-        read.map_err(|e| self.refusal(Errno::from_io_error(&e).unwrap_or(Errno::IO)))?;
+        // The size may be wrong, and the file may grow: memory is taken as bytes come, and the read
+        // goes on until one finds nothing.
+        let mut incoming = Incoming::new(stamp.size() as usize + 1, &self.root.budget);
+        loop {
+            let room = incoming.room()?;
+            let free = room.capacity() - room.len();
+            let read = (&file).take(free as u64).read_to_end(room);
+            match read.map_err(|e| self.refusal(Errno::from_io_error(&e).unwrap_or(Errno::IO)))? {
+                n if n < free => break,
+                _ if incoming.missing() == 0 => incoming.expect_as_much(),
+                _ => {}
+            }
+            if incoming.arrived() as u64 > max {
+                return Err(over);
+            }
+        }
         // What was seen stays: if these bytes are newer than the version that they are told with,
         // the next command has to notice, and a cas of that version to fail.
-        if bytes.len() as u64 > max { Err(over) } else { Ok(bytes.into()) }
+        let contents = incoming.end();
+        if contents.len() as u64 > max { Err(over) } else { Ok(contents) }
     }
 
     /// Replaces the bytes on the disk, all or nothing; makes folders and file where none are.
     fn write(&mut self, contents: Contents) -> Result<(), Refusal> {
+        let _turn = self.root.turn();
         let replace = || {
             let (folder, name) = self.root.make(self.name.as_str())?;
             temporary::replace(&folder, name, &contents)
@@ -199,5 +241,9 @@ impl File for TextFile {
     }
 }
 
-/// How much memory a size alone is worth, before bytes have come.
-const FIRST_BYTES: u64 = 1 << 20;
+/// How many operations use the disk at once. Each has up to four descriptors: a folder, the one below
+/// it, a file, and one that reads the folder.
+const MAX_AT_ONCE: usize = 8;
+
+/// How many descriptors that are.
+pub(crate) const MAX_DESCRIPTORS: u64 = 4 * MAX_AT_ONCE as u64;
