@@ -1,9 +1,18 @@
 //! Why a request was not done: one variant for each fate, one reply line each. A common word:
 //! imports nothing of this crate but the name.
 
-use crate::name::Name;
+use crate::name::{Name, Shown};
+use std::error;
+use std::fmt;
 
 /// A request that was refused. Nothing changed because of it.
+///
+/// ```
+/// use telefile::Refusal;
+///
+/// assert_eq!(Refusal::Version(7).to_string(), "the file is at version 7");
+/// assert_eq!(Refusal::Version(7).word(), "ERR_VERSION");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// `ERR_CMD_ERR`: malformed, but where it ends is known, so the next request can be found.
@@ -82,11 +91,104 @@ impl Refusal {
         }
     }
 
+    /// Says for people what the request about `file`, a name or a prefix, has met.
+    pub(crate) fn explain(&self, f: &mut fmt::Formatter<'_>, file: Option<&str>) -> fmt::Result {
+        let file = match file {
+            None => "the file".to_string(),
+            Some("") => "all files".to_string(),
+            Some(file) => Shown(file).to_string(),
+        };
+        match self {
+            Refusal::Version(0) | Refusal::NotFound => write!(f, "{file} does not exist"),
+            Refusal::Version(current) => write!(f, "{file} is at version {current}"),
+            Refusal::Compacted(rev) => write!(
+                f,
+                "{file}: the changes since that version are not known, or it is of another table; \
+                 the version is {rev} now, list again"
+            ),
+            Refusal::WrongType(kind) => write!(f, "{file} is of type {}", kind.as_ref()),
+            Refusal::TypeNotFound => write!(f, "{file}: the server has no such type"),
+            Refusal::BadDescriptor => write!(f, "{file} is not open here"),
+            Refusal::Denied => write!(f, "{file}: the file's type does not permit that"),
+            Refusal::WrongToken => f.write_str("the server requires a token, and did not get it"),
+            Refusal::Limit(Limit::Connections, max) => {
+                write!(f, "the server has {max} connections and takes no more")
+            }
+            Refusal::Limit(Limit::Contents, max) => {
+                write!(f, "{file}: the server takes at most {max} bytes for a file")
+            }
+            Refusal::Limit(Limit::Memory, max) => {
+                write!(f, "{file}: the server's files fill its {max} bytes of memory")
+            }
+            Refusal::Limit(Limit::Data, max) => {
+                write!(f, "{file}: the server's files fill its disk, or {max} bytes of it")
+            }
+            Refusal::Limit(Limit::Descriptors, max) => {
+                write!(f, "{file}: {max} files are open here, which is the most")
+            }
+            Refusal::Malformed | Refusal::OutOfStep => {
+                write!(f, "{file}: the server does not understand the request")
+            }
+            Refusal::Internal => write!(f, "{file}: the server failed, and its log says why"),
+        }
+    }
+
     /// Whether the connection ends after this reply.
     pub fn closes(&self) -> bool {
         matches!(
             self,
             Refusal::OutOfStep | Refusal::WrongToken | Refusal::Limit(Limit::Connections, _)
         )
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.explain(f, None)
+    }
+}
+
+impl error::Error for Refusal {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct About<'a>(&'a Refusal, Option<&'a str>);
+
+    impl fmt::Display for About<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.explain(f, self.1)
+        }
+    }
+
+    #[test]
+    fn a_message_names_the_file_and_no_secret() {
+        let secret = format!("s/{}/e", "0123456789abcdef".repeat(2));
+        let limits = Limit::ALL.map(|limit| Refusal::Limit(limit, 10));
+        let others = [
+            Refusal::Malformed,
+            Refusal::OutOfStep,
+            Refusal::NotFound,
+            Refusal::Version(0),
+            Refusal::Version(8),
+            Refusal::Compacted(8),
+            Refusal::BadDescriptor,
+            Refusal::TypeNotFound,
+            Refusal::Denied,
+            Refusal::WrongToken,
+            Refusal::Internal,
+        ];
+        for refusal in limits.iter().chain(&others) {
+            let of_server =
+                matches!(refusal, Refusal::WrongToken | Refusal::Limit(Limit::Connections, _));
+            for (file, shown) in
+                [(None, "the file"), (Some(""), "all files"), (Some(&*secret), "s/01234567...")]
+            {
+                let message = About(refusal, file).to_string();
+                assert_eq!(message.starts_with(shown), !of_server, "{message}");
+                assert!(!message.contains("012345678"), "{message}");
+            }
+        }
     }
 }

@@ -131,53 +131,14 @@ impl fmt::Display for Error {
             Error::OtherTable => {
                 f.write_str("the server has another table now, with other versions")
             }
-            Error::Refused { file, refusal } => refused(f, file.as_deref(), refusal),
+            Error::Refused { file, refusal } => refusal.explain(f, file.as_deref()),
             Error::TooLarge { file, numbytes, max } => {
-                let file = shown(file);
+                let file = Shown(file);
                 write!(f, "{file} has {numbytes} bytes, more than the {max} that are fetched")
             }
             Error::Invalid(why) => f.write_str(why),
             Error::Protocol(why) => write!(f, "not a telefile server's answer: {why}"),
         }
-    }
-}
-
-fn refused(f: &mut fmt::Formatter<'_>, file: Option<&str>, refusal: &Refusal) -> fmt::Result {
-    let file = file.map_or("the request".to_string(), shown);
-    match refusal {
-        Refusal::Version(0) | Refusal::NotFound => write!(f, "{file} does not exist"),
-        Refusal::Version(current) => write!(f, "{file} is at version {current}"),
-        Refusal::Compacted(rev) => write!(
-            f,
-            "{file}: the changes since that version are not known, or it is of another table; the \
-             version is {rev} now, list again"
-        ),
-        Refusal::WrongType(kind) => write!(f, "{file} is of type {}", kind.as_ref()),
-        Refusal::TypeNotFound => write!(f, "{file}: the server has no such type"),
-        Refusal::BadDescriptor => write!(f, "{file} is not open here"),
-        Refusal::Denied => write!(f, "{file}: the file's type does not permit that"),
-        Refusal::WrongToken => f.write_str("the server requires a token, and did not get it"),
-        Refusal::Limit(limit, max) => match limit {
-            Limit::Contents => write!(f, "{file}: the server takes at most {max} bytes for a file"),
-            Limit::Memory => write!(f, "{file}: the server's files fill its {max} bytes of memory"),
-            Limit::Data => {
-                write!(f, "{file}: the server's files fill its disk, or {max} bytes of it")
-            }
-            Limit::Connections => write!(f, "the server has {max} connections and takes no more"),
-            Limit::Descriptors => write!(f, "{file}: {max} files are open here, which is the most"),
-        },
-        Refusal::Malformed | Refusal::OutOfStep => {
-            write!(f, "{file}: the server does not understand the request")
-        }
-        Refusal::Internal => write!(f, "{file}: the server failed, and its log says why"),
-    }
-}
-
-/// A name, or a prefix, as logs and messages show it.
-fn shown(file: &str) -> String {
-    match file {
-        "" => "all files".to_string(),
-        file => Shown(file).to_string(),
     }
 }
 
