@@ -5,6 +5,7 @@ mod backup;
 mod bench;
 mod connect;
 mod flags;
+mod limits;
 mod list;
 mod lock;
 mod log;
@@ -157,7 +158,13 @@ fn run(mut args: lexopt::Parser) -> Outcome {
             put(format!("telefile {}\n", env!("CARGO_PKG_VERSION")))
         }
         Arg::Value(name) => match COMMANDS.iter().find(|c| name == c.name) {
-            Some(command) => (command.run)(args),
+            Some(command) => {
+                // The command that `lock` runs inherits what was there.
+                if command.name != "lock" {
+                    limits::refuse_large_files();
+                }
+                (command.run)(args)
+            }
             None => {
                 let name = name.to_string_lossy();
                 Err(Failure::usage(format!("no command `{name}`; see `telefile --help`")))

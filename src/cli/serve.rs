@@ -139,6 +139,7 @@ fn change<V, E: ToString>(
 /// }
 /// ```
 pub fn serve(types: &[FileType]) -> ExitCode {
+    super::limits::refuse_large_files();
     exit_status(run_with("", types, lexopt::Parser::from_env()))
 }
 

@@ -10,6 +10,7 @@ mod coordination;
 mod data;
 mod epoch;
 mod failing_disk;
+mod file_size;
 mod flags;
 mod full_disk;
 mod kills;

@@ -14,6 +14,7 @@ use crate::name::Name;
 use crate::refusal::{Limit, Refusal};
 use folder::{Folder, Stamp};
 use rustix::io::{Errno, Result as Asked};
+use rustix::process::{Resource, getrlimit};
 use std::collections::HashSet;
 use std::io::Read;
 use std::path::PathBuf;
@@ -164,7 +165,11 @@ impl TextFile {
             }
             e => {
                 log::error!("{at}: {e}");
-                Refusal::Internal
+                match getrlimit(Resource::Fsize).current {
+                    // `ulimit -f`; without it the file system has no files of this size.
+                    Some(max) if e == Errno::FBIG => Refusal::Limit(Limit::Contents, max),
+                    _ => Refusal::Internal,
+                }
             }
         }
     }
