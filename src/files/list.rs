@@ -1,9 +1,12 @@
 //! What files there are.
 
 use super::changes::hides;
-use super::table::{Stat, Table};
+use super::cost;
+use super::table::{PAUSE, SHORT, Stat, Table};
+use crate::budget::block;
 use crate::name::Name;
 use std::ops::Bound::{Excluded, Included, Unbounded};
+use std::thread;
 
 /// Files in byte order of their names, as they were at one version of the table.
 #[derive(Clone, Debug)]
@@ -14,6 +17,14 @@ pub struct Listing {
     pub files: Vec<Listed>,
     /// Whether there are more behind the last one.
     pub more: bool,
+}
+
+impl Listing {
+    /// How much memory it takes, with the names, which may have no other holder any more.
+    pub fn bytes(&self) -> u64 {
+        let names = self.files.iter().map(|file| cost::name(file.name.as_ref()));
+        block(self.files.capacity() * size_of::<Listed>()) + names.sum::<u64>()
+    }
 }
 
 /// A file of a list.
@@ -30,6 +41,18 @@ impl Table {
     /// compared byte by byte. One with a [secret](crate::NameRef::secret) is there only for a
     /// prefix that has the secret too.
     pub fn list(&self, prefix: &str, limit: usize, after: Option<&str>) -> Listing {
+        let mut listing = self.list_now(prefix, limit.min(SHORT), after);
+        if limit > SHORT && listing.more {
+            drop(listing);
+            let _turn = self.take_turn();
+            listing = self.list_now(prefix, limit, after);
+            thread::sleep(PAUSE);
+        }
+        listing.files.shrink_to_fit();
+        listing
+    }
+
+    fn list_now(&self, prefix: &str, limit: usize, after: Option<&str>) -> Listing {
         let (mut table, _) = self.lock_swept();
         let now = table.now();
         let state = &*table.state;

@@ -13,8 +13,14 @@ use crate::exptime::Exptime;
 use crate::name::{FileRef, NameRef};
 use crate::refusal::Refusal;
 use crossbeam_channel::Receiver;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+/// Looks at more than this many files or changes take turns.
+pub(super) const SHORT: usize = 1024;
+
+/// How long a look lets others have the lock. The system makes it 60.
+pub(super) const PAUSE: Duration = Duration::from_micros(10);
 
 /// All files. Shared by every thread; each call is one step that others see whole or not at all.
 ///
@@ -35,6 +41,9 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Table {
     pub(super) state: Mutex<State>,
+    /// Held through a long look at files or changes, and taken before the lock of the state. A
+    /// thousand of them at that lock would let nobody else in for seconds, for it is not fair.
+    turn: Mutex<()>,
     /// A name is no longer busy.
     calm: Condvar,
     /// There is something to commit, or the table is closed.
@@ -84,7 +93,8 @@ impl Table {
         let (wake, woken) = crossbeam_channel::unbounded();
         let state = Mutex::new(State::new(Watchers::new(wake), &budget));
         let (calm, staged) = (Condvar::new(), Condvar::new());
-        Table { state, calm, staged, store: None, woken, registry, clock, budget, epoch }
+        let turn = Mutex::default();
+        Table { state, turn, calm, staged, store: None, woken, registry, clock, budget, epoch }
     }
 
     /// The number of this table.
@@ -278,10 +288,14 @@ impl Table {
     /// Lets go of the lock until others had time to come in. The mutex is not fair: who locks it
     /// again at once has it before one who was woken for it.
     pub(super) fn let_others<'a>(&'a self, table: Locked<'a>) -> Locked<'a> {
-        const PAUSE: Duration = Duration::from_micros(10); // the system makes it 60
         drop(table);
         std::thread::sleep(PAUSE);
         self.lock()
+    }
+
+    /// Waits until no other long look is at it.
+    pub(super) fn take_turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,18 +1,18 @@
 //! What has changed since a version, and waiting for it.
 
 use super::changes::{Logged, shows};
+use super::cost;
 use super::locked::Locked;
 use super::state::State;
-use super::table::Table;
+use super::table::{PAUSE, SHORT, Table};
 use super::wait::Place;
 use super::watchers::Awaited;
+use crate::budget::block;
 use crate::name::Name;
 use crate::refusal::Refusal;
 use crate::waker::Waker;
 use std::collections::HashSet;
-
-/// A watch looks at so many changes before it lets others in.
-const LOOKED_AT: usize = 4096;
+use std::thread;
 
 /// What has changed: the latest state of each name, in the order of versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,14 @@ pub struct Changes {
     pub rev: u64,
     /// Empty if nothing has changed.
     pub changes: Vec<Change>,
+}
+
+impl Changes {
+    /// How much memory they take, with the names, which may have no other holder any more.
+    pub fn bytes(&self) -> u64 {
+        let names = self.changes.iter().map(|change| cost::name(change.name.as_ref()));
+        block(self.changes.capacity() * size_of::<Change>()) + names.sum::<u64>()
+    }
 }
 
 /// The state of a name after its latest change.
@@ -59,6 +67,11 @@ impl Waiting<'_> {
     /// Wakes at the first change, and when the table is closed.
     pub fn waker(&self) -> &Waker {
         self.place.waker()
+    }
+
+    /// The prefix that is watched.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     /// Ends the wait: what has changed since it began, nothing if that is so.
@@ -124,7 +137,7 @@ impl Table {
         rev: u64,
         max: usize,
     ) -> Result<(Changes, Locked<'a>), Refusal> {
-        let (mut changes, mut from, mut paused) = (Vec::new(), rev, false);
+        let (mut changes, mut from, mut turn) = (Vec::new(), rev, None);
         let rev = loop {
             if !table.state.changes.reaches(from) {
                 return Err(Refusal::Compacted(table.state.version));
@@ -134,14 +147,17 @@ impl Table {
                 Look::Full(rev) => break rev,
                 Look::Paused(seen) => {
                     from = seen;
-                    paused = true;
-                    table = self.let_others(table);
+                    drop(table);
+                    turn.get_or_insert_with(|| self.take_turn());
+                    thread::sleep(PAUSE);
+                    table = self.lock();
                 }
             }
         };
-        if paused {
+        if turn.is_some() {
             keep_latest(&mut changes);
         }
+        changes.shrink_to_fit();
         Ok((Changes { rev, changes }, table))
     }
 }
@@ -168,7 +184,7 @@ impl State {
                 let numbytes = entry.map(|entry| entry.numbytes());
                 found.push(Change { version, name: name.clone(), numbytes });
             }
-            if looked + 1 == LOOKED_AT {
+            if looked + 1 == SHORT {
                 return Look::Paused(version);
             }
         }

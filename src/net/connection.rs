@@ -3,6 +3,7 @@
 
 use super::lines::Lines;
 use super::stream::{Stream, timed_out};
+use crate::budget::{Budget, Charge};
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::Shutdown;
 use std::os::fd::AsFd;
@@ -12,11 +13,16 @@ use std::time::{Duration, Instant};
 /// More than this is not collected, but sent.
 const MAX_COLLECTED_BYTES: usize = 64 << 10;
 
+/// What an output buffer takes that collects this much: the last thing that it collects is a head
+/// and contents that are not large.
+const MAX_OUTPUT_BYTES: usize = MAX_COLLECTED_BYTES + MIN_DIRECT_BYTES + (1 << 10);
+
 /// Contents of this size and more are sent from where they are. Below, one copy is cheaper than a
 /// second part.
 const MIN_DIRECT_BYTES: usize = 16 << 10;
 
-/// An idle connection keeps no larger output buffer.
+/// An idle connection keeps no larger output buffer, and each buffer has this much without asking
+/// the [budget](Connection::set_budget).
 const MAX_RESTING_BYTES: usize = 4 << 10;
 
 /// A buffer that a burst has enlarged is given back after this long without a byte.
@@ -32,6 +38,11 @@ pub struct Connection {
     stream: Arc<Stream>,
     input: Lines,
     output: Vec<u8>,
+    /// This much is collected before it is sent: [`MAX_COLLECTED_BYTES`] if the budget has given
+    /// memory for it.
+    collects: usize,
+    /// What both buffers have from the budget.
+    held: Charge,
     write_timeout: Duration,
     deadline: Option<Instant>,
     yields: bool,
@@ -45,6 +56,8 @@ impl Connection {
             stream,
             input,
             output: Vec::new(),
+            collects: MAX_RESTING_BYTES,
+            held: Charge::default(),
             write_timeout,
             deadline: None,
             yields: false,
@@ -54,6 +67,12 @@ impl Connection {
     /// The stream below.
     pub fn stream(&self) -> &Arc<Stream> {
         &self.stream
+    }
+
+    /// Counts what the buffers take beyond a few KiB. Where the budget has no more to give they stay
+    /// small, and the connection goes on with more calls to the system. Without one they may grow.
+    pub fn set_budget(&mut self, budget: &Arc<Budget>) {
+        self.held = Charge::none(budget);
     }
 
     /// Until when something has to come, however little comes meanwhile; `None` is for ever.
@@ -167,12 +186,36 @@ impl Connection {
 
     /// Sends what was collected, if it has become much.
     pub fn relieve(&mut self) -> io::Result<()> {
-        if self.output.len() < MAX_COLLECTED_BYTES { Ok(()) } else { self.flush() }
+        if self.may_collect(0) { Ok(()) } else { self.flush() }
+    }
+
+    /// Whether there is memory to collect so many bytes more.
+    fn may_collect(&mut self, bytes: usize) -> bool {
+        if self.output.len() + bytes < self.collects {
+            return true;
+        }
+        if self.collects == MAX_COLLECTED_BYTES {
+            return self.output.len() < MAX_COLLECTED_BYTES;
+        }
+        if !self.hold(self.input.size(), MAX_OUTPUT_BYTES) {
+            return false;
+        }
+        self.collects = MAX_COLLECTED_BYTES;
+        self.output.reserve_exact(MAX_OUTPUT_BYTES - self.output.len());
+        true
+    }
+
+    /// Has the budget count buffers of these sizes; false if it does not give so much.
+    fn hold(&mut self, input: usize, output: usize) -> bool {
+        let counted = |size: usize| size.saturating_sub(MAX_RESTING_BYTES) as u64;
+        let (wanted, has) = (counted(input) + counted(output), self.held.bytes());
+        self.held.shrink(has.saturating_sub(wanted));
+        self.held.grow(wanted.saturating_sub(has)).is_ok()
     }
 
     /// Sends `contents` and a line end after what was collected. Large contents are not copied.
     pub fn send_contents(&mut self, contents: &[u8]) -> io::Result<()> {
-        if contents.len() < MIN_DIRECT_BYTES {
+        if contents.len() < MIN_DIRECT_BYTES && self.may_collect(contents.len()) {
             self.output.extend_from_slice(contents);
             self.output.extend_from_slice(b"\r\n");
             return self.relieve();
@@ -205,9 +248,25 @@ impl Connection {
     /// Receives once; 0 is the end of the stream.
     fn fill(&mut self) -> io::Result<usize> {
         self.before_receive()?;
+        self.let_input_grow();
         let n = self.stream.receive(self.input.room())?;
         self.input.received(n);
         Ok(n)
+    }
+
+    /// Looks whether the input buffer may grow, if it wants to.
+    fn let_input_grow(&mut self) {
+        self.input.set_may_grow(true);
+        let (size, next_size) = (self.input.size(), self.input.next_size());
+        if next_size > size {
+            let may_grow = self.hold(next_size, self.output_bytes());
+            self.input.set_may_grow(may_grow);
+        }
+    }
+
+    /// What the output buffer may take.
+    fn output_bytes(&self) -> usize {
+        if self.collects == MAX_COLLECTED_BYTES { MAX_OUTPUT_BYTES } else { 0 }
     }
 
     fn fill_spare(&mut self, contents: &mut Vec<u8>) -> io::Result<usize> {
@@ -238,6 +297,8 @@ impl Connection {
             if !self.stream.wait_readable(Instant::now() + self.time_left(REST))? {
                 self.input.shrink();
                 self.output = Vec::new();
+                self.collects = MAX_RESTING_BYTES;
+                self.hold(self.input.size(), 0);
             }
         }
         Ok(())
@@ -245,10 +306,14 @@ impl Connection {
 
     /// Sends what is owed and waits until `waker` is readable, `deadline` has come, or the peer has
     /// ended its side. What the peer sends meanwhile is kept, for its end is behind that; with 64
-    /// KiB of it the wait ends too.
+    /// KiB of it, or as much as the budget has memory for, the wait ends too.
     pub fn wait_end(&mut self, waker: impl AsFd, deadline: Instant) -> io::Result<()> {
         self.flush()?;
-        while !self.input.is_full() && self.stream.wait_readable_or(&waker, deadline)? {
+        loop {
+            self.let_input_grow();
+            if self.input.is_full() || !self.stream.wait_readable_or(&waker, deadline)? {
+                return Ok(());
+            }
             match self.stream.receive_now(self.input.room()) {
                 Ok(0) => return Ok(()),
                 Ok(n) => self.input.received(n),
@@ -256,7 +321,6 @@ impl Connection {
                 Err(e) => return Err(e),
             }
         }
-        Ok(())
     }
 
     /// Sends what is owed and ends the connection so that it arrives: see [`Stream::linger`].

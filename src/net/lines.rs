@@ -19,6 +19,8 @@ pub struct Lines {
     searched: usize,
     /// A line has fewer bytes than this, its end not counted.
     max_line_bytes: usize,
+    /// The buffer grows to no more than this.
+    max_bytes: usize,
 }
 
 impl Lines {
@@ -29,7 +31,8 @@ impl Lines {
     pub fn new(max_line_bytes: usize) -> Self {
         assert!(max_line_bytes + 2 <= MIN_BUFFER_BYTES, "a line has to fit into the buffer");
         let buffer = vec![0; MIN_BUFFER_BYTES].into();
-        Lines { buffer, start: 0, end: 0, searched: 0, max_line_bytes }
+        let max_bytes = MAX_BUFFER_BYTES;
+        Lines { buffer, start: 0, end: 0, searched: 0, max_line_bytes, max_bytes }
     }
 
     /// Takes the next line into `line`, without its end (`\n` or `\r\n`); false if no whole line
@@ -93,8 +96,9 @@ impl Lines {
     pub fn room(&mut self) -> &mut [u8] {
         let data = self.start..self.end;
         if data.end == self.buffer.len() {
-            if self.buffer.len() < MAX_BUFFER_BYTES {
-                let mut larger = vec![0; self.buffer.len() * 2];
+            let next_size = self.next_size();
+            if next_size > self.buffer.len() {
+                let mut larger = vec![0; next_size];
                 larger[..data.len()].copy_from_slice(&self.buffer[data.clone()]);
                 self.buffer = larger.into();
             } else {
@@ -116,7 +120,26 @@ impl Lines {
 
     /// Whether there is no [`room`](Lines::room) for more.
     pub fn is_full(&self) -> bool {
-        self.data().len() == MAX_BUFFER_BYTES
+        self.data().len() == self.next_size()
+    }
+
+    /// How many bytes of memory it takes.
+    pub fn size(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// How many it will take when there is [`room`](Lines::room) again: twice as many if the last
+    /// receive has filled it, up to 64 KiB.
+    pub fn next_size(&self) -> usize {
+        match self.end == self.buffer.len() {
+            true => (self.buffer.len() * 2).min(self.max_bytes.max(self.buffer.len())),
+            false => self.buffer.len(),
+        }
+    }
+
+    /// Whether it may grow from now on. A line fits in any case.
+    pub fn set_may_grow(&mut self, may_grow: bool) {
+        self.max_bytes = if may_grow { MAX_BUFFER_BYTES } else { 0 };
     }
 
     /// Whether it is larger than an idle connection should keep.
@@ -209,6 +232,27 @@ mod tests {
         assert!(lines.is_oversized());
         lines.shrink();
         assert_eq!((lines.buffer.len(), lines.data()), (MIN_BUFFER_BYTES, &b"half"[..]));
+    }
+
+    #[test]
+    fn a_buffer_that_may_not_grow_takes_lines_of_any_number() {
+        let mut lines = Lines::new(500);
+        lines.set_may_grow(false);
+        let (mut line, mut count) = (Vec::new(), 0);
+        for _ in 0..100 {
+            assert!(!lines.is_full());
+            let room = lines.room();
+            let n = room.len();
+            room.fill(b'\n');
+            lines.received(n);
+            assert!(lines.is_full());
+            while lines.data().len() > 7 {
+                count += usize::from(lines.next_line(&mut line).unwrap());
+            }
+        }
+        assert_eq!((lines.size(), count), (MIN_BUFFER_BYTES, 100 * (MIN_BUFFER_BYTES - 7)));
+        lines.set_may_grow(true);
+        assert_eq!(lines.next_size(), 2 * MIN_BUFFER_BYTES);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a request is answered, and how that goes out.
 
+use super::long::Long;
 use super::session::{Next, Session};
 use crate::contents::Contents;
 use crate::files::{Change, Changes, Decided, Listing, Stat, Ticket, Wait, Waiter, Waiting};
@@ -42,8 +43,8 @@ pub(super) enum Answer<'a> {
     Contents(Reply<'a>, Contents),
     /// The version and the name of a new file.
     Created(u64, Name),
-    Listing(Listing),
-    Changes(Changes),
+    Listing(Long<'a, Listing>),
+    Changes(Long<'a, Changes>),
     /// What changes within this time.
     ChangesWithin(Duration, Waiting<'a>),
     /// The version of a file once it has moved, but within this time.
@@ -85,13 +86,14 @@ impl<'a> Session<'a> {
             Answer::Created(version, name) => {
                 Reply::Created { version, name: name.as_ref() }.write_to(output);
             }
-            Answer::Listing(listing) => self.send_listing(&listing)?,
-            Answer::Changes(changes) => self.send_changes(&changes)?,
+            Answer::Listing(listing) => self.send_listing(&listing.value)?,
+            Answer::Changes(changes) => self.send_changes(&changes.value)?,
             Answer::ChangesWithin(time, waiting) => {
                 // Also for a peer that has ended its side: it may still read.
                 self.connection.wait_end(waiting.waker(), Instant::now() + time)?;
-                match waiting.changes() {
-                    Ok(changes) => self.send_changes(&changes)?,
+                let prefix = waiting.prefix().to_string();
+                match waiting.changes().and_then(|first| self.all_changes(&prefix, first)) {
+                    Ok(changes) => self.send_changes(&changes.value)?,
                     Err(refusal) => return self.refuse(refusal),
                 }
             }

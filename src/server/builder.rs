@@ -1,5 +1,6 @@
 //! A server's settings, and the way from them to bound sockets.
 
+use super::room::Room;
 use super::system::{self, Wanted};
 use super::{Handle, Server, Shared, Token};
 use crate::budget::{Budget, Charge};
@@ -23,6 +24,11 @@ pub const DEFAULT_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// After so long a client that acknowledges nothing counts as gone. It has no longer to take its
 /// replies anyway.
 const USER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Lists and changes on their way to clients may take this part of what all files may take, and so
+/// may the buffers of connections; but each as much as the longest list needs, names included.
+const ON_ITS_WAY_PART: u64 = 16;
+const MIN_ON_ITS_WAY_BYTES: u64 = 8 << 20;
 
 /// Where the files of type `TextFile` are.
 const DEFAULT_ROOT: &str = "./files";
@@ -105,7 +111,8 @@ impl Builder {
 
     /// How much memory all files together may take, in bytes: contents from their arrival on, names,
     /// all that the table knows of them, and in a table that is kept an eighth for the database, at
-    /// most 64 MiB. By default half of the memory that the process may use.
+    /// most 64 MiB. By default half of the memory that the process may use. Lists, changes and buffers
+    /// on their way to clients may take an eighth of it beside, or 16 MiB.
     pub fn max_memory(mut self, bytes: u64) -> Self {
         self.max_memory = Some(bytes);
         self
@@ -290,11 +297,14 @@ impl Builder {
             max_memory: self.max_memory,
         });
         let (table, database) = self.table(registry, budget.clone()).map_err(of_system)?;
+        let on_its_way = (budget.max() / ON_ITS_WAY_PART).max(MIN_ON_ITS_WAY_BYTES);
         let (stop, stopped) = crossbeam_channel::bounded(1);
         let shared = Shared {
             table,
             budget,
             _database: database,
+            room: Room::new(on_its_way),
+            buffers: Budget::new(on_its_way),
             doors: Default::default(),
             refused: Default::default(),
             max_contents: self.max_contents,

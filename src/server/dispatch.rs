@@ -6,9 +6,9 @@ use super::session::Session;
 use super::stats;
 use crate::contents::Contents;
 use crate::exptime::Exptime;
-use crate::files::{Expiry, Opened, Stat, Wait, Watch};
+use crate::files::{Expiry, Opened, Stat, Wait};
 use crate::refusal::Refusal;
-use crate::wire::{COMMANDS, MAX_ITEMS, Reply, Request};
+use crate::wire::{COMMANDS, Reply, Request};
 use std::time::Duration;
 
 impl<'a> Session<'a> {
@@ -57,14 +57,10 @@ impl<'a> Session<'a> {
                 }));
             }
             Request::List { prefix, limit, after } => {
-                return Ok(Answer::Listing(table.list(prefix, limit as usize, after)));
+                return self.list(prefix, limit, after);
             }
             Request::Watch { prefix, rev, seconds } => {
-                let time = Duration::from_secs(seconds);
-                return Ok(match table.watch(prefix, rev, MAX_ITEMS as usize, seconds > 0)? {
-                    Watch::Now(changes) => Answer::Changes(changes),
-                    Watch::Later(waiting) => Answer::ChangesWithin(time, waiting),
-                });
+                return self.watch(prefix, rev, seconds);
             }
             Request::Wait { file, version, seconds } => {
                 let time = Duration::from_secs(seconds);

@@ -4,6 +4,8 @@ mod answer;
 mod builder;
 mod dispatch;
 mod holdings;
+mod long;
+mod room;
 mod session;
 mod stats;
 pub(crate) mod system;
@@ -19,6 +21,7 @@ use crate::net::{Address, Connection, Doors, Listener, Pool, Seat, Stream};
 use crate::refusal::{Limit, Refusal};
 use crate::wire::{MAX_LINE_BYTES, Reply};
 use crossbeam_channel::{Receiver, Sender};
+use room::Room;
 use session::Session;
 use stats::Refused;
 use std::io;
@@ -86,6 +89,10 @@ struct Shared {
     budget: Arc<Budget>,
     /// What the table's database may take of it.
     _database: Charge,
+    /// For lists and changes on their way to clients.
+    room: Room,
+    /// For the buffers of connections.
+    buffers: Arc<Budget>,
     /// Asked before each request whether they are closed.
     doors: Doors<Arc<Stream>>,
     refused: Refused,
@@ -186,6 +193,7 @@ impl Server {
             log::info!("stopping, {} connections", sessions.seats());
             listeners.iter().for_each(Listener::close);
             shared.table.close();
+            shared.room.close();
             shared.doors.each(|stream| stream.shutdown(Shutdown::Read));
             shared.doors.wait_empty(Some(since + CUT_OFF));
             shared.doors.each(|stream| stream.shutdown(Shutdown::Both));
@@ -236,6 +244,8 @@ impl Shared {
     }
 
     fn connection(&self, stream: &Arc<Stream>) -> Connection {
-        Connection::new(stream.clone(), MAX_LINE_BYTES, self.write_timeout)
+        let mut connection = Connection::new(stream.clone(), MAX_LINE_BYTES, self.write_timeout);
+        connection.set_budget(&self.buffers);
+        connection
     }
 }

@@ -69,6 +69,8 @@ pub(super) fn report(server: &Shared) -> Vec<(String, String)> {
     add("bytes", totals.bytes.to_string());
     add("opens", totals.opens.to_string());
     add("watches", totals.watches.to_string());
+    add("transit", (server.room.used() + server.buffers.used()).to_string());
+    add("transit_max", (server.room.max() + server.buffers.max()).to_string());
     add("version", totals.version.to_string());
     add("uptime_seconds", server.started.elapsed().as_secs().to_string());
     let store = if server.table.stored().is_some() { "durable" } else { "memory" };

@@ -22,6 +22,7 @@ mod names;
 mod odd_systems;
 mod open_files;
 mod signals;
+mod slow_readers;
 mod statuses;
 mod streams;
 mod text_files;

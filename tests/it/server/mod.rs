@@ -1,5 +1,6 @@
 //! `telefile::Server` in this process, and clients that know it by its sockets.
 
+mod buffers;
 mod client;
 mod concurrency;
 pub(crate) mod cost;

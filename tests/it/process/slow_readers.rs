@@ -1,0 +1,98 @@
+//! Clients that ask much and read nothing: what all of them together cost the server.
+#![cfg(target_os = "linux")]
+
+use super::{Program, Serving};
+use crate::server::{Client, Folder, eventually};
+use std::time::Duration;
+
+const MIB: u64 = 1 << 20;
+
+/// How long a reply may take here: a list waits 10 s for room, and the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+impl Program {
+    /// The most memory that it has had, in bytes.
+    fn peak(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+    }
+}
+
+/// On a Unix socket, where the kernel takes little of what nobody reads.
+fn serving() -> (Serving, Folder) {
+    let folder = Folder::new();
+    let socket = format!("unix:{}", folder.path().join("socket").display());
+    let flags = ["--listen", &socket, "--max-memory", "64M", "--write-timeout", "3600"];
+    (Serving::start(&flags), folder)
+}
+
+fn make(client: &mut Client, files: usize) {
+    let names: Vec<_> = (0..files).map(|i| format!("{i:06}{}", "n".repeat(394))).collect();
+    for names in names.chunks(100) {
+        client.send(names.iter().map(|name| format!("write {name} 0\r\n\r\n")).collect::<String>());
+        names.iter().for_each(|_| assert!(client.line().starts_with("OK ")));
+    }
+}
+
+#[test]
+fn lists_and_changes_that_nobody_reads_have_a_maximum_together() {
+    const FILES: usize = 5000;
+    const CLIENTS: usize = 150;
+    let (serving, _folder) = serving();
+    let mut asker = serving.client();
+    make(&mut asker, FILES);
+    for (request, head) in [
+        ("list *", format!("LIST {FILES} {FILES} 0")),
+        ("watch * 0 60", format!("CHANGES {FILES} {FILES}")),
+    ] {
+        let before = serving.program.peak();
+        let mut slow: Vec<_> = (0..CLIENTS)
+            .map(|_| {
+                let client = serving.client();
+                client.socket().set_read_timeout(Some(PATIENCE)).unwrap();
+                client.send(format!("{request}\r\n"));
+                client
+            })
+            .collect();
+        let first: Vec<_> = slow.iter_mut().map(Client::line).collect();
+        let taken = first.iter().filter(|line| **line == head).count();
+        let refused = first.iter().filter(|line| line.starts_with("ERR_LIMIT memory ")).count();
+        assert!(taken > 0 && refused > 0 && taken + refused == CLIENTS, "{taken} {refused}");
+        assert!(asker.stat("transit") <= asker.stat("transit_max"));
+        // Each of them would take 300 KB, and another 130 for what is collected to be sent.
+        let more = serving.program.peak() - before;
+        println!("{request}: {taken} taken, {refused} refused, {} MiB more", more / MIB);
+        let most = asker.stat("transit_max") + CLIENTS as u64 * (64 << 10);
+        assert!(more <= most, "{} MiB of {}", more / MIB, most / MIB);
+        drop(slow);
+        eventually("the room is free again", || asker.stat("transit") < MIB);
+    }
+    // One that reads is served.
+    assert_eq!(asker.ask("list * 10000"), format!("LIST {FILES} {FILES} 0"));
+    (0..FILES).for_each(|_| assert!(asker.line().len() > 400));
+}
+
+#[test]
+fn replies_that_are_collected_for_many_have_a_maximum_together() {
+    const CLIENTS: usize = 400;
+    let (serving, _folder) = serving();
+    let mut asker = serving.client();
+    let before = serving.program.peak();
+    // As many requests and replies as the kernel takes, and then both buffers of each connection.
+    let requests = b"help\r\n".repeat(40_000);
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let client = serving.client();
+            client.socket().set_nonblocking(true).unwrap();
+            let _ = client.try_send(&requests);
+            client
+        })
+        .collect();
+    eventually("the buffers are used", || asker.stat("transit") > 7 * MIB);
+    let more = serving.program.peak() - before;
+    let most = asker.stat("transit_max") + CLIENTS as u64 * (40 << 10);
+    assert!(more <= most, "{} MiB of {}", more / MIB, most / MIB);
+    drop(clients);
+    eventually("they are free again", || asker.stat("transit") < MIB);
+}
