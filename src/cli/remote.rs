@@ -46,7 +46,7 @@ pub(super) const fn addr<T: HasRemote>() -> Flag<T> {
         name: "addr",
         takes: Takes::One("ADDR"),
         variable: "TELEFILE_ADDR",
-        help: "the server (127.0.0.1:8080); unix:PATH for a socket",
+        help: "the server's address (127.0.0.1:8080); unix:PATH for a socket",
         set: |s, text| {
             s.remote().address = text.to_string();
             Ok(())
@@ -59,7 +59,7 @@ pub(super) const fn token_file<T: HasRemote>() -> Flag<T> {
         name: "token-file",
         takes: Takes::One("FILE"),
         variable: "TELEFILE_TOKEN_FILE",
-        help: "the token to show it",
+        help: "show the server the token in this file",
         set: |s, text| {
             let token = Token::from_file(text.as_ref()).map_err(|e| e.to_string())?;
             s.remote().token = Some(token);
@@ -73,7 +73,7 @@ pub(super) const fn timeout<T: HasRemote>() -> Flag<T> {
         name: "timeout",
         takes: Takes::One("SECS"),
         variable: "TELEFILE_TIMEOUT",
-        help: "to connect, and for each reply (30)",
+        help: "time to connect, and for each reply (30)",
         set: |s, text| {
             s.remote().timeout = seconds(text)?;
             Ok(())

@@ -63,7 +63,7 @@ const FLAGS: [Flag<Settings>; 8] = [
         name: "conns",
         takes: Takes::One("N"),
         variable: "",
-        help: "connections, a thread each (50)",
+        help: "connections, a thread each (50); the files end with them",
         set: |s, text| put(&mut s.conns, number(text, 1)),
     },
     Flag {

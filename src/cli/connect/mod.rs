@@ -64,7 +64,9 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
     };
     match lock(&session).end() {
         End::Answered => Ok(()),
-        End::Refused(reply) => Err(Failure::failed(format!("the server ends here: {reply}"))),
+        End::Refused(reply) => {
+            Err(Failure::failed(format!("the server ended the session: {reply}")))
+        }
         End::Lost => Err(Failure::no_connection(lost)),
     }
 }

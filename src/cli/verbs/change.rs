@@ -11,7 +11,7 @@ const TYPE: Flag<Settings> = Flag {
     name: "type",
     takes: Takes::One("TYPE"),
     variable: "",
-    help: "open a file of this type, write and close; without another opener only a TextFile keeps it",
+    help: "open the file as this type; if nobody else has it open only a TextFile stays",
     set: |s, text| {
         s.kind = Some(text.to_string());
         Ok(())

@@ -21,7 +21,7 @@ const TYPE: Flag<Settings> = Flag {
     name: "type",
     takes: Takes::One("TYPE"),
     variable: "",
-    help: "open a file of this type first, as for a TextFile that nobody has open, and close it",
+    help: "open the file as this type; a TextFile that nobody has open needs it",
     set: |s, text| {
         s.kind = Some(text.to_string());
         Ok(())
@@ -48,7 +48,7 @@ pub(in crate::cli) const READ: Verb = Verb {
 pub(in crate::cli) const STAT: Verb = Verb {
     name: "stat",
     operands: "NAME",
-    what: "print a file's version, numbytes, exptime, type, opens and the table's epoch, a line each",
+    what: "print version, numbytes, exptime, type, opens and the table's epoch, a line each",
     flags: &[addr(), token_file(), timeout(), TYPE],
     run: |settings, operands| {
         let (name, client) = (&operands[0], settings.connect()?);

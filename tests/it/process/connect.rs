@@ -89,7 +89,7 @@ fn a_server_that_is_killed_is_status_3() {
 #[test]
 fn a_request_that_the_server_cannot_follow_is_status_1() {
     let serving = Serving::local(&["--connections", "1"]);
-    let ends = "telefile: the server ends here: ERR_CMD_ERR\n";
+    let ends = "telefile: the server ended the session: ERR_CMD_ERR\n";
     for sent in [&b"reed x\n"[..], b"read x y\nwrite x 1\nabc\nread x\n"] {
         let fed = feed(at(&serving, &["connect"]), sent);
         assert_eq!((fed.status, &fed.stderr[..]), (1, ends), "{sent:?}");
