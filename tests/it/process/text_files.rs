@@ -62,14 +62,6 @@ fn a_server_killed_while_it_writes_leaves_old_or_new_bytes_whole() {
     }
 }
 
-#[test]
-fn a_write_that_does_not_fit_leaves_the_old_bytes() {
-    let folder = Folder::new();
-    // 512-byte blocks of one file; ignoring the signal makes it an error of write.
-    let preparation = "trap '' XFSZ && ulimit -f 200";
-    refuses_what_does_not_fit(serving_after(&[], preparation, &folder.path().join("files")));
-}
-
 /// A disk of its own that is full, in a mount namespace of its own.
 #[test]
 fn a_full_disk_leaves_the_old_bytes() {
