@@ -1,7 +1,9 @@
 //! The wire protocol, as transcripts: a file in `tests/protocol` for each rule, a test for each
-//! file. How to read them is told in `transcript`.
+//! file. `transcript` says how to read them.
 
-use super::transcript;
+use super::transcript::{self, Elsewhere};
+use std::env;
+use std::io::stdout;
 
 /// A test for each file `<name>.txt`, and the list of them.
 macro_rules! transcripts {
@@ -13,6 +15,7 @@ macro_rules! transcripts {
             }
         )*
 
+        /// Those that every build can run.
         const LISTED: &[&str] = &[$(stringify!($name)),*];
     };
 }
@@ -109,7 +112,6 @@ transcripts! {
     quit_ends_the_connection_after_the_replies
     several_clients_share_the_files
     stat_tells_all_but_the_contents
-    stats_of_a_durable_table
     stats_tell_limits_and_use
     the_end_of_the_stream_ends_a_wait
     the_end_of_the_stream_ends_a_wait_for_a_version
@@ -135,13 +137,44 @@ transcripts! {
     who_says_minus_one_last_has_the_file
 }
 
+const DURABLE: &str = "stats_of_a_durable_table";
+
+#[test]
+#[cfg_attr(not(feature = "durable"), ignore = "this build has no tables on disk")]
+fn stats_of_a_durable_table() {
+    transcript::check(&format!("{DURABLE}.txt"));
+}
+
+/// `make test-protocol` with TELEFILE_TEST_ADDR=HOST:PORT: all of them against the server there.
+#[test]
+#[ignore = "needs a server in TELEFILE_TEST_ADDR; see `make test-protocol`"]
+fn against_a_server_elsewhere() {
+    let all: Vec<&str> = LISTED.iter().copied().chain([DURABLE]).collect();
+    let may_delete = env::var("TELEFILE_TEST_DELETE").is_ok_and(|value| value == "1");
+    let found = env::var("TELEFILE_TEST_ADDR").map_err(|e| format!("TELEFILE_TEST_ADDR: {e}"));
+    let found = found.and_then(|address| Elsewhere::find(&address, may_delete));
+    let success = match found.map(|elsewhere| elsewhere.run(&all, stdout())) {
+        Ok(summary) => {
+            println!("{summary}");
+            summary.is_success()
+        }
+        Err(e) => {
+            println!("{e}");
+            false
+        }
+    };
+    // The summary is the last word: that of the harness would count this as one test.
+    std::process::exit(i32::from(!success));
+}
+
 #[test]
 fn every_transcript_is_listed() {
     let files = std::fs::read_dir(transcript::folder()).unwrap();
     let mut files: Vec<String> =
         files.map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
     files.sort();
-    let mut listed: Vec<String> = LISTED.iter().map(|name| format!("{name}.txt")).collect();
+    let listed = LISTED.iter().chain([&DURABLE]);
+    let mut listed: Vec<String> = listed.map(|name| format!("{name}.txt")).collect();
     listed.sort();
     assert_eq!(files, listed, "the folder is left, the list in tests/it/protocol.rs right");
 }

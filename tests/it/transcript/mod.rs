@@ -22,21 +22,21 @@
 //! `<v1>`; `<n2>` is the same in 20 digits. In what is expected `<number>`, `<epoch>` (the same each time) and `<rest>` of the line
 //! stand for what cannot be known; `<lines>` are as many lines as the last `<count>` said.
 //!
-//! With `TELEFILE_ADDR=HOST:PORT` the server there is tested, and clocks take their time.
-//! `TELEFILE_SEED` repeats one random split.
+//! `TELEFILE_TEST_SEED` repeats one random split. Against a server `elsewhere` clocks take their time.
 
+mod elsewhere;
 mod parse;
 mod run;
 mod target;
 mod text;
 
-use parse::{Store, Transcript};
+pub(crate) use elsewhere::Elsewhere;
+
+use parse::Transcript;
 use run::{Cut, Mode, run};
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
-use std::io::Write;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 use target::{Target, Transport};
 
 /// How often a transcript is split at random, on each run of the tests.
@@ -51,16 +51,15 @@ pub(crate) fn folder() -> PathBuf {
 /// # Panics
 /// With the whole exchange, if something else comes than is expected.
 pub(crate) fn check(file: &str) {
-    let text = fs::read_to_string(folder().join(file)).unwrap();
-    let transcript = Transcript::parse(&text).unwrap_or_else(|e| panic!("{file}: {e}"));
-    if transcript.settings.store == Some(Store::Durable) && !cfg!(feature = "durable") {
-        return println!("skipped: this build has no tables on disk");
-    }
-    let result = match std::env::var("TELEFILE_ADDR") {
-        Err(_) => check_fresh(&transcript),
-        Ok(address) => check_elsewhere(file, &transcript, &address),
-    };
+    let result = check_fresh(&load(file));
     result.unwrap_or_else(|failure| panic!("tests/protocol/{file}: {failure}"));
+}
+
+/// # Panics
+/// If the transcript has a mistake.
+fn load(file: &str) -> Transcript {
+    let text = fs::read_to_string(folder().join(file)).unwrap();
+    Transcript::parse(&text).unwrap_or_else(|e| panic!("{file}: {e}"))
 }
 
 /// Runs a transcript that stands elsewhere, on servers of its own.
@@ -87,32 +86,6 @@ fn check_fresh(transcript: &Transcript) -> Result<(), String> {
     Ok(())
 }
 
-fn check_elsewhere(file: &str, transcript: &Transcript, address: &str) -> Result<(), String> {
-    if !transcript.settings.are_default() {
-        // Past the capture of the test harness: nobody shall think that it was tested.
-        let _ = writeln!(std::io::stderr(), "SKIPPED, needs a server of its own: {file}");
-        return Ok(());
-    }
-    // All transcripts use the same names and the same server.
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let target = Target::elsewhere(address)?;
-    let steps: Vec<_> = transcript.steps.iter().collect();
-    let real_time = if transcript.moves_clock() { 1 } else { usize::MAX };
-    let modes = modes().into_iter().filter(|mode| mode.transport == Transport::Tcp);
-    for mode in modes.take(real_time) {
-        target.delete_names(&transcript.names())?;
-        match mode.cut {
-            Cut::Pipelined => match transcript.pipelined(false) {
-                Some(steps) => run(&steps, &mode, &target)?,
-                None => continue,
-            },
-            _ => run(&steps, &mode, &target)?,
-        }
-    }
-    Ok(())
-}
-
 fn modes() -> Vec<Mode> {
     const LF: &str = "\n";
     const CRLF: &str = "\r\n";
@@ -122,8 +95,8 @@ fn modes() -> Vec<Mode> {
         let unix = (seed / 2).is_multiple_of(2);
         mode(Cut::Random(seed), line_end, if unix { Transport::Unix } else { Transport::Tcp })
     };
-    if let Ok(seed) = std::env::var("TELEFILE_SEED") {
-        return vec![random(seed.parse().expect("TELEFILE_SEED is a number"))];
+    if let Ok(seed) = std::env::var("TELEFILE_TEST_SEED") {
+        return vec![random(seed.parse().expect("TELEFILE_TEST_SEED is a number"))];
     }
     let mut modes = vec![
         mode(Cut::Whole, LF, Transport::Tcp),

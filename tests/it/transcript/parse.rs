@@ -138,10 +138,19 @@ impl Transcript {
 }
 
 impl Settings {
-    /// Whether any server will do.
-    pub(super) fn are_default(&self) -> bool {
-        let not_pipelined = self.not_pipelined;
-        *self == Settings { not_pipelined, ..Settings::default() }
+    /// What a server needs for it that any other server may lack.
+    pub(super) fn needs(&self) -> Option<String> {
+        let limit = |name: &str, limit: Option<u64>| limit.map(|limit| format!("{name} {limit}"));
+        let idle = self.idle_timeout.map(|time| format!("idle_timeout {}", time.as_secs_f64()));
+        let token = self.token.as_ref().map(|_| "a token".to_string());
+        let of_its_own =
+            (self.fresh || self.store.is_some()).then(|| "a server of its own".to_string());
+        token
+            .or(limit("max_contents", self.max_contents))
+            .or(limit("max_memory", self.max_memory))
+            .or(limit("connections", self.connections))
+            .or(idle)
+            .or(of_its_own)
     }
 
     fn set(&mut self, setting: &str) -> Result<(), String> {
@@ -208,7 +217,8 @@ mod tests {
         let text = text.replace("!  ", "! ") + "A< OK\nT+ 0.5\n? opens 2\nA! closed\n>\n";
         let transcript = Transcript::parse(&text).unwrap();
         assert_eq!(transcript.settings.token.as_deref(), Some("t"));
-        assert!(!transcript.settings.are_default() && transcript.moves_clock());
+        assert_eq!(transcript.settings.needs().as_deref(), Some("a token"));
+        assert!(transcript.moves_clock());
         let bytes = |b: &[u8]| Piece::Bytes(b.to_vec());
         let steps: Vec<_> = transcript.steps.iter().map(|s| (&s.client[..], &s.action)).collect();
         assert_eq!(

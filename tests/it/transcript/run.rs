@@ -1,7 +1,7 @@
 //! One run of a transcript against one server.
 
 use super::parse::{Action, Step};
-use super::target::{PATIENCE, Target, Transport};
+use super::target::{Target, Transport};
 use super::text::{Compared, Piece, Values};
 use crate::random::Random;
 use socket2::Socket;
@@ -87,6 +87,7 @@ struct Client {
     socket: Socket,
     /// What came and is not compared yet.
     came: Vec<u8>,
+    patience: Duration,
 }
 
 impl Exchange<'_> {
@@ -174,7 +175,8 @@ impl Exchange<'_> {
         if !self.clients.contains_key(name) {
             let connected = self.target.connect(self.mode.transport);
             let socket = connected.map_err(|e| format!("cannot connect: {e}"))?;
-            let client = Client { socket, came: Vec::new() };
+            let patience = self.target.patience();
+            let client = Client { socket, came: Vec::new(), patience };
             self.clients.insert(name.to_string(), client);
         }
         self.clients.get_mut(name).ok_or_else(|| "nobody".to_string())
@@ -234,7 +236,7 @@ impl Client {
         let received = self.socket.read(&mut buffer);
         let n = received.map_err(|e| match e.kind() {
             WouldBlock | TimedOut => {
-                format!("{}, then nothing for {PATIENCE:?}", shown(&self.came))
+                format!("{}, then nothing for {:?}", shown(&self.came), self.patience)
             }
             _ => format!("{}, then {e}", shown(&self.came)),
         })?;
@@ -266,7 +268,7 @@ impl fmt::Display for Mode {
         match self.cut {
             Cut::Whole => f.write_str("whole")?,
             Cut::Bytes => f.write_str("byte by byte")?,
-            Cut::Random(seed) => write!(f, "split at random (TELEFILE_SEED={seed})")?,
+            Cut::Random(seed) => write!(f, "split at random (TELEFILE_TEST_SEED={seed})")?,
             Cut::Pipelined => f.write_str("pipelined")?,
         }
         let transport = if self.transport == Transport::Tcp { "tcp" } else { "unix" };

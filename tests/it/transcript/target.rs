@@ -1,7 +1,7 @@
 //! The server that a transcript talks to: one of its own in this process, or one elsewhere.
 
 use super::parse::{Settings, Store};
-use crate::server::{kept_if_asked, kept_in};
+use crate::server::{PATIENCE, kept_if_asked, kept_in};
 use socket2::Socket;
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Write};
@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use telefile::net::Address;
 use telefile::{Clock, Handle, Server, Token};
 
-/// Nothing that a test waits for takes so long.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a server elsewhere may take to show that it is there.
+const PROBE_TIME: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Transport {
@@ -26,7 +26,8 @@ pub(super) enum Transport {
 
 pub(super) enum Target {
     Fresh(Running),
-    Elsewhere(SocketAddr),
+    /// With the time that a reply may take, which perhaps never comes.
+    Elsewhere(SocketAddr, Duration),
 }
 
 /// A server on threads of this process, until it is dropped.
@@ -82,42 +83,82 @@ impl Target {
         Target::Fresh(Running { tcp, unix, root, clock, handle, ended })
     }
 
-    pub(super) fn elsewhere(address: &str) -> Result<Self, String> {
+    pub(super) fn elsewhere(address: &str, patience: Duration) -> Result<Self, String> {
         let found = address.to_socket_addrs().map_err(|e| format!("{address}: {e}"))?.next();
-        Ok(Target::Elsewhere(found.ok_or_else(|| format!("{address}: the name has no address"))?))
+        let found = found.ok_or_else(|| format!("{address}: the name has no address"))?;
+        Ok(Target::Elsewhere(found, patience))
     }
 
     pub(super) fn is_fresh(&self) -> bool {
         matches!(self, Target::Fresh(_))
     }
 
+    /// How long anything may take that is waited for.
+    pub(super) fn patience(&self) -> Duration {
+        match self {
+            Target::Fresh(_) => PATIENCE,
+            Target::Elsewhere(_, patience) => *patience,
+        }
+    }
+
     pub(super) fn connect(&self, transport: Transport) -> io::Result<Socket> {
+        let patience = self.patience();
         let tcp = |address| {
-            let stream = TcpStream::connect_timeout(address, PATIENCE)?;
+            let stream = TcpStream::connect_timeout(address, patience)?;
             stream.set_nodelay(true)?;
             Ok::<Socket, io::Error>(stream.into())
         };
         let socket = match (self, transport) {
             (Target::Fresh(running), Transport::Tcp) => tcp(&running.tcp)?,
             (Target::Fresh(running), Transport::Unix) => UnixStream::connect(&running.unix)?.into(),
-            (Target::Elsewhere(address), _) => tcp(address)?,
+            (Target::Elsewhere(address, _), _) => tcp(address)?,
         };
-        socket.set_read_timeout(Some(PATIENCE))?;
-        socket.set_write_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(patience))?;
+        socket.set_write_timeout(Some(patience))?;
         Ok(socket)
+    }
+
+    /// Whether a server elsewhere answers `hello`, with whatever line.
+    pub(super) fn probe(&self) -> io::Result<()> {
+        let Target::Elsewhere(address, patience) = self else { return Ok(()) };
+        let time = PROBE_TIME.min(*patience);
+        let stream = TcpStream::connect_timeout(address, time)?;
+        stream.set_read_timeout(Some(time))?;
+        (&stream).write_all(b"hello\r\n")?;
+        match BufReader::new(&stream).read_until(b'\n', &mut Vec::new()) {
+            Ok(0) => Err(io::Error::other("it closed the connection")),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                Err(io::Error::other(format!("nothing came to hello within {time:?}")))
+            }
+            answered => answered.map(drop),
+        }
+    }
+
+    /// How many files it has, if it says so, to `stats` or to `list`.
+    pub(super) fn files(&self) -> Option<u64> {
+        let socket = self.connect(Transport::Tcp).ok()?;
+        if let Ok(lines) = stats(&socket, &mut BufReader::new(&socket)) {
+            return lines.iter().find_map(|line| line.strip_prefix("files ")?.trim().parse().ok());
+        }
+        let mut socket = self.connect(Transport::Tcp).ok()?;
+        socket.write_all(b"list * 1\r\n").ok()?;
+        let mut head = String::new();
+        BufReader::new(&socket).read_line(&mut head).ok()?;
+        head.strip_prefix("LIST ")?.split_whitespace().nth(1)?.parse().ok()
     }
 
     pub(super) fn wait(&self, time: Duration) {
         match self {
             Target::Fresh(running) => running.clock.advance(time),
-            Target::Elsewhere(_) => thread::sleep(time),
+            Target::Elsewhere(..) => thread::sleep(time),
         }
     }
 
     /// Waits until a client of its own sees this value in `stats`.
     pub(super) fn wait_until(&self, by: Transport, name: &str, value: u64) -> Result<(), String> {
         const PAUSE: Duration = Duration::from_millis(1);
-        let deadline = Instant::now() + PATIENCE;
+        let patience = self.patience();
+        let deadline = Instant::now() + patience;
         let socket = self.connect(by).map_err(|e| format!("cannot connect: {e}"))?;
         let mut replies = BufReader::new(&socket);
         let wanted = format!("{name} {value}\r\n");
@@ -127,7 +168,7 @@ impl Target {
                 return Ok(());
             }
             if Instant::now() >= deadline {
-                return Err(format!("{seen:?}, for {PATIENCE:?}"));
+                return Err(format!("{seen:?}, for {patience:?}"));
             }
             thread::sleep(PAUSE);
         }
