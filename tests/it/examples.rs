@@ -1,10 +1,11 @@
 //! The examples, run as programs: what they print, and what is left when they are killed.
 
+use crate::programs::program;
 use crate::server::{Folder, PATIENCE, Running, eventually};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use telefile::client::recipes::Lock;
@@ -20,7 +21,7 @@ struct Example {
 }
 
 /// Where `cargo test` has built it: beside the folder that this program is in.
-fn program(name: &str) -> PathBuf {
+fn built(name: &str) -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let path = tests.parent().unwrap().with_file_name("examples").join(name);
     assert!(path.exists(), "{path:?} is missing: `cargo build --examples` makes it");
@@ -29,7 +30,7 @@ fn program(name: &str) -> PathBuf {
 
 impl Example {
     fn start(name: &str, args: &[&str]) -> Example {
-        let mut command = Command::new(program(name));
+        let mut command = program(built(name));
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
@@ -247,13 +248,13 @@ fn an_error_is_one_line_for_people() {
         ("whiteboard", &[], "usage: whiteboard ADDRESS [NAME]"),
         ("whiteboard", &[&nobody, "plan"], missing),
     ] {
-        let output = Command::new(program(name)).args(args).stdin(Stdio::null()).output().unwrap();
+        let output = program(built(name)).args(args).stdin(Stdio::null()).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{stderr}");
         assert!(stderr.starts_with(&format!("{name}: ")) && stderr.contains(words), "{stderr}");
         assert!(stderr.lines().count() == 1 && !stderr.contains('{'), "{stderr}");
     }
-    let mut by_variable = Command::new(program("myclient"));
+    let mut by_variable = program(built("myclient"));
     let output = by_variable.env("TELEFILE_ADDR", &nobody).output().unwrap();
     assert!(String::from_utf8_lossy(&output.stderr).contains(&nobody));
 }

@@ -9,6 +9,7 @@ mod house;
 mod kinds;
 mod linear;
 mod process;
+mod programs;
 mod protocol;
 mod random;
 mod recipes;

@@ -1,17 +1,18 @@
 //! The clients in other languages that the examples show, run as a reader would run them.
 
 use super::{connect, running};
-use std::process::{Command, Output};
+use crate::programs::{program, skipped};
+use std::process::Output;
 use telefile::net::Address;
 
 /// Runs an example; nothing if the program that it needs is not installed here.
-fn run(program: &str, example: &str, address: &Address) -> Option<String> {
+fn run(name: &str, example: &str, address: &Address) -> Option<String> {
     let path = format!("{}/examples/{example}", env!("CARGO_MANIFEST_DIR"));
-    let mut command = Command::new(program);
+    let mut command = program(name);
     command.args([&path, &address.to_string(), "Note"]);
     let output = match command.output() {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            eprintln!("NOT TESTED: {example}, for {program} is not installed");
+            skipped(&format!("{name} is not installed"));
             return None;
         }
         output => output.unwrap(),
@@ -37,15 +38,18 @@ fn the_clients_in_python_and_bash_work() {
 /// Python and Bash as a program that uses the example would: the client, and then these lines.
 fn using(example: &str, lines: &str, address: &Address) -> Option<Output> {
     let examples = format!("{}/examples", env!("CARGO_MANIFEST_DIR"));
-    let (program, script) = match example {
+    let (name, script) = match example {
         "client.py" => ("python3", format!("from client import *\n{lines}")),
         _ => ("bash", format!("source {examples}/client.sh >/dev/null\n{lines}")),
     };
-    let mut command = Command::new(program);
+    let mut command = program(name);
     command.args(["-c", &script, &address.to_string(), &address.to_string()]);
     command.env("PYTHONPATH", examples).env("PYTHONDONTWRITEBYTECODE", "1");
     match command.output() {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            skipped(&format!("{name} is not installed"));
+            None
+        }
         output => Some(output.unwrap()),
     }
 }

@@ -2,10 +2,11 @@
 
 use super::puppet::{Op, Strings};
 use super::{nothing_is_open, server, start};
+use crate::programs::program;
 use crate::server::{Client, Running, eventually};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,8 +97,7 @@ fn its_program_is_killed() {
     check(&server, "kill -9", |client| {
         // Another program has the connection, and it alone.
         let socket = OwnedFd::from(client.socket().try_clone().unwrap());
-        let mut child =
-            Command::new("sleep").arg("600").stdin(Stdio::from(socket)).spawn().unwrap();
+        let mut child = program("sleep").arg("600").stdin(Stdio::from(socket)).spawn().unwrap();
         drop(client);
         let open = server.client().stat("opens");
         child.kill().unwrap();

@@ -1,8 +1,9 @@
 use super::{Raw, Script, config, message, start, wire};
+use crate::programs::{program, skipped};
 use crate::server::PATIENCE;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use telefile::framework::{Client, Server};
 
 #[test]
@@ -59,11 +60,11 @@ fn a_message_of_the_largest_size_passes_and_one_byte_more_ends_the_connection() 
 /// The peer in Python, or `None` where there is no Python.
 fn python(args: &[&str]) -> Option<Child> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/framework/peer.py");
-    let mut command = Command::new("python3");
+    let mut command = program("python3");
     command.arg(script).args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
     let child = command.spawn();
     if let Err(e) = &child {
-        eprintln!("\n*** NOT TESTED, there is no python3: {e} ***\n");
+        skipped(&format!("python3: {e}"));
     }
     child.ok()
 }

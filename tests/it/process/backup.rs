@@ -3,12 +3,11 @@
 
 use super::verbs::feed;
 use super::{Ended, run, telefile};
+use crate::programs::{program, skipped};
 use crate::server::Folder;
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 use telefile::NameRef;
 use telefile::store::{Change, Durable, Head, Kept, Life, Options, Store};
@@ -149,7 +148,7 @@ fn a_backup_that_does_not_fit_leaves_nothing() {
     let data = store(&folder, &"large".repeat(1 << 20));
     // 512-byte blocks of one file; ignoring the signal makes it an error of write.
     let script = "trap '' XFSZ && ulimit -f 2000 && exec \"$0\" backup \"$1\" \"$2\"";
-    let mut shell = Command::new("sh");
+    let mut shell = program("sh");
     shell.args(["-c", script, env!("CARGO_BIN_EXE_telefile"), &data, &at("b")]);
     run(shell).failed(1, &["File too large"]);
     assert_eq!(names(folder.path()), ["data"]);
@@ -172,14 +171,14 @@ fn a_backup_that_does_not_fit_on_the_disk_restores_nothing() {
     fs::create_dir(at("disk")).unwrap();
     for (megabytes, fits) in [(20, false), (40, true)] {
         let mount = format!("mount -t tmpfs -o size={megabytes}m none '{}'", at("disk"));
-        let possible = Command::new("unshare").args(["-m", "sh", "-c", &mount]).output();
+        let possible = program("unshare").args(["-m", "sh", "-c", &mount]).output();
         if !possible.is_ok_and(|output| output.status.success()) {
-            let _ = writeln!(std::io::stderr(), "SKIPPED, mounts are not permitted: a_backup");
+            skipped("mounts are not permitted");
             return;
         }
         let script = format!("{mount} && \"$0\" restore \"$1\" \"$2\"; echo $?; ls \"$2\"");
         let telefile = env!("CARGO_BIN_EXE_telefile");
-        let mut shell = Command::new("unshare");
+        let mut shell = program("unshare");
         shell.args(["-m", "sh", "-c", &script, telefile, &at("b"), &at("disk/new")]);
         let ended = run(shell);
         if fits {

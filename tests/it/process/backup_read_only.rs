@@ -1,22 +1,17 @@
 //! `telefile backup` of a folder that it cannot change, and does not.
 #![cfg(feature = "durable")]
 
-use super::{Serving, run, telefile, without_settings};
+use super::{Serving, run, telefile};
+use crate::programs::{program, skipped};
 use crate::server::Folder;
 use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
-use std::process::Command;
 use telefile::Client;
 
 const FILES: usize = 40;
-
-fn skipped(what: &str) {
-    let _ = writeln!(std::io::stderr(), "SKIPPED, {what}");
-}
 
 /// A folder whose server was killed while it wrote; its path.
 fn killed(folder: &Folder) -> String {
@@ -85,14 +80,13 @@ fn a_folder_that_is_mounted_read_only_can_be_backed_up() {
     let backup = format!("{}", folder.path().join("b").display());
     let mount = "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\" && ! touch \"$0/x\"";
     let unshare = |script: &str| {
-        let mut command = Command::new("unshare");
+        let mut command = program("unshare");
         command.args(["-m", "sh", "-c", script, &data]);
-        without_settings(&mut command);
         command
     };
     let possible = unshare(mount).output();
     if !possible.is_ok_and(|output| output.status.success()) {
-        return skipped("mounts are not permitted: a_folder_that_is_mounted_read_only");
+        return skipped("mounts are not permitted");
     }
     let mut command = unshare(&format!("({mount}) 2>/dev/null && exec \"$@\""));
     command.args([env!("CARGO_BIN_EXE_telefile"), "backup", &data, &backup]);
@@ -108,20 +102,19 @@ fn who_may_only_read_a_folder_can_back_it_up() {
     fs::set_permissions(format!("{data}/telefile.redb"), PermissionsExt::from_mode(0o444)).unwrap();
     fs::set_permissions(&data, PermissionsExt::from_mode(0o555)).unwrap();
     fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
-    let program = env!("CARGO_BIN_EXE_telefile");
+    let telefile = env!("CARGO_BIN_EXE_telefile");
     // The superuser may write whatever the modes say.
-    let mut words = vec!["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program];
+    let mut words = vec!["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", telefile];
     if !rustix::process::geteuid().is_root() {
         words.drain(..4);
     }
     let other = |args: &[&str]| {
-        let mut command = Command::new(words[0]);
+        let mut command = program(words[0]);
         command.args(&words[1..]).args(args);
-        without_settings(&mut command);
         command
     };
     if !other(&["--version"]).output().is_ok_and(|output| output.status.success()) {
-        return skipped("no other user can run the program: who_may_only_read_a_folder");
+        return skipped("no other user can run the program");
     }
     let out = other(&["backup", &data, "-"]).output().unwrap();
     fs::set_permissions(&data, PermissionsExt::from_mode(0o700)).unwrap();

@@ -2,9 +2,9 @@
 
 use super::verbs::{at, feed};
 use super::{Ended, Serving, run};
+use crate::programs::program;
 use crate::server::Folder;
 use rustix::process::Signal;
-use std::process::Command;
 
 /// What a shell keeps of `telefile hello`.
 fn hello(serving: &Serving) -> (String, u64) {
@@ -95,7 +95,7 @@ fn the_pattern_of_the_readme_is_safe() {
         let telefile = at(serving, &[]);
         let path = std::path::Path::new(telefile.get_program()).parent().unwrap();
         let path = format!("{}:{}", path.display(), std::env::var("PATH").unwrap());
-        let mut shell = Command::new("sh");
+        let mut shell = program("sh");
         shell.args(["-euc", script]).current_dir(folder.path()).env("PATH", path);
         shell.env("TELEFILE_ADDR", serving.addresses[0].to_string());
         run(shell)

@@ -1,6 +1,7 @@
 //! `ulimit -f`: what would make a file too large is refused, and nothing else ends.
 
-use super::{Program, Serving, without_settings};
+use super::{Program, Serving};
+use crate::programs::program;
 use crate::server::Folder;
 use rustix::process::Signal;
 use std::fs;
@@ -8,10 +9,9 @@ use std::process::{Command, Stdio};
 
 /// `telefile`, which may make no file larger than so many blocks of 512 bytes.
 fn limited(blocks: u32, args: &[&str]) -> Command {
-    let mut shell = Command::new("sh");
+    let mut shell = program("sh");
     let script = format!(r#"ulimit -f {blocks} && exec "$0" "$@""#);
     shell.args(["-c", &script, env!("CARGO_BIN_EXE_telefile")]).args(args);
-    without_settings(&mut shell);
     shell
 }
 

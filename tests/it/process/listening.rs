@@ -1,8 +1,8 @@
 use super::{Program, Serving, run, telefile};
+use crate::programs::skipped;
 use crate::server::{Client, Folder, eventually};
 use rustix::process::Signal;
 use std::fs;
-use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
@@ -22,7 +22,7 @@ fn one_line_tells_all_addresses_and_each_is_served() {
         args.extend(["--listen", "[::1]:0"]);
     } else {
         // Not eprintln: that is shown for a failed test alone.
-        let _ = writeln!(std::io::stderr(), "SKIPPED: this machine has no IPv6, [::1] is untested");
+        skipped("this machine has no IPv6, [::1] is not tested");
     }
     let serving = Serving::start(&args);
     assert_eq!(serving.addresses.len(), args.len() / 2);

@@ -2,6 +2,7 @@
 
 use super::verbs::at;
 use super::{Ended, Program, Serving, Text, run, telefile};
+use crate::programs::program;
 use crate::server::{Client, Folder, eventually};
 use rustix::process::Signal;
 use std::ffi::OsStr;
@@ -200,7 +201,7 @@ fn the_command_begins_as_if_it_had_been_started_without() {
     // The signals that are blocked and ignored, and which sockets are open.
     let script = "grep -E '^Sig(Blk|Ign)' /proc/self/status; \
                   for fd in /proc/self/fd/*; do readlink $fd; done | grep -c socket; true";
-    let mut alone = Command::new("sh");
+    let mut alone = program("sh");
     let alone = run({
         alone.args(["-c", script]);
         alone
@@ -252,7 +253,7 @@ fn on_a_terminal_the_command_reads_what_is_typed_and_ctrl_c_is_for_it_once() {
     let telefile = env!("CARGO_BIN_EXE_telefile");
     // Without exec the shell stays, and in some shells takes the ^C too.
     let typed = format!("exec '{telefile}' lock db -- sh -c '{script}; exit 5'");
-    let mut command = Command::new("script");
+    let mut command = program("script");
     command.env("SHELL", "/bin/sh");
     command.args(["-qec", &typed, "/dev/null"]);
     command.env("TELEFILE_ADDR", serving.addresses[0].to_string());

@@ -31,6 +31,7 @@ mod verbs;
 mod waits;
 mod watching;
 
+use crate::programs::program;
 use crate::server::{Client, PATIENCE, STOP_TIME, eventually};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Read};
@@ -42,18 +43,9 @@ use telefile::net::Address;
 
 /// `telefile` with no settings from the environment of the tests.
 fn telefile(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_telefile"));
+    let mut command = program(env!("CARGO_BIN_EXE_telefile"));
     command.args(args);
-    without_settings(&mut command);
     command
-}
-
-fn without_settings(command: &mut Command) {
-    for (name, _) in std::env::vars_os() {
-        if name == "RUST_LOG" || name.to_string_lossy().starts_with("TELEFILE_") {
-            command.env_remove(name);
-        }
-    }
 }
 
 /// A running program, and what it has printed so far. Killed when dropped.

@@ -1,10 +1,10 @@
 //! Names of hosts with several addresses: a client tries each, a server listens on each. The names
 //! are those of a file of the test's own, which is /etc/hosts in a mount namespace of its own.
 
-use super::{Serving, run, without_settings};
+use super::{Serving, run};
+use crate::programs::{program, skipped};
 use crate::server::Folder;
 use std::fs;
-use std::io::Write;
 use std::net::TcpListener;
 use std::process::Command;
 
@@ -16,14 +16,13 @@ fn with_names(folder: &Folder, args: &[&str]) -> Option<Command> {
     fs::write(&hosts, HOSTS).unwrap();
     let mount = "mount --bind \"$0\" /etc/hosts";
     let unshare = |script: &str| {
-        let mut command = Command::new("unshare");
+        let mut command = program("unshare");
         command.args(["-m", "sh", "-c", script]).arg(&hosts);
-        without_settings(&mut command);
         command
     };
     let found = unshare(&format!("{mount} && getent hosts one")).output();
     if !found.is_ok_and(|output| output.stdout.starts_with(b"127.0.0.1")) {
-        let _ = writeln!(std::io::stderr(), "SKIPPED, no names of one's own here: {args:?}");
+        skipped(&format!("no names of one's own here: {args:?}"));
         return None;
     }
     let mut command = unshare(&format!("{mount} && exec \"$@\""));
@@ -41,7 +40,7 @@ fn a_client_tries_each_address_of_a_name() {
     let folder = Folder::new();
     for listen in ["127.0.0.1:0", "[::1]:0"] {
         if TcpListener::bind(listen).is_err() {
-            let _ = writeln!(std::io::stderr(), "SKIPPED, no such address here: {listen}");
+            skipped(&format!("no such address here: {listen}"));
             continue;
         }
         let serving = Serving::start(&["--listen", listen]);

@@ -1,28 +1,22 @@
 //! Systems that lack what this one has: calls that an old kernel, a container's profile or a file
 //! system refuses. strace(1) refuses in their place.
 
-use super::{Serving, run, telefile, without_settings};
+use super::{Serving, run, telefile};
+use crate::programs::{program, skipped};
 use crate::server::Folder;
 use rustix::process::Signal;
 use std::fs;
-use std::io::Write;
 use std::process::Command;
-
-fn skipped(what: &str) {
-    let _ = writeln!(std::io::stderr(), "SKIPPED, {what}");
-}
 
 /// `telefile` with these arguments, whose calls fail as `inject` says, in the words of strace. With
 /// a path, only those calls that concern it. `None` where nothing can be traced.
 fn failing(inject: &[&str], path: Option<&str>, args: &[&str]) -> Option<Command> {
     // As a grandchild: the child is the program itself, which gets the signals.
-    let mut command = Command::new("strace");
+    let mut command = program("strace");
     command.args(["-D", "-f", "-o", "/dev/null"]);
     command.args(path.iter().flat_map(|path| ["-P", path]));
     command.args(inject.iter().flat_map(|inject| ["-e", inject]));
-    without_settings(&mut command);
-    let possible =
-        Command::new("strace").args(["-e", "inject=getpid:error=EPERM", "true"]).output();
+    let possible = program("strace").args(["-e", "inject=getpid:error=EPERM", "true"]).output();
     if !possible.is_ok_and(|output| output.status.success()) {
         skipped(&format!("no program can be traced here: {inject:?}"));
         return None;
@@ -156,9 +150,9 @@ fn a_text_file_that_is_a_mount_point_is_read_and_not_written() {
     fs::write(&outside, "old").unwrap();
     fs::write(root.join("f"), "").unwrap();
     let mount = format!("mount --bind '{}' '{}'", outside.display(), root.join("f").display());
-    let possible = Command::new("unshare").args(["-m", "sh", "-c", &mount]).output();
+    let possible = program("unshare").args(["-m", "sh", "-c", &mount]).output();
     if !possible.is_ok_and(|output| output.status.success()) {
-        return skipped("mounts are not permitted: a_text_file_that_is_a_mount_point");
+        return skipped("mounts are not permitted");
     }
     let command = super::text_files::serving_after(&["unshare", "-m"], &mount, &root);
     let serving = Serving::from(command);
@@ -182,9 +176,8 @@ fn a_working_folder_that_is_gone_keeps_nobody_from_serving() {
     let gone = folder.path().join("gone");
     let in_gone = |args: &[&str]| {
         fs::create_dir(&gone).unwrap();
-        let mut shell = Command::new("sh");
+        let mut shell = program("sh");
         shell.args(["-c", script]).arg(&gone).arg(env!("CARGO_BIN_EXE_telefile")).args(args);
-        without_settings(&mut shell);
         shell
     };
     let serving = Serving::from(in_gone(&["serve", "--listen", "127.0.0.1:0"]));

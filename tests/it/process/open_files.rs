@@ -1,14 +1,13 @@
-use super::{Serving, without_settings};
+use super::Serving;
+use crate::programs::program;
 use crate::server::{Folder, eventually};
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
-use std::process::Command;
 
 /// A server that a shell has put limits to, as ulimit takes them.
 fn limited(limit: &str, args: &str) -> Serving {
-    let mut command = Command::new("sh");
+    let mut command = program("sh");
     let script = format!(r#"ulimit {limit} && exec "$0" serve --listen 127.0.0.1:0 {args}"#);
     command.args(["-c", &script, env!("CARGO_BIN_EXE_telefile")]);
-    without_settings(&mut command);
     Serving::from(command)
 }
 

@@ -3,13 +3,14 @@
 
 use super::verbs::{at, feed, start};
 use super::{Ended, Serving, run, telefile};
+use crate::programs::program;
 use crate::server::Folder;
 use std::fs::File;
 use std::process::{Command, Stdio};
 
 /// The command, started by a shell with this redirection.
 fn redirected(command: &Command, redirection: &str) -> Command {
-    let mut shell = Command::new("sh");
+    let mut shell = program("sh");
     shell.args(["-c", &format!("exec \"$@\" {redirection}"), "sh"]);
     shell.arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {

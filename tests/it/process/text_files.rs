@@ -1,8 +1,8 @@
-use super::{Serving, run, telefile, without_settings};
+use super::{Serving, run, telefile};
+use crate::programs::{program, skipped};
 use crate::server::{Client, Folder};
 use rustix::process::Signal;
 use std::fs;
-use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
@@ -27,9 +27,8 @@ pub(super) fn serving_after(inside: &[&str], preparation: &str, root: &Path) -> 
     let telefile = env!("CARGO_BIN_EXE_telefile");
     let serve = ["sh", "-c", &script, telefile, "serve", "--listen", "127.0.0.1:0", "--root"];
     let mut words = inside.iter().chain(&serve);
-    let mut command = Command::new(words.next().unwrap_or(&"sh"));
+    let mut command = program(words.next().unwrap_or(&"sh"));
     command.args(words).arg(root);
-    without_settings(&mut command);
     command
 }
 
@@ -69,9 +68,9 @@ fn a_full_disk_leaves_the_old_bytes() {
     let root = folder.path().join("files");
     fs::create_dir(&root).unwrap();
     let mount = format!("mount -t tmpfs -o size=200k none '{}'", root.display());
-    let possible = Command::new("unshare").args(["-m", "sh", "-c", &mount]).output();
+    let possible = program("unshare").args(["-m", "sh", "-c", &mount]).output();
     if !possible.is_ok_and(|output| output.status.success()) {
-        let _ = writeln!(std::io::stderr(), "SKIPPED, mounts are not permitted: a_full_disk");
+        skipped("mounts are not permitted");
         return;
     }
     refuses_what_does_not_fit(serving_after(&["unshare", "-m"], &mount, &root));

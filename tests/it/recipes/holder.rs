@@ -2,10 +2,11 @@
 //! runs one "test" which is a holder's life.
 
 use super::fence;
+use crate::programs::program;
 use crate::random::Random;
 use crate::server::{PATIENCE, Running, eventually};
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 use telefile::client::recipes::{
     Election, FairLock, Guard, Lease, LeaseGuard, Lock, Queue, Semaphore,
@@ -46,7 +47,7 @@ impl Holder {
         let Job { recipe, file, kind } = job;
         let address = server.addresses()[0];
         let life = format!("{address} {recipe} {file} {kind} {name} {round}");
-        let mut command = Command::new(std::env::current_exe().unwrap());
+        let mut command = program(std::env::current_exe().unwrap());
         command.args(["--exact", "recipes::holder::a_holder_lives", "--ignored", "--nocapture"]);
         command.env(LIFE, life).stdin(Stdio::null()).stdout(Stdio::null());
         Holder(command.spawn().unwrap())

@@ -1,11 +1,12 @@
 //! A disk of its own for a server, which a test may fill.
 
-use super::super::{Serving, telefile, without_settings};
+use super::super::{Serving, telefile};
+use crate::programs::{program, skipped};
 use crate::server::Folder;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use telefile::Client;
 
 pub(super) const DISK_BYTES: u64 = 64 << 20;
@@ -28,7 +29,7 @@ impl Disk {
         let folder = Folder::new();
         let (mount, image) = (folder.path().join("disk"), folder.path().join("image"));
         fs::create_dir(&mount).unwrap();
-        let mut command = Command::new("unshare");
+        let mut command = program("unshare");
         // It ends with this process, whatever ends that.
         let script = format!("{kind} && echo mounted && exec cat");
         command.args(["-m", "sh", "-c", &script, "sh"]).arg(&mount).arg(image);
@@ -42,7 +43,7 @@ impl Disk {
             Ok(holder) if line == "mounted\n" => Some(Disk { holder, mount, folder }),
             other => {
                 let _ = other.map(|mut holder| holder.wait());
-                let _ = writeln!(std::io::stderr(), "SKIPPED, no mount is permitted: {kind}");
+                skipped(&format!("no mount is permitted: {kind}"));
                 None
             }
         }
@@ -56,10 +57,9 @@ impl Disk {
     pub(super) fn serve(&self) -> Serving {
         let data = self.mount.join("data");
         let serve = telefile(&["serve", "--listen", &self.socket(), "--data"]);
-        let mut command = Command::new("nsenter");
+        let mut command = program("nsenter");
         command.args(["-m", "-t", &self.holder.id().to_string()]);
         command.arg(serve.get_program()).args(serve.get_args()).arg(data);
-        without_settings(&mut command);
         Serving::from(command)
     }
 

@@ -1,0 +1,75 @@
+//! Programs that tests start, and what is said where one cannot be started.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{Write, stderr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+
+/// A program that gets no settings from the environment of the tests: with them a test would meet
+/// the server of whoever runs the tests, and its token.
+pub(crate) fn program(path: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(path);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        let is_setting = text.starts_with("TELEFILE_") && !text.starts_with("TELEFILE_TEST_");
+        if text == "RUST_LOG" || is_setting {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Says that the test that calls this does not test all, and why: past the capture of the harness,
+/// so that nobody believes that it did. `make test` repeats these lines in the end.
+pub(crate) fn skipped(why: &str) {
+    let thread = thread::current();
+    let _ = writeln!(stderr(), "SKIPPED, {why}: {}", thread.name().unwrap_or("a test"));
+}
+
+#[test]
+fn a_program_has_no_settings_of_the_environment() {
+    let shell = std::env::current_exe().unwrap();
+    let mut inner = program(shell);
+    inner.args(["--exact", "programs::what_the_inner_one_sees", "--ignored", "--nocapture"]);
+    let outer = Command::new("env")
+        .args(["TELEFILE_ADDR=127.0.0.1:1", "TELEFILE_TOKEN_FILE=/none", "RUST_LOG=trace"])
+        .args(["TELEFILE_TEST_SEED=7"])
+        .arg(inner.get_program())
+        .args(inner.get_args())
+        .output()
+        .unwrap();
+    let seen = String::from_utf8_lossy(&outer.stdout);
+    assert!(seen.contains("seen [\"TELEFILE_TEST_SEED=7\"]"), "{seen}");
+}
+
+/// Run by the test above, with settings in its environment.
+#[test]
+#[ignore = "a part of a_program_has_no_settings_of_the_environment"]
+fn what_the_inner_one_sees() {
+    let output = program("env").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let is_ours = |line: &&str| line.starts_with("TELEFILE_") || line.starts_with("RUST_LOG");
+    println!("seen {:?}", text.lines().filter(is_ours).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_program_of_the_tests_is_made_here() {
+    fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => sources(&path, found),
+                false => found.push(path),
+            }
+        }
+    }
+    let mut found = Vec::new();
+    sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it")), &mut found);
+    found.retain(|path| path.extension().is_some_and(|end| end == "rs"));
+    found.retain(|path| !path.ends_with("programs.rs"));
+    let makes = |path: &&PathBuf| fs::read_to_string(path).unwrap().contains("Command::new(");
+    let astray: Vec<_> = found.iter().filter(makes).collect();
+    assert!(astray.is_empty() && found.len() > 50, "use crate::programs::program in {astray:?}");
+}
