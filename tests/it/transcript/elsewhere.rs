@@ -155,8 +155,8 @@ mod tests {
     const SOME: [&str; 4] = [
         "a_failed_cas_keeps_the_expiry",
         "contents_that_look_like_commands_are_contents",
+        "a_wrong_token_is_denied_and_closes",
         "hello_shows_the_idle_timeout",
-        "stats_tell_limits_and_use",
     ];
 
     /// For those who are silent in the end.
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(
             summary.to_string(),
             format!(
-                "skipped 1: needs idle_timeout 2.5\nskipped 1: needs max_contents 1000\n\
+                "skipped 1: needs a token\nskipped 1: needs idle_timeout 2.5\n\
                  {address}: 2 passed, 0 failed, 2 skipped"
             )
         );
