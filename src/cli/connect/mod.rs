@@ -67,6 +67,9 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
         End::Refused(reply) => {
             Err(Failure::failed(format!("the server ended the session: {reply}")))
         }
+        End::Unfinished => {
+            Err(Failure::failed("stdin ended inside a request, which is not executed"))
+        }
         End::Lost => Err(Failure::no_connection(lost)),
     }
 }

@@ -20,6 +20,8 @@ pub(super) enum End {
     Answered,
     /// The server does not go on after this reply.
     Refused(String),
+    /// Everything is answered but the last request, of which only a part was sent.
+    Unfinished,
     /// The connection ended before.
     Lost,
 }
@@ -47,7 +49,10 @@ impl Session {
         let is_over = *all_sent || requests.quits;
         match &replies.last_refusal {
             Some(line) if replies.is_full || !is_answered || !is_over => End::Refused(line.clone()),
-            _ if is_answered && is_over => End::Answered,
+            _ if is_answered && is_over => match requests.is_unfinished() {
+                true => End::Unfinished,
+                false => End::Answered,
+            },
             _ => End::Lost,
         }
     }
@@ -90,8 +95,9 @@ impl Requests {
             Part::Line => {
                 self.line.push(byte);
                 // The line end may have a CR.
-                self.is_broken = self.line.len() > MAX_LINE_BYTES;
-                self.count += u64::from(self.is_broken);
+                if self.line.len() > MAX_LINE_BYTES {
+                    self.break_off();
+                }
             }
             Part::Contents { left: 1, crlf } => self.next = Part::LineEnd { crlf: *crlf },
             Part::Contents { left, .. } => *left -= 1,
@@ -100,10 +106,26 @@ impl Requests {
                 b'\n' if !*crlf || !self.line.is_empty() => {
                     self.line.clear();
                     self.next = Part::Line;
+                    self.count += 1;
                 }
-                _ => self.is_broken = true,
+                _ => self.break_off(),
             },
         }
+    }
+
+    /// Returns whether the bytes so far end inside a request.
+    fn is_unfinished(&self) -> bool {
+        let is_inside = match self.next {
+            Part::Line => self.line.iter().any(|byte| !b" \r".contains(byte)),
+            Part::Contents { .. } | Part::LineEnd { .. } => true,
+        };
+        is_inside && !self.quits
+    }
+
+    /// The server answers this, and then no more.
+    fn break_off(&mut self) {
+        self.is_broken = true;
+        self.count += 1;
     }
 
     fn end_line(&mut self) {
@@ -112,23 +134,19 @@ impl Requests {
         if is_blank(&line) {
             return;
         }
-        self.count += 1;
         let numbytes = match Request::parse(&line) {
-            _ if line.len() >= MAX_LINE_BYTES => return self.is_broken = true,
-            Ok(Request::Quit) => {
-                // It has no reply.
-                (self.quits, self.count) = (true, self.count - 1);
-                None
-            }
+            _ if line.len() >= MAX_LINE_BYTES => return self.break_off(),
+            // It has no reply.
+            Ok(Request::Quit) => return self.quits = true,
             Ok(request) => request.numbytes(),
             Err(Malformed::InStep { numbytes }) => numbytes,
-            Err(Malformed::OutOfStep) => return self.is_broken = true,
+            Err(Malformed::OutOfStep) => return self.break_off(),
         };
-        self.next = match numbytes {
-            None => Part::Line,
-            Some(0) => Part::LineEnd { crlf },
-            Some(left) => Part::Contents { left, crlf },
-        };
+        match numbytes {
+            None => self.count += 1,
+            Some(0) => self.next = Part::LineEnd { crlf },
+            Some(left) => self.next = Part::Contents { left, crlf },
+        }
     }
 }
 
@@ -213,7 +231,7 @@ mod tests {
             (&b""[..], &b""[..]),
             (b"\r\n  \n", b""),
             (b"read f\n", b"ERR_FILE_NOT_FOUND\r\n"),
-            (b"read f\nhalf a li", b"CONTENTS 1 13 0\r\nERR_CMD_ERR\r\n\r\n"),
+            (b"read f\n  \r", b"CONTENTS 1 13 0\r\nERR_CMD_ERR\r\n\r\n"),
             (b"write f 2\nab\r\nread @\r\n", b"OK 1\r\nERR_FILE_NOT_FOUND\r\n"),
             (b"write f 2\r\nq\n\r\nread @7\r\n", b"OK 1\r\nERR_BAD_FD\r\n"),
             (b"write f 0\n\nlist *\n", b"OK 1\r\nLIST 1 1 0\r\n1 0 0 f\r\n"),
@@ -226,6 +244,17 @@ mod tests {
             if sent.ends_with(b"\n") {
                 assert_eq!(end(&quit, received, false), End::Answered, "{sent:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_request_is_none() {
+        for part in ["read f", "x", "write f 3\n", "write f 3\nabc", "write f 3\r\nabc\r"] {
+            let sent = [b"read f\n", part.as_bytes()].concat();
+            let answered = b"ERR_FILE_NOT_FOUND\r\n";
+            assert_eq!(end(&sent, answered, true), End::Unfinished, "{part:?}");
+            assert_eq!(end(&sent, answered, false), End::Lost, "{part:?}");
+            assert_eq!(end(&sent, b"", true), End::Lost, "{part:?}");
         }
     }
 

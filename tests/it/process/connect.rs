@@ -35,11 +35,10 @@ fn what_is_typed_is_sent_and_what_is_answered_is_shown() {
 fn when_stdin_ends_all_is_still_answered() {
     let serving = Serving::local(&[]);
     let large = vec![b'x'; 3_000_000];
-    let sent = [b"write f 3000000\n", &large[..], b"\nread f\nread f\nstat f"].concat();
+    let sent = [b"write f 3000000\n", &large[..], b"\nread f\nread f\n"].concat();
     let fed = feed(at(&serving, &["connect"]), &sent);
     let head = b"CONTENTS 1 3000000 0\r\n";
     let once = [head, &large[..], b"\r\n"].concat();
-    // The last line has no end, so it is none.
     let expected = [b"OK 1\r\n", &once[..], &once].concat();
     assert_eq!((fed.status, &fed.stderr[..]), (0, ""));
     assert!(fed.stdout == expected, "{} bytes", fed.stdout.len());
@@ -96,8 +95,12 @@ fn a_request_that_the_server_cannot_follow_is_status_1() {
         assert!(fed.stdout.ends_with(b"ERR_CMD_ERR\r\n"), "{fed:?}");
     }
     // These are answered, and what was typed goes on to its end.
-    for sent in [&b"read x y\n"[..], b"read x y\nquit\n", b"read x\nread @7"] {
+    for sent in [&b"read x y\n"[..], b"read x y\nquit\n", b"read x\nread @7\n"] {
         assert_eq!(feed(at(&serving, &["connect"]), sent).status, 0, "{sent:?}");
+    }
+    let inside = "telefile: stdin ended inside a request, which is not executed\n";
+    for part in [&b"delete x"[..], b"write x 9\nabc"] {
+        feed(at(&serving, &["connect"]), part).said(1, "", inside);
     }
     let _inside = serving.client();
     let (typed, _typing) = std::io::pipe().unwrap();
