@@ -5,10 +5,11 @@ use super::flags::{self, Flag, Takes};
 use super::streams::stdin;
 use super::{Failure, Outcome, tell_damage_once};
 use crate::server::system::draw_epoch;
-use crate::store::{CommitError, Durable, Options, ReadOnly, create_whole};
+use crate::store::{CommitError, Durable, Options, ReadOnly, create_whole, remove_half_made};
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::process;
 
 pub(super) const BACKUP: &str = "the table in a folder of --data to a new file";
 pub(super) const RESTORE: &str = "a backup to a new folder of --data, as a table of its own";
@@ -32,12 +33,23 @@ pub(super) fn backup(args: lexopt::Parser) -> Outcome {
     let operands = flags::parse_operands("backup", "DIR FILE", what, &[], args, &mut ())?;
     let Some([folder, file]) = operands.as_deref() else { return Ok(()) };
     tell_damage_once();
+    remove_half_made_on_signals();
     let store = ReadOnly::open(folder.as_ref()).map_err(Failure::failed)?;
     let written = match &file[..] {
         STREAM => store.backup(io::stdout().lock(), "stdout"),
         file => create_whole(file.as_ref(), |to| store.backup(to, file)),
     };
     written.map_err(Failure::failed)
+}
+
+/// Has SIGINT, SIGTERM and SIGHUP leave nothing half-made behind. Where one of them is ignored, as
+/// nohup(1) does, or cannot be handled, each does what it did before; what it leaves is removed by
+/// the next backup to this file or restore into this folder.
+fn remove_half_made_on_signals() {
+    let _ = ctrlc::try_set_handler(|| {
+        remove_half_made();
+        process::exit(130); // 128 + SIGINT, as a shell has it
+    });
 }
 
 pub(super) fn restore(args: lexopt::Parser) -> Outcome {
@@ -49,6 +61,7 @@ pub(super) fn restore(args: lexopt::Parser) -> Outcome {
     let Some(operands) = operands else { return Ok(()) };
     let epoch = draw_epoch().map_err(Failure::failed)?;
     tell_damage_once();
+    remove_half_made_on_signals();
     match (new_epoch, &operands[..]) {
         (true, [folder]) => renew(folder.as_ref(), epoch),
         (true, _) => Err(Failure::usage("restore: --new-epoch takes DIR alone")),

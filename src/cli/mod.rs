@@ -40,6 +40,11 @@ impl Failure {
         Failure { message: message.to_string(), status: 1 }
     }
 
+    /// The system gives no thread: exit status 1.
+    fn no_thread(e: std::io::Error) -> Self {
+        Failure::failed(format!("no thread can be started: {e}"))
+    }
+
     /// The command line is wrong: exit status 2.
     fn usage(message: impl fmt::Display) -> Self {
         Failure { message: message.to_string(), status: 2 }

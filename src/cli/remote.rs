@@ -4,11 +4,12 @@
 use super::Failure;
 use super::flags::{Flag, Takes, seconds};
 use crate::client::{self, Client, DEFAULT_TIMEOUT, Error};
-use crate::net::Connection;
+use crate::net::{Address, Connection};
 use crate::refusal::Refusal;
 use crate::server::Token;
 use crate::wire::{Reply, Request};
 use std::io::{self, ErrorKind};
+use std::path::PathBuf;
 use std::time::Duration;
 
 const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
@@ -17,7 +18,8 @@ const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
 pub(super) struct Remote {
     /// Not resolved before it is needed: an unknown host is no wrong command line.
     pub(super) address: String,
-    pub(super) token: Option<Token>,
+    /// Not read before it is needed either.
+    token_file: Option<PathBuf>,
     pub(super) timeout: Duration,
     /// That of the table which the versions on the command line are of.
     pub(super) epoch: Option<u64>,
@@ -26,7 +28,7 @@ pub(super) struct Remote {
 impl Default for Remote {
     fn default() -> Self {
         let address = DEFAULT_ADDRESS.to_string();
-        Remote { address, token: None, timeout: DEFAULT_TIMEOUT, epoch: None }
+        Remote { address, token_file: None, timeout: DEFAULT_TIMEOUT, epoch: None }
     }
 }
 
@@ -61,8 +63,10 @@ pub(super) const fn token_file<T: HasRemote>() -> Flag<T> {
         variable: "TELEFILE_TOKEN_FILE",
         help: "show the server the token in this file",
         set: |s, text| {
-            let token = Token::from_file(text.as_ref()).map_err(|e| e.to_string())?;
-            s.remote().token = Some(token);
+            if text.is_empty() {
+                return Err("is empty".to_string());
+            }
+            s.remote().token_file = Some(text.into());
             Ok(())
         },
     }
@@ -98,10 +102,16 @@ pub(super) const fn epoch<T: HasRemote>() -> Flag<T> {
 }
 
 impl Remote {
+    /// The token to show, if there is one.
+    pub(super) fn token(&self) -> Result<Option<Token>, Failure> {
+        let token = self.token_file.as_ref().map(|file| Token::from_file(file)).transpose();
+        token.map_err(Failure::failed)
+    }
+
     /// Connects, and says hello; nothing else is asked of a server that has another table.
     pub(super) fn connect(&self, builder: client::Builder) -> Result<Client, Failure> {
         let mut builder = builder.timeout(Some(self.timeout));
-        if let Some(token) = &self.token {
+        if let Some(token) = self.token()? {
             builder = builder.token(token.as_bytes());
         }
         let client = builder.connect(&self.address)?;
@@ -115,14 +125,18 @@ impl Remote {
 }
 
 /// Says hello over a connection that is not a [`Client`]'s, and takes the reply.
-pub(super) fn hello(connection: &mut Connection, token: Option<&Token>) -> Result<(), Failure> {
+pub(super) fn hello(
+    connection: &mut Connection,
+    address: &Address,
+    token: Option<&Token>,
+) -> Result<(), Failure> {
     let token = token.map(Token::as_bytes);
     Request::Hello { token }.write_to(connection.output());
     let mut line = Vec::new();
+    let told = |e: io::Error| Error::Connect(io::Error::new(e.kind(), format!("{address}: {e}")));
     let closed = || io::Error::new(ErrorKind::UnexpectedEof, "the server closed the connection");
-    let read = connection.read_line(&mut line);
-    if !read.map_err(Error::Connect)? {
-        return Err(Error::Connect(closed()).into());
+    if !connection.read_line(&mut line).map_err(told)? {
+        return Err(told(closed()).into());
     }
     let refusal = match Reply::parse(&line) {
         Some(Reply::Hello { .. }) => return Ok(()),
@@ -131,7 +145,7 @@ pub(super) fn hello(connection: &mut Connection, token: Option<&Token>) -> Resul
         Some(Reply::Refused(refusal)) => refusal,
         _ => {
             let line = String::from_utf8_lossy(&line).into_owned();
-            return Err(Error::Protocol(format!("{line:?} to hello")).into());
+            return Err(Error::Protocol(format!("{address}: {line:?} to hello")).into());
         }
     };
     Err(Error::Refused { file: None, refusal }.into())

@@ -6,7 +6,7 @@ use super::streams::say;
 use super::{Failure, Outcome, exit_status};
 use crate::files::FileType;
 use crate::net::Address;
-use crate::server::{Builder, Server, Token};
+use crate::server::{Builder, Server};
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::{self, ExitCode};
@@ -51,7 +51,7 @@ const FLAGS: &[Flag<Builder>] = &[
         takes: Takes::One("DIR"),
         variable: "TELEFILE_ROOT",
         help: "the folder of TextFiles (./files), made by the first write to one",
-        set: |b, text| change(b, folder(text), Builder::root),
+        set: |b, text| change(b, path(text), Builder::root),
     },
     #[cfg(feature = "durable")]
     Flag {
@@ -59,7 +59,7 @@ const FLAGS: &[Flag<Builder>] = &[
         takes: Takes::One("DIR"),
         variable: "TELEFILE_DATA",
         help: "keep the files in this folder, over restarts and crashes (in memory)",
-        set: |b, text| change(b, folder(text), Builder::data),
+        set: |b, text| change(b, path(text), Builder::data),
     },
     #[cfg(feature = "durable")]
     Flag {
@@ -88,7 +88,7 @@ const FLAGS: &[Flag<Builder>] = &[
         takes: Takes::One("FILE"),
         variable: "TELEFILE_TOKEN_FILE",
         help: "clients have to show the token in it: hello TOKEN",
-        set: |b, text| change(b, Token::from_file(text.as_ref()), Builder::token),
+        set: |b, text| change(b, path(text), Builder::token_file),
     },
     Flag {
         name: "insecure",
@@ -106,7 +106,7 @@ const FLAGS: &[Flag<Builder>] = &[
     },
 ];
 
-fn folder(text: &str) -> Result<PathBuf, String> {
+fn path(text: &str) -> Result<PathBuf, String> {
     if text.is_empty() { Err("is empty".to_string()) } else { Ok(text.into()) }
 }
 
@@ -154,7 +154,7 @@ fn run_with(command: &str, types: &[FileType], args: lexopt::Parser) -> Outcome 
     if !flags::parse(command, what, FLAGS, args, &mut builder)? {
         return Ok(());
     }
-    let _log = Log::start().map_err(Failure::failed)?;
+    let _log = Log::start().map_err(Failure::no_thread)?;
     keep_freed_memory();
     #[cfg(feature = "durable")]
     super::tell_damage_once();

@@ -71,7 +71,7 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
             process::exit(0);
         }
     });
-    started.map_err(Failure::failed)?;
+    started.map_err(Failure::no_thread)?;
     print(&settings, &operands[0], rev)
 }
 

@@ -132,7 +132,7 @@ impl Builder {
             }
         }
         let stream = Stream::connect(address, self.timeout).map_err(Error::Connect)?;
-        let link = Link::new(stream, self.timeout, self.max_contents);
+        let link = Link::new(stream, address, self.timeout, self.max_contents);
         Client::meet(link, self, address)
     }
 

@@ -5,8 +5,9 @@ use super::ask::Ask;
 use super::error::Error;
 use crate::budget::Budget;
 use crate::contents::{Contents, Incoming};
-use crate::net::{Connection, Stream};
+use crate::net::{Address, Connection, Stream};
 use crate::wire::{MAX_REPLY_LINE_BYTES, Reply, Request};
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::Shutdown;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -21,6 +22,8 @@ pub(super) const FOR_EVER: Duration = Duration::from_secs(3_155_760_000);
 #[derive(Debug)]
 pub(super) struct Link {
     connection: Connection,
+    /// The server's, for errors.
+    address: String,
     /// The reply line that was read last.
     pub(super) line: Vec<u8>,
     timeout: Option<Duration>,
@@ -43,10 +46,16 @@ pub(super) fn lock(link: &Mutex<Link>) -> Result<MutexGuard<'_, Link>, Error> {
 }
 
 impl Link {
-    pub(super) fn new(stream: Stream, timeout: Option<Duration>, max_contents: u64) -> Self {
+    pub(super) fn new(
+        stream: Stream,
+        address: &Address,
+        timeout: Option<Duration>,
+        max_contents: u64,
+    ) -> Self {
         let write_timeout = timeout.unwrap_or(FOR_EVER);
         Link {
             connection: Connection::new(Arc::new(stream), MAX_REPLY_LINE_BYTES, write_timeout),
+            address: address.to_string(),
             line: Vec::new(),
             timeout,
             max_contents,
@@ -189,20 +198,26 @@ impl Link {
     /// The connection is of no use any more.
     fn lose(&mut self, e: io::Error) -> Error {
         let error = match (e.kind(), self.unsent.take()) {
-            (ErrorKind::InvalidData, _) => Error::Protocol(e.to_string()),
+            (ErrorKind::InvalidData, _) => Error::Protocol(self.at_address(e)),
             (ErrorKind::TimedOut, _) => {
                 let time = self.timeout.unwrap_or_default();
-                let why = format!("no answer within {time:?}");
+                let why = self.at_address(format!("no answer within {time:?}"));
                 Error::Lost(io::Error::new(ErrorKind::TimedOut, why))
             }
-            (_, Some(unsent)) => Error::Lost(unsent),
-            _ => Error::Lost(e),
+            (_, unsent) => {
+                let e = unsent.unwrap_or(e);
+                Error::Lost(io::Error::new(e.kind(), self.at_address(e)))
+            }
         };
         self.end(match &error {
             Error::Lost(e) => e.to_string(),
             other => other.to_string(),
         });
         error
+    }
+
+    fn at_address(&self, what: impl fmt::Display) -> String {
+        format!("{}: {what}", self.address)
     }
 
     /// The line is none that answers what was asked.
@@ -214,7 +229,7 @@ impl Link {
             Request::Hello { .. } => "hello".to_string(),
             request => request.to_string(),
         };
-        let error = Error::Protocol(format!("{line:?} to {asked}"));
+        let error = Error::Protocol(self.at_address(format!("{line:?} to {asked}")));
         self.end(error.to_string());
         error
     }

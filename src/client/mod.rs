@@ -75,7 +75,6 @@ use crate::wire::Request;
 use answer::Hello;
 use ask::Ask;
 use link::{FOR_EVER, Link, lock};
-use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -128,7 +127,7 @@ impl Client {
                 Error::Refused { refusal: Refusal::WrongToken, file }
             }
             // The caller has asked nothing yet.
-            Error::Lost(e) => Error::Connect(io::Error::new(e.kind(), format!("{address}: {e}"))),
+            Error::Lost(e) => Error::Connect(e),
             e => e,
         })?;
         let Hello { epoch, idle_timeout, .. } = hello;

@@ -51,6 +51,7 @@ pub struct Builder {
     idle_timeout: Option<Duration>,
     write_timeout: Duration,
     token: Option<Token>,
+    token_file: Option<PathBuf>,
     insecure: bool,
     dedicated: bool,
     stack_bytes: usize,
@@ -73,6 +74,7 @@ impl Default for Builder {
             idle_timeout: None,
             write_timeout: DEFAULT_WRITE_TIMEOUT,
             token: None,
+            token_file: None,
             insecure: false,
             dedicated: false,
             stack_bytes: DEFAULT_STACK_BYTES,
@@ -134,6 +136,12 @@ impl Builder {
     /// What every client has to show with `hello` within 10 s.
     pub fn token(mut self, token: Token) -> Self {
         self.token = Some(token);
+        self
+    }
+
+    /// The same, from a file that [`bind`](Builder::bind) reads: see [`Token::from_file`].
+    pub fn token_file(mut self, file: PathBuf) -> Self {
+        self.token_file = Some(file);
         self
     }
 
@@ -272,13 +280,16 @@ impl Builder {
     /// [`ErrorKind::InvalidInput`] for an address that other machines can reach, without a token
     /// and without [`insecure`](Builder::insecure), for a file type that is there twice, and for a
     /// maximum of data that is too small or for none; nothing else is of that kind. Those of the
-    /// sockets, with the address, and of the data, with the folder or file.
+    /// sockets, with the address, and of the data and the token, with the folder or file.
     pub fn bind(mut self) -> io::Result<Server> {
         if self.listen.is_empty() {
             self.listen.push("127.0.0.1:8080".parse()?);
         }
         #[cfg(feature = "durable")]
         self.check_data()?;
+        if let Some(file) = &self.token_file {
+            self.token = Some(Token::from_file(file).map_err(of_system)?);
+        }
         let addresses = self.resolve()?;
         let budget = Budget::new(self.max_memory.unwrap_or_else(system::default_max_memory));
         let registry = Registry::default()

@@ -199,7 +199,12 @@ impl Server {
             shared.doors.each(|stream| stream.shutdown(Shutdown::Both));
             shared.doors.wait_empty(Some(since + LET_GO));
             shared.table.end_commits();
-            spawned?.join().unwrap_or_else(|_| Err(io::Error::other("the committer panicked")))
+            let no_thread =
+                |e: io::Error| io::Error::new(e.kind(), format!("no thread can be started: {e}"));
+            spawned
+                .map_err(no_thread)?
+                .join()
+                .unwrap_or_else(|_| Err(io::Error::other("the committer panicked")))
         })
     }
 }

@@ -159,7 +159,7 @@ impl Durable {
     /// # Errors
     /// Those of the disk.
     pub fn bytes(&self) -> io::Result<u64> {
-        self.disk.taken()
+        self.disk.taken().map_err(|e| error::at(&self.path, Error::Io(e)))
     }
 
     /// Gives the table another number, as is due when the folder was put back from a copy: its

@@ -1,5 +1,6 @@
 //! The folder of a store: made, locked, and given its database whole or not at all.
 
+use super::half_made::HalfMade;
 use super::whole::{self, UNFINISHED, folder_of, named, sync_folder};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
@@ -28,10 +29,10 @@ pub(super) struct Folder {
     lock: Option<File>,
 }
 
-/// Folders that were made for a store. They are removed again when this is dropped, if nothing is
-/// in them, unless they are kept.
-#[derive(Debug, Default)]
-pub(super) struct Made(Vec<PathBuf>);
+/// Folders that were made for a store, the inner ones first: removed again with this, unless they
+/// are kept or something is in them.
+#[derive(Debug)]
+pub(super) struct Made(Vec<HalfMade>);
 
 impl Folder {
     /// # Errors
@@ -56,13 +57,15 @@ impl Folder {
     /// The same, to be changed; made if it is missing, and then for nobody else to look into.
     pub(super) fn make(path: &Path) -> io::Result<(Self, Made)> {
         let missing = path.ancestors().take_while(|p| !p.as_os_str().is_empty() && !p.exists());
-        let made = Made(missing.map(Path::to_path_buf).collect());
-        if !made.0.is_empty() {
+        let missing: Vec<_> = missing.collect();
+        if !missing.is_empty() {
             let mut builder = DirBuilder::new();
             builder.recursive(true).mode(0o700).create(path).map_err(|e| named(path, e))?;
         }
-        made.0.iter().try_for_each(|made| sync_folder(folder_of(made)))?;
-        Ok((Folder::open(path, Use::Change)?, made))
+        let mut made: Vec<_> = missing.iter().rev().map(|made| HalfMade::new(made)).collect();
+        made.reverse();
+        missing.iter().try_for_each(|made| sync_folder(folder_of(made)))?;
+        Ok((Folder::open(path, Use::Change)?, Made(made)))
     }
 
     /// Where the database is, or would be.
@@ -126,17 +129,8 @@ impl Drop for Folder {
 }
 
 impl Made {
-    pub(super) fn keep(mut self) {
-        self.0.clear();
-    }
-}
-
-impl Drop for Made {
-    fn drop(&mut self) {
-        // The inner ones come first.
-        for folder in &self.0 {
-            let _ = fs::remove_dir(folder);
-        }
+    pub(super) fn keep(self) {
+        self.0.into_iter().for_each(HalfMade::keep);
     }
 }
 

@@ -15,6 +15,8 @@ mod folder;
 #[cfg(feature = "durable")]
 mod format;
 #[cfg(feature = "durable")]
+mod half_made;
+#[cfg(feature = "durable")]
 mod options;
 #[cfg(feature = "durable")]
 mod overlay;
@@ -36,6 +38,8 @@ pub use crate::files::store::{Change, CommitError, Head, Kept, Life, MAX_GONE, R
 pub use durable::Durable;
 #[cfg(all(feature = "durable", feature = "cli"))]
 pub(crate) use error::is_guarded;
+#[cfg(all(feature = "durable", feature = "cli"))]
+pub(crate) use half_made::remove_all as remove_half_made;
 #[cfg(feature = "durable")]
 pub use options::Options;
 #[cfg(feature = "durable")]

@@ -1,9 +1,10 @@
 //! A new file that gets its name when it is whole, or never.
 
+use super::half_made::HalfMade;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What is put behind a file's name until it is whole.
 pub(super) const UNFINISHED: &str = ".unfinished";
@@ -24,14 +25,14 @@ pub(crate) fn create(path: &Path, fill: impl FnOnce(&File) -> io::Result<()>) ->
     let unfinished = Unfinished::new(path)?;
     fill(&unfinished.file)?;
     unfinished.file.sync_all().map_err(|e| named(path, e))?;
-    rename(&unfinished.path, path)?;
+    rename(unfinished.name.path(), path)?;
+    unfinished.name.keep();
     sync_folder(folder_of(path))
 }
 
-/// An unfinished file, locked so that nobody takes it for a dead one. Removed when dropped, if it
-/// still has that name.
+/// An unfinished file, locked so that nobody takes it for a dead one.
 struct Unfinished {
-    path: PathBuf,
+    name: HalfMade,
     file: File,
 }
 
@@ -39,62 +40,49 @@ impl Unfinished {
     fn new(path: &Path) -> io::Result<Self> {
         let mut unfinished = path.as_os_str().to_os_string();
         unfinished.push(UNFINISHED);
-        let unfinished = PathBuf::from(unfinished);
-        let told = |e| named(&unfinished, e);
-        let busy = || {
-            named(path, io::Error::new(ErrorKind::ResourceBusy, "another process is writing it"))
-        };
+        let unfinished = Path::new(&unfinished);
+        let busy = io::Error::new(ErrorKind::ResourceBusy, "another process is writing it");
         for _ in 0..TRIES {
             let mut options = OpenOptions::new();
             options.read(true).write(true).create_new(true).mode(0o600);
-            match options.open(&unfinished) {
-                Ok(file) => match file.try_lock() {
-                    // Before it was locked it may have been taken for a dead one, and removed.
-                    Ok(()) if file.metadata().map_err(told)?.nlink() == 0 => {}
-                    Ok(()) | Err(TryLockError::Error(_)) => {
-                        return Ok(Unfinished { path: unfinished, file });
+            let file = match options.open(unfinished) {
+                Ok(file) => file,
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+                    if !remove_dead(unfinished).map_err(|e| named(unfinished, e))? {
+                        return Err(named(path, busy));
                     }
-                    Err(TryLockError::WouldBlock) => {}
-                },
-                Err(e) if e.kind() == ErrorKind::AlreadyExists => remove_dead(&unfinished)
-                    .map_err(|e| match e.kind() {
-                        ErrorKind::WouldBlock => busy(),
-                        _ => named(&unfinished, e),
-                    })?,
+                    continue;
+                }
                 // It is the file's own folder that is missing, or may not be written.
                 Err(e) => return Err(named(path, e)),
+            };
+            // Before it was locked it may have been taken for a dead one, and removed.
+            let is_own = match file.try_lock() {
+                Ok(()) => file.metadata().is_ok_and(|found| found.nlink() > 0),
+                Err(TryLockError::WouldBlock) => false,
+                Err(TryLockError::Error(_)) => true, // nobody locks here, nor removes
+            };
+            if is_own {
+                return Ok(Unfinished { name: HalfMade::new(unfinished), file });
             }
         }
-        Err(busy())
+        Err(named(path, busy))
     }
 }
 
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        // Renamed, it is the whole file, and another process may be at this name.
-        let own = self.file.metadata().and_then(|own| {
-            let found = fs::symlink_metadata(&self.path)?;
-            Ok((own.dev(), own.ino()) == (found.dev(), found.ino()))
-        });
-        if own.unwrap_or(false) {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-/// Removes what no process has locked. [`ErrorKind::WouldBlock`] if one has.
-fn remove_dead(path: &Path) -> io::Result<()> {
-    let file = match OpenOptions::new().read(true).open(path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+/// Removes a file that no process has locked; false if one has.
+fn remove_dead(path: &Path) -> io::Result<bool> {
+    let gone = |e: &io::Error| e.kind() == ErrorKind::NotFound;
+    let file = match File::open(path) {
+        Err(e) if gone(&e) => return Ok(true),
         file => file?,
     };
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => return Err(ErrorKind::WouldBlock.into()),
-        Ok(()) | Err(TryLockError::Error(_)) => {}
+    if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+        return Ok(false);
     }
     match fs::remove_file(path) {
-        Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
-        _ => Ok(()),
+        Err(e) if !gone(&e) => Err(e),
+        _ => Ok(true),
     }
 }
 
@@ -159,6 +147,7 @@ pub(super) fn named(path: &Path, e: io::Error) -> io::Error {
 mod tests {
     use super::*;
     use std::io::Write;
+    use std::path::PathBuf;
 
     /// A folder of its own, empty.
     fn folder(name: &str) -> PathBuf {

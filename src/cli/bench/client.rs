@@ -35,14 +35,14 @@ pub(super) struct Load {
 
 impl Load {
     /// # Errors
-    /// Those of the server's address.
-    pub(super) fn new(settings: &Settings) -> io::Result<Self> {
+    /// What is no address.
+    pub(super) fn new(settings: &Settings, token: Option<Token>) -> io::Result<Self> {
         let size = settings.size;
         let files = ((64 << 20) / size.max(1)).clamp(16, 10_000);
         let name = |i| format!("bench/{}/{i}", std::process::id());
         Ok(Load {
             address: settings.remote.address.parse()?,
-            token: settings.remote.token.clone(),
+            token,
             names: (0..files).filter_map(|i| Some(NameRef::new(&name(i))?.to_name())).collect(),
             contents: (0..size).map(|i| b'0' + ((i * 7 + i / 61) % 75) as u8).collect(),
             depth: settings.depth,
@@ -134,7 +134,7 @@ impl<'a> Client<'a> {
             random: (seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
             counts: Counts::default(),
         };
-        hello(&mut client.connection, load.token.as_ref())?;
+        hello(&mut client.connection, &load.address, load.token.as_ref())?;
         Ok(client)
     }
 

@@ -135,10 +135,8 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
         let max = client::MAX_BATCH_BYTES >> 10;
         return Err(Failure::usage(format!("bench: --depth times --size is over {max} KiB")));
     }
-    let load = client::Load::new(&settings).map_err(|e| match e.kind() {
-        ErrorKind::InvalidInput => Failure::usage(format!("bench: {e}")),
-        _ => Failure::no_connection(e),
-    })?;
+    let load = client::Load::new(&settings, settings.remote.token()?);
+    let load = load.map_err(|e| Failure::usage(format!("bench: {e}")))?;
     let mut clients = Vec::new();
     for i in 0..settings.conns {
         clients.push(Client::connect(&load, i as u64)?);

@@ -31,13 +31,14 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
     let stdin = stdin()?;
     let wrong = |e: io::Error| Failure::usage(format!("connect: {e}"));
     let address = remote.address.parse().map_err(wrong)?;
+    let token = remote.token()?;
     let stream = Stream::connect(&address, Some(remote.timeout));
     let stream = Arc::new(stream.map_err(Failure::no_connection)?);
-    if remote.token.is_some() {
+    if let Some(token) = token {
         // Its reply is for this program alone.
         let mut connection = Connection::new(stream.clone(), MAX_LINE_BYTES, remote.timeout);
         connection.set_deadline(Some(Instant::now() + remote.timeout));
-        hello(&mut connection, remote.token.as_ref())?;
+        hello(&mut connection, &address, Some(&token))?;
     }
     let session = Arc::new(Mutex::new(Session::default()));
     let (sender, sending) = (stream.clone(), session.clone());
@@ -48,11 +49,11 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
             process::exit(failure.status.into());
         }
     });
-    started.map_err(Failure::failed)?;
+    started.map_err(Failure::no_thread)?;
     let mut buffer = vec![0; 64 << 10];
     let lost = loop {
         match stream.receive(&mut buffer) {
-            Ok(0) => break "the server closed the connection".to_string(),
+            Ok(0) => break CLOSED.to_string(),
             Ok(n) => {
                 lock(&session).received(&buffer[..n]);
                 if !put_some(&buffer[..n])? {
@@ -70,9 +71,11 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
         End::Unfinished => {
             Err(Failure::failed("stdin ended inside a request, which is not executed"))
         }
-        End::Lost => Err(Failure::no_connection(lost)),
+        End::Lost => Err(Failure::no_connection(format!("{address}: {lost}"))),
     }
 }
+
+const CLOSED: &str = "the server closed the connection";
 
 fn lock(session: &Mutex<Session>) -> MutexGuard<'_, Session> {
     session.lock().unwrap_or_else(PoisonError::into_inner)

@@ -36,11 +36,11 @@ fn wait_ended(mut stdin: File, client: Arc<Client>) -> Result<(), Failure> {
         let read = io::copy(&mut stdin, &mut io::sink());
         stdin_ended.send(read.map(drop).map_err(|e| Failure::failed(format!("stdin: {e}"))))
     });
-    started.map_err(Failure::failed)?;
+    started.map_err(Failure::no_thread)?;
     let started = thread::Builder::new().spawn(move || {
         while let Ok(false) = client.wait_lost(Duration::MAX) {}
         ended.send(Err(Failure::no_connection("the server closed the connection")))
     });
-    started.map_err(Failure::failed)?;
+    started.map_err(Failure::no_thread)?;
     first.recv().unwrap_or(Ok(()))
 }

@@ -159,7 +159,8 @@ fn silence_has_an_end() {
         let error = ask(&client);
         let Error::Lost(why) = &error else { panic!("{error:?}") };
         assert_eq!(why.kind(), ErrorKind::TimedOut, "{error:?}");
-        assert_eq!(error.to_string(), "the connection is lost: no answer within 200ms");
+        let said = format!("the connection is lost: {address}: no answer within 200ms");
+        assert_eq!(error.to_string(), said);
         // The kernel counts in ticks, so it may be a little less.
         assert!(since.elapsed() >= SHORT / 2 && since.elapsed() < PATIENCE / 2);
         assert!(matches!(ask(&client), Error::Lost(_)));

@@ -63,11 +63,12 @@ fn it_ends_with_the_server_and_with_its_reader() {
     typing.write_all(b"read f\n").unwrap();
     let (mut child, line, _stdout) = start(command.stdin(typed));
     assert_eq!(line, "ERR_FILE_NOT_FOUND\r\n");
+    let address = serving.addresses[0].to_string();
     serving.stop(Signal::TERM);
     assert_eq!(ended(&mut child), 3, "more could have been typed");
     let mut stderr = String::new();
     child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-    assert_eq!(stderr, "telefile: the server closed the connection\n");
+    assert_eq!(stderr, format!("telefile: {address}: the server closed the connection\n"));
 }
 
 #[test]
