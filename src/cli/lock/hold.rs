@@ -52,7 +52,10 @@ impl Lock {
         let client = terms.remote.connect(Client::builder().max_contents(MAX_HOLDER_BYTES))?;
         let (name, host) = (&terms.name, rustix::system::uname());
         let own = format!("{}:{}\n", host.nodename().to_string_lossy(), process::id());
-        let Some((token, since)) = acquire(&client, name, &own, terms.exptime(), until)? else {
+        let Some((token, since)) = acquire(&client, name, &own, terms.exptime(), until, |text| {
+            Failure::failed(text).tell();
+        })?
+        else {
             let holder = client.read(name).map_or(String::new(), |file| {
                 format!(" by {}", String::from_utf8_lossy(file.contents.trim_ascii()))
             });

@@ -83,7 +83,7 @@ impl Barrier {
 
     fn wait_until(&self, until: Until) -> Result<bool, Error> {
         let place = self.line.join(b"")?;
-        let (number, mut rev) = (place.token(), place.token());
+        let number = place.token();
         let mut waits = true;
         loop {
             // Read before the places are listed: what changes after that lets the cas fail.
@@ -100,7 +100,8 @@ impl Barrier {
                 gate.open_to = last;
                 self.set(&gate)?;
             } else if waits {
-                waits = until.changes(&self.line.client, &self.name, &mut rev)?.is_some();
+                // Whoever comes later sees this place, and opens the gate when it is the last.
+                waits = until.moved(&self.line.client, &self.name, gate.version)?;
             } else {
                 // Said while the place is there still: whoever finds it gone knows nothing of why,
                 // and this party would not know if it was counted before.

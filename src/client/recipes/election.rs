@@ -86,7 +86,7 @@ impl Election {
     /// # Errors
     /// See [`Error`].
     pub fn leader(&self) -> Result<Option<Leader>, Error> {
-        Ok(self.look()?.0)
+        Ok(self.look()?.0.map(|(_, leader)| leader))
     }
 
     /// Waits until somebody else leads than the one with token `known`, or nobody; 0 is nobody.
@@ -96,22 +96,33 @@ impl Election {
     /// See [`Error`].
     pub fn next_leader(&self, known: u64, time: Duration) -> Result<Option<Leader>, Error> {
         let until = Until::after(time);
+        let client = &self.0.client;
         loop {
             let (leader, mut rev) = self.look()?;
-            let other = leader.as_ref().map_or(0, |leader| leader.token) != known;
-            if other || until.changes(&self.0.client, &self.0.prefix, &mut rev)?.is_none() {
-                return Ok(leader);
+            let waited = match leader {
+                Some((_, ref leader)) if leader.token != known => false,
+                // Candidates that come meanwhile change nothing.
+                Some((ref name, _)) => until.moved(client, name, known)?,
+                None if known != 0 => false,
+                None => until.changes(client, &self.0.prefix, &mut rev)?.is_some(),
+            };
+            if !waited {
+                return Ok(leader.map(|(_, leader)| leader));
             }
         }
     }
 
-    fn look(&self) -> Result<(Option<Leader>, u64), Error> {
+    /// Who leads, with the name of its file, and the version as of which that is so.
+    fn look(&self) -> Result<(Option<(String, Leader)>, u64), Error> {
         loop {
-            let (places, rev) = self.0.places()?;
-            let Some(first) = places.first() else { return Ok((None, rev)) };
-            match self.0.client.read(&first.name) {
+            let (mut places, rev) = self.0.places()?;
+            if places.is_empty() {
+                return Ok((None, rev));
+            }
+            let name = places.swap_remove(0).name;
+            match self.0.client.read(&name) {
                 Ok(Snapshot { contents, version, .. }) => {
-                    return Ok((Some(Leader { contents, token: version }), rev));
+                    return Ok((Some((name, Leader { contents, token: version })), rev));
                 }
                 // It has left since.
                 Err(Error::Refused { refusal: Refusal::NotFound, .. }) => {}

@@ -1,6 +1,6 @@
 //! A lease: a lock that its holder has to renew, and that outlives a lost connection.
 
-use super::lock::acquire;
+use super::lock::acquire_logged;
 use super::wait::Until;
 use crate::client::{Client, Error};
 use crate::exptime::{Exptime, whole_seconds};
@@ -125,7 +125,7 @@ impl Lease {
     fn acquire_until(&self, until: Until) -> Result<Option<LeaseGuard>, Error> {
         let Lease { client, name, ttl, holder } = self;
         let exptime = Exptime::Seconds(ttl.as_secs());
-        let made = acquire(client, name, holder, exptime, until)?;
+        let made = acquire_logged(client, name, holder, exptime, until)?;
         let Some((token, before)) = made else { return Ok(None) };
         let held = Held {
             name: name.clone(),

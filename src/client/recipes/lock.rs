@@ -6,10 +6,13 @@ use crate::exptime::Exptime;
 use crate::refusal::Refusal;
 use std::time::{Duration, Instant};
 
+/// So long a lock may be held before the waiter looks whether it is one.
+const MOMENT: Duration = Duration::from_secs(1);
+
 /// A lock that is free again as soon as its holder's connection ends.
 ///
 /// It is an ephemeral file: `cas NAME 0` makes it or fails, its version is the token, `delete`
-/// gives the lock back, and those who wait watch it. Who is first after that is chance; a
+/// gives the lock back, and `wait` ends for those who wait. Who is first after that is chance; a
 /// [`FairLock`](super::FairLock) keeps the order.
 ///
 /// - **Lost connection**: the server frees the lock when it sees the end of the connection: at once
@@ -104,30 +107,64 @@ impl Lock {
 
     fn lock_until(&self, until: Until) -> Result<Option<Guard>, Error> {
         let Lock { client, name, holder } = self;
-        let made = acquire(client, name, holder, Exptime::Connection, until)?;
+        let made = acquire_logged(client, name, holder, Exptime::Connection, until)?;
         Ok(made.map(|(token, _)| Guard::new(client, name, token)))
     }
 }
 
-/// Makes a file that is not there; its version, and a time before the server has made it. Waits
-/// until it is not there, if need be.
-pub(crate) fn acquire(
+/// What is said of a file that whoever waits for a lock waits for in vain.
+pub(crate) fn not_a_lock(name: &str) -> String {
+    format!("{name} is not a lock but a file that stays: it is free when somebody deletes it")
+}
+
+/// [`acquire`] for a library: what it says is logged.
+pub(super) fn acquire_logged(
     client: &Client,
     name: &str,
     contents: &str,
     exptime: Exptime,
     until: Until,
 ) -> Result<Option<(u64, Instant)>, Error> {
-    let mut rev = 0;
+    acquire(client, name, contents, exptime, until, |text| log::warn!("{text}"))
+}
+
+/// Makes a file that is not there; its version, and a time before the server has made it. Waits
+/// until it is not there, if need be, and after a moment says with `notice` if there is something
+/// that will not go by itself.
+pub(crate) fn acquire(
+    client: &Client,
+    name: &str,
+    contents: &str,
+    exptime: Exptime,
+    until: Until,
+    notice: impl Fn(&str),
+) -> Result<Option<(u64, Instant)>, Error> {
+    let mut noticed = 0;
     loop {
         let before = Instant::now();
-        match client.cas_expiring(name, 0, contents, exptime) {
-            Err(Error::Refused { refusal: Refusal::Version(held), .. }) => rev = held.max(rev),
+        let held = match client.cas_expiring(name, 0, contents, exptime) {
+            Err(Error::Refused { refusal: Refusal::Version(held), .. }) => held,
             made => return Ok(Some((made?, before))),
+        };
+        if until.within(MOMENT).moved(client, name, held)? {
+            continue;
         }
-        if !until.gone(client, name, &mut rev)? {
+        if held != noticed && until.left().is_some() && stays(client, name, held)? {
+            notice(&not_a_lock(name));
+            noticed = held;
+        }
+        if !until.moved(client, name, held)? {
             return Ok(None);
         }
+    }
+}
+
+/// Whether the file at this version ends neither with a time nor with a connection.
+fn stays(client: &Client, name: &str, version: u64) -> Result<bool, Error> {
+    match client.stat(name) {
+        Ok(stat) => Ok(stat.version == version && stat.exptime == Exptime::Never),
+        Err(Error::Refused { refusal: Refusal::NotFound, .. }) => Ok(false),
+        Err(e) => Err(e),
     }
 }
 

@@ -37,7 +37,8 @@ impl Line {
             let rev = *first_rev.get_or_insert(page.rev);
             places.extend(page.files);
             if !page.more {
-                places.retain(|place| self.is_place(&place.name));
+                // What stays was put there by somebody who does not wait, and would never leave.
+                places.retain(|p| self.is_place(&p.name) && p.exptime == Exptime::Connection);
                 return Ok((places, rev));
             }
         }
@@ -62,7 +63,10 @@ impl Line {
             }
             let waited = match seats {
                 // One has only the one before oneself to wait for, and wakes for nobody else.
-                1 => until.gone(&self.client, &places[before - 1].name, &mut rev)?,
+                1 => {
+                    let Listed { name, version, .. } = &places[before - 1];
+                    until.moved(&self.client, name, *version)?
+                }
                 _ => self.someone_left(&places[before].name, &mut rev, until)?,
             };
             if !waited {

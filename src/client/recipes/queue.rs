@@ -1,6 +1,6 @@
 //! A queue of contents that many fill and many empty.
 
-use super::lock::{Guard, acquire};
+use super::lock::{Guard, acquire_logged};
 use super::place::Line;
 use super::wait::Until;
 use crate::client::{Client, Error, Listed};
@@ -115,7 +115,7 @@ impl Queue {
         let client = &self.items.client;
         let claim = self.claim_of(item);
         let at_once = Until::after(Duration::ZERO);
-        let made = acquire(client, &claim, "", Exptime::Connection, at_once)?;
+        let made = acquire_logged(client, &claim, "", Exptime::Connection, at_once)?;
         let Some((token, _)) = made else { return Ok(None) };
         let claim = Guard::new(client, &claim, token);
         // It may have been done before it was claimed.

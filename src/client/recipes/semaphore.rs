@@ -10,7 +10,7 @@ use std::time::Duration;
 /// A lock whose waiters take their turns.
 ///
 /// Each makes an ephemeral file, `create NAME/ 0 -1`; the one with the smallest number holds the
-/// lock, and each of the others watches the one before. So a lock that is given back wakes one
+/// lock, and each of the others waits for the end of the one before. So a lock that is given back wakes one
 /// waiter and not all of them. The token is the number: it grows from holder to holder.
 ///
 /// Lost connection, paused holder, restarted server: as with [`Lock`](super::Lock). Who waits

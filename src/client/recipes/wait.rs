@@ -1,4 +1,4 @@
-//! How recipes wait: with watches that are short enough to notice a server that is gone, until a
+//! How recipes wait: with requests that are short enough to notice a server that is gone, until a
 //! time that was given.
 
 use crate::client::{Changes, Client, Error};
@@ -6,7 +6,7 @@ use crate::exptime::whole_seconds;
 use crate::refusal::Refusal;
 use std::time::{Duration, Instant};
 
-/// One watch waits no longer: its reply is a sign of life of the server.
+/// One request waits no longer: its reply is a sign of life of the server.
 const SLICE: Duration = Duration::from_secs(30);
 
 /// When to give up; `None` is never.
@@ -24,8 +24,14 @@ impl Until {
         Until(Instant::now().checked_add(Duration::from_secs(whole_seconds(time))))
     }
 
-    /// How long one watch may wait; `None` if the time is over.
-    pub(super) fn left(self) -> Option<Duration> {
+    /// The same, but no later than this from now.
+    pub(super) fn within(self, time: Duration) -> Self {
+        let soon = Instant::now() + time;
+        Until(Some(self.0.map_or(soon, |deadline| deadline.min(soon))))
+    }
+
+    /// How long one request may wait; `None` if the time is over.
+    pub(crate) fn left(self) -> Option<Duration> {
         let Some(deadline) = self.0 else { return Some(SLICE) };
         let left = deadline.saturating_duration_since(Instant::now());
         (!left.is_zero()).then(|| left.min(SLICE))
@@ -58,13 +64,11 @@ impl Until {
         Ok(None)
     }
 
-    /// Waits until a file that was there at version `rev` is gone, or may be; false if the time is
-    /// over.
-    pub(super) fn gone(self, client: &Client, name: &str, rev: &mut u64) -> Result<bool, Error> {
-        while let Some(Changes { changes, .. }) = self.changes(client, name, rev)? {
-            // Names that only begin so wake us too.
-            let gone = changes.iter().any(|c| c.name == name && c.numbytes.is_none());
-            if gone || changes.is_empty() {
+    /// Waits until a file that was at `version` is not any more; false if the time is over. Only
+    /// that file ends it, however busy others are whose names begin the same.
+    pub(super) fn moved(self, client: &Client, name: &str, version: u64) -> Result<bool, Error> {
+        while let Some(left) = self.left() {
+            if client.wait(name, version, left)? != version {
                 return Ok(true);
             }
         }

@@ -3,9 +3,10 @@
 use super::proxy::Proxy;
 use super::{PATIENCE, connect, running, spawn, waiting};
 use crate::server::{Running, eventually};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use telefile::Client;
-use telefile::client::recipes::{Barrier, Election, FairLock, Lease, Lock, Queue, Semaphore};
+use telefile::client::recipes::{Election, Lease, Lock, Queue, Semaphore};
 
 /// So many deletions are not remembered any more.
 const TOO_MANY: usize = 100_001;
@@ -23,9 +24,9 @@ fn forget(server: &Running) {
     eventually("they are gone", || watcher.list("", 10, None).unwrap().files.len() == 2);
 }
 
-/// Those who wait begin to watch at the version of what is held, which is from before.
+/// They wait for a version from before.
 #[test]
-fn who_waits_for_something_that_is_held_for_ages_looks_again_and_waits_on() {
+fn what_was_held_for_ages_can_be_waited_for() {
     let server = running();
     let client = connect(&server);
     let lock = Lock::new(&client, "lock").lock().unwrap();
@@ -82,26 +83,21 @@ impl<F: FnMut()> Drop for Later<F> {
 }
 
 #[test]
-fn whatever_one_waits_for_one_looks_again() {
+fn after_a_compacted_watch_one_looks_again() {
     let (server, long) = (running(), 3 * PATIENCE);
     let client = || connect(&server);
-
-    let holds = || Lock::new(&client(), "lock").lock().unwrap();
-    check(&server, holds, |client| Lock::new(&client, "lock").lock().unwrap().unlock().unwrap());
-
-    let holds = || FairLock::new(&client(), "fair").lock().unwrap();
-    check(&server, holds, |client| {
-        FairLock::new(&client, "fair").lock().unwrap().unlock().unwrap()
-    });
 
     let holds = || [(); 2].map(|()| Semaphore::new(&client(), "seats", 2).acquire().unwrap());
     check(&server, holds, |client| drop(Semaphore::new(&client, "seats", 2).acquire().unwrap()));
 
-    let holds = || Election::new(&client(), "leader").campaign("first").unwrap();
+    let (leads, candidate) = (Arc::new(Mutex::new(None)), client());
+    let holds = || {
+        *leads.lock().unwrap() = None;
+        let (leads, election) = (leads.clone(), Election::new(&candidate, "leader"));
+        Later(move || *leads.lock().unwrap() = Some(election.campaign("first").unwrap()))
+    };
     check(&server, holds, move |client| {
-        let election = Election::new(&client, "leader");
-        let leader = election.leader().unwrap().unwrap();
-        assert!(election.next_leader(leader.token, long).unwrap().is_none());
+        assert!(Election::new(&client, "leader").next_leader(0, long).unwrap().is_some());
     });
 
     let (here, name) = (client(), "jobs");
@@ -112,14 +108,4 @@ fn whatever_one_waits_for_one_looks_again() {
     check(&server, holds, move |client| {
         assert_eq!(&*Queue::new(&client, name).pop(long).unwrap().unwrap(), b"job");
     });
-
-    // The second one comes, and then both pass.
-    let comes = || {
-        let client = client();
-        Later(move || {
-            let client = client.clone();
-            drop(std::thread::spawn(move || Barrier::new(&client, "gate", 2).wait()));
-        })
-    };
-    check(&server, comes, |client| Barrier::new(&client, "gate", 2).wait().unwrap());
 }

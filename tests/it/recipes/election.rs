@@ -167,3 +167,21 @@ fn nobody_is_told_to_lead_only_if_nobody_does() {
     task.join();
     assert!(told);
 }
+
+#[test]
+fn candidates_that_come_and_go_wake_nobody_who_waits_for_another_leader() {
+    let server = running();
+    let (client, proxy) = (connect(&server), Proxy::new(server.addresses()[0]));
+    let leads = Election::new(&client, "leader").campaign("first").unwrap();
+    let (waits, token) = (proxy.client(), leads.token());
+    let task = spawn(move || Election::new(&waits, "leader").next_leader(token, 9 * PATIENCE));
+    waiting(&client, 1);
+    for _ in 0..100 {
+        let candidate = Election::new(&client, "leader").campaign_for("", Duration::ZERO);
+        assert!(candidate.unwrap().is_none());
+    }
+    waiting(&client, 1);
+    assert_eq!((proxy.asked("list"), proxy.asked("wait"), proxy.asked("watch")), (1, 1, 0));
+    leads.unlock().unwrap();
+    assert!(task.join().unwrap().is_none());
+}

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
-use telefile::client::recipes::{FairLock, Guard, Semaphore};
+use telefile::client::recipes::{Election, FairLock, Guard, Semaphore};
 use telefile::{Exptime, Refusal};
 
 /// Somebody who asks and has to wait: the `place`th in the line.
@@ -68,12 +68,12 @@ fn one_that_is_given_back_wakes_one_waiter() {
     let third = proxy.client();
     let third = spawn(move || FairLock::new(&third, "fair").lock().unwrap());
     waiting(&client, 2);
-    assert_eq!((proxy.asked("list"), proxy.asked("watch")), (1, 1));
+    assert_eq!((proxy.asked("list"), proxy.asked("wait")), (1, 1));
     first.unlock().unwrap();
     let second = second.join();
     // Others come and go behind it.
     assert!(FairLock::new(&client, "fair").try_lock().unwrap().is_none());
-    assert_eq!((proxy.asked("list"), proxy.asked("watch")), (1, 1), "it sleeps");
+    assert_eq!((proxy.asked("list"), proxy.asked("wait")), (1, 1), "it sleeps");
     drop(second);
     third.join().check().unwrap();
 }
@@ -301,4 +301,22 @@ fn a_line_may_be_longer_than_one_list() {
     drop(last);
     task.join().check().unwrap();
     assert_eq!(stat(&client, "watches"), 0);
+}
+
+/// Somebody has put it there who does not wait, and it would never leave.
+#[test]
+fn a_file_that_stays_is_no_place_in_a_line() {
+    let server = running();
+    let client = connect(&server);
+    let first = format!("{:020}", 0);
+    for exptime in [Exptime::Never, Exptime::Seconds(3600)] {
+        for name in ["fair", "seats", "leader"] {
+            client.write_expiring(&format!("{name}/{first}"), "", exptime).unwrap();
+        }
+        assert!(FairLock::new(&client, "fair").try_lock().unwrap().is_some());
+        assert!(Semaphore::new(&client, "seats", 1).try_acquire().unwrap().is_some());
+        let election = Election::new(&client, "leader");
+        assert!(election.leader().unwrap().is_none());
+        assert!(election.campaign_for("", Duration::ZERO).unwrap().is_some());
+    }
 }
