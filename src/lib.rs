@@ -100,7 +100,7 @@
 //!    that it implements; `client` imports `net` and `wire`, `framework` imports `net` alone. A test
 //!    reads the imports.
 //! 2. Each dependency is imported in few places: socket2 and rustix where the system is asked
-//!    (`net`, `waker`, `server/system`, `files/kinds/text`, `store/disk`, `cli/streams`,
+//!    (`net`, `waker`, `server/system`, `files/kinds/text`, `store`, `cli/streams`,
 //!    `cli/watch`, `cli/lock`), redb and crc32fast in `store`, memchr in the line buffer, itoa in
 //!    the fields, subtle in the token, crossbeam-channel in pool, watchers, stop and the
 //!    framework's workers, ctrlc, env_logger, lexopt, nix and hdrhistogram in `cli`. `log`

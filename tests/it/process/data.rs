@@ -36,6 +36,17 @@ fn a_file_is_no_folder_for_data() {
 }
 
 #[test]
+fn a_server_that_cannot_listen_makes_no_folder() {
+    let folder = Folder::new();
+    let (data, socket) = places(&folder);
+    let occupied = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let occupied = occupied.local_addr().unwrap().to_string();
+    let args = ["serve", "--data", &data, "--listen", &socket, "--listen", &occupied];
+    run(telefile(&args)).failed(1, &[&occupied, "already in use"]);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn a_server_that_was_stopped_goes_on_with_all_files() {
     let folder = Folder::new();
     let (data, socket) = places(&folder);

@@ -16,7 +16,8 @@ fn failing(inject: &[&str], path: Option<&str>, args: &[&str]) -> Option<Command
     command.args(["-D", "-f", "-o", "/dev/null"]);
     command.args(path.iter().flat_map(|path| ["-P", path]));
     command.args(inject.iter().flat_map(|inject| ["-e", inject]));
-    let possible = program("strace").args(["-e", "inject=getpid:error=EPERM", "true"]).output();
+    let harmless = ["-D", "-f", "-o", "/dev/null", "-e", "inject=getpid:error=EPERM", "true"];
+    let possible = program("strace").args(harmless).output();
     if !possible.is_ok_and(|output| output.status.success()) {
         skipped(&format!("no program can be traced here: {inject:?}"));
         return None;
