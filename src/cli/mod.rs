@@ -5,6 +5,7 @@ mod backup;
 mod bench;
 mod connect;
 mod flags;
+mod init;
 mod limits;
 mod list;
 mod lock;
@@ -110,6 +111,9 @@ const COMMANDS: &[Command] = &[
     Command { name: "restore", what: backup::RESTORE, run: backup::restore },
 ];
 
+/// Those of the commands that do something of their own about signals.
+const OWN_SIGNALS: [&str; 4] = ["serve", "lock", "backup", "restore"];
+
 /// The whole program `telefile`: reads the process's arguments and environment, does what they
 /// say, and returns the exit status: 0 done, 1 failed or refused, 2 a wrong command line, 3 no
 /// connection, 4 another table than `--epoch` asks for.
@@ -167,6 +171,9 @@ fn run(mut args: lexopt::Parser) -> Outcome {
                 // The command that `lock` runs inherits what was there.
                 if command.name != "lock" {
                     limits::refuse_large_files();
+                }
+                if !OWN_SIGNALS.contains(&command.name) {
+                    init::end_on_signals()?;
                 }
                 (command.run)(args)
             }

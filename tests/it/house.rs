@@ -77,7 +77,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("env_logger", &["cli/"]),
     ("hdrhistogram", &["cli/"]),
     ("lexopt", &["cli/"]),
-    ("nix", &["cli/limits.rs", "cli/lock/"]),
+    ("nix", &["cli/init.rs", "cli/limits.rs", "cli/lock/"]),
 ];
 
 /// A file fits in a head, its tests counted.

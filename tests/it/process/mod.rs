@@ -12,6 +12,8 @@ mod data;
 mod epoch;
 mod failing_disk;
 mod file_size;
+#[cfg(target_os = "linux")]
+mod first;
 mod flags;
 mod full_disk;
 mod kills;
