@@ -354,14 +354,24 @@ fn a_watch_that_is_not_answered_has_an_end() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let server = thread::spawn(move || {
-            let mut input = BufReader::new(listener.accept().unwrap().0);
-            input.read_line(&mut String::new()).unwrap();
-            input.get_mut().write_all(b"HELLO 1 00000000000000aa 0\r\n").unwrap();
-            input.read_line(&mut String::new()).unwrap();
-            input.get_mut().write_all(half.as_bytes()).unwrap();
-            let _ = input.read_line(&mut String::new());
+            for stream in listener.incoming() {
+                let mut input = BufReader::new(stream.unwrap());
+                let _ = input.read_line(&mut String::new());
+                let _ = input.get_mut().write_all(b"HELLO 1 00000000000000aa 0\r\n");
+                if input.read_line(&mut String::new()).is_ok_and(|n| n > 0) {
+                    input.get_mut().write_all(half.as_bytes()).unwrap();
+                    let _ = input.read_line(&mut String::new());
+                    return;
+                }
+            }
         });
-        let client = Client::builder().timeout(Some(timeout)).connect(&address).unwrap();
+        // On a busy machine hello may come too late.
+        let client = loop {
+            match Client::builder().timeout(Some(timeout)).connect(&address) {
+                Err(e) if e.is_retryable() => {}
+                connected => break connected.unwrap(),
+            }
+        };
         let since = Instant::now();
         let error = client.watch("f", 0, Duration::from_secs(seconds)).unwrap_err();
         let Error::Lost(why) = &error else { panic!("{error:?}") };
