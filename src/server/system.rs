@@ -141,9 +141,9 @@ fn limits(wanted: &Wanted) -> Vec<(u64, String)> {
         (address_space(), CONNECTION_BYTES + stack, "the address space (ulimit -v, -d)"),
     ];
     for (max, each, name) in memory {
-        // A quarter, or what the files leave if that is more, less an eighth for the rest.
-        let files = wanted.max_memory.unwrap_or(max / 2);
-        let carried = (max / 4).max((max - max / 8).saturating_sub(files)) / each;
+        // A quarter, or half of what the files leave if that is more.
+        let left = wanted.max_memory.map_or(0, |files| max.saturating_sub(files) / 2);
+        let carried = (max / 4).max(left) / each;
         limits.push((carried, format!("{name} is limited to {max} bytes")));
     }
     limits

@@ -15,12 +15,14 @@ mod file_size;
 #[cfg(target_os = "linux")]
 mod first;
 mod flags;
+mod footprint;
 mod full_disk;
 mod kills;
 mod listening;
 mod lock;
 mod lock_lost;
 mod logs;
+mod memory;
 mod names;
 mod odd_systems;
 mod open_files;

@@ -33,7 +33,7 @@ impl Client {
 
     /// Sends all these requests while the replies are taken, a line to each.
     #[track_caller]
-    pub(super) fn ask_all(&mut self, requests: impl Iterator<Item = String>) -> Vec<String> {
+    pub(crate) fn ask_all(&mut self, requests: impl Iterator<Item = String>) -> Vec<String> {
         let requests: Vec<_> = requests.collect();
         let sender = self.sender();
         // Small pieces at the end of a part would wait for an acknowledgement; Unix has no such thing.

@@ -1,0 +1,136 @@
+//! Limits of memory, set by the server and by the system: nobody is killed, and nothing is lost.
+
+use super::Serving;
+use crate::programs::program;
+use crate::server::{Client, Folder, eventually};
+use rustix::process::Signal;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A cgroup with this much memory, removed in the end.
+struct Cgroup(PathBuf);
+
+impl Cgroup {
+    /// Of version 1 or 2, as far as this process may make one.
+    fn new(bytes: u64) -> io::Result<Cgroup> {
+        let name = format!("telefile-it-{}-{bytes}", std::process::id());
+        let (root, file) = match Path::new("/sys/fs/cgroup/memory").is_dir() {
+            true => ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+            false => ("/sys/fs/cgroup", "memory.max"),
+        };
+        let path = Path::new(root).join(name);
+        fs::create_dir(&path)?;
+        let group = Cgroup(path);
+        fs::write(group.0.join(file), bytes.to_string())?;
+        Ok(group)
+    }
+
+    /// `telefile serve` within.
+    fn serve(&self, args: &[&str]) -> Serving {
+        let script = r#"echo $$ > "$0/cgroup.procs" && exec "$@""#;
+        let mut command = program("sh");
+        command.args(["-c", script]).arg(&self.0).arg(env!("CARGO_BIN_EXE_telefile"));
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(args);
+        Serving::from(command)
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        eventually("the cgroup is empty", || match fs::remove_dir(&self.0) {
+            Err(e) => e.kind() == io::ErrorKind::NotFound,
+            Ok(()) => true,
+        });
+    }
+}
+
+/// Writes files until one is refused; how many were not.
+#[track_caller]
+fn fill(client: &mut Client, rest_of_line: &str, contents: &str) -> usize {
+    const AT_ONCE: usize = 2000;
+    for first in (0..10_000_000).step_by(AT_ONCE) {
+        let numbytes = contents.len();
+        let write = |i| format!("write file-{i:011} {numbytes}{rest_of_line}\r\n{contents}\r\n");
+        let replies = client.ask_all((first..first + AT_ONCE).map(write));
+        if let Some(at) = replies.iter().position(|reply| !reply.starts_with("OK ")) {
+            assert!(replies[at].starts_with("ERR_LIMIT memory "), "{}", replies[at]);
+            return first + at;
+        }
+    }
+    panic!("nothing was refused");
+}
+
+/// The limits are the default's: with what a tool says that gives a container its memory.
+#[test]
+fn a_server_in_a_small_container_is_not_killed_whatever_is_written() {
+    const BYTES: u64 = 48 << 20;
+    let group = match Cgroup::new(BYTES) {
+        Ok(group) => group,
+        Err(e) => {
+            let _ =
+                writeln!(io::stderr(), "SKIPPED, no cgroup can be made: a small container: {e}");
+            return;
+        }
+    };
+    for (exptime, contents) in [("", "x"), (" 3600", "x"), (" -1", ""), ("", &"x".repeat(17_000))] {
+        let serving = group.serve(&[]);
+        let mut client = serving.client();
+        assert_eq!(client.stat("memory_max"), BYTES / 2);
+        assert_eq!(client.stat("connections_max"), BYTES / 4 / (64 << 10));
+        let others: Vec<_> = (0..100).map(|_| serving.client()).collect();
+        let files = fill(&mut client, exptime, contents);
+        assert!(files as u64 > BYTES / 2 / (600 + contents.len() as u64), "{files} files");
+        for i in 0..9 {
+            assert_eq!(client.ask(&format!("delete file-{i:011}")), "OK");
+        }
+        assert!(client.ask("write another 1\r\nx").starts_with("OK "));
+        drop(others);
+        serving.stop(Signal::TERM);
+    }
+    #[cfg(feature = "durable")]
+    {
+        let folder = Folder::new();
+        let args = ["--data", folder.path().to_str().unwrap()];
+        let serving = group.serve(&args);
+        let files = fill(&mut serving.client(), "", "x");
+        serving.program.signal(Signal::KILL);
+        drop(serving);
+        let serving = group.serve(&args);
+        let mut client = serving.client();
+        assert!(client.stat("files") >= files as u64);
+        assert_eq!(client.ask("delete file-00000000001"), "OK");
+        serving.stop(Signal::TERM);
+    }
+}
+
+#[cfg(feature = "durable")]
+#[test]
+fn a_table_over_the_limit_loads_with_a_warning_and_takes_no_writes_until_it_fits() {
+    let folder = Folder::new();
+    let args = |limit| ["--data", folder.path().to_str().unwrap(), "--max-memory", limit];
+    let serving = Serving::local(&args("8M"));
+    let mut client = serving.client();
+    let files = fill(&mut client, "", "x");
+    assert_eq!(client.write("large", &[b'x'; 100_000]), "ERR_LIMIT memory 8388608");
+    serving.stop(Signal::TERM);
+
+    let serving = Serving::local(&args("4M"));
+    serving.logs(&["more than the limit of 4194304"]);
+    let mut client = serving.client();
+    let (memory, version) = (client.stat("memory"), client.stat("version"));
+    assert!(memory > 7 << 20, "all of it counts: {memory}");
+    assert_eq!(client.stat("files"), files as u64);
+    let refused = "ERR_LIMIT memory 4194304";
+    assert_eq!(client.ask("write file-00000000000 1\r\ny"), refused);
+    assert_eq!(client.ask("create q/ 0\r\n"), refused);
+    assert_eq!(client.ask("open file-00000000000"), refused);
+    assert!(client.ask("touch file-00000000000 1 3600").starts_with("OK 1"));
+    assert!(client.ask("read file-00000000001").starts_with("CONTENTS "));
+    client.contents(1);
+    assert_eq!(client.stat("version"), version);
+    let deletes = (1..files).map(|i| format!("delete file-{i:011}\r\n"));
+    client.ask_all(deletes);
+    assert!(client.ask("write file-00000000000 1\r\ny").starts_with("OK "));
+    serving.stop(Signal::TERM);
+}
