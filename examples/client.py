@@ -13,7 +13,8 @@ class Telefile:
         host, port = address.rsplit(":", 1)
         self.socket = socket.create_connection((host.strip("[]"), int(port)), timeout=30)
         self.replies = self.socket.makefile("rb")
-        self.epoch = self.ask("hello")[1]
+        _, self.epoch, _, idle = self.ask("hello")[:4]
+        self.idle_timeout = float(idle)  # seconds of silence that the server bears; 0: any
         if epoch not in (None, self.epoch):
             raise Refused(f"another table: its epoch is {self.epoch}, and not {epoch}")
 

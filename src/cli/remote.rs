@@ -110,11 +110,7 @@ impl Remote {
 
     /// Connects, and says hello; nothing else is asked of a server that has another table.
     pub(super) fn connect(&self, builder: client::Builder) -> Result<Client, Failure> {
-        let mut builder = builder.timeout(Some(self.timeout));
-        if let Some(token) = self.token()? {
-            builder = builder.token(token.as_bytes());
-        }
-        let client = builder.connect(&self.address)?;
+        let client = self.builder(builder)?.connect(&self.address)?;
         match self.epoch {
             Some(epoch) if epoch != client.epoch() => {
                 Err(Failure::other_table(epoch, client.epoch()))
@@ -122,33 +118,43 @@ impl Remote {
             _ => Ok(client),
         }
     }
+
+    /// Adds the time-out and the token.
+    pub(super) fn builder(&self, builder: client::Builder) -> Result<client::Builder, Failure> {
+        let builder = builder.timeout(Some(self.timeout));
+        Ok(match self.token()? {
+            Some(token) => builder.token(token.as_bytes()),
+            None => builder,
+        })
+    }
 }
 
-/// Says hello over a connection that is not a [`Client`]'s, and takes the reply.
+/// Says hello over a connection that is not a [`Client`]'s, and takes the reply; the server's idle
+/// time-out.
 pub(super) fn hello(
     connection: &mut Connection,
     address: &Address,
     token: Option<&Token>,
-) -> Result<(), Failure> {
+) -> Result<Option<Duration>, Error> {
     let token = token.map(Token::as_bytes);
     Request::Hello { token }.write_to(connection.output());
     let mut line = Vec::new();
     let told = |e: io::Error| Error::Connect(io::Error::new(e.kind(), format!("{address}: {e}")));
     let closed = || io::Error::new(ErrorKind::UnexpectedEof, "the server closed the connection");
     if !connection.read_line(&mut line).map_err(told)? {
-        return Err(told(closed()).into());
+        return Err(told(closed()));
     }
     let refusal = match Reply::parse(&line) {
-        Some(Reply::Hello { .. }) => return Ok(()),
+        Some(Reply::Hello { idle_timeout, .. }) => return Ok(idle_timeout),
         // The line does not tell them apart, but this is where it is about the token.
         Some(Reply::Refused(Refusal::Denied)) => Refusal::WrongToken,
         Some(Reply::Refused(refusal)) => refusal,
         _ => {
             let line = String::from_utf8_lossy(&line).into_owned();
-            return Err(Error::Protocol(format!("{address}: {line:?} to hello")).into());
+            return Err(Error::Protocol(format!("{address}: {line:?} to hello")));
         }
     };
-    Err(Error::Refused { file: None, refusal }.into())
+    Err(Error::Refused { file: None, refusal })
 }
 
 /// A refusal is said in words, and as the server's reply, which scripts and the protocol know.
@@ -170,6 +176,7 @@ impl From<Error> for Failure {
                 Failure::failed(format!("{error} ({reply}){hint}"))
             }
             Error::TooLarge { .. } => Failure::failed(format!("{error}{hint}")),
+            Error::Thread(_) => Failure::failed(error),
             Error::Invalid(why) => Failure::usage(why),
             Error::Connect(_) | Error::Lost(_) | Error::OtherTable | Error::Protocol(_) => {
                 Failure::no_connection(error)

@@ -22,6 +22,8 @@ pub enum Error {
     /// No connection could be made, or nobody said hello over it in time. Nothing was asked, so it
     /// is safe to try again.
     Connect(io::Error),
+    /// No thread could be started that this needs. Nothing was asked.
+    Thread(io::Error),
     /// The connection is lost: it ended, or a reply did not come in time. Whatever was not
     /// answered may have been done or not, so nothing is ever asked again by itself. Every later
     /// call of this client and of its open files fails in this way too.
@@ -66,7 +68,7 @@ impl Error {
     /// Returns whether the same call may be repeated as it is: the request was not executed, and
     /// the cause may pass.
     ///
-    /// True for [`Error::Connect`], and for a server that is [full](Refusal::Limit): of connections,
+    /// True for [`Error::Connect`] and [`Error::Thread`], and for a server that is [full](Refusal::Limit): of connections,
     /// of memory, of data, of opens. A limit of one file's contents does not pass.
     ///
     /// False for [`Error::Lost`], because the request may have been executed. To read again on a
@@ -113,7 +115,7 @@ impl Error {
     /// ```
     pub fn is_retryable(&self) -> bool {
         match self {
-            Error::Connect(_) => true,
+            Error::Connect(_) | Error::Thread(_) => true,
             Error::Refused { refusal: Refusal::Limit(limit, _), .. } => match limit {
                 Limit::Connections | Limit::Memory | Limit::Data | Limit::Descriptors => true,
                 Limit::Contents => false,
@@ -127,6 +129,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Connect(e) => write!(f, "no connection: {e}"),
+            Error::Thread(e) => write!(f, "no thread can be started: {e}"),
             Error::Lost(e) => write!(f, "the connection is lost: {e}"),
             Error::OtherTable => {
                 f.write_str("the server has another table now, with other versions")

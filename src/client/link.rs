@@ -8,8 +8,9 @@ use crate::contents::{Contents, Incoming};
 use crate::net::{Address, Connection, Stream};
 use crate::wire::{MAX_REPLY_LINE_BYTES, Reply, Request};
 use std::fmt;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::net::Shutdown;
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,10 @@ pub(super) struct Link {
     unsent: Option<io::Error>,
     /// Why there is no connection any more.
     lost: Option<String>,
+    /// After how long a silence the server ends the connection.
+    idle_timeout: Option<Duration>,
+    /// What ends the thread that keeps the connection alive, when it is dropped.
+    kept_alive: Option<Sender<()>>,
 }
 
 /// Takes the connection for one request and its reply.
@@ -63,7 +68,37 @@ impl Link {
             passing: None,
             unsent: None,
             lost: None,
+            idle_timeout: None,
+            kept_alive: None,
         }
+    }
+
+    /// Notes what the server said.
+    pub(super) fn set_idle_timeout(&mut self, timeout: Option<Duration>) {
+        self.idle_timeout = timeout;
+    }
+
+    /// The server's idle time-out, if nobody keeps the connection alive yet.
+    pub(super) fn to_keep_alive(&self) -> Option<Duration> {
+        self.idle_timeout.filter(|_| self.kept_alive.is_none())
+    }
+
+    pub(super) fn kept_alive(&mut self, kept: Sender<()>) {
+        self.kept_alive = Some(kept);
+    }
+
+    /// Sends a sign of life, an empty line, which has no reply. Does not wait: if there is no room
+    /// the server has enough to read.
+    pub(super) fn beat(&mut self) -> Result<(), Error> {
+        self.check()?;
+        const LINE: &[u8] = b"\r\n";
+        match self.stream().send_now(&[IoSlice::new(LINE)]) {
+            Ok(n) => self.connection.output().extend_from_slice(&LINE[n..]),
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+            // What the server said before it closed is for the next request to read.
+            Err(e) => return Err(Error::Lost(e)),
+        }
+        Ok(())
     }
 
     pub(super) fn stream(&self) -> &Arc<Stream> {

@@ -56,6 +56,7 @@ mod ask;
 mod builder;
 mod error;
 mod file;
+mod keep_alive;
 mod link;
 mod pipeline;
 pub mod recipes;
@@ -134,6 +135,7 @@ impl Client {
         if builder.expected_epoch().is_some_and(|expected| expected != epoch) {
             return Err(Error::OtherTable);
         }
+        link.set_idle_timeout(idle_timeout);
         let made = Arc::new((builder, address.clone()));
         Ok(Client { link: Arc::new(Mutex::new(link)), epoch, idle_timeout, made })
     }
@@ -175,13 +177,37 @@ impl Client {
     /// See [`Error`].
     pub fn rev(&self) -> Result<u64, Error> {
         let ask = Ask::plain(Request::Hello { token: self.made.0.shown_token() });
-        Ok(lock(&self.link)?.ask(&ask, Link::hello)?.rev)
+        Ok(self.call(&ask, Link::hello)?.rev)
     }
 
     /// Returns how long the server lets this client be silent before it ends the connection; `None`
-    /// is forever. An empty line is a sign of life, and one in half of this time is soon enough.
+    /// is forever. A client that holds something is not silent: see
+    /// [`keep_alive`](Client::keep_alive).
     pub fn idle_timeout(&self) -> Option<Duration> {
         self.idle_timeout
+    }
+
+    /// Keeps the connection alive from now on, although nothing is asked: where the server has an
+    /// [idle time-out](Client::idle_timeout), a thread sends a sign of life in half of it, and ends
+    /// with the connection. Where it has none, nothing is done.
+    ///
+    /// A client that has opened a file, or made one that ends with the connection, does this by itself. Without
+    /// either it is closed when it was silent, and the next call fails with [`Error::Lost`].
+    ///
+    /// # Errors
+    /// [`Error::Thread`]. In a call that would hold something nothing was asked then.
+    pub fn keep_alive(&self) -> Result<(), Error> {
+        keep_alive::start(&self.link)
+    }
+
+    /// Sends a request and takes its answer, which is of the kind that `take` takes.
+    fn call<T>(
+        &self,
+        ask: &Ask<'_>,
+        take: fn(&mut Link, &Ask<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        keep_alive::if_holding(&self.link, ask)?;
+        lock(&self.link)?.ask(ask, take)
     }
 
     /// Waits until the connection has ended, but no longer than `time`; whether it has. For a

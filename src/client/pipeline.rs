@@ -3,7 +3,7 @@
 use super::ask::{Ask, Target};
 use super::error::Error;
 use super::link::{Link, lock};
-use super::{Answer, Client};
+use super::{Answer, Client, keep_alive};
 use crate::exptime::Exptime;
 use crate::wire::{MAX_LINE_BYTES, Request};
 use std::collections::VecDeque;
@@ -171,6 +171,8 @@ pub struct Answers<'a> {
 impl Answers<'_> {
     /// Sends the next batch and takes its answers.
     fn exchange(&mut self) -> Result<(), Error> {
+        let next = self.asks.iter().take(self.batch);
+        next.into_iter().try_for_each(|ask| keep_alive::if_holding(self.link, ask))?;
         let mut link = lock(self.link)?;
         let (mut sent, mut bytes) = (0, 0);
         for ask in self.asks.iter().take(self.batch) {

@@ -2,7 +2,7 @@
 
 use super::ask::{self, Ask};
 use super::error::Error;
-use super::link::{Link, lock};
+use super::link::Link;
 use super::{Changes, Client, Listing, OpenFile, Snapshot, Stat, Target};
 use crate::exptime::{Exptime, whole_seconds};
 use crate::name::Shown;
@@ -17,7 +17,7 @@ impl Client {
     /// [`Error::TooLarge`].
     pub fn read<'a>(&self, file: impl Into<Target<'a>>) -> Result<Snapshot, Error> {
         let ask = Ask::about(file.into(), &self.link, |file| Request::Read { file })?;
-        lock(&self.link)?.ask(&ask, Link::snapshot)
+        self.call(&ask, Link::snapshot)
     }
 
     /// Replaces the contents of a file, or makes it; the new version. It does not expire.
@@ -43,7 +43,7 @@ impl Client {
         exptime: Exptime,
     ) -> Result<u64, Error> {
         let ask = Ask::write(file.into(), &self.link, contents.as_ref(), exptime)?;
-        lock(&self.link)?.ask(&ask, Link::version)
+        self.call(&ask, Link::version)
     }
 
     /// Replaces the contents of a file if it is at `version`; the new version. 0 is the version
@@ -72,7 +72,7 @@ impl Client {
         exptime: Exptime,
     ) -> Result<u64, Error> {
         let ask = Ask::cas(file.into(), &self.link, version, contents.as_ref(), exptime)?;
-        lock(&self.link)?.ask(&ask, Link::version)
+        self.call(&ask, Link::version)
     }
 
     /// Ends a file, only if it is at `version`, if one is given.
@@ -87,7 +87,7 @@ impl Client {
     ) -> Result<(), Error> {
         let request = |file| Request::Delete { file, version };
         let ask = Ask::about(file.into(), &self.link, request)?;
-        lock(&self.link)?.ask(&ask, Link::done)
+        self.call(&ask, Link::done)
     }
 
     /// Gives a file another expiry if it is at `version`, which it keeps.
@@ -103,7 +103,7 @@ impl Client {
     ) -> Result<u64, Error> {
         let request = |file| Request::Touch { file, version, exptime };
         let ask = Ask::about(file.into(), &self.link, request)?;
-        lock(&self.link)?.ask(&ask, Link::version)
+        self.call(&ask, Link::version)
     }
 
     /// Makes a file that did not exist; its version, and its name: `prefix` and the version in 20
@@ -118,7 +118,7 @@ impl Client {
         exptime: Exptime,
     ) -> Result<(u64, String), Error> {
         let ask = Ask::create(prefix, contents.as_ref(), exptime)?;
-        lock(&self.link)?.ask(&ask, Link::created)
+        self.call(&ask, Link::created)
     }
 
     /// The files whose names begin with `prefix` and come behind `after`: the first `limit` of
@@ -151,7 +151,7 @@ impl Client {
         let limit = limit.min(MAX_ITEMS);
         let after = after.filter(|after| !after.is_empty()).map(ask::field).transpose()?;
         match Ask::of_prefix(prefix, |prefix| Request::List { prefix, limit, after }) {
-            Ok(ask) => lock(&self.link)?.ask(&ask, Link::listing),
+            Ok(ask) => self.call(&ask, Link::listing),
             Err(e) => self.list_behind(prefix, limit, after.ok_or(e)?),
         }
     }
@@ -163,8 +163,7 @@ impl Client {
         let near = &name[..name.floor_char_boundary(room)];
         let after = Some(near).filter(|near| !near.is_empty());
         let request = |prefix| Request::List { prefix, limit: MAX_ITEMS, after };
-        let mut listing =
-            lock(&self.link)?.ask(&Ask::of_prefix(prefix, request)?, Link::listing)?;
+        let mut listing = self.call(&Ask::of_prefix(prefix, request)?, Link::listing)?;
         if listing.more && listing.files.last().is_some_and(|file| file.name.as_str() <= name) {
             return Err(Error::Invalid(format!("{}: too long to go on from", Shown(name))));
         }
@@ -209,7 +208,7 @@ impl Client {
     pub fn watch(&self, prefix: &str, rev: u64, time: Duration) -> Result<Changes, Error> {
         let seconds = whole_seconds(time).min(MAX_WATCH_SECONDS);
         let ask = Ask::of_prefix(prefix, |prefix| Request::Watch { prefix, rev, seconds })?;
-        lock(&self.link)?.ask(&ask, Link::changes)
+        self.call(&ask, Link::changes)
     }
 
     /// Waits until a file is not at `version`, but no longer than `time`, which is rounded up to
@@ -248,7 +247,7 @@ impl Client {
         time: Duration,
     ) -> Result<u64, Error> {
         let ask = Ask::wait(file.into(), &self.link, version, time)?;
-        lock(&self.link)?.ask(&ask, Link::version)
+        self.call(&ask, Link::version)
     }
 
     /// All of a file but its contents.
@@ -257,7 +256,7 @@ impl Client {
     /// See [`Error`].
     pub fn stat<'a>(&self, file: impl Into<Target<'a>>) -> Result<Stat, Error> {
         let ask = Ask::about(file.into(), &self.link, |file| Request::Stat { file })?;
-        lock(&self.link)?.ask(&ask, Link::stat)
+        self.call(&ask, Link::stat)
     }
 
     /// Opens a file, which is made if there is none: of the type `kind`, or of type `File` without
@@ -269,7 +268,7 @@ impl Client {
     /// [`Limit::Descriptors`](crate::Limit::Descriptors), and what the type refuses itself.
     pub fn open(&self, name: &str, kind: Option<&str>) -> Result<OpenFile, Error> {
         let ask = Ask::open(name, kind)?;
-        let (fd, version, kind) = lock(&self.link)?.ask(&ask, Link::opened)?;
+        let (fd, version, kind) = self.call(&ask, Link::opened)?;
         Ok(OpenFile::new(self.link.clone(), fd, name, version, kind))
     }
 
@@ -278,7 +277,7 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub fn types(&self) -> Result<Vec<String>, Error> {
-        lock(&self.link)?.ask(&Ask::plain(Request::Types), Link::lines)
+        self.call(&Ask::plain(Request::Types), Link::lines)
     }
 
     /// The server's limits and what is in use, as names and values.
@@ -286,7 +285,7 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub fn stats(&self) -> Result<Vec<(String, String)>, Error> {
-        let lines = lock(&self.link)?.ask(&Ask::plain(Request::Stats), Link::lines)?;
+        let lines = self.call(&Ask::plain(Request::Stats), Link::lines)?;
         let pair = |line: String| match line.split_once(' ') {
             Some((name, value)) => (name.to_string(), value.to_string()),
             None => (line, String::new()),

@@ -167,6 +167,19 @@ impl<'a> Request<'a> {
         cas().ok_or(Malformed::InStep { numbytes: Some(numbytes) })
     }
 
+    /// Returns whether its connection holds a file once it is done: one that is open, or one that
+    /// ends with the connection.
+    pub fn holds(&self) -> bool {
+        match self {
+            Request::Open { .. } => true,
+            Request::Write { exptime, .. }
+            | Request::Cas { exptime, .. }
+            | Request::Touch { exptime, .. }
+            | Request::Create { exptime, .. } => *exptime == Exptime::Connection,
+            _ => false,
+        }
+    }
+
     /// The length of the contents that follow the line, if it is a command with contents.
     pub fn numbytes(&self) -> Option<u64> {
         match self {

@@ -6,7 +6,10 @@ mod session;
 use super::remote::{Remote, addr, hello, timeout, token_file};
 use super::streams::{put_some, stdin};
 use super::{Failure, Outcome, flags};
-use crate::net::{Connection, Stream};
+use crate::client::Error;
+use crate::net::{Address, Connection, Stream};
+use crate::refusal::Refusal;
+use crate::server::Token;
 use crate::wire::MAX_LINE_BYTES;
 use session::{End, Session};
 use std::fs::File;
@@ -34,17 +37,19 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
     let token = remote.token()?;
     let stream = Stream::connect(&address, Some(remote.timeout));
     let stream = Arc::new(stream.map_err(Failure::no_connection)?);
-    if let Some(token) = token {
-        // Its reply is for this program alone.
-        let mut connection = Connection::new(stream.clone(), MAX_LINE_BYTES, remote.timeout);
-        connection.set_deadline(Some(Instant::now() + remote.timeout));
-        hello(&mut connection, &address, Some(&token))?;
-    }
+    let idle_timeout = meet(&stream, &address, token.as_ref(), remote.timeout)?;
     let session = Arc::new(Mutex::new(Session::default()));
-    let (sender, sending) = (stream.clone(), session.clone());
+    let outgoing = Arc::new(Mutex::new(stream.clone()));
+    if let Some(idle_timeout) = idle_timeout {
+        let (outgoing, session) = (outgoing.clone(), session.clone());
+        let kept = thread::Builder::new();
+        let kept = kept.spawn(move || keep_alive(&outgoing, &session, idle_timeout / 2));
+        kept.map_err(Failure::failed)?;
+    }
+    let sending = session.clone();
     // Never joined: it may wait for a line when the server has closed.
     let started = thread::Builder::new().spawn(move || {
-        if let Err(failure) = send_stdin(stdin, &sender, &sending) {
+        if let Err(failure) = send_stdin(stdin, &outgoing, &sending) {
             failure.tell();
             process::exit(failure.status.into());
         }
@@ -77,18 +82,49 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
 
 const CLOSED: &str = "the server closed the connection";
 
-fn lock(session: &Mutex<Session>) -> MutexGuard<'_, Session> {
-    session.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Says hello, whose reply is for this program alone; the server's idle time-out. A server that wants
+/// a token and got none is left to whoever types.
+fn meet(
+    stream: &Arc<Stream>,
+    address: &Address,
+    token: Option<&Token>,
+    timeout: Duration,
+) -> Result<Option<Duration>, Failure> {
+    let mut connection = Connection::new(stream.clone(), MAX_LINE_BYTES, timeout);
+    connection.set_deadline(Some(Instant::now() + timeout));
+    match hello(&mut connection, address, token) {
+        Err(Error::Refused { refusal: Refusal::WrongToken, .. }) if token.is_none() => Ok(None),
+        met => Ok(met?),
+    }
+}
+
+/// Sends an empty line, which has no reply, now and then while the connection holds something and
+/// nothing is typed. Never inside a request, nor while one is being sent.
+fn keep_alive(outgoing: &Mutex<Arc<Stream>>, session: &Mutex<Session>, pause: Duration) {
+    loop {
+        thread::sleep(pause);
+        if let Ok(stream) = outgoing.try_lock()
+            && lock(session).holds_between_requests()
+        {
+            // Where there is no room the server has enough to read.
+            let _ = stream.send_now(&[IoSlice::new(b"\n")]);
+        }
+    }
 }
 
 /// Sends what is typed. A connection that takes no more is the receiver's to report.
-fn send_stdin(mut stdin: File, stream: &Stream, session: &Mutex<Session>) -> Outcome {
+fn send_stdin(mut stdin: File, outgoing: &Mutex<Arc<Stream>>, session: &Mutex<Session>) -> Outcome {
     let mut buffer = vec![0; 64 << 10];
     loop {
         let n = match stdin.read(&mut buffer) {
             Err(e) if e.kind() == ErrorKind::Interrupted => continue,
             read => read.map_err(|e| Failure::failed(format!("stdin: {e}")))?,
         };
+        let stream = lock(outgoing);
         if n == 0 {
             lock(session).all_sent = true;
             stream.shutdown(Shutdown::Write);

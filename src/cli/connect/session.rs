@@ -42,6 +42,13 @@ impl Session {
         }
     }
 
+    /// Returns whether the connection holds something, and a request may begin now.
+    pub(super) fn holds_between_requests(&self) -> bool {
+        let Requests { holds, quits, is_broken, line, next, .. } = &self.requests;
+        let is_between = matches!(next, Part::Line) && line.is_empty();
+        *holds && is_between && !(self.all_sent || *quits || *is_broken)
+    }
+
     /// Returns what the end of the connection means.
     pub(super) fn end(&self) -> End {
         let Session { requests, replies, all_sent } = self;
@@ -64,6 +71,8 @@ struct Requests {
     count: u64,
     /// `quit` was among them.
     quits: bool,
+    /// One of them held something.
+    holds: bool,
     /// The server cannot know where the next request begins.
     is_broken: bool,
     line: Vec<u8>,
@@ -138,7 +147,10 @@ impl Requests {
             _ if line.len() >= MAX_LINE_BYTES => return self.break_off(),
             // It has no reply.
             Ok(Request::Quit) => return self.quits = true,
-            Ok(request) => request.numbytes(),
+            Ok(request) => {
+                self.holds |= request.holds();
+                request.numbytes()
+            }
             Err(Malformed::InStep { numbytes }) => numbytes,
             Err(Malformed::OutOfStep) => return self.break_off(),
         };

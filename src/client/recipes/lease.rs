@@ -125,6 +125,7 @@ impl Lease {
     fn acquire_until(&self, until: Until) -> Result<Option<LeaseGuard>, Error> {
         let Lease { client, name, ttl, holder } = self;
         let exptime = Exptime::Seconds(ttl.as_secs());
+        client.keep_alive()?;
         let made = acquire_logged(client, name, holder, exptime, until)?;
         let Some((token, before)) = made else { return Ok(None) };
         let held = Held {
@@ -168,14 +169,16 @@ impl LeaseGuard {
     /// hangs; who does not want that calls [`renew`](LeaseGuard::renew) as the work goes on.
     ///
     /// # Errors
-    /// Those of [`Client::reconnect`]; the lease is given back then.
+    /// Those of [`Client::reconnect`], and [`Error::Thread`]; the lease is given back then.
     pub fn kept(mut self) -> Result<Self, Error> {
         let mut client = lock(&self.held.client);
         // It has to give up early enough to be asked again.
         *client = client.reconnect_within(self.held.ttl / 3)?;
+        client.keep_alive()?;
         drop(client);
         let held = self.held.clone();
-        self.keeper = Some(thread::spawn(move || held.keep()));
+        let keeper = thread::Builder::new().name("lease".to_string());
+        self.keeper = Some(keeper.spawn(move || held.keep()).map_err(Error::Thread)?);
         Ok(self)
     }
 
@@ -211,6 +214,7 @@ impl Held {
         let renewed = match self.touch(&client) {
             Err(Error::Lost(_)) => client.reconnect().and_then(|connected| {
                 *client = connected;
+                client.keep_alive()?;
                 self.touch(&client)
             }),
             done => done,

@@ -4,6 +4,7 @@ mod coordination;
 mod errors;
 mod files;
 mod foreign;
+mod keep_alive;
 mod liar;
 mod pipeline;
 mod waits;

@@ -111,5 +111,5 @@ fn a_request_that_the_server_cannot_follow_is_status_1() {
     assert_eq!(ended(&mut child), 1);
     let mut stderr = String::new();
     child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-    assert!(stderr.ends_with("ERR_LIMIT connections 1\n"), "{stderr}");
+    assert!(stderr.contains("ERR_LIMIT connections 1"), "{stderr}");
 }

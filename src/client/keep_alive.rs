@@ -1,0 +1,49 @@
+//! Signs of life of a client that holds something, for a server that ends silent connections.
+
+use super::ask::Ask;
+use super::error::Error;
+use super::link::{Link, lock};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, Weak};
+use std::thread;
+use std::time::Duration;
+
+/// The thread only waits and sends two bytes.
+const STACK_BYTES: usize = 128 << 10;
+
+/// Has the connection kept alive if `ask` makes it hold something: an open file, or one that ends
+/// with it. Comes before it is sent, so that nothing is held that would be lost.
+///
+/// # Errors
+/// [`Error::Thread`].
+pub(super) fn if_holding(link: &Arc<Mutex<Link>>, ask: &Ask<'_>) -> Result<(), Error> {
+    if ask.request.holds() { start(link) } else { Ok(()) }
+}
+
+/// Has the connection kept alive from now on by a thread, if there is none yet and the server has an
+/// idle time-out. The thread ends with the connection.
+///
+/// # Errors
+/// [`Error::Thread`].
+pub(super) fn start(link: &Arc<Mutex<Link>>) -> Result<(), Error> {
+    let mut locked = lock(link)?;
+    let Some(idle_timeout) = locked.to_keep_alive() else { return Ok(()) };
+    let (kept, ended) = channel();
+    let weak = Arc::downgrade(link);
+    let thread = thread::Builder::new().name("keep-alive".to_string()).stack_size(STACK_BYTES);
+    let started = thread.spawn(move || keep(&weak, &ended, idle_timeout / 2));
+    started.map_err(Error::Thread)?;
+    locked.kept_alive(kept);
+    Ok(())
+}
+
+fn keep(link: &Weak<Mutex<Link>>, ended: &Receiver<()>, pause: Duration) {
+    while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(pause) {
+        let Some(link) = link.upgrade() else { return };
+        // While a request waits for its reply the connection is not idle, and after that this is
+        // early.
+        if lock(&link).and_then(|mut link| link.beat()).is_err() {
+            return;
+        }
+    }
+}
