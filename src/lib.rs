@@ -101,10 +101,10 @@
 //!    reads the imports.
 //! 2. Each dependency is imported in few places: socket2 and rustix where the system is asked
 //!    (`net`, `waker`, `server/system`, `files/kinds/text`, `store`, `cli/streams`,
-//!    `cli/watch`, `cli/lock`), redb and crc32fast in `store`, memchr in the line buffer, itoa in
-//!    the fields, subtle in the token, crossbeam-channel in pool, watchers, stop and the
-//!    framework's workers, ctrlc, env_logger, lexopt, nix and hdrhistogram in `cli`. `log`
-//!    anywhere.
+//!    `cli/watch`, `cli/signals`, `cli/lock`), redb and crc32fast in `store`, memchr in the line
+//!    buffer, itoa in the fields, subtle in the token, crossbeam-channel in pool, watchers, stop
+//!    and the framework's workers, env_logger, lexopt, nix, signal-hook and hdrhistogram in `cli`.
+//!    `log` anywhere.
 //! 3. `wire` cannot block: slices in, values out, and back into a buffer.
 //! 4. No length that a peer chose allocates before it has met a limit.
 //! 5. No lock is held across I/O or a call of a type's code, except a file's own lock around its

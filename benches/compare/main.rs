@@ -65,7 +65,7 @@ fn main() -> ExitCode {
 /// Measures and prints; false if a sample failed.
 fn compare(settings: &Settings) -> io::Result<bool> {
     checks::run()?;
-    process::end_on_signal().map_err(io::Error::other)?;
+    process::end_on_signal()?;
     let mut json = match &settings.json {
         Some(path) => Some(File::options().create(true).append(true).open(path)?),
         None => None,

@@ -1,6 +1,8 @@
 //! A server as a child process: started on a free port, awaited until it accepts, killed when it is
 //! dropped or when this process is told to end. There is one at a time.
 
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -62,13 +64,17 @@ impl Drop for Process {
     }
 }
 
-/// On SIGINT and SIGTERM ends the server and then this process.
-pub(crate) fn end_on_signal() -> Result<(), ctrlc::Error> {
-    ctrlc::set_handler(|| {
-        let mut running = running(); // never given back: no other server is to start now
-        end(&mut running);
-        std::process::exit(130); // 128 + SIGINT, as a shell tells it
-    })
+/// On SIGHUP, SIGINT and SIGTERM ends the server and then this process.
+pub(crate) fn end_on_signal() -> io::Result<()> {
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let ending = thread::Builder::new().name("signals".to_string()).spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            let mut running = running(); // never given back: no other server is to start now
+            end(&mut running);
+            std::process::exit(128 + signal); // as a shell shows it
+        }
+    });
+    ending.map(drop)
 }
 
 fn running() -> MutexGuard<'static, Option<Child>> {

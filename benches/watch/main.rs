@@ -52,7 +52,7 @@ fn main() -> ExitCode {
 }
 
 fn run(settings: Settings) -> io::Result<()> {
-    process::end_on_signal().map_err(io::Error::other)?;
+    process::end_on_signal()?;
     let server = Process::start(|port| command(&settings, port))?;
     Client::connect(server.address)?.fill(settings.files)?;
     let bench = Bench { server, settings };

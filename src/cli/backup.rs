@@ -3,9 +3,10 @@
 
 use super::flags::{self, Flag, Takes};
 use super::streams::stdin;
-use super::{Failure, Outcome, tell_damage_once};
+use super::{Failure, Outcome, signals, tell_damage_once};
 use crate::server::system::draw_epoch;
 use crate::store::{CommitError, Durable, Options, ReadOnly, create_whole, remove_half_made};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -42,11 +43,10 @@ pub(super) fn backup(args: lexopt::Parser) -> Outcome {
     written.map_err(Failure::failed)
 }
 
-/// Has SIGINT, SIGTERM and SIGHUP leave nothing half-made behind. Where one of them is ignored, as
-/// nohup(1) does, or cannot be handled, each does what it did before; what it leaves is removed by
-/// the next backup to this file or restore into this folder.
+/// Has SIGINT, SIGTERM and SIGHUP leave nothing half-made behind. What one leaves that cannot be
+/// handled is removed by the next backup to this file or restore into this folder.
 fn remove_half_made_on_signals() {
-    let _ = ctrlc::try_set_handler(|| {
+    let _ = signals::each(&[SIGHUP, SIGINT, SIGTERM], |_| {
         remove_half_made();
         process::exit(130); // 128 + SIGINT, as a shell has it
     });

@@ -19,6 +19,9 @@ pub(super) struct Flag<T: 'static> {
     pub(super) set: fn(&mut T, &str) -> Result<(), String>,
 }
 
+/// The flag that `-E` is short for, as with flock(1).
+pub(super) const CONFLICT_EXIT_CODE: &str = "conflict-exit-code";
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Takes {
     /// A switch. Its variable is 1 or 0.
@@ -89,6 +92,7 @@ pub(super) fn parse_command<T>(
                 return Ok(None);
             }
             Arg::Long(name) => flags.iter().position(|f| f.name == name),
+            Arg::Short('E') => flags.iter().position(|f| f.name == CONFLICT_EXIT_CODE),
             Arg::Value(operand) if expected.get(found.len()).is_some_and(takes_rest) => {
                 rest.push(operand);
                 rest.extend(args.raw_args().map_err(|e| wrong(e.to_string()))?);

@@ -5,13 +5,13 @@ mod backup;
 mod bench;
 mod connect;
 mod flags;
-mod init;
 mod limits;
 mod list;
 mod lock;
 mod log;
 mod remote;
 mod serve;
+mod signals;
 mod streams;
 mod verbs;
 mod wait;
@@ -36,6 +36,9 @@ struct Failure {
 }
 
 impl Failure {
+    const USAGE: u8 = 2;
+    const NO_CONNECTION: u8 = 3;
+
     /// The command did not work out: exit status 1.
     fn failed(message: impl fmt::Display) -> Self {
         Failure { message: message.to_string(), status: 1 }
@@ -48,12 +51,12 @@ impl Failure {
 
     /// The command line is wrong: exit status 2.
     fn usage(message: impl fmt::Display) -> Self {
-        Failure { message: message.to_string(), status: 2 }
+        Failure { message: message.to_string(), status: Self::USAGE }
     }
 
     /// There is no server: exit status 3.
     fn no_connection(message: impl fmt::Display) -> Self {
-        Failure { message: message.to_string(), status: 3 }
+        Failure { message: message.to_string(), status: Self::NO_CONNECTION }
     }
 
     /// The versions on the command line are not this table's: exit status 4.
@@ -99,7 +102,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "list", what: list::WHAT, run: list::run },
     Command { name: "wait", what: wait::WHAT, run: wait::run },
     Command { name: "watch", what: watch::WHAT, run: watch::run },
-    Command { name: "lock", what: lock::WHAT, run: lock::run },
+    Command { name: lock::NAME, what: lock::WHAT, run: lock::run },
     Command { name: "open", what: verbs::OPEN.what, run: |args| verbs::OPEN.run(args) },
     Command { name: "types", what: verbs::TYPES.what, run: |args| verbs::TYPES.run(args) },
     Command { name: "stats", what: verbs::STATS.what, run: |args| verbs::STATS.run(args) },
@@ -111,13 +114,11 @@ const COMMANDS: &[Command] = &[
     Command { name: "restore", what: backup::RESTORE, run: backup::restore },
 ];
 
-/// Those of the commands that do something of their own about signals.
-const OWN_SIGNALS: [&str; 4] = ["serve", "lock", "backup", "restore"];
-
 /// The whole program `telefile`: reads the process's arguments and environment, does what they
 /// say, and returns the exit status: 0 done, 1 failed or refused, 2 a wrong command line, 3 no
 /// connection, 4 another table than `--epoch` asks for.
 pub fn main() -> ExitCode {
+    signals::end_first_process();
     exit_status(run(lexopt::Parser::from_env()))
 }
 
@@ -168,15 +169,14 @@ fn run(mut args: lexopt::Parser) -> Outcome {
         }
         Arg::Value(name) => match COMMANDS.iter().find(|c| name == c.name) {
             Some(command) => {
-                // The command that `lock` runs inherits what was there.
-                if command.name != "lock" {
+                // The command that `lock` runs inherits what was there, and `lock` reaps by itself.
+                if command.name != lock::NAME {
                     limits::refuse_large_files();
-                }
-                if !OWN_SIGNALS.contains(&command.name) {
-                    init::end_on_signals()?;
+                    signals::reap_orphans();
                 }
                 (command.run)(args)
             }
+            None if name == lock::WITNESS => lock::witness(),
             None => {
                 let name = name.to_string_lossy();
                 Err(Failure::usage(format!("no command `{name}`; see `telefile --help`")))

@@ -2,17 +2,19 @@
 
 use super::flags::{self, Flag, Takes, number, seconds, size};
 use super::log::Log;
+use super::signals::{self, INTENTION};
 use super::streams::say;
 use super::{Failure, Outcome, exit_status};
 use crate::files::FileType;
 use crate::net::Address;
-use crate::server::{Builder, Server};
-use std::io::ErrorKind;
+use crate::server::{Builder, Handle, Server};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::process::{self, ExitCode};
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// After the first signal the process lasts no longer than this.
 const LAST_CALL: Duration = Duration::from_millis(1800);
@@ -140,6 +142,7 @@ fn change<V, E: ToString>(
 /// ```
 pub fn serve(types: &[FileType]) -> ExitCode {
     super::limits::refuse_large_files();
+    signals::end_first_process();
     exit_status(run_with("", types, lexopt::Parser::from_env()))
 }
 
@@ -162,20 +165,7 @@ fn run_with(command: &str, types: &[FileType], args: lexopt::Parser) -> Outcome 
         ErrorKind::InvalidInput => Failure::usage(e),
         _ => Failure::failed(e),
     })?;
-    let handle = server.handle();
-    let asked = AtomicBool::new(false);
-    let on_signal = move || {
-        if asked.swap(true, SeqCst) {
-            process::exit(130); // 128 + SIGINT, as a shell tells it
-        }
-        handle.stop();
-        // What cannot be ended, or takes long to be freed, ends with the process.
-        thread::spawn(|| {
-            thread::sleep(LAST_CALL);
-            process::exit(0);
-        });
-    };
-    ctrlc::set_handler(on_signal).map_err(Failure::failed)?;
+    stop_on_signals(server.handle()).map_err(Failure::failed)?;
     let addresses: Vec<_> = server.addresses().iter().map(ToString::to_string).collect();
     let addresses = addresses.join(" ");
     let version = env!("CARGO_PKG_VERSION");
@@ -185,6 +175,33 @@ fn run_with(command: &str, types: &[FileType], args: lexopt::Parser) -> Outcome 
     let served = server.run().map_err(Failure::failed);
     log::info!("stopped");
     served
+}
+
+/// Has SIGHUP, SIGINT and SIGTERM stop the server. All that a stop needs is made here: in a machine
+/// without room for another thread it works too.
+fn stop_on_signals(handle: Handle) -> io::Result<()> {
+    let (taken, signals) = mpsc::channel();
+    let thread = thread::Builder::new().name("stop".to_string());
+    thread.spawn(move || stop_once(&handle, &signals))?;
+    signals::each(&[SIGHUP, SIGINT, SIGTERM], move |signal| {
+        let _ = taken.send(signal);
+    })
+}
+
+/// Stops the server at the first signal, and exits at once at one that is meant to do that.
+fn stop_once(handle: &Handle, signals: &Receiver<i32>) {
+    if signals.recv().is_err() {
+        return;
+    }
+    let since = Instant::now();
+    handle.stop();
+    while let Some(left) = LAST_CALL.checked_sub(since.elapsed()) {
+        if signals.recv_timeout(left).is_ok() && since.elapsed() > INTENTION {
+            process::exit(130); // 128 + SIGINT, as a shell shows it
+        }
+    }
+    // What cannot be ended, or takes long to be freed, ends with the process.
+    process::exit(0);
 }
 
 /// Has the allocator keep some of what large files leave behind, instead of giving every mebibyte

@@ -66,6 +66,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "files/kinds/text/",
             "cli/streams.rs",
             "cli/watch.rs",
+            "cli/signals.rs",
             "cli/lock/",
             "store/disk.rs",
             "store/whole.rs",
@@ -73,11 +74,11 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ),
     ("socket2", &["net/connect.rs", "net/listener.rs", "net/options.rs", "net/stream.rs"]),
     ("subtle", &["server/token.rs"]),
-    ("ctrlc", &["cli/"]),
     ("env_logger", &["cli/"]),
     ("hdrhistogram", &["cli/"]),
     ("lexopt", &["cli/"]),
-    ("nix", &["cli/init.rs", "cli/limits.rs", "cli/lock/"]),
+    ("nix", &["cli/signals.rs"]),
+    ("signal_hook", &["cli/"]),
 ];
 
 /// A file fits in a head, its tests counted.

@@ -1,121 +1,191 @@
-//! The command that runs under the lock: started, waited for, and told the signals that come.
+//! The command that runs under the lock: found and started as execvp(3) does, waited for, and sent
+//! signals.
 
-use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill};
-use nix::unistd::Pid;
-use rustix::process::{WaitId, WaitIdOptions, waitid};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus, getpgid, getpgrp, kill_process,
+    kill_process_group, wait, waitid,
+};
 use std::env;
-use std::ffi::{CString, OsString};
-use std::io;
-use std::os::unix::ffi::OsStringExt;
-
-const PASSED_ON: [Signal; 6] = [
-    Signal::SIGHUP,
-    Signal::SIGINT,
-    Signal::SIGQUIT,
-    Signal::SIGTERM,
-    Signal::SIGUSR1,
-    Signal::SIGUSR2,
-];
-
-/// The signals that are for the command, held up so that they do not end this process.
-pub(super) struct Signals {
-    held: SigSet,
-    /// What the command inherits.
-    before: SigSet,
-}
-
-impl Signals {
-    /// Holds them up, in this thread and in those that it starts from now on.
-    pub(super) fn hold() -> io::Result<Self> {
-        let held = SigSet::from_iter(PASSED_ON);
-        let before = held.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
-        Ok(Signals { held, before })
-    }
-
-    /// Passes them on for ever. What a terminal sends is for all who run in its foreground, so the
-    /// command has it already: twice would be another thing to say.
-    #[cfg(target_os = "linux")]
-    pub(super) fn pass_on(&self, child: Child) -> io::Result<()> {
-        use nix::errno::Errno;
-        use nix::sys::signalfd::{SfdFlags, SignalFd};
-        let signals = SignalFd::with_flags(&self.held, SfdFlags::SFD_CLOEXEC)?;
-        loop {
-            match signals.read_signal() {
-                // A positive code is the kernel's; see sigaction(2).
-                Ok(Some(info)) if info.ssi_code <= 0 => {
-                    child.signal(Signal::try_from(info.ssi_signo as i32)?);
-                }
-                Ok(_) | Err(Errno::EINTR) => {}
-                Err(e) => return Err(e.into()),
-            }
-        }
-    }
-
-    /// Passes them on for ever, but for those that are typed.
-    #[cfg(not(target_os = "linux"))]
-    pub(super) fn pass_on(&self, child: Child) -> io::Result<()> {
-        loop {
-            match self.held.wait()? {
-                Signal::SIGINT | Signal::SIGQUIT => {}
-                signal => child.signal(signal),
-            }
-        }
-    }
-}
-
-/// A process that is never reaped, so that its number stays its own until this process ends.
-#[derive(Clone, Copy)]
-pub(super) struct Child(Pid);
-
-impl Child {
-    /// Starts the command in the process group of this process, so that it can use the terminal.
-    /// Not with `std::process`: there it would inherit that signals are held up.
-    pub(super) fn start(command: &[OsString], token: u64, signals: &Signals) -> io::Result<Self> {
-        let mut attributes = PosixSpawnAttr::init()?;
-        let flags = PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK;
-        attributes.set_flags(flags | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF)?;
-        attributes.set_sigmask(&signals.before)?;
-        // Every program in Rust ignores it.
-        attributes.set_sigdefault(&SigSet::from(Signal::SIGPIPE))?;
-        let args = command.iter().cloned().map(c_string).collect::<io::Result<Vec<_>>>()?;
-        let others = env::vars_os().filter(|(name, _)| name != TOKEN);
-        let token = (OsString::from(TOKEN), OsString::from(token.to_string()));
-        let variables = others.chain([token]).map(|(mut variable, value)| {
-            variable.push("=");
-            variable.push(value);
-            c_string(variable)
-        });
-        let variables = variables.collect::<io::Result<Vec<_>>>()?;
-        let actions = PosixSpawnFileActions::init()?;
-        Ok(Child(posix_spawnp(&args[0], &actions, &attributes, &args, &variables)?))
-    }
-
-    /// Waits for its end; its exit status, or 128 and the signal that ended it, as in a shell.
-    pub(super) fn wait(self) -> io::Result<u8> {
-        let pid = rustix::process::Pid::from_raw(self.0.as_raw()).ok_or(io::ErrorKind::NotFound)?;
-        loop {
-            match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
-                Ok(Some(status)) => {
-                    let by_signal = status.terminating_signal().map(|signal| 128 + signal);
-                    let status = status.exit_status().or(by_signal).unwrap_or_default();
-                    return Ok(u8::try_from(status).unwrap_or(u8::MAX));
-                }
-                Ok(None) | Err(rustix::io::Errno::INTR) => {}
-                Err(e) => return Err(e.into()),
-            }
-        }
-    }
-
-    /// That it has ended meanwhile is no error.
-    pub(super) fn signal(self, signal: Signal) {
-        let _ = kill(self.0, signal);
-    }
-}
+use std::ffi::{OsStr, OsString};
+use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The environment variable with the fencing token.
 const TOKEN: &str = "TELEFILE_TOKEN";
 
-fn c_string(text: OsString) -> io::Result<CString> {
-    Ok(CString::new(text.into_vec())?)
+/// Where commands are looked for without a `PATH`, as execvp(3) does.
+const DEFAULT_PATH: &str = "/bin:/usr/bin";
+
+/// Runs what is neither a binary nor begins with `#!`.
+const SHELL: &str = "/bin/sh";
+
+/// A process that was started.
+pub(super) struct Child {
+    pid: Pid,
+    /// Once it is reaped its number may be another process's, so no signal is sent then.
+    is_reaped: Mutex<bool>,
+}
+
+impl Child {
+    /// Starts the command in the process group of this process, so that it can use the terminal.
+    pub(super) fn start(command: &[OsString], token: u64) -> io::Result<Self> {
+        let token = token.to_string();
+        let spawn = |path: &OsStr, arg0: &OsStr, args: &mut dyn Iterator<Item = &OsString>| {
+            Command::new(path).arg0(arg0).args(args).env(TOKEN, &token).spawn()
+        };
+        let [name, args @ ..] = command else { return Err(ErrorKind::NotFound.into()) };
+        let child = find(name, env::var_os("PATH").as_deref(), |path| {
+            match spawn(path, name, &mut args.iter()) {
+                Err(e) if is(&e, Errno::NOEXEC) => {
+                    let script = path.to_os_string();
+                    spawn(SHELL.as_ref(), SHELL.as_ref(), &mut [&script].into_iter().chain(args))
+                }
+                started => started,
+            }
+        });
+        let pid = Pid::from_child(&child?);
+        Ok(Child { pid, is_reaped: Mutex::new(false) })
+    }
+
+    /// Waits for its end; its exit status, or 128 and the signal that ended it, as in a shell.
+    /// Reaps every other child too: orphans come to the first process of a container.
+    pub(super) fn wait(&self) -> io::Result<u8> {
+        loop {
+            // Without reaping, which has to exclude `signal`.
+            match waitid(WaitId::All, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+                Ok(_) => {}
+                Err(Errno::INTR) => continue,
+                Err(e) => return Err(e.into()),
+            }
+            let mut is_reaped = self.is_reaped();
+            match wait(WaitOptions::NOHANG)? {
+                Some((pid, status)) if pid == self.pid => {
+                    *is_reaped = true;
+                    return Ok(code(status));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Sends it a signal, unless it has ended.
+    pub(super) fn signal(&self, signal: Signal) {
+        let is_reaped = self.is_reaped();
+        if !*is_reaped {
+            let _ = kill_process(self.pid, signal);
+        }
+    }
+
+    /// Sends a signal to all of the process group that it has made for itself, or to it alone.
+    pub(super) fn signal_group(&self, signal: Signal) {
+        if getpgid(Some(self.pid)) != Ok(self.pid) {
+            return self.signal(signal);
+        }
+        let is_reaped = self.is_reaped();
+        if !*is_reaped {
+            let _ = kill_process_group(self.pid, signal);
+        }
+    }
+
+    /// Whether it is in the process group of this process still: timeout(1), for one, leaves it.
+    pub(super) fn is_in_own_group(&self) -> bool {
+        getpgid(Some(self.pid)).is_ok_and(|group| group == getpgrp())
+    }
+
+    fn is_reaped(&self) -> MutexGuard<'_, bool> {
+        self.is_reaped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether the system refused to make another process, whatever that is to run.
+pub(super) fn is_lack(e: &io::Error) -> bool {
+    [Errno::AGAIN, Errno::NOMEM, Errno::MFILE, Errno::NFILE].iter().any(|lack| is(e, *lack))
+}
+
+fn is(e: &io::Error, errno: Errno) -> bool {
+    e.raw_os_error() == Some(errno.raw_os_error())
+}
+
+fn code(status: WaitStatus) -> u8 {
+    let by_signal = status.terminating_signal().map(|signal| 128 + signal);
+    let code = status.exit_status().or(by_signal).unwrap_or_default();
+    u8::try_from(code).unwrap_or(u8::MAX)
+}
+
+/// Calls `start` with the path of a program, or with each that may be it until one is. The rules
+/// are those of execvp(3), which does not know whether a file is a program before it was tried.
+fn find<T>(
+    name: &OsStr,
+    path: Option<&OsStr>,
+    mut start: impl FnMut(&OsStr) -> io::Result<T>,
+) -> io::Result<T> {
+    if name.is_empty() {
+        return Err(Errno::NOENT.into());
+    }
+    if name.as_bytes().contains(&b'/') {
+        return start(name);
+    }
+    let (mut denied, mut last) = (None, io::Error::from(Errno::NOENT));
+    for folder in path.unwrap_or(DEFAULT_PATH.as_ref()).as_bytes().split(|b| *b == b':') {
+        let folder = if folder.is_empty() { b"." } else { folder };
+        let candidate = [folder, b"/", name.as_bytes()].concat();
+        match start(OsStr::from_bytes(&candidate)) {
+            Err(e) if is(&e, Errno::ACCESS) => denied = Some(e),
+            Err(e)
+                if [Errno::NOENT, Errno::NOTDIR, Errno::NODEV, Errno::STALE, Errno::TIMEDOUT]
+                    .iter()
+                    .any(|errno| is(&e, *errno)) =>
+            {
+                last = e;
+            }
+            done => return done,
+        }
+    }
+    Err(denied.unwrap_or(last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is tried, when trying fails as said, and how that ends.
+    fn tried(name: &str, path: Option<&str>, fails: &[Errno]) -> (Vec<String>, io::Result<()>) {
+        let (mut tried, mut fails) = (Vec::new(), fails.iter());
+        let found = find(name.as_ref(), path.map(OsStr::new), |path| {
+            tried.push(path.to_str().unwrap().to_string());
+            fails.next().map_or(Ok(()), |e| Err((*e).into()))
+        });
+        (tried, found)
+    }
+
+    #[test]
+    fn a_command_is_looked_for_as_by_execvp() {
+        let path = Some("/a::/b");
+        for (name, path, fails, expected, end) in [
+            ("x", path, &[][..], &["/a/x"][..], None),
+            ("x", path, &[Errno::NOENT, Errno::NOTDIR], &["/a/x", "./x", "/b/x"], None),
+            ("x", path, &[Errno::ACCESS], &["/a/x", "./x"], None),
+            ("x", path, &[Errno::NOENT; 3], &["/a/x", "./x", "/b/x"], Some(Errno::NOENT)),
+            (
+                "x",
+                path,
+                &[Errno::ACCESS, Errno::NOENT, Errno::NOENT],
+                &["/a/x", "./x", "/b/x"],
+                Some(Errno::ACCESS),
+            ),
+            ("x", path, &[Errno::AGAIN], &["/a/x"], Some(Errno::AGAIN)),
+            ("x", None, &[Errno::NOENT], &["/bin/x", "/usr/bin/x"], None),
+            ("./x", path, &[Errno::NOENT], &["./x"], Some(Errno::NOENT)),
+            ("", path, &[], &[], Some(Errno::NOENT)),
+        ] {
+            let (tried, found) = tried(name, path, fails);
+            assert_eq!(tried, expected, "{name} {path:?} {fails:?}");
+            let found = found.err().and_then(|e| e.raw_os_error());
+            assert_eq!(found, end.map(Errno::raw_os_error), "{name} {path:?} {fails:?}");
+        }
+    }
 }

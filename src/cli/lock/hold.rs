@@ -2,9 +2,10 @@
 
 use crate::cli::Failure;
 use crate::cli::remote::Remote;
-use crate::client::recipes::{Until, acquire};
+use crate::client::recipes::{Until, acquire, not_a_lock};
 use crate::client::{Client, Error};
 use crate::exptime::Exptime;
+use crate::refusal::{Limit, Refusal};
 use std::process;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -45,26 +46,37 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Waits for the lock, but no longer than `wait`.
-    pub(super) fn acquire(mut terms: Terms, wait: Option<Duration>) -> Result<Self, Failure> {
+    /// Waits for the lock, but no longer than `wait`; the lock, or who has it.
+    ///
+    /// With a `wait`, or once it was connected, it goes on when the server is gone: as long as that
+    /// is started again in time, nobody who waits has to know.
+    pub(super) fn acquire(
+        mut terms: Terms,
+        wait: Option<Duration>,
+    ) -> Result<Result<Self, String>, Failure> {
         let until = wait.map_or(Until::ever(), Until::after);
         terms.remote.timeout = terms.remote.timeout.min(terms.check);
-        let client = terms.remote.connect(Client::builder().max_contents(MAX_HOLDER_BYTES))?;
-        let (name, host) = (&terms.name, rustix::system::uname());
-        let own = format!("{}:{}\n", host.nodename().to_string_lossy(), process::id());
-        let Some((token, since)) = acquire(&client, name, &own, terms.exptime(), until, |text| {
-            Failure::failed(text).tell();
-        })?
-        else {
-            let holder = client.read(name).map_or(String::new(), |file| {
-                format!(" by {}", String::from_utf8_lossy(file.contents.trim_ascii()))
-            });
-            return Err(Failure::failed(format!("lock {name} is held{holder}")));
-        };
-        let epoch = client.epoch();
-        terms.remote.timeout = terms.remote.timeout.min(terms.pause());
-        let client = terms.ttl.is_none().then_some(client);
-        Ok(Lock { terms, token, epoch, since, client })
+        let builder = terms.remote.builder(Client::builder().max_contents(MAX_HOLDER_BYTES))?;
+        let mut was_connected = until.left().is_some() && wait.is_some();
+        let mut is_told = false;
+        loop {
+            let connected = builder.clone().connect(&terms.remote.address);
+            if connected.is_ok() {
+                (was_connected, is_told) = (true, false);
+            }
+            let error = match connected.and_then(|client| terms.take(client, until)) {
+                Ok(Ok((client, token, since))) => return Ok(Ok(terms.held(client, token, since))),
+                Ok(Err(holder)) => return Ok(Err(holder)),
+                Err(e) => e,
+            };
+            let left = until.left().filter(|_| was_connected && is_temporary(&error));
+            let Some(left) = left else { return Err(error.into()) };
+            if !is_told {
+                Failure::failed(format!("lock {}: {error}; trying again", terms.name)).tell();
+                is_told = true;
+            }
+            thread::sleep(left.min(RETRY));
+        }
     }
 
     /// The version of its file: greater than that of whoever had it before.
@@ -142,7 +154,7 @@ impl Lock {
         let client = self.terms.remote.connect(Client::builder());
         let client = client.map_err(|failure| Trouble::Unreachable(failure.message))?;
         match client.epoch() == self.epoch {
-            true => Ok(client),
+            true => client.keep_alive().map(|()| client).map_err(trouble),
             false => Err(Trouble::Lost("the server has begun anew".to_string())),
         }
     }
@@ -158,6 +170,28 @@ impl Lock {
 }
 
 impl Terms {
+    /// Takes the lock once it is free: its token, and when it was asked for. Or who has it.
+    fn take(
+        &self,
+        client: Client,
+        until: Until,
+    ) -> Result<Result<(Client, u64, Instant), String>, Error> {
+        let (name, host) = (&self.name, rustix::system::uname());
+        let own = format!("{}:{}\n", host.nodename().to_string_lossy(), process::id());
+        let notice = |text: &str| Failure::failed(text).tell();
+        match acquire(&client, name, &own, self.exptime(), until, notice)? {
+            Some((token, since)) => Ok(Ok((client, token, since))),
+            None => Ok(Err(holder(&client, name))),
+        }
+    }
+
+    fn held(mut self, client: Client, token: u64, since: Instant) -> Lock {
+        let epoch = client.epoch();
+        self.remote.timeout = self.remote.timeout.min(self.pause());
+        let client = self.ttl.is_none().then_some(client);
+        Lock { terms: self, token, epoch, since, client }
+    }
+
     fn exptime(&self) -> Exptime {
         self.ttl.map_or(Exptime::Connection, |ttl| Exptime::from_seconds(ttl.as_secs()))
     }
@@ -166,6 +200,24 @@ impl Terms {
     fn pause(&self) -> Duration {
         self.ttl.map_or(self.check, |ttl| self.check.min(ttl / 3))
     }
+}
+
+/// Who has a lock, in words.
+fn holder(client: &Client, name: &str) -> String {
+    match client.read(name) {
+        Ok(file) if file.exptime == Exptime::Never => not_a_lock(name),
+        Ok(file) => {
+            let holder = String::from_utf8_lossy(file.contents.trim_ascii()).into_owned();
+            format!("lock {name} is held by {holder}")
+        }
+        Err(_) => format!("lock {name} is held"),
+    }
+}
+
+/// Whether it may be gone a moment later.
+fn is_temporary(e: &Error) -> bool {
+    let is_full = matches!(e.refusal(), Some(Refusal::Limit(Limit::Connections, _)));
+    is_full || matches!(e, Error::Connect(_) | Error::Lost(_))
 }
 
 fn trouble(e: Error) -> Trouble {

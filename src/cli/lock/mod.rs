@@ -1,28 +1,51 @@
 //! `telefile lock`: runs a command while it has a lock on the server, and ends the command if the
-//! lock is lost. Statuses are those of env(1) and timeout(1): 125 to 127 are its own.
+//! lock is lost. 125 to 127 are as with env(1) and timeout(1), its other statuses of sysexits.h.
 
 mod child;
 mod hold;
+mod relay;
+mod witness;
+
+pub(super) use witness::{WITNESS, witness};
 
 use super::flags::{self, Flag, Takes, number, seconds};
 use super::remote::{HasRemote, Remote, addr, timeout, token_file};
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, signals};
 use crate::exptime::Exptime;
-use child::{Child, Signals};
+use child::Child;
 use hold::{Lock, Terms, Trouble};
-use nix::sys::signal::Signal;
-use std::io::ErrorKind;
+use relay::Relay;
+use rustix::process::Signal;
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2};
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver};
-use std::thread;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+use witness::{Seen, Witness};
+
+pub(super) const NAME: &str = "lock";
 
 pub(super) const WHAT: &str =
     "run a command while the lock NAME is held; TELEFILE_TOKEN has the fencing token";
 
+const HELP: &str =
+    "run a command while the lock NAME is held; TELEFILE_TOKEN has the fencing token.
+Exit status: that of the command; 64 wrong usage, 69 no server, 75 held by another, 125 the lock
+was lost or something else failed, 126 the command cannot be run, 127 it is not found";
+
+/// EX_USAGE.
+const USAGE: u8 = 64;
+/// EX_UNAVAILABLE.
+const NO_SERVER: u8 = 69;
+/// EX_TEMPFAIL: the lock is another's.
+const HELD: u8 = 75;
 const FAILED: u8 = 125;
 const NOT_RUN: u8 = 126;
 const NOT_FOUND: u8 = 127;
+
+/// The signals that are for the command.
+const PASSED_ON: [i32; 8] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT];
 
 /// Why a lease is lost that nobody took away.
 const LATE: &str = "it was not renewed in time";
@@ -37,6 +60,8 @@ struct Settings {
     wait: Option<Duration>,
     check: Duration,
     kill_after: Duration,
+    /// The exit status if the lock is another's.
+    held: u8,
 }
 
 impl HasRemote for Settings {
@@ -45,7 +70,7 @@ impl HasRemote for Settings {
     }
 }
 
-const FLAGS: [Flag<Settings>; 7] = [
+const FLAGS: [Flag<Settings>; 8] = [
     addr(),
     token_file(),
     timeout(),
@@ -91,6 +116,17 @@ const FLAGS: [Flag<Settings>; 7] = [
             Ok(())
         },
     },
+    Flag {
+        name: flags::CONFLICT_EXIT_CODE,
+        takes: Takes::One("N"),
+        variable: "",
+        help: "or -E N: the exit status if the lock is held by another (75)",
+        set: |s, text| {
+            let bad = || format!("{text}: not an exit status from 0 to 255");
+            s.held = text.parse().map_err(|_| bad())?;
+            Ok(())
+        },
+    },
 ];
 
 /// What can happen while the command runs.
@@ -99,13 +135,19 @@ enum Event {
     Renewed(Instant),
     Lost(String),
     Ended(u8),
+    /// A signal to this process.
+    Signal(i32),
+    /// One to the process group.
+    Seen(i32),
+    /// No more of those are seen.
+    Unwitnessed,
 }
 
 pub(super) fn run(args: lexopt::Parser) -> Outcome {
     match lock(args) {
         Ok(0) => Ok(()),
         Ok(status) => Err(Failure::silent(status)),
-        Err(failure) => Err(Failure { status: FAILED, ..failure }),
+        Err(failure) => Err(failure),
     }
 }
 
@@ -117,72 +159,128 @@ fn lock(args: lexopt::Parser) -> Result<u8, Failure> {
         wait: None,
         check: Duration::from_secs(10),
         kill_after: Duration::from_secs(5),
+        held: HELD,
     };
     let operands = "NAME COMMAND...";
-    let found = flags::parse_command("lock", operands, WHAT, &FLAGS, args, &mut settings)?;
-    let Some((mut names, command)) = found else { return Ok(0) };
-    let Settings { remote, ttl, wait, check, kill_after } = settings;
+    let found = flags::parse_command(NAME, operands, HELP, &FLAGS, args, &mut settings);
+    let Some((mut names, command)) = found.map_err(own_status)? else { return Ok(0) };
+    let Settings { remote, ttl, wait, check, kill_after, held } = settings;
     let terms = Terms { remote, name: names.swap_remove(0), ttl, check };
-    let lock = Arc::new(Lock::acquire(terms, wait)?);
+    signals::see_children().map_err(Failure::failed).map_err(own_status)?;
+    let lock = match Lock::acquire(terms, wait).map_err(own_status)? {
+        Ok(lock) => Arc::new(lock),
+        Err(why) => return Err(Failure { status: held, ..Failure::failed(why) }),
+    };
     if lock.end(lock.since()).is_some_and(|end| end <= Instant::now()) {
         return Err(lost(&lock, LATE));
     }
-    let signals = Signals::hold().map_err(Failure::failed)?;
-    let child = match Child::start(&command, lock.token(), &signals) {
-        Ok(child) => child,
+    // Without one the command may get some signals twice.
+    let (_witness, seen) = Witness::start().ok().unzip();
+    let is_witnessed = seen.is_some();
+    let (run, events) = match watch_over(&lock, seen) {
+        Ok(watching) => watching,
         Err(e) => {
-            Failure::failed(format!("{}: {e}", command[0].display())).tell();
-            let status = if e.kind() == ErrorKind::NotFound { NOT_FOUND } else { NOT_RUN };
+            failed(format!("nothing is run: {e}")).tell();
+            return Ok(give_back(&lock, FAILED));
+        }
+    };
+    let child = match Child::start(&command, lock.token()) {
+        Ok(child) => Arc::new(child),
+        Err(e) => {
+            failed(format!("{}: {e}", command[0].display())).tell();
+            let status = match e.kind() {
+                _ if child::is_lack(&e) => FAILED,
+                ErrorKind::NotFound => NOT_FOUND,
+                _ => NOT_RUN,
+            };
             return Ok(give_back(&lock, status));
         }
     };
-    let events = watch_over(&lock, child, signals);
-    match wait_end(&lock, &events) {
+    // Whoever takes it lives as long as the events are taken.
+    let _ = run.send(child.clone());
+    let relay = Relay::new(child.clone(), is_witnessed);
+    match wait_end(&lock, relay, &events) {
         Ok(status) => Ok(give_back(&lock, status)),
         Err(why) => {
             lost(&lock, &why).tell();
-            end(child, &events, kill_after);
+            end(&child, &events, kill_after);
             Ok(FAILED)
         }
     }
 }
 
-fn watch_over(lock: &Arc<Lock>, child: Child, signals: Signals) -> Receiver<Event> {
+/// Starts all that has to run beside the command, so that nothing is left that can fail once that
+/// has been started. Returns where the command is to be handed over, and what happens.
+fn watch_over(
+    lock: &Arc<Lock>,
+    seen: Option<Seen>,
+) -> io::Result<(Sender<Arc<Child>>, Receiver<Event>)> {
     let (events, next) = mpsc::channel();
-    let (ended, lock) = (events.clone(), lock.clone());
-    thread::spawn(move || signals.pass_on(child));
-    thread::spawn(move || {
+    let (run, started) = mpsc::channel::<Arc<Child>>();
+    signals::each(&PASSED_ON, {
+        let events = events.clone();
+        move |signal| drop(events.send(Event::Signal(signal)))
+    })?;
+    if let Some(mut seen) = seen {
+        let events = events.clone();
+        start("witness", move || {
+            while let Ok(signal) = seen.next() {
+                let _ = events.send(Event::Seen(signal));
+            }
+            events.send(Event::Unwitnessed)
+        })?;
+    }
+    let ended = events.clone();
+    start("wait", move || {
+        let Ok(child) = started.recv() else { return };
         let status = child.wait().unwrap_or_else(|e| {
-            Failure::failed(format!("how the command ends is not known: {e}")).tell();
+            failed(format!("how the command ends is not known: {e}")).tell();
             FAILED
         });
-        ended.send(Event::Ended(status))
-    });
-    thread::spawn(move || {
+        let _ = ended.send(Event::Ended(status));
+    })?;
+    let lock = lock.clone();
+    start("keep", move || {
         let why = lock.keep(|sent| drop(events.send(Event::Renewed(sent))));
         events.send(Event::Lost(why))
-    });
-    next
+    })?;
+    Ok((run, next))
 }
 
-/// Waits until the command has ended; its exit status, or why the lock was lost before.
-fn wait_end(lock: &Lock, events: &Receiver<Event>) -> Result<u8, String> {
+fn start<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    thread::Builder::new().name(name.to_string()).spawn(work)
+}
+
+/// Waits until the command has ended, and passes signals on to it; its exit status, or why the lock
+/// was lost before.
+fn wait_end(lock: &Lock, mut relay: Relay, events: &Receiver<Event>) -> Result<u8, String> {
     let mut end = lock.end(lock.since());
     loop {
-        let left = end.map(|end| end.saturating_duration_since(Instant::now()));
-        match events.recv_timeout(left.unwrap_or(FOR_EVER)) {
+        let now = Instant::now();
+        relay.pass_due(now);
+        let due = end.into_iter().chain(relay.next_due()).min();
+        let left = due.map_or(FOR_EVER, |due| due.saturating_duration_since(now));
+        match events.recv_timeout(left) {
             Ok(Event::Renewed(sent)) => end = lock.end(sent),
             Ok(Event::Lost(why)) => return Err(why),
             Ok(Event::Ended(status)) => return Ok(status),
-            Err(_) => return Err(LATE.to_string()),
+            Ok(Event::Signal(signal)) => relay.take(signal, Instant::now()),
+            Ok(Event::Seen(signal)) => relay.see(signal, Instant::now()),
+            Ok(Event::Unwitnessed) => relay.unwitnessed(),
+            Err(_) if end.is_some_and(|end| end <= Instant::now()) => return Err(LATE.to_string()),
+            Err(_) => {}
         }
     }
 }
 
 /// Ends the command, but nothing that it has started.
-fn end(child: Child, events: &Receiver<Event>, kill_after: Duration) {
-    for (signal, time) in [(Signal::SIGTERM, kill_after), (Signal::SIGKILL, FOR_EVER)] {
+fn end(child: &Child, events: &Receiver<Event>, kill_after: Duration) {
+    for (signal, time) in [(Signal::TERM, kill_after), (Signal::KILL, FOR_EVER)] {
         child.signal(signal);
+        child.signal(Signal::CONT); // one that is stopped cannot end
         let deadline = Instant::now() + time;
         let left = || deadline.saturating_duration_since(Instant::now());
         while let Ok(event) = events.recv_timeout(left()) {
@@ -204,12 +302,26 @@ fn give_back(lock: &Lock, status: u8) -> u8 {
         }
         Err(Trouble::Unreachable(why)) => {
             let name = lock.name();
-            Failure::failed(format!("lock {name} is left to end by itself: {why}")).tell();
+            failed(format!("lock {name} is left to end by itself: {why}")).tell();
             status
         }
     }
 }
 
 fn lost(lock: &Lock, why: &str) -> Failure {
-    Failure::failed(format!("lock {} is lost: {why}", lock.name()))
+    failed(format!("lock {} is lost: {why}", lock.name()))
+}
+
+fn failed(why: String) -> Failure {
+    own_status(Failure::failed(why))
+}
+
+/// With the statuses of this command, which a command that is run hardly has.
+fn own_status(failure: Failure) -> Failure {
+    let status = match failure.status {
+        Failure::USAGE => USAGE,
+        Failure::NO_CONNECTION => NO_SERVER,
+        _ => FAILED,
+    };
+    Failure { status, ..failure }
 }

@@ -52,4 +52,4 @@ pub use lock::{Guard, Lock};
 pub use queue::{Queue, Taken};
 pub use semaphore::{FairLock, Semaphore};
 #[cfg(feature = "cli")]
-pub(crate) use {lock::acquire, wait::Until};
+pub(crate) use {lock::acquire, lock::not_a_lock, wait::Until};

@@ -6,9 +6,10 @@ use crate::programs::program;
 use crate::server::{Client, Folder, eventually};
 use rustix::process::Signal;
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{ChildStdin, Command, Stdio};
 
 /// A running `telefile lock`; its command can read what is typed.
@@ -67,7 +68,7 @@ fn sh(serving: &Serving, args: &[&str], script: &str) -> Ended {
 }
 
 /// Somebody has the lock.
-fn hold(serving: &Serving) -> Client {
+pub(super) fn hold(serving: &Serving) -> Client {
     let mut holder = serving.client();
     assert_eq!(holder.ask("cas db 0 5 -1\r\nsomeX"), "OK 1");
     holder
@@ -99,7 +100,7 @@ fn a_command_that_cannot_be_run_is_126_or_127() {
 }
 
 #[test]
-fn its_own_failures_are_125() {
+fn its_own_failures_have_statuses_of_their_own() {
     let serving = Serving::local(&[]);
     for (args, word) in [
         (&["lock"][..], "NAME"),
@@ -110,15 +111,42 @@ fn its_own_failures_are_125() {
         (&["lock", "db", "--ttl", "-1", "true"], "--ttl -1"),
         (&["lock", "db", "--wait", "-1", "true"], "--wait -1"),
         (&["lock", "db", "--check", "0", "true"], "--check 0"),
+        (&["lock", "db", "-E", "256", "true"], "256"),
         (&["lock", "db", "--no-such", "true"], "--no-such"),
-        (&["lock", "db", "--addr", "unix:/no/such", "true"], "/no/such"),
+        (&["lock", "db", "--addr", "nowhere", "true"], "nowhere"),
     ] {
-        run(at(&serving, args)).failed(125, &[word]);
+        run(at(&serving, args)).failed(64, &[word]);
     }
+    let nobody = ["lock", "db", "--addr", "unix:/no/such", "true"];
+    run(at(&serving, &nobody)).failed(69, &["/no/such"]);
     let _holder = hold(&serving);
-    for (seconds, ttl) in [("0", &[][..]), ("1", &["--ttl", "9"])] {
-        let ended = sh(&serving, &[ttl, &["--wait", seconds]].concat(), "echo never");
-        ended.failed(125, &["lock db is held by someX"]);
+    for (args, status) in [
+        (&["--wait", "0"][..], 75),
+        (&["--wait", "1", "--ttl", "9"], 75),
+        (&["--wait", "0", "-E", "3"], 3),
+        (&["--wait", "0", "-E3"], 3),
+        (&["--wait", "0", "--conflict-exit-code", "0"], 0),
+    ] {
+        let ended = sh(&serving, args, "echo never");
+        assert_eq!((ended.status, &ended.stdout[..]), (status, ""), "{args:?}");
+        assert_eq!(ended.stderr, "telefile: lock db is held by someX\n", "{args:?}");
+    }
+}
+
+#[test]
+fn a_script_without_an_interpreter_is_run_by_the_shell() {
+    let serving = Serving::local(&[]);
+    let folder = Folder::new();
+    let path = folder.path().join("script");
+    fs::write(&path, "echo $TELEFILE_TOKEN $0 $1\nexit 5\n").unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    let (path, folder) = (path.to_str().unwrap(), folder.path().to_str().unwrap());
+    for (token, name) in [(1, path), (3, "script")] {
+        let mut command = at(&serving, &["lock", "db", name, "a b"]);
+        command.env("PATH", format!("/no/such:{folder}"));
+        let ended = run(command);
+        assert_eq!((ended.status, &ended.stderr[..]), (5, ""), "{ended:?}");
+        assert_eq!(ended.stdout, format!("{token} {path} a b\n"));
     }
 }
 
@@ -210,61 +238,4 @@ fn the_command_begins_as_if_it_had_been_started_without() {
         assert_eq!(sh(&serving, ttl, script).stdout, alone.stdout);
     }
     assert!(cfg!(not(target_os = "linux")) || alone.stdout.lines().count() == 3, "{alone:?}");
-}
-
-#[test]
-fn signals_are_passed_on() {
-    let serving = Serving::local(&[]);
-    for (signal, name) in
-        [(Signal::TERM, "TERM"), (Signal::HUP, "HUP"), (Signal::INT, "INT"), (Signal::USR1, "USR1")]
-    {
-        let script = format!("trap 'echo {name}; exit 9' {name}; echo ready; read x; exit 8");
-        let mut locked = Locked::ready(&serving, &[], &script);
-        locked.program.signal(signal);
-        assert_eq!(locked.ended(), (9, String::new()), "{name}");
-        assert_eq!(locked.program.stdout.whole(), format!("ready\n{name}\n"));
-        assert_eq!(serving.client().ask("stat db"), "ERR_FILE_NOT_FOUND", "it is given back");
-    }
-    let mut locked = Locked::ready(&serving, &[], "echo ready; exec cat");
-    locked.program.signal(Signal::TERM);
-    assert_eq!(locked.ended(), (128 + 15, String::new()));
-}
-
-#[test]
-fn who_is_ended_while_it_waits_runs_nothing() {
-    let serving = Serving::local(&[]);
-    let mut holder = hold(&serving);
-    let mut waiting = Locked::start(at(&serving, &["lock", "db", "echo", "never"]));
-    eventually("it waits", || holder.stat("watches") == 1);
-    waiting.program.signal(Signal::INT);
-    eventually("it ends", || waiting.program.ended().is_some());
-    assert_eq!(waiting.program.stdout.whole(), "");
-    eventually("it does not watch", || holder.stat("watches") == 0);
-}
-
-/// `script` runs it with a terminal of its own, whose keys are what it is fed.
-#[cfg(target_os = "linux")]
-#[test]
-fn on_a_terminal_the_command_reads_what_is_typed_and_ctrl_c_is_for_it_once() {
-    let serving = Serving::local(&[]);
-    // The terminal shows ^C, which ends no line.
-    let script =
-        "trap \"echo; echo interrupted\" INT; echo ready; until read a; do :; done; echo read $a";
-    let telefile = env!("CARGO_BIN_EXE_telefile");
-    // Without exec the shell stays, and in some shells takes the ^C too.
-    let typed = format!("exec '{telefile}' lock db -- sh -c '{script}; exit 5'");
-    let mut command = program("script");
-    command.env("SHELL", "/bin/sh");
-    command.args(["-qec", &typed, "/dev/null"]);
-    command.env("TELEFILE_ADDR", serving.addresses[0].to_string());
-    let mut locked = Locked::start(command);
-    locked.says("ready");
-    locked.typed.as_mut().unwrap().write_all(b"\x03").unwrap();
-    locked.says("interrupted");
-    locked.type_line("typed");
-    let (status, _) = locked.ended();
-    let screen = locked.program.stdout.whole();
-    assert_eq!(status, 5, "{screen}");
-    assert_eq!(screen.matches("interrupted\r\n").count(), 1, "{screen}");
-    assert!(screen.contains("read typed\r\n"), "{screen}");
 }

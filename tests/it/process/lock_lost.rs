@@ -214,3 +214,42 @@ fn with_a_ttl_a_cut_connection_is_replaced() {
     assert_eq!(locked.ended(), (0, String::new()));
     assert_eq!(client.ask("stat db"), "ERR_FILE_NOT_FOUND");
 }
+
+/// Each is silent for longer than the server bears.
+#[test]
+fn what_a_command_holds_outlives_the_idle_timeout() {
+    let serving = Serving::local(&["--idle-timeout", "2"]);
+    let script = "echo ready; read x; exit 7";
+    let mut locks = [("a", &[][..]), ("b", &["--ttl", "99"])].map(|(name, args)| {
+        let args = [&["lock", name], args, &["--check", "60", "--", "sh", "-c", script]].concat();
+        let locked = Locked::start(at(&serving, &args));
+        locked.says("ready");
+        locked
+    });
+    let mut open = Locked::start(at(&serving, &["open", "opened"]));
+    open.says("FD 0 3 File");
+    let mut session = Locked::start(at(&serving, &["connect"]));
+    session.type_line("write typed 9 -1");
+    session.type_line("123456789");
+    session.says("OK 4");
+    // This one is in the middle of contents, into which nothing is put.
+    let mut half = Locked::start(at(&serving, &["connect"]));
+    half.type_line("open half");
+    half.says("FD 1 5 File");
+    half.type_line("write half 3");
+    for _ in 0..2 {
+        // A silent one is ended, and that takes as long as it may be silent.
+        assert_eq!(serving.client().read_to_end(), "");
+    }
+    assert_eq!(half.ended().0, 3);
+    for locked in &mut locks {
+        locked.type_line("");
+        assert_eq!(locked.ended(), (7, String::new()));
+    }
+    session.type_line("read typed");
+    session.says("CONTENTS 4 9 -1");
+    session.says("123456789");
+    assert_eq!(serving.client().ask("stat opened"), "STAT 3 0 0 File 1");
+    drop(open.typed.take());
+    assert_eq!(open.ended(), (0, String::new()));
+}

@@ -11,16 +11,19 @@ mod coordination;
 mod data;
 mod epoch;
 mod failing_disk;
+mod few_processes;
 mod file_size;
-#[cfg(target_os = "linux")]
-mod first;
+mod first_process;
 mod flags;
 mod footprint;
 mod full_disk;
+mod inherited;
 mod kills;
 mod listening;
 mod lock;
 mod lock_lost;
+mod lock_signals;
+mod lock_waits;
 mod logs;
 mod memory;
 mod names;
@@ -92,7 +95,13 @@ impl Text {
 
 impl Program {
     fn start(mut command: Command) -> Program {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::null());
+        Program::start_with_stdin(command)
+    }
+
+    /// With the stdin that the command has.
+    fn start_with_stdin(mut command: Command) -> Program {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stdout = Text::of(child.stdout.take().unwrap());
         let stderr = Text::of(child.stderr.take().unwrap());

@@ -1,0 +1,84 @@
+//! A small process in the process group of `telefile lock` and its command, that shows which signals
+//! are sent to all of the group.
+//!
+//! A signal says who sent it, and not whether it was sent to one process or to its group. timeout(1)
+//! does both, systemd signals each process of a unit, a terminal those in the foreground. What this
+//! process gets too the command has already; passed on, it would be another one.
+
+use crate::cli::{Failure, Outcome, program, signals};
+use rustix::process::{Pid, Signal, kill_process};
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+/// The command that is one. Not listed: it is of no use to anybody else.
+pub(in crate::cli) const WITNESS: &str = "lock-witness";
+
+/// Said when every signal will be seen; no signal has this number.
+const READY: u8 = 0;
+
+/// A running witness. Dropping it ends it; so does the end of this process.
+pub(super) struct Witness {
+    child: Child,
+}
+
+/// The signals that a witness gets.
+pub(super) struct Seen(ChildStdout);
+
+impl Witness {
+    /// Starts one, in the process group of this process, and waits until it sees every signal.
+    pub(super) fn start() -> io::Result<(Self, Seen)> {
+        let mut command = Command::new(own_program()?);
+        command.arg0(program()).arg(WITNESS);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn()?;
+        let stdout = child.stdout.take();
+        let witness = Witness { child };
+        let mut seen = Seen(stdout.ok_or(io::ErrorKind::BrokenPipe)?);
+        seen.next()?;
+        Ok((witness, seen))
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        // It may be stopped, with all of the group.
+        let _ = kill_process(Pid::from_child(&self.child), Signal::CONT);
+        // As an orphan it would be a zombie where nobody reaps those. Or it is reaped already.
+        let _ = self.child.wait();
+    }
+}
+
+impl Seen {
+    /// Waits for the next signal.
+    pub(super) fn next(&mut self) -> io::Result<i32> {
+        let mut signal = [READY];
+        self.0.read_exact(&mut signal)?;
+        Ok(signal[0].into())
+    }
+}
+
+/// The file may have been replaced since it was started, by an upgrade, say; on Linux this is the one
+/// that runs.
+fn own_program() -> io::Result<OsString> {
+    if cfg!(target_os = "linux") {
+        return Ok("/proc/self/exe".into());
+    }
+    env::current_exe().map(OsString::from)
+}
+
+/// Is a witness until stdin ends.
+pub(in crate::cli) fn witness() -> Outcome {
+    signals::each(&super::PASSED_ON, say).map_err(Failure::failed)?;
+    say(READY.into());
+    let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+    Ok(())
+}
+
+fn say(signal: i32) {
+    let mut stdout = io::stdout().lock();
+    let _ = stdout.write_all(&[signal as u8]).and_then(|()| stdout.flush());
+}

@@ -1,0 +1,77 @@
+//! A user who may have no more processes and threads.
+#![cfg(target_os = "linux")]
+
+use super::verbs::at;
+use super::{Ended, Serving, run, telefile};
+use crate::programs::{program, skipped};
+use std::process::Command;
+
+/// The command as a user who has nothing else, and may have so many processes and threads; `None`
+/// where that is not possible.
+fn limited(count: u32, command: &Command) -> Option<Command> {
+    // A user of this test alone.
+    let user = 40_000 + std::process::id() % 20_000;
+    let user = ["--reuid", &user.to_string(), "--clear-groups"].map(String::from);
+    let limit = format!("--nproc={count}");
+    let start = |path: &std::ffi::OsStr| {
+        let mut command = program("setpriv");
+        command.args(&user).args(["prlimit", &limit]).arg(path);
+        command
+    };
+    let possible = start(command.get_program()).arg("--version").output();
+    if !possible.is_ok_and(|output| output.status.success()) {
+        skipped(&format!("no other user may run this: {command:?}"));
+        return None;
+    }
+    let mut limited = start(command.get_program());
+    limited.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    Some(limited)
+}
+
+#[test]
+fn lock_runs_its_command_with_the_lock_or_not_at_all() {
+    let serving = Serving::local(&[]);
+    for ttl in [&[][..], &["--ttl", "3600"]] {
+        let (mut count, mut failed) = (1, 0);
+        loop {
+            assert!(count < 100, "it never runs");
+            let args = [&["lock", "db"], ttl, &["sh", "-c", "echo ran"]].concat();
+            let Some(command) = limited(count, &at(&serving, &args)) else { return };
+            let Ended { status, stdout, stderr } = run(command);
+            assert_eq!(serving.client().ask("stat db"), "ERR_FILE_NOT_FOUND", "it is given back");
+            match status {
+                0 => {
+                    assert_eq!((&stdout[..], &stderr[..]), ("ran\n", ""));
+                    break;
+                }
+                status => assert_eq!((status, &stdout[..]), (125, ""), "{count}: {stderr}"),
+            }
+            assert!(stderr.starts_with("telefile: ") && stderr.lines().count() == 1, "{stderr}");
+            (count, failed) = (count + 1, failed + 1);
+        }
+        assert!(failed > 0);
+    }
+}
+
+#[test]
+fn no_command_panics_for_want_of_a_thread() {
+    let serving = Serving::local(&[]);
+    serving.client().write("f", b"");
+    for args in [&["watch", "f", "0", "--once"][..], &["open", "f"], &["connect"]] {
+        let Some(command) = limited(1, &at(&serving, args)) else { return };
+        let Ended { status, stderr, .. } = run(command);
+        assert_eq!(status, 1, "{args:?}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{args:?}: {stderr}");
+    }
+    let Some(command) = limited(1, &telefile(&["serve", "--listen", "127.0.0.1:0"])) else {
+        return;
+    };
+    let Ended { status, stdout, stderr } = run(command);
+    assert_eq!((status, &stdout[..]), (1, ""), "{stderr}");
+}
