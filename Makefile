@@ -6,8 +6,9 @@ ARGS ?=
 help:
 	@echo 'make run            build and start the server; ARGS="--listen 127.0.0.1:9000" adds flags'
 	@echo 'make test           everything that has to pass: format, lints, docs, all tests'
-	@echo 'make test-protocol  the protocol transcripts alone; TELEFILE_ADDR=HOST:PORT aims them at'
-	@echo '                    a server of yours, in any language'
+	@echo 'make test-protocol  the protocol transcripts alone; TELEFILE_TEST_ADDR=HOST:PORT aims them at'
+	@echo '                    a server of yours, in any language. They write and delete there, so one'
+	@echo '                    with files is left alone, unless TELEFILE_TEST_DELETE=1'
 	@echo 'make soak           a server that keeps its files, killed TELEFILE_KILLS times (500) under load'
 	@echo 'make bench          telefile beside memcached and redis, where they are installed'
 	@echo 'make bench-data     what keeping the files costs, beside redis, etcd and what the disk allows'
@@ -19,16 +20,14 @@ run:
 	$(CARGO) run --release --bin telefile -- serve $(ARGS)
 
 test:
-	$(CARGO) fmt --check
-	$(CARGO) clippy --all-targets -- -D warnings
-	$(CARGO) clippy --no-default-features --lib --tests -- -D warnings
-	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps
-	$(CARGO) test
-	TELEFILE_TEST_KEPT=1 $(CARGO) test --test it -- --skip process:: --skip house:: --skip store::
-	$(CARGO) test --no-default-features
+	@CARGO='$(CARGO)' tests/stages.sh
 
 test-protocol:
-	$(CARGO) test --test it protocol
+	@if [ -n "$$TELEFILE_TEST_ADDR" ]; then \
+		$(CARGO) test -q --test it -- --ignored --nocapture protocol::against_a_server_elsewhere; \
+	else \
+		$(CARGO) test -q --test it -- protocol::; \
+	fi
 
 soak:
 	TELEFILE_KILLS=$${TELEFILE_KILLS:-500} $(CARGO) test --test it process::kills -- --nocapture

@@ -1,0 +1,43 @@
+#!/bin/sh
+# All that has to pass, as `make test` runs it: a line for each stage. What a stage prints is shown
+# only if it fails. Installs nothing; tests say what they could not test for want of a program.
+cd "$(dirname "$0")/.." || exit
+cargo=${CARGO:-cargo}
+# Most tests wait most of the time.
+export RUST_TEST_THREADS="${RUST_TEST_THREADS:-8}"
+log=$(mktemp) skipped=$(mktemp) begin=$(date +%s)
+trap 'rm -f "$log" "$skipped"' EXIT
+trap 'exit 130' INT TERM
+
+stage() {
+    name=$1 since=$(date +%s)
+    shift
+    printf '%-28s' "$name"
+    if ! "$@" >"$log" 2>&1; then
+        printf 'FAILED after %d s: %s\n\n' $(($(date +%s) - since)) "$*"
+        grep -Ev '^test .* \.\.\. (ok|ignored.*)$|^ *(Compiling|Checking|Running|Finished|Blocking)' "$log"
+        exit 1
+    fi
+    grep '^SKIPPED' "$log" >>"$skipped"
+    passed=$(awk '/^test result: ok/ { n += $4 } END { if (n) print "  " n " passed" }' "$log")
+    printf '%4d s%s\n' $(($(date +%s) - since)) "$passed"
+}
+
+on_disk() {
+    TELEFILE_TEST_KEPT=1 "$cargo" test --no-fail-fast --test it -- \
+        --skip process:: --skip house:: --skip store:: --skip framework:: --skip examples:: --skip programs::
+}
+
+docs() {
+    RUSTDOCFLAGS='-D warnings' "$cargo" doc --no-deps
+}
+
+stage 'format' "$cargo" fmt --check
+stage 'lints' "$cargo" clippy --all-targets -- -D warnings
+stage 'lints, small library' "$cargo" clippy --no-default-features --lib --tests -- -D warnings
+stage 'documentation' docs
+stage 'tests' "$cargo" test --no-fail-fast
+stage 'tests, tables on disk' on_disk
+stage 'tests, small library' "$cargo" test --no-fail-fast --no-default-features
+sort -u "$skipped"
+printf '%-28s%4d s\n' 'all passed' $(($(date +%s) - begin))
