@@ -8,6 +8,7 @@ mod framework;
 mod house;
 mod kinds;
 mod linear;
+mod pace;
 mod process;
 mod programs;
 mod protocol;

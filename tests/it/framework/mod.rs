@@ -14,7 +14,11 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use std::time::Duration;
 use telefile::framework::{Config, Connection, Message, OwnedMessage, Server, ServerApp};
+
+/// How long an ending connection is kept for a peer that does nothing.
+const DRAIN: Duration = Duration::from_secs(5);
 
 /// What a [`Puppet`] does.
 #[derive(Clone)]

@@ -3,13 +3,14 @@
 use super::lock::Locked;
 use super::verbs::at;
 use super::{Serving, telefile};
+use crate::pace::Pace;
 use crate::server::{Folder, eventually};
 use rustix::process::Signal;
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Says `ready` and waits; a SIGTERM it tells.
 const TELLS: &str = "trap 'echo term; exit 3' TERM; echo ready; read x; exit 0";
@@ -188,10 +189,10 @@ fn without_a_ttl_a_cut_connection_is_a_lost_lock() {
     let serving = Serving::local(&[]);
     let proxy = Proxy::to(&serving);
     let locked = proxy.lock(&[]);
-    let since = Instant::now();
+    let pace = Pace::start();
     proxy.cut();
     assert!(lost(locked).contains("closed the connection"));
-    assert!(since.elapsed() < Duration::from_secs(9), "before it looks");
+    assert!(pace.took() < Duration::from_secs(9), "before it looks");
 }
 
 #[test]

@@ -39,6 +39,7 @@ mod verbs;
 mod waits;
 mod watching;
 
+use crate::pace::Pace;
 use crate::programs::program;
 use crate::server::{Client, PATIENCE, STOP_TIME, eventually};
 use rustix::process::{Pid, Signal, kill_process};
@@ -225,10 +226,10 @@ impl Serving {
     /// Ends it with a signal, which has to be clean and quick; all that it logged.
     #[track_caller]
     fn stop(mut self, signal: Signal) -> String {
-        let since = Instant::now();
+        let pace = Pace::start();
         self.program.signal(signal);
         let status = self.program.wait();
-        let took = since.elapsed();
+        let took = pace.took();
         assert_eq!(status, 0, "{}", self.log());
         assert!(took < STOP_TIME, "{took:?}");
         let stdout = self.program.stdout.whole();

@@ -1,4 +1,5 @@
 use super::Serving;
+use crate::pace::Pace;
 use crate::server::{Client, Folder};
 use rustix::process::Signal;
 use std::thread;
@@ -85,9 +86,20 @@ fn a_full_house_with_a_queue_before_it_does_not_hold_it_up() {
 
 #[test]
 fn replies_to_what_was_executed_arrive_whole() {
+    // They have a second for it: on a busy machine that is enough for less.
+    let arrived = [32 * MIB, 8 * MIB, MIB].into_iter().any(|numbytes| {
+        let pace = Pace::start();
+        let arrived = replies_arrive_whole(numbytes);
+        assert!(arrived || pace.late() > Duration::from_millis(200), "{numbytes} bytes");
+        arrived
+    });
+    assert!(arrived);
+}
+
+/// Whether all got their first reply to the end.
+fn replies_arrive_whole(numbytes: usize) -> bool {
     let folder = Folder::new();
     let serving = both(&folder);
-    let numbytes = 32 * MIB;
     assert_eq!(serving.client().write("f", &vec![b'x'; numbytes]), "OK 1");
     let head = format!("CONTENTS 1 {numbytes} 0");
     let readers = clients(&serving, "read f\r\nread f\r\nread f", &head);
@@ -101,12 +113,12 @@ fn replies_to_what_was_executed_arrive_whole() {
         })
         .collect();
     serving.stop(Signal::INT);
-    for reader in readers {
-        let rest = reader.join().unwrap();
+    let mut rests = readers.into_iter().map(|reader| reader.join().ok());
+    rests.all(|rest| {
         // Those behind it were done before the stop or not at all.
         let more = format!("CONTENTS 1 {numbytes} 0\r\n").len() + numbytes + 2;
-        assert!(rest.len().is_multiple_of(more), "{} bytes", rest.len());
-    }
+        rest.is_some_and(|rest| rest.len().is_multiple_of(more))
+    })
 }
 
 /// Somebody who presses a key again when nothing seems to happen.

@@ -1,11 +1,11 @@
 //! A stderr that nobody reads, such as a stopped terminal, holds nobody up.
 
 use super::telefile;
+use crate::pace::Pace;
 use crate::server::Client;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
-use std::time::Instant;
 
 #[test]
 fn a_log_that_nobody_reads_holds_up_neither_clients_nor_the_end() {
@@ -22,7 +22,7 @@ fn a_log_that_nobody_reads_holds_up_neither_clients_nor_the_end() {
     }
     assert_eq!(Client::connect(&address).ask("stat f"), "ERR_FILE_NOT_FOUND");
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-    let since = Instant::now();
+    let pace = Pace::start();
     assert_eq!(child.wait().unwrap().code(), Some(0));
-    assert!(since.elapsed() < crate::server::STOP_TIME);
+    assert!(pace.took() < crate::server::STOP_TIME);
 }

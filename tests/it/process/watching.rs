@@ -27,7 +27,7 @@ fn a_client_that_is_killed_takes_its_files_with_it() {
         eventually("it watches", || asker.stat("watches") == 1);
         let pid = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(pid, signal).unwrap();
-        asker.send(format!("watch lock/db {version} 60\r\n"));
+        asker.send(format!("watch lock/db {version} 600\r\n"));
         assert_eq!(asker.line(), format!("CHANGES {} 1", version + 1));
         assert_eq!(asker.line(), format!("del {} 0 lock/db", version + 1));
         child.wait().unwrap();
@@ -47,7 +47,7 @@ fn watches_that_come_and_go_leave_no_descriptor() {
         let clients: Vec<_> = (0..50).map(|_| serving.client()).collect();
         for (i, client) in clients.iter().enumerate() {
             let rev = 10 * round;
-            client.send(format!("watch r{round}/{} {rev} 60\r\n", i % 25));
+            client.send(format!("watch r{round}/{} {rev} 600\r\n", i % 25));
         }
         eventually("all watch", || asker.stat("watches") == 50);
         // For each connection one, and for each prefix one.

@@ -46,7 +46,7 @@ const WAYS: [Way; 10] = [
     ("write f 6\r\nabcdefg\r\n", until_the_end),
     ("write f 100\r\nabc", drop),
     ("rea", until_the_end),
-    ("watch f 0 60\r\n", Client::reset),
+    ("watch f 0 600\r\n", Client::reset),
     ("read e\r\nread e\r\nread e\r\n", drop),
 ];
 

@@ -187,7 +187,7 @@ fn a_file_that_is_being_made_or_ended_is_in_no_list_and_no_change() {
     assert_eq!(client.ask("touch f00000000000000000001 0 10"), "ERR_FILE_NOT_FOUND");
     // But its name is taken.
     assert_eq!(client.ask("create f 0\r\n"), "OK 2 f00000000000000000002");
-    client.send("watch * 2 60\r\n");
+    client.send("watch * 2 600\r\n");
     MAY_GO_ON.store(true, SeqCst);
     assert_eq!(slow.line(), "FD 0 3 Slow");
     assert_eq!(client.changes(), (3, vec![(3, true, "f00000000000000000001".to_string())]));

@@ -111,7 +111,7 @@ fn one_change_wakes_all_who_wait() {
     for round in 0..2 {
         for (i, client) in clients.iter().enumerate() {
             let prefix = ["*", "conf", "config/", "config/port"][i % 4];
-            client.send(format!("watch {prefix} {round} 60\r\n"));
+            client.send(format!("watch {prefix} {round} 600\r\n"));
         }
         wait_for(&mut asker, CLIENTS as u64);
         let version = round + 1;
@@ -155,7 +155,7 @@ fn a_deadline_that_came_nearer_wakes_although_nobody_asks() {
     let server = Running::start(Server::builder());
     let (mut owner, mut watcher) = (server.client(), server.client());
     assert_eq!(owner.ask("write lease 0 600\r\n"), "OK 1");
-    watcher.send("watch lease 1 60\r\n");
+    watcher.send("watch lease 1 600\r\n");
     wait_for(&mut owner, 1);
     let since = Instant::now();
     assert_eq!(owner.ask("touch lease 1 1"), "OK 1");
@@ -255,7 +255,7 @@ fn so_many_ends_compact_an_old_rev_but_no_watch_that_waits() {
         .into_iter()
         .map(|prefix| {
             let watcher = server.client();
-            watcher.send(format!("watch {prefix} {made} 60\r\n"));
+            watcher.send(format!("watch {prefix} {made} 600\r\n"));
             watcher
         })
         .collect();
@@ -303,7 +303,7 @@ fn watches_that_come_and_go_leave_nothing() {
         let rev = asker.stat("version");
         let clients: Vec<_> = (0..60).map(|i| Client::connect(server.addresses()[i % 2])).collect();
         for (i, client) in clients.iter().enumerate() {
-            client.send(format!("watch r{round}/{} {rev} 60\r\n", i % 20));
+            client.send(format!("watch r{round}/{} {rev} 600\r\n", i % 20));
         }
         wait_for(&mut asker, 60);
         for (i, client) in clients.into_iter().enumerate() {

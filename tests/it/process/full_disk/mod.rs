@@ -6,12 +6,11 @@ mod disk;
 
 use super::Serving;
 use crate::random::Random;
-use crate::server::eventually;
+use crate::server::{PATIENCE, eventually};
 use disk::{DISK_BYTES, Disk, EXT4, TMPFS};
 use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::thread;
-use std::time::Duration;
 use telefile::client::Error;
 use telefile::{Client, Exptime, Limit, Refusal};
 
@@ -92,7 +91,7 @@ fn start(disk: &Disk) -> (Serving, Client, Client, Kept) {
 /// Kills a server and starts another one.
 fn restart(disk: &Disk, serving: Serving, client: &Client) -> (Serving, Client) {
     serving.program.signal(Signal::KILL);
-    assert!(client.wait_lost(Duration::from_secs(10)).unwrap());
+    assert!(client.wait_lost(PATIENCE).unwrap());
     drop(serving);
     (disk.serve(), disk.client())
 }

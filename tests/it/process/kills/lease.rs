@@ -2,7 +2,7 @@
 
 use super::uptime::Uptime;
 use super::{Places, Serving};
-use crate::server::eventually;
+use crate::server::{PATIENCE, eventually};
 use rustix::process::Signal;
 use std::thread;
 use std::time::Duration;
@@ -19,7 +19,7 @@ fn the_time_of_a_lease_stands_still_while_there_is_no_server() {
     let short = write("short", 2);
     write("long", SECONDS);
     serving.program.signal(Signal::KILL);
-    assert!(client.wait_lost(Duration::from_secs(10)).unwrap());
+    assert!(client.wait_lost(PATIENCE).unwrap());
     uptime.stop();
     drop(serving);
     thread::sleep(Duration::from_secs(3));

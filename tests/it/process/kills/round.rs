@@ -7,6 +7,7 @@ use super::uptime::Uptime;
 use super::writer::Writer;
 use super::{Places, Program, Serving, telefile};
 use crate::random::Random;
+use crate::server::eventually;
 use rustix::process::Signal;
 use std::sync::Mutex;
 use std::thread;
@@ -52,7 +53,7 @@ impl<'a> Round<'a> {
         let mut serving = Serving::start(&self.args);
         let client = Client::connect_to(&self.address).unwrap();
         self.check(&client, &serving);
-        let load = Duration::from_micros(random.below(200_000));
+        let load = (Duration::from_micros(random.below(200_000)), random.below(40));
         self.load(client, load, || serving.program.signal(signal));
         if signal != Signal::KILL {
             assert_eq!(serving.program.wait(), 0);
@@ -68,6 +69,10 @@ impl<'a> Round<'a> {
         let serving = Serving::start(&self.args);
         self.check(&Client::connect_to(&self.address).unwrap(), &serving);
         serving.stop(Signal::TERM);
+        self.acknowledged()
+    }
+
+    fn acknowledged(&self) -> u64 {
         self.book.lock().unwrap().acknowledged
     }
 
@@ -82,9 +87,10 @@ impl<'a> Round<'a> {
         self.kills += 1;
     }
 
-    /// Has everybody at work until the server is ended, after so long; returns when all have
-    /// noticed.
-    fn load(&mut self, watching: Client, time: Duration, end: impl FnOnce()) {
+    /// Has everybody at work until the server is ended, after this time and as many changes; returns
+    /// when all have noticed.
+    fn load(&mut self, watching: Client, (time, changes): (Duration, u64), end: impl FnOnce()) {
+        let wanted = self.acknowledged() + changes;
         let (address, uptime, book) = (&self.address, self.uptime, &self.book);
         let (writers, mirror) = (&mut self.writers, &mut self.mirror);
         thread::scope(|scope| {
@@ -93,6 +99,8 @@ impl<'a> Round<'a> {
             }
             scope.spawn(move || mirror.go(&watching));
             thread::sleep(time);
+            // On a busy machine that may have been the time of nobody.
+            eventually("changes are made", || book.lock().unwrap().acknowledged >= wanted);
             end();
         });
     }
