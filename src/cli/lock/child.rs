@@ -1,6 +1,7 @@
 //! The command that runs under the lock: found and started as execvp(3) does, waited for, and sent
 //! signals.
 
+use rustix::fs::{Access, access};
 use rustix::io::Errno;
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus, getpgid, getpgrp, kill_process,
@@ -11,6 +12,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -39,6 +41,8 @@ impl Child {
         };
         let [name, args @ ..] = command else { return Err(ErrorKind::NotFound.into()) };
         let child = find(name, env::var_os("PATH").as_deref(), |path| {
+            // Most are not there, and a look is much cheaper than a process.
+            access(Path::new(path), Access::EXISTS)?;
             match spawn(path, name, &mut args.iter()) {
                 Err(e) if is(&e, Errno::NOEXEC) => {
                     let script = path.to_os_string();

@@ -4,18 +4,17 @@
 mod child;
 mod hold;
 mod relay;
+mod settings;
 mod witness;
 
 pub(super) use witness::{WITNESS, witness};
 
-use super::flags::{self, Flag, Takes, number, seconds};
-use super::remote::{HasRemote, Remote, addr, timeout, token_file};
-use super::{Failure, Outcome, signals};
-use crate::exptime::Exptime;
+use super::{Failure, Outcome, flags, signals};
 use child::Child;
 use hold::{Lock, Terms, Trouble};
 use relay::Relay;
 use rustix::process::Signal;
+use settings::{FLAGS, Settings};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -28,11 +27,6 @@ pub(super) const NAME: &str = "lock";
 
 pub(super) const WHAT: &str =
     "run a command while the lock NAME is held; TELEFILE_TOKEN has the fencing token";
-
-const HELP: &str =
-    "run a command while the lock NAME is held; TELEFILE_TOKEN has the fencing token.
-Exit status: that of the command; 64 wrong usage, 69 no server, 75 held by another, 125 the lock
-was lost or something else failed, 126 the command cannot be run, 127 it is not found";
 
 /// EX_USAGE.
 const USAGE: u8 = 64;
@@ -52,82 +46,6 @@ const LATE: &str = "it was not renewed in time";
 
 /// A hundred years.
 const FOR_EVER: Duration = Duration::from_secs(3_155_760_000);
-
-struct Settings {
-    remote: Remote,
-    ttl: Option<Duration>,
-    /// `None` is for ever.
-    wait: Option<Duration>,
-    check: Duration,
-    kill_after: Duration,
-    /// The exit status if the lock is another's.
-    held: u8,
-}
-
-impl HasRemote for Settings {
-    fn remote(&mut self) -> &mut Remote {
-        &mut self.remote
-    }
-}
-
-const FLAGS: [Flag<Settings>; 8] = [
-    addr(),
-    token_file(),
-    timeout(),
-    Flag {
-        name: "wait",
-        takes: Takes::One("SECS"),
-        variable: "",
-        help: "for the lock; 0: not at all (for ever)",
-        set: |s, text| {
-            let seconds = number(text, 0)? as u64;
-            s.wait = Some(Duration::from_secs(seconds.min(Exptime::MAX_SECONDS)));
-            Ok(())
-        },
-    },
-    Flag {
-        name: "ttl",
-        takes: Takes::One("SECS"),
-        variable: "",
-        help: "it survives a lost connection, for so long at most (ends with its connection)",
-        set: |s, text| {
-            let seconds = number(text, 1)? as u64;
-            s.ttl = Some(Duration::from_secs(seconds.min(Exptime::MAX_SECONDS)));
-            Ok(())
-        },
-    },
-    Flag {
-        name: "check",
-        takes: Takes::One("SECS"),
-        variable: "",
-        help: "look so often whether it is there; the server has as long to answer (10)",
-        set: |s, text| {
-            s.check = seconds(text)?;
-            Ok(())
-        },
-    },
-    Flag {
-        name: "kill-after",
-        takes: Takes::One("SECS"),
-        variable: "",
-        help: "if it is lost: from SIGTERM to SIGKILL (5)",
-        set: |s, text| {
-            s.kill_after = seconds(text)?;
-            Ok(())
-        },
-    },
-    Flag {
-        name: flags::CONFLICT_EXIT_CODE,
-        takes: Takes::One("N"),
-        variable: "",
-        help: "or -E N: the exit status if the lock is held by another (75)",
-        set: |s, text| {
-            let bad = || format!("{text}: not an exit status from 0 to 255");
-            s.held = text.parse().map_err(|_| bad())?;
-            Ok(())
-        },
-    },
-];
 
 /// What can happen while the command runs.
 enum Event {
@@ -153,16 +71,9 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
 
 /// The exit status.
 fn lock(args: lexopt::Parser) -> Result<u8, Failure> {
-    let mut settings = Settings {
-        remote: Remote::default(),
-        ttl: None,
-        wait: None,
-        check: Duration::from_secs(10),
-        kill_after: Duration::from_secs(5),
-        held: HELD,
-    };
-    let operands = "NAME COMMAND...";
-    let found = flags::parse_command(NAME, operands, HELP, &FLAGS, args, &mut settings);
+    let mut settings = Settings::default();
+    let (operands, what) = ("NAME COMMAND...", settings::HELP);
+    let found = flags::parse_command(NAME, operands, what, &FLAGS, args, &mut settings);
     let Some((mut names, command)) = found.map_err(own_status)? else { return Ok(0) };
     let Settings { remote, ttl, wait, check, kill_after, held } = settings;
     let terms = Terms { remote, name: names.swap_remove(0), ttl, check };

@@ -6,7 +6,7 @@ use crate::exptime::Exptime;
 use crate::refusal::Refusal;
 use std::time::{Duration, Instant};
 
-/// So long a lock may be held before the waiter looks whether it is one.
+/// How long to wait before looking whether the file is a lock at all.
 const MOMENT: Duration = Duration::from_secs(1);
 
 /// A lock that is free again as soon as its holder's connection ends.

@@ -1,0 +1,102 @@
+//! The command line of `telefile lock`.
+
+use super::HELD;
+use crate::cli::flags::{self, Flag, Takes, number, seconds};
+use crate::cli::remote::{HasRemote, Remote, addr, timeout, token_file};
+use crate::exptime::Exptime;
+use std::time::Duration;
+
+pub(super) const HELP: &str =
+    "run a command while the lock NAME is held; TELEFILE_TOKEN has the fencing token.
+Exit status: that of the command; 64 wrong usage, 69 no server, 75 held by another, 125 the lock
+was lost or something else failed, 126 the command cannot be run, 127 it is not found";
+
+/// What `telefile lock` can be told.
+pub(super) struct Settings {
+    pub(super) remote: Remote,
+    pub(super) ttl: Option<Duration>,
+    /// `None` is for ever.
+    pub(super) wait: Option<Duration>,
+    pub(super) check: Duration,
+    pub(super) kill_after: Duration,
+    /// The exit status if the lock is another's.
+    pub(super) held: u8,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            remote: Remote::default(),
+            ttl: None,
+            wait: None,
+            check: Duration::from_secs(10),
+            kill_after: Duration::from_secs(5),
+            held: HELD,
+        }
+    }
+}
+
+impl HasRemote for Settings {
+    fn remote(&mut self) -> &mut Remote {
+        &mut self.remote
+    }
+}
+
+pub(super) const FLAGS: [Flag<Settings>; 8] = [
+    addr(),
+    token_file(),
+    timeout(),
+    Flag {
+        name: "wait",
+        takes: Takes::One("SECS"),
+        variable: "",
+        help: "for the lock; 0: not at all (for ever)",
+        set: |s, text| {
+            let seconds = number(text, 0)? as u64;
+            s.wait = Some(Duration::from_secs(seconds.min(Exptime::MAX_SECONDS)));
+            Ok(())
+        },
+    },
+    Flag {
+        name: "ttl",
+        takes: Takes::One("SECS"),
+        variable: "",
+        help: "it survives a lost connection, for so long at most (ends with its connection)",
+        set: |s, text| {
+            let seconds = number(text, 1)? as u64;
+            s.ttl = Some(Duration::from_secs(seconds.min(Exptime::MAX_SECONDS)));
+            Ok(())
+        },
+    },
+    Flag {
+        name: "check",
+        takes: Takes::One("SECS"),
+        variable: "",
+        help: "look so often whether it is there; the server has as long to answer (10)",
+        set: |s, text| {
+            s.check = seconds(text)?;
+            Ok(())
+        },
+    },
+    Flag {
+        name: "kill-after",
+        takes: Takes::One("SECS"),
+        variable: "",
+        help: "if it is lost: from SIGTERM to SIGKILL (5)",
+        set: |s, text| {
+            s.kill_after = seconds(text)?;
+            Ok(())
+        },
+    },
+    Flag {
+        name: flags::CONFLICT_EXIT_CODE,
+        takes: Takes::One("N"),
+        variable: "",
+        help: "or -E N: the exit status if the lock is held by another (75)",
+        set: |s, text| {
+            let bad = || format!("{text}: not an exit status from 0 to 255");
+            s.held = text.parse().map_err(|_| bad())?;
+            Ok(())
+        },
+    },
+];
