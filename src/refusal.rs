@@ -118,7 +118,7 @@ impl Refusal {
                 write!(f, "{file}: the server takes at most {max} bytes for a file")
             }
             Refusal::Limit(Limit::Memory, max) => {
-                write!(f, "{file}: the server's files fill its {max} bytes of memory")
+                write!(f, "{file}: the server's {max} bytes of memory for that are in use")
             }
             Refusal::Limit(Limit::Data, max) => {
                 write!(f, "{file}: the server's files fill its disk, or {max} bytes of it")

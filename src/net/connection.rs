@@ -92,12 +92,40 @@ impl Connection {
     /// [`ErrorKind::InvalidData`] for a line that is too long or has a CR inside,
     /// [`ErrorKind::UnexpectedEof`] if the stream ends inside a line, and those of the stream.
     pub fn read_line(&mut self, line: &mut Vec<u8>) -> io::Result<bool> {
-        while !self.input.next_line(line)? {
+        loop {
+            let is_here = self.take_line(line)?;
+            self.answer_telnet();
+            if is_here {
+                return Ok(true);
+            }
             if !self.receive()? {
                 return if self.input.data().is_empty() { Ok(false) } else { Err(ended("a line")) };
             }
         }
-        Ok(true)
+    }
+
+    /// Takes the next line into `line`, if it is here. What it [owes](Connection::owes_telnet) to
+    /// Telnet commands in it is still to be answered.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidData`] as for [`read_line`](Connection::read_line).
+    pub fn take_line(&mut self, line: &mut Vec<u8>) -> io::Result<bool> {
+        self.input.next_line(line)
+    }
+
+    /// Has Telnet commands in lines passed over: see [`Lines::set_telnet`].
+    pub fn set_telnet(&mut self) {
+        self.input.set_telnet();
+    }
+
+    /// Whether a Telnet command is not answered yet.
+    pub fn owes_telnet(&mut self) -> bool {
+        !self.input.answers().is_empty()
+    }
+
+    /// Appends the answers to Telnet commands to what is to be sent.
+    pub fn answer_telnet(&mut self) {
+        self.output.append(self.input.answers());
     }
 
     /// What was received and not used yet.

@@ -2,6 +2,7 @@
 //! the `iter_lines` of socket tutorials turned inside out, because contents stand between lines:
 //! what is received is put in, lines and counted bytes are taken out. Knows no socket.
 
+use super::telnet::{self, Found, IAC};
 use std::io;
 
 /// An idle connection keeps this much; a buffer that a receive has filled doubles, up to `MAX`.
@@ -12,7 +13,7 @@ const MAX_BUFFER_BYTES: usize = 64 << 10;
 #[derive(Debug)]
 pub struct Lines {
     /// What is valid is `buffer[start..end]`. A prefix of `searched` of those bytes is known to
-    /// hold no line feed, so a line that comes byte by byte is searched once and not squared.
+    /// hold no line end, so a line that comes byte by byte is searched once and not squared.
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
@@ -21,6 +22,31 @@ pub struct Lines {
     max_line_bytes: usize,
     /// The buffer grows to no more than this.
     max_bytes: usize,
+    /// What ended the last line.
+    line_end: LineEnd,
+    is_telnet: bool,
+    /// How many bytes of Telnet commands were taken out of the line that has not ended yet.
+    passed: usize,
+    answers: Vec<u8>,
+}
+
+/// What ends a line.
+#[derive(Clone, Copy, Debug)]
+enum LineEnd {
+    Lf,
+    CrLf,
+    /// As a Telnet terminal sends it that sends each character by itself.
+    CrNul,
+}
+
+impl LineEnd {
+    fn bytes(self) -> &'static [u8] {
+        match self {
+            LineEnd::Lf => b"\n",
+            LineEnd::CrLf => b"\r\n",
+            LineEnd::CrNul => b"\r\0",
+        }
+    }
 }
 
 impl Lines {
@@ -31,8 +57,29 @@ impl Lines {
     pub fn new(max_line_bytes: usize) -> Self {
         assert!(max_line_bytes + 2 <= MIN_BUFFER_BYTES, "a line has to fit into the buffer");
         let buffer = vec![0; MIN_BUFFER_BYTES].into();
-        let max_bytes = MAX_BUFFER_BYTES;
-        Lines { buffer, start: 0, end: 0, searched: 0, max_line_bytes, max_bytes }
+        Lines {
+            buffer,
+            start: 0,
+            end: 0,
+            searched: 0,
+            max_line_bytes,
+            max_bytes: MAX_BUFFER_BYTES,
+            line_end: LineEnd::Lf,
+            is_telnet: false,
+            passed: 0,
+            answers: Vec::new(),
+        }
+    }
+
+    /// Has Telnet commands in lines passed over, and options refused: see
+    /// [`answers`](Lines::answers). A line may end with CR NUL then, too.
+    pub fn set_telnet(&mut self) {
+        self.is_telnet = true;
+    }
+
+    /// What to answer to the Telnet commands that were passed over; taken by the caller.
+    pub fn answers(&mut self) -> &mut Vec<u8> {
+        &mut self.answers
     }
 
     /// Takes the next line into `line`, without its end (`\n` or `\r\n`); false if no whole line
@@ -40,40 +87,65 @@ impl Lines {
     ///
     /// # Errors
     /// [`io::ErrorKind::InvalidData`] if the line is too long, even if its end has not come, or
-    /// has a `\r` in it that does not belong to its end.
+    /// has a `\r` in it that does not belong to its end. It is still [here](Lines::data).
     pub fn next_line(&mut self, line: &mut Vec<u8>) -> io::Result<bool> {
-        let data = &self.buffer[self.start..self.end];
-        let end = memchr::memchr(b'\n', &data[self.searched..]).map(|at| self.searched + at);
-        // A \r that came last may be half of the line end; it does not count yet.
-        let text = &data[..end.unwrap_or(data.len())];
-        let text = text.strip_suffix(b"\r").unwrap_or(text);
-        if text.len() >= self.max_line_bytes {
-            return Err(invalid("a line is too long"));
-        }
-        let Some(end) = end else {
-            self.searched = data.len();
-            return Ok(false);
+        let (length, end) = loop {
+            let data = &self.buffer[self.start..self.end];
+            let special = memchr::memchr3(b'\n', b'\r', IAC, &data[self.searched..]);
+            let at = special.map_or(data.len(), |at| self.searched + at);
+            if self.passed + at >= self.max_line_bytes {
+                return Err(invalid("a line is too long"));
+            }
+            self.searched = at;
+            match &data[at..] {
+                // A \r that came last may be half of the line end.
+                [] | [b'\r'] => return Ok(false),
+                [b'\n', ..] => break (at, LineEnd::Lf),
+                [b'\r', b'\n', ..] => break (at, LineEnd::CrLf),
+                [b'\r', 0, ..] if self.is_telnet => break (at, LineEnd::CrNul),
+                [b'\r', ..] => return Err(invalid("a CR inside a line")),
+                command if self.is_telnet => match telnet::find(command) {
+                    Found::Command(bytes, answer) => self.pass(at, bytes, answer),
+                    Found::Half if self.passed + data.len() >= self.max_line_bytes => {
+                        return Err(invalid("a line is too long"));
+                    }
+                    Found::Half => return Ok(false),
+                    Found::Text => self.searched += 1,
+                },
+                _ => self.searched += 1,
+            }
         };
-        if text.contains(&b'\r') {
-            return Err(invalid("a CR inside a line"));
-        }
         line.clear();
-        line.extend_from_slice(text);
-        self.consume(end + 1);
+        line.extend_from_slice(&self.data()[..length]);
+        self.consume(length + end.bytes().len());
+        self.line_end = end;
         Ok(true)
     }
 
-    /// Takes a line end that has to come next; false if it is not here yet.
+    /// Takes a Telnet command out of the line that is being looked at.
+    fn pass(&mut self, at: usize, bytes: usize, answer: Option<[u8; 3]>) {
+        let before = self.start..self.start + at;
+        self.buffer.copy_within(before, self.start + bytes);
+        self.start += bytes;
+        self.passed += bytes;
+        self.answers.extend(answer.into_iter().flatten());
+    }
+
+    /// Takes the line end that has to come next, one like that of the line before it: behind `\r\n`
+    /// only that, behind `\n` either of the two. False if it is not here yet.
     ///
     /// # Errors
     /// [`io::ErrorKind::InvalidData`] if something else is here.
     pub fn line_end(&mut self) -> io::Result<bool> {
-        match self.data() {
-            [] | [b'\r'] => return Ok(false),
-            [b'\n', ..] => self.consume(1),
-            [b'\r', b'\n', ..] => self.consume(2),
+        let end = match (self.data(), self.line_end) {
+            ([] | [b'\r'], _) => return Ok(false),
+            ([b'\r', b'\n', ..], _) => LineEnd::CrLf,
+            ([b'\n', ..], LineEnd::Lf) => LineEnd::Lf,
+            ([b'\r', 0, ..], LineEnd::CrNul) => LineEnd::CrNul,
+            ([b'\n', ..], _) => return Err(invalid(LF_BEHIND_CR_LF)),
             _ => return Err(invalid("no line end after the contents")),
-        }
+        };
+        self.consume(end.bytes().len());
         Ok(true)
     }
 
@@ -89,7 +161,7 @@ impl Lines {
     pub fn consume(&mut self, n: usize) {
         assert!(n <= self.data().len());
         self.start += n;
-        self.searched = 0;
+        (self.searched, self.passed) = (0, 0);
     }
 
     /// Room to receive into, never empty; then say how much came with [`received`](Lines::received).
@@ -159,116 +231,13 @@ impl Lines {
     }
 }
 
+/// Mostly the CR was counted as the last byte of the contents.
+const LF_BEHIND_CR_LF: &str =
+    "contents end in LF and their command in CR LF; numbytes may be one too large";
+
 fn invalid(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Feeds `input` in pieces of `step` bytes; lines as text, or the error.
-    fn lines_of(input: &[u8], step: usize) -> Result<Vec<String>, String> {
-        let (mut lines, mut line, mut found) = (Lines::new(500), Vec::new(), Vec::new());
-        for mut piece in input.chunks(step) {
-            while !piece.is_empty() {
-                let room = lines.room();
-                let n = room.len().min(piece.len());
-                room[..n].copy_from_slice(&piece[..n]);
-                lines.received(n);
-                piece = &piece[n..];
-                while lines.next_line(&mut line).map_err(|e| e.to_string())? {
-                    found.push(String::from_utf8_lossy(&line).into_owned());
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    fn check(input: &[u8], expected: Result<Vec<String>, String>) {
-        for step in [1, 2, 3, 7, 499, 500, 501, 1 << 20] {
-            assert_eq!(lines_of(input, step), expected, "in pieces of {step}");
-        }
-    }
-
-    #[test]
-    fn both_line_ends_and_a_tail_that_waits() {
-        check(b"a\r\n\nbc\nd", Ok(vec!["a".into(), "".into(), "bc".into()]));
-        check(b"", Ok(vec![]));
-        check(b"a\r", Ok(vec![]));
-    }
-
-    #[test]
-    fn the_500th_byte_is_too_much_with_or_without_a_line_end() {
-        let (just, over) = ("x".repeat(499), "x".repeat(500));
-        check(format!("{just}\r\n{just}\n").as_bytes(), Ok(vec![just.clone(), just]));
-        let too_long = Err("a line is too long".to_string());
-        check(over.as_bytes(), too_long.clone());
-        check(format!("{over}\n").as_bytes(), too_long.clone());
-        check("x".repeat(100_000).as_bytes(), too_long);
-    }
-
-    #[test]
-    fn a_cr_inside_a_line_is_refused() {
-        for input in ["a\rb\n", "\r\r\n", "a\r\r\n"] {
-            check(input.as_bytes(), Err("a CR inside a line".into()));
-        }
-    }
-
-    #[test]
-    fn many_lines_grow_the_buffer_and_rest_shrinks_it() {
-        let line = "y".repeat(99);
-        let input = format!("{line}\n").repeat(3000);
-        check(input.as_bytes(), Ok(vec![line; 3000]));
-        let mut lines = Lines::new(500);
-        for _ in 0..20 {
-            let n = lines.room().len();
-            lines.received(n);
-            lines.consume(n);
-        }
-        assert_eq!(lines.buffer.len(), MAX_BUFFER_BYTES);
-        lines.room()[..4].copy_from_slice(b"half");
-        lines.received(4);
-        assert!(lines.is_oversized());
-        lines.shrink();
-        assert_eq!((lines.buffer.len(), lines.data()), (MIN_BUFFER_BYTES, &b"half"[..]));
-    }
-
-    #[test]
-    fn a_buffer_that_may_not_grow_takes_lines_of_any_number() {
-        let mut lines = Lines::new(500);
-        lines.set_may_grow(false);
-        let (mut line, mut count) = (Vec::new(), 0);
-        for _ in 0..100 {
-            assert!(!lines.is_full());
-            let room = lines.room();
-            let n = room.len();
-            room.fill(b'\n');
-            lines.received(n);
-            assert!(lines.is_full());
-            while lines.data().len() > 7 {
-                count += usize::from(lines.next_line(&mut line).unwrap());
-            }
-        }
-        assert_eq!((lines.size(), count), (MIN_BUFFER_BYTES, 100 * (MIN_BUFFER_BYTES - 7)));
-        lines.set_may_grow(true);
-        assert_eq!(lines.next_size(), 2 * MIN_BUFFER_BYTES);
-    }
-
-    #[test]
-    fn the_line_end_after_contents() {
-        for (input, expected) in [
-            ("", Some(false)),
-            ("\r", Some(false)),
-            ("\n", Some(true)),
-            ("\r\n", Some(true)),
-            ("\rx", None),
-            ("x", None),
-        ] {
-            let mut lines = Lines::new(500);
-            lines.room()[..input.len()].copy_from_slice(input.as_bytes());
-            lines.received(input.len());
-            assert_eq!(lines.line_end().ok(), expected, "{input:?}");
-        }
-    }
-}
+mod tests;

@@ -12,6 +12,7 @@ mod listener;
 mod options;
 mod pool;
 mod stream;
+mod telnet;
 
 pub use address::Address;
 pub use connection::Connection;

@@ -51,6 +51,10 @@ pub(super) fn set_listener_options(socket: &Socket, is_v6: bool) {
     static REUSE: Optional =
         Optional::new("SO_REUSEADDR", "for a minute after a stop the port may be in use");
     static ONLY_V6: Optional = Optional::new("IPV6_V6ONLY", "[::] may serve IPv4 too");
+    static INLINE: Optional =
+        Optional::new("SO_OOBINLINE", "telnet with autosynch may lose its connection");
+    // Its interrupt ends with an urgent byte, without which half a command would stay (RFC 854).
+    INLINE.check(socket.set_out_of_band_inline(true));
     REUSE.check(socket.set_reuse_address(true));
     if is_v6 {
         // So that [::]:8080 and 0.0.0.0:8080 can be served side by side.

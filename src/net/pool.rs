@@ -131,8 +131,11 @@ impl<J: Send + 'static> Crew<J> {
         while let Some(job) = next {
             let (seats, standing) = (&self.seats, &self.standing);
             let seat = Seat { seats, standing, given_up: Cell::new(false) };
-            if catch_unwind(AssertUnwindSafe(|| (self.work)(&job, &seat))).is_err() {
-                log::error!("a thread of {} panicked; its connection ends", self.name);
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (self.work)(&job, &seat))) {
+                let why = panic.downcast_ref::<&str>().copied();
+                let why = why.or(panic.downcast_ref::<String>().map(String::as_str));
+                let why = why.unwrap_or("no reason given");
+                log::error!("a thread of {} panicked; its connection ends: {why}", self.name);
             }
             self.idle.fetch_add(1, SeqCst);
             drop(seat);

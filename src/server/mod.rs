@@ -251,6 +251,7 @@ impl Shared {
     fn connection(&self, stream: &Arc<Stream>) -> Connection {
         let mut connection = Connection::new(stream.clone(), MAX_LINE_BYTES, self.write_timeout);
         connection.set_budget(&self.buffers);
+        connection.set_telnet();
         connection
     }
 }

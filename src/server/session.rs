@@ -8,7 +8,8 @@ use crate::files::ClientId;
 use crate::name::FileRef;
 use crate::net::{Connection, Seat, Stream};
 use crate::refusal::{Limit, Refusal};
-use crate::wire::{Malformed, Reply, Request, is_blank};
+use crate::wire::{MAX_LINE_BYTES, Malformed, Reply, Request, ShownLine, is_blank};
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -62,10 +63,7 @@ impl<'a> Session<'a> {
         self.begin()?;
         let mut line = Vec::new();
         loop {
-            if !self.owed.is_empty() && !self.connection.data().contains(&b'\n') {
-                self.settle()?;
-            }
-            let read = self.connection.read_line(&mut line);
+            let read = self.read_line(&mut line);
             // Looked at behind the wait: a request that came with the stop is not begun.
             if self.server.doors.closed() {
                 break;
@@ -76,14 +74,17 @@ impl<'a> Session<'a> {
                     self.settle()?;
                     return self.connection.flush();
                 }
-                Err(e) => Err(e),
+                Err(e) => {
+                    // Of a line that cannot be taken as much as has come.
+                    let here = self.connection.data().iter().take(MAX_LINE_BYTES);
+                    line = here.take_while(|byte| **byte != b'\n').copied().collect();
+                    line.pop_if(|byte| *byte == b'\r');
+                    Err(e)
+                }
             };
             let next = match answered {
                 // Out of step, in a line or behind contents. What was asked before is answered.
-                Err(e) if e.kind() == ErrorKind::InvalidData => {
-                    log::debug!("{} {}: {e}", self.connection.stream(), self.client);
-                    self.refuse(Refusal::OutOfStep)
-                }
+                Err(e) if e.kind() == ErrorKind::InvalidData => self.show_out(e, &line),
                 // The stop has shut the stream inside contents.
                 Err(_) if self.server.doors.closed() => break,
                 answered => answered,
@@ -104,6 +105,18 @@ impl<'a> Session<'a> {
         self.connection.close(LINGER, LINGER_BYTES)
     }
 
+    /// Reads the next line. Before it waits for one, what is owed is sent; and before a Telnet
+    /// command is answered, so are the requests that came before it.
+    fn read_line(&mut self, line: &mut Vec<u8>) -> io::Result<bool> {
+        let is_here = self.connection.take_line(line)?;
+        if !is_here || self.connection.owes_telnet() {
+            self.settle()?;
+            self.connection.answer_telnet();
+            self.connection.relieve()?;
+        }
+        if is_here { Ok(true) } else { self.connection.read_line(line) }
+    }
+
     /// Sets how long the client may be silent.
     fn begin(&mut self) -> io::Result<()> {
         if !self.admitted {
@@ -122,8 +135,10 @@ impl<'a> Session<'a> {
         }
         let request = match Request::parse(line) {
             Ok(request) => request,
-            Err(Malformed::OutOfStep) => return self.refuse(Refusal::OutOfStep),
-            Err(Malformed::InStep { numbytes }) => {
+            Err(Malformed::OutOfStep(why)) => return self.show_out(why, line),
+            Err(Malformed::InStep { numbytes, why }) => {
+                let (stream, client) = (self.connection.stream(), self.client);
+                log::debug!("{stream} {client}: {why}: {}", ShownLine(line));
                 return self.refuse_contents(Refusal::Malformed, numbytes);
             }
         };
@@ -219,7 +234,10 @@ impl<'a> Session<'a> {
         self.connection.skip(missing)?;
         match self.connection.read_line_end() {
             // Out of step, but a second reply would be taken for that of the next request.
-            Err(e) if e.kind() == ErrorKind::InvalidData => Ok(Next::Close),
+            Err(e) if e.kind() == ErrorKind::InvalidData => {
+                log::info!("{} {} is shown out: {e}", self.connection.stream(), self.client);
+                Ok(Next::Close)
+            }
             done => done.map(|()| Next::Request),
         }
     }
@@ -240,11 +258,20 @@ impl<'a> Session<'a> {
         self.write_refusal(refusal)
     }
 
+    /// Refuses a line behind which nobody knows where the next request begins.
+    fn show_out(&mut self, why: impl fmt::Display, line: &[u8]) -> io::Result<Next> {
+        let (stream, client, word) = (self.connection.stream(), self.client, "ERR_CMD_ERR");
+        log::info!("{stream} {client} is shown out: {word}: {why}: {}", ShownLine(line));
+        self.refuse(Refusal::OutOfStep)
+    }
+
     pub(super) fn write_refusal(&mut self, refusal: Refusal) -> io::Result<Next> {
         self.server.refused.count(&refusal);
-        if refusal.closes() {
-            let (stream, client) = (self.connection.stream(), self.client);
-            log::info!("{stream} {client} is shown out: {}", refusal.word());
+        let (stream, client, word) = (self.connection.stream(), self.client, refusal.word());
+        match refusal {
+            Refusal::OutOfStep => {} // its reason is logged
+            Refusal::WrongToken => log::info!("{stream} {client} is shown out: {word}: {refusal}"),
+            _ => log::debug!("{stream} {client} is refused: {word}: {refusal}"),
         }
         let closes = refusal.closes();
         Reply::Refused(refusal).write_to(self.connection.output());

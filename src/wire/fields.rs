@@ -49,11 +49,6 @@ impl<'a> Fields<'a> {
     pub(super) fn name(&mut self) -> Option<NameRef<'a>> {
         text(self.next()?).and_then(NameRef::new)
     }
-
-    /// `value`, if no field is left.
-    pub(super) fn end<T>(mut self, value: T) -> Option<T> {
-        self.next().is_none().then_some(value)
-    }
 }
 
 /// Digits only, no sign, below 2^63; leading zeros are allowed.

@@ -7,6 +7,8 @@
 mod fields;
 mod help;
 mod item;
+mod mistake;
+mod parse;
 mod reply;
 mod request;
 #[cfg(test)]
@@ -14,8 +16,10 @@ mod tests;
 
 pub use help::COMMANDS;
 pub use item::{Changed, Listed};
+pub use mistake::{Mistake, ShownLine};
+pub use parse::{Malformed, is_blank};
 pub use reply::Reply;
-pub use request::{Malformed, Request, is_blank};
+pub use request::Request;
 
 /// The protocol's version, as `hello` answers it.
 pub const PROTOCOL_VERSION: u64 = 1;

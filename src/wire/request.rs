@@ -1,7 +1,6 @@
 //! One line from a client, as a value.
 
-use super::fields::{Fields, LineOut, exptime, number, text};
-use super::{MAX_ITEMS, MAX_WATCH_SECONDS};
+use super::fields::LineOut;
 use crate::exptime::Exptime;
 use crate::name::{FileRef, NameRef, Shown, Stem};
 use std::fmt;
@@ -9,7 +8,7 @@ use std::fmt;
 /// A request. `numbytes` of contents and a line end follow the line of `Write`, `Cas` and `Create`.
 ///
 /// A `prefix` of files is any text, the empty one for all: on the line that is `*`. `limit` is at
-/// most [`MAX_ITEMS`], `seconds` at most [`MAX_WATCH_SECONDS`].
+/// most [`MAX_ITEMS`](super::MAX_ITEMS), `seconds` at most [`MAX_WATCH_SECONDS`](super::MAX_WATCH_SECONDS).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of the protocol's command table")]
 pub enum Request<'a> {
@@ -32,141 +31,7 @@ pub enum Request<'a> {
     Quit,
 }
 
-/// A line that is no request. What matters is whether the next request can still be found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Malformed {
-    /// The end is known: after these contents, if there are any.
-    InStep {
-        /// How many bytes of contents the line announced.
-        numbytes: Option<u64>,
-    },
-    /// The end is not known: an unknown command, or contents of unknown length.
-    OutOfStep,
-}
-
-/// Whether a line holds nothing but spaces. It is no request and gets no reply.
-pub fn is_blank(line: &[u8]) -> bool {
-    line.iter().all(|b| *b == b' ')
-}
-
 impl<'a> Request<'a> {
-    /// Reads one line, given without its end.
-    ///
-    /// ```
-    /// use telefile::wire::{Malformed, Request};
-    ///
-    /// assert_eq!(Request::parse(b"help"), Ok(Request::Help));
-    /// // The reader knows that six bytes follow, so it can skip them and go on.
-    /// let bad_exptime = Request::parse(b"write foo 6 soon");
-    /// assert_eq!(bad_exptime, Err(Malformed::InStep { numbytes: Some(6) }));
-    /// assert_eq!(Request::parse(b"write foo six"), Err(Malformed::OutOfStep));
-    /// ```
-    ///
-    /// # Errors
-    /// A line that is no request, and what follows it as far as that is known.
-    pub fn parse(line: &'a [u8]) -> Result<Self, Malformed> {
-        let mut fields = Fields::new(line);
-        let request = match fields.next().unwrap_or_default() {
-            b"write" => return Self::write(fields),
-            b"cas" => return Self::cas(fields),
-            b"create" => return Self::create(fields),
-            b"read" => Self::of_file(fields, |file| Request::Read { file }),
-            b"stat" => Self::of_file(fields, |file| Request::Stat { file }),
-            b"delete" => Self::delete(fields),
-            b"touch" => Self::touch(fields),
-            b"list" => Self::list(fields),
-            b"watch" => Self::watch(fields),
-            b"wait" => Self::wait(fields),
-            b"open" => Self::open(fields),
-            b"close" => Self::of_file(fields, |file| file).and_then(|file| match file {
-                FileRef::Descriptor(fd) => Some(Request::Close { fd }),
-                FileRef::Name(_) => None,
-            }),
-            b"hello" => Some(Request::Hello { token: fields.next() }).and_then(|r| fields.end(r)),
-            b"types" => fields.end(Request::Types),
-            b"stats" => fields.end(Request::Stats),
-            b"help" => fields.end(Request::Help),
-            b"quit" => fields.end(Request::Quit),
-            _ => return Err(Malformed::OutOfStep),
-        };
-        request.ok_or(Malformed::InStep { numbytes: None })
-    }
-
-    fn of_file<T>(mut fields: Fields<'a>, of: impl Fn(FileRef<'a>) -> T) -> Option<T> {
-        let file = file_ref(fields.next()?)?;
-        fields.end(of(file))
-    }
-
-    fn open(mut fields: Fields<'a>) -> Option<Self> {
-        let name = fields.name()?;
-        let kind = fields.optional(None, |field| text(field).map(Some))?;
-        fields.end(Request::Open { name, kind })
-    }
-
-    fn delete(mut fields: Fields<'a>) -> Option<Self> {
-        let file = file_ref(fields.next()?)?;
-        let version = fields.optional(None, |field| number(field).map(Some))?;
-        fields.end(Request::Delete { file, version })
-    }
-
-    fn touch(mut fields: Fields<'a>) -> Option<Self> {
-        let file = file_ref(fields.next()?)?;
-        let (version, exptime) = (fields.number()?, fields.exptime()?);
-        fields.end(Request::Touch { file, version, exptime })
-    }
-
-    fn list(mut fields: Fields<'a>) -> Option<Self> {
-        let prefix = prefix(fields.next()?)?;
-        let limit = fields.optional(MAX_ITEMS, number).filter(|limit| *limit > 0)?;
-        let after = fields.optional(None, |field| text(field).map(Some))?;
-        fields.end(Request::List { prefix, limit: limit.min(MAX_ITEMS), after })
-    }
-
-    fn watch(mut fields: Fields<'a>) -> Option<Self> {
-        let prefix = prefix(fields.next()?)?;
-        let (rev, seconds) = (fields.number()?, fields.number()?);
-        fields.end(Request::Watch { prefix, rev, seconds: seconds.min(MAX_WATCH_SECONDS) })
-    }
-
-    fn wait(mut fields: Fields<'a>) -> Option<Self> {
-        let file = file_ref(fields.next()?)?;
-        let (version, seconds) = (fields.number()?, fields.number()?);
-        fields.end(Request::Wait { file, version, seconds: seconds.min(MAX_WATCH_SECONDS) })
-    }
-
-    fn create(mut fields: Fields<'a>) -> Result<Self, Malformed> {
-        let stem = fields.next().ok_or(Malformed::OutOfStep)?;
-        let numbytes = fields.number().ok_or(Malformed::OutOfStep)?;
-        let create = move || {
-            let stem = text(stem).and_then(Stem::new)?;
-            let exptime = fields.optional(Exptime::Never, exptime)?;
-            fields.end(Request::Create { stem, numbytes, exptime })
-        };
-        create().ok_or(Malformed::InStep { numbytes: Some(numbytes) })
-    }
-
-    fn write(mut fields: Fields<'a>) -> Result<Self, Malformed> {
-        let file = fields.next().ok_or(Malformed::OutOfStep)?;
-        let numbytes = fields.number().ok_or(Malformed::OutOfStep)?;
-        let write = move || {
-            let (file, exptime) = (file_ref(file)?, fields.optional(Exptime::Never, exptime)?);
-            fields.end(Request::Write { file, numbytes, exptime })
-        };
-        write().ok_or(Malformed::InStep { numbytes: Some(numbytes) })
-    }
-
-    fn cas(mut fields: Fields<'a>) -> Result<Self, Malformed> {
-        let file = fields.next().ok_or(Malformed::OutOfStep)?;
-        let version = fields.next().ok_or(Malformed::OutOfStep)?;
-        let numbytes = fields.number().ok_or(Malformed::OutOfStep)?;
-        let cas = move || {
-            let (file, version) = (file_ref(file)?, number(version)?);
-            let exptime = fields.optional(Exptime::Never, exptime)?;
-            fields.end(Request::Cas { file, version, numbytes, exptime })
-        };
-        cas().ok_or(Malformed::InStep { numbytes: Some(numbytes) })
-    }
-
     /// Returns whether its connection holds a file once it is done: one that is open, or one that
     /// ends with the connection.
     pub fn holds(&self) -> bool {
@@ -263,20 +128,6 @@ impl<'a> Request<'a> {
         };
         line.end();
     }
-}
-
-fn file_ref(field: &[u8]) -> Option<FileRef<'_>> {
-    match field.strip_prefix(b"@") {
-        Some(digits) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
-            Some(FileRef::Descriptor(number(digits).unwrap_or(u64::MAX)))
-        }
-        _ => text(field).and_then(NameRef::new).map(FileRef::Name),
-    }
-}
-
-/// `*` as a whole field is every file.
-fn prefix(field: &[u8]) -> Option<&str> {
-    text(field).map(|prefix| if prefix == "*" { "" } else { prefix })
 }
 
 fn field_of(prefix: &str) -> &str {

@@ -1,12 +1,16 @@
 //! What requests are, what is none, and who is still in step.
 
-use super::{COMMANDS, MAX_ITEMS, MAX_WATCH_SECONDS, Malformed, Request};
+use super::{COMMANDS, MAX_ITEMS, MAX_WATCH_SECONDS, Malformed, Mistake, Request};
 use crate::exptime::Exptime;
 use crate::name::{FileRef, NameRef, Stem};
 use proptest::prelude::*;
 
 fn check(line: &str, expected: Result<Request<'_>, Malformed>) {
     assert_eq!(Request::parse(line.as_bytes()), expected, "{line:?}");
+}
+
+fn malformed(line: &str) -> Malformed {
+    Request::parse(line.as_bytes()).expect_err(line)
 }
 
 fn named(text: &str) -> FileRef<'_> {
@@ -93,7 +97,7 @@ fn the_end_is_known_so_the_connection_goes_on() {
         "watch a 1 1 1",
         "read \u{a0}",
     ] {
-        check(line, Err(Malformed::InStep { numbytes: None }));
+        assert!(matches!(malformed(line), Malformed::InStep { numbytes: None, .. }), "{line}");
     }
     for line in [
         "write a\tb 6",
@@ -112,7 +116,7 @@ fn the_end_is_known_so_the_connection_goes_on() {
         "create a 6 x",
         "create a 6 0 0",
     ] {
-        check(line, Err(Malformed::InStep { numbytes: Some(6) }));
+        assert!(matches!(malformed(line), Malformed::InStep { numbytes: Some(6), .. }), "{line}");
     }
 }
 
@@ -137,8 +141,43 @@ fn the_end_is_not_known() {
         "re",
         "\0",
     ] {
-        check(line, Err(Malformed::OutOfStep));
+        assert!(matches!(malformed(line), Malformed::OutOfStep(_)), "{line}");
     }
+}
+
+#[test]
+fn each_mistake_has_its_reason() {
+    for (line, expected) in [
+        ("", Mistake::UnknownCommand),
+        ("READ f", Mistake::UnknownCommand),
+        ("read", Mistake::TooFewFields),
+        ("write f", Mistake::TooFewFields),
+        ("cas f 1", Mistake::TooFewFields),
+        ("watch a 1", Mistake::TooFewFields),
+        ("read a b", Mistake::TooManyFields),
+        ("write f 6 0 0", Mistake::TooManyFields),
+        ("stats now", Mistake::TooManyFields),
+        ("write f six", Mistake::Number("numbytes")),
+        ("create q 9223372036854775808", Mistake::Number("numbytes")),
+        ("cas f +3 6", Mistake::Number("version")),
+        ("delete f x", Mistake::Number("version")),
+        ("wait f 1 1.5", Mistake::Number("seconds")),
+        ("watch a x 1", Mistake::Number("rev")),
+        ("list a all", Mistake::Number("limit")),
+        ("list a 0", Mistake::ZeroLimit),
+        ("write f 6 soon", Mistake::Exptime),
+        ("touch f 1 -2", Mistake::Exptime),
+        ("read a\tb", Mistake::File),
+        ("open @1", Mistake::Name),
+        ("close f", Mistake::Descriptor),
+        ("create @ 6", Mistake::Stem),
+    ] {
+        let (Malformed::InStep { why, .. } | Malformed::OutOfStep(why)) = malformed(line);
+        assert_eq!(why, expected, "{line}");
+    }
+    let not_utf8 = Malformed::InStep { numbytes: None, why: Mistake::Text };
+    assert_eq!(Request::parse(b"list \xff"), Err(not_utf8));
+    assert_eq!(Mistake::Number("rev").to_string(), "rev is no number below 2^63");
 }
 
 #[test]

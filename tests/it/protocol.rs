@@ -25,6 +25,7 @@ transcripts! {
     a_counter_adds_what_is_written
     a_counter_takes_numbers_alone
     a_cr_inside_a_line_closes
+    a_cr_nul_ends_a_line_and_its_contents
     a_deleted_file_goes_on_by_its_descriptor
     a_descriptor_is_good_only_for_who_has_opened_it
     a_descriptor_stands_wherever_a_file_is_named
@@ -75,7 +76,9 @@ transcripts! {
     before_the_token_nothing_is_listed_or_watched
     before_the_token_only_hello_help_and_quit_are_done
     cas_writes_only_at_its_version
+    contents_end_as_their_command_does
     contents_over_the_limit_are_refused_at_once
+    contents_over_the_limit_end_as_their_command_does
     contents_that_look_like_commands_are_contents
     contents_without_their_line_end_close
     create_names_a_file_by_its_version
@@ -108,11 +111,14 @@ transcripts! {
     opens_are_counted_for_each_connection
     opens_have_a_limit
     over_the_memory_limit_writes_are_refused
+    putty_negotiates_first
     quit_ends_ephemeral_files_after_all_that_was_asked
     quit_ends_the_connection_after_the_replies
     several_clients_share_the_files
     stat_tells_all_but_the_contents
     stats_tell_limits_and_use
+    telnet_commands_count_towards_the_length_of_a_line
+    telnet_commands_in_a_line_are_passed_over
     the_end_of_the_stream_ends_a_wait
     the_end_of_the_stream_ends_a_wait_for_a_version
     the_end_of_the_stream_inside_something_executes_nothing

@@ -151,8 +151,8 @@ impl Requests {
                 self.holds |= request.holds();
                 request.numbytes()
             }
-            Err(Malformed::InStep { numbytes }) => numbytes,
-            Err(Malformed::OutOfStep) => return self.break_off(),
+            Err(Malformed::InStep { numbytes, .. }) => numbytes,
+            Err(Malformed::OutOfStep(_)) => return self.break_off(),
         };
         match numbytes {
             None => self.count += 1,

@@ -80,7 +80,7 @@ fn refusals_are_typed_and_told() {
         (
             client.create("q/", &long, Exptime::Never).unwrap_err(),
             Refusal::Limit(Limit::Memory, 800),
-            "q/: the server's files fill its 800 bytes of memory",
+            "q/: the server's 800 bytes of memory for that are in use",
         ),
     ] {
         assert_eq!(error.to_string(), text);

@@ -45,6 +45,53 @@ fn connections_and_errors_are_told_with_the_clients_address() {
 }
 
 #[test]
+fn what_broke_the_framing_is_logged_with_the_line() {
+    let serving = Serving::local(&["--max-contents", "100"]);
+    let long = "x".repeat(500);
+    let secret = format!("write s/{}/m six\r\n", "0123456789abcdef".repeat(2));
+    for (sent, reason, line) in [
+        ("nonsense foo\r\n", "an unknown command", "******** ***"),
+        ("READ foo\r\n", "an unknown command", "READ foo"),
+        ("GET /x HTTP/1.1\r\n", "an unknown command", "GET"),
+        ("write foo\r\n", "too few fields", "write foo"),
+        ("write foo six\r\n", "numbytes is no number below 2^63", "write foo six"),
+        (&secret, "numbytes is no number below 2^63", "write s/01234567... six"),
+        ("read foo\rbar\r\n", "a CR inside a line", "read foo bar"),
+        (&long, "a line is too long", "********"),
+        ("write foo 4\r\nabc\r\n", "numbytes may be one too large", "write foo 4"),
+        ("write foo 3\r\nabc\n", "contents end in LF", "write foo 3"),
+        ("write foo 3 -2\r\nabcd\r\n", "no line end after the contents", "write foo 3 -2"),
+        ("write foo 101\r\n", "no line end after the contents", ""),
+    ] {
+        let mut bad = serving.client();
+        let of_bad = address(&bad);
+        bad.send(sent);
+        if line.is_empty() {
+            bad.send("x".repeat(110));
+        }
+        assert!(bad.read_to_end().starts_with("ERR_"));
+        serving.logs(&[&of_bad, "is shown out", reason, &line.replace(" bar", "\\rbar")]);
+    }
+    let log = serving.stop(Signal::TERM);
+    assert!(!log.contains("abc") && !log.contains("012345678") && !log.contains("xxx"), "{log}");
+}
+
+#[test]
+fn mistakes_that_keep_the_connection_are_logged_for_debug() {
+    let serving = logging("debug", &[]);
+    let mut client = serving.client();
+    for request in ["touch f 1 soon", "read", "delete f x"] {
+        assert_eq!(client.ask(request), "ERR_CMD_ERR");
+    }
+    assert_eq!(client.ask("read f"), "ERR_FILE_NOT_FOUND");
+    let client = address(&client);
+    serving.logs(&[&client, "exptime is neither a number below 2^63 nor -1: touch f 1 soon"]);
+    serving.logs(&[&client, "too few fields: read"]);
+    serving.logs(&[&client, "version is no number below 2^63: delete f x"]);
+    serving.logs(&[&client, "is refused: ERR_FILE_NOT_FOUND"]);
+}
+
+#[test]
 fn on_a_unix_socket_connections_are_told_too() {
     let folder = Folder::new();
     let unix = format!("unix:{}", folder.path().join("socket").display());

@@ -33,6 +33,7 @@ mod signals;
 mod slow_readers;
 mod statuses;
 mod streams;
+mod telnet;
 mod text_files;
 mod unread_log;
 mod verbs;

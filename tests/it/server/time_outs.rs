@@ -108,11 +108,14 @@ fn a_client_that_does_not_take_its_replies_is_let_go() {
 #[test]
 fn replies_that_nobody_reads_end_a_client_that_goes_on_asking() {
     let server = Running::start(Server::builder().write_timeout(WRITE));
-    for address in server.addresses() {
-        let client = Client::connect(address);
-        let since = Instant::now();
-        while client.try_send(b"help\r\n".repeat(1000)).is_ok() {
-            assert!(since.elapsed() < PATIENCE, "{address}: never cut off");
+    // A Telnet option is a question, too.
+    for request in [&b"help\r\n"[..], b"\xff\xfd\x01\n"] {
+        for address in server.addresses() {
+            let client = Client::connect(address);
+            let since = Instant::now();
+            while client.try_send(request.repeat(1000)).is_ok() {
+                assert!(since.elapsed() < PATIENCE, "{address}: never cut off");
+            }
         }
     }
     server.client().alone();

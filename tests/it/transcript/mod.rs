@@ -9,6 +9,7 @@
 //! > read foo               a line that the client sends; `A> read foo` if there are several
 //! >> read                  bytes as they stand, without a line end
 //! < ERR_FILE_NOT_FOUND     what has to come back, and a \r\n
+//! << \xff\xfc\x06          bytes as they stand, without a line end
 //! ! shut                   the client ends its sending side
 //! ! closed                 the server ends the connection, and nothing more came
 //! ! reset                  the client vanishes: what it sends last is a reset

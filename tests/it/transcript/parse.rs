@@ -198,6 +198,7 @@ fn action(source: &str) -> Result<(String, Action), String> {
             expected.push(Piece::Bytes(b"\r\n".to_vec()));
             Action::Expect(expected)
         }
+        "<<" => Action::Expect(text::parse(text)?),
         "!" if text == "shut" => Action::Shut,
         "!" if text == "closed" => Action::Closed,
         "!" if text == "reset" => Action::Reset,
