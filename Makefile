@@ -9,7 +9,7 @@ help:
 	@echo 'make test-protocol  the protocol transcripts alone; TELEFILE_TEST_ADDR=HOST:PORT aims them at'
 	@echo '                    a server of yours, in any language. They write and delete there, so one'
 	@echo '                    with files is left alone, unless TELEFILE_TEST_DELETE=1'
-	@echo 'make soak           a server that keeps its files, killed TELEFILE_KILLS times (500) under load'
+	@echo 'make soak           a server that keeps its files, killed TELEFILE_TEST_KILLS times (500) under load'
 	@echo 'make bench          telefile beside memcached and redis, where they are installed'
 	@echo 'make bench-data     what keeping the files costs, beside redis, etcd and what the disk allows'
 	@echo 'make bench-watch    what a thousand watches cost'
@@ -30,7 +30,7 @@ test-protocol:
 	fi
 
 soak:
-	TELEFILE_KILLS=$${TELEFILE_KILLS:-500} $(CARGO) test --test it process::kills -- --nocapture
+	TELEFILE_TEST_KILLS=$${TELEFILE_TEST_KILLS:-500} $(CARGO) test --test it process::kills -- --nocapture
 
 bench:
 	$(CARGO) bench --bench compare -- $(ARGS)

@@ -9,12 +9,12 @@ use crate::files::store::{CommitError, Store};
 use crate::store::{Durable, Options};
 use std::io::ErrorKind;
 
-/// How many runs there are of each fault. `TELEFILE_ROUNDS` makes it more.
+/// How many runs there are of each fault. `TELEFILE_TEST_ROUNDS` makes it more.
 const ROUNDS: u64 = 15;
 
 fn rounds() -> u64 {
-    let rounds = std::env::var("TELEFILE_ROUNDS").map(|text| text.parse());
-    rounds.map_or(ROUNDS, |rounds| rounds.expect("TELEFILE_ROUNDS is a number"))
+    let rounds = std::env::var("TELEFILE_TEST_ROUNDS").map(|text| text.parse());
+    rounds.map_or(ROUNDS, |rounds| rounds.expect("TELEFILE_TEST_ROUNDS is a number"))
 }
 
 /// Writes batches until one is not confirmed, or there were enough.

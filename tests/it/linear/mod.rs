@@ -2,7 +2,7 @@
 //! also have got, in an order that respects who had his answer before another asked.
 //!
 //! Real clients of a real server are recorded, in many short rounds; for each, stateright's tester
-//! looks for such an order. `TELEFILE_ROUNDS` makes it more rounds, `TELEFILE_SEED` repeats what
+//! looks for such an order. `TELEFILE_TEST_ROUNDS` makes it more rounds, `TELEFILE_TEST_SEED` repeats what
 //! one of them asked, each time with other luck. And doors that lie show that a lie is found.
 
 mod by_hand;
@@ -32,15 +32,15 @@ fn variable(name: &str) -> Option<u64> {
 fn check(stage: &Stage, seed: u64) {
     let history = stage.round(seed, None);
     let explained = history.is_linearizable();
-    assert!(explained, "no order explains this, of TELEFILE_SEED={seed}:\n{history}");
+    assert!(explained, "no order explains this, of TELEFILE_TEST_SEED={seed}:\n{history}");
 }
 
 #[test]
 fn an_order_explains_whatever_the_server_answers() {
     let stage = Stage::new();
     let first = RandomState::new().hash_one(()) >> 1;
-    for round in 0..variable("TELEFILE_ROUNDS").unwrap_or(ROUNDS) {
-        check(&stage, variable("TELEFILE_SEED").unwrap_or(first + round));
+    for round in 0..variable("TELEFILE_TEST_ROUNDS").unwrap_or(ROUNDS) {
+        check(&stage, variable("TELEFILE_TEST_SEED").unwrap_or(first + round));
     }
 }
 

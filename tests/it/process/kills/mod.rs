@@ -1,5 +1,5 @@
 //! `telefile serve --data`, killed again and again under load: what was acknowledged is there, and
-//! nothing else. `TELEFILE_KILLS` says how often.
+//! nothing else. `TELEFILE_TEST_KILLS` says how often.
 
 #![cfg(feature = "durable")]
 
@@ -50,7 +50,7 @@ fn survives(signal: Signal, times: u64) -> u64 {
 
 #[test]
 fn what_was_acknowledged_survives_every_kill_and_nothing_else_appears() {
-    let kills = std::env::var("TELEFILE_KILLS").ok().map(|kills| kills.parse().unwrap());
+    let kills = std::env::var("TELEFILE_TEST_KILLS").ok().map(|kills| kills.parse().unwrap());
     let kills = kills.unwrap_or(30);
     let acknowledged = survives(Signal::KILL, kills);
     println!("{kills} kills, {acknowledged} acknowledged changes");
