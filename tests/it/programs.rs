@@ -21,6 +21,16 @@ pub(crate) fn program(path: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// Whether a program is installed; says that the test is skipped if not.
+pub(crate) fn has(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
+    if !found {
+        skipped(&format!("{name} is not installed"));
+    }
+    found
+}
+
 /// Says that the test that calls this does not test all, and why: past the capture of the harness,
 /// so that nobody believes that it did. `make test` repeats these lines in the end.
 pub(crate) fn skipped(why: &str) {
@@ -53,6 +63,11 @@ fn what_the_inner_one_sees() {
     let text = String::from_utf8_lossy(&output.stdout);
     let is_ours = |line: &&str| line.starts_with("TELEFILE_") || line.starts_with("RUST_LOG");
     text.lines().filter(is_ours).for_each(|line| println!("{line}"));
+}
+
+#[test]
+fn a_program_that_is_not_installed_is_found_out() {
+    assert!(has("sh") && !has("telefile-no-such-program"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::lock::{Locked, hold};
 use super::verbs::at;
 use super::{Program, Serving};
-use crate::programs::{program, skipped};
+use crate::programs::{has, program};
 use crate::server::eventually;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::fs;
@@ -72,8 +72,7 @@ fn a_signal_that_comes_twice_is_passed_on_once() {
 #[cfg(target_os = "linux")]
 #[test]
 fn under_timeout_the_command_gets_one_signal() {
-    if program("timeout").arg("--version").output().is_err() {
-        skipped("there is no timeout(1)");
+    if !has("timeout") {
         return;
     }
     let serving = Serving::local(&[]);
@@ -99,6 +98,9 @@ fn under_timeout_the_command_gets_one_signal() {
 
 #[test]
 fn a_command_that_has_left_the_group_gets_what_the_group_gets() {
+    if !has("setsid") {
+        return;
+    }
     let serving = Serving::local(&[]);
     for signal in [Signal::INT, Signal::QUIT, Signal::HUP, Signal::TERM] {
         let script = "trap 'echo got; exit 9' HUP INT QUIT TERM; echo ready; read x; exit 8";
@@ -112,6 +114,9 @@ fn a_command_that_has_left_the_group_gets_what_the_group_gets() {
 
 #[test]
 fn a_killed_lock_leaves_nothing_but_the_command() {
+    if !has("ps") {
+        return;
+    }
     let serving = Serving::local(&[]);
     let mut locked = Locked::start(grouped(&serving, &["sh", "-c", "echo ready; exec cat"]));
     locked.says("ready");
@@ -210,6 +215,9 @@ fn who_is_ended_while_it_waits_runs_nothing() {
 #[cfg(target_os = "linux")]
 #[test]
 fn on_a_terminal_the_command_reads_what_is_typed_and_ctrl_c_is_for_it_once() {
+    if !has("script") {
+        return;
+    }
     let serving = Serving::local(&[]);
     // The terminal shows ^C, which ends no line.
     let script =
@@ -247,6 +255,9 @@ fn on_terminal(serving: &Serving, typed: &str) -> Locked {
 #[cfg(target_os = "linux")]
 #[test]
 fn keys_of_a_terminal_reach_a_command_that_has_left_the_foreground() {
+    if !has("script") {
+        return;
+    }
     let serving = Serving::local(&[]);
     for (key, status) in [(b"\x03", 124 + 6), (b"\x1c", 128 + 3)] {
         let mut locked = on_terminal(
@@ -265,6 +276,9 @@ fn keys_of_a_terminal_reach_a_command_that_has_left_the_foreground() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_command_hears_of_the_end_of_its_terminal() {
+    if !has("setsid") {
+        return;
+    }
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     let serving = Serving::local(&[]);
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
