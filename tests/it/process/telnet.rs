@@ -2,11 +2,12 @@
 #![cfg(target_os = "linux")]
 
 use super::Serving;
+use crate::programs::{has, program};
 use crate::server::eventually_within;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -28,7 +29,7 @@ impl Terminal {
     fn start(serving: &Serving) -> Terminal {
         let Address::Tcp(address) = &serving.addresses[0] else { unreachable!() };
         let telnet = format!("telnet {} {}", address.ip(), address.port());
-        let mut command = Command::new("script");
+        let mut command = program("script");
         command.args(["-qfec", &telnet, "/dev/null"]).process_group(0).env("LC_ALL", "C");
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut telnet = command.spawn().unwrap();
@@ -97,17 +98,9 @@ impl Drop for Terminal {
     }
 }
 
-fn is_missing(program: &str) -> bool {
-    let missing = Command::new(program).arg("--version").stdin(Stdio::null()).output().is_err();
-    if missing {
-        let _ = writeln!(std::io::stderr(), "SKIPPED, {program} is missing: a Ctrl-C in telnet");
-    }
-    missing
-}
-
 #[test]
 fn a_ctrl_c_in_telnet_keeps_the_connection_and_its_lock() {
-    if is_missing("telnet") || is_missing("script") {
+    if !has("telnet") || !has("script") {
         return;
     }
     for mode in ["", "mode character\n", "toggle autosynch\n"] {
