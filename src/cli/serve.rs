@@ -171,8 +171,9 @@ fn run_with(command: &str, types: &[FileType], args: lexopt::Parser) -> Outcome 
     let version = env!("CARGO_PKG_VERSION");
     server.warnings().iter().for_each(|warning| log::warn!("{warning}"));
     log::info!("telefile {version} on {addresses}, {}", server.limits());
-    say(&format!("telefile {version} listening on {addresses}\n"));
-    let served = server.run().map_err(Failure::failed);
+    // Whoever reads that counts on it.
+    let ready = || say(&format!("telefile {version} listening on {addresses}\n"));
+    let served = server.run_then(ready).map_err(Failure::failed);
     log::info!("stopped");
     served
 }

@@ -153,6 +153,11 @@ impl Server {
     /// # Errors
     /// A thread that is needed from the start cannot be made.
     pub fn run(self) -> io::Result<()> {
+        self.run_then(|| {})
+    }
+
+    /// The same, and calls `ready` once nothing can fail any more that it needs to serve.
+    pub(crate) fn run_then(self, ready: impl FnOnce()) -> io::Result<()> {
         let Server { listeners, shared, stopped, handle } = self;
         let sessions = {
             let shared = shared.clone();
@@ -186,6 +191,7 @@ impl Server {
                 Ok(committer)
             });
             if spawned.is_ok() {
+                ready();
                 let _ = stopped.recv(); // a handle lives in `self`, so this waits for stop
             }
             let since = Instant::now();

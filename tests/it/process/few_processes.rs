@@ -2,8 +2,10 @@
 #![cfg(target_os = "linux")]
 
 use super::verbs::at;
-use super::{Ended, Serving, run, telefile};
+use super::{Ended, Program, Serving, run, telefile};
 use crate::programs::{program, skipped};
+use crate::server::eventually;
+use rustix::process::Signal;
 use std::process::Command;
 
 /// The command as a user who has nothing else, and may have so many processes and threads; `None`
@@ -69,9 +71,26 @@ fn no_command_panics_for_want_of_a_thread() {
         assert_eq!(status, 1, "{args:?}: {stderr}");
         assert_eq!(stderr.lines().count(), 1, "{args:?}: {stderr}");
     }
-    let Some(command) = limited(1, &telefile(&["serve", "--listen", "127.0.0.1:0"])) else {
-        return;
-    };
-    let Ended { status, stdout, stderr } = run(command);
-    assert_eq!((status, &stdout[..]), (1, ""), "{stderr}");
+}
+
+#[test]
+fn a_server_listens_with_all_its_threads_or_says_nothing() {
+    let serve = telefile(&["serve", "--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0"]);
+    let mut count = 1;
+    loop {
+        assert!(count < 100, "it never listens");
+        let Some(command) = limited(count, &serve) else { return };
+        let mut program = Program::start(command);
+        eventually("it listens or ends", || {
+            program.stdout.now().ends_with('\n') || program.ended().is_some()
+        });
+        if program.ended().is_none() {
+            program.signal(Signal::TERM);
+            assert_eq!(program.wait(), 0, "{}", program.stderr.now());
+            break;
+        }
+        assert_eq!((program.wait(), &program.stdout.whole()[..]), (1, ""), "{count}");
+        count += 1;
+    }
+    assert!(count > 1);
 }
