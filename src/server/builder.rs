@@ -306,7 +306,7 @@ impl Builder {
             listeners: listeners.len(),
             stack_bytes: self.stack_bytes,
             max_memory: self.max_memory,
-        });
+        })?;
         let (table, database) = self.table(registry, budget.clone()).map_err(of_system)?;
         let on_its_way = (budget.max() / ON_ITS_WAY_PART).max(MIN_ON_ITS_WAY_BYTES);
         let (stop, stopped) = crossbeam_channel::bounded(1);

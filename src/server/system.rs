@@ -6,7 +6,7 @@ use crate::net::MAX_STANDING;
 use crate::waker::Waker;
 use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 /// Clients that have no seat and yet a descriptor and a thread: those that are refused, and those
@@ -59,10 +59,24 @@ fn memory() -> u64 {
     cgroup_least("memory", ["memory.max", "memory.limit_in_bytes"]).unwrap_or(machine).min(machine)
 }
 
-/// The limits of address space and of what is mapped to be written (`ulimit -v`, `ulimit -d`).
+/// The limits of address space and of what is mapped to be written (`ulimit -v`, `ulimit -d`), less
+/// what the allocator keeps of the first.
 fn address_space() -> u64 {
-    let limit = |resource| getrlimit(resource).current.unwrap_or(u64::MAX);
-    limit(Resource::As).min(limit(Resource::Data))
+    let limit = |resource| getrlimit(resource).current;
+    let all = limit(Resource::As).map(|all| all.saturating_sub(arenas_bytes()));
+    all.unwrap_or(u64::MAX).min(limit(Resource::Data).unwrap_or(u64::MAX))
+}
+
+/// What glibc reserves of the address space, used or not: 64 MiB for each arena, of which there are
+/// eight for each processor, or MALLOC_ARENA_MAX; see mallopt(3).
+fn arenas_bytes() -> u64 {
+    const ARENA_BYTES: u64 = 64 << 20;
+    if cfg!(not(target_env = "gnu")) {
+        return 0;
+    }
+    let set = std::env::var("MALLOC_ARENA_MAX").ok().and_then(|max| max.parse().ok());
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    ARENA_BYTES.saturating_mul(set.filter(|max| *max > 0).unwrap_or(8 * processors as u64))
 }
 
 /// The least number in a file of the process's cgroups, from its own up to the root, of version 2
@@ -93,17 +107,30 @@ fn read_number(path: &Path) -> Option<u64> {
 ///
 /// Raises the soft limit of open files as far as the hard limit allows. Whatever else a connection
 /// may come to need is counted from the start: a client is better refused at the door than in the
-/// middle of its work, and a thread that cannot have its memory maps ends the whole process.
-pub(super) fn make_room(wanted: &Wanted) -> usize {
+/// middle of its work, and a thread that cannot have its memory maps ends the whole process, as
+/// does an allocation for which there is no address space.
+///
+/// # Errors
+/// [`ErrorKind::OutOfMemory`] if there is too little address space for anything.
+pub(super) fn make_room(wanted: &Wanted) -> io::Result<usize> {
+    const LEAST_BYTES: u64 = 32 << 20;
+    if address_space() < LEAST_BYTES {
+        let arenas = arenas_bytes();
+        let why = format!(
+            "`ulimit -v` or `-d` leaves less than {LEAST_BYTES} bytes beside the {arenas} that the \
+             allocator may reserve: raise it, or set MALLOC_ARENA_MAX=1"
+        );
+        return Err(io::Error::new(ErrorKind::OutOfMemory, why));
+    }
     let connections = wanted.connections as u64;
     let carried = limits(wanted).into_iter().min_by_key(|(carried, _)| *carried);
     match carried {
         Some((carried, why)) if carried < connections => {
             let carried = carried.max(1);
             log::warn!("{why}: that is enough for {carried} connections, not for {connections}");
-            usize::try_from(carried).unwrap_or(wanted.connections)
+            Ok(usize::try_from(carried).unwrap_or(wanted.connections))
         }
-        _ => wanted.connections,
+        _ => Ok(wanted.connections),
     }
 }
 
@@ -137,14 +164,14 @@ fn limits(wanted: &Wanted) -> Vec<(u64, String)> {
     }
     let stack = wanted.stack_bytes as u64;
     let memory = [
-        (memory(), CONNECTION_BYTES, "the memory"),
-        (address_space(), CONNECTION_BYTES + stack, "the address space (ulimit -v, -d)"),
+        (memory(), CONNECTION_BYTES, "the machine or its cgroup"),
+        (address_space(), CONNECTION_BYTES + stack, "what `ulimit -v` or `-d` leaves"),
     ];
     for (max, each, name) in memory {
         // A quarter, or half of what the files leave if that is more.
         let left = wanted.max_memory.map_or(0, |files| max.saturating_sub(files) / 2);
         let carried = (max / 4).max(left) / each;
-        limits.push((carried, format!("{name} is limited to {max} bytes")));
+        limits.push((carried, format!("{name} has {max} bytes")));
     }
     limits
 }

@@ -104,6 +104,38 @@ fn a_server_in_a_small_container_is_not_killed_whatever_is_written() {
     }
 }
 
+/// `telefile serve` for which a shell has limited the address space, in KiB.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn with_address_space(kib: u32, arenas: &str) -> std::process::Command {
+    let mut command = program("sh");
+    let script = format!(r#"ulimit -v {kib} && exec "$0" serve --listen 127.0.0.1:0"#);
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_telefile")]).env("MALLOC_ARENA_MAX", arenas);
+    command
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn a_server_with_little_address_space_refuses_what_it_cannot_have() {
+    let serving = Serving::from(with_address_space(160_000, "1"));
+    serving.logs(&["ulimit -v"]);
+    let mut client = serving.client();
+    let max = client.stat("connections_max") as usize;
+    assert!((10..100).contains(&max), "{max}");
+    let mut others: Vec<_> = (1..max).map(|_| serving.client()).collect();
+    for other in &mut others {
+        assert_eq!(other.ask("stat f"), "ERR_FILE_NOT_FOUND");
+    }
+    assert_eq!(serving.client().line(), format!("ERR_LIMIT connections {max}"));
+    fill(&mut client, "", "x");
+    assert_eq!(client.ask("delete file-00000000000"), "OK");
+    serving.stop(Signal::TERM);
+
+    let mut program = super::Program::start(with_address_space(160_000, "16"));
+    assert_eq!(program.wait(), 1);
+    let told = program.stderr.whole();
+    assert!(told.contains("set MALLOC_ARENA_MAX=1"), "{told}");
+}
+
 #[cfg(feature = "durable")]
 #[test]
 fn a_table_over_the_limit_loads_with_a_warning_and_takes_no_writes_until_it_fits() {
