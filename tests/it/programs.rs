@@ -23,12 +23,16 @@ pub(crate) fn program(path: impl AsRef<OsStr>) -> Command {
 
 /// Whether a program is installed; says that the test is skipped if not.
 pub(crate) fn has(name: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
+    let found = is_installed(name);
     if !found {
         skipped(&format!("{name} is not installed"));
     }
     found
+}
+
+fn is_installed(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
 }
 
 /// Says that the test that calls this does not test all, and why: past the capture of the harness,
@@ -67,7 +71,7 @@ fn what_the_inner_one_sees() {
 
 #[test]
 fn a_program_that_is_not_installed_is_found_out() {
-    assert!(has("sh") && !has("telefile-no-such-program"));
+    assert!(is_installed("sh") && !is_installed("telefile-no-such-program"));
 }
 
 #[test]
