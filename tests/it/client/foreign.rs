@@ -1,7 +1,7 @@
 //! The clients in other languages that the examples show, run as a reader would run them.
 
 use super::{connect, running};
-use crate::programs::{program, skipped};
+use crate::programs::{has, program};
 use std::process::Output;
 use telefile::net::Address;
 
@@ -10,13 +10,7 @@ fn run(name: &str, example: &str, address: &Address) -> Option<String> {
     let path = format!("{}/examples/{example}", env!("CARGO_MANIFEST_DIR"));
     let mut command = program(name);
     command.args([&path, &address.to_string(), "Note"]);
-    let output = match command.output() {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            skipped(&format!("{name} is not installed"));
-            return None;
-        }
-        output => output.unwrap(),
-    };
+    let output = has(name).then(|| command.output().unwrap())?;
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && stderr.is_empty(), "{example}: {stderr}");
     Some(String::from_utf8(output.stdout).unwrap())
@@ -45,13 +39,7 @@ fn using(example: &str, lines: &str, address: &Address) -> Option<Output> {
     let mut command = program(name);
     command.args(["-c", &script, &address.to_string(), &address.to_string()]);
     command.env("PYTHONPATH", examples).env("PYTHONDONTWRITEBYTECODE", "1");
-    match command.output() {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            skipped(&format!("{name} is not installed"));
-            None
-        }
-        output => Some(output.unwrap()),
-    }
+    has(name).then(|| command.output().unwrap())
 }
 
 #[test]

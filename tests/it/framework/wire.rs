@@ -1,5 +1,5 @@
 use super::{Raw, Script, config, message, start, wire};
-use crate::programs::{program, skipped};
+use crate::programs::{has, program};
 use crate::server::PATIENCE;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -62,11 +62,7 @@ fn python(args: &[&str]) -> Option<Child> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/framework/peer.py");
     let mut command = program("python3");
     command.arg(script).args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let child = command.spawn();
-    if let Err(e) = &child {
-        skipped(&format!("python3: {e}"));
-    }
-    child.ok()
+    has("python3").then(|| command.spawn().unwrap())
 }
 
 #[test]
