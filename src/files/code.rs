@@ -8,6 +8,7 @@ use super::descriptors::Fd;
 use super::entry::{Body, Entry};
 use super::expiry::Expiry;
 use super::file::File;
+use super::kept::Asked;
 use super::table::{Stat, Table};
 use crate::contents::Contents;
 use crate::name::FileRef;
@@ -171,7 +172,7 @@ impl Table {
         };
         let end = table.end(expiry);
         let body = Body::Code(code.clone(), numbytes);
-        let (version, ticket) = table.change(code.descriptor(), body, end);
+        let (version, ticket) = table.change(code.descriptor(), Asked::Put(None), body, end);
         let lost = stat.flatten().is_none();
         let now = table.state.entry(file).map_or(0, |entry| entry.version);
         drop(table);
@@ -202,7 +203,7 @@ impl Table {
             let body_and_end = |entry: &Entry, _| (entry.body.clone(), entry.end);
             let (mut table, found) = self.look_to_change(code.descriptor(), body_and_end)?;
             let Some((body, end)) = found else { return Ok(None) };
-            let (_, ticket) = table.change(code.descriptor(), body, end);
+            let (_, ticket) = table.change(code.descriptor(), Asked::Put(None), body, end);
             drop(table);
             ticket.wait()?;
             code.changed.store(false, Relaxed);

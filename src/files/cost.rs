@@ -31,6 +31,11 @@ pub(super) const NAMED: u64 = in_hash_map(size_of::<(Name, Box<Entry>)>())
     + in_tree(size_of::<Name>())
     + in_tree(size_of::<(u64, Name)>());
 
+/// A file of this name, without its contents or its value.
+pub(super) fn file(name: NameRef<'_>) -> u64 {
+    ENTRY + NAMED + self::name(name)
+}
+
 /// A name that was removed and is remembered, without the name.
 pub(super) const REMOVAL: u64 =
     in_tree(size_of::<(u64, Name)>()) + in_hash_map(size_of::<(Name, u64)>());

@@ -7,7 +7,6 @@ use super::registry::MEMORY_FILE;
 use super::table::Stat;
 use crate::budget::Charge;
 use crate::contents::Contents;
-use crate::exptime::Exptime;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,24 +43,23 @@ impl Entry {
 
     /// Whether its time is over.
     pub(super) fn is_over(&self, now: Duration) -> bool {
-        matches!(self.end, Some(End::At(deadline)) if deadline <= now)
+        self.end.is_some_and(|end| end.is_over(now))
     }
 
     pub(super) fn stat(&self, now: Duration) -> Stat {
-        let exptime = self.end.map_or(Exptime::Never, |end| end.exptime(now));
-        Stat { version: self.version, numbytes: self.numbytes(), exptime }
-    }
-
-    /// As far as it is known without the type's code.
-    pub(super) fn numbytes(&self) -> u64 {
-        match &self.body {
-            Body::Bytes(contents) => contents.len() as u64,
-            Body::Stored(numbytes) | Body::Code(_, numbytes) => *numbytes,
-        }
+        Stat::new(self.version, &self.body, self.end, now)
     }
 }
 
 impl Body {
+    /// The length of the contents, as far as it is known without the type's code.
+    pub(super) fn numbytes(&self) -> u64 {
+        match self {
+            Body::Bytes(contents) => contents.len() as u64,
+            Body::Stored(numbytes) | Body::Code(_, numbytes) => *numbytes,
+        }
+    }
+
     /// What it counts in the bytes of all files.
     pub(super) fn bytes(&self) -> u64 {
         match self {

@@ -6,6 +6,7 @@ use crate::budget::{Budget, Charge};
 use crate::exptime::Exptime;
 use crate::name::{Name, NameRef};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +42,11 @@ pub(super) enum End {
 }
 
 impl End {
+    /// Whether this time has come.
+    pub(super) fn is_over(self, now: Duration) -> bool {
+        matches!(self, End::At(deadline) if deadline <= now)
+    }
+
     /// As a reply shows it.
     pub(super) fn exptime(self, now: Duration) -> Exptime {
         match self {
@@ -109,14 +115,21 @@ impl Ends {
         self.by_time.first_key_value().map(|((at, _), name)| (*at, name))
     }
 
-    /// Whose deadline has come.
-    pub(super) fn due(&self, now: Duration) -> impl Iterator<Item = &Name> {
-        let due = self.by_time.iter().take_while(move |((at, _), _)| *at <= now);
-        due.map(|(_, name)| name)
+    /// Whose deadline has come, by the deadlines and versions; behind `after`.
+    pub(super) fn due(
+        &self,
+        now: Duration,
+        after: Option<(Duration, u64)>,
+    ) -> impl Iterator<Item = ((Duration, u64), &Name)> {
+        let after = after.map_or(Unbounded, Excluded);
+        let due = self.by_time.range((after, Included((now, u64::MAX))));
+        due.map(|(at, name)| (*at, name))
     }
 
-    /// The files that end with this client's connection.
-    pub(super) fn of(&self, client: ClientId) -> impl Iterator<Item = &Name> {
-        self.by_client.get(&client).into_iter().flatten()
+    /// The files that end with this client's connection, by their names; behind `after`.
+    pub(super) fn of(&self, client: ClientId, after: Option<&Name>) -> impl Iterator<Item = &Name> {
+        let names = self.by_client.get(&client).into_iter();
+        let behind = (after.map_or(Unbounded, Excluded), Unbounded);
+        names.flat_map(move |names| names.range::<Name, _>(behind))
     }
 }

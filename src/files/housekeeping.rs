@@ -1,12 +1,13 @@
 //! What ends by itself, and who has to be told: the work of threads that serve no client.
 
 use super::file::ClientId;
-use super::kept::Ticket;
+use super::kept::{Asked, Ticket};
 use super::locked::Locked;
 use super::state::Sweeper;
 use super::table::Table;
 use crate::name::{FileRef, Name};
 use crate::refusal::Refusal;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// After so long it is tried again to remove what could not be, because the disk is full.
@@ -14,6 +15,10 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// Who removes many names at once lets others in after so many.
 pub(super) const SWEEP_NAMES: usize = 256;
+
+/// So many of their removals may wait to be seen. They are in one commit, or in two, and others wait
+/// as long for theirs: it takes milliseconds.
+const MAX_STAGED: usize = 1024;
 
 impl Table {
     /// Removes what has expired, sleeps until something else will have, and so on until
@@ -56,34 +61,44 @@ impl Table {
     /// Removes all files that [live as long as](super::Expiry::With) this client. It ends after the
     /// client's last request, before what the client has open is closed.
     pub fn end_client(&self, client: ClientId) {
-        self.remove_for_sure(|table| {
-            let names = table.state.ends.of(client);
-            names.take(SWEEP_NAMES).cloned().collect()
+        let mut after = None;
+        self.remove_for_sure(|table, first| {
+            let after_it = after.take_if(|_| !first);
+            let names = table.state.ends.of(client, after_it.as_ref()).take(SWEEP_NAMES);
+            let names: Vec<Name> = names.cloned().collect();
+            after = names.last().cloned();
+            names
         });
     }
 
     /// Removes a file that has ended, whose name nobody else can take.
     pub(super) fn remove_ended(&self, name: &Name) {
-        self.remove_for_sure(|table| {
-            table.state.files.contains_key(name).then(|| name.clone()).into_iter().collect()
+        self.remove_for_sure(|table, first| {
+            let is_there = first && table.state.files.contains_key(name);
+            is_there.then(|| name.clone()).into_iter().collect()
         });
     }
 
     /// The lock, when everything is removed that has expired by now, or cannot be.
     pub(super) fn lock_swept(&self) -> (Locked<'_>, Result<(), Refusal>) {
-        self.remove_each(|table| {
+        let mut after = None;
+        self.remove_each(|table, first| {
             if table.state.ends.next().is_none() {
                 return Vec::new(); // the usual case, spared a look at the clock
             }
             let now = table.now();
-            table.state.ends.due(now).take(SWEEP_NAMES).cloned().collect()
+            let due = table.state.ends.due(now, after.take_if(|_| !first)).take(SWEEP_NAMES);
+            let (places, names): (Vec<_>, Vec<_>) =
+                due.map(|(at, name)| (at, name.clone())).unzip();
+            after = places.last().copied();
+            names
         })
     }
 
     /// Removes what `pick` picks, however long there is no room to write that down.
-    fn remove_for_sure(&self, pick: impl Fn(&mut Locked<'_>) -> Vec<Name>) {
+    fn remove_for_sure(&self, mut pick: impl FnMut(&mut Locked<'_>, bool) -> Vec<Name>) {
         loop {
-            let (table, removed) = self.remove_each(&pick);
+            let (table, removed) = self.remove_each(&mut pick);
             if removed.is_ok() || table.state.closed {
                 return;
             }
@@ -92,38 +107,53 @@ impl Table {
         }
     }
 
-    /// Removes what `pick` picks, some names at a time, until it picks none. The lock under which
-    /// it picked none, or why that cannot be.
+    /// Removes what `pick` picks: some names at a time, from the first and then behind those, until
+    /// it picks none from the first. The lock under which it picked none, or why that cannot be.
     fn remove_each(
         &self,
-        pick: impl Fn(&mut Locked<'_>) -> Vec<Name>,
+        mut pick: impl FnMut(&mut Locked<'_>, bool) -> Vec<Name>,
     ) -> (Locked<'_>, Result<(), Refusal>) {
         let mut table = self.lock();
         loop {
-            let names = pick(&mut table);
-            if names.is_empty() {
+            let (mut tickets, mut first) = (VecDeque::new(), true);
+            loop {
+                let names = pick(&mut table, first);
+                if names.is_empty() {
+                    break;
+                }
+                first = false;
+                let many = names.len() == SWEEP_NAMES;
+                for name in names {
+                    let staged = table.state.staged(FileRef::Name(name.as_ref()));
+                    let ticket = staged.unwrap_or_else(|| table.remove(&name, Asked::End));
+                    if !ticket.is_done() {
+                        tickets.push_back(ticket);
+                    }
+                }
+                if !many {
+                    break;
+                }
+                table = self.let_others(table);
+                if tickets.len() > MAX_STAGED {
+                    drop(table);
+                    let removed =
+                        tickets.drain(..tickets.len() - MAX_STAGED).try_for_each(|t| t.wait());
+                    table = self.lock();
+                    if removed.is_err() {
+                        return (table, removed);
+                    }
+                }
+            }
+            if first {
                 return (table, Ok(()));
             }
-            let many = names.len() == SWEEP_NAMES;
-            let mut tickets = Vec::new();
-            for name in names {
-                let staged = table.state.staged(FileRef::Name(name.as_ref()));
-                let ticket = staged.unwrap_or_else(|| table.remove(name.as_ref()));
-                if !ticket.is_done() {
-                    tickets.push(ticket);
+            if !tickets.is_empty() {
+                drop(table);
+                let removed = tickets.iter().try_for_each(Ticket::wait);
+                table = self.lock();
+                if removed.is_err() {
+                    return (table, removed);
                 }
-            }
-            if tickets.is_empty() {
-                if many {
-                    table = self.let_others(table);
-                }
-                continue;
-            }
-            drop(table);
-            let removed = tickets.iter().try_for_each(Ticket::wait);
-            table = self.lock();
-            if removed.is_err() {
-                return (table, removed);
             }
         }
     }

@@ -5,11 +5,12 @@ use super::clock::Clock;
 use super::cost;
 use super::entry::{Body, Entry};
 use super::expiry::{End, Expiry};
-use super::kept::{Journal, Step, Ticket};
+use super::kept::{Asked, Done, Draft, Journal, Ticket};
 use super::state::State;
 use crate::budget::{Budget, Charge};
-use crate::name::{FileRef, Name, NameRef};
+use crate::name::{FileRef, Name};
 use crate::refusal::Refusal;
+use std::collections::HashMap;
 use std::sync::{Arc, Condvar, MutexGuard};
 use std::time::Duration;
 
@@ -68,6 +69,43 @@ impl Locked<'_> {
         self.state.name_of(file).map_or(Ok(None), Err)
     }
 
+    /// The name of a file on which something is decided that nobody sees yet, and the version that
+    /// it is at by that, if this may be decided upon it.
+    pub(super) fn decided(
+        &mut self,
+        file: FileRef<'_>,
+        asked: Asked,
+    ) -> Option<(Name, Option<u64>)> {
+        let journal = self.state.journal.as_ref()?;
+        let found;
+        let (name, by_name) = match file {
+            FileRef::Name(name) => (name, true),
+            FileRef::Descriptor(_) => {
+                found = self.state.name_of(file)?;
+                (found.as_ref(), false)
+            }
+        };
+        let (name, draft) = journal.decided(name.as_str(), asked, by_name)?;
+        if self.state.busy.contains(name) {
+            return None;
+        }
+        let name = name.clone();
+        let Some(Draft { version, end, .. }) = draft else { return Some((name, None)) };
+        let (version, Some(end)) = (*version, *end) else { return Some((name, Some(*version))) };
+        if !end.is_over(self.now()) {
+            return Some((name, Some(version)));
+        }
+        self.state.journal.as_ref()?.decided(name.as_str(), Asked::End, by_name)?;
+        let removed = Done::Removed(self.take_version());
+        let _ = self.decide(&name, Asked::End, removed, None);
+        Some((name, None))
+    }
+
+    /// Takes what was [judged](Locked::decided) without a change to the file; when to answer it.
+    pub(super) fn answer_later(&mut self, name: &Name, asked: Asked) -> Ticket {
+        self.decide(name, asked, Done::Nothing, None)
+    }
+
     /// Makes a file of a name that has none. This and the following are changes.
     pub(super) fn insert(
         &mut self,
@@ -75,15 +113,13 @@ impl Locked<'_> {
         body: Body,
         end: Option<End>,
     ) -> Result<(u64, Ticket), Refusal> {
-        let mut charge = Charge::none(self.budget);
-        charge.grow(cost::ENTRY + cost::NAMED + cost::name(name.as_ref()) + body.cost())?;
+        if self.state.journal.is_some() {
+            return self.put(&name, Asked::Put(Some(0)), body, end);
+        }
+        let charge = self.charge(&name, &body)?;
         let version = self.take_version();
         let fd = body.descriptor();
-        let entry = Box::new(Entry { version, body, end, charge, fd });
-        if self.state.journal.is_some() {
-            return Ok((version, self.stage(Step::Insert { name, entry })));
-        }
-        self.state.insert(name, entry);
+        self.state.insert(name, Box::new(Entry { version, body, end, charge, fd }));
         Ok((version, Ticket::DONE))
     }
 
@@ -91,6 +127,7 @@ impl Locked<'_> {
     pub(super) fn change(
         &mut self,
         file: FileRef<'_>,
+        asked: Asked,
         body: Body,
         end: Option<End>,
     ) -> (u64, Ticket) {
@@ -111,69 +148,58 @@ impl Locked<'_> {
             };
             return (version, Ticket::DONE);
         }
-        let old = self.state.entry(file).map_or(0, |entry| entry.version);
-        let step = match (name, file) {
-            (None, FileRef::Descriptor(fd)) => Step::ChangeUnnamed { fd, version, body },
+        let ticket = match (name, file) {
+            (None, FileRef::Descriptor(fd)) => {
+                self.stage(|journal, _| journal.change_unnamed(fd, version, body))
+            }
             (Some(name), _) | (None, FileRef::Name(name)) => {
-                Step::Change { name: name.to_name(), version, old, body, end }
+                let put = Done::Put(Draft { version, body, end });
+                self.decide(&name.to_name(), asked, put, None)
             }
         };
-        (version, self.stage(step))
-    }
-
-    /// The name of a file for which contents are decided that are not seen yet, and their version,
-    /// if others may be put upon them.
-    pub(super) fn put_on(&self, file: FileRef<'_>) -> Option<(Name, u64)> {
-        let journal = self.state.journal.as_ref()?;
-        let found;
-        let name = match file {
-            FileRef::Name(name) => name,
-            FileRef::Descriptor(_) => {
-                found = self.state.name_of(file)?;
-                found.as_ref()
-            }
-        };
-        let version = journal.put_on(name.as_str())?;
-        Some((name.to_name(), version))
-    }
-
-    /// Puts contents [upon](Locked::put_on) others.
-    pub(super) fn put(
-        &mut self,
-        (name, old): (Name, u64),
-        body: Body,
-        end: Option<End>,
-    ) -> (u64, Ticket) {
-        let version = self.take_version();
-        let Some(journal) = self.journal() else { return (version, Ticket::DONE) };
-        let (ticket, replaced) = journal.put(name, old, version, body, end);
-        self.replaced = replaced;
         (version, ticket)
     }
 
+    /// Decides contents for a name, upon what is [decided](Locked::decided) on it.
+    pub(super) fn put(
+        &mut self,
+        name: &Name,
+        asked: Asked,
+        body: Body,
+        end: Option<End>,
+    ) -> Result<(u64, Ticket), Refusal> {
+        let State { journal, files, .. } = &*self.state;
+        let makes = journal.as_ref().is_some_and(|j| j.makes_file(name, files.contains_key(name)));
+        let charge = if makes { Some(self.charge(name, &body)?) } else { None };
+        let version = self.take_version();
+        let put = Done::Put(Draft { version, body, end });
+        Ok((version, self.decide(name, asked, put, charge)))
+    }
+
     /// Removes a name that is there.
-    pub(super) fn remove(&mut self, name: NameRef<'_>) -> Ticket {
+    pub(super) fn remove(&mut self, name: &Name, asked: Asked) -> Ticket {
         let version = self.take_version();
         if self.state.journal.is_none() {
-            self.removed.extend(self.state.remove(name, version).map(|entry| *entry));
+            self.removed.extend(self.state.remove(name.as_ref(), version).map(|entry| *entry));
             return Ticket::DONE;
         }
-        let Some(entry) = self.state.files.get(name.as_str()) else { return Ticket::DONE };
-        let open = match entry.body {
-            Body::Stored(numbytes) if entry.fd.is_some() => Some(Body::Stored(numbytes)),
-            _ => None,
-        };
-        let old = entry.version;
-        self.stage(Step::Remove { name: name.to_name(), version, old, open })
+        self.decide(name, asked, Done::Removed(version), None)
     }
 
     /// Gives a file that has a name another end. This is no change.
-    pub(super) fn touch(&mut self, name: Name, end: Option<End>) -> Ticket {
+    pub(super) fn touch(&mut self, name: &Name, asked: Asked, end: Option<End>) -> Ticket {
         if self.state.journal.is_none() {
             self.state.touch(name.as_ref(), end);
             return Ticket::DONE;
         }
-        self.stage(Step::Touch { name, end })
+        self.decide(name, asked, Done::Touched(end), None)
+    }
+
+    /// What a new entry of this name counts.
+    fn charge(&self, name: &Name, body: &Body) -> Result<Charge, Refusal> {
+        let mut charge = Charge::none(self.budget);
+        charge.grow(cost::file(name.as_ref()) + body.cost())?;
+        Ok(charge)
     }
 
     fn take_version(&mut self) -> u64 {
@@ -181,16 +207,29 @@ impl Locked<'_> {
         self.state.taken
     }
 
-    fn stage(&mut self, step: Step) -> Ticket {
-        self.journal().map_or(Ticket::DONE, |journal| journal.stage(step))
+    fn decide(&mut self, name: &Name, asked: Asked, done: Done, charge: Option<Charge>) -> Ticket {
+        let mut replaced = None;
+        let ticket = self.stage(|journal, files| {
+            let ticket;
+            (ticket, replaced) = journal.decide(name, files, asked, done, charge);
+            ticket
+        });
+        self.replaced = replaced;
+        ticket
     }
 
-    /// The journal, for one who takes something into it: if that is the first, the committer wakes.
-    fn journal(&mut self) -> Option<&mut Journal> {
-        let journal = self.state.journal.as_mut()?;
-        if journal.is_empty() {
+    /// Has the journal take something: if that is the first that waits, the committer wakes.
+    fn stage(
+        &mut self,
+        stage: impl FnOnce(&mut Journal, &HashMap<Name, Box<Entry>>) -> Ticket,
+    ) -> Ticket {
+        let State { journal, files, .. } = &mut *self.state;
+        let Some(journal) = journal else { return Ticket::DONE };
+        let was_empty = journal.is_empty();
+        let ticket = stage(journal, files);
+        if was_empty && !journal.is_empty() {
             self.staged.notify_one();
         }
-        Some(journal)
+        ticket
     }
 }

@@ -5,13 +5,15 @@
 use super::code::{Code, Value, ask, run};
 use super::descriptors::{Fd, Place};
 use super::entry::{Body, Entry};
-use super::file::ClientId;
+use super::file::{ClientId, File};
+use super::kept::{Asked, Ticket};
 use super::locked::Locked;
 use super::registry::{Create, DEFAULT};
 use super::table::Table;
 use crate::contents::Contents;
-use crate::name::{FileRef, NameRef};
+use crate::name::{FileRef, Name, NameRef};
 use crate::refusal::Refusal;
+use std::collections::VecDeque;
 
 /// What `open` answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,16 +35,33 @@ struct Found {
 }
 
 /// A name whose file a type is making or ending. Until it is dropped, others wait for it.
+#[derive(Debug)]
 struct Busy<'a> {
     table: &'a Table,
-    name: NameRef<'a>,
+    name: Name,
 }
 
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
-        self.table.calm(self.name);
+        self.table.calm(self.name.as_ref());
     }
 }
+
+/// A value whose last open was taken back. Its file goes, and then the value is dropped.
+struct Ending<'a> {
+    /// If the file has a name: a new file of this name does not meet the value.
+    busy: Option<Busy<'a>>,
+    kind: &'static str,
+    value: Option<Box<dyn File>>,
+    ticket: Ticket,
+}
+
+/// So many values may wait until their files are gone: that is in one commit, or in two.
+const MAX_ENDINGS: usize = 256;
+
+/// The ends of files of one who closes many.
+#[derive(Default)]
+pub(crate) struct Endings<'a>(VecDeque<Ending<'a>>);
 
 impl Table {
     /// Opens a file for a client, and makes it of type `kind` if there is none (`File`, if none is
@@ -81,9 +100,8 @@ impl Table {
                 ticket.wait()?;
                 continue; // and open it like any other
             };
-            table.state.busy.insert(name.to_name());
+            let busy = self.busy(&mut table, name.to_name());
             drop(table);
-            let busy = Busy { table: self, name };
             return self.make(&busy, kind, create, by);
         }
     }
@@ -126,7 +144,7 @@ impl Table {
                 None => Err(Refusal::Internal),
             };
             if let Err(refusal) = opened {
-                self.release(fd, value);
+                self.release(fd, value).into_iter().for_each(Ending::finish);
                 return Err(refusal);
             }
         }
@@ -141,7 +159,7 @@ impl Table {
         create: &Create,
         by: ClientId,
     ) -> Result<Opened, Refusal> {
-        let name = busy.name.to_name();
+        let name = busy.name.clone();
         let mut value = ask(kind, "create", || create(&name))?;
         if let Err(refusal) = ask(kind, "open", || value.open(by)) {
             let _ = run(kind, "drop", || drop(value));
@@ -172,35 +190,48 @@ impl Table {
     /// # Errors
     /// [`Refusal::BadDescriptor`] if nobody has the descriptor open.
     pub fn close_file(&self, fd: Fd, by: ClientId) -> Result<(), Refusal> {
-        self.close_locked(fd, by, |code| Some(code.lock())).map(drop)
+        if let Some(Some(ending)) = self.close_locked(fd, by, |code| Some(code.lock()))? {
+            ending.finish();
+        }
+        Ok(())
     }
 
     /// [`close_file`](Table::close_file), if no operation of the file is running; whether it is
-    /// done.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn try_close_file(&self, fd: Fd, by: ClientId) -> Result<bool, Refusal> {
-        self.close_locked(fd, by, Code::try_lock)
+    /// done, but for what is left to `endings`.
+    pub(crate) fn try_close_file<'a>(
+        &'a self,
+        fd: Fd,
+        by: ClientId,
+        endings: &mut Endings<'a>,
+    ) -> bool {
+        match self.close_locked(fd, by, Code::try_lock) {
+            Ok(None) => false,
+            Ok(Some(ending)) => {
+                ending.into_iter().for_each(|ending| endings.push(ending));
+                true
+            }
+            Err(_) => true,
+        }
     }
 
+    /// `None` if the file's lock was not had.
     fn close_locked(
         &self,
         fd: Fd,
         by: ClientId,
         lock: impl Fn(&Code) -> Option<Value<'_>>,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<Option<Option<Ending<'_>>>, Refusal> {
         let table = self.lock();
         let entry = table.state.entry(FileRef::Descriptor(fd)).ok_or(Refusal::BadDescriptor)?;
         let body = entry.body.clone();
         drop(table);
-        match body {
+        let ending = match body {
             Body::Code(code, _) => {
-                let Some(mut value) = lock(&code) else { return Ok(false) };
+                let Some(mut value) = lock(&code) else { return Ok(None) };
                 if let Some(value) = value.as_mut() {
                     let _ = run(code.kind(), "close", || value.close(by)); // a panic counts as closed
                 }
-                self.release(fd, value);
+                self.release(fd, value)
             }
             Body::Bytes(_) | Body::Stored(_) => {
                 let mut table = self.lock_settled(FileRef::Descriptor(fd));
@@ -213,41 +244,61 @@ impl Table {
                     Some(Place::Unlinked(entry)) => table.removed.push(*entry),
                     None => {}
                 }
+                None
             }
-        }
-        Ok(true)
+        };
+        Ok(Some(ending))
     }
 
     /// Counts one open less of a file of code whose lock is held. The last one ends it: the name
-    /// goes, which is a change, and stays busy until the value has been dropped, so that a new file
-    /// of this name does not meet the old one.
-    fn release(&self, fd: Fd, value: Value<'_>) {
+    /// goes, which is a change, and stays busy until the value has been dropped.
+    fn release(&self, fd: Fd, mut value: Value<'_>) -> Option<Ending<'_>> {
         let mut table = self.lock_settled(FileRef::Descriptor(fd));
         let kind = table.state.entry(FileRef::Descriptor(fd)).map_or("file", Entry::kind);
-        let name = match table.state.descriptors.release(fd) {
-            None => return,
-            Some(Place::Named(name)) => name,
-            Some(Place::Unlinked(entry)) => {
+        let (busy, ticket) = match table.state.descriptors.release(fd)? {
+            Place::Named(name) => {
+                let busy = self.busy(&mut table, name);
+                if let Some(entry) = table.state.files.get_mut(&busy.name) {
+                    entry.fd = None; // the number may be another file's soon
+                }
+                let ticket = table.remove(&busy.name, Asked::End);
+                (Some(busy), ticket)
+            }
+            Place::Unlinked(entry) => {
                 table.removed.push(*entry);
-                drop(table);
-                return end_value(kind, value);
+                (None, Ticket::DONE)
             }
         };
-        table.state.busy.insert(name.clone());
-        let busy = Busy { table: self, name: name.as_ref() };
-        if let Some(entry) = table.state.files.get_mut(&name) {
-            entry.fd = None; // the number may be another file's soon
-        }
         drop(table);
-        self.remove_ended(&name);
-        end_value(kind, value);
-        drop(busy);
+        Some(Ending { busy, kind, value: value.take(), ticket })
+    }
+
+    fn busy(&self, table: &mut Locked<'_>, name: Name) -> Busy<'_> {
+        table.state.busy.insert(name.clone());
+        Busy { table: self, name }
     }
 }
 
-/// Ends a value, whose file is gone already.
-fn end_value(kind: &str, mut value: Value<'_>) {
-    let ended = value.take();
-    drop(value);
-    let _ = run(kind, "drop", || drop(ended));
+impl Ending<'_> {
+    fn finish(self) {
+        if let (Err(_), Some(Busy { table, name })) = (self.ticket.wait(), &self.busy) {
+            table.remove_ended(name);
+        }
+        let _ = run(self.kind, "drop", || drop(self.value));
+    }
+}
+
+impl<'a> Endings<'a> {
+    /// Takes one more. What can be finished without a wait is finished.
+    fn push(&mut self, ending: Ending<'a>) {
+        self.0.push_back(ending);
+        while self.0.len() > MAX_ENDINGS || self.0.front().is_some_and(|e| e.ticket.is_known()) {
+            self.0.pop_front().into_iter().for_each(Ending::finish);
+        }
+    }
+
+    /// Finishes all.
+    pub(crate) fn finish(self) {
+        self.0.into_iter().for_each(Ending::finish);
+    }
 }

@@ -87,6 +87,12 @@ impl State {
         }
     }
 
+    /// How many opens a file has.
+    pub(super) fn opens(&self, file: FileRef<'_>) -> u64 {
+        let fd = self.entry(file).and_then(|entry| entry.fd);
+        fd.and_then(|fd| self.descriptors.get(fd)).map_or(0, |open| open.opens)
+    }
+
     /// The name of a file that has one.
     pub(super) fn name_of(&self, file: FileRef<'_>) -> Option<Name> {
         match file {
@@ -187,6 +193,14 @@ impl State {
             }
             None => Some(removed),
         }
+    }
+
+    /// A name got a file and has lost it again.
+    pub(super) fn pass(&mut self, name: Name, version: u64) {
+        self.version = version;
+        self.watchers.changed(name.as_ref(), None, version);
+        self.changes.insert(name, version);
+        self.changes.remove(version, version);
     }
 
     /// Keeps the index of ends: a file of this name had one end at one version, and has another

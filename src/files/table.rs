@@ -2,6 +2,8 @@
 
 use super::clock::Clock;
 use super::entry::{Body, Entry};
+use super::expiry::End;
+use super::kept::Asked;
 use super::locked::Locked;
 use super::registry::Registry;
 use super::state::State;
@@ -69,6 +71,20 @@ pub struct Stat {
     pub exptime: Exptime,
 }
 
+impl Stat {
+    pub(super) fn new(version: u64, body: &Body, end: Option<End>, now: Duration) -> Self {
+        let exptime = end.map_or(Exptime::Never, |end| end.exptime(now));
+        Stat { version, numbytes: body.numbytes(), exptime }
+    }
+}
+
+/// A file's contents, and what belongs to them.
+#[derive(Clone, Debug)]
+pub(crate) struct Looked {
+    pub(crate) stat: Stat,
+    pub(crate) contents: Contents,
+}
+
 /// What `stats` tells of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Totals {
@@ -133,8 +149,7 @@ impl Table {
                     if let Some(done) = self.read_code(file, &code) {
                         return done;
                     }
-                    // Its end may not be on disk yet.
-                    drop(self.lock_settled(file));
+                    self.wait_ended(file);
                 }
             }
         }
@@ -146,7 +161,11 @@ impl Table {
     }
 
     /// Contents that are in the store; `None` if they were replaced since.
-    fn stored_contents(&self, version: u64, numbytes: u64) -> Result<Option<Contents>, Refusal> {
+    pub(super) fn stored_contents(
+        &self,
+        version: u64,
+        numbytes: u64,
+    ) -> Result<Option<Contents>, Refusal> {
         let Some(store) = &self.store else { return Ok(None) };
         let mut charge = Charge::none(&self.budget);
         let cost = usize::try_from(numbytes).map_or(u64::MAX, Contents::cost);
@@ -163,10 +182,9 @@ impl Table {
     /// # Errors
     /// [`Refusal::NotFound`]
     pub fn stat(&self, file: FileRef<'_>) -> Result<(Stat, &'static str, u64), Refusal> {
-        let (table, found) = self.look(file, |e, now| (e.stat(now), e.kind(), e.fd));
-        let (stat, kind, fd) = found.ok_or(Refusal::NotFound)?;
-        let opens = fd.and_then(|fd| table.state.descriptors.get(fd)).map_or(0, |open| open.opens);
-        Ok((stat, kind, opens))
+        let (table, found) = self.look(file, |e, now| (e.stat(now), e.kind()));
+        let (stat, kind) = found.ok_or(Refusal::NotFound)?;
+        Ok((stat, kind, table.state.opens(file)))
     }
 
     /// How much there is.
@@ -185,6 +203,14 @@ impl Table {
     /// Lets go of the lock until some name is no longer busy.
     pub(super) fn wait_calm(&self, table: Locked<'_>) {
         drop(self.calm.wait(table.state).unwrap_or_else(|_| lost()));
+    }
+
+    /// Waits until a file of code that is ending is gone.
+    pub(super) fn wait_ended(&self, file: FileRef<'_>) {
+        let table = self.lock_settled(file);
+        if table.is_busy(file) {
+            self.wait_calm(table);
+        }
     }
 
     /// Nobody makes or ends the file of this name any more.
@@ -236,7 +262,7 @@ impl Table {
                 Err(name) => name,
             };
             let staged = table.state.staged(FileRef::Name(name.as_ref()));
-            let ticket = staged.unwrap_or_else(|| table.remove(name.as_ref()));
+            let ticket = staged.unwrap_or_else(|| table.remove(&name, Asked::End));
             if !ticket.is_done() {
                 drop(table);
                 let removed = ticket.wait();
@@ -276,7 +302,7 @@ impl Table {
                 }
                 Err(name) => name,
             };
-            let ticket = table.remove(name.as_ref());
+            let ticket = table.remove(&name, Asked::End);
             if !ticket.is_done() {
                 drop(table);
                 ticket.wait()?;

@@ -45,7 +45,7 @@ fn expiry(seconds: u64) -> Expiry {
 impl Fixture {
     fn write(&self, file: &str, seconds: u64) -> u64 {
         let contents = Contents::from(file.as_bytes());
-        self.table.write(name(file), contents, expiry(seconds)).unwrap().answer
+        self.table.write(name(file), contents, expiry(seconds)).unwrap().seen().unwrap()
     }
 
     fn cas(&self, file: &str, version: u64, seconds: u64) -> Result<u64, Refusal> {

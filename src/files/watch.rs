@@ -181,7 +181,7 @@ impl State {
                     return Look::Full(last.version);
                 }
                 let entry = self.files.get(name).filter(|_| !gone);
-                let numbytes = entry.map(|entry| entry.numbytes());
+                let numbytes = entry.map(|entry| entry.body.numbytes());
                 found.push(Change { version, name: name.clone(), numbytes });
             }
             if looked + 1 == SHORT {

@@ -2,31 +2,39 @@
 
 use super::entry::Body;
 use super::expiry::Expiry;
-use super::kept::Ticket;
+use super::kept::{Asked, Ticket};
 use super::locked::Locked;
 use super::table::Table;
 use crate::contents::Contents;
 use crate::name::{FileRef, Name, Stem};
 use crate::refusal::Refusal;
 
-/// A change that is decided. In a table that is [kept](Table::load) nobody sees it before it is on
-/// disk.
+/// A request that is decided. In a table that is [kept](Table::load) nobody sees what it does before
+/// that is on disk, nor is anything refused because of what is not.
 #[derive(Debug)]
 #[must_use = "it is decided, but nobody may have seen it yet"]
 pub struct Decided<T> {
-    /// What to answer, once it is seen.
-    pub answer: T,
+    /// What to answer, once all is seen that it depends on.
+    pub(crate) outcome: Result<T, Refusal>,
     /// Until when to wait with that.
-    pub ticket: Ticket,
+    pub(crate) ticket: Ticket,
 }
 
 impl<T> Decided<T> {
-    /// Waits until the change is seen; its answer.
+    pub(super) fn done(answer: T, ticket: Ticket) -> Self {
+        Decided { outcome: Ok(answer), ticket }
+    }
+
+    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> Decided<U> {
+        Decided { outcome: self.outcome.map(f), ticket: self.ticket }
+    }
+
+    /// Waits until what it depends on is seen; its answer.
     ///
     /// # Errors
-    /// See [`Ticket::wait`].
+    /// Why it is refused, and see [`Ticket::wait`].
     pub fn seen(self) -> Result<T, Refusal> {
-        self.ticket.wait().map(|()| self.answer)
+        self.ticket.wait().and(self.outcome)
     }
 }
 
@@ -67,14 +75,17 @@ impl Table {
         contents: Contents,
         expiry: Expiry,
     ) -> Result<Decided<u64>, Refusal> {
+        let asked = Asked::Put(expected);
         loop {
             let mut table = self.lock();
-            if let Some(upon) = table.put_on(file)
-                && expected.is_none_or(|version| version == upon.1)
-            {
+            if let Some((name, current)) = table.decided(file, asked) {
+                if let Err(refusal) = asked.judge(current) {
+                    let ticket = table.answer_later(&name, asked);
+                    return Ok(Decided { outcome: Err(refusal), ticket });
+                }
                 let end = table.end(expiry);
-                let (answer, ticket) = table.put(upon, Body::Bytes(contents), end);
-                return Ok(Decided { answer, ticket });
+                let (version, ticket) = table.put(&name, asked, Body::Bytes(contents), end)?;
+                return Ok(Decided::done(version, ticket));
             }
             let (mut table, found) =
                 self.look_on_to_change(table, file, |entry, _| match &entry.body {
@@ -86,9 +97,12 @@ impl Table {
                     drop(table);
                     match self.write_code(file, &code, expected, &contents, expiry) {
                         Some(done) => {
-                            return done.map(|answer| Decided { answer, ticket: Ticket::DONE });
+                            return done.map(|version| Decided::done(version, Ticket::DONE));
                         }
-                        None => continue,
+                        None => {
+                            self.wait_ended(file);
+                            continue;
+                        }
                     }
                 }
                 Some((version, None)) => Some(version),
@@ -98,16 +112,14 @@ impl Table {
                 }
                 None => None,
             };
-            if expected.is_some_and(|version| version != current.unwrap_or(0)) {
-                return Err(Refusal::Version(current.unwrap_or(0)));
-            }
+            asked.judge(current)?;
             let (body, end) = (Body::Bytes(contents), table.end(expiry));
-            let (answer, ticket) = match (current, file) {
-                (Some(_), _) => table.change(file, body, end),
+            let (version, ticket) = match (current, file) {
+                (Some(_), _) => table.change(file, asked, body, end),
                 (None, FileRef::Name(name)) => table.insert(name.to_name(), body, end)?,
                 (None, FileRef::Descriptor(_)) => return Err(Refusal::BadDescriptor),
             };
-            return Ok(Decided { answer, ticket });
+            return Ok(Decided::done(version, ticket));
         }
     }
 
@@ -133,7 +145,7 @@ impl Table {
             table.state.taken += 1;
         };
         match table.insert(name.clone(), Body::Bytes(contents), end) {
-            Ok((version, ticket)) => Ok(Decided { answer: (version, name), ticket }),
+            Ok((version, ticket)) => Ok(Decided::done((version, name), ticket)),
             Err(refusal) => {
                 table.state.taken = before;
                 Err(refusal)
@@ -151,10 +163,12 @@ impl Table {
         version: u64,
         expiry: Expiry,
     ) -> Result<Decided<u64>, Refusal> {
-        let (mut table, name) = self.find_named(file, Some(version))?;
-        let end = table.end(expiry);
-        let ticket = table.touch(name, end);
-        Ok(Decided { answer: version, ticket })
+        let asked = Asked::Touch(version);
+        let touched = self.change_named(file, asked, |table, name| {
+            let end = table.end(expiry);
+            table.touch(name, asked, end)
+        });
+        touched.map(|touched| touched.map(|()| version))
     }
 
     /// Removes a file's name, if the file is at `version` where one is given. Who has it open
@@ -163,22 +177,29 @@ impl Table {
     /// # Errors
     /// [`Refusal::NotFound`], [`Refusal::Version`]
     pub fn delete(&self, file: FileRef<'_>, version: Option<u64>) -> Result<Decided<()>, Refusal> {
-        let (mut table, name) = self.find_named(file, version)?;
-        let ticket = table.remove(name.as_ref());
-        Ok(Decided { answer: (), ticket })
+        let asked = Asked::Remove(version);
+        self.change_named(file, asked, |table, name| table.remove(name, asked))
     }
 
-    /// A file that has a name, at `version` where one is given.
-    fn find_named(
+    /// Changes a file that has a name, if it is as was asked.
+    fn change_named(
         &self,
         file: FileRef<'_>,
-        version: Option<u64>,
-    ) -> Result<(Locked<'_>, Name), Refusal> {
-        let (table, current) = self.look_to_change(file, |entry, _| entry.version)?;
-        let name = table.state.name_of(file).ok_or(Refusal::NotFound)?;
-        match (current, version) {
-            (Some(current), Some(version)) if current != version => Err(Refusal::Version(current)),
-            _ => Ok((table, name)),
+        asked: Asked,
+        change: impl FnOnce(&mut Locked<'_>, &Name) -> Ticket,
+    ) -> Result<Decided<()>, Refusal> {
+        let mut table = self.lock();
+        if let Some((name, current)) = table.decided(file, asked) {
+            let outcome = asked.judge(current);
+            let ticket = match outcome {
+                Ok(()) => change(&mut table, &name),
+                Err(_) => table.answer_later(&name, asked),
+            };
+            return Ok(Decided { outcome, ticket });
         }
+        let (mut table, current) = self.look_on_to_change(table, file, |entry, _| entry.version)?;
+        let name = table.state.name_of(file).ok_or(Refusal::NotFound)?;
+        asked.judge(current)?;
+        Ok(Decided::done((), change(&mut table, &name)))
     }
 }

@@ -3,31 +3,60 @@
 use super::long::Long;
 use super::session::{Next, Session};
 use crate::contents::Contents;
-use crate::files::{Change, Changes, Decided, Listing, Stat, Ticket, Wait, Waiter, Waiting};
+use crate::files::{
+    Change, Changes, Decided, Listing, Looked, Stat, Ticket, Wait, Waiter, Waiting,
+};
 use crate::name::Name;
+use crate::refusal::Refusal;
 use crate::wire::{Changed, Listed, Reply};
 use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// So many changes of one client may be decided before the first of them is seen.
+/// So many requests of one client may be decided before the first of them is seen.
 const MAX_OWED: usize = 512;
 
-/// What to answer when the changes are seen that were decided. They are in one commit if the client
-/// has sent them together.
-#[derive(Default)]
-pub(super) struct Owed<'a>(VecDeque<(Ticket, Answer<'a>)>);
+/// What was read for them is not more than this, and the last.
+const MAX_OWED_BYTES: usize = 64 << 10;
 
-impl Owed<'_> {
+/// What to answer, in this order, when all is seen that was decided. It is in one commit if the
+/// client has sent it together.
+#[derive(Default)]
+pub(super) struct Owed<'a> {
+    answers: VecDeque<(Ticket, Result<Answer<'a>, Refusal>)>,
+    /// How much was read for them.
+    bytes: usize,
+}
+
+impl<'a> Owed<'a> {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.answers.is_empty()
+    }
+
+    fn is_full(&self) -> bool {
+        self.answers.len() >= MAX_OWED || self.bytes >= MAX_OWED_BYTES
+    }
+
+    fn push(&mut self, ticket: Ticket, answer: Result<Answer<'a>, Refusal>) {
+        if let Ok(Answer::Contents(_, contents)) = &answer {
+            self.bytes += contents.len();
+        }
+        self.answers.push_back((ticket, answer));
+    }
+
+    fn pop(&mut self) -> Option<(Ticket, Result<Answer<'a>, Refusal>)> {
+        let popped = self.answers.pop_front();
+        if self.is_empty() {
+            self.bytes = 0;
+        }
+        popped
     }
 }
 
 /// However the session ends, what it decided is seen after that, or never will be.
 impl Drop for Owed<'_> {
     fn drop(&mut self) {
-        for (ticket, _) in &self.0 {
+        for (ticket, _) in &self.answers {
             let _ = ticket.wait();
         }
     }
@@ -49,26 +78,68 @@ pub(super) enum Answer<'a> {
     ChangesWithin(Duration, Waiting<'a>),
     /// The version of a file once it has moved, but within this time.
     VersionWithin(Duration, Waiter<'a>),
-    /// What to say once a change is seen.
-    When(Ticket, Box<Answer<'a>>),
+    /// What to say once a ticket is done.
+    When(Ticket, Box<Result<Answer<'a>, Refusal>>),
     /// Nothing more.
     Farewell,
 }
 
 impl<'a> Answer<'a> {
-    pub(super) fn decided<T>(decided: Decided<T>, answer: impl FnOnce(T) -> Answer<'a>) -> Self {
-        let answer = answer(decided.answer);
-        if decided.ticket.is_done() { answer } else { Answer::When(decided.ticket, answer.into()) }
+    pub(super) fn decided<T>(
+        decided: Decided<T>,
+        answer: impl FnOnce(T) -> Answer<'a>,
+    ) -> Result<Self, Refusal> {
+        let outcome = decided.outcome.map(answer);
+        match decided.ticket.is_done() {
+            true => outcome,
+            false => Ok(Answer::When(decided.ticket, outcome.into())),
+        }
+    }
+
+    pub(super) fn contents(Looked { stat, contents }: Looked) -> Self {
+        let Stat { version, exptime, .. } = stat;
+        let numbytes = contents.len() as u64;
+        Answer::Contents(Reply::Contents { version, numbytes, exptime }, contents)
+    }
+
+    pub(super) fn stat((stat, kind, opens): (Stat, &'static str, u64)) -> Self {
+        let Stat { version, numbytes, exptime } = stat;
+        Answer::Line(Reply::Stat { version, numbytes, exptime, kind, opens })
+    }
+
+    /// The same of what was there instead.
+    fn instead(self, looked: Looked) -> Self {
+        let Stat { version, numbytes, exptime } = looked.stat;
+        match self {
+            Answer::Line(Reply::Stat { kind, opens, .. }) => {
+                Answer::Line(Reply::Stat { version, numbytes, exptime, kind, opens })
+            }
+            _ => Answer::contents(looked),
+        }
     }
 }
 
 impl<'a> Session<'a> {
     /// Answers a request, when those before it are answered.
     pub(super) fn send(&mut self, answer: Answer<'a>) -> io::Result<Next> {
-        if !matches!(answer, Answer::When(..)) {
+        match answer {
+            Answer::When(ticket, answer) => self.owe(ticket, *answer),
+            answer if self.owed.is_empty() => self.write(answer),
+            answer => self.owe(Ticket::DONE, Ok(answer)),
+        }
+    }
+
+    /// Answers a request when the ticket is done, and those before it are answered.
+    pub(super) fn owe(
+        &mut self,
+        ticket: Ticket,
+        answer: Result<Answer<'a>, Refusal>,
+    ) -> io::Result<Next> {
+        self.owed.push(ticket, answer);
+        if self.owed.is_full() {
             self.settle()?;
         }
-        self.write(answer)
+        Ok(Next::Request)
     }
 
     fn write(&mut self, answer: Answer<'a>) -> io::Result<Next> {
@@ -100,12 +171,7 @@ impl<'a> Session<'a> {
             Answer::VersionWithin(time, waiter) => {
                 return self.wait_for_version(Instant::now() + time, waiter);
             }
-            Answer::When(ticket, answer) => {
-                self.owed.0.push_back((ticket, *answer));
-                if self.owed.0.len() >= MAX_OWED {
-                    self.settle()?;
-                }
-            }
+            Answer::When(ticket, answer) => return self.owe(ticket, *answer),
             Answer::Farewell => return Ok(Next::Close),
         }
         self.connection.relieve()?;
@@ -126,9 +192,14 @@ impl<'a> Session<'a> {
 
     /// Waits until what was decided is seen, and answers it. Before this, no reply goes out.
     pub(super) fn settle(&mut self) -> io::Result<()> {
-        while let Some((ticket, answer)) = self.owed.0.pop_front() {
-            match ticket.wait() {
-                Ok(()) => self.write(answer)?,
+        while let Some((ticket, answer)) = self.owed.pop() {
+            let answer = match ticket.outcome() {
+                Ok(None) => answer,
+                Ok(Some(looked)) => answer.map(|answer| answer.instead(looked)),
+                Err(refusal) => Err(refusal),
+            };
+            match answer {
+                Ok(answer) => self.write(answer)?,
                 Err(refusal) => self.write_refusal(refusal)?,
             };
         }

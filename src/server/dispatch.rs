@@ -6,7 +6,7 @@ use super::session::Session;
 use super::stats;
 use crate::contents::Contents;
 use crate::exptime::Exptime;
-use crate::files::{Expiry, Opened, Stat, Wait};
+use crate::files::{Expiry, Looked, Opened, Wait};
 use crate::refusal::Refusal;
 use crate::wire::{COMMANDS, Reply, Request};
 use std::time::Duration;
@@ -29,32 +29,27 @@ impl<'a> Session<'a> {
         let reply = match *request {
             Request::Read { file } => {
                 let (stat, contents) = table.read(file)?;
-                let numbytes = contents.len() as u64;
-                let Stat { version, exptime, .. } = stat;
-                let head = Reply::Contents { version, numbytes, exptime };
-                return Ok(Answer::Contents(head, contents));
+                return Ok(Answer::contents(Looked { stat, contents }));
             }
             Request::Write { file, exptime, .. } => {
                 let decided = table.write(file, written(contents)?, expiry(exptime))?;
-                return Ok(Answer::decided(decided, at));
+                return Answer::decided(decided, at);
             }
             Request::Cas { file, version, exptime, .. } => {
                 let decided = table.cas(file, version, written(contents)?, expiry(exptime))?;
-                return Ok(Answer::decided(decided, at));
+                return Answer::decided(decided, at);
             }
             Request::Delete { file, version } => {
                 let decided = table.delete(file, version)?;
-                return Ok(Answer::decided(decided, |()| Answer::Line(Reply::Done)));
+                return Answer::decided(decided, |()| Answer::Line(Reply::Done));
             }
             Request::Touch { file, version, exptime } => {
                 let decided = table.touch(file, version, expiry(exptime))?;
-                return Ok(Answer::decided(decided, at));
+                return Answer::decided(decided, at);
             }
             Request::Create { stem, exptime, .. } => {
                 let decided = table.create(stem, written(contents)?, expiry(exptime))?;
-                return Ok(Answer::decided(decided, |(version, name)| {
-                    Answer::Created(version, name)
-                }));
+                return Answer::decided(decided, |(version, name)| Answer::Created(version, name));
             }
             Request::List { prefix, limit, after } => {
                 return self.list(prefix, limit, after);
@@ -77,10 +72,7 @@ impl<'a> Session<'a> {
                 self.holdings.close(fd)?;
                 Reply::Done
             }
-            Request::Stat { file } => {
-                let (Stat { version, numbytes, exptime }, kind, opens) = table.stat(file)?;
-                Reply::Stat { version, numbytes, exptime, kind, opens }
-            }
+            Request::Stat { file } => return Ok(Answer::stat(table.stat(file)?)),
             Request::Hello { token } => {
                 self.present(token)?;
                 let Shared { ref table, idle_timeout, .. } = *self.server;

@@ -1,7 +1,7 @@
 //! What one connection has on the server, and what ends with it: its -1 files, and its opens.
 
 use crate::budget::{Budget, Charge};
-use crate::files::{ClientId, Fd, OPEN_COST, Opened, Table};
+use crate::files::{ClientId, Endings, Fd, OPEN_COST, Opened, Table};
 use crate::name::NameRef;
 use crate::refusal::{Limit, Refusal};
 use std::collections::BTreeMap;
@@ -64,12 +64,14 @@ impl<'a> Holdings<'a> {
     pub(super) fn end(&mut self) {
         let (table, client) = (self.table, self.client);
         table.end_client(client);
+        let mut endings = Endings::default();
         self.opens.retain(|fd, count| {
-            while *count > 0 && table.try_close_file(*fd, client) != Ok(false) {
+            while *count > 0 && table.try_close_file(*fd, client, &mut endings) {
                 *count -= 1;
             }
             *count > 0
         });
+        endings.finish();
         while let Some(fd) = self.opens.keys().next().copied() {
             let _ = self.close(fd);
         }

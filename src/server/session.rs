@@ -1,10 +1,10 @@
 //! The life of one connection. If you read one file of this program, read this one.
 
-use super::answer::Owed;
+use super::answer::{Answer, Owed};
 use super::holdings::Holdings;
 use super::{LINGER, LINGER_BYTES, Shared};
 use crate::contents::{Contents, Incoming};
-use crate::files::ClientId;
+use crate::files::{ClientId, Decided, Ticket};
 use crate::name::FileRef;
 use crate::net::{Connection, Seat, Stream};
 use crate::refusal::{Limit, Refusal};
@@ -143,8 +143,13 @@ impl<'a> Session<'a> {
             }
         };
         log::debug!("{} {}: {request}", self.connection.stream(), self.client);
-        if !self.owed.is_empty() && !self.may_be_decided_now(&request) {
-            self.settle()?;
+        if !self.owed.is_empty() {
+            if let Some(looked) = self.look_in_turn(&request) {
+                return self.owe(looked.ticket, looked.outcome);
+            }
+            if !self.may_be_decided_now(&request) {
+                self.settle()?;
+            }
         }
         if let Err(refusal) = self.judge(&request) {
             return self.refuse_contents(refusal, request.numbytes());
@@ -174,17 +179,35 @@ impl<'a> Session<'a> {
         !self.owed.is_empty() && matches!(done, Err(Refusal::Limit(Limit::Memory, _)))
     }
 
-    /// Whether the request is a change that is here whole: then it need not wait until those before
-    /// it are seen.
+    /// A look at a file, if it need not wait until the requests before it are seen.
+    fn look_in_turn(&self, request: &Request<'_>) -> Option<Decided<Answer<'a>>> {
+        let table = &self.server.table;
+        match *request {
+            Request::Read { file: file @ FileRef::Name(_) } => {
+                Some(table.read_in_turn(file)?.map(Answer::contents))
+            }
+            Request::Stat { file: file @ FileRef::Name(_) } => {
+                Some(table.stat_in_turn(file)?.map(Answer::stat))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the request is here whole, and is a change or has nothing to do with files: then it
+    /// need not wait until those before it are seen.
     fn may_be_decided_now(&self, request: &Request<'_>) -> bool {
-        let here = self.connection.data().len() as u64;
         match request {
-            Request::Touch { .. } | Request::Delete { .. } => true,
+            Request::Touch { .. } | Request::Delete { .. } | Request::Types | Request::Help => true,
             Request::Write { numbytes, .. }
             | Request::Cas { numbytes, .. }
-            | Request::Create { numbytes, .. } => here > numbytes + b"\r".len() as u64,
+            | Request::Create { numbytes, .. } => self.is_here(*numbytes),
             _ => false,
         }
+    }
+
+    /// Whether contents and their line end have arrived.
+    fn is_here(&self, numbytes: u64) -> bool {
+        self.connection.data().len() as u64 > numbytes + b"\r".len() as u64
     }
 
     /// What can be refused before contents are taken.
@@ -230,6 +253,7 @@ impl<'a> Session<'a> {
 
     /// Refuses contents that are still to come, then reads past them.
     fn pass_contents(&mut self, refusal: Refusal, missing: u64) -> io::Result<Next> {
+        self.settle()?;
         self.refuse(refusal)?;
         self.connection.skip(missing)?;
         match self.connection.read_line_end() {
@@ -244,8 +268,10 @@ impl<'a> Session<'a> {
 
     /// Reads past the contents that a refused request has, then refuses it.
     fn refuse_contents(&mut self, refusal: Refusal, numbytes: Option<u64>) -> io::Result<Next> {
-        self.settle()?;
         if let Some(numbytes) = numbytes {
+            if !self.is_here(numbytes) {
+                self.settle()?;
+            }
             self.connection.skip(numbytes)?;
             self.connection.read_line_end()?;
         }
@@ -254,6 +280,9 @@ impl<'a> Session<'a> {
 
     /// Refuses a request, when those before it are answered.
     pub(super) fn refuse(&mut self, refusal: Refusal) -> io::Result<Next> {
+        if !self.owed.is_empty() && !refusal.closes() {
+            return self.owe(Ticket::DONE, Err(refusal));
+        }
         self.settle()?;
         self.write_refusal(refusal)
     }

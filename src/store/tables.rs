@@ -62,6 +62,12 @@ impl<'t> Tables<'t> {
                 self.remove(name, *old)?;
                 self.put_removal(*version, name)
             }
+            Change::Pass { name, version, removed } => {
+                if let Some(removed) = removed {
+                    self.gone.remove(removed)?;
+                }
+                self.put_removal(*version, name)
+            }
             Change::Unnamed { .. } => Ok(()),
         }
     }

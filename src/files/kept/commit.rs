@@ -1,23 +1,27 @@
 //! From decided to seen: one thread writes what waits to the store, and then shows it.
 
+use super::chain::Lack;
 use super::fit::commit_what_fits;
-use super::journal::Batch;
+use super::journal::{Batch, Staging};
 use super::step::Step;
-use super::store::{Change, Head, Store};
-use super::ticket::Commit;
+use super::store::{Head, Store};
 use crate::budget::{Budget, Charge};
 use crate::contents::Contents;
+use crate::files::cost;
 use crate::files::entry::{Body, Entry};
 use crate::files::state::State;
 use crate::files::table::{Table, lost};
-use crate::refusal::{Limit, Refusal};
+use crate::name::Name;
+use crate::refusal::Refusal;
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::sync::Arc;
 use std::thread;
 
-/// So many steps are shown before others are let in.
+/// So many steps are shown before others are let in. Those that belong together are more at times.
 const SHOWN_STEPS: usize = 256;
+const MAX_SHOWN_STEPS: usize = 4096;
 
 impl Table {
     /// Commits what is decided, until [`end_commits`](Table::end_commits). For a thread of its own;
@@ -63,17 +67,23 @@ impl Table {
         if journal.is_empty() {
             return Ok(());
         }
-        let Batch { mut steps, commit } = journal.take();
+        let count = |name: &Name| {
+            let mut charge = Charge::none(&self.budget);
+            charge.grow_over(cost::file(name.as_ref())); // it takes the place of another
+            charge
+        };
+        let Batch { mut steps, unchanged, commit } =
+            journal.take(&state.files, &state.changes, count);
         let forgotten = state.changes.forgotten();
         let head = Head { epoch: self.epoch, version: state.taken, time, forgotten };
-        let changes: Vec<Change> = steps.iter().map(|(_, step)| step.kept(state)).collect();
         drop(table);
-        let refused = load_open(&mut steps, &**store, &self.budget)
+        let changes = steps.iter().map(Staging::kept).collect();
+        let committed = load_open(&mut steps, &**store, &self.budget)
             .and_then(|()| commit_what_fits(&**store, changes, &head));
-        match refused {
-            Ok(refused) => {
-                let steps = self.refuse(steps, &refused, &commit);
-                self.show(steps, &commit, store.stored_from());
+        match committed {
+            Ok(lacks) => {
+                let steps = self.refuse(steps, &lacks);
+                self.show(steps, &unchanged, store.stored_from());
                 commit.tell(Ok(()));
                 Ok(())
             }
@@ -84,51 +94,84 @@ impl Table {
         }
     }
 
-    /// Refuses the steps for which there is no room; the others.
-    fn refuse(
-        &self,
-        mut steps: Vec<(usize, Step)>,
-        refused: &BTreeMap<usize, u64>,
-        commit: &Arc<Commit>,
-    ) -> Vec<(usize, Step)> {
-        if refused.is_empty() {
+    /// Refuses that for which there is no room; the steps that were committed.
+    fn refuse(&self, steps: Vec<Staging>, lacks: &BTreeMap<usize, Lack>) -> Vec<Staging> {
+        if lacks.is_empty() {
             return steps;
         }
         let mut table = self.lock();
-        let Some(journal) = &mut table.state.journal else { return steps };
-        let (mut number, mut upon) = (0, Vec::new());
-        let given_up: Vec<_> = steps
-            .extract_if(.., |(place, step)| {
-                let max = refused.get(&number);
-                number += 1;
-                if let Some(max) = max {
-                    let why = Refusal::Limit(Limit::Data, *max);
-                    upon.extend(journal.refuse((*place, step), commit, &why));
+        let now = table.now();
+        let State { journal, files, .. } = &mut *table.state;
+        let (mut committed, mut given_up) = (Vec::new(), Vec::new());
+        for (number, mut staging) in steps.into_iter().enumerate() {
+            let Some(lack) = lacks.get(&number) else {
+                committed.push(staging);
+                continue;
+            };
+            if let Some(journal) = journal {
+                journal.refuse(staging.step.file(), lack, files, now);
+            }
+            match staging.instead.take().filter(|_| lack.put_only) {
+                Some(step) => {
+                    given_up.push(mem::replace(&mut staging.step, step));
+                    committed.push(staging);
                 }
-                max.is_some()
-            })
-            .collect();
+                None => given_up.push(staging.step),
+            }
+        }
         drop(table);
-        drop((given_up, upon));
-        steps
+        committed.sort_by_key(|staging| staging.step.version());
+        committed
     }
 
     /// What is on disk is seen from now on.
-    fn show(&self, steps: Vec<(usize, Step)>, commit: &Arc<Commit>, stored_from: usize) {
-        let mut steps = steps.into_iter().map(|(_, step)| step).peekable();
-        while steps.peek().is_some() {
+    fn show(&self, steps: Vec<Staging>, unchanged: &[Name], stored_from: usize) {
+        let ends = ends(&steps);
+        let mut steps = steps.into_iter();
+        let mut shown = 0;
+        for end in ends {
             let mut table = self.lock();
             let mut dropped = Vec::new();
-            for step in steps.by_ref().take(SHOWN_STEPS) {
-                if let Some(journal) = &mut table.state.journal {
-                    journal.settle(&step, commit);
-                }
-                dropped.push(table.state.show(step, stored_from));
+            for Staging { step, .. } in steps.by_ref().take(end - shown) {
+                let journal = table.state.journal.as_mut();
+                let chain = journal.and_then(|journal| journal.settle(step.file()));
+                dropped.push((chain, table.state.show(step, stored_from)));
             }
+            shown = end;
             drop(table);
-            drop(dropped);
+        }
+        if !unchanged.is_empty()
+            && let Some(journal) = &mut self.lock().state.journal
+        {
+            unchanged.iter().for_each(|name| drop(journal.settle(Ok(name))));
         }
     }
+}
+
+/// Where others are let in, if so many steps are to be shown. A step brings the results of requests
+/// since its first version: nobody sees what was done after one of them and not that.
+fn ends(steps: &[Staging]) -> Vec<usize> {
+    let mut first = u64::MAX;
+    let mut firsts: Vec<_> = steps
+        .iter()
+        .rev()
+        .map(|staging| {
+            first = first.min(staging.first.unwrap_or(u64::MAX));
+            first
+        })
+        .collect();
+    firsts.reverse();
+    let (mut ends, mut begin) = (Vec::new(), 0);
+    for at in 1..=steps.len() {
+        let together =
+            firsts.get(at).is_some_and(|first| Some(*first) < steps[at - 1].step.version());
+        let many = at - begin;
+        if at == steps.len() || many >= MAX_SHOWN_STEPS || (many >= SHOWN_STEPS && !together) {
+            ends.push(at);
+            begin = at;
+        }
+    }
+    ends
 }
 
 impl State {
@@ -136,7 +179,7 @@ impl State {
     fn show(&mut self, step: Step, stored_from: usize) -> Left {
         let mut left = Left::default();
         match step {
-            Step::Insert { name, mut entry } => {
+            Step::Insert { name, mut entry, .. } => {
                 (entry.body, left._contents) = entry.body.in_store(stored_from);
                 self.insert(name, entry);
             }
@@ -156,6 +199,7 @@ impl State {
                     self.keep_unnamed(fd, body);
                 }
             }
+            Step::Pass { name, version, .. } => self.pass(name, version),
         }
         left
     }
@@ -181,12 +225,8 @@ struct Left {
 }
 
 /// Takes what somebody has open from the store, before it is dropped there.
-fn load_open(
-    steps: &mut [(usize, Step)],
-    store: &dyn Store,
-    budget: &Arc<Budget>,
-) -> io::Result<()> {
-    for (_, step) in steps {
+fn load_open(steps: &mut [Staging], store: &dyn Store, budget: &Arc<Budget>) -> io::Result<()> {
+    for Staging { step, .. } in steps {
         let Step::Remove { name, old, open: Some(body), .. } = step else { continue };
         match store.contents(*old) {
             Ok(None) => {}
@@ -204,4 +244,30 @@ fn load_open(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::NameRef;
+
+    fn staging((first, version): (u64, u64)) -> Staging {
+        let name = NameRef::new(&version.to_string()).unwrap().to_name();
+        let step = Step::Pass { name, version, removed: None };
+        Staging { step, instead: None, first: Some(first) }
+    }
+
+    #[test]
+    fn others_are_let_in_where_nothing_is_seen_before_what_was_done_before_it() {
+        let steps: Vec<_> = (1..=600).map(|version| staging((version, version))).collect();
+        assert_eq!(ends(&steps), [SHOWN_STEPS, 2 * SHOWN_STEPS, 600]);
+        // A name that was written first, and again behind 299 others.
+        let mut steps: Vec<_> = (2..=300).map(|version| staging((version, version))).collect();
+        steps.push(staging((1, 301)));
+        steps.extend((302..=900).map(|version| staging((version, version))));
+        assert_eq!(ends(&steps), [300, 300 + SHOWN_STEPS, 300 + 2 * SHOWN_STEPS, 899]);
+        let steps: Vec<_> = (1..=5000).map(|version| staging((1, version))).collect();
+        assert_eq!(ends(&steps), [MAX_SHOWN_STEPS, 5000]);
+        assert_eq!(ends(&[]), []);
+    }
 }

@@ -1,19 +1,22 @@
 //! A batch for which there is not room enough: as much of it as fits.
 
+use super::chain::Lack;
 use super::store::{Change, CommitError, Head, Store};
+use crate::refusal::{Limit, Refusal};
 use std::collections::BTreeMap;
-use std::io;
+use std::{io, mem};
 
-/// Commits a batch. For which changes there was no room, by their number in it, and how many bytes
-/// the store may have.
+/// Commits a batch: changes, and what to do instead of one if there is no room for its contents. For
+/// which there was no room, by their number in the batch.
 pub(super) fn commit_what_fits(
     store: &dyn Store,
-    changes: Vec<Change>,
+    batch: Vec<(Change, Option<Change>)>,
     head: &Head,
-) -> io::Result<BTreeMap<usize, u64>> {
+) -> io::Result<BTreeMap<usize, Lack>> {
+    let (changes, mut instead): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
     let mut parts = Parts { store, head, least: None, refused: BTreeMap::new() };
     let max = match store.commit(&changes, head) {
-        Ok(()) => return Ok(parts.refused),
+        Ok(()) => return Ok(BTreeMap::new()),
         Err(CommitError::Failed(e)) => return Err(e),
         Err(CommitError::Full(max)) => max,
     };
@@ -29,7 +32,17 @@ pub(super) fn commit_what_fits(
             false => parts.commit(&numbers, &changes)?,
         }
     }
-    Ok(parts.refused)
+    let refused = mem::take(&mut parts.refused);
+    let instead = refused.keys().filter_map(|number| Some((*number, instead[*number].take()?)));
+    let (numbers, changes): (Vec<_>, Vec<_>) = instead.unzip();
+    parts.least = None;
+    parts.commit(&numbers, &changes)?;
+    let lack = |(number, max)| {
+        let put_only =
+            numbers.binary_search(&number).is_ok() && !parts.refused.contains_key(&number);
+        (number, Lack { why: Refusal::Limit(Limit::Data, max), put_only })
+    };
+    Ok(refused.into_iter().map(lack).collect())
 }
 
 struct Parts<'a> {

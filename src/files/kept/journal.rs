@@ -1,113 +1,194 @@
 //! What is decided and not seen yet, for a table that is kept: each change is on disk before
 //! anybody sees it.
 
+use super::asked::Asked;
+use super::chain::{Chain, Done, Draft, Lack};
 use super::step::Step;
+use super::store::Change;
 use super::ticket::{Commit, Ticket};
+use crate::budget::Charge;
+use crate::files::changes::ChangeLog;
 use crate::files::descriptors::Fd;
-use crate::files::entry::Body;
-use crate::files::expiry::End;
+use crate::files::entry::{Body, Entry};
 use crate::files::state::State;
 use crate::name::{FileRef, Name};
 use crate::refusal::Refusal;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The changes that wait for the next commit, and those that are being committed.
 ///
-/// A name is once at most in each of the two: contents may be [decided upon](Journal::put) by
-/// others that are decided and not seen, and share their fate. Who wants anything else of such a
-/// file waits, so that nothing is refused, and nothing removed, for what may still fail.
-#[derive(Debug, Default)]
+/// Requests are [decided](Journal::decide) one upon the other, as if all before them were seen, and
+/// each is answered when that is so; of a name's requests the commit gets the result. Where there
+/// is no room for a result, those that were decided upon it are judged again. Who needs a file as
+/// it is seen waits, and lets nothing more be decided on it meanwhile.
+#[derive(Debug)]
 pub(in crate::files) struct Journal {
-    /// For the next commit, by their places in it.
-    steps: BTreeMap<usize, Step>,
-    /// The next place; none is given twice, for one that was refused stays so.
-    place: usize,
-    /// What the next commit will be.
-    commit: Arc<Commit>,
-    /// The names that are changed by these, and by those that are being committed.
+    /// The names on which something is decided.
     names: HashMap<Name, Staged>,
+    /// Those of them that are in the next commit.
+    next: Vec<Name>,
     /// The files without a name.
     unnamed: HashMap<Fd, Ticket>,
+    next_unnamed: Vec<Step>,
+    /// What the next commit will be, and the one that runs.
+    commit: Arc<Commit>,
+    running: Arc<Commit>,
+    /// The next request's place in its commit; none is given twice.
+    place: usize,
+    /// The least size of contents that will not be in memory.
+    stored_from: usize,
     /// When nothing waits, it ends.
     pub(in crate::files) is_ending: bool,
     /// Nothing will be committed any more.
     ended: bool,
 }
 
-/// The last that is decided on a name.
-#[derive(Debug)]
+/// What is decided on a name.
+#[derive(Debug, Default)]
 struct Staged {
-    ticket: Ticket,
-    /// The version of contents, on which others may be put.
-    put: Option<u64>,
-    /// Somebody waits until it is seen.
+    running: Option<Chain>,
+    next: Option<Chain>,
+    /// For the file that `next` makes, if it makes one.
+    charge: Option<Charge>,
+    /// Somebody has the file open.
+    is_open: bool,
+    /// Contents may be in the store alone.
+    is_large: bool,
+    /// Somebody waits until it is seen, and would wait for ever if more were decided.
     awaited: bool,
 }
 
 /// What is committed at once.
 #[derive(Debug)]
-pub(in crate::files) struct Batch {
-    /// In the order of their versions, with their places.
-    pub(in crate::files) steps: Vec<(usize, Step)>,
-    pub(in crate::files) commit: Arc<Commit>,
+pub(super) struct Batch {
+    /// In the order of their versions.
+    pub(super) steps: Vec<Staging>,
+    /// Names that stay as they are.
+    pub(super) unchanged: Vec<Name>,
+    pub(super) commit: Arc<Commit>,
+}
+
+/// What a commit shall do to a file, and what instead if there is no room for its contents.
+#[derive(Debug)]
+pub(super) struct Staging {
+    pub(super) step: Step,
+    pub(super) instead: Option<Step>,
+    /// The first version of which this brings the result.
+    pub(super) first: Option<u64>,
+}
+
+impl Staging {
+    /// As a store keeps it.
+    pub(super) fn kept(&self) -> (Change, Option<Change>) {
+        (self.step.kept(), self.instead.as_ref().map(Step::kept))
+    }
 }
 
 impl Journal {
-    /// Takes a step into the next commit. Nothing but contents that it is put upon is staged on its
-    /// file.
-    pub(in crate::files) fn stage(&mut self, step: Step) -> Ticket {
-        let place = self.place;
-        self.place += 1;
-        let ticket = Ticket::of(&self.commit, place);
+    /// For a store that does not keep contents of `stored_from` bytes and more in memory.
+    pub(in crate::files) fn new(stored_from: usize) -> Self {
+        Journal {
+            names: HashMap::new(),
+            next: Vec::new(),
+            unnamed: HashMap::new(),
+            next_unnamed: Vec::new(),
+            commit: Arc::default(),
+            running: Arc::default(),
+            place: 0,
+            stored_from,
+            is_ending: false,
+            ended: false,
+        }
+    }
+
+    /// Takes a request on a name, and what it does. If nothing is staged on the name, it is decided
+    /// upon what is seen; the ticket, and contents that are not wanted any more.
+    pub(in crate::files) fn decide(
+        &mut self,
+        name: &Name,
+        files: &HashMap<Name, Box<Entry>>,
+        asked: Asked,
+        done: Done,
+        charge: Option<Charge>,
+    ) -> (Ticket, Option<Body>) {
+        let place = self.next_place();
         if self.ended {
-            ticket.refuse(Refusal::Internal);
-            return ticket;
+            return (Ticket::of(&self.commit, place), None);
         }
-        match step.file() {
-            Ok(name) => {
-                let staged = Staged { ticket: ticket.clone(), put: step.put(), awaited: false };
-                self.names.insert(name.clone(), staged);
+        if !self.names.contains_key(name) {
+            let (is_open, is_large) = match files.get(name) {
+                Some(entry) => (entry.fd.is_some(), matches!(entry.body, Body::Stored(_))),
+                None => (false, false),
+            };
+            self.names.insert(name.clone(), Staged { is_open, is_large, ..Staged::default() });
+        }
+        let Some(staged) = self.names.get_mut(name) else { return (Ticket::DONE, None) };
+        if let Done::Put(draft) = &done {
+            staged.is_large |= draft.body.numbytes() >= self.stored_from as u64;
+            staged.charge = charge.or(staged.charge.take());
+        }
+        let (chain, commit) = match (&mut staged.next, &mut staged.running, &done) {
+            // It waits for no more than it was judged by.
+            (None, Some(running), Done::Nothing) => (running, &self.running),
+            (next, running, _) => {
+                let begin = || {
+                    self.next.push(name.clone());
+                    Chain::upon(match running {
+                        Some(running) => running.file().cloned(),
+                        None => files.get(name).map(|entry| Draft::of(entry)),
+                    })
+                };
+                (next.get_or_insert_with(begin), &self.commit)
             }
-            Err(fd) => drop(self.unnamed.insert(fd, ticket.clone())),
+        };
+        (Ticket::of(commit, place), chain.add(place, asked, done))
+    }
+
+    /// Takes a change to a file without a name, on which nothing is staged.
+    pub(in crate::files) fn change_unnamed(&mut self, fd: Fd, version: u64, body: Body) -> Ticket {
+        let place = self.next_place();
+        let ticket = Ticket::of(&self.commit, place);
+        if !self.ended {
+            self.unnamed.insert(fd, ticket.clone());
+            self.next_unnamed.push(Step::ChangeUnnamed { fd, version, body });
         }
-        self.steps.insert(place, step);
         ticket
     }
 
-    /// The version of contents that are decided for this name and may be replaced before they are
-    /// seen.
-    pub(in crate::files) fn put_on(&self, name: &str) -> Option<u64> {
-        // Else those who wait could wait for ever.
-        self.names.get(name).filter(|staged| !staged.awaited)?.put
+    fn next_place(&mut self) -> usize {
+        self.place += 1;
+        self.place
     }
 
-    /// Decides contents upon those at version `old`, which are [staged](Journal::put_on); what is
-    /// not wanted any more.
-    pub(in crate::files) fn put(
-        &mut self,
-        name: Name,
-        old: u64,
-        version: u64,
-        body: Body,
-        end: Option<End>,
-    ) -> (Ticket, Option<Body>) {
-        if let Some(staged) = self.names.get_mut(&name)
-            && let Some(place) = staged.ticket.place_in(&self.commit)
-            && let Some(step) = self.steps.get_mut(&place)
-        {
-            staged.put = Some(version);
-            return (staged.ticket.clone(), step.put_instead(version, body, end));
-        }
-        (self.stage(Step::Change { name, version, old, body, end }), None)
+    /// The file of this name as it is decided, if something is staged on it and this may be decided
+    /// upon that. `by_name` says whether it was not asked for by its descriptor.
+    pub(in crate::files) fn decided(
+        &self,
+        name: &str,
+        asked: Asked,
+        by_name: bool,
+    ) -> Option<(&Name, Option<&Draft>)> {
+        let (name, staged) = self.names.get_key_value(name)?;
+        staged.takes(asked, by_name).then(|| (name, staged.file()))
     }
 
-    /// What has to be waited for before the file of this name can be judged.
+    /// Whether contents that are put on this name now make a file that nothing is counted for yet.
+    pub(in crate::files) fn makes_file(&self, name: &Name, is_seen: bool) -> bool {
+        let Some(staged) = self.names.get(name) else { return !is_seen };
+        let before = staged.running.as_ref().map_or(is_seen, |chain| chain.file().is_some());
+        !before && staged.file().is_none() && staged.charge.is_none()
+    }
+
+    /// What has to be waited for before the file of this name can be judged by what is seen.
     fn staged(&mut self, name: &str) -> Option<Ticket> {
+        let place = self.next_place();
         let staged = self.names.get_mut(name)?;
         staged.awaited = true;
-        Some(staged.ticket.clone())
+        let commit = if staged.next.is_some() { &self.commit } else { &self.running };
+        Some(Ticket::of(commit, place))
     }
 
     pub(in crate::files) fn has(&self, name: &str) -> bool {
@@ -116,64 +197,129 @@ impl Journal {
 
     /// Whether nothing waits.
     pub(in crate::files) fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+        self.next.is_empty() && self.next_unnamed.is_empty()
     }
 
-    /// All that waits, to be committed now.
-    pub(in crate::files) fn take(&mut self) -> Batch {
-        let mut steps: Vec<_> = mem::take(&mut self.steps).into_iter().collect();
-        // What was put instead of others is at their place.
-        steps.sort_by_key(|(_, step)| step.version());
-        Batch { steps, commit: mem::take(&mut self.commit) }
+    /// All that waits, to be committed now; nothing is being committed.
+    pub(super) fn take(
+        &mut self,
+        files: &HashMap<Name, Box<Entry>>,
+        changes: &ChangeLog,
+        charge: impl Fn(&Name) -> Charge,
+    ) -> Batch {
+        self.running = mem::take(&mut self.commit);
+        let unnamed = mem::take(&mut self.next_unnamed).into_iter();
+        let mut steps: Vec<_> =
+            unnamed.map(|step| Staging { first: step.version(), step, instead: None }).collect();
+        let mut unchanged = Vec::new();
+        for name in mem::take(&mut self.next) {
+            let Some(staged) = self.names.get_mut(&name) else { continue };
+            let (next, counted) = (staged.next.take(), staged.charge.take());
+            let Some(chain) = next else { continue };
+            let seen = files.get(&name).map(|entry| &**entry);
+            let removed = changes.removed(&name);
+            let (step, instead) =
+                chain.steps(&name, seen, removed, || counted.unwrap_or_else(|| charge(&name)));
+            let first = chain.first_version();
+            staged.running = Some(chain);
+            match step {
+                Some(step) => steps.push(Staging { step, instead, first }),
+                None => unchanged.push(name),
+            }
+        }
+        steps.sort_by_key(|staging| staging.step.version());
+        Batch { steps, unchanged, commit: self.running.clone() }
     }
 
-    /// A step of a commit is seen by all now.
-    pub(in crate::files) fn settle(&mut self, step: &Step, commit: &Arc<Commit>) {
-        match step.file() {
+    /// What was committed of a file is seen by all now; what is left to be dropped.
+    pub(super) fn settle(&mut self, file: Result<&Name, Fd>) -> Option<Chain> {
+        match file {
             Ok(name) => {
-                let staged = self.names.get(name);
-                if staged.is_some_and(|staged| staged.ticket.place_in(commit).is_some()) {
+                let staged = self.names.get_mut(name)?;
+                let chain = staged.running.take();
+                if staged.next.is_none() {
                     self.names.remove(name);
                 }
+                chain
             }
-            Err(fd) => drop(self.unnamed.remove(&fd)),
+            Err(fd) => {
+                self.unnamed.remove(&fd);
+                None
+            }
         }
     }
 
-    /// There is no room for a step of a commit, which was at this place; nor for what was decided
-    /// upon that.
-    pub(in crate::files) fn refuse(
+    /// There is no room for a step of the commit that runs, or not for its contents.
+    pub(super) fn refuse(
         &mut self,
-        (place, step): (usize, &Step),
-        commit: &Arc<Commit>,
-        why: &Refusal,
-    ) -> Option<Step> {
-        Ticket::of(commit, place).refuse(why.clone());
-        let name = match step.file() {
+        file: Result<&Name, Fd>,
+        lack: &Lack,
+        files: &HashMap<Name, Box<Entry>>,
+        now: Duration,
+    ) {
+        let name = match file {
             Ok(name) => name,
             Err(fd) => {
-                self.unnamed.remove(&fd);
-                return None;
+                self.unnamed.get(&fd).inspect(|ticket| ticket.refuse(lack.why.clone()));
+                return drop(self.settle(Err(fd)));
             }
         };
-        let latest = self.names.remove(name)?.ticket;
-        let place = latest.place_in(&self.commit)?;
-        latest.refuse(why.clone());
-        self.steps.remove(&place)
+        let Some(staged) = self.names.get_mut(name) else { return };
+        let Some(running) = &mut staged.running else { return };
+        let seen = files.get(name).map(|entry| Draft::of(entry));
+        let left = running.refuse(lack, seen, now, &self.running);
+        if let Some(next) = &mut staged.next {
+            next.move_upon(left, now, &lack.why, &self.commit);
+        }
+        if !lack.put_only {
+            self.settle(Ok(name));
+        }
     }
 
     /// Commits nothing any more: what waits and what comes is told that it will not be.
     pub(in crate::files) fn end(&mut self) {
         self.ended = true;
-        let batch = self.take();
         self.names.clear();
+        self.next.clear();
         self.unnamed.clear();
-        batch.commit.tell(Err(Refusal::Internal));
+        self.next_unnamed.clear();
+        self.commit.tell(Err(Refusal::Internal));
+    }
+}
+
+impl Staged {
+    /// The file as it is decided.
+    fn file(&self) -> Option<&Draft> {
+        self.next.as_ref().or(self.running.as_ref()).and_then(Chain::file)
+    }
+
+    /// Whether more may be decided upon this.
+    fn takes(&self, asked: Asked, by_name: bool) -> bool {
+        // A read of what is refused gets what is there instead, which has to be in memory.
+        if self.awaited || (asked == Asked::Read && self.is_large) {
+            return false;
+        }
+        match self.file() {
+            Some(Draft { body: Body::Code(..), .. }) => false,
+            // Who has it open keeps what it is by then.
+            Some(_) => !(self.is_open && matches!(asked, Asked::Remove(_) | Asked::End)),
+            None => by_name && !self.is_open,
+        }
     }
 }
 
 impl State {
-    /// What has to be waited for before the file can be judged.
+    /// Whether something is decided on the file that is not seen.
+    pub(super) fn is_staged(&self, file: FileRef<'_>) -> bool {
+        let Some(journal) = &self.journal else { return false };
+        match (file, self.name_of(file)) {
+            (FileRef::Name(name), _) => journal.has(name.as_str()),
+            (_, Some(name)) => journal.has(name.as_str()),
+            (FileRef::Descriptor(fd), None) => journal.unnamed.contains_key(&fd),
+        }
+    }
+
+    /// What has to be waited for before the file can be judged by what is seen.
     pub(in crate::files) fn staged(&mut self, file: FileRef<'_>) -> Option<Ticket> {
         self.journal.as_ref()?;
         match file {
@@ -183,41 +329,5 @@ impl State {
                 None => self.journal.as_ref()?.unnamed.get(&fd).cloned(),
             },
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::contents::Contents;
-    use crate::name::NameRef;
-
-    fn name(text: &str) -> Name {
-        NameRef::new(text).unwrap().to_name()
-    }
-
-    fn body() -> Body {
-        Body::Bytes(Contents::from(""))
-    }
-
-    fn change(text: &str, version: u64) -> Step {
-        Step::Change { name: name(text), version, old: 0, body: body(), end: None }
-    }
-
-    #[test]
-    fn what_is_refused_gives_its_place_to_nobody() {
-        let mut journal = Journal::default();
-        let refused = journal.stage(change("a", 1));
-        let Batch { steps, commit } = journal.take();
-        let (upon, _) = journal.put(name("a"), 1, 2, body(), None);
-        let (place, step) = &steps[0];
-        let why = Refusal::Internal;
-        assert!(journal.refuse((*place, step), &commit, &why).is_some());
-        let other = journal.stage(change("b", 3));
-        let next = journal.take();
-        assert_eq!(next.steps.len(), 1);
-        next.commit.tell(Ok(()));
-        assert_eq!([refused.wait(), upon.wait()], [Err(why.clone()), Err(why)]);
-        assert_eq!(other.wait(), Ok(()));
     }
 }

@@ -1,5 +1,6 @@
 //! What is there when a server begins.
 
+use super::asked::Asked;
 use super::journal::Journal;
 use super::store::{Kept, Life, Row, Store};
 use crate::budget::{Budget, Charge};
@@ -8,13 +9,15 @@ use crate::files::clock::Clock;
 use crate::files::cost;
 use crate::files::entry::{Body, Entry};
 use crate::files::expiry::End;
-use crate::files::housekeeping::SWEEP_NAMES;
 use crate::files::registry::Registry;
 use crate::files::table::{Table, lost};
 use crate::name::Name;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// So many leftovers are removed at once. Nobody waits for anything else yet.
+const LEFTOVERS: usize = 16 << 10;
 
 impl Table {
     /// The table that a store has kept. Its time goes on where it stood, whatever `clock` shows.
@@ -43,7 +46,7 @@ impl Table {
         removals.into_iter().for_each(|(version, name)| state.changes.recall(version, name));
         state.changes.forget_to(head.forgotten);
         (state.version, state.taken) = (head.version, head.version);
-        state.journal = Some(Journal::default());
+        state.journal = Some(Journal::new(store.stored_from()));
         table.clock = clock.showing(head.time);
         (table.epoch, table.store) = (head.epoch, Some(store));
         table.end_leftovers()?;
@@ -62,8 +65,10 @@ impl Table {
         loop {
             let mut table = self.lock();
             let now = table.now();
-            let names: Vec<_> = table.state.ends.due(now).take(SWEEP_NAMES).cloned().collect();
-            let tickets: Vec<_> = names.iter().map(|name| table.remove(name.as_ref())).collect();
+            let due = table.state.ends.due(now, None).take(LEFTOVERS);
+            let names: Vec<_> = due.map(|(_, name)| name.clone()).collect();
+            let remove = |name| table.remove(name, Asked::End);
+            let tickets: Vec<_> = names.iter().map(remove).collect();
             drop(table);
             self.commit_waiting()?;
             if tickets.is_empty() || tickets.iter().any(|ticket| ticket.wait().is_err()) {
@@ -81,7 +86,7 @@ fn file_of(row: Row, budget: &Arc<Budget>) -> (Name, Box<Entry>) {
         (_, Life::Unlimited) => None,
     };
     let mut charge = Charge::none(budget);
-    charge.grow_over(cost::ENTRY + cost::NAMED + cost::name(row.name.as_ref()));
+    charge.grow_over(cost::file(row.name.as_ref()));
     let body = match row.contents {
         Kept::Code => Body::Stored(0),
         Kept::Here(contents) => {

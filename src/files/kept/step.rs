@@ -4,16 +4,16 @@ use super::store::{Change, Life};
 use crate::files::descriptors::Fd;
 use crate::files::entry::{Body, Entry};
 use crate::files::expiry::End;
-use crate::files::state::State;
 use crate::name::Name;
-use std::mem;
 
 /// A change to the table.
 #[derive(Debug)]
 pub(in crate::files) enum Step {
+    /// `removed` is the removal of an earlier file of the name, where that is remembered.
     Insert {
         name: Name,
         entry: Box<Entry>,
+        removed: Option<u64>,
     },
     Change {
         name: Name,
@@ -38,6 +38,12 @@ pub(in crate::files) enum Step {
         old: u64,
         open: Option<Body>,
     },
+    /// A name got a file and has lost it again.
+    Pass {
+        name: Name,
+        version: u64,
+        removed: Option<u64>,
+    },
 }
 
 impl Step {
@@ -47,36 +53,10 @@ impl Step {
             Step::Insert { entry, .. } => Some(entry.version),
             Step::Change { version, .. }
             | Step::ChangeUnnamed { version, .. }
-            | Step::Remove { version, .. } => Some(*version),
+            | Step::Remove { version, .. }
+            | Step::Pass { version, .. } => Some(*version),
             Step::Touch { .. } => None,
         }
-    }
-
-    /// The version of contents that it puts.
-    pub(super) fn put(&self) -> Option<u64> {
-        match self {
-            Step::Insert { entry, .. } if matches!(entry.body, Body::Bytes(_)) => {
-                Some(entry.version)
-            }
-            Step::Change { version, body: Body::Bytes(_), .. } => Some(*version),
-            _ => None,
-        }
-    }
-
-    /// Puts this instead; what it would have put.
-    pub(super) fn put_instead(
-        &mut self,
-        version: u64,
-        body: Body,
-        end: Option<End>,
-    ) -> Option<Body> {
-        let (v, b, e) = match self {
-            Step::Insert { entry, .. } => (&mut entry.version, &mut entry.body, &mut entry.end),
-            Step::Change { version, body, end, .. } => (version, body, end),
-            _ => return None,
-        };
-        (*v, *e) = (version, end);
-        Some(mem::replace(b, body))
     }
 
     pub(super) fn file(&self) -> Result<&Name, Fd> {
@@ -84,19 +64,20 @@ impl Step {
             Step::Insert { name, .. }
             | Step::Change { name, .. }
             | Step::Touch { name, .. }
-            | Step::Remove { name, .. } => Ok(name),
+            | Step::Remove { name, .. }
+            | Step::Pass { name, .. } => Ok(name),
             Step::ChangeUnnamed { fd, .. } => Err(*fd),
         }
     }
 
     /// As a store keeps it.
-    pub(super) fn kept(&self, state: &State) -> Change {
+    pub(super) fn kept(&self) -> Change {
         match self {
-            Step::Insert { name, entry } => Change::Put {
+            Step::Insert { name, entry, removed } => Change::Put {
                 name: name.clone(),
                 version: entry.version,
                 old: None,
-                removed: state.changes.removed(name),
+                removed: *removed,
                 life: life(entry.end),
                 contents: entry.body.contents(),
             },
@@ -112,6 +93,9 @@ impl Step {
             Step::Touch { name, end } => Change::Touch { name: name.clone(), life: life(*end) },
             Step::Remove { name, version, old, .. } => {
                 Change::Remove { name: name.clone(), version: *version, old: *old }
+            }
+            Step::Pass { name, version, removed } => {
+                Change::Pass { name: name.clone(), version: *version, removed: *removed }
             }
         }
     }

@@ -71,6 +71,15 @@ pub enum Change {
         /// The version that the file had.
         old: u64,
     },
+    /// A name got a file and has lost it again, all in this batch. It had none before.
+    Pass {
+        /// Whose.
+        name: Name,
+        /// What the removal took.
+        version: u64,
+        /// The removal of an earlier file of this name that is remembered. It is forgotten now.
+        removed: Option<u64>,
+    },
     /// A file without a name has changed: nothing but the version is taken.
     Unnamed {
         /// What the change took.
@@ -85,6 +94,8 @@ impl Change {
             Change::Put { name, contents, .. } => {
                 Some((name.as_str().len() + contents.as_ref().map_or(0, |c| c.len())) as u64)
             }
+            // It has nothing to give up for the removal that is remembered.
+            Change::Pass { name, .. } => Some(name.as_str().len() as u64),
             Change::Touch { .. } | Change::Remove { .. } | Change::Unnamed { .. } => None,
         }
     }

@@ -1,5 +1,6 @@
 //! What those wait for who have changed something.
 
+use crate::files::table::Looked;
 use crate::refusal::Refusal;
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -13,10 +14,16 @@ pub(in crate::files) struct Commit {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// For which places there was no room.
-    refused: HashMap<usize, Refusal>,
-    /// Of all the others.
     outcome: Option<Result<(), Refusal>>,
+    /// What holds at some places instead, if that is a success.
+    instead: HashMap<usize, Instead>,
+}
+
+/// What becomes of a request for which, or for whose reasons, there was no room.
+#[derive(Clone, Debug)]
+pub(in crate::files) enum Instead {
+    Refused(Refusal),
+    Read(Looked),
 }
 
 /// A promise that something will be on disk and seen by all, or that it will be told that it is
@@ -27,7 +34,7 @@ pub struct Ticket(Option<(Arc<Commit>, usize)>);
 
 impl Ticket {
     /// Of a change that is seen already.
-    pub(in crate::files) const DONE: Ticket = Ticket(None);
+    pub(crate) const DONE: Ticket = Ticket(None);
 
     /// Whether nothing has to be waited for.
     pub fn is_done(&self) -> bool {
@@ -38,45 +45,53 @@ impl Ticket {
     ///
     /// # Errors
     /// [`Limit::Data`](crate::Limit::Data) if there was no room, [`Refusal::Internal`] if the disk
-    /// failed. Then it never was.
+    /// failed. Then it never was. What was judged by a change for which there was no room is
+    /// refused as it is without that, if it is.
     pub fn wait(&self) -> Result<(), Refusal> {
-        let Some((commit, place)) = &self.0 else { return Ok(()) };
+        self.outcome().map(drop)
+    }
+
+    /// [Waits](Ticket::wait); for a read of what there was no room for, what is there instead.
+    pub(crate) fn outcome(&self) -> Result<Option<Looked>, Refusal> {
+        let Some((commit, place)) = &self.0 else { return Ok(None) };
         let known = commit.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let waits = |known: &mut Known| known.of(*place).is_none();
+        let waits = |known: &mut Known| known.outcome.is_none();
         let known = commit.told.wait_while(known, waits);
         let known = known.unwrap_or_else(PoisonError::into_inner);
-        known.of(*place).unwrap_or(Err(Refusal::Internal))
+        known.outcome.clone().unwrap_or(Err(Refusal::Internal))?;
+        match known.instead.get(place) {
+            None => Ok(None),
+            Some(Instead::Read(looked)) => Ok(Some(looked.clone())),
+            Some(Instead::Refused(refusal)) => Err(refusal.clone()),
+        }
+    }
+
+    /// Whether [`wait`](Ticket::wait) returns at once.
+    pub(in crate::files) fn is_known(&self) -> bool {
+        let Some((commit, _)) = &self.0 else { return true };
+        commit.known.lock().unwrap_or_else(PoisonError::into_inner).outcome.is_some()
+    }
+
+    /// There is no room for it.
+    pub(super) fn refuse(&self, why: Refusal) {
+        if let Some((commit, place)) = &self.0 {
+            commit.answer_instead(*place, Instead::Refused(why));
+        }
     }
 
     pub(super) fn of(commit: &Arc<Commit>, place: usize) -> Self {
         Ticket(Some((commit.clone(), place)))
     }
-
-    /// There is no room for it, whatever becomes of the others.
-    pub(super) fn refuse(&self, why: Refusal) {
-        let Some((commit, place)) = &self.0 else { return };
-        let mut known = commit.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.refused.insert(*place, why);
-        commit.told.notify_all();
-    }
-
-    /// Its place, if it is of this commit.
-    pub(super) fn place_in(&self, commit: &Arc<Commit>) -> Option<usize> {
-        self.0.as_ref().filter(|(its, _)| Arc::ptr_eq(its, commit)).map(|(_, place)| *place)
-    }
-}
-
-impl Known {
-    fn of(&self, place: usize) -> Option<Result<(), Refusal>> {
-        match self.refused.get(&place) {
-            Some(refusal) => Some(Err(refusal.clone())),
-            None => self.outcome.clone(),
-        }
-    }
 }
 
 impl Commit {
-    /// Tells all who have not been told.
+    /// Takes what to tell at a place instead of a success.
+    pub(super) fn answer_instead(&self, place: usize, instead: Instead) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.instead.insert(place, instead);
+    }
+
+    /// Tells all who wait, and who comes later.
     pub(super) fn tell(&self, outcome: Result<(), Refusal>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.outcome.get_or_insert(outcome);

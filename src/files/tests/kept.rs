@@ -1,6 +1,7 @@
 //! What a table promises that is kept.
 
 mod disk;
+mod model;
 mod restarts;
 mod room;
 
@@ -8,11 +9,12 @@ use crate::budget::Budget;
 use crate::contents::Contents;
 use crate::exptime::Exptime;
 use crate::files::{
-    Change, ClientId, Clock, Decided, Expiry, Opened, Registry, Table, Wait, Watch,
+    Change, ClientId, Clock, Decided, Endings, Expiry, Looked, Opened, Registry, Table, Ticket,
+    Wait, Watch,
 };
 use crate::name::{FileRef, NameRef, Stem};
 use crate::refusal::{Limit, Refusal};
-use disk::Disk;
+use disk::{Disk, Full};
 use std::io;
 use std::sync::Arc;
 use std::thread;
@@ -45,6 +47,7 @@ struct End<'a>(&'a Disk, &'a Table);
 impl Drop for End<'_> {
     fn drop(&mut self) {
         self.0.hold(false);
+        self.0.pass(u64::MAX);
         self.1.end_commits();
     }
 }
@@ -202,5 +205,29 @@ fn a_wait_is_for_what_is_on_disk() {
         assert_eq!(decided.seen(), Ok(2));
         assert_eq!(table.woken.len(), 1);
         assert!(matches!(waiter.look(), Ok(Wait::Now(2))));
+    });
+}
+
+#[test]
+fn the_ends_of_files_that_one_closes_share_a_commit() {
+    let disk = Arc::new(Disk::default());
+    let client = ClientId::new(1);
+    run(&disk, |table| {
+        let names: Vec<_> = (0..200).map(|i| i.to_string()).collect();
+        let open =
+            |file: &String| table.open(NameRef::new(file).unwrap(), None, client).unwrap().fd;
+        let opens: Vec<_> = names.iter().map(open).collect();
+        let before = disk.commits();
+        disk.hold(true);
+        let mut endings = Endings::default();
+        for fd in opens {
+            assert!(table.try_close_file(fd, client, &mut endings));
+        }
+        assert_eq!((table.totals().files, table.totals().opens), (200, 0));
+        disk.hold(false);
+        endings.finish();
+        assert_eq!(table.totals().files, 0);
+        assert!(disk.commits() - before <= 2, "{} commits", disk.commits() - before);
+        put(table, "0", "").unwrap(); // it is not busy any more
     });
 }

@@ -60,7 +60,7 @@ impl Fixture {
 
     fn ephemeral(&self, file: &str, client: u64) -> u64 {
         let expiry = Expiry::new(Exptime::Connection, ClientId::new(client));
-        self.table.write(name(file), Contents::from(""), expiry).unwrap().answer
+        self.table.write(name(file), Contents::from(""), expiry).unwrap().seen().unwrap()
     }
 
     fn delete(&self, file: &str) {
@@ -314,7 +314,7 @@ fn of_many_that_create_at_once_each_makes_another_file() {
     let stem = Stem::new("q/").unwrap();
     let create = || {
         let made = (0..500).map(|_| f.table.create(stem, Contents::from(""), Expiry::Never));
-        made.map(|made| made.unwrap().answer).collect::<Vec<_>>()
+        made.map(|made| made.unwrap().seen().unwrap()).collect::<Vec<_>>()
     };
     let made: Vec<_> = thread::scope(|scope| {
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(create)).collect();

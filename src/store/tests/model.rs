@@ -79,6 +79,10 @@ impl Model {
                     self.files.remove(&name);
                     self.gone.insert(version, name);
                 }
+                Change::Pass { name, version, .. } => {
+                    self.gone.retain(|_, gone| *gone != name);
+                    self.gone.insert(version, name);
+                }
                 Change::Unnamed { .. } => {}
             }
         }
@@ -124,7 +128,7 @@ impl Model {
                 continue;
             }
             let old = self.files.get(&name).map(|file| file.version);
-            batch.push(match (random.below(6), old) {
+            batch.push(match (random.below(7), old) {
                 (0, Some(_)) => Change::Touch { name, life: life(random) },
                 (1, Some(old)) => {
                     head.version += 1;
@@ -133,6 +137,11 @@ impl Model {
                 (2, _) => {
                     head.version += 1;
                     Change::Unnamed { version: head.version }
+                }
+                (3, None) => {
+                    head.version += 1;
+                    let removed = self.removal(&name);
+                    Change::Pass { name, version: head.version, removed }
                 }
                 _ => {
                     head.version += 1;

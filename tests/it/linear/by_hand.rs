@@ -11,7 +11,7 @@ use std::ops::Range;
 fn check(expected: bool, events: impl IntoIterator<Item = (Range<u64>, Op, Answer)>) {
     let event = |(thread, (time, op, answer)): (usize, (Range<u64>, Op, Answer))| {
         let (start, end) = (2 * time.start, 2 * time.end - 1);
-        Event { thread, start, end, op, answer }
+        Event { thread, start, end, op, answer, after: None }
     };
     let events = events.into_iter().enumerate().map(event).collect();
     let history = History::new(Files::none(0), events);

@@ -5,7 +5,7 @@ use super::spec::{Answer, Name, Op};
 use crate::random::Random;
 use std::collections::HashMap;
 use std::time::Duration;
-use telefile::client::Error;
+use telefile::client::{self, Error, Snapshot};
 use telefile::{Client, Clock, Exptime, Refusal};
 
 #[derive(Clone, Copy, Debug)]
@@ -63,19 +63,46 @@ impl<'a> Door<'a> {
         }
     }
 
+    pub(super) fn is_honest(&self) -> bool {
+        self.fault.is_none()
+    }
+
+    /// Sends requests together; their answers.
+    pub(super) fn honest_at_once(&self, ops: &[Op]) -> Vec<Answer> {
+        let contents = |op: &Op| match op {
+            Op::Write(_, contents, _) | Op::Cas(_, _, contents, _) => contents.to_string(),
+            _ => String::new(),
+        };
+        let contents: Vec<_> = ops.iter().map(contents).collect();
+        let mut pipeline = self.client.pipeline();
+        for (op, contents) in ops.iter().zip(&contents) {
+            let added = match *op {
+                Op::Read(name) => pipeline.read(name),
+                Op::Write(name, _, life) => {
+                    pipeline.write_expiring(name, contents, Exptime::from_seconds(life))
+                }
+                Op::Cas(name, version, _, 0) => pipeline.cas(name, version, contents),
+                Op::Cas(..) => unreachable!("a pipeline has no cas with a life"),
+                Op::Delete(name, version) => pipeline.delete(name, version),
+                Op::Touch(name, version, life) => {
+                    pipeline.touch(name, version, Exptime::from_seconds(life))
+                }
+                Op::Advance(_) => unreachable!("no server moves the clock"),
+            };
+            added.unwrap();
+        }
+        let told = |told| match told {
+            client::Answer::Snapshot(snapshot) => read(&snapshot),
+            client::Answer::Version(version) => Answer::Ok(version),
+            client::Answer::Done => Answer::Done,
+            client::Answer::Stat(_) => unreachable!("nobody asks for it"),
+        };
+        pipeline.send().map(|result| answer(result, told)).collect()
+    }
+
     fn honest(&self, op: &Op) -> Answer {
         match *op {
-            Op::Read(name) => answer(self.client.read(name), |read| {
-                let contents =
-                    std::str::from_utf8(&read.contents).ok().and_then(|s| s.parse().ok());
-                let contents = contents.expect("contents that somebody wrote");
-                let left = match read.exptime {
-                    Exptime::Never => 0,
-                    Exptime::Seconds(left) => left,
-                    Exptime::Connection => panic!("nobody has asked for that"),
-                };
-                Answer::Contents(read.version, contents, left)
-            }),
+            Op::Read(name) => answer(self.client.read(name), |snapshot| read(&snapshot)),
             Op::Write(name, contents, life) => answer(
                 self.client.write_expiring(name, contents.to_string(), Exptime::from_seconds(life)),
                 Answer::Ok,
@@ -171,6 +198,17 @@ impl<'a> Door<'a> {
             _ => self.last.insert(told).clone(),
         }
     }
+}
+
+fn read(snapshot: &Snapshot) -> Answer {
+    let contents = std::str::from_utf8(&snapshot.contents).ok().and_then(|s| s.parse().ok());
+    let contents = contents.expect("contents that somebody wrote");
+    let left = match snapshot.exptime {
+        Exptime::Never => 0,
+        Exptime::Seconds(left) => left,
+        Exptime::Connection => panic!("nobody has asked for that"),
+    };
+    Answer::Contents(snapshot.version, contents, left)
 }
 
 fn answer<T>(result: Result<T, Error>, success: impl FnOnce(T) -> Answer) -> Answer {

@@ -15,6 +15,8 @@ pub(super) struct Event {
     pub(super) end: u64,
     pub(super) op: Op,
     pub(super) answer: Answer,
+    /// The start of the event that it comes after, though both were asked at once.
+    pub(super) after: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -32,7 +34,9 @@ impl History {
     }
 
     pub(super) fn is_linearizable(&self) -> bool {
-        let search = Search { files: self.before.clone(), done: 0, met: Rc::default() };
+        let index = |start| self.events.iter().position(|event| event.start == start);
+        let after = self.events.iter().map(|event| event.after.and_then(index)).collect();
+        let search = Search { files: self.before.clone(), done: 0, after, met: Rc::default() };
         let mut tester = LinearizabilityTester::new(search);
         let starts = self.events.iter().enumerate().map(|(i, event)| (event.start, true, i));
         let ends = self.events.iter().enumerate().map(|(i, event)| (event.end, false, i));
@@ -57,6 +61,8 @@ impl History {
 struct Search {
     files: Files,
     done: u64,
+    /// Of each event.
+    after: Rc<[Option<usize>]>,
     met: Rc<RefCell<HashSet<(u64, Files)>>>,
 }
 
@@ -69,8 +75,10 @@ impl SequentialSpec for Search {
     }
 
     fn is_valid_step(&mut self, (i, op): &Self::Op, answer: &Answer) -> bool {
+        let in_turn = self.after[*i].is_none_or(|before| self.done & 1 << before != 0);
         self.done |= 1 << i;
-        self.files.is_valid_step(op, answer)
+        in_turn
+            && self.files.is_valid_step(op, answer)
             && self.met.borrow_mut().insert((self.done, self.files.clone()))
     }
 }
@@ -78,9 +86,10 @@ impl SequentialSpec for Search {
 impl fmt::Display for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:?}", self.before)?;
-        for Event { thread, start, end, op, answer } in &self.events {
+        for Event { thread, start, end, op, answer, after } in &self.events {
             let op = op.to_string();
-            writeln!(f, "{start:>4} ..{end:>4}  thread {thread}  {op:<24} {answer}")?;
+            let after = after.map_or(String::new(), |start| format!("  after {start}"));
+            writeln!(f, "{start:>4} ..{end:>4}  thread {thread}  {op:<24} {answer}{after}")?;
         }
         Ok(())
     }

@@ -76,7 +76,7 @@ impl Stage {
 struct Round {
     names: &'static [Name],
     /// Of each thread.
-    requests: u64,
+    requests: usize,
     /// The version of each name that somebody was told last: what a cas had better expect.
     latest: [AtomicU64; NAMES.len()],
     /// Counts the starts and ends of requests.
@@ -90,8 +90,14 @@ struct Round {
 impl Round {
     fn thread(&self, thread: usize, mut door: Door<'_>, mut random: Random) -> Vec<Event> {
         self.start.wait();
-        let ask = |i| {
-            let op = self.draw(&mut random, thread, i);
+        let mut events = Vec::new();
+        while events.len() < self.requests {
+            let left = self.requests - events.len();
+            if door.is_honest() && left > 1 && random.below(3) > 0 {
+                self.ask_at_once(thread, left.min(5), &door, &mut random, &mut events);
+                continue;
+            }
+            let op = self.draw(&mut random, thread, events.len());
             let moves = kept() && matches!(op, Op::Advance(_));
             let _moving = moves.then(|| self.still.write().unwrap());
             let _still = (kept() && !moves).then(|| self.still.read().unwrap());
@@ -99,14 +105,46 @@ impl Round {
             let answer = door.ask(&op);
             let end = self.ticks.fetch_add(1, SeqCst);
             self.notice(&op, &answer);
-            Event { thread, start, end, op, answer }
-        };
-        (0..self.requests).map(ask).collect()
+            events.push(Event { thread, start, end, op, answer, after: None });
+        }
+        events
     }
 
-    fn draw(&self, random: &mut Random, thread: usize, i: u64) -> Op {
+    /// Sends some requests together: they are asked at once, and done one after the other.
+    fn ask_at_once(
+        &self,
+        thread: usize,
+        most: usize,
+        door: &Door<'_>,
+        random: &mut Random,
+        events: &mut Vec<Event>,
+    ) {
+        let first = events.len();
+        let mut ops: Vec<_> =
+            (0..2 + random.below(most - 1)).map(|i| self.draw(random, thread, first + i)).collect();
+        ops.retain(|op| !matches!(op, Op::Advance(_)));
+        for op in &mut ops {
+            if let Op::Cas(.., life) = op {
+                *life = 0; // a pipeline has no other
+            }
+        }
+        let _still = kept().then(|| self.still.read().unwrap());
+        let starts: Vec<_> = ops.iter().map(|_| self.ticks.fetch_add(1, SeqCst)).collect();
+        let after = [None].into_iter().chain(starts.iter().copied().map(Some));
+        let answers = door.honest_at_once(&ops);
+        let asked = starts.iter().zip(after).zip(ops.into_iter().zip(answers));
+        for (at, ((start, after), (op, answer))) in asked.enumerate() {
+            let end = self.ticks.fetch_add(1, SeqCst);
+            self.notice(&op, &answer);
+            // To the tester each of them is another's.
+            let thread = thread + at * THREADS;
+            events.push(Event { thread, start: *start, end, op, answer, after });
+        }
+    }
+
+    fn draw(&self, random: &mut Random, thread: usize, i: usize) -> Op {
         let which = random.below(self.names.len());
-        let (name, contents) = (self.names[which], thread as u64 * 100 + i);
+        let (name, contents) = (self.names[which], (thread * 100 + i) as u64);
         let life = [0, 1, 1, 2, 3][random.below(5)];
         // Now and then wrong: 0 where there is a file.
         let version = self.latest[which].load(Relaxed) * u64::from(random.below(6) > 0);

@@ -25,6 +25,49 @@ fn a_second_server_is_told_that_the_folder_is_used() {
     assert_eq!(serving.client().ask("read f"), "ERR_FILE_NOT_FOUND", "the first one goes on");
 }
 
+/// How often a process has written something.
+fn writes(serving: &Serving) -> u64 {
+    let io = fs::read_to_string(format!("/proc/{}/io", serving.program.child.id())).unwrap();
+    let writes = io.lines().find_map(|line| line.strip_prefix("syscw: ")).unwrap();
+    writes.parse().unwrap()
+}
+
+#[test]
+fn requests_that_are_sent_together_share_commits_whatever_they_are() {
+    let folder = Folder::new();
+    let (data, socket) = places(&folder);
+    let serving = Serving::start(&["--data", &data, "--listen", &socket]);
+    let mut client = serving.client();
+    assert_eq!(client.ask("write seed 0\r\n"), "OK 1");
+    let mut check = |second: &str, answer: &str| {
+        let (mut requests, before) = (String::new(), writes(&serving));
+        for i in 0..400 {
+            requests +=
+                &format!("write X{i} 1\r\nx\r\n{}\r\n", second.replace('#', &i.to_string()));
+        }
+        client.send(&requests);
+        for i in 0..400 {
+            assert!(client.line().starts_with("OK "), "write {i}");
+            assert!(client.line().starts_with(answer), "{second} {i}");
+            if answer == "CONTENTS" {
+                client.line();
+            }
+        }
+        // A commit for each pair would be a dozen.
+        let written = writes(&serving) - before;
+        assert!(written < 2000, "{second}: {written} writes");
+    };
+    check("delete X#", "OK");
+    check("cas X# 99999999 0\r\n", "ERR_VERSION");
+    check("touch X# 99999999 9", "ERR_VERSION");
+    check("delete X# 99999999", "ERR_VERSION");
+    check("delete none", "ERR_FILE_NOT_FOUND");
+    check("read X#", "CONTENTS");
+    check("read seed", "CONTENTS");
+    check("stat X#", "STAT");
+    check("read X# Y#", "ERR_CMD_ERR");
+}
+
 #[test]
 fn a_file_is_no_folder_for_data() {
     let folder = Folder::new();

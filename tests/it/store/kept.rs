@@ -123,6 +123,7 @@ enum Step {
     Put { name: u8, bytes: usize, life: Life, code: bool },
     Touch { name: u8, life: Life },
     Remove { name: u8 },
+    Pass { name: u8 },
     Unnamed,
     Commit,
     Restart,
@@ -143,6 +144,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(name, bytes, life, code)| Step::Put { name, bytes, life, code }),
         2 => (0..6_u8, life()).prop_map(|(name, life)| Step::Touch { name, life }),
         2 => (0..6_u8).prop_map(|name| Step::Remove { name }),
+        2 => (0..6_u8).prop_map(|name| Step::Pass { name }),
         1 => Just(Step::Unnamed),
         4 => Just(Step::Commit),
         1 => Just(Step::Restart),
@@ -164,11 +166,19 @@ impl Model {
         self.version
     }
 
+    /// Takes the removal of this name that is remembered.
+    fn recall(&mut self, text: &str) -> Option<u64> {
+        let removed = self.gone.iter().find(|(_, name)| *name == text).map(|(v, _)| *v)?;
+        self.gone.remove(&removed);
+        Some(removed)
+    }
+
     /// Only if the name is not in the batch yet, as a table does it.
     fn take(&mut self, step: Step) {
         let (Step::Put { name: number, .. }
         | Step::Touch { name: number, .. }
-        | Step::Remove { name: number }) = step
+        | Step::Remove { name: number }
+        | Step::Pass { name: number }) = step
         else {
             let version = self.next();
             self.unnamed.push(Change::Unnamed { version });
@@ -183,10 +193,7 @@ impl Model {
             (Step::Put { bytes, life, code, .. }, old) => {
                 let version = self.next();
                 let contents = (!code).then(|| vec![version as u8; bytes]);
-                let removed = self.gone.iter().find(|(_, n)| **n == text).map(|(v, _)| *v);
-                if let Some(removed) = removed {
-                    self.gone.remove(&removed);
-                }
+                let removed = self.recall(&text);
                 self.files.insert(text.clone(), (version, life, contents.clone()));
                 let contents = contents.map(Into::into);
                 Change::Put { name: name(&text), version, old, removed, life, contents }
@@ -201,6 +208,11 @@ impl Model {
                 self.gone.insert(version, text.clone());
                 Change::Remove { name: name(&text), version, old }
             }
+            (Step::Pass { .. }, None) => {
+                let (version, removed) = (self.next(), self.recall(&text));
+                self.gone.insert(version, text.clone());
+                Change::Pass { name: name(&text), version, removed }
+            }
             _ => return,
         };
         self.batch.insert(text, change);
@@ -212,6 +224,7 @@ impl Model {
         batch.sort_by_key(|change| match change {
             Change::Put { version, .. }
             | Change::Remove { version, .. }
+            | Change::Pass { version, .. }
             | Change::Unnamed { version } => *version,
             Change::Touch { .. } => 0,
         });

@@ -23,7 +23,10 @@ struct Inner {
     head: Option<Head>,
     /// Commits wait as long as it is so.
     held: bool,
+    /// Those that put this file wait until its version is passed.
+    gate: Option<(Name, u64)>,
     waiting: bool,
+    at_gate: Option<u64>,
     commits: u64,
     /// What the next commit fails with.
     failure: Option<CommitError>,
@@ -39,14 +42,19 @@ pub(super) struct Full {
 
 impl Full {
     fn refuses(&self, batch: &[Change]) -> Option<u64> {
-        let puts = batch.iter().filter_map(|change| match change {
-            Change::Put { name, contents, .. } => {
-                Some(name.as_str().len() + contents.as_ref().map_or(0, |contents| contents.len()))
-            }
+        let needs: u64 = batch.iter().filter_map(Change::adds).sum();
+        self.left.is_none_or(|left| needs > left as u64).then_some(self.max)
+    }
+}
+
+impl Inner {
+    /// The version of the gate's file that holds up this batch.
+    fn gated(&self, batch: &[Change]) -> Option<u64> {
+        let (gate, passed) = self.gate.as_ref()?;
+        batch.iter().find_map(|change| match change {
+            Change::Put { name, version, .. } if name == gate && version > passed => Some(*version),
             _ => None,
-        });
-        let needs: usize = puts.sum();
-        self.left.is_none_or(|left| needs > left).then_some(self.max)
+        })
     }
 }
 
@@ -60,6 +68,25 @@ impl Disk {
     pub(super) fn wait_held(&self) {
         let inner = self.inner.lock().unwrap();
         drop(self.changed.wait_while(inner, |inner| !inner.waiting).unwrap());
+    }
+
+    /// Holds up each commit that puts this file, until it is let [pass](Disk::pass).
+    pub(super) fn gate(&self, name: Name) {
+        self.inner.lock().unwrap().gate = Some((name, 0));
+    }
+
+    /// Lets versions up to this pass the gate.
+    pub(super) fn pass(&self, up_to: u64) {
+        if let Some((_, passed)) = &mut self.inner.lock().unwrap().gate {
+            *passed = up_to;
+        }
+        self.changed.notify_all();
+    }
+
+    /// Waits until this version is held up at the gate.
+    pub(super) fn wait_gated(&self, version: u64) {
+        let inner = self.inner.lock().unwrap();
+        drop(self.changed.wait_while(inner, |inner| inner.at_gate != Some(version)).unwrap());
     }
 
     pub(super) fn fail_next(&self, failure: io::Error) {
@@ -103,8 +130,9 @@ impl Store for Disk {
         let full = inner.full.as_ref().and_then(|full| full.refuses(batch));
         inner.waiting = true;
         self.changed.notify_all();
-        inner = self.changed.wait_while(inner, |inner| inner.held).unwrap();
-        inner.waiting = false;
+        inner.at_gate = inner.gated(batch);
+        inner = self.changed.wait_while(inner, |i| i.held || i.gated(batch).is_some()).unwrap();
+        (inner.waiting, inner.at_gate) = (false, None);
         inner.commits += 1;
         if let Some(failure) = inner.failure.take() {
             return Err(failure);
@@ -114,13 +142,19 @@ impl Store for Disk {
         }
         for change in batch {
             match change.clone() {
-                Change::Put { name, version, removed, life, contents, .. } => {
+                Change::Put { name, version, old, removed, life, contents } => {
+                    assert_eq!(inner.files.get(&name).map(|file| file.0), old);
                     removed.map(|removed| inner.gone.remove(&removed));
                     inner.files.insert(name, (version, life, contents));
                 }
                 Change::Touch { name, life } => inner.files.get_mut(&name).unwrap().1 = life,
                 Change::Remove { name, version, old } => {
                     assert_eq!(inner.files.remove(&name).unwrap().0, old);
+                    inner.gone.insert(version, name);
+                }
+                Change::Pass { name, version, removed } => {
+                    assert!(!inner.files.contains_key(&name));
+                    removed.map(|removed| inner.gone.remove(&removed));
                     inner.gone.insert(version, name);
                 }
                 Change::Unnamed { .. } => {}

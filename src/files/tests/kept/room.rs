@@ -1,6 +1,5 @@
 //! A disk that is full, or fails.
 
-use super::disk::Full;
 use super::*;
 
 const MAX: u64 = 77;
@@ -65,7 +64,7 @@ fn what_is_too_large_keeps_nothing_else_out() {
 }
 
 #[test]
-fn what_is_put_upon_what_did_not_fit_does_not_fit() {
+fn what_is_decided_upon_what_did_not_fit_is_judged_again() {
     let disk = Arc::new(Disk::default());
     run(&disk, |table| {
         put(table, "f", "old").unwrap();
@@ -77,7 +76,7 @@ fn what_is_put_upon_what_did_not_fit_does_not_fit() {
         let beside = write(table, "g", "new").unwrap();
         disk.hold(false);
         assert_eq!(refused.seen(), Err(REFUSED));
-        assert_eq!(upon.seen(), Err(REFUSED));
+        assert_eq!(upon.seen(), Err(Refusal::Version(1)));
         assert_eq!(beside.seen(), Ok(4));
         assert_eq!(read(table, "f").as_deref(), Some("old"));
         assert_eq!(put(table, "f", "newer"), Ok(5));

@@ -1,0 +1,258 @@
+//! What is decided on one name for one commit, request upon request: of all that, the store and
+//! the table get the result alone.
+
+use super::asked::Asked;
+use super::step::Step;
+use super::ticket::{Commit, Instead};
+use crate::budget::Charge;
+use crate::files::entry::{Body, Entry};
+use crate::files::expiry::End;
+use crate::files::table::{Looked, Stat};
+use crate::name::Name;
+use crate::refusal::Refusal;
+use std::time::Duration;
+
+/// A file as it is decided.
+#[derive(Clone, Debug)]
+pub(in crate::files) struct Draft {
+    pub(in crate::files) version: u64,
+    pub(in crate::files) body: Body,
+    pub(in crate::files) end: Option<End>,
+}
+
+/// What a request does to the file that it is decided upon.
+#[derive(Debug)]
+pub(in crate::files) enum Done {
+    /// Nothing: it reads, or is refused.
+    Nothing,
+    Put(Draft),
+    Touched(Option<End>),
+    /// And takes this version.
+    Removed(u64),
+}
+
+/// The requests that were decided on one name for one commit, and what they leave.
+#[derive(Debug)]
+pub(super) struct Chain {
+    links: Vec<Link>,
+    left: Left,
+    /// From which link on the contents are put that are the result, if any are.
+    put_from: Option<usize>,
+    /// What the links before those leave, if it is a change.
+    before_put: Option<Left>,
+}
+
+/// What a chain leaves.
+#[derive(Clone, Debug)]
+struct Left {
+    /// `None` if there is no file.
+    file: Option<Draft>,
+    /// The latest version that was taken.
+    version: Option<u64>,
+    touched: bool,
+}
+
+#[derive(Debug)]
+struct Link {
+    /// In its commit.
+    place: usize,
+    asked: Asked,
+    /// Whether it did something, and the version that it took for that.
+    did: Option<Option<u64>>,
+}
+
+/// For which changes of a chain there was no room.
+#[derive(Debug)]
+pub(super) struct Lack {
+    pub(super) why: Refusal,
+    /// For the contents that were put last, and not for what was done before.
+    pub(super) put_only: bool,
+}
+
+impl Draft {
+    pub(super) fn of(entry: &Entry) -> Self {
+        Draft { version: entry.version, body: entry.body.clone(), end: entry.end }
+    }
+
+    pub(super) fn is_over(&self, now: Duration) -> bool {
+        self.end.is_some_and(|end| end.is_over(now))
+    }
+
+    /// As a read shows it, if the contents are in memory.
+    pub(in crate::files) fn look(&self, now: Duration) -> Option<Looked> {
+        let contents = self.body.contents()?;
+        Some(Looked { stat: Stat::new(self.version, &self.body, self.end, now), contents })
+    }
+}
+
+impl Chain {
+    /// Nothing yet, upon this file.
+    pub(super) fn upon(file: Option<Draft>) -> Self {
+        Chain { links: Vec::new(), left: Left::seen(file), put_from: None, before_put: None }
+    }
+
+    /// The file that it leaves.
+    pub(super) fn file(&self) -> Option<&Draft> {
+        self.left.file.as_ref()
+    }
+
+    /// The first version that was taken.
+    pub(super) fn first_version(&self) -> Option<u64> {
+        self.links.iter().find_map(|link| link.did?)
+    }
+
+    /// Takes one more request, and what it does to the file; the contents that are not wanted any
+    /// more.
+    pub(super) fn add(&mut self, place: usize, asked: Asked, done: Done) -> Option<Body> {
+        let at = self.links.len();
+        let (mut did, mut replaced) = (Some(None), None);
+        let left = &mut self.left;
+        match done {
+            Done::Nothing => did = None,
+            Done::Put(draft) => {
+                if self.put_from.is_none() {
+                    self.put_from = Some(at);
+                    self.before_put = left.is_change().then(|| left.clone());
+                }
+                left.version = Some(draft.version);
+                did = Some(left.version);
+                replaced = left.file.replace(draft);
+            }
+            Done::Touched(end) => {
+                left.touched = true;
+                left.file.iter_mut().for_each(|file| file.end = end);
+            }
+            Done::Removed(version) => {
+                left.version = Some(version);
+                did = Some(left.version);
+                replaced = left.file.take();
+                (self.put_from, self.before_put) = (None, None);
+            }
+        }
+        self.links.push(Link { place, asked, did });
+        replaced.map(|draft| draft.body)
+    }
+
+    /// What it does to the file that is seen, if anything; and what it does without the contents
+    /// that were put last, if that is another change.
+    pub(super) fn steps(
+        &self,
+        name: &Name,
+        seen: Option<&Entry>,
+        removed: Option<u64>,
+        charge: impl FnOnce() -> Charge,
+    ) -> (Option<Step>, Option<Step>) {
+        let before = self.before_put.as_ref();
+        let instead = before.and_then(|before| before.step(name, seen, removed, Charge::default));
+        (self.left.step(name, seen, removed, charge), instead)
+    }
+
+    /// There is no room for it, or not for all of it. Who asked for that is answered by what is
+    /// left: the file that is `seen`, or what was done before the contents that are too large.
+    pub(super) fn refuse(
+        &mut self,
+        lack: &Lack,
+        seen: Option<Draft>,
+        now: Duration,
+        commit: &Commit,
+    ) -> Option<Draft> {
+        let before = self.before_put.take().filter(|_| lack.put_only);
+        let from = self.put_from.take().filter(|_| before.is_some()).unwrap_or(0);
+        self.left = before.unwrap_or_else(|| Left::seen(seen));
+        let file = &self.left.file;
+        self.links[from..].iter().for_each(|link| link.judge_again(file, now, &lack.why, commit));
+        file.clone()
+    }
+
+    /// There is no room for what this was decided upon: now it is upon `file`. The first request
+    /// that is done to any version makes the same of any file; those before it are judged again.
+    pub(super) fn move_upon(
+        &mut self,
+        file: Option<Draft>,
+        now: Duration,
+        why: &Refusal,
+        commit: &Commit,
+    ) {
+        let is_same = |link: &Link| link.did.is_some() && link.asked.is_unconditional();
+        let same = self.links.iter().position(is_same);
+        let until = same.unwrap_or(self.links.len());
+        self.links[..until].iter().for_each(|link| link.judge_again(&file, now, why, commit));
+        let Some(same) = same else {
+            (self.left, self.put_from, self.before_put) = (Left::seen(file), None, None);
+            return;
+        };
+        if self.put_from.is_some_and(|from| from <= same) {
+            (self.put_from, self.before_put) = (Some(same), None);
+        }
+        let link = &self.links[same];
+        if link.asked == Asked::Remove(None) && living(&file, now).is_none() {
+            link.judge_again(&file, now, why, commit);
+            let is_it = |left: &Left| left.version == link.did.flatten();
+            if file.is_none() && is_it(&self.left) {
+                self.left.version = None;
+            }
+            self.before_put.take_if(|left| file.is_none() && is_it(left));
+        }
+    }
+}
+
+impl Left {
+    fn seen(file: Option<Draft>) -> Self {
+        Left { file, version: None, touched: false }
+    }
+
+    fn is_change(&self) -> bool {
+        self.version.is_some() || self.touched
+    }
+
+    fn step(
+        &self,
+        name: &Name,
+        seen: Option<&Entry>,
+        removed: Option<u64>,
+        charge: impl FnOnce() -> Charge,
+    ) -> Option<Step> {
+        let name = name.clone();
+        Some(match (seen, &self.file, self.version) {
+            (_, None, None) => return None,
+            (None, None, Some(version)) => Step::Pass { name, version, removed },
+            (None, Some(Draft { version, body, end }), _) => {
+                let (fd, body) = (body.descriptor(), body.clone());
+                let entry = Entry { version: *version, body, end: *end, charge: charge(), fd };
+                let entry = Box::new(entry);
+                Step::Insert { name, entry, removed }
+            }
+            (Some(Entry { version: old, body, fd, .. }), None, Some(version)) => {
+                let stored = matches!(body, Body::Stored(_)) && fd.is_some();
+                Step::Remove { name, version, old: *old, open: stored.then(|| body.clone()) }
+            }
+            (Some(_), Some(file), None) if self.touched => Step::Touch { name, end: file.end },
+            (Some(_), Some(_), None) => return None,
+            (Some(entry), Some(Draft { version, body, end }), Some(_)) => {
+                let (old, body) = (entry.version, body.clone());
+                Step::Change { name, version: *version, old, body, end: *end }
+            }
+        })
+    }
+}
+
+impl Link {
+    /// Answers by this file, which is another than was decided upon: who would change it now is
+    /// refused all the same.
+    fn judge_again(&self, file: &Option<Draft>, now: Duration, why: &Refusal, commit: &Commit) {
+        let file = living(file, now);
+        let instead = match (self.asked.judge(file.map(|file| file.version)), file) {
+            (Err(refusal), _) => Instead::Refused(refusal),
+            (Ok(()), Some(file)) if self.asked == Asked::Read => match file.look(now) {
+                Some(looked) => Instead::Read(looked),
+                None => Instead::Refused(Refusal::Internal), // such a read was not decided
+            },
+            (Ok(()), _) => Instead::Refused(why.clone()),
+        };
+        commit.answer_instead(self.place, instead);
+    }
+}
+
+fn living(file: &Option<Draft>, now: Duration) -> Option<&Draft> {
+    file.as_ref().filter(|file| !file.is_over(now))
+}

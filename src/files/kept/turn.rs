@@ -1,0 +1,64 @@
+//! Reads in the order of requests that are not seen yet.
+
+use super::asked::Asked;
+use super::ticket::Ticket;
+use crate::files::entry::Body;
+use crate::files::registry::MEMORY_FILE;
+use crate::files::table::{Looked, Stat, Table};
+use crate::files::write::Decided;
+use crate::name::FileRef;
+use crate::refusal::Refusal;
+
+impl Table {
+    /// A read as if all that is decided were seen, which it is when the ticket is done. `None` if it
+    /// has to wait for that: for a file of code, one that has expired, and large contents that are
+    /// not on disk yet.
+    pub(crate) fn read_in_turn(&self, file: FileRef<'_>) -> Option<Decided<Looked>> {
+        Some(self.look_in_turn(file)?.0)
+    }
+
+    /// The same for [`stat`](Table::stat).
+    pub(crate) fn stat_in_turn(
+        &self,
+        file: FileRef<'_>,
+    ) -> Option<Decided<(Stat, &'static str, u64)>> {
+        let is_staged = self.lock().state.is_staged(file);
+        if !is_staged {
+            return Some(Decided { outcome: self.stat(file), ticket: Ticket::DONE });
+        }
+        let (looked, opens) = self.look_in_turn(file)?;
+        Some(looked.map(|looked| (looked.stat, MEMORY_FILE, opens)))
+    }
+
+    /// A look, and how many opens the file has.
+    fn look_in_turn(&self, file: FileRef<'_>) -> Option<(Decided<Looked>, u64)> {
+        let mut table = self.lock();
+        let opens = table.state.opens(file); // as long as something is staged it stays so
+        if let Some((name, _)) = table.decided(file, Asked::Read) {
+            let now = table.now();
+            let journal = table.state.journal.as_ref()?;
+            let outcome = match journal.decided(name.as_str(), Asked::Read, true)?.1 {
+                Some(draft) => Ok(draft.look(now)?),
+                None => Err(Refusal::NotFound),
+            };
+            let ticket = table.answer_later(&name, Asked::Read);
+            return Some((Decided { outcome, ticket }, opens));
+        }
+        if table.state.is_staged(file) {
+            return None;
+        }
+        let found = table.find(file).ok()?;
+        let found = found.map(|(entry, now)| (entry.stat(now), entry.body.clone()));
+        drop(table);
+        let outcome = match found {
+            None => Err(Refusal::NotFound),
+            Some((stat, Body::Bytes(contents))) => Ok(Looked { stat, contents }),
+            Some((stat, Body::Stored(numbytes))) => {
+                let contents = self.stored_contents(stat.version, numbytes).transpose()?;
+                contents.map(|contents| Looked { stat, contents })
+            }
+            Some((_, Body::Code(..))) => return None,
+        };
+        Some((Decided { outcome, ticket: Ticket::DONE }, opens))
+    }
+}
