@@ -170,7 +170,8 @@ fn it_opens_and_ends_at_once() {
     let puppets: [Arc<Strings>; 3] = std::array::from_fn(|_| Strings::new());
     for round in 0..30 {
         for address in server.addresses() {
-            let client = Client::connect(address);
+            let mut client = Client::connect(address);
+            client.ask("hello"); // its session has begun, so `stats` counts it
             puppets.iter().for_each(|p| client.send(p.open() + "\r\n"));
             if round % 2 == 0 { client.reset() } else { drop(client) }
         }
