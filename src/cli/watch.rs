@@ -7,7 +7,6 @@ use super::{Failure, Outcome, verbs};
 use crate::client::{Change, Client, Error};
 use crate::name::Shown;
 use crate::refusal::Refusal;
-use crate::wire::MAX_ITEMS;
 use rustix::event::{PollFd, PollFlags, poll};
 use std::io;
 use std::process;
@@ -82,19 +81,26 @@ fn print(settings: &Settings, prefix: &str, rev: Option<u64>) -> Outcome {
         Some(rev) => rev,
         None => client.rev()?,
     };
+    // Once enough is printed: the version up to which all is to be.
+    let mut end = None;
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let time = left.unwrap_or(SIGN_OF_LIFE).min(SIGN_OF_LIFE);
+        let time = if end.is_some() { Duration::ZERO } else { time };
         let news = client.watch(prefix, rev, time);
         let news = news.map_err(|e| failed(e, prefix, rev))?;
         rev = news.rev;
         let text: String = news.changes.iter().map(line).collect();
-        let is_read = put_some(text.as_bytes())?;
-        // An answer that is full is only the first part of what there is.
-        let all = (news.changes.len() as u64) < MAX_ITEMS;
+        if !put_some(text.as_bytes())? {
+            return Ok(());
+        }
         let over = deadline.is_some_and(|deadline| deadline <= Instant::now());
-        let enough = over || settings.once && !news.changes.is_empty();
-        if !is_read || all && enough {
+        if end.is_none() && (over || settings.once && !news.changes.is_empty()) {
+            // An answer that ends with a change may be only the first part of what there is.
+            let is_part = news.changes.last().is_some_and(|last| last.version == rev);
+            end = Some(if is_part { client.rev()? } else { rev });
+        }
+        if end.is_some_and(|end| rev >= end) {
             return Ok(());
         }
     }

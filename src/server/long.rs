@@ -1,4 +1,5 @@
-//! Lists and changes: short ones at once, long ones when there is room for them.
+//! Lists and changes: short ones at once, long lists when there is room for them, and changes in
+//! short parts where there is none.
 //!
 //! A list is a snapshot, so it has to be in memory until its client has taken it. A client that asks
 //! and does not read would keep it there, and a thousand such clients a thousand lists.
@@ -13,6 +14,10 @@ use std::time::{Duration, Instant};
 
 /// What has no more lines than this needs no room: each connection may have it.
 const SHORT: usize = 64;
+
+/// A list is first made with room for no more lines than this. So one of few files waits for no more
+/// room than they need, however many files the table has.
+const MEDIUM: usize = 1000;
 
 /// How long a long list waits for room. A client that does not take its replies is let go after the
 /// write time-out, and clients wait for replies for some time longer than this.
@@ -43,11 +48,22 @@ impl<'a> Session<'a> {
         if limit <= SHORT || !first.more {
             return Ok(Answer::Listing(Long::short(first)));
         }
-        let most = table.totals().files.min(limit as u64);
-        let guess = first.bytes() / SHORT as u64 * most;
+        let line_bytes = first.bytes() / SHORT as u64;
         drop(first);
-        let list = || Ok(table.list(prefix, limit, after));
-        self.in_room(guess, list, Listing::bytes).map(Answer::Listing)
+        let deadline = Instant::now() + MAX_WAIT;
+        let list = |limit: usize| {
+            let guess = line_bytes * table.totals().files.min(limit as u64);
+            let list = || Ok(table.list(prefix, limit, after));
+            self.in_room(guess, deadline, list, Listing::bytes).inspect_err(|_| {
+                log::warn!("no room for a list of about {guess} bytes within {MAX_WAIT:?}");
+            })
+        };
+        let medium = list(limit.min(MEDIUM))?;
+        if limit <= MEDIUM || !medium.value.more {
+            return Ok(Answer::Listing(medium));
+        }
+        drop(medium);
+        list(limit).map(Answer::Listing)
     }
 
     pub(super) fn watch(
@@ -62,7 +78,8 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// All changes of which these are the first, if they are the first of many.
+    /// All changes of which these are the first, if they are the first of many and there is room for
+    /// all. These alone are an answer too: the client watches on from their `rev`.
     pub(super) fn all_changes(
         &self,
         prefix: &str,
@@ -71,29 +88,29 @@ impl<'a> Session<'a> {
         if first.changes.len() < SHORT {
             return Ok(Long::short(first));
         }
+        let table = &self.server.table;
         let rev = first.changes[0].version - 1;
-        let guess = first.bytes() / SHORT as u64 * MAX_ITEMS;
-        drop(first);
-        let look = || match self.server.table.watch(prefix, rev, MAX_ITEMS as usize, false)? {
+        let most = table.totals().version.saturating_sub(rev).min(MAX_ITEMS);
+        let guess = first.bytes() / SHORT as u64 * most;
+        let look = || match table.watch(prefix, rev, MAX_ITEMS as usize, false)? {
             Watch::Now(changes) => Ok(changes),
             Watch::Later(_) => Err(Refusal::Internal), // it was not to wait
         };
-        self.in_room(guess, look, Changes::bytes)
+        let all = self.in_room(guess, Instant::now(), look, Changes::bytes);
+        Ok(all.unwrap_or_else(|_| Long::short(first)))
     }
 
-    /// Makes something when there is room for as much as it may take.
+    /// Makes something when there is room for as much as it may take, or until `deadline`.
     fn in_room<T>(
         &self,
         guess: u64,
+        deadline: Instant,
         make: impl Fn() -> Result<T, Refusal>,
         bytes: impl Fn(&T) -> u64,
     ) -> Result<Long<'a, T>, Refusal> {
-        let deadline = Instant::now() + MAX_WAIT;
         let mut needed = guess;
         loop {
-            let mut room = self.server.room.take(needed, deadline).inspect_err(|_| {
-                log::warn!("no room for a list of about {needed} bytes within {MAX_WAIT:?}");
-            })?;
+            let mut room = self.server.room.take(needed, deadline)?;
             let value = make()?;
             needed = bytes(&value);
             if room.resize(needed) {
