@@ -139,8 +139,13 @@ pub(super) fn hello(
     let token = token.map(Token::as_bytes);
     Request::Hello { token }.write_to(connection.output());
     let mut line = Vec::new();
-    let told = |e: io::Error| Error::Connect(io::Error::new(e.kind(), format!("{address}: {e}")));
-    let closed = || io::Error::new(ErrorKind::UnexpectedEof, "the server closed the connection");
+    let told = |e: io::Error| {
+        let why = match e.kind() {
+            ErrorKind::TimedOut => format!("{address}: no answer in time"),
+            _ => format!("{address}: {e}"),
+        };
+        Error::Connect(io::Error::new(e.kind(), why))
+    };
     if !connection.read_line(&mut line).map_err(told)? {
         return Err(told(closed()));
     }
@@ -155,6 +160,16 @@ pub(super) fn hello(
         }
     };
     Err(Error::Refused { file: None, refusal })
+}
+
+/// What ends a connection that the server did not reset.
+pub(super) fn closed() -> io::Error {
+    io::Error::new(ErrorKind::UnexpectedEof, "the server closed the connection")
+}
+
+/// The failure of a command whose connection has ended.
+pub(super) fn lost_at(address: &str, e: &io::Error) -> Failure {
+    Error::Lost(io::Error::new(e.kind(), format!("{address}: {e}"))).into()
 }
 
 /// A refusal is said in words, and as the server's reply, which scripts and the protocol know.

@@ -3,7 +3,7 @@
 
 mod session;
 
-use super::remote::{Remote, addr, hello, timeout, token_file};
+use super::remote::{Remote, addr, closed, hello, lost_at, timeout, token_file};
 use super::streams::{put_some, stdin};
 use super::{Failure, Outcome, flags};
 use crate::client::Error;
@@ -35,17 +35,20 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
     let wrong = |e: io::Error| Failure::usage(format!("connect: {e}"));
     let address = remote.address.parse().map_err(wrong)?;
     let token = remote.token()?;
-    let stream = Stream::connect(&address, Some(remote.timeout));
-    let stream = Arc::new(stream.map_err(Failure::no_connection)?);
-    let idle_timeout = meet(&stream, &address, token.as_ref(), remote.timeout)?;
+    let stream = Arc::new(Stream::connect(&address, Some(remote.timeout)).map_err(Error::Connect)?);
+    let mut idle_timeout = meet(&stream, &address, token.as_ref(), remote.timeout)?;
     let session = Arc::new(Mutex::new(Session::default()));
     let outgoing = Arc::new(Mutex::new(stream.clone()));
-    if let Some(idle_timeout) = idle_timeout {
+    let start_keeping = {
         let (outgoing, session) = (outgoing.clone(), session.clone());
-        let kept = thread::Builder::new();
-        let kept = kept.spawn(move || keep_alive(&outgoing, &session, idle_timeout / 2));
-        kept.map_err(Failure::failed)?;
-    }
+        move |idle_timeout: Duration| {
+            let (outgoing, session) = (outgoing.clone(), session.clone());
+            let kept = thread::Builder::new();
+            let kept = kept.spawn(move || keep_alive(&outgoing, &session, idle_timeout / 2));
+            kept.map(drop).map_err(Failure::no_thread)
+        }
+    };
+    idle_timeout.map_or(Ok(()), &start_keeping)?;
     let sending = session.clone();
     // Never joined: it may wait for a line when the server has closed.
     let started = thread::Builder::new().spawn(move || {
@@ -58,14 +61,23 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
     let mut buffer = vec![0; 64 << 10];
     let lost = loop {
         match stream.receive(&mut buffer) {
-            Ok(0) => break CLOSED.to_string(),
+            Ok(0) => break closed(),
             Ok(n) => {
-                lock(&session).received(&buffer[..n]);
+                let shown = {
+                    let mut session = lock(&session);
+                    session.received(&buffer[..n]);
+                    session.idle_timeout()
+                };
+                // Only once a token is typed, if it is not in a file.
+                if idle_timeout.is_none() && shown.is_some() {
+                    idle_timeout = shown;
+                    shown.map_or(Ok(()), &start_keeping)?;
+                }
                 if !put_some(&buffer[..n])? {
                     return Ok(());
                 }
             }
-            Err(e) => break format!("the connection is lost: {e}"),
+            Err(e) => break e,
         }
     };
     match lock(&session).end() {
@@ -76,11 +88,9 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
         End::Unfinished => {
             Err(Failure::failed("stdin ended inside a request, which is not executed"))
         }
-        End::Lost => Err(Failure::no_connection(format!("{address}: {lost}"))),
+        End::Lost => Err(lost_at(&address.to_string(), &lost)),
     }
 }
-
-const CLOSED: &str = "the server closed the connection";
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -3,6 +3,7 @@
 
 use crate::refusal::{Limit, Refusal};
 use crate::wire::{MAX_LINE_BYTES, Malformed, Reply, Request, is_blank};
+use std::time::Duration;
 
 /// A session in both directions.
 #[derive(Default)]
@@ -47,6 +48,11 @@ impl Session {
         let Requests { holds, quits, is_broken, line, next, .. } = &self.requests;
         let is_between = matches!(next, Part::Line) && line.is_empty();
         *holds && is_between && !(self.all_sent || *quits || *is_broken)
+    }
+
+    /// Returns the server's idle time-out, once a reply to a hello of this session has shown it.
+    pub(super) fn idle_timeout(&self) -> Option<Duration> {
+        self.replies.idle_timeout
     }
 
     /// Returns what the end of the connection means.
@@ -170,6 +176,7 @@ struct Replies {
     last_refusal: Option<String>,
     /// The server has no room for this connection. It says so without being asked.
     is_full: bool,
+    idle_timeout: Option<Duration>,
     line: Vec<u8>,
     /// Bytes of contents that are still to come, with their line end.
     contents: u64,
@@ -210,6 +217,7 @@ impl Replies {
                 | Reply::Stats { count }
                 | Reply::Help { count },
             ) => self.lines = count,
+            Some(Reply::Hello { idle_timeout, .. }) => self.idle_timeout = idle_timeout,
             Some(Reply::Refused(refusal)) => {
                 self.is_full = matches!(refusal, Refusal::Limit(Limit::Connections, _));
                 if self.is_full || matches!(refusal, Refusal::Malformed | Refusal::Denied) {

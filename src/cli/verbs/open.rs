@@ -2,7 +2,7 @@
 
 use super::Verb;
 use crate::cli::Failure;
-use crate::cli::remote::{addr, timeout, token_file};
+use crate::cli::remote::{addr, closed, lost_at, timeout, token_file};
 use crate::cli::streams::{put, stdin};
 use crate::client::Client;
 use std::fs::File;
@@ -22,14 +22,14 @@ pub(in crate::cli) const OPEN: Verb = Verb {
         let file = client.open(&operands[0], operands.get(1).map(String::as_str))?;
         let (fd, version, kind) = (file.descriptor(), file.version(), file.kind());
         put(format!("FD {fd} {version} {kind}\n"))?;
-        wait_ended(stdin, client)?;
+        wait_ended(stdin, client, settings.remote.address.clone())?;
         Ok(file.close()?)
     },
 };
 
 /// Waits for the end of stdin; that of the connection before is a failure. The one that did not
 /// end keeps its thread until the process exits.
-fn wait_ended(mut stdin: File, client: Arc<Client>) -> Result<(), Failure> {
+fn wait_ended(mut stdin: File, client: Arc<Client>, address: String) -> Result<(), Failure> {
     let (ended, first) = mpsc::channel();
     let stdin_ended = ended.clone();
     let started = thread::Builder::new().spawn(move || {
@@ -39,7 +39,7 @@ fn wait_ended(mut stdin: File, client: Arc<Client>) -> Result<(), Failure> {
     started.map_err(Failure::no_thread)?;
     let started = thread::Builder::new().spawn(move || {
         while let Ok(false) = client.wait_lost(Duration::MAX) {}
-        ended.send(Err(Failure::no_connection("the server closed the connection")))
+        ended.send(Err(lost_at(&address, &closed())))
     });
     started.map_err(Failure::no_thread)?;
     first.recv().unwrap_or(Ok(()))

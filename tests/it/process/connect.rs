@@ -68,7 +68,8 @@ fn it_ends_with_the_server_and_with_its_reader() {
     assert_eq!(ended(&mut child), 3, "more could have been typed");
     let mut stderr = String::new();
     child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-    assert_eq!(stderr, format!("telefile: {address}: the server closed the connection\n"));
+    let closed = "the server closed the connection";
+    assert_eq!(stderr, format!("telefile: the connection is lost: {address}: {closed}\n"));
 }
 
 #[test]

@@ -254,3 +254,28 @@ fn what_a_command_holds_outlives_the_idle_timeout() {
     drop(open.typed.take());
     assert_eq!(open.ended(), (0, String::new()));
 }
+
+/// The reply to the hello that is typed shows the idle time-out, for the program's own was denied.
+#[test]
+fn a_session_with_a_typed_token_outlives_the_idle_timeout() {
+    let folder = Folder::new();
+    let token = folder.path().join("token");
+    std::fs::write(&token, "s3cret").unwrap();
+    let token = token.to_str().unwrap();
+    let serving = Serving::local(&["--idle-timeout", "2", "--token-file", token]);
+    let mut session = Locked::start(at(&serving, &["connect"]));
+    session.type_line("hello s3cret");
+    let stdout = &session.program.stdout;
+    eventually("hello is answered", || stdout.now().starts_with("HELLO 1 "));
+    session.type_line("write typed 1 -1");
+    session.type_line("x");
+    session.says("OK 1");
+    for _ in 0..2 {
+        let mut silent = serving.client();
+        assert!(silent.ask("hello s3cret").starts_with("HELLO 1 "));
+        assert_eq!(silent.read_to_end(), "", "a silent one is ended");
+    }
+    session.type_line("read typed");
+    session.says("CONTENTS 1 1 -1");
+    session.says("x");
+}
