@@ -110,7 +110,9 @@ impl Refusal {
             Refusal::TypeNotFound => write!(f, "{file}: the server has no such type"),
             Refusal::BadDescriptor => write!(f, "{file} is not open here"),
             Refusal::Denied => write!(f, "{file}: the file's type does not permit that"),
-            Refusal::WrongToken => f.write_str("the server requires a token, and did not get it"),
+            Refusal::WrongToken => {
+                f.write_str("the server requires a token, and did not get the right one")
+            }
             Refusal::Limit(Limit::Connections, max) => {
                 write!(f, "the server has {max} connections and takes no more")
             }

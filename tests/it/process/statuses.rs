@@ -111,7 +111,7 @@ fn without_the_token_it_is_1() {
     for (args, _) in COMMANDS.iter().filter(|(args, _)| args[0] != "connect") {
         let fed = ask(args, &address);
         assert_eq!((fed.status, &fed.stdout[..]), (1, &b""[..]), "{args:?}: {fed:?}");
-        let words = "the server requires a token, and did not get it (ERR_DENIED); --token-file";
+        let words = "requires a token, and did not get the right one (ERR_DENIED); --token-file";
         assert!(fed.stderr.contains(words), "{args:?}: {fed:?}");
     }
 }

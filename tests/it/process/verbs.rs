@@ -278,11 +278,14 @@ fn open_ends_with_the_server() {
     let serving = Serving::local(&[]);
     let (mut child, line, _stdout) = start(at(&serving, &["open", "here"]).stdin(Stdio::piped()));
     assert_eq!(line, "FD 0 1 File\n");
+    let address = serving.addresses[0].to_string();
     serving.stop(Signal::TERM);
     assert_eq!(ended(&mut child), 3);
     let mut stderr = String::new();
     child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    let lost = "the connection is lost";
+    let closed = "the server closed the connection";
+    assert_eq!(stderr, format!("telefile: {lost}: {address}: {closed}\n"));
 }
 
 #[test]
@@ -308,8 +311,8 @@ fn the_token_comes_from_a_file_alone() {
     feed(by_variable, b"").said(0, "x", "");
     let mut fencing = at(&serving, &["read", "f"]);
     fencing.env("TELEFILE_TOKEN", "s3cret");
-    let denied = "telefile: the server requires a token, and did not get it (ERR_DENIED); \
-                  --token-file FILE gives it\n";
+    let denied = "telefile: the server requires a token, and did not get the right one \
+                  (ERR_DENIED); --token-file FILE gives it\n";
     feed(fencing, b"").said(1, "", denied);
     for verb in [&["list"][..], &["hello"], &["watch", "f", "0"], &["delete", "f"]] {
         feed(at(&serving, verb), b"").said(1, "", denied);
