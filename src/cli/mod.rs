@@ -195,7 +195,7 @@ fn help() -> String {
     }
     text += "\n`telefile COMMAND --help` tells the options of a command.\n\
              Exit status: 0 done, 1 refused or failed (stderr says why), 2 a wrong command line,\n\
-             3 no connection, 4 another table than --epoch asks for.\n\
+             3 no connection, 4 another table than --epoch asks for; `telefile lock` has its own.\n\
              Try it: `telefile serve`, and in another terminal `telnet localhost 8080`, then `help`.\n";
     text
 }

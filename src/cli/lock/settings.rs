@@ -50,7 +50,7 @@ pub(super) const FLAGS: [Flag<Settings>; 8] = [
         name: "wait",
         takes: Takes::One("SECS"),
         variable: "",
-        help: "for the lock; 0: not at all (for ever)",
+        help: "wait for the lock at most SECS seconds; 0: not at all (forever)",
         set: |s, text| {
             let seconds = number(text, 0)? as u64;
             s.wait = Some(Duration::from_secs(seconds.min(Exptime::MAX_SECONDS)));
@@ -61,7 +61,7 @@ pub(super) const FLAGS: [Flag<Settings>; 8] = [
         name: "ttl",
         takes: Takes::One("SECS"),
         variable: "",
-        help: "it survives a lost connection, for so long at most (ends with its connection)",
+        help: "outlive a lost connection by at most SECS (the lock ends with it)",
         set: |s, text| {
             let seconds = number(text, 1)? as u64;
             s.ttl = Some(Duration::from_secs(seconds.min(Exptime::MAX_SECONDS)));
@@ -72,7 +72,7 @@ pub(super) const FLAGS: [Flag<Settings>; 8] = [
         name: "check",
         takes: Takes::One("SECS"),
         variable: "",
-        help: "look so often whether it is there; the server has as long to answer (10)",
+        help: "ask the server every SECS whether the lock is still held; it has as long to answer (10)",
         set: |s, text| {
             s.check = seconds(text)?;
             Ok(())
@@ -82,7 +82,7 @@ pub(super) const FLAGS: [Flag<Settings>; 8] = [
         name: "kill-after",
         takes: Takes::One("SECS"),
         variable: "",
-        help: "if it is lost: from SIGTERM to SIGKILL (5)",
+        help: "if the lock is lost, the time from SIGTERM to SIGKILL (5)",
         set: |s, text| {
             s.kill_after = seconds(text)?;
             Ok(())

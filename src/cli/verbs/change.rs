@@ -80,7 +80,7 @@ pub(in crate::cli) const TOUCH: Verb = Verb {
 pub(in crate::cli) const DELETE: Verb = Verb {
     name: "delete",
     operands: "NAME [VERSION]",
-    what: "end a file, only if it is at VERSION",
+    what: "end a file; with VERSION only if it is at that",
     flags: &[addr(), token_file(), timeout(), epoch()],
     run: |settings, operands| {
         let version = operands.get(1).map(|text| version(text)).transpose()?;
