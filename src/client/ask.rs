@@ -118,7 +118,7 @@ impl<'a> Ask<'a> {
             let prefix = Shown(prefix);
             Error::Invalid(format!("{prefix} and 20 digits are not a name of at most 430 bytes"))
         };
-        let stem = Stem::new(prefix).ok_or_else(invalid)?;
+        let stem = name(prefix).and_then(|_| Stem::new(prefix).ok_or_else(invalid))?;
         let request = Request::Create { stem, numbytes: contents.len() as u64, exptime };
         Ask { request, contents: Some(contents), file: Some(prefix) }.fitting()
     }

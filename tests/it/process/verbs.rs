@@ -167,6 +167,7 @@ fn a_wrong_command_line_is_status_2() {
         (&["stat", "--exptime", "1", "f"], "--exptime"),
         (&["write", "--exptime", "soon", "f"], "soon"),
         (&["open", "f", "two words"], "two words"),
+        (&["create", "two words"], "white space"),
         (&["types", "stray"], "stray"),
         (&["connect", "stray"], "stray"),
         (&["read", "--timeout", "0", "f"], "--timeout 0: too short, the least is 0.001 seconds"),
