@@ -90,15 +90,16 @@
 //! (read a line, answer it) -> [`net::Connection::read_line`] -> [`wire::Request::parse`] ->
 //! `dispatch` (one match) -> [`Table::write`] -> [`wire::Reply::write_to`].
 //!
-//! With `--data` the change is only decided by then, and the reply waits: `files/kept/journal.rs` ->
+//! With `--data` the change is only decided by then, and the reply waits: `files/state/journal.rs` ->
 //! [`Table::commit`] (one thread, all that waits at once) -> [`store::Store::commit`] -> seen.
 //!
 //! # Invariants
 //!
 //! 1. `net`, `wire` and `files` import the common words (`name`, `exptime`, `budget`, `contents`,
 //!    `refusal`, `waker`) and never each other or `server`; `store` imports `files`, for the trait
-//!    that it implements; `client` imports `net` and `wire`, `framework` imports `net` alone. A test
-//!    reads the imports.
+//!    that it implements; `client` imports `net` and `wire`, `framework` imports `net` alone. Inside
+//!    `files`, `state` (what stands under the lock) never imports `table` (the operations), and no
+//!    files import each other in a circle. A test reads the imports.
 //! 2. Each dependency is imported in few places: socket2 and rustix where the system is asked
 //!    (`net`, `waker`, `server/system`, `files/kinds/text`, `store`, `cli/streams`,
 //!    `cli/watch`, `cli/signals`, `cli/lock`), redb and crc32fast in `store`, memchr in the line

@@ -2,44 +2,30 @@
 //!
 //! Knows no socket and no protocol: names, contents and numbers in, refusals out.
 
-mod changes;
 mod clock;
-mod code;
-mod cost;
-mod descriptors;
-mod entry;
-mod expiry;
 mod file;
-mod housekeeping;
-mod kept;
 mod kinds;
-mod list;
-mod locked;
-mod open;
 mod registry;
+mod stat;
 mod state;
+pub(crate) mod store;
 mod table;
 #[cfg(test)]
 mod tests;
-mod wait;
-mod watch;
-mod watchers;
-mod write;
 
 pub use clock::Clock;
-pub(crate) use cost::OPEN as OPEN_COST;
-pub use descriptors::Fd;
-pub use expiry::Expiry;
 pub use file::{ClientId, File, FileType};
-pub use kept::Ticket;
-pub(crate) use kept::store;
 pub(crate) use kinds::MAX_DESCRIPTORS as TEXT_FILE_DESCRIPTORS;
-pub use list::{Listed, Listing};
-pub(crate) use open::Endings;
-pub use open::Opened;
 pub use registry::{MEMORY_FILE, Registry};
-pub(crate) use table::Looked;
-pub use table::{Stat, Table, Totals};
-pub use wait::{Wait, Waiter};
-pub use watch::{Change, Changes, Waiting, Watch};
-pub use write::Decided;
+pub(crate) use stat::Looked;
+pub use stat::{Fd, Stat, Totals};
+pub(crate) use state::cost::OPEN as OPEN_COST;
+pub use state::expiry::Expiry;
+pub use state::ticket::Ticket;
+pub use table::Table;
+pub use table::list::{Listed, Listing};
+pub(crate) use table::open::Endings;
+pub use table::open::Opened;
+pub use table::wait::{Wait, Waiter};
+pub use table::watch::{Change, Changes, Waiting, Watch};
+pub use table::write::Decided;

@@ -4,8 +4,9 @@ mod kept;
 mod waiting;
 mod watching;
 
-use super::cost;
-use super::expiry::End;
+use super::state::cost;
+use super::state::entry::Entry;
+use super::state::expiry::End;
 use super::{ClientId, Clock, Decided, Expiry, File, FileType, Registry, Table, Totals};
 use crate::budget::Budget;
 use crate::contents::Contents;
@@ -166,7 +167,7 @@ fn the_sweeper_gives_memory_back_while_nobody_asks() {
     assert_eq!((files, bytes, version), (1, 5, 2001));
     // The test's contents count in no budget.
     let removals: u64 = (0..1000).map(|i| cost::REMOVAL + name_cost(&format!("f{i}"))).sum();
-    assert_eq!(f.budget.used(), cost::ENTRY + cost::NAMED + name_cost("stays") + removals);
+    assert_eq!(f.budget.used(), Entry::COST + cost::NAMED + name_cost("stays") + removals);
     assert!(f.table.lock().state.files.capacity() <= 1024);
 }
 
@@ -176,7 +177,7 @@ fn name_cost(text: &str) -> u64 {
 
 #[test]
 fn without_room_for_an_entry_nothing_is_made() {
-    let room = cost::ENTRY + cost::NAMED + name_cost("a") + cost::REMOVAL + name_cost("a");
+    let room = Entry::COST + cost::NAMED + name_cost("a") + cost::REMOVAL + name_cost("a");
     let table = Table::new(Registry::default(), Clock::manual(), Budget::new(room), 1);
     let empty = || Contents::from(b"".as_slice());
     assert_eq!(table.write(name("a"), empty(), Expiry::Never).and_then(Decided::seen), Ok(1));

@@ -2,7 +2,7 @@
 //! whatever is refused for that, the others are answered as if those had not been asked.
 
 use super::*;
-use crate::files::expiry::End;
+use crate::files::state::expiry::End;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 

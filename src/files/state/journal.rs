@@ -3,15 +3,14 @@
 
 use super::asked::Asked;
 use super::chain::{Chain, Done, Draft, Lack};
+use super::changes::ChangeLog;
+use super::entry::{Body, Entry};
 use super::step::Step;
-use super::store::Change;
 use super::ticket::{Commit, Ticket};
 use crate::budget::Charge;
-use crate::files::changes::ChangeLog;
-use crate::files::descriptors::Fd;
-use crate::files::entry::{Body, Entry};
-use crate::files::state::State;
-use crate::name::{FileRef, Name};
+use crate::files::stat::Fd;
+use crate::files::store::Change;
+use crate::name::Name;
 use crate::refusal::Refusal;
 use std::collections::HashMap;
 use std::mem;
@@ -63,26 +62,26 @@ struct Staged {
 
 /// What is committed at once.
 #[derive(Debug)]
-pub(super) struct Batch {
+pub(in crate::files) struct Batch {
     /// In the order of their versions.
-    pub(super) steps: Vec<Staging>,
+    pub(in crate::files) steps: Vec<Staging>,
     /// Names that stay as they are.
-    pub(super) unchanged: Vec<Name>,
-    pub(super) commit: Arc<Commit>,
+    pub(in crate::files) unchanged: Vec<Name>,
+    pub(in crate::files) commit: Arc<Commit>,
 }
 
 /// What a commit shall do to a file, and what instead if there is no room for its contents.
 #[derive(Debug)]
-pub(super) struct Staging {
-    pub(super) step: Step,
-    pub(super) instead: Option<Step>,
+pub(in crate::files) struct Staging {
+    pub(in crate::files) step: Step,
+    pub(in crate::files) instead: Option<Step>,
     /// The first version of which this brings the result.
-    pub(super) first: Option<u64>,
+    pub(in crate::files) first: Option<u64>,
 }
 
 impl Staging {
     /// As a store keeps it.
-    pub(super) fn kept(&self) -> (Change, Option<Change>) {
+    pub(in crate::files) fn kept(&self) -> (Change, Option<Change>) {
         (self.step.kept(), self.instead.as_ref().map(Step::kept))
     }
 }
@@ -183,12 +182,17 @@ impl Journal {
     }
 
     /// What has to be waited for before the file of this name can be judged by what is seen.
-    fn staged(&mut self, name: &str) -> Option<Ticket> {
+    pub(super) fn staged(&mut self, name: &str) -> Option<Ticket> {
         let place = self.next_place();
         let staged = self.names.get_mut(name)?;
         staged.awaited = true;
         let commit = if staged.next.is_some() { &self.commit } else { &self.running };
         Some(Ticket::of(commit, place))
+    }
+
+    /// What has to be waited for before a file without a name can be judged by what is seen.
+    pub(super) fn staged_unnamed(&self, fd: Fd) -> Option<Ticket> {
+        self.unnamed.get(&fd).cloned()
     }
 
     pub(in crate::files) fn has(&self, name: &str) -> bool {
@@ -201,7 +205,7 @@ impl Journal {
     }
 
     /// All that waits, to be committed now; nothing is being committed.
-    pub(super) fn take(
+    pub(in crate::files) fn take(
         &mut self,
         files: &HashMap<Name, Box<Entry>>,
         changes: &ChangeLog,
@@ -232,7 +236,7 @@ impl Journal {
     }
 
     /// What was committed of a file is seen by all now; what is left to be dropped.
-    pub(super) fn settle(&mut self, file: Result<&Name, Fd>) -> Option<Chain> {
+    pub(in crate::files) fn settle(&mut self, file: Result<&Name, Fd>) -> Option<Chain> {
         match file {
             Ok(name) => {
                 let staged = self.names.get_mut(name)?;
@@ -250,7 +254,7 @@ impl Journal {
     }
 
     /// There is no room for a step of the commit that runs, or not for its contents.
-    pub(super) fn refuse(
+    pub(in crate::files) fn refuse(
         &mut self,
         file: Result<&Name, Fd>,
         lack: &Lack,
@@ -304,30 +308,6 @@ impl Staged {
             // Who has it open keeps what it is by then.
             Some(_) => !(self.is_open && matches!(asked, Asked::Remove(_) | Asked::End)),
             None => by_name && !self.is_open,
-        }
-    }
-}
-
-impl State {
-    /// Whether something is decided on the file that is not seen.
-    pub(super) fn is_staged(&self, file: FileRef<'_>) -> bool {
-        let Some(journal) = &self.journal else { return false };
-        match (file, self.name_of(file)) {
-            (FileRef::Name(name), _) => journal.has(name.as_str()),
-            (_, Some(name)) => journal.has(name.as_str()),
-            (FileRef::Descriptor(fd), None) => journal.unnamed.contains_key(&fd),
-        }
-    }
-
-    /// What has to be waited for before the file can be judged by what is seen.
-    pub(in crate::files) fn staged(&mut self, file: FileRef<'_>) -> Option<Ticket> {
-        self.journal.as_ref()?;
-        match file {
-            FileRef::Name(name) => self.journal.as_mut()?.staged(name.as_str()),
-            FileRef::Descriptor(fd) => match self.name_of(file) {
-                Some(name) => self.journal.as_mut()?.staged(name.as_str()),
-                None => self.journal.as_ref()?.unnamed.get(&fd).cloned(),
-            },
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Waiting until one file is at another version.
 
+use super::Table;
 use super::locked::Locked;
-use super::table::Table;
-use super::watchers::{Awaited, News};
+use crate::files::state::watchers::{Awaited, News};
 use crate::name::FileRef;
 use crate::refusal::Refusal;
 use crate::waker::Waker;
@@ -26,7 +26,7 @@ pub struct Waiter<'a> {
 
 /// A place among those who wait for something. It is given back on drop.
 #[derive(Debug)]
-pub(super) struct Place<'a> {
+pub(in crate::files) struct Place<'a> {
     table: &'a Table,
     awaited: Awaited,
     news: Arc<News>,
@@ -58,7 +58,7 @@ impl<'a> Place<'a> {
     ///
     /// # Errors
     /// [`Refusal::Internal`] if no file descriptor is left to wait with.
-    pub(super) fn join(
+    pub(in crate::files) fn join(
         table: &'a Table,
         mut locked: Locked<'a>,
         awaited: Awaited,
@@ -73,12 +73,12 @@ impl<'a> Place<'a> {
         }
     }
 
-    pub(super) fn waker(&self) -> &Waker {
+    pub(in crate::files) fn waker(&self) -> &Waker {
         &self.news.waker
     }
 
     /// Gives the place back. What has changed up to this lock is in the news.
-    pub(super) fn leave(mut self) -> (Locked<'a>, Arc<News>) {
+    pub(in crate::files) fn leave(mut self) -> (Locked<'a>, Arc<News>) {
         let mut locked = self.table.lock();
         self.left = true;
         locked.state.watchers.leave(&self.awaited, &self.news);

@@ -1,16 +1,15 @@
 //! From decided to seen: one thread writes what waits to the store, and then shows it.
 
-use super::chain::Lack;
 use super::fit::commit_what_fits;
-use super::journal::{Batch, Staging};
-use super::step::Step;
-use super::store::{Head, Store};
+use super::{Table, lost};
 use crate::budget::{Budget, Charge};
 use crate::contents::Contents;
-use crate::files::cost;
-use crate::files::entry::{Body, Entry};
 use crate::files::state::State;
-use crate::files::table::{Table, lost};
+use crate::files::state::chain::Lack;
+use crate::files::state::entry::{Body, Entry};
+use crate::files::state::journal::{Batch, Staging};
+use crate::files::state::step::Step;
+use crate::files::store::{Head, Store};
 use crate::name::Name;
 use crate::refusal::Refusal;
 use std::collections::BTreeMap;
@@ -57,7 +56,7 @@ impl Table {
     }
 
     /// Commits what waits.
-    pub(super) fn commit_waiting(&self) -> io::Result<()> {
+    pub(in crate::files) fn commit_waiting(&self) -> io::Result<()> {
         let mut table = self.lock();
         let time = table.now();
         let state = &mut *table.state;
@@ -69,7 +68,7 @@ impl Table {
         }
         let count = |name: &Name| {
             let mut charge = Charge::none(&self.budget);
-            charge.grow_over(cost::file(name.as_ref())); // it takes the place of another
+            charge.grow_over(Entry::cost_with(name.as_ref())); // it takes the place of another
             charge
         };
         let Batch { mut steps, unchanged, commit } =

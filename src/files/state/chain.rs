@@ -2,12 +2,12 @@
 //! the table get the result alone.
 
 use super::asked::Asked;
+use super::entry::{Body, Entry};
+use super::expiry::End;
 use super::step::Step;
 use super::ticket::{Commit, Instead};
 use crate::budget::Charge;
-use crate::files::entry::{Body, Entry};
-use crate::files::expiry::End;
-use crate::files::table::{Looked, Stat};
+use crate::files::stat::{Looked, Stat};
 use crate::name::Name;
 use crate::refusal::Refusal;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub(in crate::files) enum Done {
 
 /// The requests that were decided on one name for one commit, and what they leave.
 #[derive(Debug)]
-pub(super) struct Chain {
+pub(in crate::files) struct Chain {
     links: Vec<Link>,
     left: Left,
     /// From which link on the contents are put that are the result, if any are.
@@ -63,18 +63,18 @@ struct Link {
 
 /// For which changes of a chain there was no room.
 #[derive(Debug)]
-pub(super) struct Lack {
-    pub(super) why: Refusal,
+pub(in crate::files) struct Lack {
+    pub(in crate::files) why: Refusal,
     /// For the contents that were put last, and not for what was done before.
-    pub(super) put_only: bool,
+    pub(in crate::files) put_only: bool,
 }
 
 impl Draft {
-    pub(super) fn of(entry: &Entry) -> Self {
+    pub(in crate::files) fn of(entry: &Entry) -> Self {
         Draft { version: entry.version, body: entry.body.clone(), end: entry.end }
     }
 
-    pub(super) fn is_over(&self, now: Duration) -> bool {
+    pub(in crate::files) fn is_over(&self, now: Duration) -> bool {
         self.end.is_some_and(|end| end.is_over(now))
     }
 
@@ -87,23 +87,23 @@ impl Draft {
 
 impl Chain {
     /// Nothing yet, upon this file.
-    pub(super) fn upon(file: Option<Draft>) -> Self {
+    pub(in crate::files) fn upon(file: Option<Draft>) -> Self {
         Chain { links: Vec::new(), left: Left::seen(file), put_from: None, before_put: None }
     }
 
     /// The file that it leaves.
-    pub(super) fn file(&self) -> Option<&Draft> {
+    pub(in crate::files) fn file(&self) -> Option<&Draft> {
         self.left.file.as_ref()
     }
 
     /// The first version that was taken.
-    pub(super) fn first_version(&self) -> Option<u64> {
+    pub(in crate::files) fn first_version(&self) -> Option<u64> {
         self.links.iter().find_map(|link| link.did?)
     }
 
     /// Takes one more request, and what it does to the file; the contents that are not wanted any
     /// more.
-    pub(super) fn add(&mut self, place: usize, asked: Asked, done: Done) -> Option<Body> {
+    pub(in crate::files) fn add(&mut self, place: usize, asked: Asked, done: Done) -> Option<Body> {
         let at = self.links.len();
         let (mut did, mut replaced) = (Some(None), None);
         let left = &mut self.left;
@@ -135,7 +135,7 @@ impl Chain {
 
     /// What it does to the file that is seen, if anything; and what it does without the contents
     /// that were put last, if that is another change.
-    pub(super) fn steps(
+    pub(in crate::files) fn steps(
         &self,
         name: &Name,
         seen: Option<&Entry>,
@@ -149,7 +149,7 @@ impl Chain {
 
     /// There is no room for it, or not for all of it. Who asked for that is answered by what is
     /// left: the file that is `seen`, or what was done before the contents that are too large.
-    pub(super) fn refuse(
+    pub(in crate::files) fn refuse(
         &mut self,
         lack: &Lack,
         seen: Option<Draft>,
@@ -166,7 +166,7 @@ impl Chain {
 
     /// There is no room for what this was decided upon: now it is upon `file`. The first request
     /// that is done to any version makes the same of any file; those before it are judged again.
-    pub(super) fn move_upon(
+    pub(in crate::files) fn move_upon(
         &mut self,
         file: Option<Draft>,
         now: Duration,

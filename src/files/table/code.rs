@@ -1,89 +1,31 @@
-//! Files of code in the table: their values, and how they are read and written.
+//! Reading and writing files that are code.
 //!
 //! A type's code runs under its file's lock and never under the table's. The order is always one
 //! file's lock, then the table's.
 
-use super::cost;
-use super::descriptors::Fd;
-use super::entry::{Body, Entry};
-use super::expiry::Expiry;
-use super::file::File;
-use super::kept::Asked;
-use super::table::{Stat, Table};
+use super::Table;
 use crate::contents::Contents;
+use crate::files::file::File;
+use crate::files::stat::Stat;
+use crate::files::state::asked::Asked;
+use crate::files::state::code::Code;
+use crate::files::state::entry::{Body, Entry};
+use crate::files::state::expiry::Expiry;
 use crate::name::FileRef;
 use crate::refusal::{Limit, Refusal};
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// A file of code: a value of its type, and the lock around each operation on it.
-pub(super) struct Code {
-    kind: &'static str,
-    /// As long as the value is there it has this descriptor, for it is open.
-    fd: Fd,
-    /// `None` when the last close has ended it.
-    value: Mutex<Option<Box<dyn File>>>,
-    /// Something beside this table has changed it, and it has no new version yet.
-    changed: AtomicBool,
-    cost: u64,
-}
-
-/// The value of a file, locked.
-pub(super) type Value<'a> = MutexGuard<'a, Option<Box<dyn File>>>;
-
-impl Code {
-    pub(super) fn new(kind: &'static str, fd: Fd, value: Box<dyn File>) -> Arc<Self> {
-        let cost = cost::code(&*value);
-        let (value, changed) = (Mutex::new(Some(value)), AtomicBool::new(false));
-        Arc::new(Code { kind, fd, value, changed, cost })
-    }
-
-    pub(super) fn kind(&self) -> &'static str {
-        self.kind
-    }
-
-    /// The lock, if nobody has it.
-    pub(super) fn try_lock(&self) -> Option<Value<'_>> {
-        match self.value.try_lock() {
-            Ok(value) => Some(value),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        }
-    }
-
-    /// A panic within is caught before it can poison the lock; whatever did, the type was told.
-    pub(super) fn lock(&self) -> Value<'_> {
-        self.value.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What it takes of memory, as far as the table knows.
-    pub(super) fn cost(&self) -> u64 {
-        self.cost
-    }
-
-    pub(super) fn fd(&self) -> Fd {
-        self.fd
-    }
-
-    fn descriptor(&self) -> FileRef<'static> {
-        FileRef::Descriptor(self.fd)
-    }
-}
-
-impl fmt::Debug for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}(@{})", self.kind, self.fd)
-    }
-}
-
 /// A type's code panicked; it has been logged.
-pub(super) struct Panicked;
+pub(in crate::files) struct Panicked;
 
 /// Runs a type's code.
-pub(super) fn run<T>(kind: &str, operation: &str, code: impl FnOnce() -> T) -> Result<T, Panicked> {
+pub(in crate::files) fn run<T>(
+    kind: &str,
+    operation: &str,
+    code: impl FnOnce() -> T,
+) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(code)).map_err(|payload| {
         log::error!("{operation} of a {kind} panicked");
         // The type's code once more: what it panicked with may panic when it is dropped.
@@ -95,7 +37,7 @@ pub(super) fn run<T>(kind: &str, operation: &str, code: impl FnOnce() -> T) -> R
 }
 
 /// [`run`], for what may refuse. What is not a type's to say becomes [`Refusal::Internal`].
-pub(super) fn ask<T>(
+pub(in crate::files) fn ask<T>(
     kind: &str,
     operation: &str,
     code: impl FnOnce() -> Result<T, Refusal>,
@@ -114,7 +56,7 @@ fn allowed(refusal: Refusal) -> Refusal {
 impl Table {
     /// Reads a file of code. `None` if it ended, or lost the name that was asked for, before its
     /// lock was had: then the table is asked again.
-    pub(super) fn read_code(
+    pub(in crate::files) fn read_code(
         &self,
         file: FileRef<'_>,
         code: &Arc<Code>,
@@ -128,8 +70,8 @@ impl Table {
             Err(refusal) => return Some(Err(refusal)),
             Ok(stat) => stat?,
         };
-        let read = ask(code.kind, "read", || value.read());
-        let numbytes = run(code.kind, "numbytes", || value.numbytes()).unwrap_or(0);
+        let read = ask(code.kind(), "read", || value.read());
+        let numbytes = run(code.kind(), "numbytes", || value.numbytes()).unwrap_or(0);
         if let Some(entry) = self.lock().state.entry_mut(code.descriptor()) {
             entry.body = Body::Code(code.clone(), numbytes);
         }
@@ -141,7 +83,7 @@ impl Table {
     ///
     /// A cas that was asked for by name guards the name: if that is lost while the type writes, it
     /// is refused, though those who have the file open see what was written.
-    pub(super) fn write_code(
+    pub(in crate::files) fn write_code(
         &self,
         file: FileRef<'_>,
         code: &Arc<Code>,
@@ -158,13 +100,13 @@ impl Table {
         if expected.is_some_and(|version| version != current) {
             return Some(Err(Refusal::Version(current)));
         }
-        let written = match run(code.kind, "write", || value.write(contents.clone())) {
+        let written = match run(code.kind(), "write", || value.write(contents.clone())) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(refusal)) => return Some(Err(allowed(refusal))),
             // Nobody knows what it has done: the file counts as changed.
             Err(Panicked) => Err(Refusal::Internal),
         };
-        let numbytes = run(code.kind, "numbytes", || value.numbytes()).unwrap_or(0);
+        let numbytes = run(code.kind(), "numbytes", || value.numbytes()).unwrap_or(0);
         // Before the change: it must not give a name that has expired meanwhile a new deadline.
         let (mut table, stat) = match self.look_to_change(file, stat_of(code)) {
             Ok(looked) => looked,
@@ -179,7 +121,7 @@ impl Table {
         // The file's lock is held until everybody sees the version.
         if ticket.wait().is_err() {
             // The type has taken it all the same, so the next command takes a version first.
-            code.changed.store(true, Relaxed);
+            code.set_changed(true);
             return Some(Err(Refusal::Internal));
         }
         if lost && expected.is_some() {
@@ -196,17 +138,17 @@ impl Table {
         code: &Arc<Code>,
         value: &mut Box<dyn File>,
     ) -> Result<Option<Stat>, Refusal> {
-        if run(code.kind, "refresh", || value.refresh()).unwrap_or(false) {
-            code.changed.store(true, Relaxed);
+        if run(code.kind(), "refresh", || value.refresh()).unwrap_or(false) {
+            code.set_changed(true);
         }
-        if code.changed.load(Relaxed) && self.look(file, stat_of(code)).1.flatten().is_some() {
+        if code.is_changed() && self.look(file, stat_of(code)).1.flatten().is_some() {
             let body_and_end = |entry: &Entry, _| (entry.body.clone(), entry.end);
             let (mut table, found) = self.look_to_change(code.descriptor(), body_and_end)?;
             let Some((body, end)) = found else { return Ok(None) };
             let (_, ticket) = table.change(code.descriptor(), Asked::Put(None), body, end);
             drop(table);
             ticket.wait()?;
-            code.changed.store(false, Relaxed);
+            code.set_changed(false);
         }
         Ok(self.look(file, stat_of(code)).1.flatten())
     }

@@ -1,10 +1,11 @@
 //! What ends by itself, and who has to be told: the work of threads that serve no client.
 
-use super::file::ClientId;
-use super::kept::{Asked, Ticket};
+use super::Table;
 use super::locked::Locked;
-use super::state::Sweeper;
-use super::table::Table;
+use crate::files::file::ClientId;
+use crate::files::state::Sweeper;
+use crate::files::state::asked::Asked;
+use crate::files::state::ticket::Ticket;
 use crate::name::{FileRef, Name};
 use crate::refusal::Refusal;
 use std::collections::VecDeque;
@@ -14,7 +15,7 @@ use std::time::Duration;
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// Who removes many names at once lets others in after so many.
-pub(super) const SWEEP_NAMES: usize = 256;
+pub(in crate::files) const SWEEP_NAMES: usize = 256;
 
 /// So many of their removals may wait to be seen. They are in one commit, or in two, and others wait
 /// as long for theirs: it takes milliseconds.
@@ -58,7 +59,7 @@ impl Table {
         }
     }
 
-    /// Removes all files that [live as long as](super::Expiry::With) this client. It ends after the
+    /// Removes all files that [live as long as](crate::Expiry::With) this client. It ends after the
     /// client's last request, before what the client has open is closed.
     pub fn end_client(&self, client: ClientId) {
         let mut after = None;
@@ -72,7 +73,7 @@ impl Table {
     }
 
     /// Removes a file that has ended, whose name nobody else can take.
-    pub(super) fn remove_ended(&self, name: &Name) {
+    pub(in crate::files) fn remove_ended(&self, name: &Name) {
         self.remove_for_sure(|table, first| {
             let is_there = first && table.state.files.contains_key(name);
             is_there.then(|| name.clone()).into_iter().collect()
@@ -80,7 +81,7 @@ impl Table {
     }
 
     /// The lock, when everything is removed that has expired by now, or cannot be.
-    pub(super) fn lock_swept(&self) -> (Locked<'_>, Result<(), Refusal>) {
+    pub(in crate::files) fn lock_swept(&self) -> (Locked<'_>, Result<(), Refusal>) {
         let mut after = None;
         self.remove_each(|table, first| {
             if table.state.ends.next().is_none() {

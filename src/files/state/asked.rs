@@ -36,7 +36,7 @@ impl Asked {
     }
 
     /// Whether it is done to any file, whatever its version.
-    pub(super) fn is_unconditional(self) -> bool {
+    pub(in crate::files) fn is_unconditional(self) -> bool {
         matches!(self, Asked::Put(None) | Asked::Remove(None))
     }
 }

@@ -1,6 +1,10 @@
 //! The rules of the house that no compiler holds: who may import whom, which dependency lives
 //! where, how long a file is and how it begins. `src/lib.rs` tells people the same.
 
+mod imports;
+
+use imports::{Import, imports};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -41,8 +45,8 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
         "crossbeam_channel",
         &[
             "net/pool.rs",
-            "files/table.rs",
-            "files/watchers.rs",
+            "files/table/mod.rs",
+            "files/state/watchers.rs",
             "server/mod.rs",
             "server/builder.rs",
             "framework/flusher.rs",
@@ -84,12 +88,8 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
 /// A file fits in a head, its tests counted.
 const MAX_LINES: usize = 400;
 
-/// A path in the code, as it stands there, groups spread: `use a::{b, c::d}` are two.
-#[derive(Debug, PartialEq)]
-struct Import {
-    line: usize,
-    path: Vec<String>,
-}
+/// How many circles of files that import each other there may be. None is in `files`.
+const MAX_CIRCLES: usize = 5;
 
 #[test]
 fn each_room_imports_only_what_it_may() {
@@ -142,8 +142,8 @@ fn planted_bad_imports_are_found() {
         ("net/lines.rs", "fn f() {\n    crate::files::Table::new()\n}"),
         ("wire/reply.rs", "use crate::{\n    refusal::Refusal,\n    net::{Lines, Pool},\n};"),
         ("wire/reply.rs", "use super::super::net;"),
-        ("files/table.rs", "pub(crate) use crate::Clock;"),
-        ("files/table.rs", "mod tests {\n    use super::super::super::server;\n}"),
+        ("files/clock.rs", "pub(crate) use crate::Clock;"),
+        ("files/clock.rs", "mod tests {\n    use super::super::super::server;\n}"),
         ("files/kinds/log.rs", "use crate::server::Server;"),
         ("contents.rs", "use crate::name::Name;"),
         ("name.rs", "use super::exptime::Exptime;"),
@@ -174,7 +174,7 @@ fn planted_bad_dependencies_are_found() {
         ("net/pool.rs", "use memchr;", 1),
         ("cli/serve.rs", "use lexopt::Arg;\nuse ::subtle::Choice;", 1),
         ("cli/bench/mod.rs", "use hdrhistogram::Histogram;", 0),
-        ("files/table.rs", "log::error!(\"\");", 0),
+        ("files/table/mod.rs", "log::error!(\"\");", 0),
         ("net/pool.rs", "use std::log::rustix;", 0),
     ] {
         assert_eq!(bad_dependencies(file, text).len(), count, "{file}: {text}");
@@ -182,6 +182,53 @@ fn planted_bad_dependencies_are_found() {
     let manifest = "[package]\nname = \"x\"\n\n[dependencies]\na-b = \"1\" # c = 2\n# d = 3\n\n\
                     [dev-dependencies]\ne = 1\n[target.'cfg(unix)'.dependencies]\nf = 1";
     assert_eq!(dependencies_of(manifest), ["a_b", "f"]);
+}
+
+#[test]
+fn few_files_import_each_other_in_a_circle_and_none_in_files() {
+    let circles = circles(&sources());
+    assert!(circles.len() <= MAX_CIRCLES, "{circles:?}");
+    let in_files = circles.iter().flatten().find(|file| file.starts_with("files"));
+    assert_eq!(in_files, None, "{circles:?}");
+}
+
+/// What stands under the table's lock knows nothing of the operations on it.
+#[test]
+fn the_state_of_the_table_does_not_import_its_operations() {
+    let from_table = |(file, text): &(String, String)| {
+        let module: Vec<_> = file.trim_end_matches(".rs").split('/').collect();
+        let table = |import: Import| {
+            let path = place_of(&import, &module)?;
+            path.starts_with(&["files".to_string(), "table".to_string()]).then_some(import.line)
+        };
+        imports(text).into_iter().find_map(table).map(|line| format!("src/{file}:{line}"))
+    };
+    let below = |(file, _): &&(String, String)| file.starts_with("files/state/");
+    let bad: Vec<_> = sources().iter().filter(below).filter_map(from_table).collect();
+    assert!(bad.is_empty(), "{bad:?}");
+    let planted =
+        ("files/state/entry.rs".to_string(), "use super::super::table::lost;".to_string());
+    assert_eq!(from_table(&planted), Some("src/files/state/entry.rs:1".to_string()));
+}
+
+#[test]
+fn planted_circles_are_found() {
+    let file = |file: &str, text: &str| (file.to_string(), text.to_string());
+    let found = circles(&[
+        file("lib.rs", "mod a;\nmod b;"),
+        file("a/mod.rs", "mod x;\nuse x::X;\nuse crate::b::B;"),
+        file("a/x.rs", "use super::y::Y;"),
+        file("a/y.rs", "use crate::{b::B, a::z::{Z, W}};"),
+        file(
+            "a/z.rs",
+            "use super::x::X;\n#[cfg(test)]\nmod tests {\n    use super::super::w::W;\n}",
+        ),
+        file("a/w.rs", "use super::z::Z;"),
+        file("b.rs", "use crate::a::A;"),
+    ]);
+    assert_eq!(found, [vec!["a", "a::x", "a::y", "a::z", "b"]]);
+    let found = circles(&[file("a/mod.rs", "use x::X;"), file("a/x.rs", "use crate::b::B;")]);
+    assert!(found.is_empty());
 }
 
 fn root() -> PathBuf {
@@ -229,6 +276,12 @@ fn room_of(import: &Import, module: &[&str], in_tests: bool) -> Option<String> {
     if in_tests {
         at.push("tests");
     }
+    place_of(import, &at)?.into_iter().next()
+}
+
+/// The path below the crate that an import leads to; `None` for another crate's.
+fn place_of(import: &Import, module: &[&str]) -> Option<Vec<String>> {
+    let mut at = module.to_vec();
     if !["crate", "self", "super"].contains(&import.path[0].as_str()) {
         return None;
     }
@@ -240,7 +293,7 @@ fn room_of(import: &Import, module: &[&str], in_tests: bool) -> Option<String> {
             name => at.push(name),
         }
     }
-    at.first().map(|room| room.to_string())
+    Some(at.into_iter().map(String::from).collect())
 }
 
 /// Whether the line is in the file's `mod tests`, where `super` is the file itself.
@@ -263,6 +316,66 @@ fn bad_dependencies(file: &str, text: &str) -> Vec<String> {
     bad
 }
 
+/// The files, as modules, that import each other in a circle, their tests apart.
+fn circles(sources: &[(String, String)]) -> Vec<Vec<String>> {
+    let module = |file: &str| {
+        let file = file.strip_suffix(".rs").unwrap_or(file);
+        file.strip_suffix("/mod").unwrap_or(file).replace('/', "::")
+    };
+    let modules: Vec<_> = sources.iter().map(|(file, _)| module(file)).collect();
+    let is_test = |module: &str| module.split("::").any(|name| name == "tests");
+    let mut imported = BTreeMap::new();
+    for ((_, text), from) in sources.iter().zip(&modules).filter(|(_, from)| !is_test(from)) {
+        let uses = imports(text).into_iter().filter(|import| !in_tests(text, import.line));
+        // What is passed on is not used here, and a visibility uses nothing.
+        let is_use = |import: &Import| {
+            let line = text.lines().nth(import.line - 1).unwrap_or_default().trim_start();
+            !(line.starts_with("pub") && line.contains(" use "))
+                && import.path != ["crate", "files"]
+        };
+        let to = uses.filter(is_use).filter_map(|import| leads_to(&import, from, &modules));
+        let to: BTreeSet<_> = to.collect();
+        imported.insert(from.clone(), to.into_iter().filter(|to| to != from).collect::<Vec<_>>());
+    }
+    // What each file reaches.
+    let reaches = |from: &String| {
+        let (mut reached, mut next) = (BTreeSet::new(), vec![from]);
+        while let Some(module) = next.pop() {
+            let to = imported.get(module).into_iter().flatten();
+            next.extend(to.filter(|to| reached.insert((*to).clone())));
+        }
+        reached
+    };
+    let reached: BTreeMap<_, _> = imported.keys().map(|from| (from, reaches(from))).collect();
+    let with = |a: &String| {
+        let both = |b: &&String| reached[*b].contains(a) && reached[a].contains(*b);
+        imported.keys().filter(both).cloned().collect::<Vec<_>>()
+    };
+    let circles: BTreeSet<_> = imported.keys().map(with).filter(|c| c.len() > 1).collect();
+    circles.into_iter().collect()
+}
+
+/// The module that an import of `from` leads to; `None` for another crate's.
+fn leads_to(import: &Import, from: &str, modules: &[String]) -> Option<String> {
+    let mut at: Vec<&str> = from.split("::").collect();
+    match import.path[0].as_str() {
+        "crate" => at.clear(),
+        "self" | "super" => {}
+        // A module of its own, as `use inner::Thing` in a `mod.rs`.
+        name if modules.contains(&format!("{from}::{name}")) => {}
+        _ => return None,
+    }
+    for name in &import.path {
+        match name.as_str() {
+            "crate" | "self" => {}
+            "super" => drop(at.pop()),
+            name => at.push(name),
+        }
+    }
+    let longest = (1..=at.len()).rev().map(|n| at[..n].join("::"));
+    longest.into_iter().find(|module| modules.contains(module))
+}
+
 fn is_at(file: &str, place: &str) -> bool {
     place == "*" || place == file || (place.ends_with('/') && file.starts_with(place))
 }
@@ -279,81 +392,4 @@ fn dependencies_of(manifest: &str) -> Vec<String> {
         }
     }
     names
-}
-
-/// The paths in the code, those of one name only if they stand in a `use`. Line by line: what
-/// stands in comments and in strings of one line does not count.
-fn imports(text: &str) -> Vec<Import> {
-    let mut found = Vec::new();
-    // The `use` that is not ended yet, and where it began.
-    let mut open: Option<(usize, String)> = None;
-    for (line, code) in (1..).zip(text.lines()) {
-        let code = without_strings_and_comments(code);
-        let start = code.trim_start();
-        let starts_use = ["use ", "pub use ", "pub(crate) use ", "pub(super) use "];
-        if open.is_none()
-            && let Some(tree) = starts_use.iter().find_map(|word| start.strip_prefix(word))
-        {
-            open = Some((line, tree.to_string()));
-        } else if let Some((_, tree)) = &mut open {
-            tree.push_str(start);
-        } else {
-            // A macro's `$crate` is a path of who uses it.
-            let is_path = |c: char| c.is_alphanumeric() || "_:$".contains(c);
-            for path in code.split(|c| !is_path(c)).filter(|path| path.contains("::")) {
-                found.push(Import { line, path: segments(path) });
-            }
-        }
-        if let Some((line, tree)) = open.take_if(|(_, tree)| tree.contains(';')) {
-            spread(&[], tree.trim_end().trim_end_matches(';'), line, &mut found);
-        }
-    }
-    found.retain(|import| !import.path.is_empty());
-    found
-}
-
-/// Adds each leaf of a `use` tree: `a::{b, c::{d, e}}` are three.
-fn spread(before: &[String], tree: &str, line: usize, found: &mut Vec<Import>) {
-    let (head, group) = match tree.split_once('{') {
-        Some((head, group)) => (head, group.trim_end().strip_suffix('}')),
-        None => (tree.split(" as ").next().unwrap_or(tree), None),
-    };
-    let path = [before, &segments(head)].concat();
-    let Some(group) = group else {
-        found.push(Import { line, path });
-        return;
-    };
-    let (mut depth, mut start) = (0, 0);
-    for (at, c) in group.char_indices().chain([(group.len(), ',')]) {
-        match c {
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            ',' if depth == 0 => {
-                if !group[start..at].trim().is_empty() {
-                    spread(&path, &group[start..at], line, found);
-                }
-                start = at + 1;
-            }
-            _ => {}
-        }
-    }
-}
-
-fn segments(path: &str) -> Vec<String> {
-    path.split("::").map(str::trim).filter(|s| !s.is_empty()).map(String::from).collect()
-}
-
-fn without_strings_and_comments(line: &str) -> String {
-    let mut code = String::new();
-    let (mut chars, mut in_string) = (line.chars().peekable(), false);
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' if in_string => drop(chars.next()),
-            '"' => in_string = !in_string,
-            '/' if !in_string && chars.peek() == Some(&'/') => break,
-            _ if !in_string => code.push(c),
-            _ => {}
-        }
-    }
-    code
 }

@@ -1,9 +1,10 @@
 //! What files there are.
 
-use super::changes::hides;
-use super::cost;
-use super::table::{PAUSE, SHORT, Stat, Table};
+use super::{PAUSE, SHORT, Table};
 use crate::budget::block;
+use crate::files::stat::Stat;
+use crate::files::state::changes::hides;
+use crate::files::state::cost;
 use crate::name::Name;
 use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::thread;

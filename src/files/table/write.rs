@@ -1,11 +1,12 @@
 //! Changes that clients ask for: what is there is judged and what shall be is decided in one step.
 
-use super::entry::Body;
-use super::expiry::Expiry;
-use super::kept::{Asked, Ticket};
+use super::Table;
 use super::locked::Locked;
-use super::table::Table;
 use crate::contents::Contents;
+use crate::files::state::asked::Asked;
+use crate::files::state::entry::Body;
+use crate::files::state::expiry::Expiry;
+use crate::files::state::ticket::Ticket;
 use crate::name::{FileRef, Name, Stem};
 use crate::refusal::Refusal;
 
@@ -21,7 +22,7 @@ pub struct Decided<T> {
 }
 
 impl<T> Decided<T> {
-    pub(super) fn done(answer: T, ticket: Ticket) -> Self {
+    pub(in crate::files) fn done(answer: T, ticket: Ticket) -> Self {
         Decided { outcome: Ok(answer), ticket }
     }
 

@@ -1,16 +1,15 @@
 //! What is there when a server begins.
 
-use super::asked::Asked;
-use super::journal::Journal;
-use super::store::{Kept, Life, Row, Store};
+use super::{Table, lost};
 use crate::budget::{Budget, Charge};
 use crate::contents::Contents;
 use crate::files::clock::Clock;
-use crate::files::cost;
-use crate::files::entry::{Body, Entry};
-use crate::files::expiry::End;
 use crate::files::registry::Registry;
-use crate::files::table::{Table, lost};
+use crate::files::state::asked::Asked;
+use crate::files::state::entry::{Body, Entry};
+use crate::files::state::expiry::End;
+use crate::files::state::journal::Journal;
+use crate::files::store::{Kept, Life, Row, Store};
 use crate::name::Name;
 use std::io;
 use std::sync::Arc;
@@ -86,7 +85,7 @@ fn file_of(row: Row, budget: &Arc<Budget>) -> (Name, Box<Entry>) {
         (_, Life::Unlimited) => None,
     };
     let mut charge = Charge::none(budget);
-    charge.grow_over(cost::file(row.name.as_ref()));
+    charge.grow_over(Entry::cost_with(row.name.as_ref()));
     let body = match row.contents {
         Kept::Code => Body::Stored(0),
         Kept::Here(contents) => {

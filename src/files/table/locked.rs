@@ -1,13 +1,15 @@
 //! A step of the table: its lock, a moment at which the time stands still, and the changes that are
 //! decided meanwhile.
 
-use super::clock::Clock;
-use super::cost;
-use super::entry::{Body, Entry};
-use super::expiry::{End, Expiry};
-use super::kept::{Asked, Done, Draft, Journal, Ticket};
-use super::state::State;
 use crate::budget::{Budget, Charge};
+use crate::files::clock::Clock;
+use crate::files::state::State;
+use crate::files::state::asked::Asked;
+use crate::files::state::chain::{Done, Draft};
+use crate::files::state::entry::{Body, Entry};
+use crate::files::state::expiry::{End, Expiry};
+use crate::files::state::journal::Journal;
+use crate::files::state::ticket::Ticket;
 use crate::name::{FileRef, Name};
 use crate::refusal::Refusal;
 use std::collections::HashMap;
@@ -16,27 +18,27 @@ use std::time::Duration;
 
 /// The table's lock, and what was taken out of it: fields drop in the order in which they stand,
 /// so the lock is let go before a large value is freed.
-pub(super) struct Locked<'a> {
-    pub(super) state: MutexGuard<'a, State>,
-    pub(super) clock: &'a Clock,
-    pub(super) budget: &'a Arc<Budget>,
+pub(in crate::files) struct Locked<'a> {
+    pub(in crate::files) state: MutexGuard<'a, State>,
+    pub(in crate::files) clock: &'a Clock,
+    pub(in crate::files) budget: &'a Arc<Budget>,
     /// Where the committer waits.
-    pub(super) staged: &'a Condvar,
+    pub(in crate::files) staged: &'a Condvar,
     /// The moment of this step, once it was asked for.
-    pub(super) moment: Option<Duration>,
-    pub(super) removed: Vec<Entry>,
-    pub(super) replaced: Option<Body>,
+    pub(in crate::files) moment: Option<Duration>,
+    pub(in crate::files) removed: Vec<Entry>,
+    pub(in crate::files) replaced: Option<Body>,
 }
 
 impl Locked<'_> {
     /// The time, which stands still as long as the lock is held: else a file could be found alive
     /// and be given a life that begins after its end.
-    pub(super) fn now(&mut self) -> Duration {
+    pub(in crate::files) fn now(&mut self) -> Duration {
         *self.moment.get_or_insert_with(|| self.clock.now())
     }
 
     /// What will end a file that is given this expiry now.
-    pub(super) fn end(&mut self, expiry: Expiry) -> Option<End> {
+    pub(in crate::files) fn end(&mut self, expiry: Expiry) -> Option<End> {
         match expiry {
             Expiry::Never => None,
             Expiry::Seconds(n) => Some(End::At(self.now() + Duration::from_secs(n))),
@@ -45,12 +47,12 @@ impl Locked<'_> {
     }
 
     /// Whether a type is making or ending the file of this name.
-    pub(super) fn is_busy(&self, file: FileRef<'_>) -> bool {
+    pub(in crate::files) fn is_busy(&self, file: FileRef<'_>) -> bool {
         matches!(file, FileRef::Name(name) if self.state.busy.contains(name.as_str()))
     }
 
     /// Whether there is a file of this name, or will be, or may be.
-    pub(super) fn has(&self, name: &Name) -> bool {
+    pub(in crate::files) fn has(&self, name: &Name) -> bool {
         let State { files, busy, journal, .. } = &*self.state;
         files.contains_key(name)
             || busy.contains(name)
@@ -58,7 +60,10 @@ impl Locked<'_> {
     }
 
     /// Looks at a file, if it is there. `Err` with its name if its time is over.
-    pub(super) fn find(&mut self, file: FileRef<'_>) -> Result<Option<(&Entry, Duration)>, Name> {
+    pub(in crate::files) fn find(
+        &mut self,
+        file: FileRef<'_>,
+    ) -> Result<Option<(&Entry, Duration)>, Name> {
         let Some(entry) = self.state.entry(file) else { return Ok(None) };
         let Some(End::At(deadline)) = entry.end else { return Ok(Some((entry, Duration::ZERO))) };
         // As in `now`; the entry is borrowed.
@@ -71,7 +76,7 @@ impl Locked<'_> {
 
     /// The name of a file on which something is decided that nobody sees yet, and the version that
     /// it is at by that, if this may be decided upon it.
-    pub(super) fn decided(
+    pub(in crate::files) fn decided(
         &mut self,
         file: FileRef<'_>,
         asked: Asked,
@@ -102,12 +107,12 @@ impl Locked<'_> {
     }
 
     /// Takes what was [judged](Locked::decided) without a change to the file; when to answer it.
-    pub(super) fn answer_later(&mut self, name: &Name, asked: Asked) -> Ticket {
+    pub(in crate::files) fn answer_later(&mut self, name: &Name, asked: Asked) -> Ticket {
         self.decide(name, asked, Done::Nothing, None)
     }
 
     /// Makes a file of a name that has none. This and the following are changes.
-    pub(super) fn insert(
+    pub(in crate::files) fn insert(
         &mut self,
         name: Name,
         body: Body,
@@ -124,7 +129,7 @@ impl Locked<'_> {
     }
 
     /// Gives a file that is there a new body and end. One without a name has no end.
-    pub(super) fn change(
+    pub(in crate::files) fn change(
         &mut self,
         file: FileRef<'_>,
         asked: Asked,
@@ -161,7 +166,7 @@ impl Locked<'_> {
     }
 
     /// Decides contents for a name, upon what is [decided](Locked::decided) on it.
-    pub(super) fn put(
+    pub(in crate::files) fn put(
         &mut self,
         name: &Name,
         asked: Asked,
@@ -177,7 +182,7 @@ impl Locked<'_> {
     }
 
     /// Removes a name that is there.
-    pub(super) fn remove(&mut self, name: &Name, asked: Asked) -> Ticket {
+    pub(in crate::files) fn remove(&mut self, name: &Name, asked: Asked) -> Ticket {
         let version = self.take_version();
         if self.state.journal.is_none() {
             self.removed.extend(self.state.remove(name.as_ref(), version).map(|entry| *entry));
@@ -187,7 +192,12 @@ impl Locked<'_> {
     }
 
     /// Gives a file that has a name another end. This is no change.
-    pub(super) fn touch(&mut self, name: &Name, asked: Asked, end: Option<End>) -> Ticket {
+    pub(in crate::files) fn touch(
+        &mut self,
+        name: &Name,
+        asked: Asked,
+        end: Option<End>,
+    ) -> Ticket {
         if self.state.journal.is_none() {
             self.state.touch(name.as_ref(), end);
             return Ticket::DONE;
@@ -198,7 +208,7 @@ impl Locked<'_> {
     /// What a new entry of this name counts.
     fn charge(&self, name: &Name, body: &Body) -> Result<Charge, Refusal> {
         let mut charge = Charge::none(self.budget);
-        charge.grow(cost::file(name.as_ref()) + body.cost())?;
+        charge.grow(Entry::cost_with(name.as_ref()) + body.cost())?;
         Ok(charge)
     }
 

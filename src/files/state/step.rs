@@ -1,9 +1,9 @@
 //! A change that is decided: what it will do to the table, and what a store has to keep of it.
 
-use super::store::{Change, Life};
-use crate::files::descriptors::Fd;
-use crate::files::entry::{Body, Entry};
-use crate::files::expiry::End;
+use super::entry::{Body, Entry};
+use super::expiry::End;
+use crate::files::stat::Fd;
+use crate::files::store::{Change, Life};
 use crate::name::Name;
 
 /// A change to the table.
@@ -48,7 +48,7 @@ pub(in crate::files) enum Step {
 
 impl Step {
     /// What it takes, if it takes one.
-    pub(super) fn version(&self) -> Option<u64> {
+    pub(in crate::files) fn version(&self) -> Option<u64> {
         match self {
             Step::Insert { entry, .. } => Some(entry.version),
             Step::Change { version, .. }
@@ -59,7 +59,7 @@ impl Step {
         }
     }
 
-    pub(super) fn file(&self) -> Result<&Name, Fd> {
+    pub(in crate::files) fn file(&self) -> Result<&Name, Fd> {
         match self {
             Step::Insert { name, .. }
             | Step::Change { name, .. }
@@ -71,7 +71,7 @@ impl Step {
     }
 
     /// As a store keeps it.
-    pub(super) fn kept(&self) -> Change {
+    pub(in crate::files) fn kept(&self) -> Change {
         match self {
             Step::Insert { name, entry, removed } => Change::Put {
                 name: name.clone(),

@@ -2,15 +2,18 @@
 //!
 //! The first open makes a file of code, the last close ends it; both while its name is busy.
 
-use super::code::{Code, Value, ask, run};
-use super::descriptors::{Fd, Place};
-use super::entry::{Body, Entry};
-use super::file::{ClientId, File};
-use super::kept::{Asked, Ticket};
+use super::Table;
+use super::code::{ask, run};
 use super::locked::Locked;
-use super::registry::{Create, DEFAULT};
-use super::table::Table;
 use crate::contents::Contents;
+use crate::files::file::{ClientId, File};
+use crate::files::registry::{Create, DEFAULT};
+use crate::files::stat::Fd;
+use crate::files::state::asked::Asked;
+use crate::files::state::code::{Code, Value};
+use crate::files::state::descriptors::Place;
+use crate::files::state::entry::{Body, Entry};
+use crate::files::state::ticket::Ticket;
 use crate::name::{FileRef, Name, NameRef};
 use crate::refusal::Refusal;
 use std::collections::VecDeque;

@@ -3,17 +3,15 @@
 use super::cost;
 use super::entry::Entry;
 use crate::budget::{Budget, Charge};
+use crate::files::stat::Fd;
 use crate::name::Name;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-/// The number of an open file: the same for every client that has it open.
-pub type Fd = u64;
-
 /// All open files by their descriptors.
 #[derive(Debug, Default)]
-pub(super) struct Descriptors {
+pub(in crate::files) struct Descriptors {
     slots: Vec<Option<Open>>,
     /// The numbers of the empty slots, the lowest first.
     free: BinaryHeap<Reverse<usize>>,
@@ -25,15 +23,15 @@ pub(super) struct Descriptors {
 
 /// An open file.
 #[derive(Debug)]
-pub(super) struct Open {
+pub(in crate::files) struct Open {
     /// How many opens of all clients there are, at least 1.
-    pub(super) opens: u64,
-    pub(super) place: Place,
+    pub(in crate::files) opens: u64,
+    pub(in crate::files) place: Place,
 }
 
 /// Where the entry of an open file is.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(in crate::files) enum Place {
     /// In the table, under this name.
     Named(Name),
     /// Here: its name was deleted or has expired.
@@ -42,12 +40,12 @@ pub(super) enum Place {
 
 impl Descriptors {
     /// Starts without open files.
-    pub(super) fn new(budget: &Arc<Budget>) -> Self {
+    pub(in crate::files) fn new(budget: &Arc<Budget>) -> Self {
         Descriptors { charge: Charge::none(budget), ..Descriptors::default() }
     }
 
     /// Gives the lowest free number to a file that is opened for the first time.
-    pub(super) fn insert(&mut self, name: Name) -> Fd {
+    pub(in crate::files) fn insert(&mut self, name: Name) -> Fd {
         self.opens += 1;
         let open = Some(Open { opens: 1, place: Place::Named(name) });
         match self.free.pop() {
@@ -57,31 +55,31 @@ impl Descriptors {
             }
             None => {
                 // Bounded by the opens, which are charged to their connections.
-                self.charge.grow_over(cost::DESCRIPTOR);
+                self.charge.grow_over(cost::descriptor::<Option<Open>>());
                 self.slots.push(open);
                 self.slots.len() as Fd - 1
             }
         }
     }
 
-    pub(super) fn get(&self, fd: Fd) -> Option<&Open> {
+    pub(in crate::files) fn get(&self, fd: Fd) -> Option<&Open> {
         self.slots.get(usize::try_from(fd).ok()?)?.as_ref()
     }
 
     /// Counts one more open of a file that is open.
-    pub(super) fn reopen(&mut self, fd: Fd) {
+    pub(in crate::files) fn reopen(&mut self, fd: Fd) {
         if let Some(open) = self.get_mut(fd) {
             open.opens += 1;
             self.opens += 1;
         }
     }
 
-    pub(super) fn get_mut(&mut self, fd: Fd) -> Option<&mut Open> {
+    pub(in crate::files) fn get_mut(&mut self, fd: Fd) -> Option<&mut Open> {
         self.slots.get_mut(usize::try_from(fd).ok()?)?.as_mut()
     }
 
     /// Takes one open back; with the last one the number is free again and the file comes out.
-    pub(super) fn release(&mut self, fd: Fd) -> Option<Place> {
+    pub(in crate::files) fn release(&mut self, fd: Fd) -> Option<Place> {
         let open = self.get_mut(fd)?;
         open.opens -= 1;
         let left = open.opens;
@@ -100,12 +98,12 @@ impl Descriptors {
     }
 
     /// How many files are open.
-    pub(super) fn files(&self) -> usize {
+    pub(in crate::files) fn files(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 
     /// How many opens there are.
-    pub(super) fn opens(&self) -> u64 {
+    pub(in crate::files) fn opens(&self) -> u64 {
         self.opens
     }
 }

@@ -1,9 +1,9 @@
 //! What ends files by itself: the time, and the end of a connection.
 
 use super::cost;
-use super::file::ClientId;
 use crate::budget::{Budget, Charge};
 use crate::exptime::Exptime;
+use crate::files::file::ClientId;
 use crate::name::{Name, NameRef};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Included, Unbounded};
@@ -17,7 +17,7 @@ pub enum Expiry {
     Never,
     /// So many seconds from the moment of the change.
     Seconds(u64),
-    /// Until this client's connection [has ended](super::Table::end_client).
+    /// Until this client's connection [has ended](crate::Table::end_client).
     With(ClientId),
 }
 
@@ -34,7 +34,7 @@ impl Expiry {
 
 /// What will end a file that does not stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(in crate::files) enum End {
     /// A time of the table's clock.
     At(Duration),
     /// The end of this client's connection.
@@ -43,12 +43,12 @@ pub(super) enum End {
 
 impl End {
     /// Whether this time has come.
-    pub(super) fn is_over(self, now: Duration) -> bool {
+    pub(in crate::files) fn is_over(self, now: Duration) -> bool {
         matches!(self, End::At(deadline) if deadline <= now)
     }
 
     /// As a reply shows it.
-    pub(super) fn exptime(self, now: Duration) -> Exptime {
+    pub(in crate::files) fn exptime(self, now: Duration) -> Exptime {
         match self {
             End::At(deadline) => Exptime::remaining(deadline.saturating_sub(now)),
             End::With(_) => Exptime::Connection,
@@ -59,7 +59,7 @@ impl End {
 /// The ends of all files that have one. One that is replaced leaves at once: renewing a lease for
 /// ever takes no memory.
 #[derive(Debug, Default)]
-pub(super) struct Ends {
+pub(in crate::files) struct Ends {
     /// The file's version tells equal times apart.
     by_time: BTreeMap<(Duration, u64), Name>,
     by_client: BTreeMap<ClientId, BTreeSet<Name>>,
@@ -69,11 +69,11 @@ pub(super) struct Ends {
 
 impl Ends {
     /// Starts without any.
-    pub(super) fn new(budget: &Arc<Budget>) -> Self {
+    pub(in crate::files) fn new(budget: &Arc<Budget>) -> Self {
         Ends { charge: Charge::none(budget), ..Ends::default() }
     }
 
-    pub(super) fn insert(&mut self, end: End, version: u64, name: Name) {
+    pub(in crate::files) fn insert(&mut self, end: End, version: u64, name: Name) {
         match end {
             End::At(at) => {
                 self.charge.grow_over(cost::DEADLINE);
@@ -90,7 +90,7 @@ impl Ends {
         }
     }
 
-    pub(super) fn remove(&mut self, end: End, version: u64, name: NameRef<'_>) {
+    pub(in crate::files) fn remove(&mut self, end: End, version: u64, name: NameRef<'_>) {
         match end {
             End::At(at) => {
                 if self.by_time.remove(&(at, version)).is_some() {
@@ -111,12 +111,12 @@ impl Ends {
     }
 
     /// The earliest deadline, and whose it is.
-    pub(super) fn next(&self) -> Option<(Duration, &Name)> {
+    pub(in crate::files) fn next(&self) -> Option<(Duration, &Name)> {
         self.by_time.first_key_value().map(|((at, _), name)| (*at, name))
     }
 
     /// Whose deadline has come, by the deadlines and versions; behind `after`.
-    pub(super) fn due(
+    pub(in crate::files) fn due(
         &self,
         now: Duration,
         after: Option<(Duration, u64)>,
@@ -127,7 +127,11 @@ impl Ends {
     }
 
     /// The files that end with this client's connection, by their names; behind `after`.
-    pub(super) fn of(&self, client: ClientId, after: Option<&Name>) -> impl Iterator<Item = &Name> {
+    pub(in crate::files) fn of(
+        &self,
+        client: ClientId,
+        after: Option<&Name>,
+    ) -> impl Iterator<Item = &Name> {
         let names = self.by_client.get(&client).into_iter();
         let behind = (after.map_or(Unbounded, Excluded), Unbounded);
         names.flat_map(move |names| names.range::<Name, _>(behind))

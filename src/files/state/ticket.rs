@@ -1,6 +1,6 @@
 //! What those wait for who have changed something.
 
-use crate::files::table::Looked;
+use crate::files::stat::Looked;
 use crate::refusal::Refusal;
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -73,26 +73,26 @@ impl Ticket {
     }
 
     /// There is no room for it.
-    pub(super) fn refuse(&self, why: Refusal) {
+    pub(in crate::files) fn refuse(&self, why: Refusal) {
         if let Some((commit, place)) = &self.0 {
             commit.answer_instead(*place, Instead::Refused(why));
         }
     }
 
-    pub(super) fn of(commit: &Arc<Commit>, place: usize) -> Self {
+    pub(in crate::files) fn of(commit: &Arc<Commit>, place: usize) -> Self {
         Ticket(Some((commit.clone(), place)))
     }
 }
 
 impl Commit {
     /// Takes what to tell at a place instead of a success.
-    pub(super) fn answer_instead(&self, place: usize, instead: Instead) {
+    pub(in crate::files) fn answer_instead(&self, place: usize, instead: Instead) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.instead.insert(place, instead);
     }
 
     /// Tells all who wait, and who comes later.
-    pub(super) fn tell(&self, outcome: Result<(), Refusal>) {
+    pub(in crate::files) fn tell(&self, outcome: Result<(), Refusal>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.outcome.get_or_insert(outcome);
         self.told.notify_all();

@@ -1,6 +1,6 @@
 //! Who waits for what to change.
 
-use super::descriptors::Fd;
+use crate::files::stat::Fd;
 use crate::name::{Name, NameRef};
 use crate::waker::Waker;
 use crossbeam_channel::Sender;
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// What somebody waits for to change.
 #[derive(Clone, Debug)]
-pub(super) enum Awaited {
+pub(in crate::files) enum Awaited {
     /// Any name that begins with this.
     Prefix(Box<str>),
     /// This name and no other.
@@ -26,7 +26,7 @@ pub(super) enum Awaited {
 /// another for each prefix that looks like the name at first; one that a thousand wait for takes
 /// them all out at once, and leaves it to another thread to wake them.
 #[derive(Debug)]
-pub(super) struct Watchers {
+pub(in crate::files) struct Watchers {
     prefixes: BTreeMap<Box<str>, Group>,
     names: HashMap<Name, Group>,
     files: HashMap<Fd, Group>,
@@ -52,15 +52,15 @@ const BATCH: usize = 32;
 
 /// What all of a batch wait for. It comes once.
 #[derive(Debug)]
-pub(super) struct News {
-    pub(super) waker: Waker,
+pub(in crate::files) struct News {
+    pub(in crate::files) waker: Waker,
     /// The version of the first change; 0 while there is none. Changed under the table's lock.
     first: AtomicU64,
 }
 
 impl News {
     /// The version of the first change, if there was one.
-    pub(super) fn first(&self) -> Option<u64> {
+    pub(in crate::files) fn first(&self) -> Option<u64> {
         Some(self.first.load(Relaxed)).filter(|version| *version > 0)
     }
 }
@@ -87,13 +87,13 @@ impl Group {
 
 impl Watchers {
     /// Those who are woken go to `woken`.
-    pub(super) fn new(woken: Sender<Arc<News>>) -> Self {
+    pub(in crate::files) fn new(woken: Sender<Arc<News>>) -> Self {
         let (prefixes, names, files) = Default::default();
         Watchers { prefixes, names, files, woken: Some(woken), waiting: 0 }
     }
 
     /// Takes one more who waits for this; `None` if the table is closed.
-    pub(super) fn join(&mut self, awaited: &Awaited) -> io::Result<Option<Arc<News>>> {
+    pub(in crate::files) fn join(&mut self, awaited: &Awaited) -> io::Result<Option<Arc<News>>> {
         if self.woken.is_none() {
             return Ok(None);
         }
@@ -115,7 +115,7 @@ impl Watchers {
     }
 
     /// One who joined waits no longer.
-    pub(super) fn leave(&mut self, awaited: &Awaited, news: &Arc<News>) {
+    pub(in crate::files) fn leave(&mut self, awaited: &Awaited, news: &Arc<News>) {
         self.waiting -= 1;
         // If they were woken, the group is another one, or there is none.
         if self.group(awaited).is_some_and(|group| group.leave(news)) {
@@ -137,7 +137,7 @@ impl Watchers {
 
     /// Wakes those who wait for this name, and those who wait for the file that has it, if that is
     /// open and is what has changed.
-    pub(super) fn changed(&mut self, name: NameRef<'_>, file: Option<Fd>, version: u64) {
+    pub(in crate::files) fn changed(&mut self, name: NameRef<'_>, file: Option<Fd>, version: u64) {
         if let Some(group) = self.names.remove(name.as_str()) {
             self.tell(group, version);
         }
@@ -148,7 +148,7 @@ impl Watchers {
     }
 
     /// Wakes those who wait for this open file.
-    pub(super) fn file_changed(&mut self, fd: Fd, version: u64) {
+    pub(in crate::files) fn file_changed(&mut self, fd: Fd, version: u64) {
         if let Some(group) = self.files.remove(&fd) {
             self.tell(group, version);
         }
@@ -179,7 +179,7 @@ impl Watchers {
     }
 
     /// Wakes all who wait, without news, and lets nobody wait any more.
-    pub(super) fn close(&mut self) {
+    pub(in crate::files) fn close(&mut self) {
         let prefixes = std::mem::take(&mut self.prefixes).into_values();
         let names = std::mem::take(&mut self.names).into_values();
         let files = std::mem::take(&mut self.files).into_values();
@@ -188,7 +188,7 @@ impl Watchers {
     }
 
     /// How many wait.
-    pub(super) fn waiting(&self) -> u64 {
+    pub(in crate::files) fn waiting(&self) -> u64 {
         self.waiting
     }
 

@@ -1,5 +1,6 @@
-//! What the table's structures take of memory, all of it in this one place: the budget is as true as
-//! these numbers, which `tests/it/process/footprint.rs` compares with the memory of a process.
+//! What the table's structures take of memory: the budget is as true as these numbers, which
+//! `tests/it/process/footprint.rs` compares with the memory of a process. A structure that this room
+//! defines gives its own size.
 //!
 //! They follow from the structures themselves, so a field more counts by itself. Two averages are
 //! measured, those of std's collections:
@@ -10,11 +11,8 @@
 //!   that is 5/3 of a bucket for an entry; just after it has doubled 16/7, and while it doubles, for
 //!   a moment, 24/7.
 
-use super::code::Code;
-use super::descriptors::Open;
-use super::entry::Entry;
-use super::file::{ClientId, File};
 use crate::budget::block;
+use crate::files::file::{ClientId, File};
 use crate::name::{Name, NameRef};
 use std::mem::{size_of, size_of_val};
 use std::time::Duration;
@@ -22,48 +20,42 @@ use std::time::Duration;
 /// The two counts of an `Arc`.
 const COUNTS_BYTES: usize = 2 * size_of::<usize>();
 
-/// The entry of a file. Its contents bring their own charge.
-pub(super) const ENTRY: u64 = block(size_of::<Entry>());
-
 /// What a file has as long as it has a name, beside the [`name`]: its places among the files, the
 /// names and the changes.
-pub(super) const NAMED: u64 = in_hash_map(size_of::<(Name, Box<Entry>)>())
+pub(in crate::files) const NAMED: u64 = in_hash_map(size_of::<(Name, Box<()>)>())
     + in_tree(size_of::<Name>())
     + in_tree(size_of::<(u64, Name)>());
 
-/// A file of this name, without its contents or its value.
-pub(super) fn file(name: NameRef<'_>) -> u64 {
-    ENTRY + NAMED + self::name(name)
-}
-
 /// A name that was removed and is remembered, without the name.
-pub(super) const REMOVAL: u64 =
+pub(in crate::files) const REMOVAL: u64 =
     in_tree(size_of::<(u64, Name)>()) + in_hash_map(size_of::<(Name, u64)>());
 
 /// A deadline.
-pub(super) const DEADLINE: u64 = in_tree(size_of::<((Duration, u64), Name)>());
+pub(in crate::files) const DEADLINE: u64 = in_tree(size_of::<((Duration, u64), Name)>());
 
 /// The end with a connection.
-pub(super) const END_WITH_CLIENT: u64 = in_tree(size_of::<Name>());
+pub(in crate::files) const END_WITH_CLIENT: u64 = in_tree(size_of::<Name>());
 
 /// The first such end of a connection: a set of its own.
-pub(super) const CLIENT_WITH_ENDS: u64 =
+pub(in crate::files) const CLIENT_WITH_ENDS: u64 =
     block(node(size_of::<Name>())) + in_tree(size_of::<(ClientId, [usize; 3])>());
 
-/// A descriptor. Their array doubles, too, and keeps its room.
-pub(super) const DESCRIPTOR: u64 = (size_of::<Option<Open>>() + size_of::<usize>()) as u64 * 3 / 2;
+/// A descriptor, whose slot is a `T`. Their array doubles, too, and keeps its room.
+pub(in crate::files) const fn descriptor<T>() -> u64 {
+    (size_of::<T>() + size_of::<usize>()) as u64 * 3 / 2
+}
 
 /// An open of a connection.
 pub(crate) const OPEN: u64 = in_tree(size_of::<(u64, u64)>());
 
 /// A name.
-pub(super) fn name(name: NameRef<'_>) -> u64 {
+pub(in crate::files) fn name(name: NameRef<'_>) -> u64 {
     block(COUNTS_BYTES + name.as_str().len())
 }
 
-/// A file of code, without what its type keeps elsewhere.
-pub(super) fn code(value: &dyn File) -> u64 {
-    block(COUNTS_BYTES + size_of::<Code>()) + block(size_of_val(value))
+/// A file of code that the table keeps as a `T`, without what its type keeps elsewhere.
+pub(in crate::files) fn code<T>(value: &dyn File) -> u64 {
+    block(COUNTS_BYTES + size_of::<T>()) + block(size_of_val(value))
 }
 
 /// An entry of a `BTreeMap`, of so many bytes.

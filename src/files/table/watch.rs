@@ -1,13 +1,12 @@
 //! What has changed since a version, and waiting for it.
 
-use super::changes::{Logged, shows};
-use super::cost;
 use super::locked::Locked;
-use super::state::State;
-use super::table::{PAUSE, SHORT, Table};
 use super::wait::Place;
-use super::watchers::Awaited;
+use super::{PAUSE, SHORT, Table};
 use crate::budget::block;
+use crate::files::state::changes::{Logged, shows};
+use crate::files::state::watchers::Awaited;
+use crate::files::state::{State, cost};
 use crate::name::Name;
 use crate::refusal::Refusal;
 use crate::waker::Waker;

@@ -2,8 +2,8 @@
 //! million writes to ten files is ten entries long.
 
 use super::cost;
-use super::store::MAX_GONE;
 use crate::budget::{Budget, Charge};
+use crate::files::store::MAX_GONE;
 use crate::name::{Name, NameRef};
 use std::collections::{BTreeMap, HashMap};
 use std::iter;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 ///
 /// Each change takes a version that is greater than all before it.
 #[derive(Debug, Default)]
-pub(super) struct ChangeLog {
+pub(in crate::files) struct ChangeLog {
     /// Names with a file, by its version.
     live: BTreeMap<u64, Name>,
     /// Names without one, by the version that removed it: at most [`MAX_GONE`] of them.
@@ -30,21 +30,21 @@ pub(super) struct ChangeLog {
 
 /// The latest change of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Logged<'a> {
-    pub(super) version: u64,
-    pub(super) name: &'a Name,
+pub(in crate::files) struct Logged<'a> {
+    pub(in crate::files) version: u64,
+    pub(in crate::files) name: &'a Name,
     /// Whether the change was its end.
-    pub(super) gone: bool,
+    pub(in crate::files) gone: bool,
 }
 
 impl ChangeLog {
     /// Starts without any change.
-    pub(super) fn new(budget: &Arc<Budget>) -> Self {
+    pub(in crate::files) fn new(budget: &Arc<Budget>) -> Self {
         ChangeLog { charge: Charge::none(budget), ..ChangeLog::default() }
     }
 
     /// A name gets a file.
-    pub(super) fn insert(&mut self, name: Name, version: u64) {
+    pub(in crate::files) fn insert(&mut self, name: Name, version: u64) {
         if let Some(removed) = self.gone_names.remove(&name) {
             self.gone.remove(&removed);
             self.charge.shrink(removal_cost(&name));
@@ -53,14 +53,14 @@ impl ChangeLog {
     }
 
     /// A file goes from one version to the next.
-    pub(super) fn renew(&mut self, old: u64, new: u64) {
+    pub(in crate::files) fn renew(&mut self, old: u64, new: u64) {
         if let Some(name) = self.live.remove(&old) {
             self.live.insert(new, name);
         }
     }
 
     /// A name loses its file, which was at version `old`.
-    pub(super) fn remove(&mut self, old: u64, new: u64) {
+    pub(in crate::files) fn remove(&mut self, old: u64, new: u64) {
         let Some(name) = self.live.remove(&old) else { return };
         self.recall(new, name);
         if self.gone.len() > MAX_GONE
@@ -73,33 +73,33 @@ impl ChangeLog {
     }
 
     /// The removal of this name that is remembered.
-    pub(super) fn removed(&self, name: &Name) -> Option<u64> {
+    pub(in crate::files) fn removed(&self, name: &Name) -> Option<u64> {
         self.gone_names.get(name).copied()
     }
 
     /// Remembers a removal. It may go over the budget: the file that it ends took more.
-    pub(super) fn recall(&mut self, version: u64, name: Name) {
+    pub(in crate::files) fn recall(&mut self, version: u64, name: Name) {
         self.charge.grow_over(removal_cost(&name));
         self.gone_names.insert(name.clone(), version);
         self.gone.insert(version, name);
     }
 
     /// Removals up to this version may be forgotten.
-    pub(super) fn forget_to(&mut self, version: u64) {
+    pub(in crate::files) fn forget_to(&mut self, version: u64) {
         self.forgotten = version;
     }
 
-    pub(super) fn forgotten(&self) -> u64 {
+    pub(in crate::files) fn forgotten(&self) -> u64 {
         self.forgotten
     }
 
     /// Whether nothing that happened after `version` is forgotten.
-    pub(super) fn reaches(&self, version: u64) -> bool {
+    pub(in crate::files) fn reaches(&self, version: u64) -> bool {
         version >= self.forgotten
     }
 
     /// The changes after `version`, the oldest first.
-    pub(super) fn since(&self, version: u64) -> impl Iterator<Item = Logged<'_>> {
+    pub(in crate::files) fn since(&self, version: u64) -> impl Iterator<Item = Logged<'_>> {
         let after = (Excluded(version), Unbounded);
         let logged =
             |gone| move |(version, name): (&u64, _)| Logged { version: *version, name, gone };
@@ -119,12 +119,12 @@ fn removal_cost(name: &Name) -> u64 {
 
 /// Whether a list or watch of `prefix` shows the name: it begins with the prefix, and if it is
 /// secret, the prefix tells that it knows the secret.
-pub(super) fn shows(prefix: &str, name: &Name) -> bool {
+pub(in crate::files) fn shows(prefix: &str, name: &Name) -> bool {
     name.as_str().starts_with(prefix) && hides(prefix, name.as_ref()).is_none()
 }
 
 /// The secret that keeps the name from a list or watch of `prefix`.
-pub(super) fn hides<'a>(prefix: &str, name: NameRef<'a>) -> Option<&'a str> {
+pub(in crate::files) fn hides<'a>(prefix: &str, name: NameRef<'a>) -> Option<&'a str> {
     name.secret().filter(|secret| !prefix.starts_with(secret))
 }
 

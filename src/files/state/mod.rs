@@ -1,55 +1,70 @@
 //! What is under the table's lock: the entries, and what follows from a change to one.
+//! Knows no [`Table`](super::Table), never blocks, and runs no code of a type.
 
-use super::changes::ChangeLog;
-use super::cost;
-use super::descriptors::{Descriptors, Fd, Place};
-use super::entry::{Body, Entry};
-use super::expiry::{End, Ends};
-use super::kept::Journal;
-use super::watchers::Watchers;
+pub(in crate::files) mod asked;
+pub(in crate::files) mod chain;
+pub(in crate::files) mod changes;
+pub(in crate::files) mod code;
+pub(in crate::files) mod cost;
+pub(in crate::files) mod descriptors;
+pub(in crate::files) mod entry;
+pub(in crate::files) mod expiry;
+pub(in crate::files) mod journal;
+pub(in crate::files) mod step;
+pub(in crate::files) mod ticket;
+pub(in crate::files) mod watchers;
+
 use crate::budget::Budget;
+use crate::files::stat::Fd;
 use crate::name::{FileRef, Name, NameRef};
+use changes::ChangeLog;
+use descriptors::{Descriptors, Place};
+use entry::{Body, Entry};
+use expiry::{End, Ends};
+use journal::Journal;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::thread::Thread;
 use std::time::Duration;
+use ticket::Ticket;
+use watchers::Watchers;
 
 #[derive(Debug)]
-pub(super) struct State {
+pub(in crate::files) struct State {
     /// Every file that has a name.
-    pub(super) files: HashMap<Name, Box<Entry>>,
+    pub(in crate::files) files: HashMap<Name, Box<Entry>>,
     /// The same names in byte order.
-    pub(super) names: BTreeSet<Name>,
+    pub(in crate::files) names: BTreeSet<Name>,
     /// Every file that is open. One without a name is there itself.
-    pub(super) descriptors: Descriptors,
+    pub(in crate::files) descriptors: Descriptors,
     /// Names whose file a type is making or ending just now. Who wants to open or write one waits.
-    pub(super) busy: HashSet<Name>,
-    pub(super) ends: Ends,
-    pub(super) changes: ChangeLog,
-    pub(super) watchers: Watchers,
+    pub(in crate::files) busy: HashSet<Name>,
+    pub(in crate::files) ends: Ends,
+    pub(in crate::files) changes: ChangeLog,
+    pub(in crate::files) watchers: Watchers,
     /// The version of the latest change that is seen.
-    pub(super) version: u64,
+    pub(in crate::files) version: u64,
     /// The version that the latest change took, seen or not.
-    pub(super) taken: u64,
+    pub(in crate::files) taken: u64,
     /// What is decided and not on disk yet; none in a table that lives in memory, where it is seen
     /// at once.
-    pub(super) journal: Option<Journal>,
+    pub(in crate::files) journal: Option<Journal>,
     /// The contents of all MemoryFiles in `files`, in bytes.
-    pub(super) bytes: u64,
-    pub(super) sweeper: Option<Sweeper>,
-    pub(super) closed: bool,
+    pub(in crate::files) bytes: u64,
+    pub(in crate::files) sweeper: Option<Sweeper>,
+    pub(in crate::files) closed: bool,
 }
 
 #[derive(Debug)]
-pub(super) struct Sweeper {
-    pub(super) thread: Thread,
+pub(in crate::files) struct Sweeper {
+    pub(in crate::files) thread: Thread,
     /// When it will wake by itself.
-    pub(super) wakes: Option<Duration>,
+    pub(in crate::files) wakes: Option<Duration>,
 }
 
 impl State {
     /// An empty table.
-    pub(super) fn new(watchers: Watchers, budget: &Arc<Budget>) -> Self {
+    pub(in crate::files) fn new(watchers: Watchers, budget: &Arc<Budget>) -> Self {
         State {
             files: HashMap::new(),
             names: BTreeSet::new(),
@@ -67,7 +82,7 @@ impl State {
         }
     }
 
-    pub(super) fn entry(&self, file: FileRef<'_>) -> Option<&Entry> {
+    pub(in crate::files) fn entry(&self, file: FileRef<'_>) -> Option<&Entry> {
         match file {
             FileRef::Name(name) => self.files.get(name.as_str()).map(|entry| &**entry),
             FileRef::Descriptor(fd) => match &self.descriptors.get(fd)?.place {
@@ -77,7 +92,7 @@ impl State {
         }
     }
 
-    pub(super) fn entry_mut(&mut self, file: FileRef<'_>) -> Option<&mut Entry> {
+    pub(in crate::files) fn entry_mut(&mut self, file: FileRef<'_>) -> Option<&mut Entry> {
         match file {
             FileRef::Name(name) => self.files.get_mut(name.as_str()).map(|entry| &mut **entry),
             FileRef::Descriptor(fd) => match &mut self.descriptors.get_mut(fd)?.place {
@@ -88,13 +103,13 @@ impl State {
     }
 
     /// How many opens a file has.
-    pub(super) fn opens(&self, file: FileRef<'_>) -> u64 {
+    pub(in crate::files) fn opens(&self, file: FileRef<'_>) -> u64 {
         let fd = self.entry(file).and_then(|entry| entry.fd);
         fd.and_then(|fd| self.descriptors.get(fd)).map_or(0, |open| open.opens)
     }
 
     /// The name of a file that has one.
-    pub(super) fn name_of(&self, file: FileRef<'_>) -> Option<Name> {
+    pub(in crate::files) fn name_of(&self, file: FileRef<'_>) -> Option<Name> {
         match file {
             FileRef::Name(name) => self.files.get_key_value(name.as_str()).map(|(n, _)| n.clone()),
             FileRef::Descriptor(fd) => match &self.descriptors.get(fd)?.place {
@@ -105,7 +120,7 @@ impl State {
     }
 
     /// A name gets a file, of the version that its entry has.
-    pub(super) fn insert(&mut self, name: Name, entry: Box<Entry>) {
+    pub(in crate::files) fn insert(&mut self, name: Name, entry: Box<Entry>) {
         let (version, end) = (entry.version, entry.end);
         self.version = version;
         self.bytes += entry.body.bytes();
@@ -117,7 +132,7 @@ impl State {
     }
 
     /// A file that has a name goes to its next version; the body that it had.
-    pub(super) fn change(
+    pub(in crate::files) fn change(
         &mut self,
         name: NameRef<'_>,
         version: u64,
@@ -140,7 +155,7 @@ impl State {
     }
 
     /// What a file has kept that lost its name.
-    pub(super) fn keep_unnamed(&mut self, fd: Fd, body: Body) {
+    pub(in crate::files) fn keep_unnamed(&mut self, fd: Fd, body: Body) {
         if let Some(Place::Unlinked(entry)) =
             self.descriptors.get_mut(fd).map(|open| &mut open.place)
         {
@@ -151,7 +166,12 @@ impl State {
     /// A file without a name goes to its next version, of which only those hear who have
     /// it open; the body that it
     /// had.
-    pub(super) fn change_unnamed(&mut self, fd: Fd, version: u64, body: Body) -> Option<Body> {
+    pub(in crate::files) fn change_unnamed(
+        &mut self,
+        fd: Fd,
+        version: u64,
+        body: Body,
+    ) -> Option<Body> {
         self.version = version;
         match &mut self.descriptors.get_mut(fd)?.place {
             Place::Named(_) => None,
@@ -165,14 +185,18 @@ impl State {
     }
 
     /// Gives a file that has a name another end, which is no change.
-    pub(super) fn touch(&mut self, name: NameRef<'_>, end: Option<End>) {
+    pub(in crate::files) fn touch(&mut self, name: NameRef<'_>, end: Option<End>) {
         let Some(entry) = self.files.get_mut(name.as_str()) else { return };
         let (version, old) = (entry.version, std::mem::replace(&mut entry.end, end));
         self.move_end(name, old.map(|e| (e, version)), end.map(|e| (e, version)));
     }
 
     /// A name loses its file. The entry comes out to be dropped, or stays with its descriptor.
-    pub(super) fn remove(&mut self, name: NameRef<'_>, version: u64) -> Option<Box<Entry>> {
+    pub(in crate::files) fn remove(
+        &mut self,
+        name: NameRef<'_>,
+        version: u64,
+    ) -> Option<Box<Entry>> {
         let mut removed = self.files.remove(name.as_str())?;
         self.version = version;
         self.bytes -= removed.body.bytes();
@@ -196,7 +220,7 @@ impl State {
     }
 
     /// A name got a file and has lost it again.
-    pub(super) fn pass(&mut self, name: Name, version: u64) {
+    pub(in crate::files) fn pass(&mut self, name: Name, version: u64) {
         self.version = version;
         self.watchers.changed(name.as_ref(), None, version);
         self.changes.insert(name, version);
@@ -217,6 +241,28 @@ impl State {
         {
             sweeper.wakes = Some(deadline);
             sweeper.thread.unpark();
+        }
+    }
+
+    /// Whether something is decided on the file that is not seen.
+    pub(in crate::files) fn is_staged(&self, file: FileRef<'_>) -> bool {
+        let Some(journal) = &self.journal else { return false };
+        match (file, self.name_of(file)) {
+            (FileRef::Name(name), _) => journal.has(name.as_str()),
+            (_, Some(name)) => journal.has(name.as_str()),
+            (FileRef::Descriptor(fd), None) => journal.staged_unnamed(fd).is_some(),
+        }
+    }
+
+    /// What has to be waited for before the file can be judged by what is seen.
+    pub(in crate::files) fn staged(&mut self, file: FileRef<'_>) -> Option<Ticket> {
+        self.journal.as_ref()?;
+        match file {
+            FileRef::Name(name) => self.journal.as_mut()?.staged(name.as_str()),
+            FileRef::Descriptor(fd) => match self.name_of(file) {
+                Some(name) => self.journal.as_mut()?.staged(name.as_str()),
+                None => self.journal.as_ref()?.staged_unnamed(fd),
+            },
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Reads in the order of requests that are not seen yet.
 
-use super::asked::Asked;
-use super::ticket::Ticket;
-use crate::files::entry::Body;
+use super::Table;
+use super::write::Decided;
 use crate::files::registry::MEMORY_FILE;
-use crate::files::table::{Looked, Stat, Table};
-use crate::files::write::Decided;
+use crate::files::stat::{Looked, Stat};
+use crate::files::state::asked::Asked;
+use crate::files::state::entry::Body;
+use crate::files::state::ticket::Ticket;
 use crate::name::FileRef;
 use crate::refusal::Refusal;
 

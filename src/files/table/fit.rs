@@ -1,14 +1,14 @@
 //! A batch for which there is not room enough: as much of it as fits.
 
-use super::chain::Lack;
-use super::store::{Change, CommitError, Head, Store};
+use crate::files::state::chain::Lack;
+use crate::files::store::{Change, CommitError, Head, Store};
 use crate::refusal::{Limit, Refusal};
 use std::collections::BTreeMap;
 use std::{io, mem};
 
 /// Commits a batch: changes, and what to do instead of one if there is no room for its contents. For
 /// which there was no room, by their number in the batch.
-pub(super) fn commit_what_fits(
+pub(in crate::files) fn commit_what_fits(
     store: &dyn Store,
     batch: Vec<(Change, Option<Change>)>,
     head: &Head,

@@ -1,0 +1,75 @@
+//! What a file is: its contents, its version, its type.
+
+use super::Table;
+use crate::budget::Charge;
+use crate::contents::Contents;
+use crate::files::stat::Stat;
+use crate::files::state::entry::Body;
+use crate::name::FileRef;
+use crate::refusal::Refusal;
+
+impl Table {
+    /// The contents of a file, and what belongs to them.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], and those of the file's type. [`Refusal::Internal`] if the store
+    /// cannot be read.
+    pub fn read(&self, file: FileRef<'_>) -> Result<(Stat, Contents), Refusal> {
+        loop {
+            let (table, found) = self.look(file, |e, now| (e.stat(now), e.body.clone()));
+            drop(table);
+            match found.ok_or(Refusal::NotFound)? {
+                (stat, Body::Bytes(contents)) => return Ok((stat, contents)),
+                (stat, Body::Stored(numbytes)) => {
+                    if let Some(contents) = self.stored_contents(stat.version, numbytes)? {
+                        return Ok((stat, contents));
+                    }
+                    // They were replaced meanwhile, and that may not be seen yet.
+                    let table = self.lock_settled(file);
+                    let version = table.state.entry(file).map(|entry| entry.version);
+                    if version == Some(stat.version) {
+                        return Err(Refusal::Internal);
+                    }
+                }
+                (_, Body::Code(code, _)) => {
+                    if let Some(done) = self.read_code(file, &code) {
+                        return done;
+                    }
+                    self.wait_ended(file);
+                }
+            }
+        }
+    }
+
+    /// What the store takes on the disk, and what it may take, if there is one.
+    pub fn stored(&self) -> Option<(u64, Option<u64>)> {
+        self.store.as_ref().map(|store| store.size())
+    }
+
+    /// Contents that are in the store; `None` if they were replaced since.
+    pub(in crate::files) fn stored_contents(
+        &self,
+        version: u64,
+        numbytes: u64,
+    ) -> Result<Option<Contents>, Refusal> {
+        let Some(store) = &self.store else { return Ok(None) };
+        let mut charge = Charge::none(&self.budget);
+        let cost = usize::try_from(numbytes).map_or(u64::MAX, Contents::cost);
+        charge.grow(cost)?;
+        let contents = store.contents(version).map_err(|e| {
+            log::error!("contents of version {version}: {e}");
+            Refusal::Internal
+        })?;
+        Ok(contents.map(|contents| contents.with_charge(charge)))
+    }
+
+    /// What is known of a file without its contents: also its type, and how many opens it has.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`]
+    pub fn stat(&self, file: FileRef<'_>) -> Result<(Stat, &'static str, u64), Refusal> {
+        let (table, found) = self.look(file, |e, now| (e.stat(now), e.kind()));
+        let (stat, kind) = found.ok_or(Refusal::NotFound)?;
+        Ok((stat, kind, table.state.opens(file)))
+    }
+}
