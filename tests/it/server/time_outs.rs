@@ -122,37 +122,41 @@ fn replies_that_nobody_reads_end_a_client_that_goes_on_asking() {
 }
 
 /// Takes a file of `numbytes`, a mebibyte for each three quarters of the time-out; how much of it
-/// came, and by how much the reader was later than it meant to be.
-fn take_steadily(address: &Address, numbytes: usize, time_out: Duration) -> (usize, Duration) {
+/// came.
+fn take_steadily(address: &Address, numbytes: usize, time_out: Duration) -> usize {
     let mut steady = Client::connect(address);
     assert_eq!(steady.ask("read f"), format!("CONTENTS 1 {numbytes} 0"));
-    let (since, mut taken, mut late) = (Instant::now(), 0, Duration::ZERO);
+    let (since, mut taken) = (Instant::now(), 0);
     loop {
         let due = time_out.mul_f64(0.75 * taken as f64 / MIB as f64);
         thread::sleep(due.saturating_sub(since.elapsed()));
-        late = late.max(since.elapsed() - due);
         match steady.read(&mut vec![0; MIB / 16]).unwrap() {
-            0 => return (taken, late),
+            0 => return taken,
             n => taken += n,
         }
         if taken == numbytes + 2 {
-            return (taken, late);
+            return taken;
         }
     }
 }
 
+/// On a busy machine the reader, the server or the kernel between them may lose a part of the
+/// time-out. That part does not grow with the time-out.
 #[test]
 fn a_slow_but_steady_reader_is_served_to_the_end() {
-    let time_out = Duration::from_millis(400);
-    let server = Running::start(Server::builder().write_timeout(time_out));
     let numbytes = 10 * MIB;
-    assert_eq!(server.client().write("f", &vec![b'x'; numbytes]), "OK 1");
-    thread::scope(|scope| {
-        for address in server.addresses() {
-            scope.spawn(move || {
-                let attempt = || take_steadily(address, numbytes, time_out);
-                undisturbed(numbytes + 2, time_out / 16, attempt);
-            });
-        }
-    });
+    let contents = vec![b'x'; numbytes];
+    let taken = |time_out| {
+        let server = Running::start(Server::builder().write_timeout(time_out));
+        assert_eq!(server.client().write("f", &contents), "OK 1");
+        thread::scope(|scope| {
+            let addresses = server.addresses();
+            let readers = addresses
+                .map(|address| scope.spawn(move || take_steadily(address, numbytes, time_out)));
+            readers.map(|reader| reader.join().unwrap())
+        })
+    };
+    let mut time_outs = [400, 1600, 6400].map(Duration::from_millis).into_iter();
+    let all = [numbytes + 2; 2];
+    assert!(time_outs.any(|time_out| taken(time_out) == all));
 }
