@@ -87,13 +87,18 @@ impl Link {
         self.kept_alive = Some(kept);
     }
 
-    /// Sends a sign of life, an empty line, which has no reply. Does not wait: if there is no room
-    /// the server has enough to read.
+    /// Sends a sign of life, an empty line, which has no reply. Does not wait: what there is no room
+    /// for goes out with the next.
     pub(super) fn beat(&mut self) -> Result<(), Error> {
         self.check()?;
-        const LINE: &[u8] = b"\r\n";
-        match self.stream().send_now(&[IoSlice::new(LINE)]) {
-            Ok(n) => self.connection.output().extend_from_slice(&LINE[n..]),
+        let stream = self.stream().clone();
+        let output = self.connection.output();
+        // What is left of the last one is a sign, too.
+        if output.is_empty() {
+            output.extend_from_slice(b"\r\n");
+        }
+        match stream.send_now(&[IoSlice::new(output)]) {
+            Ok(n) => drop(output.drain(..n)),
             Err(e) if e.kind() == ErrorKind::WouldBlock => {}
             // What the server said before it closed is for the next request to read.
             Err(e) => return Err(Error::Lost(e)),

@@ -158,6 +158,7 @@ impl<'a> Pipeline<'a> {
 ///
 /// A request that is refused is an error of its own, and the next one is answered. When the
 /// connection is lost, that is the last item: which of the requests behind it were done is unknown.
+/// [`Error::Thread`] is the last item, too: the requests behind it were not sent.
 #[must_use = "the requests are sent while the answers are taken"]
 pub struct Answers<'a> {
     link: &'a Arc<Mutex<Link>>,
@@ -210,6 +211,7 @@ impl Iterator for Answers<'_> {
             && !self.asks.is_empty()
             && let Err(e) = self.exchange()
         {
+            self.asks.clear();
             self.ready.push_back(Err(e));
         }
         let answer = self.ready.pop_front();

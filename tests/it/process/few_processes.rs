@@ -7,6 +7,8 @@ use crate::programs::{program, skipped};
 use crate::server::eventually;
 use rustix::process::Signal;
 use std::process::Command;
+use telefile::client::Error;
+use telefile::{Client, Exptime};
 
 /// The command as a user who has nothing else, and may have so many processes and threads; `None`
 /// where that is not possible.
@@ -20,7 +22,7 @@ fn limited(count: u32, command: &Command) -> Option<Command> {
         command.args(&user).args(["prlimit", &limit]).arg(path);
         command
     };
-    let possible = start(command.get_program()).arg("--version").output();
+    let possible = start(command.get_program()).arg("--help").output();
     if !possible.is_ok_and(|output| output.status.success()) {
         skipped(&format!("no other user may run this: {command:?}"));
         return None;
@@ -93,4 +95,32 @@ fn a_server_listens_with_all_its_threads_or_says_nothing() {
         count += 1;
     }
     assert!(count > 1);
+}
+
+/// Where the test below finds its server.
+const INNER_ADDR: &str = "TELEFILE_TEST_INNER_ADDR";
+
+#[test]
+fn a_pipeline_ends_that_has_no_thread_to_keep_its_files_alive() {
+    let serving = Serving::local(&["--idle-timeout", "3600"]);
+    let mut inner = program(std::env::current_exe().unwrap());
+    let name = "process::few_processes::what_the_pipeline_answers";
+    inner.args(["--exact", name, "--ignored", "--nocapture", "--test-threads=1"]);
+    inner.env(INNER_ADDR, serving.addresses[0].to_string());
+    let Some(command) = limited(1, &inner) else { return };
+    let Ended { status, stdout, stderr } = run(command);
+    assert!(status == 0 && stdout.contains(" 1 passed"), "{status}: {stdout}{stderr}");
+    assert_eq!(serving.client().ask("stat held"), "ERR_FILE_NOT_FOUND");
+}
+
+/// Run by the test above, as a user who may have no thread.
+#[test]
+#[ignore = "a part of a_pipeline_ends_that_has_no_thread_to_keep_its_files_alive"]
+fn what_the_pipeline_answers() {
+    let client = Client::connect(&std::env::var(INNER_ADDR).unwrap()).unwrap();
+    let mut pipeline = client.pipeline();
+    pipeline.write_expiring("held", "", Exptime::Connection).unwrap();
+    pipeline.write("other", "").unwrap();
+    let answers: Vec<_> = pipeline.send().take(3).collect();
+    assert!(matches!(&answers[..], [Err(Error::Thread(_))]), "{answers:?}");
 }
