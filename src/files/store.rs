@@ -162,6 +162,10 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// How many bytes it takes on the disk, and how many it may take, if that is limited.
     fn size(&self) -> (u64, Option<u64>);
 
+    /// Ends the use of what it is kept in, so that another process or store may begin. Nothing is
+    /// committed after this, and contents may fail to be read.
+    fn close(&self) {}
+
     /// The least size of contents that are [stored](Kept::Stored) and not kept in memory, in bytes.
     fn stored_from(&self) -> usize;
 }

@@ -64,8 +64,8 @@ pub struct Durable {
     writer: Mutex<Writer>,
     /// Something was found that is not what was written.
     damaged: AtomicBool,
-    /// Let go of when the database is closed. `None` for one without a folder, in tests.
-    _folder: Option<Folder>,
+    /// Let go of when the database is closed. `None` then, and for one without a folder, in tests.
+    folder: Mutex<Option<Folder>>,
 }
 
 impl Durable {
@@ -106,7 +106,7 @@ impl Durable {
         let file = folder.database()?.ok_or_else(none)?;
         let medium = medium(file).map_err(|e| error::at(&path, Error::Io(e)))?;
         let mut store = Durable::on(medium, &path, options)?;
-        store._folder = Some(folder);
+        store.folder = Mutex::new(Some(folder));
         Ok(store)
     }
 
@@ -150,7 +150,7 @@ impl Durable {
             database: RwLock::new(Some(database)),
             writer: Mutex::new(Writer::new(stamp)),
             damaged: AtomicBool::new(false),
-            _folder: None,
+            folder: Mutex::default(),
         })
     }
 
@@ -266,6 +266,13 @@ impl Store for Durable {
         (self.bytes().unwrap_or(0), self.options.max_data)
     }
 
+    /// Threads that are still at work with the table do not keep the folder from the next store.
+    fn close(&self) {
+        self.writer().lost = true; // nothing opens it again
+        self.close_database();
+        drop(self.folder.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
     fn stored_from(&self) -> usize {
         STORED_FROM
     }
@@ -273,7 +280,14 @@ impl Store for Durable {
 
 impl Drop for Durable {
     fn drop(&mut self) {
-        let database = self.database.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        self.close();
+    }
+}
+
+impl Durable {
+    fn close_database(&self) {
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        let database = database.take();
         match self.damaged.load(SeqCst) {
             // Closing it would write, and may abort the process.
             true => std::mem::forget(database),

@@ -23,13 +23,21 @@ const SHOWN_STEPS: usize = 256;
 const MAX_SHOWN_STEPS: usize = 4096;
 
 impl Table {
-    /// Commits what is decided, until [`end_commits`](Table::end_commits). For a thread of its own;
-    /// it has nothing to do in a table without a store.
+    /// Commits what is decided, until [`end_commits`](Table::end_commits), and closes the store. For
+    /// a thread of its own, which has nothing to do in a table without a store.
     ///
     /// # Errors
     /// Those of the store. What is on disk is not known then, and the process should end.
     pub fn commit(&self) -> io::Result<()> {
         let _lost = LostInPanic;
+        let done = self.commit_all();
+        if let Some(store) = &self.store {
+            store.close();
+        }
+        done
+    }
+
+    fn commit_all(&self) -> io::Result<()> {
         loop {
             let done = self.commit_waiting();
             let mut state = self.lock().state;

@@ -29,6 +29,24 @@ fn everything_is_there_after_a_restart() {
 }
 
 #[test]
+fn a_closed_store_leaves_its_folder_to_the_next_one() {
+    let folder = Folder::new();
+    let store = open(folder.path()).unwrap();
+    fill(&store);
+    assert!(open(folder.path()).is_err(), "one at a time");
+    store.close();
+
+    let next = open(folder.path()).unwrap();
+    assert_eq!(found(&next).0, head(8));
+    let late = store.commit(&[put("late", 9, None, b"")], &head(9));
+    assert!(matches!(late, Err(CommitError::Failed(_))), "{late:?}");
+    assert!(store.contents(2).is_err());
+    drop(store);
+    assert!(open(folder.path()).is_err(), "the lock is the next one's");
+    assert_eq!(next.contents(2).unwrap().as_deref(), Some(&large(1)[..]));
+}
+
+#[test]
 fn contents_that_are_replaced_are_dropped() {
     let folder = Folder::new();
     let store = open(folder.path()).unwrap();
