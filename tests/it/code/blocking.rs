@@ -2,7 +2,7 @@
 
 use super::puppet::{Act, Hold, Op, Strings};
 use super::{nothing_is_open, read, server, start};
-use crate::server::{Client, Folder, Running, STOP_TIME, eventually};
+use crate::server::{Client, Running, STOP_TIME, eventually};
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
@@ -249,7 +249,7 @@ fn shutdown_does_not_wait_for_a_type() {
 #[test]
 #[cfg(feature = "durable")]
 fn a_stopped_server_leaves_its_data_to_the_next_one_while_a_type_is_still_at_work() {
-    let (folder, p) = (Folder::new(), Strings::new());
+    let (folder, p) = (crate::server::Folder::new(), Strings::new());
     let data = || folder.path().join("data");
     let bind = || server().data(data()).listen("127.0.0.1:0".parse().unwrap()).bind().unwrap();
     let first = bind();
