@@ -2,6 +2,7 @@
 
 use super::long::Long;
 use super::session::{Next, Session};
+use crate::budget::{Budget, Charge};
 use crate::contents::Contents;
 use crate::files::{
     Change, Changes, Decided, Listing, Looked, Stat, Ticket, Wait, Waiter, Waiting,
@@ -11,6 +12,7 @@ use crate::refusal::Refusal;
 use crate::wire::{Changed, Listed, Reply};
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// So many requests of one client may be decided before the first of them is seen.
@@ -19,28 +21,40 @@ const MAX_OWED: usize = 512;
 /// What was read for them is not more than this, and the last.
 const MAX_OWED_BYTES: usize = 64 << 10;
 
+/// What a request takes of memory until it is answered: its answer, and what the table keeps of it.
+/// Contents and files bring their own charge.
+const OWED_BYTES: u64 = 512;
+
 /// What to answer, in this order, when all is seen that was decided. It is in one commit if the
 /// client has sent it together.
-#[derive(Default)]
 pub(super) struct Owed<'a> {
     answers: VecDeque<(Ticket, Result<Answer<'a>, Refusal>)>,
     /// How much was read for them.
     bytes: usize,
+    charge: Charge,
+    /// There is no memory for more of them.
+    is_over: bool,
 }
 
 impl<'a> Owed<'a> {
+    pub(super) fn new(budget: &Arc<Budget>) -> Self {
+        let charge = Charge::none(budget);
+        Owed { answers: VecDeque::new(), bytes: 0, charge, is_over: false }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.answers.is_empty()
     }
 
     fn is_full(&self) -> bool {
-        self.answers.len() >= MAX_OWED || self.bytes >= MAX_OWED_BYTES
+        self.is_over || self.answers.len() >= MAX_OWED || self.bytes >= MAX_OWED_BYTES
     }
 
     fn push(&mut self, ticket: Ticket, answer: Result<Answer<'a>, Refusal>) {
         if let Ok(Answer::Contents(_, contents)) = &answer {
             self.bytes += contents.len();
         }
+        self.is_over |= self.charge.grow(OWED_BYTES).is_err();
         self.answers.push_back((ticket, answer));
     }
 
@@ -48,6 +62,8 @@ impl<'a> Owed<'a> {
         let popped = self.answers.pop_front();
         if self.is_empty() {
             self.bytes = 0;
+            self.is_over = false;
+            self.charge.shrink(self.charge.bytes());
         }
         popped
     }
@@ -229,5 +245,30 @@ impl<'a> Session<'a> {
             self.connection.relieve()?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_owed_counts_and_without_memory_no_more_is_owed() {
+        let budget = Budget::new(3 * OWED_BYTES);
+        let mut owed = Owed::new(&budget);
+        for _ in 0..3 {
+            owed.push(Ticket::DONE, Err(Refusal::NotFound));
+        }
+        assert!(!owed.is_full() && budget.used() == budget.max());
+        owed.push(Ticket::DONE, Err(Refusal::NotFound));
+        assert!(owed.is_full());
+        while owed.pop().is_some() {}
+        assert!(!owed.is_full() && budget.used() == 0);
+        for _ in 0..MAX_OWED {
+            owed.push(Ticket::DONE, Err(Refusal::NotFound));
+        }
+        assert!(owed.is_full());
+        drop(owed);
+        assert_eq!(budget.used(), 0);
     }
 }

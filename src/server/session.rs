@@ -48,7 +48,7 @@ impl<'a> Session<'a> {
         Session {
             server,
             admitted: server.token.is_none(),
-            owed: Owed::default(),
+            owed: Owed::new(&server.budget),
             holdings,
             client,
             connection,

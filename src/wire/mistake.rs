@@ -52,7 +52,8 @@ impl fmt::Display for Mistake {
 
 /// A line that is no request, as logs show it: cut and escaped, of a secret name no more than 8
 /// digits. Whatever stands behind `hello` may be a token. So may any line that begins with no
-/// command, or it is a part of contents: of such a line only the shape is shown, with `*` for text.
+/// command, nor with a slip of one, or it is a part of contents: of such a line only the shape is shown,
+/// with `*` for text.
 pub struct ShownLine<'a>(pub &'a [u8]);
 
 /// A line of a log shows no more of a line.
@@ -67,7 +68,7 @@ impl fmt::Display for ShownLine<'_> {
         let mut fields = Fields::new(line);
         let first = fields.next().unwrap_or_default();
         let verb = super::COMMANDS.iter().filter_map(|(usage, _)| usage.split(' ').next());
-        let verb = verb.map(str::as_bytes).chain(FOREIGN).find(|v| v.eq_ignore_ascii_case(first));
+        let verb = verb.map(str::as_bytes).chain(FOREIGN).find(|verb| is_nearly(verb, first));
         let Some(verb) = verb else { return mask(f, line, self.0.len()) };
         write!(f, "{}", first.escape_ascii())?;
         if verb == b"hello" || FOREIGN.contains(&verb) {
@@ -83,6 +84,20 @@ impl fmt::Display for ShownLine<'_> {
             }
         }
         f.write_str(dots(line.len(), self.0.len()))
+    }
+}
+
+/// Whether it is this command but for its case and one letter too many, too few, wrong or exchanged
+/// with the next: a slip of a person's hand, and no secret.
+fn is_nearly(verb: &[u8], word: &[u8]) -> bool {
+    let same = |(a, b): &(&u8, &u8)| a.eq_ignore_ascii_case(b);
+    let begin = verb.iter().zip(word).take_while(same).count();
+    let (verb, word) = (&verb[begin..], &word[begin..]);
+    let end = verb.iter().rev().zip(word.iter().rev()).take_while(same).count();
+    match (&verb[..verb.len() - end], &word[..word.len() - end]) {
+        ([] | [_], [] | [_]) => word.is_ascii(),
+        ([a, b], [c, d]) => a.eq_ignore_ascii_case(d) && b.eq_ignore_ascii_case(c),
+        _ => false,
     }
 }
 
@@ -114,6 +129,9 @@ mod tests {
     fn a_line_is_shown_cut_escaped_and_without_secrets() {
         check(b"write foo six", "write foo six");
         check(b"WRITE  foo 3", "WRITE foo 3");
+        check(b"reed x", "reed x");
+        check(b"wirte x 3", "wirte x 3");
+        check(b"dele x", "**** *");
         check(b"read a\xe2\x80\xaeb x", "read a\\u{202e}b x");
         check(b"read \xff\xfe", "read \\xff\\xfe");
         check(
@@ -130,7 +148,10 @@ mod tests {
     fn a_token_is_never_shown() {
         check(b"hello s3cret and more", "hello");
         check(b"HELLO s3cret", "HELLO");
-        check(b"helo s3cret", "**** ******");
+        check(b"helo s3cret", "helo");
+        check(b"hlelo s3cret", "hlelo");
+        check(b"hell0 s3cret", "hell0");
+        check(b"he1l0 s3cret", "***** ******");
         check(b"s3cret", "******");
         check(b"hello\ts3cret", "*****\\t******");
         check(b"\xff\xf4\xff\xfd\x06read f", "\\xff\\xf4\\xff\\xfd\\x06**** *");

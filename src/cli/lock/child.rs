@@ -16,8 +16,9 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The environment variable with the fencing token.
+/// The environment variables with the fencing token, and with the epoch that it belongs to.
 const TOKEN: &str = "TELEFILE_TOKEN";
+const EPOCH: &str = "TELEFILE_EPOCH";
 
 /// Where commands are looked for without a `PATH`, as execvp(3) does.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
@@ -34,10 +35,10 @@ pub(super) struct Child {
 
 impl Child {
     /// Starts the command in the process group of this process, so that it can use the terminal.
-    pub(super) fn start(command: &[OsString], token: u64) -> io::Result<Self> {
-        let token = token.to_string();
+    pub(super) fn start(command: &[OsString], token: u64, epoch: u64) -> io::Result<Self> {
+        let set = [(TOKEN, token.to_string()), (EPOCH, format!("{epoch:016x}"))];
         let spawn = |path: &OsStr, arg0: &OsStr, args: &mut dyn Iterator<Item = &OsString>| {
-            Command::new(path).arg0(arg0).args(args).env(TOKEN, &token).spawn()
+            Command::new(path).arg0(arg0).args(args).envs(set.iter().cloned()).spawn()
         };
         let [name, args @ ..] = command else { return Err(ErrorKind::NotFound.into()) };
         let child = find(name, env::var_os("PATH").as_deref(), |path| {

@@ -84,6 +84,11 @@ impl Lock {
         self.token
     }
 
+    /// The table of whose versions the [token](Lock::token) is one.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.terms.name
     }

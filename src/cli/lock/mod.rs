@@ -95,7 +95,7 @@ fn lock(args: lexopt::Parser) -> Result<u8, Failure> {
             return Ok(give_back(&lock, FAILED));
         }
     };
-    let child = match Child::start(&command, lock.token()) {
+    let child = match Child::start(&command, lock.token(), lock.epoch()) {
         Ok(child) => Arc::new(child),
         Err(e) => {
             failed(format!("{}: {e}", command[0].display())).tell();

@@ -7,7 +7,8 @@ use crate::exptime::Exptime;
 use std::time::Duration;
 
 pub(super) const HELP: &str =
-    "run a command while the lock NAME is held; TELEFILE_TOKEN has the fencing token.
+    "run a command while the lock NAME is held; TELEFILE_TOKEN has the fencing token,
+TELEFILE_EPOCH the epoch that it belongs to.
 Exit status: that of the command; 64 wrong usage, 69 no server, 75 held by another, 125 the lock
 was lost or something else failed, 126 the command cannot be run, 127 it is not found";
 

@@ -138,15 +138,17 @@ fn a_script_without_an_interpreter_is_run_by_the_shell() {
     let serving = Serving::local(&[]);
     let folder = Folder::new();
     let path = folder.path().join("script");
-    fs::write(&path, "echo $TELEFILE_TOKEN $0 $1\nexit 5\n").unwrap();
+    fs::write(&path, "echo $TELEFILE_TOKEN $TELEFILE_EPOCH $0 $1\nexit 5\n").unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
     let (path, folder) = (path.to_str().unwrap(), folder.path().to_str().unwrap());
+    let epoch = run(at(&serving, &["hello"])).stdout;
+    let epoch = epoch.split(' ').next().unwrap();
     for (token, name) in [(1, path), (3, "script")] {
         let mut command = at(&serving, &["lock", "db", name, "a b"]);
         command.env("PATH", format!("/no/such:{folder}"));
         let ended = run(command);
         assert_eq!((ended.status, &ended.stderr[..]), (5, ""), "{ended:?}");
-        assert_eq!(ended.stdout, format!("{token} {path} a b\n"));
+        assert_eq!(ended.stdout, format!("{token} {epoch} {path} a b\n"));
     }
 }
 
