@@ -24,7 +24,11 @@ struct Fixture {
 }
 
 fn fixture() -> Fixture {
-    let (clock, budget) = (Clock::manual(), Budget::new(1 << 20));
+    fixture_with_memory(1 << 20)
+}
+
+fn fixture_with_memory(bytes: u64) -> Fixture {
+    let (clock, budget) = (Clock::manual(), Budget::new(bytes));
     Fixture {
         table: Table::new(Registry::default(), clock.clone(), budget.clone(), 1),
         clock,

@@ -179,10 +179,8 @@ impl<'a> Session<'a> {
                 // Also for a peer that has ended its side: it may still read.
                 self.connection.wait_end(waiting.waker(), Instant::now() + time)?;
                 let prefix = waiting.prefix().to_string();
-                match waiting.changes().and_then(|first| self.all_changes(&prefix, first)) {
-                    Ok(changes) => self.send_changes(&changes.value)?,
-                    Err(refusal) => return self.refuse(refusal),
-                }
+                let changes = self.all_changes(&prefix, waiting.changes());
+                self.send_changes(&changes.value)?;
             }
             Answer::VersionWithin(time, waiter) => {
                 return self.wait_for_version(Instant::now() + time, waiter);

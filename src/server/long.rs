@@ -73,20 +73,16 @@ impl<'a> Session<'a> {
         seconds: u64,
     ) -> Result<Answer<'a>, Refusal> {
         Ok(match self.server.table.watch(prefix, rev, SHORT, seconds > 0)? {
-            Watch::Now(first) => Answer::Changes(self.all_changes(prefix, first)?),
+            Watch::Now(first) => Answer::Changes(self.all_changes(prefix, first)),
             Watch::Later(waiting) => Answer::ChangesWithin(Duration::from_secs(seconds), waiting),
         })
     }
 
     /// All changes of which these are the first, if they are the first of many and there is room for
     /// all. These alone are an answer too: the client watches on from their `rev`.
-    pub(super) fn all_changes(
-        &self,
-        prefix: &str,
-        first: Changes,
-    ) -> Result<Long<'a, Changes>, Refusal> {
+    pub(super) fn all_changes(&self, prefix: &str, first: Changes) -> Long<'a, Changes> {
         if first.changes.len() < SHORT {
-            return Ok(Long::short(first));
+            return Long::short(first);
         }
         let table = &self.server.table;
         let rev = first.changes[0].version - 1;
@@ -97,7 +93,7 @@ impl<'a> Session<'a> {
             Watch::Later(_) => Err(Refusal::Internal), // it was not to wait
         };
         let all = self.in_room(guess, Instant::now(), look, Changes::bytes);
-        Ok(all.unwrap_or_else(|_| Long::short(first)))
+        all.unwrap_or_else(|_| Long::short(first))
     }
 
     /// Makes something when there is room for as much as it may take, or until `deadline`.

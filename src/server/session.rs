@@ -291,6 +291,8 @@ impl<'a> Session<'a> {
     fn show_out(&mut self, why: impl fmt::Display, line: &[u8]) -> io::Result<Next> {
         let (stream, client, word) = (self.connection.stream(), self.client, "ERR_CMD_ERR");
         log::info!("{stream} {client} is shown out: {word}: {why}: {}", ShownLine(line));
+        self.settle()?;
+        self.connection.answer_telnet(); // as if it had come before the rest
         self.refuse(Refusal::OutOfStep)
     }
 

@@ -121,13 +121,13 @@ impl State {
 
     /// A name gets a file, of the version that its entry has.
     pub(in crate::files) fn insert(&mut self, name: Name, entry: Box<Entry>) {
-        let (version, end) = (entry.version, entry.end);
+        let (version, end, numbytes) = (entry.version, entry.end, entry.body.numbytes());
         self.version = version;
         self.bytes += entry.body.bytes();
         self.files.insert(name.clone(), entry);
         self.names.insert(name.clone());
         self.changes.insert(name.clone(), version);
-        self.watchers.changed(name.as_ref(), None, version);
+        self.watchers.changed(name.as_ref(), None, version, Some(numbytes));
         self.move_end(name.as_ref(), None, end.map(|end| (end, version)));
     }
 
@@ -140,7 +140,7 @@ impl State {
         end: Option<End>,
     ) -> Option<Body> {
         self.version = version;
-        let new = body.bytes();
+        let (new, numbytes) = (body.bytes(), body.numbytes());
         let entry = self.files.get_mut(name.as_str())?;
         let fd = entry.fd;
         let old_version = std::mem::replace(&mut entry.version, version);
@@ -148,7 +148,7 @@ impl State {
         let replaced = std::mem::replace(&mut entry.body, body);
         self.bytes = self.bytes + new - replaced.bytes();
         self.changes.renew(old_version, version);
-        self.watchers.changed(name, fd, version);
+        self.watchers.changed(name, fd, version, Some(numbytes));
         let (old, new) = (old_end.map(|e| (e, old_version)), end.map(|e| (e, version)));
         self.move_end(name, old, new);
         Some(replaced)
@@ -204,7 +204,7 @@ impl State {
         self.move_end(name, end, None);
         self.names.remove(name.as_str());
         self.changes.remove(removed.version, version);
-        self.watchers.changed(name, None, version);
+        self.watchers.changed(name, None, version, None);
         removed.charge.shrink(cost::NAMED + cost::name(name));
         // A hash map keeps its room for ever; four times what is needed is enough.
         if self.files.capacity() > 1024 && self.files.len() < self.files.capacity() / 4 {
@@ -222,7 +222,7 @@ impl State {
     /// A name got a file and has lost it again.
     pub(in crate::files) fn pass(&mut self, name: Name, version: u64) {
         self.version = version;
-        self.watchers.changed(name.as_ref(), None, version);
+        self.watchers.changed(name.as_ref(), None, version, None);
         self.changes.insert(name, version);
         self.changes.remove(version, version);
     }

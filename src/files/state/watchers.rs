@@ -7,8 +7,7 @@ use crossbeam_channel::Sender;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::ops::Bound::{Included, Unbounded};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 /// What somebody waits for to change.
 #[derive(Clone, Debug)]
@@ -54,14 +53,25 @@ const BATCH: usize = 32;
 #[derive(Debug)]
 pub(in crate::files) struct News {
     pub(in crate::files) waker: Waker,
-    /// The version of the first change; 0 while there is none. Changed under the table's lock.
-    first: AtomicU64,
+    /// Set under the table's lock.
+    first: OnceLock<First>,
+}
+
+/// The first change. It may be forgotten by the table before those who wait for it have looked.
+#[derive(Clone, Debug)]
+pub(in crate::files) struct First {
+    pub(in crate::files) version: u64,
+    /// Whose change it was; `None` for a file without a name.
+    pub(in crate::files) name: Option<Name>,
+    /// The length of the contents, as far as it is known without the type's code. `None` if the name
+    /// has no file any more.
+    pub(in crate::files) numbytes: Option<u64>,
 }
 
 impl News {
-    /// The version of the first change, if there was one.
-    pub(in crate::files) fn first(&self) -> Option<u64> {
-        Some(self.first.load(Relaxed)).filter(|version| *version > 0)
+    /// The first change, if there was one.
+    pub(in crate::files) fn first(&self) -> Option<&First> {
+        self.first.get()
     }
 }
 
@@ -100,7 +110,7 @@ impl Watchers {
         let news = match self.group(awaited).and_then(Group::join) {
             Some(news) => news,
             None => {
-                let news = Arc::new(News { waker: Waker::new()?, first: AtomicU64::new(0) });
+                let news = Arc::new(News { waker: Waker::new()?, first: OnceLock::new() });
                 let group = match awaited.clone() {
                     Awaited::Prefix(prefix) => self.prefixes.entry(prefix).or_default(),
                     Awaited::Name(name) => self.names.entry(name).or_default(),
@@ -136,25 +146,32 @@ impl Watchers {
     }
 
     /// Wakes those who wait for this name, and those who wait for the file that has it, if that is
-    /// open and is what has changed.
-    pub(in crate::files) fn changed(&mut self, name: NameRef<'_>, file: Option<Fd>, version: u64) {
+    /// open and is what has changed. `numbytes` are the file's, if there is one now.
+    pub(in crate::files) fn changed(
+        &mut self,
+        name: NameRef<'_>,
+        file: Option<Fd>,
+        version: u64,
+        numbytes: Option<u64>,
+    ) {
+        let first = || First { version, name: Some(name.to_name()), numbytes };
         if let Some(group) = self.names.remove(name.as_str()) {
-            self.tell(group, version);
+            self.tell(group, first());
         }
         if let Some(fd) = file {
             self.file_changed(fd, version);
         }
-        self.prefix_changed(name, version);
+        self.prefix_changed(name, first);
     }
 
     /// Wakes those who wait for this open file.
     pub(in crate::files) fn file_changed(&mut self, fd: Fd, version: u64) {
         if let Some(group) = self.files.remove(&fd) {
-            self.tell(group, version);
+            self.tell(group, First { version, name: None, numbytes: None });
         }
     }
 
-    fn prefix_changed(&mut self, name: NameRef<'_>, version: u64) {
+    fn prefix_changed(&mut self, name: NameRef<'_>, first: impl Fn() -> First) {
         // A secret name is for those alone who know its secret.
         let least = name.secret().map_or(0, str::len);
         // Prefixes of this are still to be found.
@@ -173,7 +190,7 @@ impl Watchers {
             if common == prefix.len()
                 && let Some(group) = self.prefixes.remove(text)
             {
-                self.tell(group, version);
+                self.tell(group, first());
             }
         }
     }
@@ -192,8 +209,10 @@ impl Watchers {
         self.waiting
     }
 
-    fn tell(&self, group: Group, version: u64) {
-        group.0.iter().for_each(|batch| batch.news.first.store(version, Relaxed));
+    fn tell(&self, group: Group, first: First) {
+        for batch in &group.0 {
+            let _ = batch.news.first.set(first.clone()); // told once, for the group is gone then
+        }
         self.wake(group);
     }
 
@@ -223,13 +242,17 @@ mod tests {
         NameRef::new(text).unwrap()
     }
 
+    fn version(news: &News) -> Option<u64> {
+        news.first().map(|first| first.version)
+    }
+
     /// Which of the watched prefixes a change of `name` wakes, in byte order.
     fn woken_by(changed: &str, watched: &[&str]) -> Vec<String> {
         let mut watchers = Watchers::new(crossbeam_channel::unbounded().0);
         for watched in watched {
             watchers.join(&prefix(watched)).unwrap().unwrap();
         }
-        watchers.changed(name(changed), None, 1);
+        watchers.changed(name(changed), None, 1, None);
         let still = |prefix: &&&str| !watchers.prefixes.contains_key(**prefix);
         let mut woken: Vec<_> = watched.iter().filter(still).map(|p| p.to_string()).collect();
         woken.sort();
@@ -259,9 +282,9 @@ mod tests {
         assert_eq!(watchers.prefixes["a"].0.len(), 4);
         many.iter().for_each(|news| watchers.leave(&prefix("a"), news));
         assert_eq!(watchers.prefixes["a"].0.len(), 1);
-        watchers.changed(name("ab"), None, 7);
+        watchers.changed(name("ab"), None, 7, None);
         assert!(watchers.prefixes.is_empty());
-        assert_eq!(woken.try_iter().map(|news| news.first()).collect::<Vec<_>>(), [Some(7)]);
+        assert_eq!(woken.try_iter().map(|news| version(&news)).collect::<Vec<_>>(), [Some(7)]);
         watchers.leave(&prefix("a"), &more[0]);
         let again = watchers.join(&prefix("a")).unwrap().unwrap();
         watchers.leave(&prefix("a"), &again);
@@ -276,14 +299,14 @@ mod tests {
         let db = join(Awaited::Name(name("lock/db").to_name()));
         let file = join(Awaited::File(3));
         for other in ["lock/db/x", "lock/d", "lock/", "lock/db2"] {
-            watchers.changed(name(other), Some(4), 1);
+            watchers.changed(name(other), Some(4), 1, None);
         }
         watchers.file_changed(4, 1);
         assert!(woken.try_recv().is_err() && db.first().is_none() && file.first().is_none());
-        watchers.changed(name("lock/db"), None, 5);
-        assert_eq!((db.first(), file.first()), (Some(5), None));
-        watchers.changed(name("other"), Some(3), 6);
-        assert_eq!((db.first(), file.first()), (Some(5), Some(6)));
+        watchers.changed(name("lock/db"), None, 5, None);
+        assert_eq!((version(&db), version(&file)), (Some(5), None));
+        watchers.changed(name("other"), Some(3), 6, None);
+        assert_eq!((version(&db), version(&file)), (Some(5), Some(6)));
         assert_eq!(woken.try_iter().count(), 2);
         assert!(watchers.names.is_empty() && watchers.files.is_empty());
     }

@@ -5,7 +5,7 @@ use super::wait::Place;
 use super::{PAUSE, SHORT, Table};
 use crate::budget::block;
 use crate::files::state::changes::{Logged, shows};
-use crate::files::state::watchers::Awaited;
+use crate::files::state::watchers::{Awaited, First};
 use crate::files::state::{State, cost};
 use crate::name::Name;
 use crate::refusal::Refusal;
@@ -42,6 +42,12 @@ pub struct Change {
     pub numbytes: Option<u64>,
 }
 
+impl Change {
+    fn of(First { version, name, numbytes }: First) -> Option<Self> {
+        name.map(|name| Change { version, name, numbytes })
+    }
+}
+
 /// What [`Table::watch`] finds.
 #[derive(Debug)]
 pub enum Watch<'a> {
@@ -73,20 +79,26 @@ impl Waiting<'_> {
         &self.prefix
     }
 
-    /// Ends the wait: what has changed since it began, nothing if that is so.
-    ///
-    /// # Errors
-    /// [`Refusal::Compacted`] if this is called so long after the first change that 100,000 other
-    /// names have been removed since.
-    pub fn changes(self) -> Result<Changes, Refusal> {
+    /// Ends the wait: what has changed since it began, nothing if that is so. At least the first
+    /// change, however long ago that was; then a watch from its version says what is forgotten.
+    pub fn changes(self) -> Changes {
         let (table, news) = self.place.leave();
         let since = match news.first() {
-            Some(first) => first - 1,
+            Some(first) => first.version - 1,
             // Nobody has told it since the table was closed.
             None if table.state.closed => self.since,
-            None => return Ok(Changes { rev: table.state.version, changes: Vec::new() }),
+            None => return Changes { rev: table.state.version, changes: Vec::new() },
         };
-        self.table.look_since(table, &self.prefix, since, self.max).map(|looked| looked.0)
+        match self.table.look_since(table, &self.prefix, since, self.max) {
+            Ok((changes, _)) => changes,
+            Err(_) => {
+                let first = news.first().cloned().and_then(Change::of);
+                Changes {
+                    rev: first.as_ref().map_or(since, |c| c.version),
+                    changes: first.into_iter().collect(),
+                }
+            }
+        }
     }
 }
 

@@ -75,3 +75,22 @@ fn contents_over_the_limit_are_refused_before_they_come() {
     assert_eq!(client.write("f", &[b'x'; 1000]), "OK 1");
     assert_eq!((client.stat("contents"), client.stat("contents_refused")), (1000, 1));
 }
+
+#[test]
+fn telnet_options_in_a_line_that_is_too_long_are_answered_however_it_comes() {
+    let server = Running::start(Server::builder());
+    let line = [&b"\xff\xfd\x06".repeat(166)[..], &b"x".repeat(10)].concat();
+    let expected = [&b"\xff\xfc\x06".repeat(166)[..], b"ERR_CMD_ERR\r\n"].concat();
+    for piece in [line.len(), 100, 1] {
+        let mut client = server.client();
+        line.chunks(piece).for_each(|piece| drop(client.try_send(piece))); // it may have ended
+        let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
+        loop {
+            match client.read(&mut buffer).unwrap() {
+                0 => break,
+                n => answer.extend_from_slice(&buffer[..n]),
+            }
+        }
+        assert_eq!(answer, expected, "in pieces of {piece}");
+    }
+}
