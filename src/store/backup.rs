@@ -41,6 +41,7 @@ impl Durable {
         let told = |e| error::at(Path::new(name), e);
         let (mut reader, head) = Reader::start(from).map_err(told)?;
         let head = Head { epoch, ..head };
+        let restoring = folder.begin_restore()?;
         Durable::create(&folder, Options::default(), epoch, |store| {
             let (mut batch, mut bytes) = (Vec::new(), 0);
             while let Some(item) = reader.item().map_err(told)? {
@@ -53,6 +54,7 @@ impl Durable {
             }
             put(store, &head, &batch, bytes)
         })?;
+        drop(restoring);
         made.keep();
         Ok(())
     }

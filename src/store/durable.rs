@@ -74,11 +74,12 @@ impl Durable {
     ///
     /// # Errors
     /// Another process uses the folder ([`ErrorKind::ResourceBusy`]); what is there is no store,
-    /// one of a later version of this program, or damaged ([`ErrorKind::InvalidData`]); those of
-    /// the disk. All of them say which folder or file.
+    /// one of a later version of this program, damaged, or a restore that was killed
+    /// ([`ErrorKind::InvalidData`]); those of the disk. All of them say which folder or file.
     pub fn open(folder: &Path, options: Options, fresh_epoch: u64) -> io::Result<Self> {
         let (folder, made) = Folder::make(folder)?;
         if folder.database()?.is_none() {
+            folder.expect_no_restore()?;
             Durable::create(&folder, options, fresh_epoch, |_| Ok(()))?;
         }
         let store = Durable::in_folder(folder, options, |file| Ok(Box::new(file)))?;

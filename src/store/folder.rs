@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// The database's file in the folder.
 const DATABASE: &str = "telefile.redb";
 
+/// Stands in the folder until a restore into it is finished.
+const RESTORING: &str = "restore.unfinished";
+
 /// What a folder is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
@@ -100,13 +103,37 @@ impl Folder {
     /// There is something in it; what a restore left that was killed does not count.
     pub(super) fn expect_empty(&self) -> io::Result<()> {
         let told = |e: io::Error| named(&self.path, e);
-        let unfinished = format!("{DATABASE}{UNFINISHED}");
+        let left = [format!("{DATABASE}{UNFINISHED}"), RESTORING.to_string()];
         for entry in fs::read_dir(&self.path).map_err(told)? {
-            if entry.map_err(told)?.file_name() != unfinished[..] {
+            let name = entry.map_err(told)?.file_name();
+            if !left.iter().any(|left| name == left[..]) {
                 return Err(told(io::Error::new(ErrorKind::DirectoryNotEmpty, "is not empty")));
             }
         }
         Ok(())
+    }
+
+    /// Notes that a restore begins; what this returns ends it. If the process is killed before, no
+    /// server takes the folder for an empty one.
+    pub(super) fn begin_restore(&self) -> io::Result<HalfMade> {
+        let path = self.path.join(RESTORING);
+        File::create(&path).map_err(|e| named(&path, e))?;
+        let restoring = HalfMade::new(&path);
+        sync_folder(&self.path)?;
+        Ok(restoring)
+    }
+
+    /// # Errors
+    /// A restore into it was not finished.
+    pub(super) fn expect_no_restore(&self) -> io::Result<()> {
+        if !self.path.join(RESTORING).exists() {
+            return Ok(());
+        }
+        let why = format!(
+            "a restore into it was not finished; restore it again, or remove {RESTORING} for an \
+             empty table"
+        );
+        Err(named(&self.path, io::Error::new(ErrorKind::InvalidData, why)))
     }
 
     /// Gives the folder its database, which `fill` writes into a new file: after a crash there is

@@ -56,14 +56,17 @@ fn a_restore_that_a_signal_ends_leaves_nothing() {
     }
 }
 
-/// What it leaves is no hindrance to the next one.
+/// What it leaves is no empty table, and no hindrance to the next one.
 #[test]
-fn a_restore_that_was_killed_is_done_again() {
+fn a_restore_that_was_killed_is_not_served_and_done_again() {
     let folder = Folder::new();
     let bytes = backup(&folder);
     let (mut program, _stdin) = half(&folder, telefile(&[]), &bytes);
     program.signal(Signal::KILL);
     program.child.wait().unwrap();
+    let mut serve = telefile(&["serve", "--listen", "127.0.0.1:0", "--data"]);
+    serve.arg(folder.path().join("a/b"));
+    run(serve).failed(1, &["a/b: a restore into it was not finished", "restore.unfinished"]);
     let file = folder.path().join("b");
     fs::write(&file, &bytes).unwrap();
     let mut again = telefile(&["restore"]);
