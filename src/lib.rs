@@ -78,44 +78,13 @@
 //!
 //! For programs that want messages and no files there is [`framework`].
 //!
-//! Where to read on: [`File`] tells what a type may do, [`Server`] what can be set, [`Client`] how
-//! to ask and to wait for changes, [`client::recipes`] has locks, leases, elections and the like,
-//! [`store`] keeps a table over restarts (`Builder::data` is all that a server needs), and
-//! `tutorial/protocol.md` in the repository tells what goes over the wire.
+//! Where to read on: [`File`] says what a type can do, [`Server`] what can be set, [`Client`] how to
+//! send requests and wait for changes. [`client::recipes`] has locks, leases and elections, and
+//! [`store`] keeps a table over restarts (`Builder::data` is all that a server needs).
+//! `tutorial/protocol.md` in the repository describes the protocol.
 //!
-//! # The path of one request
-//!
-//! `main` -> [`Server::run`] (an accept loop for each listener) -> [`net::Listener::accept`] ->
-//! [`net::Pool`] (from here on a thread of its own) -> `Session::run` in `server/session.rs`
-//! (read a line, answer it) -> [`net::Connection::read_line`] -> [`wire::Request::parse`] ->
-//! `dispatch` (one match) -> [`Table::write`] -> [`wire::Reply::write_to`].
-//!
-//! With `--data` the change is only decided by then, and the reply waits: `files/state/journal.rs` ->
-//! [`Table::commit`] (one thread, all that waits at once) -> [`store::Store::commit`] -> seen.
-//!
-//! # Invariants
-//!
-//! 1. `net`, `wire` and `files` import the common words (`name`, `exptime`, `budget`, `contents`,
-//!    `refusal`, `waker`) and never each other or `server`; `store` imports `files`, for the trait
-//!    that it implements; `client` imports `net` and `wire`, `framework` imports `net` alone. Inside
-//!    `files`, `state` (what stands under the lock) never imports `table` (the operations), and no
-//!    files import each other in a circle. A test reads the imports.
-//! 2. Each dependency is imported in few places: socket2 and rustix where the system is asked
-//!    (`net`, `waker`, `server/system`, `files/kinds/text`, `store`, `cli/streams`,
-//!    `cli/watch`, `cli/signals`, `cli/lock`), redb and crc32fast in `store`, memchr in the line
-//!    buffer, itoa in the fields, subtle in the token, crossbeam-channel in pool, watchers, stop
-//!    and the framework's workers, env_logger, lexopt, nix, signal-hook and hdrhistogram in `cli`.
-//!    `log` anywhere.
-//! 3. `wire` cannot block: slices in, values out, and back into a buffer.
-//! 4. No length that a peer chose allocates before it has met a limit.
-//! 5. No lock is held across I/O or a call of a type's code, except a file's own lock around its
-//!    own operation, and a store's own locks. The order is one file's lock, then the table's; never
-//!    two files', and none of a store's under the table's.
-//! 6. No read may block while a reply is unsent. Half a line counts as nothing.
-//! 7. A panic in a session or in a type's code is caught; every other client notices nothing.
-//! 8. The accept loop never ends on an error: it logs, backs off and goes on.
-//! 9. In a table on disk nobody sees a change before it is there, nor is anything refused because
-//!    of one that is not.
+//! `ARCHITECTURE.md` in the repository shows how the parts fit together, the path of one request, and
+//! the invariants.
 
 #[cfg(not(unix))]
 compile_error!("telefile needs a Unix: it uses poll, Unix sockets and file descriptors");

@@ -1,5 +1,5 @@
 //! The rules of the house that no compiler holds: who may import whom, which dependency lives
-//! where, how long a file is and how it begins. `src/lib.rs` tells people the same.
+//! where, how long a file is and how it begins. `ARCHITECTURE.md` explains them to people.
 
 mod imports;
 
