@@ -1,6 +1,6 @@
-//! STATE: the table of files, their versions and what ends them, and the files that are code.
+//! STATE: the table of files, their versions, what ends them, and code files.
 //!
-//! Knows no socket and no protocol: names, contents and numbers in, refusals out.
+//! Knows no sockets and no protocol: names, contents and numbers in, refusals out.
 
 mod clock;
 mod file;

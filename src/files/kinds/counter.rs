@@ -1,5 +1,5 @@
-//! `Counter`: a number that many clients add to. A write adds, a read tells the sum; nobody has to
-//! read before they write, so there is nothing to race for.
+//! `Counter`: a number that many clients add to. A write adds and a read returns the sum. Nobody
+//! has to read before a write, so there is no race.
 
 use crate::contents::Contents;
 use crate::files::file::File;
@@ -14,12 +14,12 @@ impl File for Counter {
         Ok(Counter(0))
     }
 
-    /// The sum and a newline.
+    /// Returns the sum and a newline.
     fn read(&mut self) -> Result<Contents, Refusal> {
         Ok(format!("{}\n", self.0).into())
     }
 
-    /// Adds a signed decimal; blanks around it, a line end too, do not matter.
+    /// Adds a signed decimal. Ignores blanks around it, including a line end.
     fn write(&mut self, contents: Contents) -> Result<(), Refusal> {
         let text = str::from_utf8(contents.trim_ascii()).map_err(|_| Refusal::Denied)?;
         let number = text.parse().ok().filter(is_symmetric).ok_or(Refusal::Denied)?;
@@ -29,7 +29,7 @@ impl File for Counter {
     }
 }
 
-/// -2^63 has no counterpart: a client could not take it back.
+/// Returns whether the number has a counterpart. -2^63 has none: a client could not undo it.
 fn is_symmetric(number: &i64) -> bool {
     *number != i64::MIN
 }

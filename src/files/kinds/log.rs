@@ -1,5 +1,5 @@
-//! `LogFile`: lines that many clients append. A read gives the newest of them, and older ones are
-//! forgotten, so a log that nobody looks after never grows out of hand.
+//! `LogFile`: lines that many clients append. A read returns the newest lines. Older ones are
+//! dropped, so an unattended log does not grow without bound.
 
 use crate::budget::{Charge, block};
 use crate::contents::Contents;
@@ -8,7 +8,7 @@ use crate::name::Name;
 use crate::refusal::{Limit, Refusal};
 use std::collections::VecDeque;
 
-/// What is kept, line ends counted. No line may be longer.
+/// The bytes kept, including line ends. No line may be longer.
 const MAX_BYTES: usize = 64 << 10;
 
 /// The newest lines that fit into [`MAX_BYTES`].
@@ -16,7 +16,7 @@ const MAX_BYTES: usize = 64 << 10;
 pub(super) struct LogFile {
     /// Whole lines, each with its `\n`.
     lines: VecDeque<u8>,
-    /// For the room that they have.
+    /// The memory charge for the capacity of `lines`.
     charge: Charge,
 }
 
@@ -47,12 +47,12 @@ impl File for LogFile {
         Ok([front, back].concat().into())
     }
 
-    /// Appends the contents, and a newline where the last line has none: no contents are an empty
-    /// line.
+    /// Appends the contents, and a newline if the last line has none. Empty contents append an
+    /// empty line.
     ///
     /// # Errors
-    /// [`Limit::Contents`] if one line alone is longer than what is kept. Then nothing is appended:
-    /// otherwise it would push out every other line, and itself not be there to be read.
+    /// [`Limit::Contents`] if a single line is longer than what is kept. Then nothing is appended:
+    /// otherwise the line would push out every other one and could not be read itself.
     /// [`Limit::Memory`] if there is no room for the lines.
     fn write(&mut self, contents: Contents) -> Result<(), Refusal> {
         let end = if contents.ends_with(b"\n") { b"".as_slice() } else { b"\n" };
@@ -63,7 +63,7 @@ impl File for LogFile {
         let newest = last_lines(&contents, MAX_BYTES - end.len());
         self.make_room(newest.len() + end.len(), || contents.same_budget())?;
         if newest.len() < contents.len() {
-            self.lines.clear(); // older still than what was just left out
+            self.lines.clear(); // even older than what was just left out
         }
         while self.lines.len() + newest.len() + end.len() > MAX_BYTES {
             let oldest = self.lines.iter().position(|byte| *byte == b'\n');
@@ -74,10 +74,10 @@ impl File for LogFile {
     }
 }
 
-/// The end of `text`, from the beginning of a line on, that has at most `max` bytes.
+/// Returns the end of `text`, starting at the beginning of a line, with at most `max` bytes.
 fn last_lines(text: &[u8], max: usize) -> &[u8] {
     let Some(cut) = text.len().checked_sub(max + 1) else { return text };
-    // The byte before the first that could stay: if it ends a line, all the rest is whole lines.
+    // The byte before the first that could stay. If it ends a line, the rest is whole lines.
     let newline = text[cut..].iter().position(|byte| *byte == b'\n');
     newline.map_or(&[], |at| &text[cut + at + 1..])
 }

@@ -1,4 +1,4 @@
-//! The file types that are built in, beside MemoryFile, which is the table's own.
+//! The built-in file types, except MemoryFile, which is the table's own.
 
 mod counter;
 mod log;
@@ -10,7 +10,7 @@ pub(super) use text::Root;
 
 use super::file::FileType;
 
-/// Their names on the wire. `TextFile` is not among them: its files need to know where they are.
+/// The types by their names on the wire, without `TextFile`: its files need to know where they are.
 pub(super) const BUILT_IN: &[FileType] = &[
     FileType::new::<null::NullFile>("File"),
     FileType::new::<counter::Counter>("Counter"),

@@ -1,4 +1,4 @@
-//! `File`: no operation. What it is for is being open: a name that lives as long as its clients.
+//! `File`: does nothing. Its purpose is to be open: a name that lives as long as its clients.
 
 use crate::contents::Contents;
 use crate::files::file::File;

@@ -1,7 +1,7 @@
-//! Reading and writing files that are code.
+//! Reading and writing code files.
 //!
-//! A type's code runs under its file's lock and never under the table's. The order is always one
-//! file's lock, then the table's.
+//! A type's code runs under its file's lock and never under the table's. The order of locks is
+//! always one file's, then the table's.
 
 use super::Table;
 use crate::contents::Contents;
@@ -28,7 +28,7 @@ pub(in crate::files) fn run<T>(
 ) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(code)).map_err(|payload| {
         log::error!("{operation} of a {kind} panicked");
-        // The type's code once more: what it panicked with may panic when it is dropped.
+        // This may run the type's code again: dropping the panic's payload may panic.
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
             std::mem::forget(payload);
         }
@@ -36,7 +36,7 @@ pub(in crate::files) fn run<T>(
     })
 }
 
-/// [`run`], for what may refuse. What is not a type's to say becomes [`Refusal::Internal`].
+/// [`run`]s code that may refuse. A refusal that no type may give becomes [`Refusal::Internal`].
 pub(in crate::files) fn ask<T>(
     kind: &str,
     operation: &str,
@@ -54,8 +54,8 @@ fn allowed(refusal: Refusal) -> Refusal {
 }
 
 impl Table {
-    /// Reads a file of code. `None` if it ended, or lost the name that was asked for, before its
-    /// lock was had: then the table is asked again.
+    /// Reads a code file. Returns `None` if it ended, or lost the requested name, before its lock
+    /// was taken: then the caller asks the table again.
     pub(in crate::files) fn read_code(
         &self,
         file: FileRef<'_>,
@@ -63,9 +63,9 @@ impl Table {
     ) -> Option<Result<(Stat, Contents), Refusal>> {
         let mut held = code.lock();
         let value = held.as_mut()?;
-        // Nobody can write meanwhile; and a name that is lost meanwhile was there when it began.
+        // Nobody can write meanwhile, and a name that is lost meanwhile existed at the start.
         let stat = match self.current(file, code, value) {
-            // Who writes on that version later will be told that it is over.
+            // A later write on that version will be refused as outdated.
             Err(Refusal::Limit(Limit::Data, _)) => self.look(file, stat_of(code)).1.flatten()?,
             Err(refusal) => return Some(Err(refusal)),
             Ok(stat) => stat?,
@@ -78,11 +78,11 @@ impl Table {
         Some(read.and_then(|contents| Ok((stat, contents.charged(&self.budget)?))))
     }
 
-    /// Writes a file of code, if it is at the version that is expected. `None` as in
+    /// Writes a code file, if it is at the expected version. Returns `None` as in
     /// [`read_code`](Table::read_code).
     ///
-    /// A cas that was asked for by name guards the name: if that is lost while the type writes, it
-    /// is refused, though those who have the file open see what was written.
+    /// A cas by name guards the name: if the name is lost while the type writes, the cas is
+    /// refused, though clients that have the file open see what was written.
     pub(in crate::files) fn write_code(
         &self,
         file: FileRef<'_>,
@@ -103,11 +103,11 @@ impl Table {
         let written = match run(code.kind(), "write", || value.write(contents.clone())) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(refusal)) => return Some(Err(allowed(refusal))),
-            // Nobody knows what it has done: the file counts as changed.
+            // The effect is unknown: the file counts as changed.
             Err(Panicked) => Err(Refusal::Internal),
         };
         let numbytes = run(code.kind(), "numbytes", || value.numbytes()).unwrap_or(0);
-        // Before the change: it must not give a name that has expired meanwhile a new deadline.
+        // Before the change, which must not give a name that has expired meanwhile a new deadline.
         let (mut table, stat) = match self.look_to_change(file, stat_of(code)) {
             Ok(looked) => looked,
             Err(refusal) => return Some(Err(refusal)),
@@ -118,9 +118,9 @@ impl Table {
         let lost = stat.flatten().is_none();
         let now = table.state.entry(file).map_or(0, |entry| entry.version);
         drop(table);
-        // The file's lock is held until everybody sees the version.
+        // The file's lock is held until the version is visible to everybody.
         if ticket.wait().is_err() {
-            // The type has taken it all the same, so the next command takes a version first.
+            // The type has taken the write all the same, so the next command takes a version first.
             code.set_changed(true);
             return Some(Err(Refusal::Internal));
         }
@@ -130,8 +130,8 @@ impl Table {
         Some(written.map(|()| version))
     }
 
-    /// What a file of code is, after its type has looked whether something else has changed it.
-    /// Nothing if it no longer has the name that was asked for.
+    /// Returns the stat of a code file, after its type has checked for changes from elsewhere.
+    /// Returns nothing if the file no longer has the requested name.
     fn current(
         &self,
         file: FileRef<'_>,
@@ -154,7 +154,7 @@ impl Table {
     }
 }
 
-/// What an entry is, if it is that of this file.
+/// Returns the stat of an entry, if it is that of this file.
 fn stat_of(code: &Arc<Code>) -> impl Fn(&Entry, Duration) -> Option<Stat> + '_ {
     |entry, now| match &entry.body {
         Body::Code(found, _) if Arc::ptr_eq(found, code) => Some(entry.stat(now)),

@@ -1,4 +1,4 @@
-//! From decided to seen: one thread writes what waits to the store, and then shows it.
+//! From decided to visible: one thread writes what waits to the store, then makes it visible.
 
 use super::fit::commit_what_fits;
 use super::{Table, lost};
@@ -18,16 +18,16 @@ use std::mem;
 use std::sync::Arc;
 use std::thread;
 
-/// So many steps are shown before others are let in. Those that belong together are more at times.
+/// How many steps become visible before others are let in. Steps that belong together may be more.
 const SHOWN_STEPS: usize = 256;
 const MAX_SHOWN_STEPS: usize = 4096;
 
 impl Table {
-    /// Commits what is decided, until [`end_commits`](Table::end_commits), and closes the store. For
-    /// a thread of its own, which has nothing to do in a table without a store.
+    /// Commits decided changes until [`end_commits`](Table::end_commits), then closes the store.
+    /// Runs in a thread of its own, which has nothing to do in a table without a store.
     ///
     /// # Errors
-    /// Those of the store. What is on disk is not known then, and the process should end.
+    /// Those of the store. The state of the disk is unknown then, and the process should end.
     pub fn commit(&self) -> io::Result<()> {
         let _lost = LostInPanic;
         let done = self.commit_all();
@@ -54,8 +54,8 @@ impl Table {
         }
     }
 
-    /// Ends the thread in [`commit`](Table::commit), when it has done what waits. Nothing can be
-    /// changed after that.
+    /// Ends the thread in [`commit`](Table::commit) once it has committed what waits. Nothing can
+    /// be changed after that.
     pub fn end_commits(&self) {
         if let Some(journal) = &mut self.lock().state.journal {
             journal.is_ending = true;
@@ -63,7 +63,7 @@ impl Table {
         self.staged.notify_all();
     }
 
-    /// Commits what waits.
+    /// Commits the waiting changes.
     pub(in crate::files) fn commit_waiting(&self) -> io::Result<()> {
         let mut table = self.lock();
         let time = table.now();
@@ -76,7 +76,7 @@ impl Table {
         }
         let count = |name: &Name| {
             let mut charge = Charge::none(&self.budget);
-            charge.grow_over(Entry::cost_with(name.as_ref())); // it takes the place of another
+            charge.grow_over(Entry::cost_with(name.as_ref())); // it replaces another
             charge
         };
         let Batch { mut steps, unchanged, commit } =
@@ -101,7 +101,7 @@ impl Table {
         }
     }
 
-    /// Refuses that for which there is no room; the steps that were committed.
+    /// Refuses the steps for which there is no room. Returns the steps that were committed.
     fn refuse(&self, steps: Vec<Staging>, lacks: &BTreeMap<usize, Lack>) -> Vec<Staging> {
         if lacks.is_empty() {
             return steps;
@@ -131,7 +131,7 @@ impl Table {
         committed
     }
 
-    /// What is on disk is seen from now on.
+    /// Makes the committed steps visible.
     fn show(&self, steps: Vec<Staging>, unchanged: &[Name], stored_from: usize) {
         let ends = ends(&steps);
         let mut steps = steps.into_iter();
@@ -155,8 +155,8 @@ impl Table {
     }
 }
 
-/// Where others are let in, if so many steps are to be shown. A step brings the results of requests
-/// since its first version: nobody sees what was done after one of them and not that.
+/// Returns where others are let in while these steps become visible. A step brings the results of
+/// requests since its first version: nobody sees a later request's effect without those.
 fn ends(steps: &[Staging]) -> Vec<usize> {
     let mut first = u64::MAX;
     let mut firsts: Vec<_> = steps
@@ -182,7 +182,7 @@ fn ends(steps: &[Staging]) -> Vec<usize> {
 }
 
 impl State {
-    /// Takes a step; what is left of the file that was there, to be dropped.
+    /// Applies a step. Returns what is left of the replaced file, to be dropped.
     fn show(&mut self, step: Step, stored_from: usize) -> Left {
         let mut left = Left::default();
         match step {
@@ -212,7 +212,7 @@ impl State {
     }
 }
 
-/// Who waits for a commit would wait for ever.
+/// Aborts the process on a panic. Otherwise a waiter for a commit would hang forever.
 struct LostInPanic;
 
 impl Drop for LostInPanic {
@@ -223,7 +223,7 @@ impl Drop for LostInPanic {
     }
 }
 
-/// What a step leaves: it is dropped when the lock is not held any more.
+/// What a step leaves behind, to be dropped when the lock is no longer held.
 #[derive(Default)]
 struct Left {
     _entry: Option<Box<Entry>>,
@@ -231,19 +231,19 @@ struct Left {
     _contents: Option<Contents>,
 }
 
-/// Takes what somebody has open from the store, before it is dropped there.
+/// Loads contents that somebody has open from the store, before they are dropped there.
 fn load_open(steps: &mut [Staging], store: &dyn Store, budget: &Arc<Budget>) -> io::Result<()> {
     for Staging { step, .. } in steps {
         let Step::Remove { name, old, open: Some(body), .. } = step else { continue };
         match store.contents(*old) {
             Ok(None) => {}
             Ok(Some(contents)) => {
-                // Over the budget if need be: nobody refuses an end.
+                // Exceeds the budget if necessary: an end cannot be refused.
                 let mut charge = Charge::none(budget);
                 charge.grow_over(Contents::cost(contents.len()));
                 *body = Body::Bytes(contents.with_charge(charge));
             }
-            // They are damaged, and so they stay for whoever has them open.
+            // They are damaged, and stay so for every client that has them open.
             Err(e) if e.kind() == ErrorKind::InvalidData => {
                 log::error!("{}: {e}", name.as_ref());
             }
@@ -268,7 +268,7 @@ mod tests {
     fn others_are_let_in_where_nothing_is_seen_before_what_was_done_before_it() {
         let steps: Vec<_> = (1..=600).map(|version| staging((version, version))).collect();
         assert_eq!(ends(&steps), [SHOWN_STEPS, 2 * SHOWN_STEPS, 600]);
-        // A name that was written first, and again behind 299 others.
+        // A name that was written first, and again after 299 others.
         let mut steps: Vec<_> = (2..=300).map(|version| staging((version, version))).collect();
         steps.push(staging((1, 301)));
         steps.extend((302..=900).map(|version| staging((version, version))));

@@ -1,4 +1,4 @@
-//! A batch for which there is not room enough: as much of it as fits.
+//! Commits as much of a batch as fits, when there is not room for all.
 
 use crate::files::state::chain::Lack;
 use crate::files::store::{Change, CommitError, Head, Store};
@@ -6,8 +6,8 @@ use crate::refusal::{Limit, Refusal};
 use std::collections::BTreeMap;
 use std::{io, mem};
 
-/// Commits a batch: changes, and what to do instead of one if there is no room for its contents. For
-/// which there was no room, by their number in the batch.
+/// Commits a batch: changes, each with an alternative if there is no room for its contents. Returns
+/// the changes for which there was no room, by their number in the batch.
 pub(in crate::files) fn commit_what_fits(
     store: &dyn Store,
     batch: Vec<(Change, Option<Change>)>,
@@ -23,12 +23,12 @@ pub(in crate::files) fn commit_what_fits(
     let (puts, others): (Vec<_>, Vec<_>) =
         changes.into_iter().enumerate().partition(|(_, change)| change.adds().is_some());
     let all_alike = puts.is_empty() || others.is_empty();
-    // A removal may find room where nothing else does, and makes some.
+    // A removal may fit where nothing else does, and makes room.
     for group in [others, puts] {
         let (numbers, changes): (Vec<_>, Vec<_>) = group.into_iter().unzip();
         parts.least = None;
         match all_alike && !changes.is_empty() {
-            true => parts.split(&numbers, &changes, max)?, // as a whole it was tried
+            true => parts.split(&numbers, &changes, max)?, // the whole was tried already
             false => parts.commit(&numbers, &changes)?,
         }
     }
@@ -48,7 +48,7 @@ pub(in crate::files) fn commit_what_fits(
 struct Parts<'a> {
     store: &'a dyn Store,
     head: &'a Head,
-    /// The least that did not fit by itself, in bytes, and the maximum of the store.
+    /// The smallest change that did not fit by itself, in bytes, and the maximum of the store.
     least: Option<(u64, u64)>,
     refused: BTreeMap<usize, u64>,
 }
@@ -71,7 +71,7 @@ impl Parts<'_> {
         }
     }
 
-    /// Halves what did not fit, for each half may free what the next one needs.
+    /// Halves what did not fit, because each half may free what the next one needs.
     fn split(&mut self, numbers: &[usize], changes: &[Change], max: u64) -> io::Result<()> {
         if let ([number], [change]) = (numbers, changes) {
             self.least = Some((change.adds().unwrap_or(0), max));

@@ -1,4 +1,4 @@
-//! What files there are.
+//! Listing files.
 
 use super::{PAUSE, SHORT, Table};
 use crate::budget::block;
@@ -12,35 +12,35 @@ use std::thread;
 /// Files in byte order of their names, as they were at one version of the table.
 #[derive(Clone, Debug)]
 pub struct Listing {
-    /// The table's version: a watch from it misses nothing.
+    /// The table's version; a watch from it misses nothing.
     pub rev: u64,
     /// The files.
     pub files: Vec<Listed>,
-    /// Whether there are more behind the last one.
+    /// Whether there are more files after the last one.
     pub more: bool,
 }
 
 impl Listing {
-    /// How much memory it takes, with the names, which may have no other holder any more.
+    /// Returns the memory it takes, including names that may have no other holder any more.
     pub fn bytes(&self) -> u64 {
         let names = self.files.iter().map(|file| cost::name(file.name.as_ref()));
         block(self.files.capacity() * size_of::<Listed>()) + names.sum::<u64>()
     }
 }
 
-/// A file of a list.
+/// A file in a list.
 #[derive(Clone, Debug)]
 pub struct Listed {
     /// Its name.
     pub name: Name,
-    /// What else there is to know.
+    /// Everything else about it.
     pub stat: Stat,
 }
 
 impl Table {
-    /// The first `limit` files whose names begin with `prefix` and come behind `after`. Names are
-    /// compared byte by byte. One with a [secret](crate::NameRef::secret) is there only for a
-    /// prefix that has the secret too.
+    /// Returns the first `limit` files whose names begin with `prefix` and sort after `after`, byte
+    /// by byte. A name with a [secret](crate::NameRef::secret) is included only if the prefix has
+    /// the secret too.
     pub fn list(&self, prefix: &str, limit: usize, after: Option<&str>) -> Listing {
         let mut listing = self.list_now(prefix, limit.min(SHORT), after);
         if limit > SHORT && listing.more {
@@ -74,12 +74,12 @@ impl Table {
                     listing.more = true;
                     return listing;
                 }
-                // What is over may be there still, if there was no room to write that down.
+                // An expired file may remain if there was no room to write its removal down.
                 if let Some(entry) = state.files.get(name).filter(|entry| !entry.is_over(now)) {
                     listing.files.push(Listed { name: name.clone(), stat: entry.stat(now) });
                 }
             }
-            // Over all names of this secret in one step. They end with `/`, and `0` is next.
+            // Skip all names of this secret in one step. They end with `/`, and `0` is next.
             let Some(secret) = hidden else { return listing };
             from = Included(format!("{}0", secret.trim_end_matches('/')));
         }

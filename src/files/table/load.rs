@@ -1,4 +1,4 @@
-//! What is there when a server begins.
+//! Loading the table when a server starts.
 
 use super::{Table, lost};
 use crate::budget::{Budget, Charge};
@@ -15,17 +15,17 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// So many leftovers are removed at once. Nobody waits for anything else yet.
+/// How many leftovers are removed at once. Nobody waits for anything else yet.
 const LEFTOVERS: usize = 16 << 10;
 
 impl Table {
-    /// The table that a store has kept. Its time goes on where it stood, whatever `clock` shows.
-    /// Files of code, and those that lived as long as a connection, are over: they are removed, now
-    /// or as soon as there is room to write that down.
+    /// Loads the table that a store has kept. Its time continues from where it stood, whatever
+    /// `clock` shows. Code files, and files that lived as long as a connection, have ended: they
+    /// are removed, now or as soon as there is room to write that down.
     ///
     /// # Errors
-    /// Those of the store. A table that takes more than the budget is no error: it is loaded, with
-    /// a warning, and takes no writes until enough is deleted.
+    /// Those of the store. A table that takes more than the budget is no error: it is loaded with a
+    /// warning, and takes no writes until enough is deleted.
     pub fn load(
         registry: Registry,
         clock: &Clock,
@@ -59,7 +59,7 @@ impl Table {
         Ok(table)
     }
 
-    /// Removes what is over, as far as there is room.
+    /// Removes ended files, as far as there is room.
     fn end_leftovers(&self) -> io::Result<()> {
         loop {
             let mut table = self.lock();
@@ -77,7 +77,7 @@ impl Table {
     }
 }
 
-/// A file that was kept: it counts, also over the budget.
+/// Makes the entry of a kept file. It counts, even beyond the budget.
 fn file_of(row: Row, budget: &Arc<Budget>) -> (Name, Box<Entry>) {
     let end = match (&row.contents, row.life) {
         (Kept::Code, _) | (_, Life::Connection) => Some(End::At(Duration::ZERO)),

@@ -1,5 +1,5 @@
-//! A step of the table: its lock, a moment at which the time stands still, and the changes that are
-//! decided meanwhile.
+//! A step of the table: its lock, a moment at which time stands still, and the changes decided
+//! meanwhile.
 
 use crate::budget::{Budget, Charge};
 use crate::files::clock::Clock;
@@ -16,28 +16,28 @@ use std::collections::HashMap;
 use std::sync::{Arc, Condvar, MutexGuard};
 use std::time::Duration;
 
-/// The table's lock, and what was taken out of it: fields drop in the order in which they stand,
-/// so the lock is let go before a large value is freed.
+/// The table's lock, and what was taken out of the table. Fields drop in declaration order, so the
+/// lock is released before a large value is freed.
 pub(in crate::files) struct Locked<'a> {
     pub(in crate::files) state: MutexGuard<'a, State>,
     pub(in crate::files) clock: &'a Clock,
     pub(in crate::files) budget: &'a Arc<Budget>,
-    /// Where the committer waits.
+    /// What the committer waits on.
     pub(in crate::files) staged: &'a Condvar,
-    /// The moment of this step, once it was asked for.
+    /// The moment of this step, once something has asked for it.
     pub(in crate::files) moment: Option<Duration>,
     pub(in crate::files) removed: Vec<Entry>,
     pub(in crate::files) replaced: Option<Body>,
 }
 
 impl Locked<'_> {
-    /// The time, which stands still as long as the lock is held: else a file could be found alive
-    /// and be given a life that begins after its end.
+    /// Returns the time, which stands still while the lock is held. Otherwise a file could be found
+    /// alive and be given a life that begins after its end.
     pub(in crate::files) fn now(&mut self) -> Duration {
         *self.moment.get_or_insert_with(|| self.clock.now())
     }
 
-    /// What will end a file that is given this expiry now.
+    /// Returns what will end a file that is given this expiry now.
     pub(in crate::files) fn end(&mut self, expiry: Expiry) -> Option<End> {
         match expiry {
             Expiry::Never => None,
@@ -46,12 +46,12 @@ impl Locked<'_> {
         }
     }
 
-    /// Whether a type is making or ending the file of this name.
+    /// Returns whether a type is making or ending the file of this name.
     pub(in crate::files) fn is_busy(&self, file: FileRef<'_>) -> bool {
         matches!(file, FileRef::Name(name) if self.state.busy.contains(name.as_str()))
     }
 
-    /// Whether there is a file of this name, or will be, or may be.
+    /// Returns whether a file of this name exists, will exist or may exist.
     pub(in crate::files) fn has(&self, name: &Name) -> bool {
         let State { files, busy, journal, .. } = &*self.state;
         files.contains_key(name)
@@ -59,7 +59,7 @@ impl Locked<'_> {
             || journal.as_ref().is_some_and(|journal| journal.has(name.as_str()))
     }
 
-    /// Looks at a file, if it is there. `Err` with its name if its time is over.
+    /// Looks at a file, if it exists. Returns `Err` with its name if it has expired.
     pub(in crate::files) fn find(
         &mut self,
         file: FileRef<'_>,
@@ -74,8 +74,8 @@ impl Locked<'_> {
         self.state.name_of(file).map_or(Ok(None), Err)
     }
 
-    /// The name of a file on which something is decided that nobody sees yet, and the version that
-    /// it is at by that, if this may be decided upon it.
+    /// Returns the name of a file with a decided change that is not visible yet, and the version
+    /// that the change gives it, if `asked` may be decided on top of that.
     pub(in crate::files) fn decided(
         &mut self,
         file: FileRef<'_>,
@@ -106,12 +106,12 @@ impl Locked<'_> {
         Some((name, None))
     }
 
-    /// Takes what was [judged](Locked::decided) without a change to the file; when to answer it.
+    /// Records what was [judged](Locked::decided) and changes nothing. Returns when to answer.
     pub(in crate::files) fn answer_later(&mut self, name: &Name, asked: Asked) -> Ticket {
         self.decide(name, asked, Done::Nothing, None)
     }
 
-    /// Makes a file of a name that has none. This and the following are changes.
+    /// Makes a file for a name that has none. This and the following methods are changes.
     pub(in crate::files) fn insert(
         &mut self,
         name: Name,
@@ -128,7 +128,7 @@ impl Locked<'_> {
         Ok((version, Ticket::DONE))
     }
 
-    /// Gives a file that is there a new body and end. One without a name has no end.
+    /// Gives an existing file a new body and end. A file without a name has no end.
     pub(in crate::files) fn change(
         &mut self,
         file: FileRef<'_>,
@@ -165,7 +165,7 @@ impl Locked<'_> {
         (version, ticket)
     }
 
-    /// Decides contents for a name, upon what is [decided](Locked::decided) on it.
+    /// Decides the contents of a name, on top of what is [decided](Locked::decided) on it.
     pub(in crate::files) fn put(
         &mut self,
         name: &Name,
@@ -181,7 +181,7 @@ impl Locked<'_> {
         Ok((version, self.decide(name, asked, put, charge)))
     }
 
-    /// Removes a name that is there.
+    /// Removes an existing name.
     pub(in crate::files) fn remove(&mut self, name: &Name, asked: Asked) -> Ticket {
         let version = self.take_version();
         if self.state.journal.is_none() {
@@ -205,7 +205,7 @@ impl Locked<'_> {
         self.decide(name, asked, Done::Touched(end), None)
     }
 
-    /// What a new entry of this name counts.
+    /// Returns the memory charge for a new entry of this name.
     fn charge(&self, name: &Name, body: &Body) -> Result<Charge, Refusal> {
         let mut charge = Charge::none(self.budget);
         charge.grow(Entry::cost_with(name.as_ref()) + body.cost())?;
@@ -228,7 +228,7 @@ impl Locked<'_> {
         ticket
     }
 
-    /// Has the journal take something: if that is the first that waits, the committer wakes.
+    /// Stages something in the journal. If nothing else was waiting, wakes the committer.
     fn stage(
         &mut self,
         stage: impl FnOnce(&mut Journal, &HashMap<Name, Box<Entry>>) -> Ticket,

@@ -1,5 +1,5 @@
-//! The table: every file by its name, under one lock. One file for each thing that a client or a thread
-//! of ours asks of it.
+//! The table: every file by its name, under one lock. Each module serves one kind of request from a
+//! client or one of our threads.
 
 mod code;
 mod commit;
@@ -31,16 +31,16 @@ use locked::Locked;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Looks at more than this many files or changes take turns.
+/// Scans of more than this many files or changes take turns.
 pub(in crate::files) const SHORT: usize = 1024;
 
-/// How long a look lets others have the lock. The system makes it 60.
+/// How long a scan leaves the lock to others. The system makes it 60 µs.
 pub(in crate::files) const PAUSE: Duration = Duration::from_micros(10);
 
-/// All files. Shared by every thread; each call is one step that others see whole or not at all.
+/// All files. Every thread shares it; each call is one step that others see whole or not at all.
 ///
-/// A file is meant by its name or by its descriptor; that a client may use the descriptor is for
-/// the caller to know.
+/// A file is identified by its name or by its descriptor. The caller checks whether a client may
+/// use the descriptor.
 ///
 /// ```
 /// use telefile::{Budget, Clock, Contents, Expiry, FileRef, NameRef, Refusal, Registry, Table};
@@ -56,16 +56,16 @@ pub(in crate::files) const PAUSE: Duration = Duration::from_micros(10);
 #[derive(Debug)]
 pub struct Table {
     pub(in crate::files) state: Mutex<State>,
-    /// Held through a long look at files or changes, and taken before the lock of the state. A
-    /// thousand of them at that lock would let nobody else in for seconds, for it is not fair.
+    /// Held during a long scan of files or changes, and taken before the lock of the state. That
+    /// lock is not fair: a thousand scans waiting for it would keep everybody else out for seconds.
     turn: Mutex<()>,
-    /// A name is no longer busy.
+    /// Signals that a name is no longer busy.
     calm: Condvar,
-    /// There is something to commit, or the table is closed.
+    /// Signals that there is something to commit, or that the table is closed.
     pub(in crate::files) staged: Condvar,
-    /// Where the table is kept, if it is.
+    /// The store that keeps the table, if any.
     pub(in crate::files) store: Option<Arc<dyn Store>>,
-    /// Those whom a change has woken, for [`Table::notify`].
+    /// The watchers that a change has woken, for [`Table::notify`].
     pub(in crate::files) woken: Receiver<Arc<News>>,
     pub(in crate::files) registry: Registry,
     pub(in crate::files) clock: Clock,
@@ -74,8 +74,8 @@ pub struct Table {
 }
 
 impl Table {
-    /// An empty table. Its next version is 1; `epoch` tells it from every other table, for
-    /// versions of two tables cannot be compared.
+    /// Makes an empty table. Its next version is 1. `epoch` distinguishes it from every other
+    /// table, because versions of two tables cannot be compared.
     pub fn new(registry: Registry, clock: Clock, budget: Arc<Budget>, epoch: u64) -> Self {
         let (wake, woken) = crossbeam_channel::unbounded();
         let state = Mutex::new(State::new(Watchers::new(wake), &budget));
@@ -84,17 +84,17 @@ impl Table {
         Table { state, turn, calm, staged, store: None, woken, registry, clock, budget, epoch }
     }
 
-    /// The number of this table.
+    /// Returns the number that identifies this table.
     pub fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// The names of the types that it knows.
+    /// Returns the names of the types that the table knows.
     pub fn types(&self) -> impl Iterator<Item = &'static str> {
         self.registry.names()
     }
 
-    /// How much there is.
+    /// Returns the totals of the table.
     pub fn totals(&self) -> Totals {
         let state = self.lock().state;
         Totals {
@@ -107,12 +107,12 @@ impl Table {
         }
     }
 
-    /// Lets go of the lock until some name is no longer busy.
+    /// Releases the lock and blocks until some name is no longer busy.
     pub(in crate::files) fn wait_calm(&self, table: Locked<'_>) {
         drop(self.calm.wait(table.state).unwrap_or_else(|_| lost()));
     }
 
-    /// Waits until a file of code that is ending is gone.
+    /// Blocks until a code file that is ending is gone.
     pub(in crate::files) fn wait_ended(&self, file: FileRef<'_>) {
         let table = self.lock_settled(file);
         if table.is_busy(file) {
@@ -120,7 +120,7 @@ impl Table {
         }
     }
 
-    /// Nobody makes or ends the file of this name any more.
+    /// Marks the name as no longer busy: nobody makes or ends its file any more.
     pub(in crate::files) fn calm(&self, name: NameRef<'_>) {
         self.lock().state.busy.remove(name.as_str());
         self.calm.notify_all();
@@ -138,7 +138,7 @@ impl Table {
         }
     }
 
-    /// The lock, when nothing is decided on the file that is not seen yet.
+    /// Takes the lock once every decided change of the file is visible or refused.
     pub(in crate::files) fn lock_settled(&self, file: FileRef<'_>) -> Locked<'_> {
         self.settled(self.lock(), file)
     }
@@ -146,14 +146,14 @@ impl Table {
     fn settled<'a>(&'a self, mut table: Locked<'a>, file: FileRef<'_>) -> Locked<'a> {
         while let Some(ticket) = table.state.staged(file) {
             drop(table);
-            let _ = ticket.wait(); // in either case it is decided
+            let _ = ticket.wait(); // either outcome settles it
             table = self.lock();
         }
         table
     }
 
-    /// Looks at a file, if it is there, to tell what it is. A name that has expired is removed
-    /// first: a change of its own.
+    /// Looks at a file, if it exists, to report on it. Removes an expired name first, as a change
+    /// of its own.
     pub(in crate::files) fn look<T>(
         &self,
         file: FileRef<'_>,
@@ -175,16 +175,16 @@ impl Table {
                 let removed = ticket.wait();
                 table = self.lock();
                 if removed.is_err() {
-                    return (table, None); // it is over, though that cannot be written down
+                    return (table, None); // it has expired, though that cannot be written down
                 }
             }
         }
     }
 
-    /// Looks at a file, if it is there, to change it: nothing else is decided on it meanwhile.
+    /// Looks at a file, if it exists, to change it. Nothing else is decided on it meanwhile.
     ///
     /// # Errors
-    /// It has expired, and its end cannot be written down.
+    /// The file has expired, and its end cannot be written down.
     pub(in crate::files) fn look_to_change<T>(
         &self,
         file: FileRef<'_>,
@@ -193,7 +193,7 @@ impl Table {
         self.look_on_to_change(self.lock(), file, look)
     }
 
-    /// The same for one who has the lock.
+    /// Does the same for a caller that holds the lock.
     pub(in crate::files) fn look_on_to_change<'a, T>(
         &'a self,
         table: Locked<'a>,
@@ -218,22 +218,22 @@ impl Table {
         }
     }
 
-    /// Lets go of the lock until others had time to come in. The mutex is not fair: who locks it
-    /// again at once has it before one who was woken for it.
+    /// Releases the lock for long enough that others can take it. The mutex is not fair: a thread
+    /// that locks it again at once gets it before one that was woken for it.
     pub(in crate::files) fn let_others<'a>(&'a self, table: Locked<'a>) -> Locked<'a> {
         drop(table);
         std::thread::sleep(PAUSE);
         self.lock()
     }
 
-    /// Waits until no other long look is at it.
+    /// Blocks until no other long scan is running.
     pub(in crate::files) fn take_turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// No user code runs under the table's lock: a panic there is a bug that left the table half
-/// changed, and wrong answers are worse than none.
+/// Aborts. No user code runs under the table's lock: a panic there is a bug that left the table
+/// half changed, and wrong answers are worse than none.
 pub(in crate::files) fn lost<T>() -> T {
     log::error!("a thread panicked while it changed the table; the table is lost");
     std::process::abort()

@@ -1,6 +1,6 @@
-//! Opening and closing: what a name, its descriptor and the value behind it live through.
+//! Opening and closing: the lives of a name, its descriptor and the value behind it.
 //!
-//! The first open makes a file of code, the last close ends it; both while its name is busy.
+//! The first open makes a code file and the last close ends it; its name is busy during both.
 
 use super::Table;
 use super::code::{ask, run};
@@ -18,10 +18,10 @@ use crate::name::{FileRef, Name, NameRef};
 use crate::refusal::Refusal;
 use std::collections::VecDeque;
 
-/// What `open` answers.
+/// The answer to `open`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opened {
-    /// The descriptor, the same for all who have the file open.
+    /// The descriptor, the same for every client that has the file open.
     pub fd: Fd,
     /// The version that the file is at.
     pub version: u64,
@@ -29,7 +29,7 @@ pub struct Opened {
     pub kind: &'static str,
 }
 
-/// A file that is there, as `open` sees it.
+/// An existing file, as `open` sees it.
 struct Found {
     version: u64,
     kind: &'static str,
@@ -37,7 +37,7 @@ struct Found {
     body: Body,
 }
 
-/// A name whose file a type is making or ending. Until it is dropped, others wait for it.
+/// A name whose file a type is making or ending. Others wait until this is dropped.
 #[derive(Debug)]
 struct Busy<'a> {
     table: &'a Table,
@@ -50,29 +50,29 @@ impl Drop for Busy<'_> {
     }
 }
 
-/// A value whose last open was taken back. Its file goes, and then the value is dropped.
+/// A value whose last open was closed. Its file is removed, and then the value is dropped.
 struct Ending<'a> {
-    /// If the file has a name: a new file of this name does not meet the value.
+    /// Present if the file has a name: keeps a new file of this name from meeting the value.
     busy: Option<Busy<'a>>,
     kind: &'static str,
     value: Option<Box<dyn File>>,
     ticket: Ticket,
 }
 
-/// So many values may wait until their files are gone: that is in one commit, or in two.
+/// How many values may wait until their files are gone. They are in one commit, or in two.
 const MAX_ENDINGS: usize = 256;
 
-/// The ends of files of one who closes many.
+/// The pending ends of files of a client that closes many.
 #[derive(Default)]
 pub(crate) struct Endings<'a>(VecDeque<Ending<'a>>);
 
 impl Table {
-    /// Opens a file for a client, and makes it of type `kind` if there is none (`File`, if none is
-    /// given). Each open has to be [closed](Table::close_file), once.
+    /// Opens a file for a client. If none exists, makes it of type `kind` (`File` by default). Each
+    /// open has to be [closed](Table::close_file) once.
     ///
     /// # Errors
-    /// [`Refusal::WrongType`] if it is of another type than was given, [`Refusal::TypeNotFound`],
-    /// [`Limit::Memory`](crate::Limit::Memory), and those of the type.
+    /// [`Refusal::WrongType`] if the file is of another type than `kind`,
+    /// [`Refusal::TypeNotFound`], [`Limit::Memory`](crate::Limit::Memory), and those of the type.
     pub fn open(
         &self,
         name: NameRef<'_>,
@@ -101,7 +101,7 @@ impl Table {
                 let (_, ticket) = table.insert(name.to_name(), Body::Bytes(empty), None)?;
                 drop(table);
                 ticket.wait()?;
-                continue; // and open it like any other
+                continue; // then open it like any other
             };
             let busy = self.busy(&mut table, name.to_name());
             drop(table);
@@ -109,7 +109,7 @@ impl Table {
         }
     }
 
-    /// Opens a file that is there, if it is of the type that is asked for.
+    /// Opens an existing file, if it is of the requested type.
     fn open_found(
         &self,
         mut table: Locked<'_>,
@@ -154,7 +154,7 @@ impl Table {
         Ok(Opened { fd, version: found.version, kind: found.kind })
     }
 
-    /// Makes a file of code and opens it for the first time, while its name is busy.
+    /// Makes a code file and opens it for the first time, while its name is busy.
     fn make(
         &self,
         busy: &Busy<'_>,
@@ -188,7 +188,7 @@ impl Table {
         }
     }
 
-    /// Takes back one open that the client has. With the last one a file of code ends.
+    /// Closes one open that the client has. The last close ends a code file.
     ///
     /// # Errors
     /// [`Refusal::BadDescriptor`] if nobody has the descriptor open.
@@ -199,8 +199,8 @@ impl Table {
         Ok(())
     }
 
-    /// [`close_file`](Table::close_file), if no operation of the file is running; whether it is
-    /// done, but for what is left to `endings`.
+    /// Does a [`close_file`](Table::close_file) if no operation of the file is running. Returns
+    /// whether it is done, apart from what is left to `endings`.
     pub(crate) fn try_close_file<'a>(
         &'a self,
         fd: Fd,
@@ -217,7 +217,7 @@ impl Table {
         }
     }
 
-    /// `None` if the file's lock was not had.
+    /// Returns `None` if the file's lock was not available.
     fn close_locked(
         &self,
         fd: Fd,
@@ -253,8 +253,8 @@ impl Table {
         Ok(Some(ending))
     }
 
-    /// Counts one open less of a file of code whose lock is held. The last one ends it: the name
-    /// goes, which is a change, and stays busy until the value has been dropped.
+    /// Counts one open fewer of a code file whose lock is held. The last one ends the file: the
+    /// name is removed, which is a change, and stays busy until the value has been dropped.
     fn release(&self, fd: Fd, mut value: Value<'_>) -> Option<Ending<'_>> {
         let mut table = self.lock_settled(FileRef::Descriptor(fd));
         let kind = table.state.entry(FileRef::Descriptor(fd)).map_or("file", Entry::kind);
@@ -262,7 +262,7 @@ impl Table {
             Place::Named(name) => {
                 let busy = self.busy(&mut table, name);
                 if let Some(entry) = table.state.files.get_mut(&busy.name) {
-                    entry.fd = None; // the number may be another file's soon
+                    entry.fd = None; // another file may soon have the number
                 }
                 let ticket = table.remove(&busy.name, Asked::End);
                 (Some(busy), ticket)
@@ -292,7 +292,7 @@ impl Ending<'_> {
 }
 
 impl<'a> Endings<'a> {
-    /// Takes one more. What can be finished without a wait is finished.
+    /// Adds an ending, and finishes those that need no wait.
     fn push(&mut self, ending: Ending<'a>) {
         self.0.push_back(ending);
         while self.0.len() > MAX_ENDINGS || self.0.front().is_some_and(|e| e.ticket.is_known()) {
@@ -300,7 +300,7 @@ impl<'a> Endings<'a> {
         }
     }
 
-    /// Finishes all.
+    /// Finishes all endings.
     pub(crate) fn finish(self) {
         self.0.into_iter().for_each(Ending::finish);
     }

@@ -1,4 +1,4 @@
-//! What a file is: its contents, its version, its type.
+//! Reading what a file is: its contents, its version, its type.
 
 use super::Table;
 use crate::budget::Charge;
@@ -9,7 +9,7 @@ use crate::name::FileRef;
 use crate::refusal::Refusal;
 
 impl Table {
-    /// The contents of a file, and what belongs to them.
+    /// Returns the contents of a file, and their stat.
     ///
     /// # Errors
     /// [`Refusal::NotFound`], and those of the file's type. [`Refusal::Internal`] if the store
@@ -24,7 +24,7 @@ impl Table {
                     if let Some(contents) = self.stored_contents(stat.version, numbytes)? {
                         return Ok((stat, contents));
                     }
-                    // They were replaced meanwhile, and that may not be seen yet.
+                    // They were replaced meanwhile, and that may not be visible yet.
                     let table = self.lock_settled(file);
                     let version = table.state.entry(file).map(|entry| entry.version);
                     if version == Some(stat.version) {
@@ -41,12 +41,12 @@ impl Table {
         }
     }
 
-    /// What the store takes on the disk, and what it may take, if there is one.
+    /// Returns the store's size on disk and its limit, if there is a store.
     pub fn stored(&self) -> Option<(u64, Option<u64>)> {
         self.store.as_ref().map(|store| store.size())
     }
 
-    /// Contents that are in the store; `None` if they were replaced since.
+    /// Returns contents from the store; `None` if they have been replaced.
     pub(in crate::files) fn stored_contents(
         &self,
         version: u64,
@@ -63,7 +63,7 @@ impl Table {
         Ok(contents.map(|contents| contents.with_charge(charge)))
     }
 
-    /// What is known of a file without its contents: also its type, and how many opens it has.
+    /// Returns what is known of a file without its contents, its type, and its number of opens.
     ///
     /// # Errors
     /// [`Refusal::NotFound`]

@@ -1,4 +1,4 @@
-//! What ends by itself, and who has to be told: the work of threads that serve no client.
+//! Files that end by themselves, and waking watches: the work of threads that serve no client.
 
 use super::Table;
 use super::locked::Locked;
@@ -11,19 +11,19 @@ use crate::refusal::Refusal;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// After so long it is tried again to remove what could not be, because the disk is full.
+/// How long to wait before retrying a removal that failed because the disk is full.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
-/// Who removes many names at once lets others in after so many.
+/// How many names a bulk removal removes before it lets others in.
 pub(in crate::files) const SWEEP_NAMES: usize = 256;
 
-/// So many of their removals may wait to be seen. They are in one commit, or in two, and others wait
-/// as long for theirs: it takes milliseconds.
+/// How many removals may wait to become visible. They are in one commit, or in two, and others wait
+/// as long for theirs: a matter of milliseconds.
 const MAX_STAGED: usize = 1024;
 
 impl Table {
-    /// Removes what has expired, sleeps until something else will have, and so on until
-    /// [`close`](Table::close). For a thread of its own.
+    /// Removes expired files, sleeps until the next expiry, and repeats this until
+    /// [`close`](Table::close). Runs in a thread of its own.
     pub fn sweep(&self) {
         loop {
             let (mut table, swept) = self.lock_swept();
@@ -38,18 +38,18 @@ impl Table {
         }
     }
 
-    /// Wakes the watches that a change concerns, until [`close`](Table::close). For a thread of its
-    /// own: to wake a thousand takes milliseconds, and who made the change shall not wait so long.
+    /// Wakes the watches that a change concerns, until [`close`](Table::close). Runs in a thread of
+    /// its own: waking a thousand takes milliseconds, which the change's author should not wait.
     pub fn notify(&self) {
         for news in &self.woken {
-            // Who made the change is answered first, if it runs on the same processor.
+            // The author of the change is answered first, if it runs on the same processor.
             std::thread::yield_now();
             news.waker.wake();
         }
     }
 
-    /// Ends the threads in [`sweep`](Table::sweep) and [`notify`](Table::notify). Waiting watches
-    /// are woken before, and none waits from now on.
+    /// Ends the threads in [`sweep`](Table::sweep) and [`notify`](Table::notify). Wakes waiting
+    /// watches first; none waits from now on.
     pub fn close(&self) {
         let mut state = self.lock().state;
         state.closed = true;
@@ -59,8 +59,8 @@ impl Table {
         }
     }
 
-    /// Removes all files that [live as long as](crate::Expiry::With) this client. It ends after the
-    /// client's last request, before what the client has open is closed.
+    /// Removes all files that [live as long as](crate::Expiry::With) this client. This comes after
+    /// the client's last request and before its open files are closed.
     pub fn end_client(&self, client: ClientId) {
         let mut after = None;
         self.remove_for_sure(|table, first| {
@@ -72,7 +72,7 @@ impl Table {
         });
     }
 
-    /// Removes a file that has ended, whose name nobody else can take.
+    /// Removes an ended file whose name nobody else can take.
     pub(in crate::files) fn remove_ended(&self, name: &Name) {
         self.remove_for_sure(|table, first| {
             let is_there = first && table.state.files.contains_key(name);
@@ -80,12 +80,12 @@ impl Table {
         });
     }
 
-    /// The lock, when everything is removed that has expired by now, or cannot be.
+    /// Removes everything that has expired by now. Returns the lock, and the error if that failed.
     pub(in crate::files) fn lock_swept(&self) -> (Locked<'_>, Result<(), Refusal>) {
         let mut after = None;
         self.remove_each(|table, first| {
             if table.state.ends.next().is_none() {
-                return Vec::new(); // the usual case, spared a look at the clock
+                return Vec::new(); // the usual case, without reading the clock
             }
             let now = table.now();
             let due = table.state.ends.due(now, after.take_if(|_| !first)).take(SWEEP_NAMES);
@@ -96,7 +96,7 @@ impl Table {
         })
     }
 
-    /// Removes what `pick` picks, however long there is no room to write that down.
+    /// Removes what `pick` picks. Retries while there is no room to write that down.
     fn remove_for_sure(&self, mut pick: impl FnMut(&mut Locked<'_>, bool) -> Vec<Name>) {
         loop {
             let (table, removed) = self.remove_each(&mut pick);
@@ -108,8 +108,8 @@ impl Table {
         }
     }
 
-    /// Removes what `pick` picks: some names at a time, from the first and then behind those, until
-    /// it picks none from the first. The lock under which it picked none, or why that cannot be.
+    /// Removes what `pick` picks: some names at a time, from the first and then after those, until
+    /// it picks none from the first. Returns the lock under which it picked none, or the error.
     fn remove_each(
         &self,
         mut pick: impl FnMut(&mut Locked<'_>, bool) -> Vec<Name>,

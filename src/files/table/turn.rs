@@ -1,4 +1,4 @@
-//! Reads in the order of requests that are not seen yet.
+//! Reads in request order, behind requests that are not visible yet.
 
 use super::Table;
 use super::write::Decided;
@@ -11,14 +11,14 @@ use crate::name::FileRef;
 use crate::refusal::Refusal;
 
 impl Table {
-    /// A read as if all that is decided were seen, which it is when the ticket is done. `None` if it
-    /// has to wait for that: for a file of code, one that has expired, and large contents that are
-    /// not on disk yet.
+    /// Reads as if every decided change were visible, which is so when the ticket is done. Returns
+    /// `None` if the read has to wait for that: for a code file, an expired file, and large
+    /// contents that are not on disk yet.
     pub(crate) fn read_in_turn(&self, file: FileRef<'_>) -> Option<Decided<Looked>> {
         Some(self.look_in_turn(file)?.0)
     }
 
-    /// The same for [`stat`](Table::stat).
+    /// Does the same for [`stat`](Table::stat).
     pub(crate) fn stat_in_turn(
         &self,
         file: FileRef<'_>,
@@ -31,10 +31,10 @@ impl Table {
         Some(looked.map(|looked| (looked.stat, MEMORY_FILE, opens)))
     }
 
-    /// A look, and how many opens the file has.
+    /// Returns a look at the file, and how many opens the file has.
     fn look_in_turn(&self, file: FileRef<'_>) -> Option<(Decided<Looked>, u64)> {
         let mut table = self.lock();
-        let opens = table.state.opens(file); // as long as something is staged it stays so
+        let opens = table.state.opens(file); // constant while something is staged
         if let Some((name, _)) = table.decided(file, Asked::Read) {
             let now = table.now();
             let journal = table.state.journal.as_ref()?;

@@ -1,4 +1,4 @@
-//! Waiting until one file is at another version.
+//! Waiting for one file to leave a version.
 
 use super::Table;
 use super::locked::Locked;
@@ -8,12 +8,12 @@ use crate::refusal::Refusal;
 use crate::waker::Waker;
 use std::sync::Arc;
 
-/// What [`Table::wait`] finds.
+/// The result of [`Table::wait`].
 #[derive(Debug)]
 pub enum Wait<'a> {
-    /// The version that the file is at; 0 if there is none.
+    /// The version that the file is at; 0 if there is no file.
     Now(u64),
-    /// It still is at the version from which it has to move.
+    /// The file is still at the version that it has to leave.
     Later(Waiter<'a>),
 }
 
@@ -24,7 +24,7 @@ pub struct Waiter<'a> {
     version: u64,
 }
 
-/// A place among those who wait for something. It is given back on drop.
+/// A place among the waiters for something. It is given back on drop.
 #[derive(Debug)]
 pub(in crate::files) struct Place<'a> {
     table: &'a Table,
@@ -34,13 +34,13 @@ pub(in crate::files) struct Place<'a> {
 }
 
 impl<'a> Waiter<'a> {
-    /// Returns what becomes readable when the file has changed, or the table is closed.
+    /// Returns the waker, which becomes readable when the file has changed or the table is closed.
     pub fn waker(&self) -> &Waker {
         self.place.waker()
     }
 
-    /// Looks at the file again. Goes on waiting only if it was [woken](Waiter::waker) and the file
-    /// is at the old version all the same: a file that was made and deleted again is at 0 as before.
+    /// Looks at the file again. Goes on waiting only if [woken](Waiter::waker) with the file still
+    /// at the old version: a file that was made and deleted again is at 0 as before.
     ///
     /// # Errors
     /// [`Refusal::Internal`] if no file descriptor is left to wait with.
@@ -54,7 +54,7 @@ impl<'a> Waiter<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// Joins those who wait; `None` if the table is closed.
+    /// Joins the waiters. Returns `None` if the table is closed.
     ///
     /// # Errors
     /// [`Refusal::Internal`] if no file descriptor is left to wait with.
@@ -77,7 +77,7 @@ impl<'a> Place<'a> {
         &self.news.waker
     }
 
-    /// Gives the place back. What has changed up to this lock is in the news.
+    /// Gives the place back. The news holds everything that changed before this lock.
     pub(in crate::files) fn leave(mut self) -> (Locked<'a>, Arc<News>) {
         let mut locked = self.table.lock();
         self.left = true;
@@ -106,10 +106,10 @@ impl Awaited {
 
 impl Table {
     /// Waits until the file is not at `version`; 0 is the version of a name without a file. Without
-    /// `waits` it only looks. No other file's change wakes it, whatever that is called.
+    /// `waits` it only looks. No change of another file wakes it, whatever its name.
     ///
-    /// By its descriptor a file is at its version also when it has lost its name. Somebody has to
-    /// have it open as long as this waits.
+    /// A file given by its descriptor has a version even when it has lost its name. Somebody has to
+    /// have it open during the whole wait.
     ///
     /// # Errors
     /// [`Refusal::Internal`] if no file descriptor is left to wait with.

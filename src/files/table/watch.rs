@@ -1,4 +1,4 @@
-//! What has changed since a version, and waiting for it.
+//! Finding what has changed since a version, and waiting for changes.
 
 use super::locked::Locked;
 use super::wait::Place;
@@ -13,17 +13,17 @@ use crate::waker::Waker;
 use std::collections::HashSet;
 use std::thread;
 
-/// What has changed: the latest state of each name, in the order of versions.
+/// The changes found: the latest state of each name, in version order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changes {
-    /// Watch on from here.
+    /// The version to continue watching from.
     pub rev: u64,
-    /// Empty if nothing has changed.
+    /// The changes; empty if nothing has changed.
     pub changes: Vec<Change>,
 }
 
 impl Changes {
-    /// How much memory they take, with the names, which may have no other holder any more.
+    /// Returns the memory they take, including names that may have no other holder any more.
     pub fn bytes(&self) -> u64 {
         let names = self.changes.iter().map(|change| cost::name(change.name.as_ref()));
         block(self.changes.capacity() * size_of::<Change>()) + names.sum::<u64>()
@@ -35,10 +35,10 @@ impl Changes {
 pub struct Change {
     /// The version that the change took.
     pub version: u64,
-    /// Whose change it was.
+    /// The name that changed.
     pub name: Name,
-    /// The length of the contents, as far as it is known without the type's code. `None` if the
-    /// name has no file any more.
+    /// The length of the contents, as far as it is known without running the type's code. `None` if
+    /// the name no longer has a file.
     pub numbytes: Option<u64>,
 }
 
@@ -48,44 +48,44 @@ impl Change {
     }
 }
 
-/// What [`Table::watch`] finds.
+/// The result of [`Table::watch`].
 #[derive(Debug)]
 pub enum Watch<'a> {
     /// There are changes, or the table is closed and there will be none.
     Now(Changes),
-    /// There are none yet.
+    /// There are no changes yet.
     Later(Waiting<'a>),
 }
 
-/// A watch that waits. Nothing that changes from now on is missed, however late it is looked at.
+/// A waiting watch. It misses no change from now on, however late its result is read.
 #[derive(Debug)]
 pub struct Waiting<'a> {
     table: &'a Table,
     place: Place<'a>,
     prefix: String,
     max: usize,
-    /// When it was joined, nothing was newer.
+    /// The version when the watch joined.
     since: u64,
 }
 
 impl Waiting<'_> {
-    /// Wakes at the first change, and when the table is closed.
+    /// Returns the waker, which wakes at the first change and when the table is closed.
     pub fn waker(&self) -> &Waker {
         self.place.waker()
     }
 
-    /// The prefix that is watched.
+    /// Returns the watched prefix.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// Ends the wait: what has changed since it began, nothing if that is so. At least the first
-    /// change, however long ago that was; then a watch from its version says what is forgotten.
+    /// Ends the wait. Returns what has changed since it began, perhaps nothing. Has at least the
+    /// first change, however old; a watch from its version then reports what is forgotten.
     pub fn changes(self) -> Changes {
         let (table, news) = self.place.leave();
         let since = match news.first() {
             Some(first) => first.version - 1,
-            // Nobody has told it since the table was closed.
+            // No news arrives after the table is closed.
             None if table.state.closed => self.since,
             None => return Changes { rev: table.state.version, changes: Vec::new() },
         };
@@ -103,16 +103,15 @@ impl Waiting<'_> {
 }
 
 impl Table {
-    /// What has changed since version `rev` among the names that begin with `prefix`: at most
-    /// `max` names, those that changed first. Without `waits`, that may be nothing.
+    /// Returns what has changed since version `rev` among the names that begin with `prefix`: at
+    /// most `max` names, those that changed first. Without `waits`, that may be nothing.
     ///
-    /// A name with a [secret](crate::NameRef::secret) is there only for a prefix that has the
-    /// secret too.
+    /// A name with a [secret](crate::NameRef::secret) is included only if the prefix has the secret
+    /// too.
     ///
     /// # Errors
-    /// [`Refusal::Compacted`] if names that were removed since are forgotten, or `rev` is greater
-    /// than any version of this table. [`Refusal::Internal`] if no file descriptor is left to wait
-    /// with.
+    /// [`Refusal::Compacted`] if names removed since `rev` are forgotten, or `rev` is greater than
+    /// any version of this table. [`Refusal::Internal`] if no file descriptor is left to wait with.
     pub fn watch(
         &self,
         prefix: &str,
@@ -139,8 +138,8 @@ impl Table {
         })
     }
 
-    /// Looks through the changes since `rev`, with pauses if they are many. The lock comes back as
-    /// it was when the last of them was seen.
+    /// Scans the changes since `rev`, with pauses if there are many. Returns the lock under which
+    /// the last of them was read.
     fn look_since<'a>(
         &'a self,
         mut table: Locked<'a>,
@@ -173,12 +172,12 @@ impl Table {
     }
 }
 
-/// How far a look has come.
+/// How far a scan has come.
 enum Look {
     All,
-    /// As many changes as were asked for, up to this version; there are more.
+    /// Found as many changes as requested, up to this version; there are more.
     Full(u64),
-    /// This version was the last that was looked at.
+    /// Paused after this version.
     Paused(u64),
 }
 
@@ -203,7 +202,7 @@ impl State {
     }
 }
 
-/// What changed again during a pause was seen twice.
+/// Keeps only the latest of each name: a name that changed again during a pause occurs twice.
 fn keep_latest(changes: &mut Vec<Change>) {
     let mut seen = HashSet::new();
     changes.reverse();

@@ -1,4 +1,4 @@
-//! Changes that clients ask for: what is there is judged and what shall be is decided in one step.
+//! Changes that clients request. Each checks the current state and decides the change in one step.
 
 use super::Table;
 use super::locked::Locked;
@@ -10,14 +10,14 @@ use crate::files::state::ticket::Ticket;
 use crate::name::{FileRef, Name, Stem};
 use crate::refusal::Refusal;
 
-/// A request that is decided. In a table that is [kept](Table::load) nobody sees what it does before
-/// that is on disk, nor is anything refused because of what is not.
+/// A decided request. In a table that is [kept](Table::load), its effect is not visible before it
+/// is on disk, and nothing is refused because of a change that is not on disk.
 #[derive(Debug)]
 #[must_use = "it is decided, but nobody may have seen it yet"]
 pub struct Decided<T> {
-    /// What to answer, once all is seen that it depends on.
+    /// The answer, valid once everything that it depends on is visible.
     pub(crate) outcome: Result<T, Refusal>,
-    /// Until when to wait with that.
+    /// The ticket to wait for before giving it.
     pub(crate) ticket: Ticket,
 }
 
@@ -30,17 +30,17 @@ impl<T> Decided<T> {
         Decided { outcome: self.outcome.map(f), ticket: self.ticket }
     }
 
-    /// Waits until what it depends on is seen; its answer.
+    /// Blocks until everything that the request depends on is visible. Returns the answer.
     ///
     /// # Errors
-    /// Why it is refused, and see [`Ticket::wait`].
+    /// The reason for a refusal; also see [`Ticket::wait`].
     pub fn seen(self) -> Result<T, Refusal> {
         self.ticket.wait().and(self.outcome)
     }
 }
 
 impl Table {
-    /// Makes the file, or replaces its contents and expiry; the version that this takes.
+    /// Makes the file, or replaces its contents and expiry. Returns the version that this takes.
     ///
     /// # Errors
     /// [`Limit::Memory`](crate::Limit::Memory) if there is no room for a new entry, and those of
@@ -54,11 +54,11 @@ impl Table {
         self.put(file, None, contents, expiry)
     }
 
-    /// A [`write`](Table::write), if the file is at `version`; 0 is a file that does not exist.
+    /// Does a [`write`](Table::write) if the file is at `version`; 0 means that it does not exist.
     ///
     /// # Errors
-    /// [`Refusal::Version`] with the version that the file is at. Neither the file nor its expiry
-    /// has changed then. Otherwise those of a write.
+    /// [`Refusal::Version`] with the version that the file is at; then neither the file nor its
+    /// expiry has changed. Otherwise those of a write.
     pub fn cas(
         &self,
         file: FileRef<'_>,
@@ -124,7 +124,7 @@ impl Table {
         }
     }
 
-    /// Makes a file that did not exist, called after the version that this takes.
+    /// Makes a new file, named after the version that this takes.
     ///
     /// # Errors
     /// [`Limit::Memory`](crate::Limit::Memory) if there is no room for a new entry.
@@ -142,7 +142,7 @@ impl Table {
             if !table.has(&name) {
                 break name;
             }
-            // Somebody has called a file so: the next one.
+            // A file of this name exists: try the next one.
             table.state.taken += 1;
         };
         match table.insert(name.clone(), Body::Bytes(contents), end) {
@@ -172,8 +172,8 @@ impl Table {
         touched.map(|touched| touched.map(|()| version))
     }
 
-    /// Removes a file's name, if the file is at `version` where one is given. Who has it open
-    /// keeps it.
+    /// Removes a file's name, if the file is at `version` where one is given. Clients that have the
+    /// file open keep it.
     ///
     /// # Errors
     /// [`Refusal::NotFound`], [`Refusal::Version`]
@@ -182,7 +182,7 @@ impl Table {
         self.change_named(file, asked, |table, name| table.remove(name, asked))
     }
 
-    /// Changes a file that has a name, if it is as was asked.
+    /// Changes a file that has a name, if it is in the state that was asked for.
     fn change_named(
         &self,
         file: FileRef<'_>,

@@ -1,6 +1,6 @@
-//! Folders below the root, each entered from the one before by its descriptor. No step follows a
-//! symlink or goes up, and nothing is looked up by a whole path, so there is no moment at which
-//! somebody could swap a part of it: what a descriptor means does not change.
+//! Folders below the root, each opened relative to its parent's descriptor. No step follows a
+//! symlink or goes up, and nothing is looked up by a whole path. So nobody can swap a part of the
+//! path at any moment: what a descriptor refers to does not change.
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::{Errno, Result};
@@ -11,11 +11,11 @@ use std::path::Path;
 /// An open folder.
 pub(super) struct Folder(OwnedFd);
 
-/// Tells folders of this machine apart.
+/// Distinguishes the folders of this machine.
 pub(super) type Id = (u64, u64);
 
-/// A file's inode, size and times: when they are the same, so are its bytes, unless its size has
-/// stayed and the file system's clock did not tick between two changes.
+/// A file's inode, size and times. When they are equal, so are its bytes, unless the size stayed
+/// the same and the file system's clock did not tick between two changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     inode: Id,
@@ -27,18 +27,18 @@ pub(super) struct Stamp {
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 impl Folder {
-    /// The root itself. The way to it may have symlinks.
+    /// Opens the root itself. The path to it may contain symlinks.
     pub(super) fn root(path: &Path) -> Result<Self> {
         fs::open(path, FOLDER, Mode::empty()).map(Folder)
     }
 
-    /// The same; made if it is missing.
+    /// Does the same, and makes it if it is missing.
     pub(super) fn make_root(path: &Path) -> Result<Self> {
         match Folder::root(path) {
             Err(Errno::NOENT) => {
                 let made = std::fs::create_dir_all(path);
                 made.map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))?;
-                // A parent that may not be read cannot be synced either.
+                // A parent that is not readable cannot be synced either.
                 if let Some(Ok(parent)) = path.parent().map(Folder::root) {
                     parent.sync()?;
                 }
@@ -48,12 +48,12 @@ impl Folder {
         }
     }
 
-    /// A folder in this one. A symlink is [`Errno::NOTDIR`] or [`Errno::LOOP`].
+    /// Opens a folder in this one. A symlink is [`Errno::NOTDIR`] or [`Errno::LOOP`].
     pub(super) fn enter(&self, name: &str) -> Result<Self> {
         fs::openat(&self.0, name, FOLDER | OFlags::NOFOLLOW, Mode::empty()).map(Folder)
     }
 
-    /// The same; made if it is missing.
+    /// Does the same, and makes the folder if it is missing.
     pub(super) fn make(&self, name: &str) -> Result<Self> {
         match self.enter(name) {
             Err(Errno::NOENT) => {
@@ -68,7 +68,7 @@ impl Folder {
         }
     }
 
-    /// What there is to see of a file, if it is there.
+    /// Returns the stamp of a file, if it exists.
     ///
     /// # Errors
     /// [`Errno::ACCESS`] for what is not a regular file.
@@ -76,7 +76,7 @@ impl Folder {
         Ok(self.stat(name)?.map(|stat| Stamp::new(&stat)))
     }
 
-    /// The same, all of it.
+    /// Returns the whole stat of a file.
     pub(super) fn stat(&self, name: &str) -> Result<Option<Stat>> {
         match fs::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => regular(stat).map(Some),
@@ -85,13 +85,13 @@ impl Folder {
         }
     }
 
-    /// Opens a file to be read, if it is there.
+    /// Opens a file for reading, if it exists.
     ///
     /// # Errors
     /// [`Errno::ACCESS`] for what is not a regular file.
     pub(super) fn open(&self, name: &str) -> Result<Option<(File, Stamp)>> {
-        // A look first, for there are devices that do something when they are opened; what comes
-        // between look and open is at least not waited for.
+        // Look first, because some devices act when they are opened. What appears between the look
+        // and the open is at least not waited for.
         if self.stat(name)?.is_none() {
             return Ok(None);
         }
@@ -109,14 +109,14 @@ impl Folder {
         Ok(Stamp::new(&fs::fstat(&self.0)?).inode)
     }
 
-    /// Has the disk take what was made, renamed or removed in this folder.
+    /// Syncs to disk what was made, renamed or removed in this folder.
     pub(super) fn sync(&self) -> Result<()> {
         sync(&self.0)
     }
 }
 
-/// Has the disk take a file or folder, where the file system knows such a thing: some network file
-/// systems and FUSE have none for folders.
+/// Syncs a file or folder to disk, where the file system supports it: some network file systems and
+/// FUSE do not for folders.
 pub(super) fn sync(what: impl AsFd) -> Result<()> {
     match fs::fsync(what) {
         Err(e @ (Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM)) => {
@@ -152,12 +152,12 @@ impl Stamp {
         }
     }
 
-    /// In bytes.
+    /// The size in bytes.
     pub(super) fn size(self) -> u64 {
         self.size
     }
 
-    /// Whether the bytes are those of `other`, as far as can be seen; a rename changes the rest.
+    /// Returns whether `other` has the same bytes, as far as visible; a rename changes the rest.
     pub(super) fn has_bytes_of(self, other: Stamp) -> bool {
         Stamp { changed: other.changed, ..self } == other
     }

@@ -1,6 +1,6 @@
 //! `TextFile`: a file on the disk, below the server's root, shared with every program of the
-//! machine. Names and versions in, system calls out: where files are and who may leave the root is
-//! `folder`'s business, how a write is whole or nothing is `temporary`'s.
+//! machine. Names and versions in, system calls out. `folder` finds files and guards the root;
+//! `temporary` makes a write all or nothing.
 
 mod folder;
 mod temporary;
@@ -20,27 +20,27 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-/// The folder that all text files of a server are in.
+/// The folder that contains all text files of a server.
 #[derive(Debug)]
 pub(in crate::files) struct Root {
-    /// Made by the first write. The way to it may have symlinks: the operator chose it.
+    /// Made by the first write. The path to it may contain symlinks: the operator chose it.
     path: PathBuf,
-    /// A file that is larger is not read.
+    /// The maximum size: a larger file is not read.
     max_bytes: u64,
-    /// Where the memory comes from for what is read.
+    /// The budget for the memory of what is read.
     budget: Arc<Budget>,
     /// How many more operations may use the disk at once.
     turns: Mutex<usize>,
     turn_over: Condvar,
-    /// The folders that a killed server's temporary files have been removed from.
+    /// The folders that have been cleared of a killed server's temporary files.
     tidied: Mutex<HashSet<folder::Id>>,
 }
 
-/// A file below the root. Its bytes are the disk's alone, nothing of them is kept here.
+/// A file below the root. Its bytes are only on the disk; none are kept here.
 pub(in crate::files) struct TextFile {
     root: Arc<Root>,
     name: Name,
-    /// What the disk showed when it was last looked at or written; `None`: no file.
+    /// What the disk showed at the last look or write; `None` means no file.
     seen: Result<Option<Stamp>, Refusal>,
 }
 
@@ -51,8 +51,8 @@ impl Root {
         Root { path, max_bytes, budget, turns, turn_over: Condvar::new(), tidied }
     }
 
-    /// Blocks until the disk may be used, which needs descriptors: no more of them than the server
-    /// has left over.
+    /// Blocks until the disk may be used. That needs descriptors, and no more of them than the
+    /// server has left over.
     fn turn(&self) -> Turn<'_> {
         let turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         let turns = self.turn_over.wait_while(turns, |turns| *turns == 0);
@@ -60,10 +60,10 @@ impl Root {
         Turn(self)
     }
 
-    /// The file of this name, whether it is on the disk or not.
+    /// Returns the file of this name, whether it is on the disk or not.
     ///
     /// # Errors
-    /// [`Refusal::Denied`] if the name leads out of the root, or to something else than a file.
+    /// [`Refusal::Denied`] if the name leads out of the root, or to something other than a file.
     pub(in crate::files) fn file(self: &Arc<Self>, name: &Name) -> Result<TextFile, Refusal> {
         if !stays_inside(name.as_str()) {
             return Err(Refusal::Denied);
@@ -74,7 +74,7 @@ impl Root {
         Ok(file)
     }
 
-    /// The folder of a path, and the path's last part; `None` where a folder is missing.
+    /// Returns the folder of a path, and its last part; `None` where a folder is missing.
     fn find<'a>(&self, path: &'a str) -> Asked<Option<(Folder, &'a str)>> {
         let (mut folders, name) = split(path);
         let root = Folder::root(&self.path);
@@ -85,7 +85,7 @@ impl Root {
         }
     }
 
-    /// The same, with every folder that is missing made.
+    /// Does the same, and makes every missing folder.
     fn make<'a>(&self, path: &'a str) -> Asked<(Folder, &'a str)> {
         let (mut folders, name) = split(path);
         let root = Folder::make_root(&self.path)?;
@@ -100,7 +100,7 @@ impl Root {
     }
 }
 
-/// The use of the disk, until it is dropped.
+/// The right to use the disk, until it is dropped.
 struct Turn<'a>(&'a Root);
 
 impl Drop for Turn<'_> {
@@ -110,14 +110,14 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Whether each part of a path is a name below the one before, and none a temporary file's.
+/// Returns whether each part of a path is a name below the one before, and none a temporary file's.
 fn stays_inside(path: &str) -> bool {
     path.split('/').all(|part| {
         !part.is_empty() && part != "." && part != ".." && !part.starts_with(temporary::PREFIX)
     })
 }
 
-/// The folders of a path, and its last part.
+/// Returns the folders of a path, and its last part.
 fn split(path: &str) -> (impl Iterator<Item = &str>, &str) {
     let (folders, name) = path.rsplit_once('/').map_or((None, path), |(f, n)| (Some(f), n));
     (folders.into_iter().flat_map(|folders| folders.split('/')), name)
@@ -133,12 +133,12 @@ impl TextFile {
         look().map_err(|e| self.refusal(e))
     }
 
-    /// What a client is told. The log tells what the disk said.
+    /// Returns the refusal for the client. The log has the disk's error.
     fn refusal(&self, e: Errno) -> Refusal {
         let at = format_args!("{}: {:?}", self.root.path.display(), self.name);
         match e {
-            // Not for us, or no file: what is not a regular file, a symlink, a name that is too
-            // long or has characters that the file system does not take.
+            // Not accessible, or not a file: anything but a regular file, a symlink, a name that is
+            // too long or has characters that the file system rejects.
             Errno::ACCESS
             | Errno::PERM
             | Errno::ROFS
@@ -154,8 +154,8 @@ impl TextFile {
                 log::debug!("{at}: {e}");
                 Refusal::Denied
             }
-            // rename(2): the name is a mount point. Writing into the file in place could leave half
-            // of the bytes, so this is nothing that a TextFile does.
+            // rename(2): the name is a mount point. A write into the file in place could leave half
+            // of the bytes, so a TextFile does not do it.
             Errno::BUSY => {
                 log::warn!(
                     "{at}: {e}: a file that is mounted by itself cannot be replaced; mount its \
@@ -166,7 +166,7 @@ impl TextFile {
             e => {
                 log::error!("{at}: {e}");
                 match getrlimit(Resource::Fsize).current {
-                    // `ulimit -f`; without it the file system has no files of this size.
+                    // `ulimit -f`; without it, the file system does not support files of this size.
                     Some(max) if e == Errno::FBIG => Refusal::Limit(Limit::Contents, max),
                     _ => Refusal::Internal,
                 }
@@ -181,7 +181,7 @@ impl File for TextFile {
         Err(Refusal::Internal)
     }
 
-    /// The bytes on the disk; none if there is no file.
+    /// Returns the bytes on the disk; none if there is no file.
     ///
     /// # Errors
     /// [`Limit::Contents`] for a file that is larger than a write could be.
@@ -200,7 +200,7 @@ impl File for TextFile {
             return Err(over);
         }
         // The size may be wrong, and the file may grow: memory is taken as bytes come, and the read
-        // goes on until one finds nothing.
+        // continues until it finds no more.
         let mut incoming = Incoming::new(stamp.size() as usize + 1, &self.root.budget);
         loop {
             let room = incoming.room()?;
@@ -215,13 +215,13 @@ impl File for TextFile {
                 return Err(over);
             }
         }
-        // What was seen stays: if these bytes are newer than the version that they are told with,
-        // the next command has to notice, and a cas of that version to fail.
+        // `seen` stays as it was: if these bytes are newer than the version reported with them, the
+        // next command has to notice, and a cas of that version has to fail.
         let contents = incoming.end();
         if contents.len() as u64 > max { Err(over) } else { Ok(contents) }
     }
 
-    /// Replaces the bytes on the disk, all or nothing; makes folders and file where none are.
+    /// Replaces the bytes on the disk, all or nothing. Makes missing folders and files.
     fn write(&mut self, contents: Contents) -> Result<(), Refusal> {
         let _turn = self.root.turn();
         let replace = || {
@@ -232,8 +232,8 @@ impl File for TextFile {
         Ok(())
     }
 
-    /// By inode, size and times. A disk that does not say counts as changed: without a look there
-    /// is no promise that a cas could keep.
+    /// Compares inode, size and times. A disk that fails to report them counts as changed: without
+    /// a look, no promise of a cas could be kept.
     fn refresh(&mut self) -> bool {
         let now = self.look();
         let changed = now != self.seen || now == Err(Refusal::Internal);
@@ -246,9 +246,9 @@ impl File for TextFile {
     }
 }
 
-/// How many operations use the disk at once. Each has up to four descriptors: a folder, the one below
-/// it, a file, and one that reads the folder.
+/// How many operations use the disk at once. Each has up to four descriptors: a folder, the one
+/// below it, a file, and one that reads the folder.
 const MAX_AT_ONCE: usize = 8;
 
-/// How many descriptors that are.
+/// How many descriptors they use.
 pub(crate) const MAX_DESCRIPTORS: u64 = 4 * MAX_AT_ONCE as u64;

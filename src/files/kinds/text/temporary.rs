@@ -1,5 +1,5 @@
-//! A write that is whole or nothing: into a new file beside the old one, which then takes its
-//! name. Who reads meanwhile has the old bytes or the new ones, and so has the disk after a crash.
+//! A write that is all or nothing: into a new file beside the old one, which then takes its name. A
+//! concurrent reader gets the old bytes or the new ones, and so does the disk after a crash.
 
 use super::folder::{Folder, Stamp, sync};
 use rustix::fs::{self, Access, AtFlags, FlockOperation, Gid, Mode, OFlags, Stat, Uid};
@@ -8,14 +8,14 @@ use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 
-/// How the names of temporary files begin. No text file is called so.
+/// The prefix of temporary files' names. No text file has it.
 pub(super) const PREFIX: &str = ".telefile-";
 
-/// A file that is being written. It is locked, so that others see that somebody is at it, and
-/// removed when dropped.
+/// A file that is being written. It is locked, so that others see that it is in use, and removed
+/// when dropped.
 struct Temporary<'a> {
     folder: &'a Folder,
-    /// Empty when it has become somebody else's.
+    /// Empty once the file has been renamed.
     name: String,
     file: File,
 }
@@ -23,17 +23,17 @@ struct Temporary<'a> {
 /// How many names are tried for a temporary file. Each draws 64 bits.
 const TRIES: u32 = 16;
 
-/// Gives the file these bytes, and makes it if it is not there. Returns what it then looks like.
+/// Gives the file these bytes, and makes it if it does not exist. Returns its stamp afterwards.
 ///
 /// # Errors
 /// [`Errno::ACCESS`] for what is not a regular file, or one that we may not write. After any error
-/// the old bytes are there, unless the disk failed to confirm the new ones at the very end.
+/// the old bytes remain, unless the disk failed to confirm the new ones at the very end.
 pub(super) fn replace(folder: &Folder, name: &str, bytes: &[u8]) -> Result<Stamp> {
     let old = folder.stat(name)?;
     if old.is_some() {
-        expect_writable(folder, name)?; // a rename would not ask
+        expect_writable(folder, name)?; // a rename would not check
     }
-    // Until it has the rights of the old file, nobody else may look into it.
+    // Nobody else may read it until it has the old file's permissions.
     let mode = if old.is_some() { 0o600 } else { 0o666 };
     let mut temporary = Temporary::new(folder, mode)?;
     temporary.file.write_all(bytes).map_err(errno)?;
@@ -45,7 +45,7 @@ pub(super) fn replace(folder: &Folder, name: &str, bytes: &[u8]) -> Result<Stamp
     fs::renameat(folder, &temporary.name, folder, name)?;
     temporary.name.clear();
     folder.sync()?;
-    // Whatever has got this name in the meantime, this is what was written.
+    // Whatever has this name by now, this is what was written.
     let renamed = Stamp::new(&fs::fstat(&temporary.file)?);
     Ok(if renamed.has_bytes_of(written) { renamed } else { written })
 }
@@ -60,8 +60,8 @@ impl<'a> Temporary<'a> {
                 Err(Errno::EXIST) => continue,
                 file => File::from(file?),
             };
-            // Before it was locked it may have been taken for a dead one, and removed. Where no
-            // file can be locked, nobody removes any.
+            // Before it was locked, it may have been taken for an abandoned one and removed. Where
+            // no file can be locked, nobody removes any.
             let locked = fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
             if locked == Err(Errno::WOULDBLOCK) || locked.is_ok() && fs::fstat(&file)?.st_nlink == 0
             {
@@ -72,7 +72,7 @@ impl<'a> Temporary<'a> {
         Err(Errno::AGAIN)
     }
 
-    /// Takes owner, group and permission bits of the file that it will replace, as far as the
+    /// Takes the owner, group and permission bits of the file that it will replace, as far as the
     /// system allows. Never set-user-ID and the like: the bytes are somebody else's now.
     fn take_rights(&self, old: &Stat) -> Result<()> {
         let mut mode = old.st_mode & 0o777;
@@ -80,7 +80,7 @@ impl<'a> Temporary<'a> {
         if own.st_gid != old.st_gid
             && fs::fchown(&self.file, None, Some(Gid::from_raw(old.st_gid))).is_err()
         {
-            // What the old group was allowed is no business of ours.
+            // The old group's rights do not pass to another group.
             mode = mode & 0o707 | (mode & 0o007) << 3;
         }
         if own.st_uid != old.st_uid {
@@ -102,7 +102,7 @@ impl Drop for Temporary<'_> {
     }
 }
 
-/// Removes the temporary files that nobody is writing: a server that was killed left them.
+/// Removes the temporary files that nobody is writing: a killed server left them.
 pub(super) fn remove_dead(folder: &Folder) {
     let Ok(entries) = fs::Dir::read_from(folder) else { return };
     for entry in entries.flatten() {
@@ -121,8 +121,8 @@ pub(super) fn remove_dead(folder: &Folder) {
 /// [`Errno::ACCESS`] and the like for a file that we may not write.
 fn expect_writable(folder: &Folder, name: &str) -> Result<()> {
     match fs::accessat(folder, name, Access::WRITE_OK, AtFlags::EACCESS) {
-        // faccessat2(2) is of 2020: the profile of an older container forbids what it does not
-        // know. The older call judges by the real user, who is the same unless we are set-user-ID.
+        // faccessat2(2) is from 2020: an older container's profile forbids what it does not know.
+        // The older call checks the real user, who is the same unless we are set-user-ID.
         Err(Errno::PERM) => fs::accessat(folder, name, Access::WRITE_OK, AtFlags::empty()),
         judged => judged,
     }

@@ -1,4 +1,4 @@
-//! Whatever lies on the disk, and whoever changes it meanwhile.
+//! Text files, whatever is on the disk and whoever changes it meanwhile.
 
 use super::*;
 use crate::name::NameRef;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 const MAX_BYTES: u64 = 1 << 20;
 
-/// A folder with a root in it, `files`, and something outside of that, `secret`.
+/// A folder that contains a root, `files`, and something outside of that, `secret`.
 struct Disk(PathBuf);
 
 impl Disk {
@@ -26,7 +26,7 @@ impl Disk {
         Disk(path)
     }
 
-    /// With the root made.
+    /// Makes the root too.
     fn with_root() -> Self {
         let disk = Disk::new();
         fs::create_dir(disk.path("files")).unwrap();
@@ -46,7 +46,7 @@ impl Disk {
         self.open(name).unwrap()
     }
 
-    /// What is in the folder, sorted.
+    /// Returns what is in the folder, sorted.
     fn list(&self, folder: &str) -> Vec<String> {
         let entries = fs::read_dir(self.path(folder)).unwrap();
         let mut names: Vec<_> =
@@ -76,7 +76,7 @@ fn write(file: &mut TextFile, text: &str) -> Result<(), Refusal> {
     file.write(text.into())
 }
 
-/// Past the capture of the test harness: nobody shall think that it was tested.
+/// Bypasses the capture of the test harness: nobody should think that it was tested.
 fn skipped(what: &str) {
     let _ = writeln!(std::io::stderr(), "SKIPPED, {what}");
 }
@@ -204,7 +204,7 @@ fn symlinks_are_denied_wherever_they_stand() {
     for name in ["folder", "folder/secret", "folder/new/x", "file", "dangling", "to_inside"] {
         assert_eq!(disk.open(name).err(), Some(Refusal::Denied), "{name}");
     }
-    // Those that come when the file is open already.
+    // Symlinks that appear when the file is already open.
     for (name, target) in
         [("late", "outside/secret"), ("later", "outside"), ("last", "outside/new")]
     {
@@ -323,7 +323,7 @@ fn a_folder_that_becomes_a_symlink_meanwhile_leads_nowhere() {
                     fs::remove_file(&folder).unwrap();
                 }
                 while fs::rename(&away, &folder).is_err() {
-                    // A write has just made it anew, and perhaps is still in it.
+                    // A write has just made it again, and perhaps is still in it.
                     let _ = fs::remove_dir_all(&folder);
                 }
             }
@@ -349,7 +349,7 @@ fn a_folder_that_becomes_a_symlink_meanwhile_leads_nowhere() {
     disk.outside_is_untouched();
 }
 
-/// Set when dropped, also by a panic.
+/// Set when dropped, including by a panic.
 struct Done<'a>(&'a AtomicBool);
 
 impl Drop for Done<'_> {
@@ -358,7 +358,7 @@ impl Drop for Done<'_> {
     }
 }
 
-/// In turn the name is a file's and a symlink's, without a moment between.
+/// The name alternates between a file and a symlink, without a gap.
 #[test]
 fn a_name_that_becomes_a_symlink_between_look_and_open_leads_nowhere() {
     let disk = Disk::with_root();
