@@ -1,4 +1,4 @@
-//! The time, as the table sees it: one that passes by itself, or one that a test moves.
+//! The table's clock: the system's, or one that a test advances.
 
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug)]
 pub struct Clock {
     kind: Kind,
-    /// What is added to the time that has passed, and what is taken off.
+    /// What is added to, and subtracted from, the elapsed time.
     plus: Duration,
     minus: Duration,
 }
@@ -33,17 +33,17 @@ enum Kind {
 #[derive(Debug, Default)]
 struct Manual {
     nanoseconds: AtomicU64,
-    /// Who sleeps until a time of this clock, and has to be woken when it is moved.
+    /// The thread that sleeps until a time of this clock, to be woken when the clock advances.
     sleeper: Mutex<Option<Thread>>,
 }
 
 impl Clock {
-    /// The system's monotonic clock.
+    /// Returns the system's monotonic clock.
     pub fn system() -> Self {
         Clock::of(Kind::System(Instant::now()))
     }
 
-    /// A clock that stands still until it is moved.
+    /// Returns a clock that stands still until it is advanced.
     pub fn manual() -> Self {
         Clock::of(Kind::Manual(Arc::default()))
     }
@@ -52,12 +52,12 @@ impl Clock {
         Clock { kind, plus: Duration::ZERO, minus: Duration::ZERO }
     }
 
-    /// A clock that shows `time` when this one shows what it shows now.
+    /// Returns a clock that shows `time` now and advances with this one.
     pub(super) fn showing(&self, time: Duration) -> Self {
         Clock { kind: self.kind.clone(), plus: self.plus + time, minus: self.minus + self.now() }
     }
 
-    /// The time since the clock was made.
+    /// Returns the time since the clock was created.
     pub fn now(&self) -> Duration {
         let passed = match &self.kind {
             Kind::System(start) => start.elapsed(),
@@ -66,7 +66,7 @@ impl Clock {
         (passed + self.plus).saturating_sub(self.minus)
     }
 
-    /// Moves a manual clock forward.
+    /// Advances a manual clock.
     ///
     /// # Panics
     /// If this is the system's clock.
@@ -80,7 +80,8 @@ impl Clock {
         }
     }
 
-    /// Sleeps until it is `at` (`None` is for ever) or the thread is unparked, perhaps early.
+    /// Blocks until the time `at` (`None` is forever) or until the thread is unparked. May return
+    /// early.
     pub(super) fn park_until(&self, at: Option<Duration>) {
         match &self.kind {
             Kind::System(_) => match at {

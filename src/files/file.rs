@@ -1,11 +1,11 @@
-//! Files that are code: what a type has to say, and how types are registered.
+//! Code files: what a file type implements, and how types are registered.
 
 use crate::contents::Contents;
 use crate::name::{Name, NameRef};
 use crate::refusal::Refusal;
 use std::fmt;
 
-/// Tells the connections of a server apart. Never used twice by one server.
+/// Identifies a connection of a server. A server never reuses one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientId(u64);
 
@@ -29,21 +29,21 @@ impl fmt::Debug for ClientId {
 
 /// A file type, declared like a kernel module: a constructor and four operations.
 ///
-/// Clients reach a file by its name. The first `open` of a name makes the file, every client that
-/// opens it shares that one value, and when the last of them has closed it, or its connection was
-/// lost, the value is dropped. So state that clients share is a field, what a client leaves behind
-/// is tidied up in `close`, and the end of the file is `Drop`.
+/// Clients access a file by its name. The first `open` of a name creates the file, and every client
+/// that opens it shares that one value. The value is dropped when the last client closes it or
+/// loses its connection. So state that clients share is a field, a client's leftovers are cleaned
+/// up in `close`, and the end of the file is `Drop`.
 ///
-/// The table holds this file's lock around each operation: they never overlap, and a slow one
-/// holds up only the clients of this file. Versions, cas, expiry and descriptors are the table's
-/// business. An operation that panics is answered `ERR_INTERNAL`, but for a close, which counts as
-/// done; the file goes on.
+/// The table holds the file's lock during each operation: operations never overlap, and a slow one
+/// delays only the clients of this file. The table handles versions, cas, expiry and descriptors.
+/// An operation that panics is answered `ERR_INTERNAL`, except a close, which counts as done; the
+/// file lives on.
 ///
-/// A file that is deleted, or expires, loses its name and lives on for those who have it open. A
-/// new file of the name can be made meanwhile, so two values of one name may live at once: what a
-/// type keeps by name outside its values has to bear that.
+/// A file that is deleted or expires loses its name and lives on for the clients that have it open.
+/// A new file of that name can be created meanwhile, so two values of one name may exist at once.
+/// State that a type keeps by name outside its values must allow for that.
 ///
-/// A type that speaks to its own server, or two types that wait for each other, can deadlock.
+/// A type that calls its own server, or two types that wait for each other, can deadlock.
 ///
 /// ```
 /// use telefile::{ClientId, Contents, File, Name, Refusal};
@@ -72,27 +72,27 @@ impl fmt::Debug for ClientId {
 /// ```
 ///
 /// An operation may refuse with [`Refusal::Denied`], [`Refusal::Limit`], [`Refusal::NotFound`] or
-/// [`Refusal::Internal`]; any other refusal is not a type's to give, and becomes `Internal`.
+/// [`Refusal::Internal`]. A type may not give any other refusal; it becomes `Internal`.
 pub trait File: Send + 'static {
-    /// Makes the file when its name is first opened. Nobody else sees the name until this and the
-    /// first [`open`](File::open) have succeeded.
+    /// Creates the file when its name is first opened. The name is not visible to other clients
+    /// until this and the first [`open`](File::open) have succeeded.
     ///
     /// # Errors
-    /// Then there is no file, and the client gets the refusal.
+    /// If it fails, there is no file, and the client gets the refusal.
     fn create(name: &Name) -> Result<Self, Refusal>
     where
         Self: Sized;
 
-    /// Each open, the first included.
+    /// Called for each open, including the first.
     ///
     /// # Errors
-    /// Then the client has not opened it, and there will be no [`close`](File::close) for it.
+    /// If it fails, the client has not opened the file, and no [`close`](File::close) follows.
     fn open(&mut self, by: ClientId) -> Result<(), Refusal> {
         let _ = by;
         Ok(())
     }
 
-    /// The whole contents.
+    /// Returns the whole contents.
     ///
     /// # Errors
     /// The client gets the refusal.
@@ -100,33 +100,34 @@ pub trait File: Send + 'static {
         Err(Refusal::Denied)
     }
 
-    /// Takes new contents.
+    /// Replaces the contents.
     ///
     /// # Errors
-    /// Then the file counts as unchanged: it keeps its version.
+    /// If it fails, the file counts as unchanged and keeps its version.
     fn write(&mut self, contents: Contents) -> Result<(), Refusal> {
         let _ = contents;
         Err(Refusal::Denied)
     }
 
-    /// Each close, and each open that a lost connection leaves behind, exactly once.
+    /// Called exactly once for each close, and for each open that a lost connection leaves behind.
     fn close(&mut self, by: ClientId) {
         let _ = by;
     }
 
-    /// Looks whether something beside this table has changed the file; asked before each read and
-    /// write. With true the file takes a new version first, so that a cas of the old one fails.
+    /// Returns whether something outside this table has changed the file. Called before each read
+    /// and write. If true, the file first takes a new version, so that a cas of the old one fails.
     fn refresh(&mut self) -> bool {
         false
     }
 
-    /// The size that `stat` shows, asked after each operation. 0 where none is known without work.
+    /// Returns the size that `stat` shows, or 0 if it is not known without work. Called after each
+    /// operation.
     fn numbytes(&self) -> u64 {
         0
     }
 }
 
-/// A registered type: its name on the wire, and how its files are made.
+/// A registered type: its name on the wire, and how its files are created.
 #[derive(Clone, Copy)]
 pub struct FileType {
     pub(super) name: &'static str,
@@ -134,7 +135,7 @@ pub struct FileType {
 }
 
 impl FileType {
-    /// The type `T`, called `name`. See [`file_types!`](crate::file_types).
+    /// Returns the type `T`, called `name`. See [`file_types!`](crate::file_types).
     pub const fn new<T: File>(name: &'static str) -> Self {
         fn create<T: File>(name: &Name) -> Result<Box<dyn File>, Refusal> {
             Ok(Box::new(T::create(name)?))
@@ -142,7 +143,7 @@ impl FileType {
         FileType { name, create: create::<T> }
     }
 
-    /// The last part of a path: `Scores` of `board::Scores`.
+    /// Returns the last segment of a path: `Scores` of `board::Scores`.
     #[doc(hidden)]
     pub const fn base_name(path: &'static str) -> &'static str {
         let bytes = path.as_bytes();
@@ -154,7 +155,7 @@ impl FileType {
         path.split_at(at).1
     }
 
-    /// Whether the name can stand in a line.
+    /// Returns whether the name is valid in a line of the protocol.
     pub(super) fn has_valid_name(&self) -> bool {
         NameRef::new(self.name).is_some() && self.name.len() <= MAX_NAME_BYTES
     }
@@ -168,10 +169,10 @@ impl fmt::Debug for FileType {
     }
 }
 
-/// Lists file types: a `&'static [FileType]`, made when the program is compiled.
+/// Lists file types: a `&'static [FileType]`, built at compile time.
 ///
-/// Each is called on the wire by the last part of its path, or as is written before `=>`, which a
-/// type with parameters needs. Two of one name are refused when the server is bound.
+/// The name of a type on the wire is the last segment of its path, or the literal before `=>`,
+/// which a type with parameters needs. Two types of one name are refused when the server is bound.
 ///
 /// ```
 /// # mod board {

@@ -1,4 +1,4 @@
-//! The types that a table knows, by their names.
+//! The file types of a table, by name.
 
 use super::file::{File, FileType};
 use super::kinds::{self, Root};
@@ -9,26 +9,26 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The type of a file that `write`, `cas` or `open NAME MemoryFile` makes.
+/// The type of a file that `write`, `cas` or `open NAME MemoryFile` creates.
 pub const MEMORY_FILE: &str = "MemoryFile";
 
-/// The type of a file that `open NAME` makes.
+/// The type of a file that `open NAME` creates.
 pub(super) const DEFAULT: &str = "File";
 
 const TEXT_FILE: &str = "TextFile";
 
-/// How files of a type are made.
+/// Creates a file of a type.
 pub(super) type Create = dyn Fn(&Name) -> Result<Box<dyn File>, Refusal> + Send + Sync;
 
-/// All types of a table: those that are built in, and those of the program.
+/// All types of a table: the built-in ones, and those of the program.
 pub struct Registry(Vec<(&'static str, Box<Create>)>);
 
 impl Registry {
-    /// Adds `TextFile`, whose files are in the folder `root`. One of more than `max_bytes` is not
-    /// read; what is read takes its memory from `budget`.
+    /// Adds `TextFile`, whose files are in the folder `root`. A file of more than `max_bytes` is
+    /// not read. Contents that are read take their memory from `budget`.
     ///
     /// # Errors
-    /// As [`with`](Registry::with).
+    /// The same as for [`with`](Registry::with).
     pub fn with_text_files(
         self,
         root: PathBuf,
@@ -42,7 +42,7 @@ impl Registry {
     /// Adds types.
     ///
     /// # Errors
-    /// A name that two types have, or that cannot stand in a line; in words.
+    /// A message, if two types have the same name, or if a name is not valid in a line.
     pub fn with(self, types: &[FileType]) -> Result<Self, String> {
         types.iter().try_fold(self, |registry, file_type| {
             if !file_type.has_valid_name() {
@@ -61,13 +61,13 @@ impl Registry {
         Ok(self)
     }
 
-    /// The names, in the order in which they were added.
+    /// Returns the names, in the order in which they were added.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         std::iter::once(MEMORY_FILE).chain(self.0.iter().map(|(name, _)| *name))
     }
 
-    /// The type of this name: its name as it lives as long as the program, and how to make a file
-    /// of it, unless it is [`MEMORY_FILE`].
+    /// Returns the type of this name: the name with a static lifetime, and how to create a file of
+    /// the type, unless it is [`MEMORY_FILE`].
     pub(super) fn find(&self, name: &str) -> Option<(&'static str, Option<&Create>)> {
         if name == MEMORY_FILE {
             return Some((MEMORY_FILE, None));
@@ -77,7 +77,7 @@ impl Registry {
     }
 }
 
-/// The built-in types that need nothing of the server: all but `TextFile`.
+/// The built-in types that need nothing from the server: all but `TextFile`.
 impl Default for Registry {
     fn default() -> Self {
         let built_in = Registry(Vec::new()).with(kinds::BUILT_IN);

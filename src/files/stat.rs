@@ -1,4 +1,4 @@
-//! Small words of the table: what is known of a file, and of all of them.
+//! Metadata of a file, and totals over all files.
 
 use crate::contents::Contents;
 use crate::exptime::Exptime;
@@ -6,36 +6,36 @@ use crate::exptime::Exptime;
 /// The number of an open file: the same for every client that has it open.
 pub type Fd = u64;
 
-/// What there is to know of a file but its name, its type and its contents.
+/// A file's metadata besides its name and its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
-    /// The change that made the file what it is.
+    /// The version of the file's latest change.
     pub version: u64,
-    /// The length of the contents, as far as it is known without the type's code.
+    /// The length of the contents in bytes, as far as it is known without calling the type.
     pub numbytes: u64,
-    /// What remains of its life.
+    /// The remaining lifetime.
     pub exptime: Exptime,
 }
 
-/// A file's contents, and what belongs to them.
+/// A file's contents and their metadata.
 #[derive(Clone, Debug)]
 pub(crate) struct Looked {
     pub(crate) stat: Stat,
     pub(crate) contents: Contents,
 }
 
-/// What `stats` tells of the table.
+/// The table's counters, as `stats` reports them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Totals {
-    /// How many files there are.
+    /// The number of files.
     pub files: u64,
-    /// The contents of all `MemoryFile`s, in bytes.
+    /// The total size of all `MemoryFile`s, in bytes.
     pub bytes: u64,
-    /// How many files are open.
+    /// The number of open files.
     pub descriptors: u64,
-    /// How many opens of them there are.
+    /// The number of opens of these files.
     pub opens: u64,
-    /// How many watches wait.
+    /// The number of waiting watches.
     pub watches: u64,
     /// The latest version.
     pub version: u64,

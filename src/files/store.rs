@@ -1,7 +1,7 @@
-//! Where the table is kept beyond the life of the process: what a store has to do.
+//! Persistent storage of the table: the interface of a store.
 //!
-//! The table decides, the store writes down: a batch of changes is on disk, whole, before anybody
-//! sees one of them. A table without a store lives in memory.
+//! The table decides changes, and the store writes them: a whole batch is on disk before any change
+//! of it is visible. A table without a store lives in memory.
 
 use crate::contents::Contents;
 use crate::name::Name;
@@ -9,163 +9,164 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-/// So many removals are remembered, for watches that ask what has changed.
+/// The most removals that are remembered, for watches that ask what has changed.
 pub const MAX_GONE: usize = 100_000;
 
-/// What a store keeps of a table beside its files.
+/// What a store keeps of a table besides its files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// The number of the table. It belongs to the data.
+    /// The number that identifies the table. It belongs to the data.
     pub epoch: u64,
-    /// The latest version that was taken. It may be that of no file.
+    /// The latest version that was taken. Perhaps no file has it.
     pub version: u64,
-    /// The table's time: deadlines are in it, and it stands still while the table is not loaded.
+    /// The table's time. Deadlines refer to it. It stands still while the table is not loaded.
     pub time: Duration,
     /// Removals up to this version may be forgotten.
     pub forgotten: u64,
 }
 
-/// How long a file lives, as it is kept.
+/// How long a file lives, as a store keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
     /// Until it is deleted.
     Unlimited,
-    /// Until this time of the table.
+    /// Until this time on the table's clock.
     Until(Duration),
-    /// Until a connection ends: not over a restart.
+    /// Until a connection ends. Does not survive a restart.
     Connection,
 }
 
-/// A change, as it is kept. Those of a batch are in the order of their versions, and a name is in a
-/// batch once at most.
+/// A change, as a store keeps it. The changes of a batch are in the order of their versions, and a
+/// name occurs at most once in a batch.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// A name gets a file, or its file new contents.
+    /// A name gets a file, or its file gets new contents.
     Put {
-        /// Whose.
+        /// The name.
         name: Name,
-        /// What the change took.
+        /// The version that the change took.
         version: u64,
-        /// The version that the file had; what is kept of it goes. `None` for a new file.
+        /// The file's previous version, which is no longer kept. `None` for a new file.
         old: Option<u64>,
-        /// The removal of an earlier file of this name that is remembered. It is forgotten now.
+        /// The remembered removal of an earlier file of this name, which is now forgotten.
         removed: Option<u64>,
         /// What ends the file.
         life: Life,
-        /// `None` for a file of code: its name is taken, and there is nothing that could be loaded.
+        /// `None` for a code file: its name is taken, but there is nothing to load.
         contents: Option<Contents>,
     },
-    /// A file lives on otherwise, at the version that it has.
+    /// A file gets another end and keeps its version.
     Touch {
-        /// Whose.
+        /// The name.
         name: Name,
         /// What ends the file now.
         life: Life,
     },
     /// A name loses its file.
     Remove {
-        /// Whose.
+        /// The name.
         name: Name,
-        /// What the change took.
+        /// The version that the change took.
         version: u64,
         /// The version that the file had.
         old: u64,
     },
-    /// A name got a file and has lost it again, all in this batch. It had none before.
+    /// A name that had no file got one and lost it again, all in this batch.
     Pass {
-        /// Whose.
+        /// The name.
         name: Name,
-        /// What the removal took.
+        /// The version that the removal took.
         version: u64,
-        /// The removal of an earlier file of this name that is remembered. It is forgotten now.
+        /// The remembered removal of an earlier file of this name, which is now forgotten.
         removed: Option<u64>,
     },
-    /// A file without a name has changed: nothing but the version is taken.
+    /// A file without a name has changed. Only a version is taken.
     Unnamed {
-        /// What the change took.
+        /// The version that the change took.
         version: u64,
     },
 }
 
 impl Change {
-    /// How many bytes it puts into the store; `None` if it puts nothing.
+    /// Returns the number of bytes that the change adds to the store; `None` if it adds nothing.
     pub fn adds(&self) -> Option<u64> {
         match self {
             Change::Put { name, contents, .. } => {
                 Some((name.as_str().len() + contents.as_ref().map_or(0, |c| c.len())) as u64)
             }
-            // It has nothing to give up for the removal that is remembered.
+            // It frees nothing in exchange for the removal that is remembered.
             Change::Pass { name, .. } => Some(name.as_str().len() as u64),
             Change::Touch { .. } | Change::Remove { .. } | Change::Unnamed { .. } => None,
         }
     }
 }
 
-/// A file that was kept.
+/// A kept file.
 #[derive(Debug)]
 pub struct Row {
     /// Its name.
     pub name: Name,
-    /// The change that made it what it is.
+    /// The version of its latest change.
     pub version: u64,
     /// What ends it.
     pub life: Life,
-    /// Its contents, or how long they are.
+    /// Its contents, or their length.
     pub contents: Kept,
 }
 
-/// Contents that were kept.
+/// Kept contents.
 #[derive(Debug)]
 pub enum Kept {
-    /// None: a file of code.
+    /// None: a code file.
     Code,
-    /// Small ones.
+    /// Small contents.
     Here(Contents),
-    /// So many bytes, to be read with [`Store::contents`].
+    /// This number of bytes, to be read with [`Store::contents`].
     Stored(u64),
 }
 
-/// Why a batch is not on disk. Nothing of it is, then.
+/// Why a batch is not on disk. No part of it is.
 #[derive(Debug)]
 pub enum CommitError {
-    /// There is no room for it: the store may have so many bytes. Later batches may be kept.
+    /// There is no room for the batch: the store is limited to this number of bytes. Later batches
+    /// may succeed.
     Full(u64),
-    /// The disk refused in any other way. What is on it is not known any more, so the process has
-    /// to end.
+    /// The disk failed in any other way. Its contents are no longer known, so the process must end.
     Failed(io::Error),
 }
 
-/// Keeps a table.
+/// Persistent storage of a table.
 pub trait Store: fmt::Debug + Send + Sync {
-    /// Tells all that is kept: files, and the removals that are remembered by their versions.
+    /// Passes on all that is kept: files, and the remembered removals with their versions.
     ///
     /// # Errors
-    /// What is there cannot be read, or is damaged.
+    /// If the data cannot be read or is damaged.
     fn load(
         &self,
         file: &mut dyn FnMut(Row),
         removal: &mut dyn FnMut(u64, Name),
     ) -> io::Result<Head>;
 
-    /// Keeps a batch, all of it or nothing. It is on disk when this returns.
+    /// Writes a batch, all of it or nothing. The batch is on disk when this returns.
     ///
     /// # Errors
     /// See [`CommitError`].
     fn commit(&self, batch: &[Change], head: &Head) -> Result<(), CommitError>;
 
-    /// The contents that were put with this version; `None` if they are not kept any more.
+    /// Returns the contents that were put at this version; `None` if they are no longer kept.
     ///
     /// # Errors
-    /// Those of the disk.
+    /// If the disk fails.
     fn contents(&self, version: u64) -> io::Result<Option<Contents>>;
 
-    /// How many bytes it takes on the disk, and how many it may take, if that is limited.
+    /// Returns the store's size on disk and its limit, if it has one, in bytes.
     fn size(&self) -> (u64, Option<u64>);
 
-    /// Ends the use of what it is kept in, so that another process or store may begin. Nothing is
-    /// committed after this, and contents may fail to be read.
+    /// Releases the underlying storage, so that another process or store can use it. Nothing is
+    /// committed after this, and reading contents may fail.
     fn close(&self) {}
 
-    /// The least size of contents that are [stored](Kept::Stored) and not kept in memory, in bytes.
+    /// Returns the smallest size of contents that are [stored](Kept::Stored), not kept in memory,
+    /// in bytes.
     fn stored_from(&self) -> usize;
 }

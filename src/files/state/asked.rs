@@ -1,21 +1,21 @@
-//! What a request asks of a file, and how that is judged.
+//! What a request asks of a file, and whether the file's version permits it.
 
 use crate::refusal::Refusal;
 
-/// What is asked of a file. A version is the one that the file has to be at.
+/// What a request asks of a file. A version is the one that the file must be at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::files) enum Asked {
-    /// New contents; version 0 is a file that does not exist.
+    /// New contents. Version 0 requires that the file does not exist.
     Put(Option<u64>),
     Touch(u64),
     Remove(Option<u64>),
-    /// Its end, by the time or with a connection.
+    /// The file's end, by time or with a connection.
     End,
     Read,
 }
 
 impl Asked {
-    /// Judges by the version that the file is at; `None` is a file that does not exist.
+    /// Checks the request against the file's current version; `None` if there is no file.
     ///
     /// # Errors
     /// [`Refusal::NotFound`], [`Refusal::Version`]
@@ -35,7 +35,7 @@ impl Asked {
         }
     }
 
-    /// Whether it is done to any file, whatever its version.
+    /// Returns whether it is a change that applies at any version.
     pub(in crate::files) fn is_unconditional(self) -> bool {
         matches!(self, Asked::Put(None) | Asked::Remove(None))
     }

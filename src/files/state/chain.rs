@@ -1,5 +1,5 @@
-//! What is decided on one name for one commit, request upon request: of all that, the store and
-//! the table get the result alone.
+//! The requests decided on one name for one commit, each upon the one before. The store and the
+//! table get only the result.
 
 use super::asked::Asked;
 use super::entry::{Body, Entry};
@@ -12,7 +12,7 @@ use crate::name::Name;
 use crate::refusal::Refusal;
 use std::time::Duration;
 
-/// A file as it is decided.
+/// The decided state of a file.
 #[derive(Clone, Debug)]
 pub(in crate::files) struct Draft {
     pub(in crate::files) version: u64,
@@ -20,29 +20,29 @@ pub(in crate::files) struct Draft {
     pub(in crate::files) end: Option<End>,
 }
 
-/// What a request does to the file that it is decided upon.
+/// The effect of a request on the file that it is decided upon.
 #[derive(Debug)]
 pub(in crate::files) enum Done {
-    /// Nothing: it reads, or is refused.
+    /// None: the request reads, or is refused.
     Nothing,
     Put(Draft),
     Touched(Option<End>),
-    /// And takes this version.
+    /// Takes this version.
     Removed(u64),
 }
 
-/// The requests that were decided on one name for one commit, and what they leave.
+/// The requests decided on one name for one commit, and their result.
 #[derive(Debug)]
 pub(in crate::files) struct Chain {
     links: Vec<Link>,
     left: Left,
-    /// From which link on the contents are put that are the result, if any are.
+    /// The index of the first put that contributes to the resulting contents, if any.
     put_from: Option<usize>,
-    /// What the links before those leave, if it is a change.
+    /// The result of the links before `put_from`, if it is a change.
     before_put: Option<Left>,
 }
 
-/// What a chain leaves.
+/// The result of a chain.
 #[derive(Clone, Debug)]
 struct Left {
     /// `None` if there is no file.
@@ -54,18 +54,18 @@ struct Left {
 
 #[derive(Debug)]
 struct Link {
-    /// In its commit.
+    /// The request's place in its commit.
     place: usize,
     asked: Asked,
-    /// Whether it did something, and the version that it took for that.
+    /// `Some` if it had an effect, with the version that it took, if any.
     did: Option<Option<u64>>,
 }
 
-/// For which changes of a chain there was no room.
+/// Which changes of a chain found no room.
 #[derive(Debug)]
 pub(in crate::files) struct Lack {
     pub(in crate::files) why: Refusal,
-    /// For the contents that were put last, and not for what was done before.
+    /// Whether only the contents put last found no room; the earlier changes did.
     pub(in crate::files) put_only: bool,
 }
 
@@ -78,7 +78,7 @@ impl Draft {
         self.end.is_some_and(|end| end.is_over(now))
     }
 
-    /// As a read shows it, if the contents are in memory.
+    /// Returns what a read shows, if the contents are in memory.
     pub(in crate::files) fn look(&self, now: Duration) -> Option<Looked> {
         let contents = self.body.contents()?;
         Some(Looked { stat: Stat::new(self.version, &self.body, self.end, now), contents })
@@ -86,23 +86,22 @@ impl Draft {
 }
 
 impl Chain {
-    /// Nothing yet, upon this file.
+    /// Creates an empty chain upon this file.
     pub(in crate::files) fn upon(file: Option<Draft>) -> Self {
         Chain { links: Vec::new(), left: Left::seen(file), put_from: None, before_put: None }
     }
 
-    /// The file that it leaves.
+    /// Returns the resulting file.
     pub(in crate::files) fn file(&self) -> Option<&Draft> {
         self.left.file.as_ref()
     }
 
-    /// The first version that was taken.
+    /// Returns the first version that was taken.
     pub(in crate::files) fn first_version(&self) -> Option<u64> {
         self.links.iter().find_map(|link| link.did?)
     }
 
-    /// Takes one more request, and what it does to the file; the contents that are not wanted any
-    /// more.
+    /// Adds a request and its effect on the file. Returns the body that is no longer needed.
     pub(in crate::files) fn add(&mut self, place: usize, asked: Asked, done: Done) -> Option<Body> {
         let at = self.links.len();
         let (mut did, mut replaced) = (Some(None), None);
@@ -133,8 +132,8 @@ impl Chain {
         replaced.map(|draft| draft.body)
     }
 
-    /// What it does to the file that is seen, if anything; and what it does without the contents
-    /// that were put last, if that is another change.
+    /// Returns the chain's change to the visible file, if any, and its change without the contents
+    /// put last, if that leaves one.
     pub(in crate::files) fn steps(
         &self,
         name: &Name,
@@ -147,8 +146,9 @@ impl Chain {
         (self.left.step(name, seen, removed, charge), instead)
     }
 
-    /// There is no room for it, or not for all of it. Who asked for that is answered by what is
-    /// left: the file that is `seen`, or what was done before the contents that are too large.
+    /// Refuses the chain, or a part of it, for lack of room. The requests of that part are answered
+    /// by the file that remains: the visible one (`seen`), or the state before the refused
+    /// contents. Returns that file.
     pub(in crate::files) fn refuse(
         &mut self,
         lack: &Lack,
@@ -164,8 +164,9 @@ impl Chain {
         file.clone()
     }
 
-    /// There is no room for what this was decided upon: now it is upon `file`. The first request
-    /// that is done to any version makes the same of any file; those before it are judged again.
+    /// Moves the chain onto `file`, because the state that it was decided upon found no room. The
+    /// first unconditional change has the same result on any file; requests before it are judged
+    /// again.
     pub(in crate::files) fn move_upon(
         &mut self,
         file: Option<Draft>,
@@ -237,15 +238,15 @@ impl Left {
 }
 
 impl Link {
-    /// Answers by this file, which is another than was decided upon: who would change it now is
-    /// refused all the same.
+    /// Answers the request by `file` instead of the file that it was decided upon. A request that
+    /// would change `file` is refused all the same.
     fn judge_again(&self, file: &Option<Draft>, now: Duration, why: &Refusal, commit: &Commit) {
         let file = living(file, now);
         let instead = match (self.asked.judge(file.map(|file| file.version)), file) {
             (Err(refusal), _) => Instead::Refused(refusal),
             (Ok(()), Some(file)) if self.asked == Asked::Read => match file.look(now) {
                 Some(looked) => Instead::Read(looked),
-                None => Instead::Refused(Refusal::Internal), // such a read was not decided
+                None => Instead::Refused(Refusal::Internal), // such a read is never decided
             },
             (Ok(()), _) => Instead::Refused(why.clone()),
         };

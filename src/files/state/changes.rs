@@ -1,5 +1,5 @@
-//! What has changed since a version: the latest change of each name, and no other. So a log of a
-//! million writes to ten files is ten entries long.
+//! What has changed since a version. The log holds only the latest change of each name, so a
+//! million writes to ten files are ten entries.
 
 use super::cost;
 use crate::budget::{Budget, Charge};
@@ -10,19 +10,20 @@ use std::iter;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
-/// The last change of every name that has a file, and of the names that lost theirs last.
+/// The latest change of every name that has a file, and of the names that lost theirs most
+/// recently.
 ///
-/// Each change takes a version that is greater than all before it.
+/// Each change takes a version greater than all earlier ones.
 #[derive(Debug, Default)]
 pub(in crate::files) struct ChangeLog {
-    /// Names with a file, by its version.
+    /// Names with a file, by the file's version.
     live: BTreeMap<u64, Name>,
-    /// Names without one, by the version that removed it: at most [`MAX_GONE`] of them.
+    /// Names without a file, by the version of its removal: at most [`MAX_GONE`] of them.
     gone: BTreeMap<u64, Name>,
-    /// The same by name.
+    /// The same, keyed by name.
     gone_names: HashMap<Name, u64>,
-    /// The version of the latest removal that was pushed out of `gone`. What was removed before is
-    /// not known any more.
+    /// The version of the latest removal that was evicted from `gone`. Earlier removals are no
+    /// longer known.
     forgotten: u64,
     /// For the removals and their names.
     charge: Charge,
@@ -33,17 +34,17 @@ pub(in crate::files) struct ChangeLog {
 pub(in crate::files) struct Logged<'a> {
     pub(in crate::files) version: u64,
     pub(in crate::files) name: &'a Name,
-    /// Whether the change was its end.
+    /// Whether the change removed the file.
     pub(in crate::files) gone: bool,
 }
 
 impl ChangeLog {
-    /// Starts without any change.
+    /// Creates an empty log.
     pub(in crate::files) fn new(budget: &Arc<Budget>) -> Self {
         ChangeLog { charge: Charge::none(budget), ..ChangeLog::default() }
     }
 
-    /// A name gets a file.
+    /// Records that a name got a file.
     pub(in crate::files) fn insert(&mut self, name: Name, version: u64) {
         if let Some(removed) = self.gone_names.remove(&name) {
             self.gone.remove(&removed);
@@ -52,14 +53,14 @@ impl ChangeLog {
         self.live.insert(version, name);
     }
 
-    /// A file goes from one version to the next.
+    /// Records that a file moved from one version to the next.
     pub(in crate::files) fn renew(&mut self, old: u64, new: u64) {
         if let Some(name) = self.live.remove(&old) {
             self.live.insert(new, name);
         }
     }
 
-    /// A name loses its file, which was at version `old`.
+    /// Records that a name lost its file, which was at version `old`.
     pub(in crate::files) fn remove(&mut self, old: u64, new: u64) {
         let Some(name) = self.live.remove(&old) else { return };
         self.recall(new, name);
@@ -72,19 +73,19 @@ impl ChangeLog {
         }
     }
 
-    /// The removal of this name that is remembered.
+    /// Returns the version of this name's removal, if it is remembered.
     pub(in crate::files) fn removed(&self, name: &Name) -> Option<u64> {
         self.gone_names.get(name).copied()
     }
 
-    /// Remembers a removal. It may go over the budget: the file that it ends took more.
+    /// Remembers a removal. May exceed the budget: the removed file took more memory.
     pub(in crate::files) fn recall(&mut self, version: u64, name: Name) {
         self.charge.grow_over(removal_cost(&name));
         self.gone_names.insert(name.clone(), version);
         self.gone.insert(version, name);
     }
 
-    /// Removals up to this version may be forgotten.
+    /// Sets the version up to which removals may be forgotten.
     pub(in crate::files) fn forget_to(&mut self, version: u64) {
         self.forgotten = version;
     }
@@ -93,12 +94,12 @@ impl ChangeLog {
         self.forgotten
     }
 
-    /// Whether nothing that happened after `version` is forgotten.
+    /// Returns whether no change after `version` is forgotten.
     pub(in crate::files) fn reaches(&self, version: u64) -> bool {
         version >= self.forgotten
     }
 
-    /// The changes after `version`, the oldest first.
+    /// Returns the changes after `version`, oldest first.
     pub(in crate::files) fn since(&self, version: u64) -> impl Iterator<Item = Logged<'_>> {
         let after = (Excluded(version), Unbounded);
         let logged =
@@ -117,13 +118,13 @@ fn removal_cost(name: &Name) -> u64 {
     cost::REMOVAL + cost::name(name.as_ref())
 }
 
-/// Whether a list or watch of `prefix` shows the name: it begins with the prefix, and if it is
-/// secret, the prefix tells that it knows the secret.
+/// Returns whether a list or watch of `prefix` shows the name: the name starts with the prefix, and
+/// if it is secret, the prefix starts with the secret.
 pub(in crate::files) fn shows(prefix: &str, name: &Name) -> bool {
     name.as_str().starts_with(prefix) && hides(prefix, name.as_ref()).is_none()
 }
 
-/// The secret that keeps the name from a list or watch of `prefix`.
+/// Returns the secret that hides the name from a list or watch of `prefix`, if any.
 pub(in crate::files) fn hides<'a>(prefix: &str, name: NameRef<'a>) -> Option<&'a str> {
     name.secret().filter(|secret| !prefix.starts_with(secret))
 }

@@ -1,4 +1,4 @@
-//! A file of code: its value, and the lock around each operation on it.
+//! Code files: the value of a file, and the lock around each operation on it.
 
 use super::cost;
 use crate::files::file::File;
@@ -8,12 +8,12 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-/// A file of code: a value of its type, and the lock around each operation on it.
+/// A code file: a value of its type, and the lock around each operation on it.
 pub(in crate::files) struct Code {
     kind: &'static str,
-    /// As long as the value is there it has this descriptor, for it is open.
+    /// The file's descriptor as long as the value exists, because the file is open.
     fd: Fd,
-    /// `None` when the last close has ended it.
+    /// `None` once the last close has ended it.
     value: Mutex<Option<Box<dyn File>>>,
     /// See [`is_changed`](Code::is_changed).
     changed: AtomicBool,
@@ -34,7 +34,7 @@ impl Code {
         self.kind
     }
 
-    /// The lock, if nobody has it.
+    /// Locks the value, if it is not locked.
     pub(in crate::files) fn try_lock(&self) -> Option<Value<'_>> {
         match self.value.try_lock() {
             Ok(value) => Some(value),
@@ -43,12 +43,12 @@ impl Code {
         }
     }
 
-    /// A panic within is caught before it can poison the lock; whatever did, the type was told.
+    /// Locks the value. A type's panic is caught before it can poison the lock; poison is ignored.
     pub(in crate::files) fn lock(&self) -> Value<'_> {
         self.value.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What it takes of memory, as far as the table knows.
+    /// Returns the memory that the file takes, as far as the table knows.
     pub(in crate::files) fn cost(&self) -> u64 {
         self.cost
     }
@@ -57,7 +57,7 @@ impl Code {
         self.fd
     }
 
-    /// Whether something beside this table has changed it, and it has no new version yet.
+    /// Returns whether something outside this table has changed the file since its last version.
     pub(in crate::files) fn is_changed(&self) -> bool {
         self.changed.load(Relaxed)
     }

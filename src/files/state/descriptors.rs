@@ -1,4 +1,4 @@
-//! Descriptors: small numbers for files that are open, as a kernel gives them.
+//! Descriptors: small numbers for open files, assigned as a kernel does.
 
 use super::cost;
 use super::entry::Entry;
@@ -13,18 +13,18 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub(in crate::files) struct Descriptors {
     slots: Vec<Option<Open>>,
-    /// The numbers of the empty slots, the lowest first.
+    /// The numbers of the empty slots, lowest first.
     free: BinaryHeap<Reverse<usize>>,
-    /// The opens of all slots.
+    /// The number of opens of all slots.
     opens: u64,
-    /// For the slots, the empty ones too.
+    /// For the slots, including the empty ones.
     charge: Charge,
 }
 
 /// An open file.
 #[derive(Debug)]
 pub(in crate::files) struct Open {
-    /// How many opens of all clients there are, at least 1.
+    /// The number of opens by all clients, at least 1.
     pub(in crate::files) opens: u64,
     pub(in crate::files) place: Place,
 }
@@ -34,17 +34,17 @@ pub(in crate::files) struct Open {
 pub(in crate::files) enum Place {
     /// In the table, under this name.
     Named(Name),
-    /// Here: its name was deleted or has expired.
+    /// Here, because the name was deleted or has expired.
     Unlinked(Box<Entry>),
 }
 
 impl Descriptors {
-    /// Starts without open files.
+    /// Creates an empty set of descriptors.
     pub(in crate::files) fn new(budget: &Arc<Budget>) -> Self {
         Descriptors { charge: Charge::none(budget), ..Descriptors::default() }
     }
 
-    /// Gives the lowest free number to a file that is opened for the first time.
+    /// Assigns the lowest free number to a file that is opened for the first time.
     pub(in crate::files) fn insert(&mut self, name: Name) -> Fd {
         self.opens += 1;
         let open = Some(Open { opens: 1, place: Place::Named(name) });
@@ -66,7 +66,7 @@ impl Descriptors {
         self.slots.get(usize::try_from(fd).ok()?)?.as_ref()
     }
 
-    /// Counts one more open of a file that is open.
+    /// Counts one more open of an open file.
     pub(in crate::files) fn reopen(&mut self, fd: Fd) {
         if let Some(open) = self.get_mut(fd) {
             open.opens += 1;
@@ -78,7 +78,7 @@ impl Descriptors {
         self.slots.get_mut(usize::try_from(fd).ok()?)?.as_mut()
     }
 
-    /// Takes one open back; with the last one the number is free again and the file comes out.
+    /// Undoes one open. The last one frees the number and returns the file's place.
     pub(in crate::files) fn release(&mut self, fd: Fd) -> Option<Place> {
         let open = self.get_mut(fd)?;
         open.opens -= 1;
@@ -97,12 +97,12 @@ impl Descriptors {
         place
     }
 
-    /// How many files are open.
+    /// Returns the number of open files.
     pub(in crate::files) fn files(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 
-    /// How many opens there are.
+    /// Returns the number of opens.
     pub(in crate::files) fn opens(&self) -> u64 {
         self.opens
     }

@@ -1,4 +1,4 @@
-//! A file as the table keeps it.
+//! A file as the table stores it.
 
 use super::code::Code;
 use super::cost;
@@ -16,11 +16,11 @@ use std::time::Duration;
 pub(in crate::files) struct Entry {
     pub(in crate::files) version: u64,
     pub(in crate::files) body: Body,
-    /// What will end it; `None` if it has no name.
+    /// What will end the file; always `None` for a file without a name.
     pub(in crate::files) end: Option<End>,
-    /// For the name and the entry itself; the contents bring their own.
+    /// For the name and the entry itself; the contents have their own charge.
     pub(in crate::files) charge: Charge,
-    /// While it is open. A file of code always is.
+    /// Set while the file is open. A code file always is.
     pub(in crate::files) fd: Option<Fd>,
 }
 
@@ -28,22 +28,22 @@ pub(in crate::files) struct Entry {
 pub(in crate::files) enum Body {
     /// A MemoryFile.
     Bytes(Contents),
-    /// A MemoryFile whose contents are in the store, and how long they are.
+    /// A MemoryFile whose contents are in the store, and their length in bytes.
     Stored(u64),
-    /// A file of any other type, and the size that it last told.
+    /// A code file (any other type), and the size that it last reported.
     Code(Arc<Code>, u64),
 }
 
 impl Entry {
-    /// What it takes of memory. Its contents bring their own charge.
+    /// The memory that an entry takes. Its contents have their own charge.
     pub(in crate::files) const COST: u64 = block(size_of::<Entry>());
 
-    /// What a file of this name takes, without its contents or its value.
+    /// Returns the memory that a file of this name takes, without its contents or value.
     pub(in crate::files) fn cost_with(name: NameRef<'_>) -> u64 {
         Entry::COST + cost::NAMED + cost::name(name)
     }
 
-    /// The type's name.
+    /// Returns the name of the file's type.
     pub(in crate::files) fn kind(&self) -> &'static str {
         match &self.body {
             Body::Bytes(_) | Body::Stored(_) => MEMORY_FILE,
@@ -51,7 +51,7 @@ impl Entry {
         }
     }
 
-    /// Whether its time is over.
+    /// Returns whether the file has expired.
     pub(in crate::files) fn is_over(&self, now: Duration) -> bool {
         self.end.is_some_and(|end| end.is_over(now))
     }
@@ -62,7 +62,7 @@ impl Entry {
 }
 
 impl Body {
-    /// The length of the contents, as far as it is known without the type's code.
+    /// Returns the length of the contents, as far as it is known without calling the type.
     pub(in crate::files) fn numbytes(&self) -> u64 {
         match self {
             Body::Bytes(contents) => contents.len() as u64,
@@ -70,7 +70,7 @@ impl Body {
         }
     }
 
-    /// What it counts in the bytes of all files.
+    /// Returns what the body adds to the table's count of bytes.
     pub(in crate::files) fn bytes(&self) -> u64 {
         match self {
             Body::Bytes(contents) => contents.len() as u64,
@@ -79,7 +79,7 @@ impl Body {
         }
     }
 
-    /// What it takes of memory beside contents.
+    /// Returns the memory that the body takes besides its contents.
     pub(in crate::files) fn cost(&self) -> u64 {
         match self {
             Body::Bytes(_) | Body::Stored(_) => 0,
@@ -87,7 +87,7 @@ impl Body {
         }
     }
 
-    /// The body once it is in the store, and what needs no memory any more.
+    /// Returns the body as it is once stored, and the contents that memory no longer has to hold.
     pub(in crate::files) fn in_store(self, stored_from: usize) -> (Body, Option<Contents>) {
         match self {
             Body::Bytes(contents) if contents.len() >= stored_from => {
@@ -97,7 +97,7 @@ impl Body {
         }
     }
 
-    /// What a store has to keep of it.
+    /// Returns the contents for the store to keep.
     pub(in crate::files) fn contents(&self) -> Option<Contents> {
         match self {
             Body::Bytes(contents) => Some(contents.clone()),
@@ -105,7 +105,7 @@ impl Body {
         }
     }
 
-    /// The descriptor of a file of code, which is always open.
+    /// Returns the descriptor of a code file, which is always open.
     pub(in crate::files) fn descriptor(&self) -> Option<Fd> {
         match self {
             Body::Code(code, _) => Some(code.fd()),

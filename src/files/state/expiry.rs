@@ -1,4 +1,4 @@
-//! What ends files by itself: the time, and the end of a connection.
+//! What ends files automatically: time, and the end of a connection.
 
 use super::cost;
 use crate::budget::{Budget, Charge};
@@ -10,19 +10,19 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a file that is written shall live.
+/// How long a written file lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
     /// Until it is deleted.
     Never,
-    /// So many seconds from the moment of the change.
+    /// This number of seconds from the change.
     Seconds(u64),
-    /// Until this client's connection [has ended](crate::Table::end_client).
+    /// Until this client's connection [ends](crate::Table::end_client).
     With(ClientId),
 }
 
 impl Expiry {
-    /// What `exptime` means if this client says it.
+    /// Returns the meaning of an `exptime` sent by this client.
     pub fn new(exptime: Exptime, client: ClientId) -> Self {
         match exptime {
             Exptime::Never => Expiry::Never,
@@ -32,22 +32,22 @@ impl Expiry {
     }
 }
 
-/// What will end a file that does not stay.
+/// What will end a file that is not permanent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::files) enum End {
-    /// A time of the table's clock.
+    /// A time on the table's clock.
     At(Duration),
     /// The end of this client's connection.
     With(ClientId),
 }
 
 impl End {
-    /// Whether this time has come.
+    /// Returns whether this time has come.
     pub(in crate::files) fn is_over(self, now: Duration) -> bool {
         matches!(self, End::At(deadline) if deadline <= now)
     }
 
-    /// As a reply shows it.
+    /// Returns the end as a reply shows it.
     pub(in crate::files) fn exptime(self, now: Duration) -> Exptime {
         match self {
             End::At(deadline) => Exptime::remaining(deadline.saturating_sub(now)),
@@ -56,19 +56,19 @@ impl End {
     }
 }
 
-/// The ends of all files that have one. One that is replaced leaves at once: renewing a lease for
-/// ever takes no memory.
+/// The ends of all files that have one. A replaced end is removed at once, so that renewing a lease
+/// forever takes no memory.
 #[derive(Debug, Default)]
 pub(in crate::files) struct Ends {
-    /// The file's version tells equal times apart.
+    /// The file's version distinguishes equal times.
     by_time: BTreeMap<(Duration, u64), Name>,
     by_client: BTreeMap<ClientId, BTreeSet<Name>>,
-    /// For both. It may go over the budget: a lease is renewed however full the memory is.
+    /// For both. May exceed the budget: a lease is renewed however full the memory is.
     charge: Charge,
 }
 
 impl Ends {
-    /// Starts without any.
+    /// Creates an empty index.
     pub(in crate::files) fn new(budget: &Arc<Budget>) -> Self {
         Ends { charge: Charge::none(budget), ..Ends::default() }
     }
@@ -110,12 +110,12 @@ impl Ends {
         }
     }
 
-    /// The earliest deadline, and whose it is.
+    /// Returns the earliest deadline and its name.
     pub(in crate::files) fn next(&self) -> Option<(Duration, &Name)> {
         self.by_time.first_key_value().map(|((at, _), name)| (*at, name))
     }
 
-    /// Whose deadline has come, by the deadlines and versions; behind `after`.
+    /// Returns the names whose deadlines have come, ordered by deadline and version, after `after`.
     pub(in crate::files) fn due(
         &self,
         now: Duration,
@@ -126,7 +126,7 @@ impl Ends {
         due.map(|(at, name)| (*at, name))
     }
 
-    /// The files that end with this client's connection, by their names; behind `after`.
+    /// Returns the files that end with this client's connection, ordered by name, after `after`.
     pub(in crate::files) fn of(
         &self,
         client: ClientId,

@@ -1,5 +1,5 @@
-//! What is decided and not seen yet, for a table that is kept: each change is on disk before
-//! anybody sees it.
+//! Decided changes that are not visible yet, for a table with a store: each change is on disk
+//! before it becomes visible.
 
 use super::asked::Asked;
 use super::chain::{Chain, Done, Draft, Lack};
@@ -19,75 +19,76 @@ use std::time::Duration;
 
 /// The changes that wait for the next commit, and those that are being committed.
 ///
-/// Requests are [decided](Journal::decide) one upon the other, as if all before them were seen, and
-/// each is answered when that is so; of a name's requests the commit gets the result. Where there
-/// is no room for a result, those that were decided upon it are judged again. Who needs a file as
-/// it is seen waits, and lets nothing more be decided on it meanwhile.
+/// Each request is [decided](Journal::decide) as if all earlier ones were visible, and answered
+/// once they are. The commit gets only the combined result of a name's requests. If there is no
+/// room for a result, the requests decided upon it are judged again. A request that needs the
+/// visible state of a file waits, and blocks further decisions on that file meanwhile.
 #[derive(Debug)]
 pub(in crate::files) struct Journal {
-    /// The names on which something is decided.
+    /// The names that have decided changes.
     names: HashMap<Name, Staged>,
-    /// Those of them that are in the next commit.
+    /// The names among them that are in the next commit.
     next: Vec<Name>,
-    /// The files without a name.
+    /// The same for files without a name.
     unnamed: HashMap<Fd, Ticket>,
     next_unnamed: Vec<Step>,
-    /// What the next commit will be, and the one that runs.
+    /// The next commit, and the running one.
     commit: Arc<Commit>,
     running: Arc<Commit>,
-    /// The next request's place in its commit; none is given twice.
+    /// The last place given to a request in its commit. No place is given twice.
     place: usize,
-    /// The least size of contents that will not be in memory.
+    /// The smallest size of contents that are not kept in memory, in bytes.
     stored_from: usize,
-    /// When nothing waits, it ends.
+    /// Whether the journal ends once no change is waiting.
     pub(in crate::files) is_ending: bool,
-    /// Nothing will be committed any more.
+    /// Whether nothing is committed any more.
     ended: bool,
 }
 
-/// What is decided on a name.
+/// The decided changes of a name.
 #[derive(Debug, Default)]
 struct Staged {
     running: Option<Chain>,
     next: Option<Chain>,
-    /// For the file that `next` makes, if it makes one.
+    /// For the file that `next` creates, if it creates one.
     charge: Option<Charge>,
-    /// Somebody has the file open.
+    /// Whether the file is open.
     is_open: bool,
-    /// Contents may be in the store alone.
+    /// Whether contents may be only in the store.
     is_large: bool,
-    /// Somebody waits until it is seen, and would wait for ever if more were decided.
+    /// Whether a request waits for the visible state. It would hang forever if more were decided.
     awaited: bool,
 }
 
-/// What is committed at once.
+/// The changes of one commit.
 #[derive(Debug)]
 pub(in crate::files) struct Batch {
     /// In the order of their versions.
     pub(in crate::files) steps: Vec<Staging>,
-    /// Names that stay as they are.
+    /// Names whose requests leave them unchanged.
     pub(in crate::files) unchanged: Vec<Name>,
     pub(in crate::files) commit: Arc<Commit>,
 }
 
-/// What a commit shall do to a file, and what instead if there is no room for its contents.
+/// A commit's change to a file, and its replacement if there is no room for the contents.
 #[derive(Debug)]
 pub(in crate::files) struct Staging {
     pub(in crate::files) step: Step,
     pub(in crate::files) instead: Option<Step>,
-    /// The first version of which this brings the result.
+    /// The first of the versions that this change combines.
     pub(in crate::files) first: Option<u64>,
 }
 
 impl Staging {
-    /// As a store keeps it.
+    /// Returns both in the form that a store keeps.
     pub(in crate::files) fn kept(&self) -> (Change, Option<Change>) {
         (self.step.kept(), self.instead.as_ref().map(Step::kept))
     }
 }
 
 impl Journal {
-    /// For a store that does not keep contents of `stored_from` bytes and more in memory.
+    /// Creates the journal of a store that keeps contents of `stored_from` bytes or more out of
+    /// memory.
     pub(in crate::files) fn new(stored_from: usize) -> Self {
         Journal {
             names: HashMap::new(),
@@ -103,8 +104,8 @@ impl Journal {
         }
     }
 
-    /// Takes a request on a name, and what it does. If nothing is staged on the name, it is decided
-    /// upon what is seen; the ticket, and contents that are not wanted any more.
+    /// Records a request on a name and its effect. If nothing is staged on the name, the request is
+    /// decided upon the visible state. Returns the ticket, and the body that is no longer needed.
     pub(in crate::files) fn decide(
         &mut self,
         name: &Name,
@@ -130,7 +131,7 @@ impl Journal {
             staged.charge = charge.or(staged.charge.take());
         }
         let (chain, commit) = match (&mut staged.next, &mut staged.running, &done) {
-            // It waits for no more than it was judged by.
+            // It only waits for the changes that it was judged by.
             (None, Some(running), Done::Nothing) => (running, &self.running),
             (next, running, _) => {
                 let begin = || {
@@ -146,7 +147,7 @@ impl Journal {
         (Ticket::of(commit, place), chain.add(place, asked, done))
     }
 
-    /// Takes a change to a file without a name, on which nothing is staged.
+    /// Records a change to a file without a name, on which nothing is staged.
     pub(in crate::files) fn change_unnamed(&mut self, fd: Fd, version: u64, body: Body) -> Ticket {
         let place = self.next_place();
         let ticket = Ticket::of(&self.commit, place);
@@ -162,8 +163,9 @@ impl Journal {
         self.place
     }
 
-    /// The file of this name as it is decided, if something is staged on it and this may be decided
-    /// upon that. `by_name` says whether it was not asked for by its descriptor.
+    /// Returns the decided state of the name's file, if something is staged on it and the request
+    /// may be decided upon that. `by_name` is false if the request names the file by its
+    /// descriptor.
     pub(in crate::files) fn decided(
         &self,
         name: &str,
@@ -174,14 +176,14 @@ impl Journal {
         staged.takes(asked, by_name).then(|| (name, staged.file()))
     }
 
-    /// Whether contents that are put on this name now make a file that nothing is counted for yet.
+    /// Returns whether a put on this name now creates a file that has no charge yet.
     pub(in crate::files) fn makes_file(&self, name: &Name, is_seen: bool) -> bool {
         let Some(staged) = self.names.get(name) else { return !is_seen };
         let before = staged.running.as_ref().map_or(is_seen, |chain| chain.file().is_some());
         !before && staged.file().is_none() && staged.charge.is_none()
     }
 
-    /// What has to be waited for before the file of this name can be judged by what is seen.
+    /// Returns what to wait for before the file of this name can be judged by its visible state.
     pub(super) fn staged(&mut self, name: &str) -> Option<Ticket> {
         let place = self.next_place();
         let staged = self.names.get_mut(name)?;
@@ -190,7 +192,7 @@ impl Journal {
         Some(Ticket::of(commit, place))
     }
 
-    /// What has to be waited for before a file without a name can be judged by what is seen.
+    /// Returns what to wait for before a file without a name can be judged by its visible state.
     pub(super) fn staged_unnamed(&self, fd: Fd) -> Option<Ticket> {
         self.unnamed.get(&fd).cloned()
     }
@@ -199,12 +201,12 @@ impl Journal {
         self.names.contains_key(name)
     }
 
-    /// Whether nothing waits.
+    /// Returns whether no change waits for the next commit.
     pub(in crate::files) fn is_empty(&self) -> bool {
         self.next.is_empty() && self.next_unnamed.is_empty()
     }
 
-    /// All that waits, to be committed now; nothing is being committed.
+    /// Takes all waiting changes, to be committed now. No other commit is running.
     pub(in crate::files) fn take(
         &mut self,
         files: &HashMap<Name, Box<Entry>>,
@@ -235,7 +237,7 @@ impl Journal {
         Batch { steps, unchanged, commit: self.running.clone() }
     }
 
-    /// What was committed of a file is seen by all now; what is left to be dropped.
+    /// Records that the running commit is finished for a file. Returns the chain to be dropped.
     pub(in crate::files) fn settle(&mut self, file: Result<&Name, Fd>) -> Option<Chain> {
         match file {
             Ok(name) => {
@@ -253,7 +255,7 @@ impl Journal {
         }
     }
 
-    /// There is no room for a step of the commit that runs, or not for its contents.
+    /// Refuses a step of the running commit, or only its contents, for lack of room.
     pub(in crate::files) fn refuse(
         &mut self,
         file: Result<&Name, Fd>,
@@ -280,7 +282,7 @@ impl Journal {
         }
     }
 
-    /// Commits nothing any more: what waits and what comes is told that it will not be.
+    /// Stops committing. Pending and later changes are refused.
     pub(in crate::files) fn end(&mut self) {
         self.ended = true;
         self.names.clear();
@@ -292,20 +294,20 @@ impl Journal {
 }
 
 impl Staged {
-    /// The file as it is decided.
+    /// Returns the decided state of the file.
     fn file(&self) -> Option<&Draft> {
         self.next.as_ref().or(self.running.as_ref()).and_then(Chain::file)
     }
 
-    /// Whether more may be decided upon this.
+    /// Returns whether a further request may be decided upon this.
     fn takes(&self, asked: Asked, by_name: bool) -> bool {
-        // A read of what is refused gets what is there instead, which has to be in memory.
+        // A read of a refused change gets the state without it, which has to be in memory.
         if self.awaited || (asked == Asked::Read && self.is_large) {
             return false;
         }
         match self.file() {
             Some(Draft { body: Body::Code(..), .. }) => false,
-            // Who has it open keeps what it is by then.
+            // Its openers keep the state that it has by then.
             Some(_) => !(self.is_open && matches!(asked, Asked::Remove(_) | Asked::End)),
             None => by_name && !self.is_open,
         }

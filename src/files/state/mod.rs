@@ -1,5 +1,5 @@
-//! What is under the table's lock: the entries, and what follows from a change to one.
-//! Knows no [`Table`](super::Table), never blocks, and runs no code of a type.
+//! The data behind the table's lock: the entries, and the consequences of a change to one.
+//! Does not depend on [`Table`](super::Table), never blocks, and never calls a file type.
 
 pub(in crate::files) mod asked;
 pub(in crate::files) mod chain;
@@ -35,21 +35,21 @@ pub(in crate::files) struct State {
     pub(in crate::files) files: HashMap<Name, Box<Entry>>,
     /// The same names in byte order.
     pub(in crate::files) names: BTreeSet<Name>,
-    /// Every file that is open. One without a name is there itself.
+    /// Every open file. Owns the entries of the files without a name.
     pub(in crate::files) descriptors: Descriptors,
-    /// Names whose file a type is making or ending just now. Who wants to open or write one waits.
+    /// Names whose file is being created or ended by its type. Opens and writes of them wait.
     pub(in crate::files) busy: HashSet<Name>,
     pub(in crate::files) ends: Ends,
     pub(in crate::files) changes: ChangeLog,
     pub(in crate::files) watchers: Watchers,
-    /// The version of the latest change that is seen.
+    /// The version of the latest visible change.
     pub(in crate::files) version: u64,
-    /// The version that the latest change took, seen or not.
+    /// The version that the latest change took, visible or not.
     pub(in crate::files) taken: u64,
-    /// What is decided and not on disk yet; none in a table that lives in memory, where it is seen
-    /// at once.
+    /// Decided changes that are not on disk yet. `None` for a table in memory, where changes are
+    /// visible at once.
     pub(in crate::files) journal: Option<Journal>,
-    /// The contents of all MemoryFiles in `files`, in bytes.
+    /// The total size of all MemoryFiles in `files`, in bytes.
     pub(in crate::files) bytes: u64,
     pub(in crate::files) sweeper: Option<Sweeper>,
     pub(in crate::files) closed: bool,
@@ -58,12 +58,12 @@ pub(in crate::files) struct State {
 #[derive(Debug)]
 pub(in crate::files) struct Sweeper {
     pub(in crate::files) thread: Thread,
-    /// When it will wake by itself.
+    /// When it wakes on its own.
     pub(in crate::files) wakes: Option<Duration>,
 }
 
 impl State {
-    /// An empty table.
+    /// Creates an empty table.
     pub(in crate::files) fn new(watchers: Watchers, budget: &Arc<Budget>) -> Self {
         State {
             files: HashMap::new(),
@@ -102,13 +102,13 @@ impl State {
         }
     }
 
-    /// How many opens a file has.
+    /// Returns the number of opens of a file.
     pub(in crate::files) fn opens(&self, file: FileRef<'_>) -> u64 {
         let fd = self.entry(file).and_then(|entry| entry.fd);
         fd.and_then(|fd| self.descriptors.get(fd)).map_or(0, |open| open.opens)
     }
 
-    /// The name of a file that has one.
+    /// Returns the file's name, if it has one.
     pub(in crate::files) fn name_of(&self, file: FileRef<'_>) -> Option<Name> {
         match file {
             FileRef::Name(name) => self.files.get_key_value(name.as_str()).map(|(n, _)| n.clone()),
@@ -119,7 +119,7 @@ impl State {
         }
     }
 
-    /// A name gets a file, of the version that its entry has.
+    /// Adds a file under a name, at the version of its entry.
     pub(in crate::files) fn insert(&mut self, name: Name, entry: Box<Entry>) {
         let (version, end, numbytes) = (entry.version, entry.end, entry.body.numbytes());
         self.version = version;
@@ -131,7 +131,7 @@ impl State {
         self.move_end(name.as_ref(), None, end.map(|end| (end, version)));
     }
 
-    /// A file that has a name goes to its next version; the body that it had.
+    /// Moves a named file to its next version. Returns the previous body.
     pub(in crate::files) fn change(
         &mut self,
         name: NameRef<'_>,
@@ -154,7 +154,7 @@ impl State {
         Some(replaced)
     }
 
-    /// What a file has kept that lost its name.
+    /// Sets the body that a file keeps after it has lost its name.
     pub(in crate::files) fn keep_unnamed(&mut self, fd: Fd, body: Body) {
         if let Some(Place::Unlinked(entry)) =
             self.descriptors.get_mut(fd).map(|open| &mut open.place)
@@ -163,9 +163,8 @@ impl State {
         }
     }
 
-    /// A file without a name goes to its next version, of which only those hear who have
-    /// it open; the body that it
-    /// had.
+    /// Moves a file without a name to its next version. Only clients that have it open are
+    /// notified. Returns the previous body.
     pub(in crate::files) fn change_unnamed(
         &mut self,
         fd: Fd,
@@ -184,14 +183,14 @@ impl State {
         }
     }
 
-    /// Gives a file that has a name another end, which is no change.
+    /// Gives a named file another end. This is not a change.
     pub(in crate::files) fn touch(&mut self, name: NameRef<'_>, end: Option<End>) {
         let Some(entry) = self.files.get_mut(name.as_str()) else { return };
         let (version, old) = (entry.version, std::mem::replace(&mut entry.end, end));
         self.move_end(name, old.map(|e| (e, version)), end.map(|e| (e, version)));
     }
 
-    /// A name loses its file. The entry comes out to be dropped, or stays with its descriptor.
+    /// Removes a name's file. Returns the entry to be dropped, unless its descriptor keeps it.
     pub(in crate::files) fn remove(
         &mut self,
         name: NameRef<'_>,
@@ -206,7 +205,7 @@ impl State {
         self.changes.remove(removed.version, version);
         self.watchers.changed(name, None, version, None);
         removed.charge.shrink(cost::NAMED + cost::name(name));
-        // A hash map keeps its room for ever; four times what is needed is enough.
+        // A hash map never shrinks by itself; four times the needed capacity is enough.
         if self.files.capacity() > 1024 && self.files.len() < self.files.capacity() / 4 {
             self.files.shrink_to(self.files.len() * 2);
         }
@@ -219,7 +218,7 @@ impl State {
         }
     }
 
-    /// A name got a file and has lost it again.
+    /// Records that a name got a file and lost it again.
     pub(in crate::files) fn pass(&mut self, name: Name, version: u64) {
         self.version = version;
         self.watchers.changed(name.as_ref(), None, version, None);
@@ -227,8 +226,8 @@ impl State {
         self.changes.remove(version, version);
     }
 
-    /// Keeps the index of ends: a file of this name had one end at one version, and has another
-    /// now. Wakes the sweeper if it would sleep too long.
+    /// Updates the index of ends: replaces a file's old end and version by the new ones. Wakes the
+    /// sweeper if it would sleep too long.
     fn move_end(&mut self, name: NameRef<'_>, old: Option<(End, u64)>, new: Option<(End, u64)>) {
         if let Some((end, version)) = old {
             self.ends.remove(end, version, name);
@@ -244,7 +243,7 @@ impl State {
         }
     }
 
-    /// Whether something is decided on the file that is not seen.
+    /// Returns whether the file has decided changes that are not visible.
     pub(in crate::files) fn is_staged(&self, file: FileRef<'_>) -> bool {
         let Some(journal) = &self.journal else { return false };
         match (file, self.name_of(file)) {
@@ -254,7 +253,7 @@ impl State {
         }
     }
 
-    /// What has to be waited for before the file can be judged by what is seen.
+    /// Returns what to wait for before the file can be judged by its visible state.
     pub(in crate::files) fn staged(&mut self, file: FileRef<'_>) -> Option<Ticket> {
         self.journal.as_ref()?;
         match file {

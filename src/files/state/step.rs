@@ -1,4 +1,4 @@
-//! A change that is decided: what it will do to the table, and what a store has to keep of it.
+//! A decided change: its effect on the table, and what a store keeps of it.
 
 use super::entry::{Body, Entry};
 use super::expiry::End;
@@ -9,7 +9,7 @@ use crate::name::Name;
 /// A change to the table.
 #[derive(Debug)]
 pub(in crate::files) enum Step {
-    /// `removed` is the removal of an earlier file of the name, where that is remembered.
+    /// `removed` is the version of an earlier file's removal from this name, if remembered.
     Insert {
         name: Name,
         entry: Box<Entry>,
@@ -31,14 +31,14 @@ pub(in crate::files) enum Step {
         name: Name,
         end: Option<End>,
     },
-    /// With `open` somebody has the file open whose contents the store will drop.
+    /// `open` is the body of a file that is open and whose contents the store will drop.
     Remove {
         name: Name,
         version: u64,
         old: u64,
         open: Option<Body>,
     },
-    /// A name got a file and has lost it again.
+    /// A name got a file and lost it again.
     Pass {
         name: Name,
         version: u64,
@@ -47,7 +47,7 @@ pub(in crate::files) enum Step {
 }
 
 impl Step {
-    /// What it takes, if it takes one.
+    /// Returns the version that the step takes, if any.
     pub(in crate::files) fn version(&self) -> Option<u64> {
         match self {
             Step::Insert { entry, .. } => Some(entry.version),
@@ -70,7 +70,7 @@ impl Step {
         }
     }
 
-    /// As a store keeps it.
+    /// Returns the change in the form that a store keeps.
     pub(in crate::files) fn kept(&self) -> Change {
         match self {
             Step::Insert { name, entry, removed } => Change::Put {

@@ -1,11 +1,11 @@
-//! What those wait for who have changed something.
+//! Tickets: what a client waits for after it has changed something.
 
 use crate::files::stat::Looked;
 use crate::refusal::Refusal;
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-/// One commit, as those see it who wait for it.
+/// The shared state of one commit and the tickets that wait for it.
 #[derive(Debug, Default)]
 pub(in crate::files) struct Commit {
     known: Mutex<Known>,
@@ -15,43 +15,43 @@ pub(in crate::files) struct Commit {
 #[derive(Debug, Default)]
 struct Known {
     outcome: Option<Result<(), Refusal>>,
-    /// What holds at some places instead, if that is a success.
+    /// Answers that replace success at some places. Only used if the commit succeeds.
     instead: HashMap<usize, Instead>,
 }
 
-/// What becomes of a request for which, or for whose reasons, there was no room.
+/// The answer to a request that found no room, or that was judged by a change that found none.
 #[derive(Clone, Debug)]
 pub(in crate::files) enum Instead {
     Refused(Refusal),
     Read(Looked),
 }
 
-/// A promise that something will be on disk and seen by all, or that it will be told that it is
-/// not.
+/// A promise: the change will be on disk and visible to all, or will be reported as refused.
 #[derive(Clone, Debug)]
 #[must_use = "nobody has seen it yet"]
 pub struct Ticket(Option<(Arc<Commit>, usize)>);
 
 impl Ticket {
-    /// Of a change that is seen already.
+    /// The ticket of a change that is already visible.
     pub(crate) const DONE: Ticket = Ticket(None);
 
-    /// Whether nothing has to be waited for.
+    /// Returns whether there is nothing to wait for.
     pub fn is_done(&self) -> bool {
         self.0.is_none()
     }
 
-    /// Waits until it is so.
+    /// Blocks until the change is visible or refused.
     ///
     /// # Errors
     /// [`Limit::Data`](crate::Limit::Data) if there was no room, [`Refusal::Internal`] if the disk
-    /// failed. Then it never was. What was judged by a change for which there was no room is
-    /// refused as it is without that, if it is.
+    /// failed. Then the change never happened. A request that was judged by a change that
+    /// found no room is judged again without it, and returns that refusal, if any.
     pub fn wait(&self) -> Result<(), Refusal> {
         self.outcome().map(drop)
     }
 
-    /// [Waits](Ticket::wait); for a read of what there was no room for, what is there instead.
+    /// [Waits](Ticket::wait). For a read of a change that found no room, returns the state without
+    /// it.
     pub(crate) fn outcome(&self) -> Result<Option<Looked>, Refusal> {
         let Some((commit, place)) = &self.0 else { return Ok(None) };
         let known = commit.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,13 +66,13 @@ impl Ticket {
         }
     }
 
-    /// Whether [`wait`](Ticket::wait) returns at once.
+    /// Returns whether [`wait`](Ticket::wait) returns at once.
     pub(in crate::files) fn is_known(&self) -> bool {
         let Some((commit, _)) = &self.0 else { return true };
         commit.known.lock().unwrap_or_else(PoisonError::into_inner).outcome.is_some()
     }
 
-    /// There is no room for it.
+    /// Refuses the change for lack of room.
     pub(in crate::files) fn refuse(&self, why: Refusal) {
         if let Some((commit, place)) = &self.0 {
             commit.answer_instead(*place, Instead::Refused(why));
@@ -85,13 +85,13 @@ impl Ticket {
 }
 
 impl Commit {
-    /// Takes what to tell at a place instead of a success.
+    /// Sets the answer that replaces success at a place.
     pub(in crate::files) fn answer_instead(&self, place: usize, instead: Instead) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.instead.insert(place, instead);
     }
 
-    /// Tells all who wait, and who comes later.
+    /// Publishes the outcome to present and later waiters. The first outcome stays.
     pub(in crate::files) fn tell(&self, outcome: Result<(), Refusal>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.outcome.get_or_insert(outcome);

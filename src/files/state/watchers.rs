@@ -1,4 +1,4 @@
-//! Who waits for what to change.
+//! The waiters for changes, by what they wait for.
 
 use crate::files::stat::Fd;
 use crate::name::{Name, NameRef};
@@ -9,33 +9,33 @@ use std::io;
 use std::ops::Bound::{Included, Unbounded};
 use std::sync::{Arc, OnceLock};
 
-/// What somebody waits for to change.
+/// What a waiter waits for to change.
 #[derive(Clone, Debug)]
 pub(in crate::files) enum Awaited {
-    /// Any name that begins with this.
+    /// Any name that starts with this.
     Prefix(Box<str>),
-    /// This name and no other.
+    /// This name only.
     Name(Name),
-    /// An open file, under whatever name. Whoever waits has it open, so no other file gets its
+    /// An open file, whatever its name. The waiter has it open, so no other file gets its
     /// descriptor meanwhile.
     File(Fd),
 }
 
-/// Those who wait, by what they wait for. A change that nobody waits for costs one search, and
-/// another for each prefix that looks like the name at first; one that a thousand wait for takes
-/// them all out at once, and leaves it to another thread to wake them.
+/// All waiters, by what they wait for. A change without waiters costs one search, and another for
+/// each prefix that starts like the name. A change with a thousand waiters removes them all at once
+/// and leaves waking them to another thread.
 #[derive(Debug)]
 pub(in crate::files) struct Watchers {
     prefixes: BTreeMap<Box<str>, Group>,
     names: HashMap<Name, Group>,
     files: HashMap<Fd, Group>,
-    /// To the thread that wakes; `None` when the table is closed, and nobody may wait any more.
+    /// To the waking thread. `None` once the table is closed and waiting is no longer possible.
     woken: Option<Sender<Arc<News>>>,
     waiting: u64,
 }
 
-/// Who waits for one thing, in batches that are woken one after the other: while a thousand are
-/// woken at once, not one of them runs, nor does anybody else on that processor.
+/// The waiters for one thing, in batches that are woken one after the other. While a thousand are
+/// woken at once, none of them runs, nor does any other thread on that processor.
 #[derive(Debug, Default)]
 struct Group(Vec<Batch>);
 
@@ -46,10 +46,10 @@ struct Batch {
     news: Arc<News>,
 }
 
-/// So many are woken at once.
+/// The most waiters that are woken at once.
 const BATCH: usize = 32;
 
-/// What all of a batch wait for. It comes once.
+/// The news that all waiters of a batch wait for. It is set once.
 #[derive(Debug)]
 pub(in crate::files) struct News {
     pub(in crate::files) waker: Waker,
@@ -57,33 +57,33 @@ pub(in crate::files) struct News {
     first: OnceLock<First>,
 }
 
-/// The first change. It may be forgotten by the table before those who wait for it have looked.
+/// The first change. The table may forget it before the waiters have read it.
 #[derive(Clone, Debug)]
 pub(in crate::files) struct First {
     pub(in crate::files) version: u64,
-    /// Whose change it was; `None` for a file without a name.
+    /// The name that changed; `None` for a change of an open file.
     pub(in crate::files) name: Option<Name>,
-    /// The length of the contents, as far as it is known without the type's code. `None` if the name
-    /// has no file any more.
+    /// The length of the contents, as far as it is known without calling the type. `None` if the
+    /// name no longer has a file.
     pub(in crate::files) numbytes: Option<u64>,
 }
 
 impl News {
-    /// The first change, if there was one.
+    /// Returns the first change, if there was one.
     pub(in crate::files) fn first(&self) -> Option<&First> {
         self.first.get()
     }
 }
 
 impl Group {
-    /// A place in its last batch, if that has one left.
+    /// Takes a place in the last batch, if it has one left.
     fn join(&mut self) -> Option<Arc<News>> {
         let batch = self.0.last_mut().filter(|batch| batch.waiting < BATCH)?;
         batch.waiting += 1;
         Some(batch.news.clone())
     }
 
-    /// Gives a place back; whether nobody is left.
+    /// Gives a place back. Returns whether the group is empty.
     fn leave(&mut self, news: &Arc<News>) -> bool {
         if let Some(at) = self.0.iter().position(|batch| Arc::ptr_eq(&batch.news, news)) {
             self.0[at].waiting -= 1;
@@ -96,13 +96,13 @@ impl Group {
 }
 
 impl Watchers {
-    /// Those who are woken go to `woken`.
+    /// Creates an empty set of waiters. Batches to wake are sent to `woken`.
     pub(in crate::files) fn new(woken: Sender<Arc<News>>) -> Self {
         let (prefixes, names, files) = Default::default();
         Watchers { prefixes, names, files, woken: Some(woken), waiting: 0 }
     }
 
-    /// Takes one more who waits for this; `None` if the table is closed.
+    /// Adds a waiter for `awaited`. Returns `None` if the table is closed.
     pub(in crate::files) fn join(&mut self, awaited: &Awaited) -> io::Result<Option<Arc<News>>> {
         if self.woken.is_none() {
             return Ok(None);
@@ -124,10 +124,10 @@ impl Watchers {
         Ok(Some(news))
     }
 
-    /// One who joined waits no longer.
+    /// Removes a waiter that has joined.
     pub(in crate::files) fn leave(&mut self, awaited: &Awaited, news: &Arc<News>) {
         self.waiting -= 1;
-        // If they were woken, the group is another one, or there is none.
+        // After a wake the group is a new one, or there is none.
         if self.group(awaited).is_some_and(|group| group.leave(news)) {
             match awaited {
                 Awaited::Prefix(prefix) => self.prefixes.remove(prefix),
@@ -145,8 +145,8 @@ impl Watchers {
         }
     }
 
-    /// Wakes those who wait for this name, and those who wait for the file that has it, if that is
-    /// open and is what has changed. `numbytes` are the file's, if there is one now.
+    /// Wakes the waiters for this name and its prefixes, and those for the file under it, if `file`
+    /// is open and has changed. `numbytes` is the file's, if the name has one now.
     pub(in crate::files) fn changed(
         &mut self,
         name: NameRef<'_>,
@@ -164,7 +164,7 @@ impl Watchers {
         self.prefix_changed(name, first);
     }
 
-    /// Wakes those who wait for this open file.
+    /// Wakes the waiters for this open file.
     pub(in crate::files) fn file_changed(&mut self, fd: Fd, version: u64) {
         if let Some(group) = self.files.remove(&fd) {
             self.tell(group, First { version, name: None, numbytes: None });
@@ -172,14 +172,14 @@ impl Watchers {
     }
 
     fn prefix_changed(&mut self, name: NameRef<'_>, first: impl Fn() -> First) {
-        // A secret name is for those alone who know its secret.
+        // Only waiters that know its secret may learn of a secret name.
         let least = name.secret().map_or(0, str::len);
-        // Prefixes of this are still to be found.
+        // The part whose prefixes remain to be found.
         let mut text = name.as_str();
         loop {
-            // Whatever is watched and is a prefix of the text comes before it, and nothing comes
-            // between that is not longer and begins the same. So it begins the last one up to the
-            // text, too, and what the text and that have in common is left to be searched.
+            // A watched prefix of the text sorts before or at it, and everything in between starts
+            // with that prefix too. So the last watched prefix up to the text starts with it, and
+            // only the part that this one has in common with the text remains to be searched.
             let mut up_to_it = self.prefixes.range::<str, _>((Unbounded, Included(text)));
             let Some((prefix, _)) = up_to_it.next_back() else { return };
             let common = common_bytes(prefix, text);
@@ -195,7 +195,7 @@ impl Watchers {
         }
     }
 
-    /// Wakes all who wait, without news, and lets nobody wait any more.
+    /// Wakes all waiters, without news, and rejects new ones.
     pub(in crate::files) fn close(&mut self) {
         let prefixes = std::mem::take(&mut self.prefixes).into_values();
         let names = std::mem::take(&mut self.names).into_values();
@@ -204,14 +204,14 @@ impl Watchers {
         self.woken = None;
     }
 
-    /// How many wait.
+    /// Returns the number of waiters.
     pub(in crate::files) fn waiting(&self) -> u64 {
         self.waiting
     }
 
     fn tell(&self, group: Group, first: First) {
         for batch in &group.0 {
-            let _ = batch.news.first.set(first.clone()); // told once, for the group is gone then
+            let _ = batch.news.first.set(first.clone()); // set once, because the group is removed
         }
         self.wake(group);
     }
@@ -225,7 +225,7 @@ impl Watchers {
     }
 }
 
-/// How long a beginning is the same.
+/// Returns the length of the common prefix, in bytes.
 fn common_bytes(a: &str, b: &str) -> usize {
     a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count()
 }
@@ -246,7 +246,7 @@ mod tests {
         news.first().map(|first| first.version)
     }
 
-    /// Which of the watched prefixes a change of `name` wakes, in byte order.
+    /// Returns the watched prefixes that a change of `changed` wakes, in byte order.
     fn woken_by(changed: &str, watched: &[&str]) -> Vec<String> {
         let mut watchers = Watchers::new(crossbeam_channel::unbounded().0);
         for watched in watched {
