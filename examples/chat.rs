@@ -1,5 +1,5 @@
-//! Chat rooms. `chat ADDRESS` serves. `chat ADDRESS ROOM NICK` enters, says what is typed, and
-//! prints what the others say.
+//! Chat rooms. `chat ADDRESS` serves. `chat ADDRESS ROOM NICK` enters a room, sends what is typed,
+//! and prints what the others send.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -8,15 +8,15 @@ use std::time::Duration;
 use std::{io, thread};
 use telefile::framework::{Client, Config, Connection, Message, OwnedMessage, Server, ServerApp};
 
-/// From a client: the room and the nick, a space between. From the server: a line to print.
+/// From a client: the room and the nick, separated by a space. From the server: a line to print.
 const ENTER: u16 = 1;
 const SAY: u16 = 2;
 
-/// Who is in which room, and under which nick. With one worker all clients are here.
+/// The room and the nick of each client. With one worker all clients are here.
 struct Chat(HashMap<Connection, (String, String)>);
 
 impl Chat {
-    /// Nobody waits for a guest who reads slowly: in the end that one is thrown out.
+    /// Nobody waits for a guest who reads slowly: such a guest is disconnected in the end.
     fn tell(&self, room: &str, line: String) {
         let line = Message::new(SAY).append(line);
         let there = self.0.iter().filter(|(_, (its_room, _))| its_room == room);

@@ -1,6 +1,6 @@
-//! A program that takes its configuration from a file on a telefile server, and takes it again
-//! whenever it changes: `config_reload ADDRESS NAME`. It goes on when the connection is lost, and
-//! also when the server was started again.
+//! A program that reads its configuration from a file on a telefile server, and reads it again at
+//! each change: `config_reload ADDRESS NAME`. It continues after a lost connection and after a
+//! restart of the server.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -11,7 +11,7 @@ use telefile::{Contents, Refusal};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// The version and the contents; 0 is a file that does not exist.
+/// Returns the version and the contents; version 0 means that the file does not exist.
 fn read(client: &Client, name: &str) -> Result<(u64, Option<Contents>), client::Error> {
     match client.read(name) {
         Ok(file) => Ok((file.version, Some(file.contents))),
@@ -20,7 +20,7 @@ fn read(client: &Client, name: &str) -> Result<(u64, Option<Contents>), client::
     }
 }
 
-/// Takes the configuration whenever it is at another version than `known`.
+/// Applies the configuration whenever its version is not `known`.
 fn follow(client: &Client, name: &str, known: &mut Option<u64>) -> Result<(), client::Error> {
     loop {
         let (version, contents) = read(client, name)?;
@@ -34,8 +34,8 @@ fn follow(client: &Client, name: &str, known: &mut Option<u64>) -> Result<(), cl
     }
 }
 
-/// Connects again, as soon as there is a server. In another table versions mean nothing any more, so
-/// whatever is there is news.
+/// Connects again, as soon as there is a server. Versions mean nothing in another table, so
+/// whatever is there counts as new.
 fn reconnect(
     lost: &Client,
     address: &str,

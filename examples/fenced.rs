@@ -1,18 +1,18 @@
-//! A token being checked: files that refuse a holder who has lost its lock and does not know it.
+//! Checks fencing tokens: files that refuse a holder who has lost its lock without knowing it.
 //! `fenced 127.0.0.1:8080` serves; a client opens a file with type `Fenced`.
 //!
-//! A write is `TOKEN CONTENTS`, or `TOKEN` alone, and the token is what the lock's guard tells:
-//! each later holder's is greater. So a write is denied if a greater token was seen before. The
-//! token alone leaves the contents. Who reads, thinks and writes has to show it first: what is
-//! read then cannot be changed any more by somebody who held the lock before.
+//! A write is `TOKEN CONTENTS`, or `TOKEN` alone. The token is the one in the lock's guard: each
+//! later holder's is greater. So a write is denied if a greater token came before. The token alone
+//! leaves the contents. A client that reads, computes and writes must send it first: then an
+//! earlier holder of the lock can no longer change what is read.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 use telefile::{Contents, File, Name, Refusal, Server, file_types};
 
-/// By name, the greatest token that was seen, and the contents. A field of `Fenced` would be gone
-/// with the last close, and an old token would be good again.
+/// By name, the greatest token so far, and the contents. A field of `Fenced` would be gone with the
+/// last close, and an old token would be valid again.
 static FILES: Mutex<BTreeMap<String, (u64, String)>> = Mutex::new(BTreeMap::new());
 
 pub(crate) struct Fenced(String);
@@ -32,14 +32,14 @@ impl File for Fenced {
         let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
         let file = files.entry(self.0.clone()).or_default();
         if token < file.0 {
-            return Err(Refusal::Denied); // somebody else has the lock since
+            return Err(Refusal::Denied); // another client has acquired the lock since
         }
         file.0 = token;
         file.1 = contents.map_or(std::mem::take(&mut file.1), String::from);
         Ok(())
     }
 
-    /// As it was written: the token, and the contents.
+    /// Returns what was written: the token, and the contents.
     fn read(&mut self) -> Result<Contents, Refusal> {
         let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
         let (token, contents) = files.entry(self.0.clone()).or_default();

@@ -1,5 +1,5 @@
-//! Two clients that share what `myserver` keeps: `myclient 127.0.0.1:8080`. Without an argument the
-//! address is that of `TELEFILE_ADDR`, or this one.
+//! Two clients that share the state of `myserver`: `myclient 127.0.0.1:8080`. Without an argument
+//! the address is that of `TELEFILE_ADDR`, or this one.
 
 use std::process::ExitCode;
 use telefile::Client;

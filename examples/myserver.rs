@@ -1,5 +1,5 @@
-//! State that many clients share: all files of this type write into one dictionary, and whoever
-//! reads any of them sees all of it. `myserver 127.0.0.1:8080` serves; `myclient` is the other end.
+//! State that many clients share: all files of this type write into one dictionary, and a read of
+//! any of them returns all of it. `myserver 127.0.0.1:8080` serves; `myclient` is the client.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -17,7 +17,7 @@ struct MyFile {
 }
 
 impl File for MyFile {
-    /// The first open of a name.
+    /// Called at the first open of a name.
     fn create(name: &Name) -> Result<Self, Refusal> {
         let name = name.as_str().to_string();
         data().insert(name.clone(), String::new());
@@ -36,7 +36,7 @@ impl File for MyFile {
     }
 }
 
-/// The last close: by a client, or because it is gone.
+/// Runs at the last close: by a client, or because the client is gone.
 impl Drop for MyFile {
     fn drop(&mut self) {
         data().remove(&self.name);

@@ -1,5 +1,5 @@
 //! Who is online? `presence ADDRESS` serves. `presence ADDRESS NAME` comes online as NAME and
-//! prints who is, again for each line that is typed. Kill it as you like: it is offline then.
+//! prints who is online, again for each typed line. Kill it in any way: it is offline then.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -14,7 +14,7 @@ fn online() -> MutexGuard<'static, BTreeSet<String>> {
     ONLINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A person. There is one file for all windows of the same person, and it ends with the last.
+/// A person. All windows of the same person share one file, which ends with the last window.
 struct Person(String);
 
 impl File for Person {

@@ -1,6 +1,6 @@
-//! A registry of services. `registry ADDRESS SERVICE INSTANCE` says that INSTANCE runs SERVICE, as
-//! long as it runs itself: kill it as you like. `registry ADDRESS SERVICE` prints who runs it,
-//! again whenever that changes. ADDRESS is that of any telefile server.
+//! A registry of services. `registry ADDRESS SERVICE INSTANCE` registers INSTANCE as running
+//! SERVICE while the program runs, however it ends. `registry ADDRESS SERVICE` prints who runs it,
+//! again at each change. ADDRESS is that of any telefile server.
 
 use std::error::Error;
 use std::io;
@@ -18,7 +18,7 @@ fn register(client: &Client, name: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// List once, then watch from the list's version: nothing is missed in between.
+/// Lists once, then watches from the list's version: nothing is missed in between.
 fn follow(client: &Client, prefix: &str) -> Result<(), Box<dyn Error>> {
     loop {
         let list = client.list(prefix, 10_000, None)?;
@@ -29,7 +29,7 @@ fn follow(client: &Client, prefix: &str) -> Result<(), Box<dyn Error>> {
             match client.watch(prefix, rev, MINUTE) {
                 Ok(news) if news.changes.is_empty() => rev = news.rev, // the minute is over
                 Ok(_) => break,
-                // So much was deleted meanwhile that only a new list can tell.
+                // Too much was deleted meanwhile to watch on: only a new list is complete.
                 Err(e) if matches!(e.refusal(), Some(Refusal::Compacted(_))) => break,
                 Err(e) => return Err(e.into()),
             }

@@ -1,4 +1,4 @@
-//! Whiteboards, one for each name, wiped when the last one leaves. `whiteboard ADDRESS` serves.
+//! Whiteboards, one for each name, wiped when the last client leaves. `whiteboard ADDRESS` serves.
 //! `whiteboard ADDRESS NAME` draws what is typed, `X Y CHARACTER` a line, and prints the board.
 
 use std::error::Error;
@@ -8,7 +8,7 @@ use telefile::{Client, Contents, File, Name, Refusal, Server, file_types};
 const WIDTH: usize = 16;
 const HEIGHT: usize = 4;
 
-/// A write is a stroke and not the whole board, so strokes of several people never collide.
+/// A write is a stroke, not the whole board, so strokes of several people never collide.
 struct Board([[char; WIDTH]; HEIGHT]);
 
 impl File for Board {

@@ -1,5 +1,5 @@
-//! `telefile backup` and `telefile restore`: the table in the folder of a server that does not
-//! run, into one file and back.
+//! `telefile backup` and `telefile restore`: save the table in the folder of a server that is not
+//! running into one file, and restore it.
 
 use super::flags::{self, Flag, Takes};
 use super::streams::stdin;
@@ -15,7 +15,7 @@ use std::process;
 pub(super) const BACKUP: &str = "the table in a folder of --data to a new file";
 pub(super) const RESTORE: &str = "a backup to a new folder of --data, as a table of its own";
 
-/// stdin or stdout instead of a file.
+/// Stands for stdin or stdout instead of a file.
 const STREAM: &str = "-";
 
 const NEW_EPOCH: Flag<bool> = Flag {
@@ -43,12 +43,12 @@ pub(super) fn backup(args: lexopt::Parser) -> Outcome {
     written.map_err(Failure::failed)
 }
 
-/// Has SIGINT, SIGTERM and SIGHUP leave nothing half-made behind. What one leaves that cannot be
-/// handled is removed by the next backup to this file or restore into this folder.
+/// Makes SIGINT, SIGTERM and SIGHUP leave nothing half-made behind. What a signal that cannot be
+/// handled leaves is removed by the next backup to this file or restore into this folder.
 fn remove_half_made_on_signals() {
     let _ = signals::each(&[SIGHUP, SIGINT, SIGTERM], |_| {
         remove_half_made();
-        process::exit(130); // 128 + SIGINT, as a shell has it
+        process::exit(130); // 128 + SIGINT, as a shell shows it
     });
 }
 

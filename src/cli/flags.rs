@@ -1,4 +1,4 @@
-//! Flags as a table: from one row come the parsing, the environment variable and the help text.
+//! Flags as a table: each row provides the parsing, the environment variable and the help text.
 
 use super::streams::put;
 use super::{Failure, Outcome, program};
@@ -9,13 +9,13 @@ use std::time::Duration;
 
 /// One flag of a command whose settings are a `T`.
 pub(super) struct Flag<T: 'static> {
-    /// Without the dashes.
+    /// The name without the dashes.
     pub(super) name: &'static str,
     pub(super) takes: Takes,
-    /// The environment variable that stands in for it; none if empty.
+    /// The environment variable that can set it instead; empty if there is none.
     pub(super) variable: &'static str,
     pub(super) help: &'static str,
-    /// Puts a value into the settings, or says why it is none.
+    /// Stores a value in the settings, or returns why it is invalid.
     pub(super) set: fn(&mut T, &str) -> Result<(), String>,
 }
 
@@ -26,15 +26,15 @@ pub(super) const CONFLICT_EXIT_CODE: &str = "conflict-exit-code";
 pub(super) enum Takes {
     /// A switch. Its variable is 1 or 0.
     Nothing,
-    /// A value, called so in the help text.
+    /// A value; the help text calls it by this name.
     One(&'static str),
-    /// Such a value each time the flag is given. In its variable they stand with commas between.
+    /// One such value each time the flag is given. Its variable holds them separated by commas.
     Many(&'static str),
 }
 
-/// Puts the command line and the environment into `settings`; the command line comes first. With
-/// `--help` it tells the command's help and returns false. A program with one command has no name
-/// for it.
+/// Parses the command line and the environment into `settings`; the command line takes precedence.
+/// With `--help` it prints the command's help and returns false. In a program with one command,
+/// that command has no name.
 pub(super) fn parse<T>(
     command: &str,
     what: &str,
@@ -45,7 +45,7 @@ pub(super) fn parse<T>(
     Ok(parse_operands(command, "", what, flags, args, settings)?.is_some())
 }
 
-/// The same for a command with operands, called as in `NAME [TYPE]`; returns them, or nothing
+/// Does the same for a command with operands, named as in `NAME [TYPE]`; returns them, or nothing
 /// after `--help`.
 pub(super) fn parse_operands<T>(
     command: &str,
@@ -59,11 +59,11 @@ pub(super) fn parse_operands<T>(
     Ok(found.map(|(operands, _)| operands))
 }
 
-/// What is no flag, and of a command that runs another one all that belongs to that.
+/// The arguments that are not flags, and the command to run with all its arguments.
 pub(super) type Operands = (Vec<String>, Vec<OsString>);
 
-/// The same for a command whose last operand is another one with all that belongs to it, as in
-/// `NAME COMMAND...`; that is returned beside the others.
+/// Does the same for a command whose last operand is another command with all its arguments, as in
+/// `NAME COMMAND...`; that command is returned beside the other operands.
 pub(super) fn parse_command<T>(
     command: &str,
     operands: &str,
@@ -143,8 +143,8 @@ pub(super) fn parse_command<T>(
     Ok(Some((found, rest)))
 }
 
-/// Takes a flag's value: what follows `=`, or else the next argument. That one must not look like
-/// a flag: its own value was forgotten, more likely than not.
+/// Takes a flag's value: what follows `=`, or else the next argument. The next argument must not
+/// look like a flag: more likely than not, the value was forgotten.
 fn value_of(name: &str, what: &str, args: &mut lexopt::Parser) -> Result<OsString, String> {
     if let Some(value) = args.optional_value() {
         return Ok(value);
@@ -161,7 +161,7 @@ fn takes_rest(operand: &&str) -> bool {
     operand.ends_with("...")
 }
 
-/// Whether it begins like a negative number: an operand, then, for no flag is called by a digit.
+/// Returns whether it starts like a negative number: an operand, as no flag starts with a digit.
 fn is_negative(arg: &OsStr) -> bool {
     matches!(arg.as_encoded_bytes(), [b'-', b'0'..=b'9', ..])
 }
@@ -194,7 +194,7 @@ fn help<T>(command: &str, operands: &str, what: &str, flags: &[Flag<T>]) -> Outc
     put(text)
 }
 
-/// Bytes, or with a suffix K, M, G or T for 1024 and its powers.
+/// Parses bytes, or a number with a suffix K, M, G or T for 1024 and its powers.
 pub(super) fn size(text: &str) -> Result<u64, String> {
     let bad = || format!("{text}: not a size such as 65536, 64M or 2G");
     let (digits, shift) = match text.char_indices().last() {
@@ -208,19 +208,19 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     number.checked_mul(1 << shift).filter(|n| *n < 1 << 63).ok_or_else(bad)
 }
 
-/// Returns a number as the protocol writes one: digits alone, below 2^63.
+/// Parses a number as the protocol writes one: only digits, below 2^63.
 pub(super) fn whole(text: &str) -> Option<u64> {
     let digits = text.bytes().all(|b| b.is_ascii_digit());
     text.parse().ok().filter(|n| digits && *n < 1 << 63)
 }
 
-/// A whole number of at least `min`.
+/// Parses a whole number of at least `min`.
 pub(super) fn number(text: &str, min: usize) -> Result<usize, String> {
     let number = whole(text).and_then(|n| usize::try_from(n).ok()).filter(|n| *n >= min);
     number.ok_or_else(|| format!("{text}: not a whole number of at least {min}"))
 }
 
-/// Seconds, a millisecond at least; with a fraction if need be.
+/// Parses seconds, at least a millisecond; a fraction is allowed.
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let duration = text.parse().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
     match duration {

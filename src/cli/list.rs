@@ -1,4 +1,4 @@
-//! `telefile list`: the files that there are, a line each.
+//! `telefile list`: prints the existing files, one a line.
 
 use super::flags::{self, Flag, Takes, number};
 use super::remote::{HasRemote, Remote, addr, epoch, timeout, token_file};
@@ -86,13 +86,13 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
     print(&client, prefix, settings)
 }
 
-/// Page by page, so that a table of any size takes little memory here.
+/// Prints page by page, so that a table of any size takes little memory here.
 fn print(client: &Client, prefix: &str, mut settings: Settings) -> Result<(), Failure> {
     while settings.limit > 0 {
         let limit = settings.limit.min(MAX_ITEMS);
         let page = client.list(prefix, limit, settings.after.as_deref())?;
         let mut text = String::new();
-        // The version of the first page: what changes while the others come is seen from there.
+        // The version of the first page: changes during the later pages are visible from there.
         if std::mem::take(&mut settings.head) {
             text += &format!("LIST {} {:016x}\n", page.rev, client.epoch());
         }

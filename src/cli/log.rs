@@ -1,5 +1,5 @@
-//! The log of a server, written by a thread of its own: a stderr that nobody drains, a stopped
-//! terminal for one, must not hold up the clients.
+//! The log of a server, written by a thread of its own: a stderr that nobody drains, such as a
+//! stopped terminal, must not delay the clients.
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use env_logger::{Builder, Env, Target};
@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
-/// So many lines wait for stderr; more are dropped and counted.
+/// The most lines that wait for stderr; further ones are dropped and counted.
 const MAX_WAITING: usize = 10_000;
 
-/// So many lines at most are written by one call.
+/// The most lines that one call writes.
 const MAX_AT_ONCE: usize = 100;
 
 /// How long the end of the program waits for the last lines.
@@ -20,15 +20,15 @@ const PATIENCE: Duration = Duration::from_millis(200);
 
 enum Message {
     Line(Vec<u8>),
-    /// Answered when all before it is written.
+    /// Answered once everything before it is written.
     Flush(Sender<()>),
 }
 
-/// The way to the thread that writes.
+/// The sending end to the thread that writes.
 pub(super) struct Log(Sender<Message>);
 
 impl Log {
-    /// Starts logging, at level `info` if RUST_LOG does not say otherwise.
+    /// Starts logging, at level `info` unless RUST_LOG says otherwise.
     pub(super) fn start() -> io::Result<Self> {
         let (lines, waiting) = bounded(MAX_WAITING);
         let dropped = Arc::new(AtomicU64::new(0));
@@ -40,7 +40,7 @@ impl Log {
     }
 }
 
-/// What was logged is written, if stderr takes it.
+/// Writes what was logged, if stderr takes it.
 impl Drop for Log {
     fn drop(&mut self) {
         let (done, wait) = bounded(1);
@@ -50,7 +50,7 @@ impl Drop for Log {
     }
 }
 
-/// Where the logger writes: each line comes in one piece.
+/// The logger's output: each line arrives in one piece.
 struct Queue {
     lines: Sender<Message>,
     dropped: Arc<AtomicU64>,
@@ -69,7 +69,7 @@ impl Write for Queue {
     }
 }
 
-/// Writes what waits, many lines at once if there are many. That nobody reads the log is no
+/// Writes the waiting lines, several at once if several wait. A log that nobody reads is not a
 /// failure.
 fn write(waiting: &Receiver<Message>, dropped: &AtomicU64) {
     let mut text = Vec::new();

@@ -27,10 +27,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use streams::put;
 
-/// Why a command ends without success: what it says on stderr, and its exit status.
+/// Why a command ends without success: its message for stderr, and its exit status.
 #[derive(Debug)]
 struct Failure {
-    /// Empty if all is said.
+    /// Empty if there is nothing to print.
     message: String,
     status: u8,
 }
@@ -39,12 +39,12 @@ impl Failure {
     const USAGE: u8 = 2;
     const NO_CONNECTION: u8 = 3;
 
-    /// The command did not work out: exit status 1.
+    /// The command failed: exit status 1.
     fn failed(message: impl fmt::Display) -> Self {
         Failure { message: message.to_string(), status: 1 }
     }
 
-    /// The system gives no thread: exit status 1.
+    /// The system cannot start a thread: exit status 1.
     fn no_thread(e: std::io::Error) -> Self {
         Failure::failed(format!("no thread can be started: {e}"))
     }
@@ -54,12 +54,12 @@ impl Failure {
         Failure { message: message.to_string(), status: Self::USAGE }
     }
 
-    /// There is no server: exit status 3.
+    /// The server cannot be reached: exit status 3.
     fn no_connection(message: impl fmt::Display) -> Self {
         Failure { message: message.to_string(), status: Self::NO_CONNECTION }
     }
 
-    /// The versions on the command line are not this table's: exit status 4.
+    /// The versions on the command line belong to another table: exit status 4.
     fn other_table(expected: u64, found: u64) -> Self {
         let message = format!(
             "the server has another table: its epoch is {found:016x}, and not {expected:016x}; \
@@ -68,7 +68,7 @@ impl Failure {
         Failure { message, status: 4 }
     }
 
-    /// There is nothing more to say.
+    /// There is nothing more to print.
     fn silent(status: u8) -> Self {
         Failure { message: String::new(), status }
     }
@@ -114,15 +114,15 @@ const COMMANDS: &[Command] = &[
     Command { name: "restore", what: backup::RESTORE, run: backup::restore },
 ];
 
-/// The whole program `telefile`: reads the process's arguments and environment, does what they
-/// say, and returns the exit status: 0 done, 1 failed or refused, 2 a wrong command line, 3 no
-/// connection, 4 another table than `--epoch` asks for.
+/// Runs the whole program `telefile`: reads the process's arguments and environment, runs the
+/// command, and returns the exit status: 0 done, 1 failed or refused, 2 a wrong command line, 3 no
+/// connection, 4 a table other than the one that `--epoch` names.
 pub fn main() -> ExitCode {
     signals::end_first_process();
     exit_status(run(lexopt::Parser::from_env()))
 }
 
-/// Says on stderr what went wrong, in one line.
+/// Prints what went wrong on stderr, in one line.
 fn exit_status(outcome: Outcome) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -133,7 +133,7 @@ fn exit_status(outcome: Outcome) -> ExitCode {
     }
 }
 
-/// What is caught, and told as damage of the data, is not told as a panic too.
+/// Keeps panics that are caught and reported as damaged data from being reported as panics too.
 #[cfg(feature = "durable")]
 fn tell_damage_once() {
     let tell = std::panic::take_hook();
@@ -144,14 +144,14 @@ fn tell_damage_once() {
     }));
 }
 
-/// The name that this program was started by.
+/// Returns the name that this program was started under.
 fn program() -> String {
     let path = std::env::args_os().next().unwrap_or_default();
     let name = Path::new(&path).file_name().unwrap_or(OsStr::new("telefile"));
     name.to_string_lossy().into_owned()
 }
 
-/// What was typed may have line breaks in it, and worse.
+/// Command-line input may contain line breaks and other control characters.
 fn one_line(message: &str) -> String {
     let escape = |c: char| match c.is_control() {
         true => c.escape_default().to_string(),
@@ -169,7 +169,7 @@ fn run(mut args: lexopt::Parser) -> Outcome {
         }
         Arg::Value(name) => match COMMANDS.iter().find(|c| name == c.name) {
             Some(command) => {
-                // The command that `lock` runs inherits what was there, and `lock` reaps by itself.
+                // The command of `lock` inherits what was set before, and `lock` reaps by itself.
                 if command.name != lock::NAME {
                     limits::refuse_large_files();
                     signals::reap_orphans();

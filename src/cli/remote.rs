@@ -1,5 +1,5 @@
-//! What the commands have in common that speak to a server: where it is, which table it has to
-//! have, and what to say when it refuses.
+//! What commands that connect to a server have in common: its address, the table that it must have,
+//! and the messages about refusals.
 
 use super::Failure;
 use super::flags::{Flag, Takes, seconds};
@@ -14,14 +14,14 @@ use std::time::Duration;
 
 const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
 
-/// A server, and how to speak to it.
+/// A server, and how to connect to it.
 pub(super) struct Remote {
-    /// Not resolved before it is needed: an unknown host is no wrong command line.
+    /// Resolved only when needed: an unknown host is not a wrong command line.
     pub(super) address: String,
-    /// Not read before it is needed either.
+    /// Also read only when needed.
     token_file: Option<PathBuf>,
     pub(super) timeout: Duration,
-    /// That of the table which the versions on the command line are of.
+    /// The epoch of the table that the versions on the command line belong to.
     pub(super) epoch: Option<u64>,
 }
 
@@ -32,7 +32,7 @@ impl Default for Remote {
     }
 }
 
-/// Settings with a server among them.
+/// Settings that include a server.
 pub(super) trait HasRemote: 'static {
     fn remote(&mut self) -> &mut Remote;
 }
@@ -102,13 +102,13 @@ pub(super) const fn epoch<T: HasRemote>() -> Flag<T> {
 }
 
 impl Remote {
-    /// The token to show, if there is one.
+    /// Returns the token to send, if there is one.
     pub(super) fn token(&self) -> Result<Option<Token>, Failure> {
         let token = self.token_file.as_ref().map(|file| Token::from_file(file)).transpose();
         token.map_err(Failure::failed)
     }
 
-    /// Connects, and says hello; nothing else is asked of a server that has another table.
+    /// Connects and says hello; a server that has another table gets no further request.
     pub(super) fn connect(&self, builder: client::Builder) -> Result<Client, Failure> {
         let client = self.builder(builder)?.connect(&self.address)?;
         match self.epoch {
@@ -129,8 +129,8 @@ impl Remote {
     }
 }
 
-/// Says hello over a connection that is not a [`Client`]'s, and takes the reply; the server's idle
-/// time-out.
+/// Says hello over a connection that is not a [`Client`]'s, and reads the reply. Returns the
+/// server's idle time-out.
 pub(super) fn hello(
     connection: &mut Connection,
     address: &Address,
@@ -151,7 +151,7 @@ pub(super) fn hello(
     }
     let refusal = match Reply::parse(&line) {
         Some(Reply::Hello { idle_timeout, .. }) => return Ok(idle_timeout),
-        // The line does not tell them apart, but this is where it is about the token.
+        // The line does not distinguish them, but here it is about the token.
         Some(Reply::Refused(Refusal::Denied)) => Refusal::WrongToken,
         Some(Reply::Refused(refusal)) => refusal,
         _ => {
@@ -162,17 +162,17 @@ pub(super) fn hello(
     Err(Error::Refused { file: None, refusal })
 }
 
-/// What ends a connection that the server did not reset.
+/// Returns the error for a connection that ended without a reset.
 pub(super) fn closed() -> io::Error {
     io::Error::new(ErrorKind::UnexpectedEof, "the server closed the connection")
 }
 
-/// The failure of a command whose connection has ended.
+/// Returns the failure of a command whose connection has ended.
 pub(super) fn lost_at(address: &str, e: &io::Error) -> Failure {
     Error::Lost(io::Error::new(e.kind(), format!("{address}: {e}"))).into()
 }
 
-/// A refusal is said in words, and as the server's reply, which scripts and the protocol know.
+/// Describes a refusal in words, and as the server's reply, which scripts and the protocol know.
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let hint = match &error {

@@ -16,7 +16,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// After the first signal the process lasts no longer than this.
+/// How long the process lasts at most after the first signal.
 const LAST_CALL: Duration = Duration::from_millis(1800);
 
 const FLAGS: &[Flag<Builder>] = &[
@@ -122,9 +122,9 @@ fn change<V, E: ToString>(
     Ok(())
 }
 
-/// The command line of `telefile serve` for a program with file types of its own: reads the
-/// process's arguments and environment, serves until SIGINT or SIGTERM, and returns the exit
-/// status for `main`: 0 done, 1 failed, 2 a wrong command line.
+/// Runs the command line of `telefile serve` for a program with file types of its own: reads the
+/// process's arguments and environment, serves until SIGINT or SIGTERM, and returns the exit status
+/// for `main`: 0 done, 1 failed, 2 a wrong command line.
 ///
 /// ```no_run
 /// use telefile::{File, Name, Refusal, file_types};
@@ -171,15 +171,15 @@ fn run_with(command: &str, types: &[FileType], args: lexopt::Parser) -> Outcome 
     let version = env!("CARGO_PKG_VERSION");
     server.warnings().iter().for_each(|warning| log::warn!("{warning}"));
     log::info!("telefile {version} on {addresses}, {}", server.limits());
-    // Whoever reads that counts on it.
+    // Programs that read this line rely on it.
     let ready = || say(&format!("telefile {version} listening on {addresses}\n"));
     let served = server.run_then(ready).map_err(Failure::failed);
     log::info!("stopped");
     served
 }
 
-/// Has SIGHUP, SIGINT and SIGTERM stop the server. All that a stop needs is made here: in a machine
-/// without room for another thread it works too.
+/// Makes SIGHUP, SIGINT and SIGTERM stop the server. Everything that a stop needs is created here,
+/// so it also works when the system has no room for another thread.
 fn stop_on_signals(handle: Handle) -> io::Result<()> {
     let (taken, signals) = mpsc::channel();
     let thread = thread::Builder::new().name("stop".to_string());
@@ -189,7 +189,7 @@ fn stop_on_signals(handle: Handle) -> io::Result<()> {
     })
 }
 
-/// Stops the server at the first signal, and exits at once at one that is meant to do that.
+/// Stops the server at the first signal, and exits immediately at one that demands it.
 fn stop_once(handle: &Handle, signals: &Receiver<i32>) {
     if signals.recv().is_err() {
         return;
@@ -201,16 +201,16 @@ fn stop_once(handle: &Handle, signals: &Receiver<i32>) {
             process::exit(130); // 128 + SIGINT, as a shell shows it
         }
     }
-    // What cannot be ended, or takes long to be freed, ends with the process.
+    // What cannot be ended, or takes long to free, ends with the process.
     process::exit(0);
 }
 
-/// Has the allocator keep some of what large files leave behind, instead of giving every mebibyte
-/// back to the system and faulting it in again: a quarter more throughput for large writes.
+/// Makes the allocator keep some of what large files leave behind, instead of returning every
+/// mebibyte to the system and faulting it in again: a quarter more throughput for large writes.
 ///
-/// What glibc keeps at the end of each arena is twice the largest block of its own mapping that
-/// was ever freed (mallopt(3), M_MMAP_THRESHOLD, "dynamic"). So a block is freed that is never
-/// touched. Other allocators take no notice.
+/// At the end of each arena glibc keeps twice the size of the largest block with a mapping of its
+/// own that was ever freed (mallopt(3), M_MMAP_THRESHOLD, "dynamic"). So this frees a block that is
+/// never touched. Other allocators are not affected.
 fn keep_freed_memory() {
     const BLOCK_BYTES: usize = (8 << 20) - 4096;
     drop(std::hint::black_box(Vec::<u8>::with_capacity(BLOCK_BYTES)));

@@ -1,5 +1,5 @@
-//! Signals, for every command: what the process was started to ignore stays ignored, what was
-//! blocked then is let through to the thread that waits for it, and the first process of a
+//! Signals, for every command: signals ignored at the start of the process stay ignored, those
+//! blocked at its start still reach the thread that waits for them, and the first process of a
 //! container ends like any other.
 
 use nix::sys::signal::{SigSet, Signal};
@@ -16,15 +16,15 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// How long signals belong to one intention.
+/// How long signals count as one intention.
 ///
-/// timeout(1) signals its child and then the group that the child is in, systemd signals all of a
-/// unit and may add a SIGHUP, a closed terminal makes both the kernel and the shell send SIGHUP.
+/// timeout(1) signals its child and then the child's group, systemd signals every process of a unit
+/// and may add a SIGHUP, and a closed terminal makes both the kernel and the shell send SIGHUP.
 /// Those are microseconds apart, or a few tens of milliseconds on a busy machine. People who press
-/// a key twice mean it twice, and need longer.
+/// a key twice mean it twice, and take longer.
 pub(super) const INTENTION: Duration = Duration::from_millis(200);
 
-/// The usual signals, and whether each ends the first process of a container: until [`each`] takes
+/// The usual signals, and whether each ends the first process of a container, until [`each`] takes
 /// it.
 static ENDS: [(i32, AtomicBool); 4] = [
     (SIGHUP, AtomicBool::new(true)),
@@ -33,12 +33,12 @@ static ENDS: [(i32, AtomicBool); 4] = [
     (SIGTERM, AtomicBool::new(true)),
 ];
 
-/// Starts a thread that calls `take` with each of `signals` that comes from now on, except those
-/// that this process was started to ignore: nohup(1) ignores SIGHUP, a script's shell SIGINT for
-/// what it runs in the background.
+/// Starts a thread that calls `take` with each of `signals` that arrives from now on, except those
+/// that were ignored when this process started: nohup(1) ignores SIGHUP, and a script's shell
+/// ignores SIGINT for its background jobs.
 ///
 /// # Errors
-/// The thread cannot be started, or a handler is refused. Then each does what it did before.
+/// The thread cannot be started, or a handler is refused. Each signal then acts as before.
 pub(super) fn each(signals: &[i32], take: impl FnMut(i32) + Send + 'static) -> io::Result<()> {
     let ignored = ignored();
     let signals = signals.iter().copied().filter(|signal| !is_in(ignored, *signal));
@@ -49,7 +49,7 @@ pub(super) fn each(signals: &[i32], take: impl FnMut(i32) + Send + 'static) -> i
     let thread = thread::Builder::new().name("signals".to_string());
     thread.spawn(move || {
         let Ok(mut coming) = handled.recv() else { return };
-        // Here alone: a program that is started by another thread inherits what was blocked.
+        // Only in this thread: a program started by another thread inherits the blocked signals.
         let _ = blocked.thread_unblock();
         coming.forever().for_each(take);
     })?;
@@ -60,8 +60,8 @@ pub(super) fn each(signals: &[i32], take: impl FnMut(i32) + Send + 'static) -> i
     Ok(())
 }
 
-/// The signals that this process was started to ignore, bit n - 1 for signal n. Unknown outside
-/// Linux: none.
+/// Returns the signals that were ignored when this process started, bit n - 1 for signal n. Unknown
+/// outside Linux: none.
 fn ignored() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -72,8 +72,8 @@ fn is_in(mask: u64, signal: i32) -> bool {
     mask >> (signal - 1) & 1 == 1
 }
 
-/// Has the usual signals end this process if it is the first one of a container, for which the
-/// kernel drops every signal without a handler (pid_namespaces(7)).
+/// Makes the usual signals end this process if it is the first one of a container: the kernel drops
+/// every signal without a handler for it (pid_namespaces(7)).
 pub(super) fn end_first_process() {
     if process::id() != 1 {
         return;
@@ -88,8 +88,8 @@ pub(super) fn end_first_process() {
     }
 }
 
-/// Reaps what others leave behind if this is the first process of a container: orphans become its
-/// children. Not for a program that starts processes, which would never see them end.
+/// Reaps orphans if this is the first process of a container: they become its children. Not for a
+/// program that starts processes, which would never see them end.
 pub(super) fn reap_orphans() {
     if process::id() != 1 {
         return;
@@ -97,7 +97,7 @@ pub(super) fn reap_orphans() {
     let reaping = Signals::new([SIGCHLD]).and_then(|mut ended| {
         let thread = thread::Builder::new().name("reap".to_string());
         thread.spawn(move || {
-            // Some may have ended before.
+            // Some may have ended already.
             for _ in iter::once(SIGCHLD).chain(ended.forever()) {
                 while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
             }
@@ -108,18 +108,18 @@ pub(super) fn reap_orphans() {
     }
 }
 
-/// Has the ends of children be seen, although this process was started to ignore them.
+/// Makes the ends of children visible even if this process was started with SIGCHLD ignored.
 pub(super) fn see_children() -> io::Result<()> {
     flag::register(SIGCHLD, &CAME).map(drop)
 }
 
-/// Has a signal not end this process, nor the programs that it starts ignore it. The call that caused
-/// it fails, and says why.
+/// Keeps a signal from ending this process, without making the programs that it starts ignore it.
+/// The call that caused the signal fails with an error.
 pub(super) fn survive(signal: i32) -> io::Result<()> {
     if is_in(ignored(), signal) { Ok(()) } else { flag::register(signal, &CAME).map(drop) }
 }
 
-/// What a handler does that has nothing to do.
+/// The flag of a handler that has nothing to do.
 static CAME: AtomicBool = AtomicBool::new(false);
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The standard streams of a command, and what std hides of them: that one is closed, or is not
-//! open for what it is used for.
+//! The standard streams of a command, and what std hides about them: that one is closed, or is not
+//! open for its purpose.
 
 use super::{Failure, Outcome};
 use rustix::fs::{OFlags, fcntl_getfl, fstat, stat};
@@ -9,18 +9,18 @@ use std::os::fd::AsFd;
 
 /// Returns stdin for a command that needs it.
 ///
-/// As a file, for `std::io::Stdin` reads a descriptor that is not open for reading (`nohup` leaves
-/// one) as an empty one.
+/// As a file, because `std::io::Stdin` reads a descriptor that is not open for reading (`nohup`
+/// leaves one) as an empty one.
 ///
 /// # Errors
 /// A stdin that was closed when the program started, as with `<&-`. Before `main` std opens
 /// `/dev/null` in its place, for reading and writing, so that `telefile write config <&-` would
-/// empty a file. A shell's `</dev/null` and service managers open it for reading alone. A few
-/// programs hand out `/dev/null` as std does: daemon(3), Python's `DEVNULL`, a container without
+/// empty a file. A shell's `</dev/null` and service managers open it for reading only. A few
+/// programs pass on `/dev/null` as std does: daemon(3), Python's `DEVNULL`, a container without
 /// `-i`. There nobody chose the empty input either, so it is refused too, with a way out.
 ///
-/// The same test of stdout would break what is right: Python's `DEVNULL` and Node's `ignore` are
-/// how programs drop an output on purpose, and they look the same as `>&-`. What is lost there is
+/// The same test of stdout would break correct uses: Python's `DEVNULL` and Node's `ignore` are how
+/// programs drop an output on purpose, and they look the same as `>&-`. What is lost there is
 /// output, and no file.
 pub(super) fn stdin() -> Result<File, Failure> {
     let stdin = io::stdin();
@@ -31,13 +31,13 @@ pub(super) fn stdin() -> Result<File, Failure> {
     Ok(File::from(stdin.as_fd().try_clone_to_owned().map_err(failed)?))
 }
 
-/// Returns whether std may have opened it, because it was closed.
+/// Returns whether std may have opened it because it was closed.
 fn is_reopened(stream: impl AsFd) -> rustix::io::Result<bool> {
     let mode = fcntl_getfl(&stream)? & OFlags::RWMODE;
     Ok(mode == OFlags::RDWR && fstat(&stream)?.st_rdev == stat("/dev/null")?.st_rdev)
 }
 
-/// Reads all of stdin, which may have no end.
+/// Reads all of stdin, which may be endless.
 pub(super) fn contents(max: u64) -> Result<Vec<u8>, Failure> {
     let mut contents = Vec::new();
     let read = stdin()?.take(max.saturating_add(1)).read_to_end(&mut contents);
@@ -50,11 +50,10 @@ pub(super) fn contents(max: u64) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// Writes to stdout, and returns whether somebody still reads there. A reader that is gone is no
-/// failure; bytes that cannot be kept, on a full disk, are one.
+/// Writes to stdout, and returns whether it still has a reader. A reader that is gone is not a
+/// failure; bytes that cannot be stored, on a full disk, are one.
 ///
-/// As to a file, for `std::io::Stdout` drops what a descriptor that is open for reading does not
-/// take.
+/// As a file, because `std::io::Stdout` drops what a descriptor open only for reading rejects.
 pub(super) fn put_some(bytes: &[u8]) -> Result<bool, Failure> {
     let stdout = io::stdout().as_fd().try_clone_to_owned().map(File::from);
     match stdout.and_then(|mut stdout| stdout.write_all(bytes)) {
@@ -69,14 +68,14 @@ pub(super) fn put(text: impl AsRef<[u8]>) -> Outcome {
     put_some(text.as_ref()).map(drop)
 }
 
-/// Writes to stdout what a change made. If that fails, the message says that the change is made.
+/// Writes the result of a change to stdout. A failure message says that the change is made.
 pub(super) fn put_change(line: &str) -> Outcome {
     put(format!("{line}\n")).map_err(|failure| {
         Failure::failed(format!("{}; the change is made: {line}", failure.message))
     })
 }
 
-/// Writes to stdout what nobody has to read.
+/// Writes to stdout what nobody needs to read.
 pub(super) fn say(text: &str) {
     let _ = put(text);
 }

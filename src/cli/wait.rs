@@ -1,4 +1,4 @@
-//! `telefile wait`: until a file is at another version.
+//! `telefile wait`: waits until a file is at another version.
 
 use super::flags;
 use super::remote::{Remote, addr, epoch, timeout, token_file};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 pub(super) const WHAT: &str = "wait until a file is not at VERSION (0: no file); print its version";
 
-/// A server that vanished without a word is missed after this and the time-out.
+/// A server that vanished silently is noticed after this and the time-out.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
 
 pub(super) fn run(args: lexopt::Parser) -> Outcome {

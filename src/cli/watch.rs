@@ -1,4 +1,4 @@
-//! `telefile watch`: each change as it comes, a line each, until nobody reads them any more.
+//! `telefile watch`: prints each change as it comes, one a line, until stdout has no reader.
 
 use super::flags::{self, Flag, Takes, number};
 use super::remote::{HasRemote, Remote, addr, epoch, timeout, token_file};
@@ -16,12 +16,12 @@ use std::time::{Duration, Instant};
 pub(super) const WHAT: &str =
     "print changes at PREFIX as they come: put VERSION NUMBYTES NAME, or del";
 
-/// A server that vanished without a word is missed after so long and the time-out.
+/// A server that vanished silently is noticed after this and the time-out.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
 
 struct Settings {
     remote: Remote,
-    /// `None` is for ever.
+    /// `None` means forever.
     time: Option<Duration>,
     once: bool,
 }
@@ -81,7 +81,7 @@ fn print(settings: &Settings, prefix: &str, rev: Option<u64>) -> Outcome {
         Some(rev) => rev,
         None => client.rev()?,
     };
-    // Once enough is printed: the version up to which all is to be.
+    // The version up to which to print everything, once enough is printed.
     let mut end = None;
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -96,7 +96,7 @@ fn print(settings: &Settings, prefix: &str, rev: Option<u64>) -> Outcome {
         }
         let over = deadline.is_some_and(|deadline| deadline <= Instant::now());
         if end.is_none() && (over || settings.once && !news.changes.is_empty()) {
-            // An answer that ends with a change may be only the first part of what there is.
+            // An answer that ends with a change may be only the first part.
             let is_part = news.changes.last().is_some_and(|last| last.version == rev);
             end = Some(if is_part { client.rev()? } else { rev });
         }
@@ -127,12 +127,12 @@ fn line(change: &Change) -> String {
     }
 }
 
-/// Waits until what is printed has no reader any more: a write would tell, but while nothing
-/// changes there is none.
+/// Waits until stdout has no reader any more. A write would show that, but while nothing changes
+/// there is none.
 fn wait_unread() -> io::Result<()> {
     let stdout = io::stdout();
     loop {
-        // Nothing is asked for: an error and a hang-up are told always.
+        // No events are requested: an error and a hang-up are always reported.
         match poll(&mut [PollFd::new(&stdout, PollFlags::empty())], None) {
             Err(rustix::io::Errno::INTR) | Ok(0) => {}
             ended => return Ok(ended.map(drop)?),

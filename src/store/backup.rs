@@ -1,4 +1,4 @@
-//! A store into a backup, and back.
+//! Writes a store into a backup, and restores one from it.
 
 use super::durable::Durable;
 use super::error::{self, Result, damaged};
@@ -11,14 +11,14 @@ use redb::Error;
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 
-/// A restore writes items together until they have so many bytes or are so many.
+/// A restore writes items in batches of at most this many bytes, or this many items.
 const BATCH_BYTES: usize = 16 << 20;
 const BATCH_ITEMS: usize = 4096;
 
 impl Durable {
     /// Writes the table as it is at this moment: its files, the removals that are remembered, and
-    /// how far its versions went. Files that end with a connection and files of code are left
-    /// out, for they end with their server. `name` is what errors call it.
+    /// its latest version. Files that end with a connection and code files are left out, because
+    /// they end with their server. Errors call the backup `name`.
     ///
     /// # Errors
     /// The store is damaged; those of the disk and of `to`.
@@ -27,14 +27,14 @@ impl Durable {
         self.look(|view| write(view, to, told)).map_err(|e| error::at(self.path(), e))
     }
 
-    /// Puts a backup into a folder, which has to be missing or empty, as a table of its own whose
-    /// number is `epoch`: versions that the first table took after the backup will be taken again.
-    /// Those of the backup are kept. `name` is what errors call it.
+    /// Restores a backup into a folder, which must be missing or empty, as a new table whose epoch
+    /// is `epoch`: versions that the first table assigned after the backup will be assigned again.
+    /// Those of the backup are kept. Errors call the backup `name`.
     ///
     /// # Errors
     /// The backup is damaged, or of a later version of this program ([`ErrorKind::InvalidData`]);
-    /// the folder is used or not empty; those of the disk and of `from`. The folder has no store
-    /// then, and is missing again if it was.
+    /// the folder is in use or not empty; those of the disk and of `from`. The folder has no store
+    /// then, and is missing again if it was missing before.
     pub fn restore(folder: &Path, from: impl Read, name: &str, epoch: u64) -> io::Result<()> {
         let (folder, made) = Folder::make(folder)?;
         folder.expect_empty()?;

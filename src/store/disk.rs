@@ -1,4 +1,4 @@
-//! The bytes below the database: a file, how far it may reach, and what went wrong with it.
+//! The bytes below the database: a file, its limit, and what went wrong with it.
 
 use super::error::{NO_STORE, Result, foreign};
 use redb::StorageBackend;
@@ -11,21 +11,21 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::SeqCst};
 
-/// Bytes that last: those of a file, or what a test takes for one.
+/// Bytes that last: those of a file, or a test's substitute.
 pub(super) trait Medium: fmt::Debug + Send + Sync + 'static {
     fn len(&self) -> io::Result<u64>;
     fn read(&self, at: u64, bytes: &mut [u8]) -> io::Result<()>;
     fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()>;
     fn set_len(&self, len: u64) -> io::Result<()>;
     fn sync(&self) -> io::Result<()>;
-    /// Up to where the file takes room. What lies behind is a hole.
+    /// Returns where the used part of the file ends. What lies behind it is a hole.
     fn end(&self) -> io::Result<u64>;
-    /// How much room there is for more.
+    /// Returns how much more room there is.
     ///
     /// # Errors
-    /// Also if the file has no name any more: what is written then is lost.
+    /// Also if the file no longer has a name: anything written then is lost.
     fn free(&self) -> io::Result<u64>;
-    /// How much room the file takes.
+    /// Returns how much room the file takes.
     fn taken(&self) -> io::Result<u64>;
 }
 
@@ -55,7 +55,7 @@ impl Medium for File {
         loop {
             match seek(self, SeekFrom::Data(end)).and_then(|at| seek(self, SeekFrom::Hole(at))) {
                 Ok(hole) => end = hole,
-                Err(Errno::NXIO) => return Ok(end), // nothing but a hole up to the end
+                Err(Errno::NXIO) => return Ok(end), // only a hole up to the end
                 Err(_) => return Medium::len(self), // a file system that does not say
             }
         }
@@ -75,41 +75,41 @@ impl Medium for File {
     }
 
     fn taken(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.blocks() * 512) // stat(2): of 512 bytes, whatever the system's are
+        Ok(self.metadata()?.blocks() * 512) // stat(2): 512 bytes each, whatever the system's size
     }
 }
 
 /// The length of the database's file is a multiple of this.
 const PAGE_BYTES: u64 = 4096;
 
-/// A medium as the database sees it. Clones are the same one.
+/// A medium as the database sees it. Clones share one medium.
 ///
-/// The database doubles its file when it needs more, and what it has not written yet are holes
-/// that take no room. So the length says little, and where something was written much.
+/// The database doubles its file when it needs more, and the parts not yet written are holes that
+/// take no room. So the length says little, and the end of the written part says much.
 #[derive(Clone, Debug)]
 pub(super) struct Disk(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     medium: Box<dyn Medium>,
-    /// Up to where something was written.
+    /// The end of what was written.
     end: AtomicU64,
-    /// Nothing is written behind this, and the file is not made longer.
+    /// Nothing is written beyond this, and the file does not grow beyond it.
     limit: AtomicU64,
-    /// Which kinds of [`Trouble`] there were, a bit each.
+    /// Which kinds of [`Trouble`] occurred, one bit each.
     trouble: AtomicU8,
 }
 
-/// What went wrong. The database does nothing more after any of it, until it is opened again.
+/// What went wrong. After any of these the database does nothing more until it is reopened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
-    /// The limit was met.
+    /// The limit was reached.
     Limit = 1,
-    /// The system had no room for a write: what is there is as it was.
+    /// The system had no room for a write: the bytes on disk are unchanged.
     Full = 2,
     /// A read failed.
     Read = 4,
-    /// A write failed otherwise, or an fsync in whatever way: what is on the disk is not known.
+    /// A write failed for another reason, or an fsync for any: the state of the disk is unknown.
     Write = 8,
 }
 
@@ -121,7 +121,7 @@ impl Disk {
     }
 
     /// # Errors
-    /// This is not the file of a database. One that is empty would become one.
+    /// This is not a database's file. An empty one would become one.
     pub(super) fn expect_database(&self) -> Result<()> {
         const MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
         let mut start = [0; MAGIC.len()];
@@ -132,7 +132,7 @@ impl Disk {
         }
     }
 
-    /// Up to where something was written.
+    /// Returns the end of what was written.
     pub(super) fn end(&self) -> u64 {
         self.0.end.load(SeqCst)
     }
@@ -149,14 +149,14 @@ impl Disk {
         self.note_write(self.0.medium.sync(), false)
     }
 
-    /// Has what goes beyond `limit` fail as if the disk were full.
+    /// Makes writes beyond `limit` fail as if the disk were full.
     pub(super) fn set_limit(&self, limit: u64) {
         self.0.limit.store(limit, SeqCst);
     }
 
-    /// Makes the file as long as the limit allows, neither more nor less, so that the database
-    /// finds its free pages below it; whether it was not that long. For a database that is closed
-    /// without having noted its length.
+    /// Makes the file exactly as long as the limit allows, so that the database finds its free
+    /// pages below it. Returns whether the length changed. For a database that was closed without
+    /// recording its length.
     pub(super) fn fit(&self, limit: u64) -> io::Result<bool> {
         let length = (limit - limit % PAGE_BYTES).max(self.end().next_multiple_of(PAGE_BYTES));
         let other = length != self.0.medium.len()?;
@@ -178,7 +178,7 @@ impl Disk {
         self.0.trouble.load(SeqCst) & trouble as u8 != 0
     }
 
-    /// Whether there was any since [`Disk::clear_trouble`].
+    /// Returns whether any trouble occurred since [`Disk::clear_trouble`].
     pub(super) fn had_trouble(&self) -> bool {
         self.0.trouble.load(SeqCst) != 0
     }

@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
-/// A table that outlives its process and the power: each batch is on disk when [`Store::commit`]
-/// returns, and after a crash there are all batches that were confirmed, perhaps the one that was
-/// not yet, and of none a part.
+/// A table that survives the end of its process and a power failure. Each batch is on disk when
+/// [`Store::commit`] returns. After a crash the table holds every confirmed batch, perhaps the one
+/// not yet confirmed, and never part of a batch.
 ///
 /// One process uses a folder at a time; the lock is on the folder.
 ///
@@ -55,27 +55,27 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 /// ```
 #[derive(Debug)]
 pub struct Durable {
-    /// Of the database's file.
+    /// The path of the database's file.
     path: PathBuf,
     pub(super) options: Options,
     pub(super) disk: Disk,
-    /// `None` while it could not be opened again.
+    /// `None` while it cannot be reopened.
     pub(super) database: RwLock<Option<Database>>,
     writer: Mutex<Writer>,
-    /// Something was found that is not what was written.
+    /// Whether data was found that differs from what was written.
     damaged: AtomicBool,
-    /// Let go of when the database is closed. `None` then, and for one without a folder, in tests.
+    /// Released when the database is closed. `None` afterwards, and without a folder, in tests.
     folder: Mutex<Option<Folder>>,
 }
 
 impl Durable {
-    /// Opens the store in this folder. If there is none it is made, an empty one whose number is
-    /// `fresh_epoch`, and the folder too, for this user alone.
+    /// Opens the store in this folder. If there is none, creates an empty one whose epoch is
+    /// `fresh_epoch`, and the folder as well, accessible to this user alone.
     ///
     /// # Errors
-    /// Another process uses the folder ([`ErrorKind::ResourceBusy`]); what is there is no store,
-    /// one of a later version of this program, damaged, or a restore that was killed
-    /// ([`ErrorKind::InvalidData`]); those of the disk. All of them say which folder or file.
+    /// Another process uses the folder ([`ErrorKind::ResourceBusy`]); what is in it is not a
+    /// store, one of a later version of this program, a damaged one, or a killed restore
+    /// ([`ErrorKind::InvalidData`]); errors of the disk. Each error names the folder or file.
     pub fn open(folder: &Path, options: Options, fresh_epoch: u64) -> io::Result<Self> {
         let (folder, made) = Folder::make(folder)?;
         if folder.database()?.is_none() {
@@ -87,7 +87,7 @@ impl Durable {
         Ok(store)
     }
 
-    /// Opens the store in this folder, which has to be there.
+    /// Opens the store in this folder, which must exist.
     ///
     /// # Errors
     /// Those of [`Durable::open`], and [`ErrorKind::NotFound`].
@@ -96,7 +96,7 @@ impl Durable {
         Durable::in_folder(folder, options, |file| Ok(Box::new(file)))
     }
 
-    /// Opens the store in a folder, on a medium that `medium` makes of its file.
+    /// Opens the store in a folder, on the medium that `medium` makes from its file.
     pub(super) fn in_folder(
         folder: Folder,
         options: Options,
@@ -111,7 +111,7 @@ impl Durable {
         Ok(store)
     }
 
-    /// Gives a folder a store that `fill` has filled.
+    /// Creates a store in a folder, which `fill` fills.
     pub(super) fn create(
         folder: &Folder,
         options: Options,
@@ -126,7 +126,7 @@ impl Durable {
         })
     }
 
-    /// Makes an empty store on a medium that is empty.
+    /// Creates an empty store on an empty medium.
     pub(super) fn make_on(medium: Box<dyn Medium>, path: &Path, epoch: u64) -> io::Result<()> {
         let made = Disk::new(medium).map_err(Error::Io).and_then(|disk| {
             guarded(|| {
@@ -139,7 +139,7 @@ impl Durable {
         made.map_err(|e| error::at(path, e))
     }
 
-    /// Opens the store on a medium. `path` is what errors call it.
+    /// Opens the store on a medium. Errors name it by `path`.
     pub(super) fn on(medium: Box<dyn Medium>, path: &Path, options: Options) -> io::Result<Self> {
         let told = |e| error::at(path, e);
         let disk = Disk::new(medium).map_err(|e| told(Error::Io(e)))?;
@@ -155,7 +155,7 @@ impl Durable {
         })
     }
 
-    /// How much room the database takes on disk, in bytes.
+    /// Returns the room that the database takes on disk, in bytes.
     ///
     /// # Errors
     /// Those of the disk.
@@ -163,8 +163,8 @@ impl Durable {
         self.disk.taken().map_err(|e| error::at(&self.path, Error::Io(e)))
     }
 
-    /// Gives the table another number, as is due when the folder was put back from a copy: its
-    /// versions will be taken a second time.
+    /// Gives the table a new epoch. This is needed when the folder was restored from a copy: its
+    /// versions will be assigned a second time.
     ///
     /// # Errors
     /// Those of [`Store::commit`].
@@ -173,14 +173,14 @@ impl Durable {
         self.commit(&[], &head)
     }
 
-    /// Of the database's file.
+    /// Returns the path of the database's file.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Looks at the whole table as it is at this moment.
+    /// Calls `look` with a view of the whole table as it is at this moment.
     pub(super) fn look<T>(&self, look: impl FnOnce(&View) -> Result<T>) -> Result<T> {
-        // It is not closed as long as somebody looks.
+        // The database is not closed while a reader uses it.
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         let found = guarded(|| look(&View::of(database.as_ref().ok_or(Error::DatabaseClosed)?)?));
         if let Err(Error::Corrupted(_)) = found {
@@ -189,20 +189,20 @@ impl Durable {
         found
     }
 
-    /// After an error the database does nothing more until it is opened again. Only for who has
-    /// the lock of the writer.
+    /// Reopens the database after an error: it does nothing more until then. Only for the holder of
+    /// the writer's lock.
     pub(super) fn reopen_if_troubled(&self) -> Result<()> {
         self.reopen_if_troubled_with(|_| Ok(())).map(drop)
     }
 
-    /// The same; `prepare` sees the disk before it is opened.
+    /// Does the same; `prepare` sees the disk before it is opened.
     pub(super) fn reopen_if_troubled_with<T>(
         &self,
         prepare: impl FnOnce(&Disk) -> io::Result<T>,
     ) -> Result<Option<T>> {
         let is_open = self.database.read().unwrap_or_else(PoisonError::into_inner).is_some();
         if is_open && !self.disk.had_trouble() {
-            return Ok(None); // without a wait for those who look
+            return Ok(None); // without waiting for readers
         }
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         close(database.take());
@@ -252,7 +252,7 @@ impl Store for Durable {
     fn contents(&self, version: u64) -> io::Result<Option<Contents>> {
         let look = || self.look(|view| view.contents(version));
         let found = match look() {
-            // Perhaps not this read, but something before it: once more, on a new start.
+            // Perhaps an earlier operation failed, not this read: try once more from a fresh start.
             Err(Error::Io(_) | Error::PreviousIo | Error::DatabaseClosed) => {
                 let writer = self.writer();
                 let reopened = if writer.lost { Ok(()) } else { self.reopen_if_troubled() };
@@ -267,9 +267,9 @@ impl Store for Durable {
         (self.bytes().unwrap_or(0), self.options.max_data)
     }
 
-    /// Threads that are still at work with the table do not keep the folder from the next store.
+    /// Closes the store. Threads that still use the table do not keep the next store out.
     fn close(&self) {
-        self.writer().lost = true; // nothing opens it again
+        self.writer().lost = true; // nothing reopens it
         self.close_database();
         drop(self.folder.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
@@ -297,8 +297,8 @@ impl Durable {
     }
 }
 
-/// What was confirmed is on disk already, so whether this works does not matter. But where a page
-/// is damaged it panics.
+/// Closes the database. What was confirmed is on disk already, so a failure does not matter. But
+/// where a page is damaged this panics.
 fn close(database: Option<Database>) {
     if let Some(database) = database {
         let _ = guarded(|| Ok(database.close()?));

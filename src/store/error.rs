@@ -1,4 +1,4 @@
-//! What can go wrong below, in one type, and what becomes of it above.
+//! One type for what can go wrong below, and what it becomes above.
 
 use redb::Error;
 use std::any::Any;
@@ -9,20 +9,20 @@ use std::path::Path;
 
 pub(super) type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a file of another program is refused.
+/// Why another program's file is refused.
 pub(super) const NO_STORE: &str = "is no store of telefile";
 
-/// What is there is not what was written.
+/// The data is not what was written.
 pub(super) fn damaged(what: impl Into<String>) -> Error {
     Error::Corrupted(what.into())
 }
 
-/// What is there is not this program's, or a later version's.
+/// The data is another program's, or a later version's.
 pub(super) fn foreign(what: impl Into<String>) -> Error {
     Error::Io(io::Error::new(ErrorKind::InvalidData, what.into()))
 }
 
-/// An error for whoever knows files and not databases: with the file's path in front.
+/// Returns an error for callers that know files but not databases: with the file's path in front.
 pub(super) fn at(path: &Path, error: Error) -> io::Error {
     let (kind, text) = match error {
         Error::Io(e) => (e.kind(), e.to_string()),
@@ -36,7 +36,7 @@ thread_local! {
     static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs what reads or changes a database, which panics where a page of it is damaged.
+/// Runs work that reads or changes a database, which panics where a page of it is damaged.
 pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     let before = IS_GUARDED.replace(true);
     let done = catch_unwind(AssertUnwindSafe(work));
@@ -44,7 +44,7 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     done.unwrap_or_else(|panic| Err(damaged(format!("a page cannot be read: {}", said(&*panic)))))
 }
 
-/// Whether a panic of this thread is caught and told as damage.
+/// Returns whether a panic of this thread is caught and reported as damage.
 #[cfg(feature = "cli")]
 pub(crate) fn is_guarded() -> bool {
     IS_GUARDED.get()

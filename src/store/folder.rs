@@ -1,4 +1,4 @@
-//! The folder of a store: made, locked, and given its database whole or not at all.
+//! The folder of a store: created, locked, and given its database whole or not at all.
 
 use super::half_made::HalfMade;
 use super::whole::{self, UNFINISHED, folder_of, named, sync_folder};
@@ -7,33 +7,33 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-/// The database's file in the folder.
+/// The name of the database's file in the folder.
 const DATABASE: &str = "telefile.redb";
 
-/// Stands in the folder until a restore into it is finished.
+/// The name of a file that is in the folder until a restore into it is finished.
 const RESTORING: &str = "restore.unfinished";
 
 /// What a folder is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
-    /// By one process alone.
+    /// Changes, by one process alone.
     Change,
-    /// By any number, while none changes it. Needs no right to write.
+    /// Reads, by any number while none changes it. Needs no write permission.
     Read,
 }
 
-/// A folder that no other process uses, or changes, as long as this is not dropped.
+/// A folder that no other process uses, or changes, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
     to: Use,
-    /// The folder itself, with a lock of flock(2); that of the database is another one after a
-    /// restore. `None` where no folder can be locked, as on NFS: then the database is.
+    /// The folder itself, locked with flock(2); after a restore the database's lock is another one.
+    /// `None` where a folder cannot be locked, as on NFS: the database is locked then.
     lock: Option<File>,
 }
 
-/// Folders that were made for a store, the inner ones first: removed again with this, unless they
-/// are kept or something is in them.
+/// Folders created for a store, innermost first. Dropping this removes them, unless they are kept
+/// or not empty.
 #[derive(Debug)]
 pub(super) struct Made(Vec<HalfMade>);
 
@@ -57,7 +57,7 @@ impl Folder {
         Ok(Folder { path: path.to_path_buf(), to, lock })
     }
 
-    /// The same, to be changed; made if it is missing, and then for nobody else to look into.
+    /// Opens the folder for changes; a missing one is created, accessible to this user alone.
     pub(super) fn make(path: &Path) -> io::Result<(Self, Made)> {
         let missing = path.ancestors().take_while(|p| !p.as_os_str().is_empty() && !p.exists());
         let missing: Vec<_> = missing.collect();
@@ -71,12 +71,12 @@ impl Folder {
         Ok((Folder::open(path, Use::Change)?, Made(made)))
     }
 
-    /// Where the database is, or would be.
+    /// Returns the path of the database, which need not exist.
     pub(super) fn database_path(&self) -> PathBuf {
         self.path.join(DATABASE)
     }
 
-    /// The database's file; `None` if there is none.
+    /// Opens the database's file; `None` if there is none.
     ///
     /// # Errors
     /// Also if another process uses it.
@@ -100,7 +100,7 @@ impl Folder {
     }
 
     /// # Errors
-    /// There is something in it; what a restore left that was killed does not count.
+    /// The folder is not empty. What a killed restore left does not count.
     pub(super) fn expect_empty(&self) -> io::Result<()> {
         let told = |e: io::Error| named(&self.path, e);
         let left = [format!("{DATABASE}{UNFINISHED}"), RESTORING.to_string()];
@@ -113,8 +113,8 @@ impl Folder {
         Ok(())
     }
 
-    /// Notes that a restore begins; what this returns ends it. If the process is killed before, no
-    /// server takes the folder for an empty one.
+    /// Records that a restore begins; the returned value ends it. If the process is killed before
+    /// that, no server takes the folder for an empty one.
     pub(super) fn begin_restore(&self) -> io::Result<HalfMade> {
         let path = self.path.join(RESTORING);
         File::create(&path).map_err(|e| named(&path, e))?;
@@ -124,7 +124,7 @@ impl Folder {
     }
 
     /// # Errors
-    /// A restore into it was not finished.
+    /// A restore into the folder was not finished.
     pub(super) fn expect_no_restore(&self) -> io::Result<()> {
         if !self.path.join(RESTORING).exists() {
             return Ok(());
@@ -136,8 +136,8 @@ impl Folder {
         Err(named(&self.path, io::Error::new(ErrorKind::InvalidData, why)))
     }
 
-    /// Gives the folder its database, which `fill` writes into a new file: after a crash there is
-    /// a whole one or none.
+    /// Creates the folder's database, which `fill` writes into a new file. After a crash there is a
+    /// whole one or none.
     ///
     /// # Errors
     /// Those of `fill`, and of the disk. There is no database then.
@@ -149,7 +149,7 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         if let Some(lock) = &self.lock {
-            // Closing it is not enough: a child that is just being started has it open too.
+            // Closing it is not enough: a child that is just starting has it open too.
             let _ = lock.unlock();
         }
     }

@@ -1,15 +1,15 @@
-//! How a file, its contents and the head stand in the database: fixed fields, little-endian, and
-//! behind each value a checksum over it and its key. What does not fit is an error, never a panic.
+//! How a file, its contents and the head are encoded in the database: fixed fields, little-endian;
+//! after each value a checksum over it and its key. Invalid data is an error, never a panic.
 
 use super::error::{NO_STORE, Result, damaged, foreign};
 use crate::files::store::{Head, Life};
 use crate::name::{Name, NameRef};
 use std::time::Duration;
 
-/// What this program writes. A store or a backup of a later format is refused.
+/// The format that this program writes. A store or a backup of a later format is refused.
 pub(super) const FORMAT: u32 = 1;
 
-/// The first bytes of the head, so that another program's database is not taken for a store.
+/// The first bytes of the head, so that another program's database is not mistaken for a store.
 const MAGIC: &[u8; 8] = b"telefile";
 
 const CODE: u8 = 0;
@@ -22,10 +22,10 @@ const CONNECTION: u8 = 2;
 
 const CHECKSUM_BYTES: usize = 4;
 
-/// Behind the bytes of each part of large contents: how many come in later parts, and a checksum.
+/// After the bytes of each part of large contents: how many come in later parts, and a checksum.
 pub(super) const PART_END_BYTES: usize = 8 + CHECKSUM_BYTES;
 
-/// What is kept of a file beside its name.
+/// What is kept of a file besides its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Record<'a> {
     pub(super) version: u64,
@@ -37,11 +37,11 @@ pub(super) struct Record<'a> {
 pub(super) enum Body<'a> {
     Code,
     Here(&'a [u8]),
-    /// So many bytes, in parts of their own.
+    /// This many bytes, in parts of their own.
     Stored(u64),
 }
 
-/// The head, and what tells one batch from the next: two may have the same head.
+/// The head, and what distinguishes one batch from the next: two may have the same head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     pub(super) batch: u64,
@@ -99,7 +99,7 @@ impl Stamp {
         if start.take(MAGIC.len())? != MAGIC {
             return Err(foreign(NO_STORE));
         }
-        // Before the checksum: where a later format has it is not known.
+        // Before the checksum, whose place in a later format is unknown.
         let format = start.u32()?;
         if format != FORMAT {
             return Err(foreign(unknown_format(format)));
@@ -112,12 +112,12 @@ impl Stamp {
     }
 }
 
-/// What is said of a format that another version of this program has written.
+/// The message about a format that another version of this program has written.
 pub(super) fn unknown_format(format: u32) -> String {
     format!("has format {format}, and this telefile knows {FORMAT} alone")
 }
 
-/// A name that was removed, with its checksum.
+/// Encodes a removed name, with its checksum.
 pub(super) fn encode_removal(version: u64, name: &Name) -> Vec<u8> {
     let mut value = name.as_str().as_bytes().to_vec();
     seal(&mut value, &version.to_le_bytes());
@@ -133,7 +133,7 @@ pub(super) fn decode_name(bytes: &[u8]) -> Result<Name> {
     Ok(name.ok_or_else(|| damaged("a name is none"))?.to_name())
 }
 
-/// What stands behind the bytes of a part of contents.
+/// Returns what follows the bytes of a part of contents.
 pub(super) fn part_end(bytes: &[u8], key: (u64, u32), later: u64) -> [u8; PART_END_BYTES] {
     let mut end = [0; PART_END_BYTES];
     let (count, sum) = end.split_at_mut(8);
@@ -142,7 +142,7 @@ pub(super) fn part_end(bytes: &[u8], key: (u64, u32), later: u64) -> [u8; PART_E
     end
 }
 
-/// The bytes of a part, and how many come in later parts.
+/// Returns the bytes of a part, and how many come in later parts.
 pub(super) fn decode_part(key: (u64, u32), value: &[u8]) -> Result<(&[u8], u64)> {
     let split = value.len().checked_sub(PART_END_BYTES);
     let (bytes, end) = value.split_at(split.ok_or_else(|| damaged("contents are cut"))?);
@@ -206,7 +206,7 @@ fn checksum(value: &[u8], key: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// Fields, taken one after the other.
+/// Fields, read one after another.
 pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
 impl<'a> Fields<'a> {

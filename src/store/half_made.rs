@@ -1,5 +1,5 @@
-//! What this process has made and not finished, so that it can be removed whatever the end: a
-//! failure, or a signal that ends the process.
+//! What this process has created and not finished, so that it can be removed in any case: after a
+//! failure, or at a signal that ends the process.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 static ALL: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// A file, or an empty folder, that is removed when this is dropped, or by [`remove_all`].
+/// A file, or an empty folder, that dropping this or [`remove_all`] removes.
 #[derive(Debug)]
 pub(super) struct HalfMade(PathBuf);
 
@@ -21,7 +21,7 @@ impl HalfMade {
         &self.0
     }
 
-    /// It is finished, or has another name now.
+    /// Keeps it: it is finished, or has another name now.
     pub(super) fn keep(self) {
         self.forget();
         std::mem::forget(self);
@@ -42,7 +42,7 @@ impl Drop for HalfMade {
     }
 }
 
-/// Removes all of it, what was made last first, for a process that ends now.
+/// Removes everything, newest first, for a process that ends now.
 #[cfg(feature = "cli")]
 pub(crate) fn remove_all() {
     all().drain(..).rev().for_each(|path| remove(&path));
@@ -52,7 +52,7 @@ fn all() -> MutexGuard<'static, Vec<PathBuf>> {
     ALL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A folder with something in it stays.
+/// Removes it; a folder that is not empty stays.
 fn remove(path: &Path) {
     let _ = fs::remove_file(path).or_else(|_| fs::remove_dir(path));
 }

@@ -1,4 +1,4 @@
-//! KEPT: where a table is kept beyond the life of its process, and what such a store has to do.
+//! KEPT: where a table is kept beyond the life of its process, and what such a store must do.
 //!
 //! Knows names, contents and the trait; nothing of how a table decides.
 

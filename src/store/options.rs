@@ -1,6 +1,6 @@
-//! What a store may take of disk and memory.
+//! How much disk and memory a store may use.
 
-/// What a [`Durable`](super::Durable) may take.
+/// How much a [`Durable`](super::Durable) may use.
 ///
 /// ```
 /// use telefile::store::Options;
@@ -10,11 +10,11 @@
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How large the file of the database may become, in bytes; a part of that is kept for
-    /// removing. One that is larger already does not grow. `None`: as the disk allows.
+    /// How large the file of the database may become, in bytes; a part of that is reserved for
+    /// removals. A file that is already larger does not grow. `None`: as the disk allows.
     pub max_data: Option<u64>,
-    /// How much of the database is kept in memory, in bytes. The system keeps more of it as far
-    /// as memory is free.
+    /// How much of the database is kept in memory, in bytes. The system caches more of it while
+    /// memory is free.
     pub cache_bytes: usize,
 }
 

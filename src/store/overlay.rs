@@ -1,5 +1,5 @@
-//! A file that is read and never written: what is written stays in memory. So a database can be
-//! opened, repaired after a crash even, without a change to its file.
+//! A file that is read and never written: writes stay in memory. A database can so be opened, and
+//! even repaired after a crash, without a change to its file.
 
 use super::disk::Medium;
 use std::collections::BTreeMap;
@@ -21,15 +21,15 @@ pub(super) struct Overlay {
 #[derive(Debug)]
 struct Written {
     len: u64,
-    /// How much of the file is part of it, no more than `len`: what was cut off once is zero when
-    /// it comes back.
+    /// How much of the file still counts, at most `len`: what was cut off once reads as zero when
+    /// the length grows again.
     of_file: u64,
-    /// What was written, by its number.
+    /// Written pages, by number.
     pages: BTreeMap<u64, Page>,
 }
 
 impl Overlay {
-    /// Over a file that is open for reading.
+    /// Creates an overlay over a file that is open for reading.
     pub(super) fn new(file: File) -> io::Result<Self> {
         let len = file.metadata()?.len();
         let written = Mutex::new(Written { len, of_file: len, pages: BTreeMap::new() });
@@ -42,7 +42,7 @@ impl Overlay {
 }
 
 impl Written {
-    /// A page as it is without what was written to it.
+    /// Returns a page as it is without the writes to it.
     fn page_of(&self, file: &File, number: u64) -> io::Result<Page> {
         let mut page = Box::new([0; PAGE_BYTES]);
         let at = number * PAGE_BYTES as u64;
@@ -52,7 +52,7 @@ impl Written {
     }
 }
 
-/// The number of each page that these bytes touch, where in it they begin, and how many they are.
+/// Returns, for each page that these bytes touch, its number, the offset in it, and the length.
 fn parts(mut at: u64, mut length: usize) -> impl Iterator<Item = (u64, usize, usize)> {
     std::iter::from_fn(move || {
         if length == 0 {
@@ -141,7 +141,7 @@ mod tests {
     use super::super::tests::Random;
     use super::*;
 
-    /// Beside a plain vector of bytes.
+    /// Compares the overlay with a plain vector of bytes.
     #[test]
     fn it_is_like_a_file_and_the_file_stays() {
         let path = std::env::temp_dir().join(format!("telefile-overlay-{}", std::process::id()));

@@ -1,4 +1,4 @@
-//! A store that is read and left as it is.
+//! A store that is read and left unchanged.
 
 use super::durable::Durable;
 use super::folder::{Folder, Use};
@@ -7,9 +7,9 @@ use super::overlay::Overlay;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// The store in a folder, opened to be read. Nothing in the folder is changed, nor need it be
-/// possible: a snapshot, a folder of another user, and one whose server was killed can be read.
-/// What has to be repaired after that is repaired in memory.
+/// The store in a folder, opened for reading. Nothing in the folder is changed, and it need not be
+/// writable: a snapshot, another user's folder, and one whose server was killed can be read.
+/// Repairs that are needed after that are made in memory.
 ///
 /// Several processes can read a folder at once, and none can change it meanwhile.
 #[derive(Debug)]

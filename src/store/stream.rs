@@ -1,5 +1,5 @@
-//! A table as one stream of bytes that knows nothing of the database: magic, format and head, then
-//! files and removals, an end that counts them, and a checksum over all of it.
+//! A table as one stream of bytes, independent of the database: magic, format and head, then files
+//! and removals, an end that counts them, and a checksum over everything.
 
 use super::error::{Result, damaged, foreign};
 use super::format::{FORMAT, Fields, decode_name, put_head, put_life, unknown_format};
@@ -26,7 +26,7 @@ pub(super) enum Item {
 }
 
 impl Item {
-    /// In memory, about.
+    /// Its approximate size in memory.
     pub(super) fn bytes(&self) -> usize {
         match self {
             Item::File { name, contents, .. } => name.as_str().len() + contents.len(),
@@ -103,7 +103,7 @@ impl<R: Read> Reader<R> {
     pub(super) fn start(from: R) -> Result<(Self, Head)> {
         let from = BufReader::with_capacity(BUFFER_BYTES, from);
         let mut reader = Reader { from, hasher: crc32fast::Hasher::new(), items: 0 };
-        // Shorter than that, it is also no backup.
+        // Anything shorter is not a backup either.
         let magic = reader.take(MAGIC.len() as u64).unwrap_or_default();
         if magic != MAGIC {
             return Err(foreign("is no backup of telefile"));
@@ -116,7 +116,7 @@ impl<R: Read> Reader<R> {
         Ok((reader, head))
     }
 
-    /// The next item. When there is none any more, all that came had its checksum.
+    /// Returns the next item. `None` means that everything read matched its checksum.
     pub(super) fn item(&mut self) -> Result<Option<Item>> {
         let tag = self.take(1)?[0];
         if tag == END {
@@ -148,7 +148,7 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// The time of a life follows its tag, where it has one.
+    /// Reads a life: its time follows its tag, where it has one.
     fn life(&mut self) -> Result<Life> {
         let mut bytes = self.take(1)?;
         match Fields(&bytes).life() {
@@ -160,13 +160,13 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// Bytes with their length in front.
+    /// Reads bytes with their length in front.
     fn bytes(&mut self) -> Result<Vec<u8>> {
         let n = self.u64()?;
         self.take(n)
     }
 
-    /// The length may be damaged: memory is taken as bytes come.
+    /// Reads `n` bytes. `n` may be damaged, so memory is allocated as bytes come.
     fn take(&mut self, n: u64) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.from.by_ref().take(n).read_to_end(&mut bytes)?;

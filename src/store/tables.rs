@@ -13,21 +13,21 @@ use redb::{
 const HEAD: TableDefinition<'_, u8, &[u8]> = TableDefinition::new("head");
 /// By name, in byte order.
 const FILES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("files");
-/// Large contents in parts, by the version that put them and the number of the part.
+/// Large contents in parts, by the version that wrote them and the number of the part.
 const CONTENTS: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("contents");
-/// Names that were removed, by the version that did it.
+/// Removed names, by the version that removed them.
 const GONE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("gone");
 
-/// Contents of so many bytes are not kept in memory.
+/// Contents of at least this many bytes are not kept in memory.
 pub(super) const STORED_FROM: usize = 4096;
 
-/// A part fills a page of the database, whose sizes are powers of two: contents that stood in one
-/// piece would take up to twice their room.
+/// A part fills a page of the database, whose sizes are powers of two: contents in one piece would
+/// take up to twice their size.
 const LEAST_PAGE: usize = 4096;
 const LARGEST_PAGE: usize = 64 << 10;
 
-/// What a page has beside the bytes of the one part in it: the page's head, the end of the value,
-/// the key, and what stands behind the bytes.
+/// What a page holds besides the bytes of its one part: the page's head, the end of the value, the
+/// key, and what follows the bytes.
 const PAGE_OVERHEAD: usize = 4 + 4 + 12 + PART_END_BYTES;
 
 /// All tables in a transaction that changes them.
@@ -39,7 +39,7 @@ pub(super) struct Tables<'t> {
 }
 
 impl<'t> Tables<'t> {
-    /// Opens them; those that are missing are made.
+    /// Opens the tables; missing ones are created.
     pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self> {
         Ok(Tables {
             head: transaction.open_table(HEAD)?,
@@ -106,7 +106,7 @@ impl<'t> Tables<'t> {
         self.drop_replaced(name, Some(old), removed)
     }
 
-    /// Drops what belonged to a file that was at version `old`, as far as the caller knows.
+    /// Removes what belonged to a file that was at version `old`, according to the caller.
     fn drop_replaced(
         &mut self,
         name: &Name,
@@ -156,7 +156,7 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    /// Takes so many bytes and gives them back: they are free, or this is an error.
+    /// Allocates this many bytes and frees them again: there is room for them, or this is an error.
     pub(super) fn prove(&mut self, bytes: u64) -> Result<()> {
         let key = |part| (u64::MAX, part);
         let parts = u32::try_from(bytes / LARGEST_PAGE as u64).unwrap_or(u32::MAX);
@@ -169,8 +169,8 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    /// Writes the head, and forgets the removals that it lets go and those that are too many;
-    /// returns what was written.
+    /// Writes the head, and forgets the removals that it drops and those that are too many. Returns
+    /// what was written.
     pub(super) fn finish(mut self, mut stamp: Stamp) -> Result<Stamp> {
         self.gone.retain_in(..=stamp.head.forgotten, |_, _| false)?;
         while self.gone.len()? > MAX_GONE as u64
@@ -183,14 +183,14 @@ impl<'t> Tables<'t> {
     }
 }
 
-/// The version of a record, and whether it has contents in parts.
+/// Returns the version of a record, and whether it has contents in parts.
 fn of_record(name: &[u8], value: &[u8]) -> Result<(u64, bool)> {
     let record = Record::decode(name, value)?;
     Ok((record.version, matches!(record.body, Body::Stored(_))))
 }
 
-/// How many bytes of those that are left go into the next part: as many as fill a page, and what
-/// fills none in the end.
+/// Returns how many of the remaining bytes go into the next part: as many as fill a page, or in the
+/// end the rest that fills none.
 fn part_length(left: usize) -> usize {
     let mut page = LARGEST_PAGE;
     while page > LEAST_PAGE && left < page - PAGE_OVERHEAD {
@@ -208,7 +208,7 @@ impl View {
     }
 
     /// # Errors
-    /// Also if there is none: a store is made with one.
+    /// Also if there is no stamp: a store is created with one.
     pub(super) fn stamp(&self) -> Result<Stamp> {
         let table = match self.0.open_table(HEAD) {
             Err(TableError::TableDoesNotExist(_)) => return Err(foreign(NO_STORE)),
@@ -250,7 +250,7 @@ impl View {
         Ok(())
     }
 
-    /// Contents that stand in parts, put together.
+    /// Returns contents that are stored in parts, joined.
     pub(super) fn contents(&self, version: u64) -> Result<Option<Contents>> {
         let (mut contents, mut missing) = (Vec::new(), None);
         let parts = self.0.open_table(CONTENTS)?;
@@ -273,7 +273,7 @@ impl View {
     }
 }
 
-/// The head of a table that nobody has changed.
+/// Returns the head of a table that has never been changed.
 pub(super) fn fresh_head(epoch: u64) -> Head {
     Head { epoch, version: 0, time: std::time::Duration::ZERO, forgotten: 0 }
 }

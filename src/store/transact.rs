@@ -1,4 +1,4 @@
-//! One batch: whether there is room for it, the transaction, and what follows when it fails.
+//! One batch: whether there is room for it, the transaction, and what follows a failure.
 
 use super::disk::Trouble;
 use super::durable::Durable;
@@ -11,29 +11,29 @@ use std::io;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-/// What a new file may not take of the disk's free room: others need some too.
+/// The free room on disk that a new file leaves alone: other programs need some too.
 const MARGIN_BYTES: u64 = 16 << 20;
 
-/// What even a removal leaves: closing the database writes too.
+/// What even a removal leaves free: closing the database writes too.
 const LAST_MARGIN_BYTES: u64 = 4 << 20;
 
-/// For so long what did not fit is refused again without another try, which takes milliseconds.
+/// How long a batch that did not fit is refused without another try, which takes milliseconds.
 const REFUSED_AGAIN: Duration = Duration::from_secs(1);
 
-/// The database uses again what a batch has freed when so many more were written. Where nothing fits,
+/// After this many further batches the database reuses what a batch has freed. Where nothing fits,
 /// these are empty.
 const RIPE_AFTER: u8 = 2;
 
-/// What the one who writes knows.
+/// The writer's state.
 #[derive(Debug)]
 pub(super) struct Writer {
-    /// Of the last batch that was confirmed.
+    /// The stamp of the last confirmed batch.
     pub(super) stamp: Stamp,
-    /// What did not fit.
+    /// The batch that did not fit.
     refused: Option<Refused>,
-    /// After so many more batches all that was freed can be used again.
+    /// After this many further batches, all freed room can be reused.
     unripe: u8,
-    /// What is on the disk is not known: nothing more is written.
+    /// The state of the disk is unknown: nothing more is written.
     pub(super) lost: bool,
 }
 
@@ -45,20 +45,20 @@ struct Refused {
     at: Instant,
 }
 
-/// What a batch may take.
+/// How much a batch may use.
 struct Room {
     /// How far the file may reach.
     limit: u64,
-    /// Of what is free below that, the batch may not take so many bytes.
+    /// The part of the free room below the limit, in bytes, that the batch must leave.
     reserve: u64,
-    /// What the store may have at most.
+    /// The most that the store may have.
     max: u64,
 }
 
 /// How an attempt to write a batch went.
 enum Written {
     Done(Stamp),
-    /// Behind the limit, or on the disk, there was no room. Nothing was written.
+    /// There was no room below the limit, or on the disk. Nothing was written.
     OverLimit,
     NoRoom,
 }
@@ -70,8 +70,8 @@ impl Writer {
 }
 
 impl Durable {
-    /// Writes a batch, whatever it consists of. `adds` is how many bytes it brings; `None` if it
-    /// is to make room. Whether it `frees` some is of use to the next ones.
+    /// Writes a batch, whatever its contents. `adds` is how many bytes it adds; `None` if it makes
+    /// room. Whether it `frees` any matters to later batches.
     pub(super) fn transact(
         &self,
         head: &Head,
@@ -95,7 +95,7 @@ impl Durable {
         let mut written = self.write_next(&writer, *head, &room, &change);
         while matches!(written, Ok(Written::OverLimit | Written::NoRoom)) && writer.unripe > 0 {
             writer.unripe -= 1;
-            // Within the same limit, else what is kept for removals would shrink each time.
+            // Within the same limit, or the reserve for removals would shrink each time.
             let within = Room { reserve: 0, ..room };
             match self.write_next(&writer, writer.stamp.head, &within, |_| Ok(())) {
                 Ok(Written::Done(stamp)) => writer.stamp = stamp,
@@ -128,7 +128,7 @@ impl Durable {
         }
     }
 
-    /// Writes the next batch after the last one that was confirmed.
+    /// Writes the batch that follows the last confirmed one.
     fn write_next(
         &self,
         writer: &Writer,
@@ -164,7 +164,7 @@ impl Durable {
             match self.look(View::stamp)? {
                 found if found.batch == before.batch => {}
                 found if found.batch == stamp.batch => {
-                    // It was refused when all but the last fsync was done.
+                    // It was refused when everything but the last fsync was done.
                     self.disk.sync()?;
                     return Ok(Written::Done(found));
                 }
@@ -199,18 +199,18 @@ impl Durable {
     fn room(&self, adds: bool) -> io::Result<Room> {
         let (end, free) = (self.disk.end(), self.disk.free()?);
         let max_data = self.options.max_data.unwrap_or(u64::MAX);
-        // Each batch writes down which pages are free, two bits for each.
+        // Each batch records which pages are free, two bits for each.
         let of_database = end / 1024;
         let margin = if adds { MARGIN_BYTES } else { LAST_MARGIN_BYTES } + of_database;
         let reserve = (max_data / 8).min(LAST_MARGIN_BYTES + of_database);
         let of_store = match adds {
             true => max_data - reserve,
-            false if end > max_data => end + reserve, // it was opened with a larger one before
+            false if end > max_data => end + reserve, // it had a larger maximum before
             false => max_data,
         };
         let limit = of_store.min(end.saturating_add(free.saturating_sub(margin)));
         let max = max_data.min(end.saturating_add(free));
-        // Removals were in the reserve already, so not all that is free lies below the limit.
+        // Removals have used the reserve, so not everything free lies below the limit.
         match limit < end {
             true => Ok(Room { limit: end, reserve, max }),
             false => Ok(Room { limit, reserve: 0, max }),
@@ -218,16 +218,16 @@ impl Durable {
     }
 }
 
-/// Writes a batch in a transaction of its own; returns what it was stamped with in the end.
+/// Writes a batch in a transaction of its own. Returns its final stamp.
 pub(super) fn write(
     database: &Database,
     stamp: Stamp,
     change: impl Fn(&mut Tables<'_>) -> Result<()>,
 ) -> Result<Stamp> {
     let mut transaction = database.begin_write()?;
-    // Contents are chosen by strangers, who might find some that look like a whole batch.
+    // Strangers choose contents, and might find some that look like a whole batch.
     transaction.set_two_phase_commit(true);
-    // Else the first start after a crash reads the whole database.
+    // Otherwise the first start after a crash reads the whole database.
     transaction.set_quick_repair(true);
     let mut tables = Tables::open(&transaction)?;
     change(&mut tables)?;

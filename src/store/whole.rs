@@ -1,4 +1,4 @@
-//! A new file that gets its name when it is whole, or never.
+//! A new file that gets its name once it is whole, or never.
 
 use super::half_made::HalfMade;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -6,20 +6,20 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-/// What is put behind a file's name until it is whole.
+/// The suffix of a file's name until the file is whole.
 pub(super) const UNFINISHED: &str = ".unfinished";
 
-/// How often the name for the unfinished file is tried, where others try it too.
+/// How often to try the unfinished file's name while other processes try it too.
 const TRIES: u32 = 16;
 
-/// Makes a file for this user alone. `fill` writes it under another name beside it; it gets its own
-/// when all of it is on disk, and never replaces a file that is there. What a killed process left
-/// of the same file is removed.
+/// Creates a file for this user alone. `fill` writes it under another name in the same folder; it
+/// gets its own name once all of it is on disk, and never replaces an existing file. What a killed
+/// process left of the same file is removed.
 ///
 /// # Errors
-/// [`ErrorKind::AlreadyExists`] if there is such a file, before or after it was filled;
-/// [`ErrorKind::ResourceBusy`] if another process is filling it; those of `fill`, and of the disk
-/// with the path. There is no file then, nor an unfinished one.
+/// [`ErrorKind::AlreadyExists`] if the file exists, before or after `fill`;
+/// [`ErrorKind::ResourceBusy`] if another process is filling it; those of `fill`; those of the
+/// disk, with the path. Neither the file nor an unfinished one is left then.
 pub(crate) fn create(path: &Path, fill: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
     expect_none(path)?;
     let unfinished = Unfinished::new(path)?;
@@ -30,7 +30,7 @@ pub(crate) fn create(path: &Path, fill: impl FnOnce(&File) -> io::Result<()>) ->
     sync_folder(folder_of(path))
 }
 
-/// An unfinished file, locked so that nobody takes it for a dead one.
+/// An unfinished file, locked so that no process takes it for an abandoned one.
 struct Unfinished {
     name: HalfMade,
     file: File,
@@ -53,14 +53,14 @@ impl Unfinished {
                     }
                     continue;
                 }
-                // It is the file's own folder that is missing, or may not be written.
+                // The file's own folder is missing, or not writable.
                 Err(e) => return Err(named(path, e)),
             };
-            // Before it was locked it may have been taken for a dead one, and removed.
+            // Before it was locked, another process may have taken it for abandoned and removed it.
             let is_own = match file.try_lock() {
                 Ok(()) => file.metadata().is_ok_and(|found| found.nlink() > 0),
                 Err(TryLockError::WouldBlock) => false,
-                Err(TryLockError::Error(_)) => true, // nobody locks here, nor removes
+                Err(TryLockError::Error(_)) => true, // no locks here, so nobody removes it
             };
             if is_own {
                 return Ok(Unfinished { name: HalfMade::new(unfinished), file });
@@ -70,7 +70,7 @@ impl Unfinished {
     }
 }
 
-/// Removes a file that no process has locked; false if one has.
+/// Removes a file that no process has locked; returns false if one has.
 fn remove_dead(path: &Path) -> io::Result<bool> {
     let gone = |e: &io::Error| e.kind() == ErrorKind::NotFound;
     let file = match File::open(path) {
@@ -86,8 +86,8 @@ fn remove_dead(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Renames a file to a name that is free. Where the system cannot do both in one step, another
-/// process that takes the name in that moment loses its file.
+/// Renames a file to a name that is free. Where the system cannot check and rename in one step,
+/// another process that takes the name in between loses its file.
 fn rename(from: &Path, to: &Path) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
@@ -122,11 +122,11 @@ pub(super) fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Has the disk take what was made or renamed in a folder, where that is possible.
+/// Syncs what was created or renamed in a folder to disk, where that is possible.
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     match File::open(path).and_then(|folder| folder.sync_all()) {
-        // Not known to the file system (CIFS and some of FUSE), or forbidden by a profile; or the
-        // folder may be written and not read.
+        // The file system does not support it (CIFS and some of FUSE), or a profile forbids it; or
+        // the folder is writable but not readable.
         Err(e)
             if [ErrorKind::InvalidInput, ErrorKind::Unsupported, ErrorKind::PermissionDenied]
                 .contains(&e.kind()) =>
@@ -149,7 +149,7 @@ mod tests {
     use std::io::Write;
     use std::path::PathBuf;
 
-    /// A folder of its own, empty.
+    /// Creates an empty folder for one test.
     fn folder(name: &str) -> PathBuf {
         let name = format!("telefile-whole-{name}-{}", std::process::id());
         let path = std::env::temp_dir().join(name);
@@ -183,7 +183,7 @@ mod tests {
         });
         assert_eq!(error.unwrap_err().kind(), ErrorKind::AlreadyExists);
         has(&folder, &[("f", "another's")]);
-        // Not begun either, and a link that leads nowhere is a file too.
+        // Nothing is filled then either: a dangling link is a file too.
         fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("nowhere", &path).unwrap();
         let error = create(&path, |_| panic!("it is there already"));

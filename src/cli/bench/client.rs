@@ -1,4 +1,4 @@
-//! One client of the load: sends a batch, checks every reply of it, and again.
+//! One client of the load: sends a batch, checks every reply, and repeats.
 
 use super::{Mix, Settings, phase};
 use crate::cli::Failure;
@@ -17,13 +17,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// A batch has to fit into the sockets' buffers, requests one way and replies the other.
+/// A batch must fit into the sockets' buffers, requests one way and replies the other.
 pub(super) const MAX_BATCH_BYTES: usize = 128 << 10;
 
-/// No reply is waited for longer than this.
+/// The longest wait for a reply.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What all clients share. The files are `bench/PID/0` and so on; together they have up to 64 MiB.
+/// What all clients share. The files are `bench/PID/0` and so on; 64 MiB together at most.
 pub(super) struct Load {
     address: Address,
     token: Option<Token>,
@@ -35,7 +35,7 @@ pub(super) struct Load {
 
 impl Load {
     /// # Errors
-    /// What is no address.
+    /// An invalid address.
     pub(super) fn new(settings: &Settings, token: Option<Token>) -> io::Result<Self> {
         let size = settings.size;
         let files = ((64 << 20) / size.max(1)).clamp(16, 10_000);
@@ -65,7 +65,7 @@ pub(super) struct Counts {
 
 impl Default for Counts {
     fn default() -> Self {
-        // Up to a minute, to two digits: always valid bounds.
+        // Up to a minute, with two digits: always valid bounds.
         let nanoseconds = Histogram::new_with_max(60_000_000_000, 2).expect("valid bounds");
         let (reads, writes, cas_ok, cas_refused, errors) = (0, 0, 0, 0, 0);
         Counts { nanoseconds, reads, writes, cas_ok, cas_refused, errors, first_error: None }
@@ -83,7 +83,7 @@ impl Counts {
     }
 
     pub(super) fn add(&mut self, other: &Counts) {
-        let _ = self.nanoseconds.add(&other.nanoseconds); // the same bounds: it fits
+        let _ = self.nanoseconds.add(&other.nanoseconds); // the bounds are equal, so it fits
         self.reads += other.reads;
         self.writes += other.writes;
         self.cas_ok += other.cas_ok;
@@ -103,15 +103,15 @@ enum Operation {
     Delete,
 }
 
-/// One connection. A `Connection` serves both ends: it sends what was collected before it waits.
-/// Not a [`crate::Client`]: that keeps the contents of each reply on its own and locks for each
-/// request, and what is measured here is the server.
+/// One connection. A `Connection` serves both ends: it sends what it has collected before it waits.
+/// Not a [`crate::Client`]: that stores the contents of each reply separately and locks for each
+/// request, and this measures the server.
 pub(super) struct Client<'a> {
     load: &'a Load,
     connection: Connection,
-    /// What was asked and not answered yet: the operation, and the index of the file.
+    /// Requests without a reply yet: the operation, and the index of the file.
     asked: VecDeque<(Operation, usize)>,
-    /// The version of each file as this client last saw it, if it needs that.
+    /// The version of each file as this client last saw it, if needed.
     versions: Vec<u64>,
     line: Vec<u8>,
     contents: Vec<u8>,
@@ -138,12 +138,12 @@ impl<'a> Client<'a> {
         Ok(client)
     }
 
-    /// Makes all files.
+    /// Creates all files.
     pub(super) fn write_all_files(&mut self) -> io::Result<()> {
         self.for_all_files(Operation::Write)
     }
 
-    /// Leaves the server as it was.
+    /// Deletes all files, so that the server is as it was.
     pub(super) fn delete_all_files(&mut self) -> io::Result<()> {
         self.asked.clear();
         self.for_all_files(Operation::Delete)
@@ -200,7 +200,7 @@ impl<'a> Client<'a> {
 
     fn ask(&mut self, operation: Operation, index: usize) -> io::Result<()> {
         let file = FileRef::Name(self.load.names[index].as_ref());
-        // A run that is killed leaves no file behind: each ends with the connection that wrote it last.
+        // A killed run leaves no file behind: each ends with the connection that wrote it last.
         let (numbytes, exptime) = (self.load.contents.len() as u64, Exptime::Connection);
         let request = match operation {
             Operation::Read => Request::Read { file },
@@ -218,7 +218,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Takes the next reply, and checks that it is right for what was asked.
+    /// Reads the next reply, and checks that it fits its request.
     fn take_reply(&mut self) -> io::Result<()> {
         let Some((operation, index)) = self.asked.pop_front() else { return Ok(()) };
         let load = self.load;
@@ -261,7 +261,7 @@ impl<'a> Client<'a> {
         Reply::parse(&self.line).ok_or_else(|| invalid(&format!("no reply: {}", shown(&self.line))))
     }
 
-    /// xorshift64: which file and which operation is next needs no better one.
+    /// Returns a xorshift64 number: choosing the next file and operation needs nothing better.
     fn next_random(&mut self) -> u64 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;

@@ -1,4 +1,4 @@
-//! `telefile bench`: a closed loop of clients that checks every reply.
+//! `telefile bench`: runs a closed loop of clients that check every reply.
 
 mod client;
 
@@ -13,10 +13,10 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Before it measures, the loop runs for so long.
+/// How long the loop runs before it measures.
 const WARM_UP: Duration = Duration::from_millis(300);
 
-/// What the load is.
+/// The load to run.
 struct Settings {
     remote: Remote,
     conns: usize,
@@ -27,7 +27,7 @@ struct Settings {
     json: bool,
 }
 
-/// Shares of reads, writes and cas.
+/// The shares of reads, writes and cas.
 #[derive(Clone, Copy)]
 struct Mix {
     read: u32,
@@ -108,7 +108,7 @@ fn put<V, E: ToString>(place: &mut V, value: Result<V, E>) -> Result<(), String>
     Ok(())
 }
 
-/// Where a run is.
+/// The phases of a run.
 mod phase {
     pub(super) const WARM_UP: u8 = 0;
     pub(super) const MEASURE: u8 = 1;
@@ -131,7 +131,7 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
     }
     if settings.depth > 1 && settings.depth.saturating_mul(settings.size) > client::MAX_BATCH_BYTES
     {
-        // Both ends would wait for the other to read.
+        // Otherwise both ends would wait for the other to read.
         let max = client::MAX_BATCH_BYTES >> 10;
         return Err(Failure::usage(format!("bench: --depth times --size is over {max} KiB")));
     }
@@ -149,7 +149,7 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
     first_error.map_or(tidied, Err).map_err(failed)
 }
 
-/// What is no answer, or a refusal, is `InvalidData`; anything else is about the connection.
+/// An invalid answer or a refusal is `InvalidData`; anything else is about the connection.
 fn failed(e: io::Error) -> Failure {
     match e.kind() {
         ErrorKind::InvalidData => Failure::failed(format!("bench: {e}")),
@@ -157,7 +157,7 @@ fn failed(e: io::Error) -> Failure {
     }
 }
 
-/// Runs all clients; what they did, and in how many seconds.
+/// Runs all clients. Returns what they did, and in how many seconds.
 fn measure(clients: &mut [Client<'_>], time: Duration) -> (Counts, f64) {
     let phase = AtomicU8::new(phase::WARM_UP);
     thread::scope(|scope| {

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 pub(super) const WHAT: &str = "type requests and see the replies, as with telnet";
 
-/// Who types may stop reading for as long as they like.
+/// A user may stop reading for any length of time.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(3_155_760_000);
 
 pub(super) fn run(args: lexopt::Parser) -> Outcome {
@@ -50,7 +50,7 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
     };
     idle_timeout.map_or(Ok(()), &start_keeping)?;
     let sending = session.clone();
-    // Never joined: it may wait for a line when the server has closed.
+    // Never joined: it may still wait for a line when the server has closed.
     let started = thread::Builder::new().spawn(move || {
         if let Err(failure) = send_stdin(stdin, &outgoing, &sending) {
             failure.tell();
@@ -68,7 +68,7 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
                     session.received(&buffer[..n]);
                     session.idle_timeout()
                 };
-                // Only once a token is typed, if it is not in a file.
+                // Only once a token is typed, unless it is in a file.
                 if idle_timeout.is_none() && shown.is_some() {
                     idle_timeout = shown;
                     shown.map_or(Ok(()), &start_keeping)?;
@@ -96,8 +96,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Says hello, whose reply is for this program alone; the server's idle time-out. A server that wants
-/// a token and got none is left to whoever types.
+/// Says hello; only this program sees the reply. Returns the server's idle time-out. A server that
+/// requires a token and got none is left to the user.
 fn meet(
     stream: &Arc<Stream>,
     address: &Address,
@@ -112,7 +112,7 @@ fn meet(
     }
 }
 
-/// Sends an empty line, which has no reply, now and then while the connection holds something and
+/// Sends an empty line, which has no reply, at intervals while the connection holds something and
 /// nothing is typed. Never inside a request, nor while one is being sent.
 fn keep_alive(outgoing: &Mutex<Arc<Stream>>, session: &Mutex<Session>, pause: Duration) {
     loop {
@@ -120,13 +120,13 @@ fn keep_alive(outgoing: &Mutex<Arc<Stream>>, session: &Mutex<Session>, pause: Du
         if let Ok(stream) = outgoing.try_lock()
             && lock(session).holds_between_requests()
         {
-            // Where there is no room the server has enough to read.
+            // If there is no room, the server has enough to read.
             let _ = stream.send_now(&[IoSlice::new(b"\n")]);
         }
     }
 }
 
-/// Sends what is typed. A connection that takes no more is the receiver's to report.
+/// Sends what is typed. The receiver reports a connection that takes no more.
 fn send_stdin(mut stdin: File, outgoing: &Mutex<Arc<Stream>>, session: &Mutex<Session>) -> Outcome {
     let mut buffer = vec![0; 64 << 10];
     loop {
@@ -140,7 +140,7 @@ fn send_stdin(mut stdin: File, outgoing: &Mutex<Arc<Stream>>, session: &Mutex<Se
             stream.shutdown(Shutdown::Write);
             return Ok(());
         }
-        // Before it is sent: its reply may be here before `send_all` returns.
+        // Before sending: the reply may arrive before `send_all` returns.
         lock(session).sent(&buffer[..n]);
         if stream.send_all(&mut [IoSlice::new(&buffer[..n])], WRITE_TIMEOUT).is_err() {
             stream.shutdown(Shutdown::Write);

@@ -1,5 +1,5 @@
-//! What goes over a plain session, followed far enough to know how it ended: which requests were
-//! sent, and which replies came. It takes bytes and does no I/O.
+//! Follows a plain session far enough to know how it ended: which requests were sent, and which
+//! replies came. It takes bytes and does no I/O.
 
 use crate::refusal::{Limit, Refusal};
 use crate::wire::{MAX_LINE_BYTES, Malformed, Reply, Request, is_blank};
@@ -19,11 +19,11 @@ pub(super) struct Session {
 pub(super) enum End {
     /// Everything is answered, and nothing more was to come.
     Answered,
-    /// The server does not go on after this reply.
+    /// The server does not continue after this reply.
     Refused(String),
-    /// Everything is answered but the last request, of which only a part was sent.
+    /// Everything is answered except the last request, of which only a part was sent.
     Unfinished,
-    /// The connection ended before.
+    /// The connection ended before that.
     Lost,
 }
 
@@ -75,17 +75,17 @@ impl Session {
 #[derive(Default)]
 struct Requests {
     count: u64,
-    /// `quit` was among them.
+    /// Whether one of them was `quit`.
     quits: bool,
-    /// One of them held something.
+    /// Whether one of them held something.
     holds: bool,
-    /// The server cannot know where the next request begins.
+    /// Whether the server cannot know where the next request begins.
     is_broken: bool,
     line: Vec<u8>,
     next: Part,
 }
 
-/// What part of a request the next byte belongs to.
+/// The part of a request that the next byte belongs to.
 #[derive(Default)]
 enum Part {
     #[default]
@@ -94,7 +94,7 @@ enum Part {
         left: u64,
         crlf: bool,
     },
-    /// Behind the contents. After CRLF on the command line only CRLF ends them.
+    /// After the contents. After CRLF on the command line, only CRLF ends them.
     LineEnd {
         crlf: bool,
     },
@@ -109,7 +109,7 @@ impl Requests {
             Part::Line if byte == b'\n' => self.end_line(),
             Part::Line => {
                 self.line.push(byte);
-                // The line end may have a CR.
+                // The line end may include a CR.
                 if self.line.len() > MAX_LINE_BYTES {
                     self.break_off();
                 }
@@ -137,7 +137,7 @@ impl Requests {
         is_inside && !self.quits
     }
 
-    /// The server answers this, and then no more.
+    /// Notes that the server answers this request and then no more.
     fn break_off(&mut self) {
         self.is_broken = true;
         self.count += 1;
@@ -172,20 +172,20 @@ impl Requests {
 #[derive(Default)]
 struct Replies {
     count: u64,
-    /// The last reply, if it is one after which a server may end the session.
+    /// The last reply, if a server may end the session after it.
     last_refusal: Option<String>,
-    /// The server has no room for this connection. It says so without being asked.
+    /// Whether the server has no room for this connection. It says so without a request.
     is_full: bool,
     idle_timeout: Option<Duration>,
     line: Vec<u8>,
-    /// Bytes of contents that are still to come, with their line end.
+    /// Bytes of contents still to come, including their line end.
     contents: u64,
-    /// Lines of an answer that are still to come.
+    /// Lines of an answer still to come.
     lines: u64,
 }
 
 impl Replies {
-    /// Passes over contents, of which at most `available` bytes are here.
+    /// Skips contents, of which `available` bytes at most are here.
     fn skip(&mut self, available: usize) -> usize {
         let skipped = self.contents.min(available as u64);
         self.contents -= skipped;
@@ -194,7 +194,7 @@ impl Replies {
 
     fn take(&mut self, byte: u8) {
         if byte != b'\n' {
-            // No reply is as long; what is longer is none.
+            // No reply is that long; a longer line is not one.
             self.line.extend((self.line.len() < 2 * MAX_LINE_BYTES).then_some(byte));
             return;
         }
@@ -233,7 +233,7 @@ impl Replies {
 mod tests {
     use super::*;
 
-    /// The end of a session with these requests and replies, all at once and byte by byte.
+    /// Returns how a session with these requests and replies ends, all at once and byte by byte.
     fn end(sent: &[u8], received: &[u8], all_sent: bool) -> End {
         let mut whole = Session { all_sent, ..Session::default() };
         whole.sent(sent);

@@ -1,5 +1,5 @@
-//! The command that runs under the lock: found and started as execvp(3) does, waited for, and sent
-//! signals.
+//! The command that runs under the lock: finds and starts it as execvp(3) does, waits for it, and
+//! sends it signals.
 
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
@@ -23,13 +23,13 @@ const EPOCH: &str = "TELEFILE_EPOCH";
 /// Where commands are looked for without a `PATH`, as execvp(3) does.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
-/// Runs what is neither a binary nor begins with `#!`.
+/// Runs files that are neither binaries nor begin with `#!`.
 const SHELL: &str = "/bin/sh";
 
-/// A process that was started.
+/// A started process.
 pub(super) struct Child {
     pid: Pid,
-    /// Once it is reaped its number may be another process's, so no signal is sent then.
+    /// After reaping, its number may belong to another process, so no signal is sent then.
     is_reaped: Mutex<bool>,
 }
 
@@ -42,7 +42,7 @@ impl Child {
         };
         let [name, args @ ..] = command else { return Err(ErrorKind::NotFound.into()) };
         let child = find(name, env::var_os("PATH").as_deref(), |path| {
-            // Most are not there, and a look is much cheaper than a process.
+            // Most do not exist, and a check is much cheaper than a process.
             access(Path::new(path), Access::EXISTS)?;
             match spawn(path, name, &mut args.iter()) {
                 Err(e) if is(&e, Errno::NOEXEC) => {
@@ -56,11 +56,11 @@ impl Child {
         Ok(Child { pid, is_reaped: Mutex::new(false) })
     }
 
-    /// Waits for its end; its exit status, or 128 and the signal that ended it, as in a shell.
-    /// Reaps every other child too: orphans come to the first process of a container.
+    /// Waits for its end. Returns its exit status, or 128 plus the signal that ended it, as a shell
+    /// does. Reaps every other child too: the first process of a container gets orphans.
     pub(super) fn wait(&self) -> io::Result<u8> {
         loop {
-            // Without reaping, which has to exclude `signal`.
+            // Without reaping, which must exclude `signal`.
             match waitid(WaitId::All, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
                 Ok(_) => {}
                 Err(Errno::INTR) => continue,
@@ -77,7 +77,7 @@ impl Child {
         }
     }
 
-    /// Sends it a signal, unless it has ended.
+    /// Sends the process a signal, unless it has ended.
     pub(super) fn signal(&self, signal: Signal) {
         let is_reaped = self.is_reaped();
         if !*is_reaped {
@@ -85,7 +85,7 @@ impl Child {
         }
     }
 
-    /// Sends a signal to all of the process group that it has made for itself, or to it alone.
+    /// Signals the whole process group that it has created for itself, or it alone.
     pub(super) fn signal_group(&self, signal: Signal) {
         if getpgid(Some(self.pid)) != Ok(self.pid) {
             return self.signal(signal);
@@ -96,7 +96,7 @@ impl Child {
         }
     }
 
-    /// Whether it is in the process group of this process still: timeout(1), for one, leaves it.
+    /// Returns whether it is still in this process's group: timeout(1), for one, leaves it.
     pub(super) fn is_in_own_group(&self) -> bool {
         getpgid(Some(self.pid)).is_ok_and(|group| group == getpgrp())
     }
@@ -106,7 +106,7 @@ impl Child {
     }
 }
 
-/// Whether the system refused to make another process, whatever that is to run.
+/// Returns whether the system refused to create another process, whatever the program.
 pub(super) fn is_lack(e: &io::Error) -> bool {
     [Errno::AGAIN, Errno::NOMEM, Errno::MFILE, Errno::NFILE].iter().any(|lack| is(e, *lack))
 }
@@ -121,8 +121,8 @@ fn code(status: WaitStatus) -> u8 {
     u8::try_from(code).unwrap_or(u8::MAX)
 }
 
-/// Calls `start` with the path of a program, or with each that may be it until one is. The rules
-/// are those of execvp(3), which does not know whether a file is a program before it was tried.
+/// Calls `start` with the path of a program, or with each candidate until one works. The rules are
+/// those of execvp(3), which only learns whether a file is a program by trying it.
 fn find<T>(
     name: &OsStr,
     path: Option<&OsStr>,
@@ -157,7 +157,7 @@ fn find<T>(
 mod tests {
     use super::*;
 
-    /// What is tried, when trying fails as said, and how that ends.
+    /// Returns which paths are tried when trying fails as given, and the result.
     fn tried(name: &str, path: Option<&str>, fails: &[Errno]) -> (Vec<String>, io::Result<()>) {
         let (mut tried, mut fails) = (Vec::new(), fails.iter());
         let found = find(name.as_ref(), path.map(OsStr::new), |path| {

@@ -1,4 +1,4 @@
-//! The lock on the server: a file that only one client can make. Taken, kept, given back.
+//! The lock on the server: a file that only one client can create. Acquired, kept, released.
 
 use crate::cli::Failure;
 use crate::cli::remote::Remote;
@@ -13,43 +13,43 @@ use std::time::{Duration, Instant};
 /// How long to wait before connecting again.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// More than that about the holder is not fetched.
+/// The most that is fetched about the holder.
 const MAX_HOLDER_BYTES: u64 = 1024;
 
-/// What is to be locked, and how.
+/// What to lock, and how.
 pub(super) struct Terms {
     pub(super) remote: Remote,
     pub(super) name: String,
     /// `None`: until the connection ends.
     pub(super) ttl: Option<Duration>,
-    /// How often the server is asked whether the lock is there.
+    /// How often to check with the server that the lock still exists.
     pub(super) check: Duration,
 }
 
-/// Why a lock is no more what it was.
+/// Why a lock is no longer what it was.
 pub(super) enum Trouble {
-    /// It is somebody else's, or nobody's.
+    /// Another client holds it, or nobody does.
     Lost(String),
-    /// It may be there still, but the server cannot be asked.
+    /// It may still exist, but the server cannot be reached.
     Unreachable(String),
 }
 
-/// A lock that was taken.
+/// An acquired lock.
 pub(super) struct Lock {
     terms: Terms,
     token: u64,
     epoch: u64,
-    /// When it was asked for.
+    /// When it was requested.
     since: Instant,
-    /// The connection that it ends with; a lease ends with none.
+    /// The connection that the lock ends with; a lease ends with none.
     client: Option<Client>,
 }
 
 impl Lock {
-    /// Waits for the lock, but no longer than `wait`; the lock, or who has it.
+    /// Waits for the lock, at most for `wait`. Returns the lock, or who holds it.
     ///
-    /// With a `wait`, or once it was connected, it goes on when the server is gone: as long as that
-    /// is started again in time, nobody who waits has to know.
+    /// With a `wait`, or once connected, it keeps trying when the server is gone: a server that is
+    /// restarted in time is no failure for a waiting client.
     pub(super) fn acquire(
         mut terms: Terms,
         wait: Option<Duration>,
@@ -79,12 +79,12 @@ impl Lock {
         }
     }
 
-    /// The version of its file: greater than that of whoever had it before.
+    /// Returns the version of the lock's file: greater than that of any earlier holder.
     pub(super) fn token(&self) -> u64 {
         self.token
     }
 
-    /// The table of whose versions the [token](Lock::token) is one.
+    /// Returns the epoch of the table that the [token](Lock::token) is a version in.
     pub(super) fn epoch(&self) -> u64 {
         self.epoch
     }
@@ -93,17 +93,17 @@ impl Lock {
         &self.terms.name
     }
 
-    /// When it was asked for.
+    /// Returns when the lock was requested.
     pub(super) fn since(&self) -> Instant {
         self.since
     }
 
-    /// When it is over by itself if nothing was granted that was asked for after `sent`.
+    /// Returns when the lock expires by itself if nothing requested after `sent` was granted.
     pub(super) fn end(&self, sent: Instant) -> Option<Instant> {
         self.terms.ttl.map(|ttl| sent + ttl)
     }
 
-    /// Keeps it until it is lost; why it is. A lease is `renewed` as of when that was asked for.
+    /// Keeps the lock until it is lost; returns why. `renewed` gets each renewal's request time.
     pub(super) fn keep(&self, renewed: impl Fn(Instant)) -> String {
         match &self.client {
             Some(client) => self.look_after(client),
@@ -113,7 +113,7 @@ impl Lock {
 
     fn look_after(&self, client: &Client) -> String {
         loop {
-            // If that is an end, the question will tell.
+            // If that means the end, the next request shows it.
             let _ = client.wait_lost(self.terms.pause());
             match client.stat(&self.terms.name) {
                 Ok(stat) if stat.version == self.token => {}
@@ -154,7 +154,7 @@ impl Lock {
         touched.map(drop).map_err(trouble)
     }
 
-    /// A new connection to the table that the lock is in.
+    /// Opens a new connection to the table that holds the lock.
     fn reach(&self) -> Result<Client, Trouble> {
         let client = self.terms.remote.connect(Client::builder());
         let client = client.map_err(|failure| Trouble::Unreachable(failure.message))?;
@@ -164,7 +164,7 @@ impl Lock {
         }
     }
 
-    /// Gives it back, which tells whether it was there until now.
+    /// Releases the lock; an error says that it may have been lost before.
     pub(super) fn release(&self) -> Result<(), Trouble> {
         let delete = |client: &Client| client.delete(&self.terms.name, Some(self.token));
         match &self.client {
@@ -175,7 +175,7 @@ impl Lock {
 }
 
 impl Terms {
-    /// Takes the lock once it is free: its token, and when it was asked for. Or who has it.
+    /// Takes the lock once it is free: its token, and when it was requested. Or who holds it.
     fn take(
         &self,
         client: Client,
@@ -201,13 +201,13 @@ impl Terms {
         self.ttl.map_or(Exptime::Connection, |ttl| Exptime::from_seconds(ttl.as_secs()))
     }
 
-    /// Between two signs of life. Of a lease two may fail.
+    /// The pause between two signs of life. Two renewals of a lease may fail.
     fn pause(&self) -> Duration {
         self.ttl.map_or(self.check, |ttl| self.check.min(ttl / 3))
     }
 }
 
-/// Who has a lock, in words.
+/// Returns who holds a lock, in words.
 fn holder(client: &Client, name: &str) -> String {
     match client.read(name) {
         Ok(file) if file.exptime == Exptime::Never => not_a_lock(name),
@@ -219,7 +219,7 @@ fn holder(client: &Client, name: &str) -> String {
     }
 }
 
-/// Whether it may be gone a moment later.
+/// Returns whether the error may be gone a moment later.
 fn is_temporary(e: &Error) -> bool {
     let is_full = matches!(e.refusal(), Some(Refusal::Limit(Limit::Connections, _)));
     is_full || matches!(e, Error::Connect(_) | Error::Lost(_))

@@ -1,5 +1,5 @@
-//! `telefile lock`: runs a command while it has a lock on the server, and ends the command if the
-//! lock is lost. 125 to 127 are as with env(1) and timeout(1), its other statuses of sysexits.h.
+//! `telefile lock`: runs a command while it holds a lock on the server, and ends the command if the
+//! lock is lost. Statuses 125 to 127 are as in env(1) and timeout(1), the others from sysexits.h.
 
 mod child;
 mod hold;
@@ -32,16 +32,16 @@ pub(super) const WHAT: &str =
 const USAGE: u8 = 64;
 /// EX_UNAVAILABLE.
 const NO_SERVER: u8 = 69;
-/// EX_TEMPFAIL: the lock is another's.
+/// EX_TEMPFAIL: another client holds the lock.
 const HELD: u8 = 75;
 const FAILED: u8 = 125;
 const NOT_RUN: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
-/// The signals that are for the command.
+/// The signals that are meant for the command.
 const PASSED_ON: [i32; 8] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT];
 
-/// Why a lease is lost that nobody took away.
+/// Why a lease is lost that nobody took over.
 const LATE: &str = "it was not renewed in time";
 
 /// A hundred years.
@@ -49,15 +49,15 @@ const FOR_EVER: Duration = Duration::from_secs(3_155_760_000);
 
 /// What can happen while the command runs.
 enum Event {
-    /// What was asked for then is granted.
+    /// What was requested at that time is granted.
     Renewed(Instant),
     Lost(String),
     Ended(u8),
     /// A signal to this process.
     Signal(i32),
-    /// One to the process group.
+    /// A signal to the process group.
     Seen(i32),
-    /// No more of those are seen.
+    /// Signals to the group are no longer visible.
     Unwitnessed,
 }
 
@@ -69,7 +69,7 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
     }
 }
 
-/// The exit status.
+/// Runs the command and returns the exit status.
 fn lock(args: lexopt::Parser) -> Result<u8, Failure> {
     let mut settings = Settings::default();
     let (operands, what) = ("NAME COMMAND...", settings::HELP);
@@ -85,7 +85,7 @@ fn lock(args: lexopt::Parser) -> Result<u8, Failure> {
     if lock.end(lock.since()).is_some_and(|end| end <= Instant::now()) {
         return Err(lost(&lock, LATE));
     }
-    // Without one the command may get some signals twice.
+    // Without a witness the command may get some signals twice.
     let (_witness, seen) = Witness::start().ok().unzip();
     let is_witnessed = seen.is_some();
     let (run, events) = match watch_over(&lock, seen) {
@@ -107,7 +107,7 @@ fn lock(args: lexopt::Parser) -> Result<u8, Failure> {
             return Ok(give_back(&lock, status));
         }
     };
-    // Whoever takes it lives as long as the events are taken.
+    // The receiver lives as long as the events are received.
     let _ = run.send(child.clone());
     let relay = Relay::new(child.clone(), is_witnessed);
     match wait_end(&lock, relay, &events) {
@@ -120,8 +120,8 @@ fn lock(args: lexopt::Parser) -> Result<u8, Failure> {
     }
 }
 
-/// Starts all that has to run beside the command, so that nothing is left that can fail once that
-/// has been started. Returns where the command is to be handed over, and what happens.
+/// Starts everything that must run beside the command, so that nothing can fail any more once the
+/// command has started. Returns where to hand over the command, and the events.
 fn watch_over(
     lock: &Arc<Lock>,
     seen: Option<Seen>,
@@ -165,8 +165,8 @@ fn start<T: Send + 'static>(
     thread::Builder::new().name(name.to_string()).spawn(work)
 }
 
-/// Waits until the command has ended, and passes signals on to it; its exit status, or why the lock
-/// was lost before.
+/// Waits until the command has ended, and passes signals on to it. Returns its exit status, or why
+/// the lock was lost before the end.
 fn wait_end(lock: &Lock, mut relay: Relay, events: &Receiver<Event>) -> Result<u8, String> {
     let mut end = lock.end(lock.since());
     loop {
@@ -187,11 +187,11 @@ fn wait_end(lock: &Lock, mut relay: Relay, events: &Receiver<Event>) -> Result<u
     }
 }
 
-/// Ends the command, but nothing that it has started.
+/// Ends the command, but no process that it has started.
 fn end(child: &Child, events: &Receiver<Event>, kill_after: Duration) {
     for (signal, time) in [(Signal::TERM, kill_after), (Signal::KILL, FOR_EVER)] {
         child.signal(signal);
-        child.signal(Signal::CONT); // one that is stopped cannot end
+        child.signal(Signal::CONT); // a stopped process cannot end
         let deadline = Instant::now() + time;
         let left = || deadline.saturating_duration_since(Instant::now());
         while let Ok(event) = events.recv_timeout(left()) {
@@ -202,8 +202,8 @@ fn end(child: &Child, events: &Receiver<Event>, kill_after: Duration) {
     }
 }
 
-/// The exit status of a command that has ended with `status`: not that if the lock was lost
-/// meanwhile.
+/// Releases the lock and returns the exit status for a command that ended with `status`: a
+/// different one if the lock was lost meanwhile.
 fn give_back(lock: &Lock, status: u8) -> u8 {
     match lock.release() {
         Ok(()) => status,
@@ -227,7 +227,7 @@ fn failed(why: String) -> Failure {
     own_status(Failure::failed(why))
 }
 
-/// With the statuses of this command, which a command that is run hardly has.
+/// Maps a failure to a status of this command, which the command it runs hardly uses.
 fn own_status(failure: Failure) -> Failure {
     let status = match failure.status {
         Failure::USAGE => USAGE,

@@ -1,4 +1,4 @@
-//! Which signals to `telefile lock` are for its command: all but those that it has already.
+//! Which signals to `telefile lock` go to its command: all but those that it already has.
 
 use super::child::Child;
 use crate::cli::signals::INTENTION;
@@ -10,16 +10,16 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// The signals that came, and what is to be done about them.
+/// The signals that arrived, and what to do about them.
 pub(super) struct Relay {
     child: Arc<Child>,
-    /// Whether what the process group gets is seen.
+    /// Whether signals to the process group are visible.
     is_witnessed: bool,
-    /// When a signal came that began an intention.
+    /// When a signal arrived that began an intention.
     came: HashMap<i32, Instant>,
-    /// When the process group got one, the command with it.
+    /// When the process group got a signal, and with it the command.
     seen: HashMap<i32, Instant>,
-    /// Came, and is passed on then if the group does not get it too.
+    /// Signals that arrived, and when to pass each on if the group does not get it too.
     waiting: Vec<(i32, Instant)>,
 }
 
@@ -29,9 +29,9 @@ impl Relay {
         Relay { child, is_witnessed, came, seen, waiting: Vec::new() }
     }
 
-    /// Takes a signal to this process.
+    /// Handles a signal to this process.
     pub(super) fn take(&mut self, signal: i32, now: Instant) {
-        // A job is stopped and continued as often as somebody likes, and twice is as once.
+        // A job can be stopped and continued any number of times, and repeats are harmless.
         let is_job_control = [SIGTSTP, SIGCONT].contains(&signal);
         if !is_job_control && is_recent(&self.came, signal, now) {
             return;
@@ -40,7 +40,7 @@ impl Relay {
         if !self.child.is_in_own_group() {
             self.decide(signal, true);
         } else if !self.is_witnessed {
-            // From a terminal, most likely: the command has them.
+            // Probably from a terminal, so the command has them.
             self.decide(signal, ![SIGINT, SIGQUIT, SIGTSTP].contains(&signal));
         } else if is_recent(&self.seen, signal, now) {
             self.decide(signal, false);
@@ -49,7 +49,7 @@ impl Relay {
         }
     }
 
-    /// Notes that the process group got a signal.
+    /// Records that the process group got a signal.
     pub(super) fn see(&mut self, signal: i32, now: Instant) {
         self.seen.insert(signal, now);
         if let Some(at) = self.waiting.iter().position(|(waiting, _)| *waiting == signal) {
@@ -58,17 +58,17 @@ impl Relay {
         }
     }
 
-    /// Nothing more will be seen.
+    /// Records that signals to the group are no longer visible.
     pub(super) fn unwitnessed(&mut self) {
         self.is_witnessed = false;
     }
 
-    /// When [`pass_due`](Relay::pass_due) has something to do.
+    /// Returns when [`pass_due`](Relay::pass_due) has something to do.
     pub(super) fn next_due(&self) -> Option<Instant> {
         self.waiting.iter().map(|(_, due)| *due).min()
     }
 
-    /// Passes on what the group has not got in time.
+    /// Passes on the signals that the group has not got in time.
     pub(super) fn pass_due(&mut self, now: Instant) {
         let due = |(_, due): &mut (i32, Instant)| *due <= now;
         let due: Vec<_> = self.waiting.extract_if(.., due).collect();
@@ -83,20 +83,20 @@ impl Relay {
                 signal => self.child.signal(signal),
             }
         }
-        // Whoever stops this job wants to see it stopped; nobody could go on with an orphan.
+        // The user who stops this job expects it to stop; an orphan could never be continued.
         if signal == SIGTSTP && has_job_control() {
             let _ = low_level::emulate_default_handler(SIGTSTP);
         }
     }
 }
 
-/// Whether a signal belongs to what is in `times`.
+/// Returns whether a signal belongs to an intention in `times`.
 fn is_recent(times: &HashMap<i32, Instant>, signal: i32, now: Instant) -> bool {
     times.get(&signal).is_some_and(|time| now.saturating_duration_since(*time) < INTENTION)
 }
 
-/// Whether some process above this one can continue it. The kernel does not stop a process group
-/// without one (POSIX calls it orphaned) at SIGTSTP, for nobody would ever continue it.
+/// Returns whether a process above this one can continue it. The kernel does not stop a process
+/// group without one (POSIX calls it orphaned) at SIGTSTP, because nobody would ever continue it.
 fn has_job_control() -> bool {
     let (group, session) = (getpgrp(), getsid(None).ok());
     let mut above = getppid();
@@ -114,10 +114,10 @@ fn has_job_control() -> bool {
     false
 }
 
-/// The parent of another process; unknown outside Linux.
+/// Returns the parent of another process; unknown outside Linux.
 fn parent(pid: Pid) -> Option<Pid> {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
-    // The second field is a name in brackets, with anything in it.
+    // The second field is a name in parentheses, which may contain anything.
     let (_, fields) = stat.rsplit_once(") ")?;
     Pid::from_raw(fields.split(' ').nth(1)?.parse().ok()?)
 }

@@ -12,15 +12,15 @@ TELEFILE_EPOCH the epoch that it belongs to.
 Exit status: that of the command; 64 wrong usage, 69 no server, 75 held by another, 125 the lock
 was lost or something else failed, 126 the command cannot be run, 127 it is not found";
 
-/// What `telefile lock` can be told.
+/// The settings of `telefile lock`.
 pub(super) struct Settings {
     pub(super) remote: Remote,
     pub(super) ttl: Option<Duration>,
-    /// `None` is for ever.
+    /// `None` means forever.
     pub(super) wait: Option<Duration>,
     pub(super) check: Duration,
     pub(super) kill_after: Duration,
-    /// The exit status if the lock is another's.
+    /// The exit status if another client holds the lock.
     pub(super) held: u8,
 }
 

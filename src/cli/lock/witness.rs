@@ -1,9 +1,9 @@
-//! A small process in the process group of `telefile lock` and its command, that shows which signals
-//! are sent to all of the group.
+//! A small process in the process group of `telefile lock` and its command. It shows which signals
+//! are sent to the whole group.
 //!
-//! A signal says who sent it, and not whether it was sent to one process or to its group. timeout(1)
-//! does both, systemd signals each process of a unit, a terminal those in the foreground. What this
-//! process gets too the command has already; passed on, it would be another one.
+//! A signal says who sent it, but not whether it went to one process or to its group. timeout(1)
+//! does both, systemd signals each process of a unit, a terminal those in the foreground. The
+//! command already has what this process gets; passed on, it would be a second signal.
 
 use crate::cli::{Failure, Outcome, program, signals};
 use rustix::process::{Pid, Signal, kill_process};
@@ -13,13 +13,13 @@ use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-/// The command that is one. Not listed: it is of no use to anybody else.
+/// The command that runs as a witness. Not listed: it has no other use.
 pub(in crate::cli) const WITNESS: &str = "lock-witness";
 
-/// Said when every signal will be seen; no signal has this number.
+/// Sent when every signal will be visible; no signal has this number.
 const READY: u8 = 0;
 
-/// A running witness. Dropping it ends it; so does the end of this process.
+/// A running witness. It ends when this is dropped, or when this process ends.
 pub(super) struct Witness {
     child: Child,
 }
@@ -28,7 +28,7 @@ pub(super) struct Witness {
 pub(super) struct Seen(ChildStdout);
 
 impl Witness {
-    /// Starts one, in the process group of this process, and waits until it sees every signal.
+    /// Starts a witness in the process group of this process, and waits until it sees every signal.
     pub(super) fn start() -> io::Result<(Self, Seen)> {
         let mut command = Command::new(own_program()?);
         command.arg0(program()).arg(WITNESS);
@@ -45,9 +45,9 @@ impl Witness {
 impl Drop for Witness {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
-        // It may be stopped, with all of the group.
+        // It may be stopped, with the rest of the group.
         let _ = kill_process(Pid::from_child(&self.child), Signal::CONT);
-        // As an orphan it would be a zombie where nobody reaps those. Or it is reaped already.
+        // As an orphan it would stay a zombie where nothing reaps those. Or it is already reaped.
         let _ = self.child.wait();
     }
 }
@@ -61,8 +61,8 @@ impl Seen {
     }
 }
 
-/// The file may have been replaced since it was started, by an upgrade, say; on Linux this is the one
-/// that runs.
+/// Returns the path of this program. The file may have been replaced since the start, say by an
+/// upgrade; on Linux this is the running one.
 fn own_program() -> io::Result<OsString> {
     if cfg!(target_os = "linux") {
         return Ok("/proc/self/exe".into());
@@ -70,7 +70,7 @@ fn own_program() -> io::Result<OsString> {
     env::current_exe().map(OsString::from)
 }
 
-/// Is a witness until stdin ends.
+/// Runs as a witness until stdin ends.
 pub(in crate::cli) fn witness() -> Outcome {
     signals::each(&super::PASSED_ON, say).map_err(Failure::failed)?;
     say(READY.into());

@@ -1,4 +1,4 @@
-//! The commands that change a file: what stands there afterwards is on stdout.
+//! The commands that change a file: they print the resulting state on stdout.
 
 use super::{EXPTIME, MAX_CONTENTS, Settings, Verb, exptime, version};
 use crate::cli::Failure;
@@ -29,7 +29,7 @@ pub(in crate::cli) const WRITE: Verb = Verb {
         let open = settings.open(&client, name)?;
         let file = open.as_ref().map_or(Target::from(name), Target::from);
         let written = client.write_expiring(file, contents, settings.exptime);
-        drop(open); // closed before anybody reads the version
+        drop(open); // closed before the version is printed
         let version = written.map_err(failed)?;
         put_change(&version.to_string())
     },
@@ -88,7 +88,7 @@ pub(in crate::cli) const DELETE: Verb = Verb {
     },
 };
 
-/// A change whose reply is missing may have been made.
+/// A change without a reply may have been made.
 fn failed(error: Error) -> Failure {
     let lost = matches!(error, Error::Lost(_));
     let failure = Failure::from(error);

@@ -1,4 +1,4 @@
-//! The commands that look at the server's files and change none.
+//! The commands that read the server's files and change none.
 
 use super::{MAX_CONTENTS, Settings, Verb};
 use crate::cli::flags::{Flag, Takes};

@@ -15,7 +15,7 @@ use super::{Failure, Outcome};
 use crate::client::{Client, DEFAULT_MAX_CONTENTS, OpenFile};
 use crate::exptime::Exptime;
 
-/// The settings of all of these commands.
+/// The settings of all these commands.
 struct Settings {
     remote: Remote,
     head: bool,
@@ -42,7 +42,7 @@ impl Settings {
     }
 }
 
-/// A command that asks a server for something.
+/// A command that sends a server one request.
 pub(super) struct Verb {
     name: &'static str,
     operands: &'static str,
@@ -90,13 +90,13 @@ impl Verb {
     }
 }
 
-/// A version as an operand, or a revision of the table.
+/// Parses a version operand, or a revision of the table.
 pub(super) fn version(text: &str) -> Result<u64, Failure> {
     whole(text)
         .ok_or_else(|| Failure::usage(format!("{text}: not a version, which is a whole number")))
 }
 
-/// Not `-1`: the connection of a command ends with it.
+/// Parses an exptime. Not `-1`: a command's connection ends with it.
 fn exptime(text: &str) -> Result<Exptime, String> {
     match whole(text) {
         Some(seconds) => Ok(Exptime::from_seconds(seconds)),

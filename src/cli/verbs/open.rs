@@ -1,4 +1,4 @@
-//! `telefile open`: a file that is open for as long as somebody wants.
+//! `telefile open`: keeps a file open until stdin ends.
 
 use super::Verb;
 use crate::cli::Failure;
@@ -27,8 +27,8 @@ pub(in crate::cli) const OPEN: Verb = Verb {
     },
 };
 
-/// Waits for the end of stdin; that of the connection before is a failure. The one that did not
-/// end keeps its thread until the process exits.
+/// Waits for the end of stdin; if the connection ends first, that is a failure. The thread of the
+/// one that did not end lasts until the process exits.
 fn wait_ended(mut stdin: File, client: Arc<Client>, address: String) -> Result<(), Failure> {
     let (ended, first) = mpsc::channel();
     let stdin_ended = ended.clone();
