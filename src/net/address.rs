@@ -29,8 +29,8 @@ pub enum Address {
 }
 
 impl Address {
-    /// Whether only programs of this machine can reach it. A name says nothing about that; what it
-    /// [resolves](Address::resolve) to does.
+    /// Returns whether only programs on this machine can reach it. A name does not show that; the
+    /// addresses that it [resolves](Address::resolve) to do.
     pub fn is_private(&self) -> bool {
         match self {
             Address::Tcp(address) => address.ip().to_canonical().is_loopback(),
@@ -39,7 +39,7 @@ impl Address {
         }
     }
 
-    /// Looks up a name and returns its addresses, without repetitions, in the order that the system
+    /// Looks up a name and returns its addresses, without duplicates, in the order that the system
     /// prefers (getaddrinfo(3)). Any other address stands for itself.
     ///
     /// # Errors
@@ -50,7 +50,7 @@ impl Address {
     }
 }
 
-/// The addresses of a name, one at least.
+/// Returns the addresses of a name, at least one.
 pub(super) fn look_up(name: &str) -> io::Result<Vec<SocketAddr>> {
     let with_name = |e: io::Error| io::Error::new(e.kind(), format!("{name}: {e}"));
     let mut addresses: Vec<SocketAddr> = Vec::new();
@@ -65,15 +65,15 @@ pub(super) fn look_up(name: &str) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
-/// An IPv4 address that is written as one of IPv6 becomes one of IPv4.
+/// Turns an IPv4 address that is written as IPv6 into IPv4.
 fn canonical(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
-        ip if ip == address.ip() => address, // with the scope that it may have
+        ip if ip == address.ip() => address, // with its scope, if it has one
         ip => (ip, address.port()).into(),
     }
 }
 
-/// Nothing is looked up. What is no address is [`io::ErrorKind::InvalidInput`].
+/// Looks nothing up. Text that is no address is [`io::ErrorKind::InvalidInput`].
 impl std::str::FromStr for Address {
     type Err = io::Error;
 
@@ -106,7 +106,7 @@ impl fmt::Display for Address {
             Address::Tcp(address) => address.fmt(f),
             Address::Name(name) => f.write_str(name),
             Address::Unix(path) => {
-                // One address is one word of a line, whatever is in a path.
+                // One address is one word of a line, whatever its path contains.
                 f.write_str("unix:")?;
                 path.display().to_string().chars().try_for_each(|c| match c.is_control() {
                     true => write!(f, "{}", c.escape_default()),

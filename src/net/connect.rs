@@ -9,17 +9,17 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// A time-out of zero would mean none.
+/// A time-out of zero would mean no time-out.
 const LEAST_SHARE: Duration = Duration::from_millis(1);
 
 impl Stream {
-    /// Connects to a listener, within `timeout`; `None` is as long as the system tries. The
-    /// addresses of a name are tried in turn, each for its share of the time that is left. Looking
-    /// up the name is not part of that time.
+    /// Connects to a listener, within `timeout`; with `None`, as long as the system tries. Tries
+    /// the addresses of a name in turn, each for its share of the time that is left. Looking up the
+    /// name is not part of that time.
     ///
     /// # Errors
-    /// Those of connect(2), with the address; for a name, that of each address, and the kind of the
-    /// last. [`ErrorKind::TimedOut`] after `timeout`. The name cannot be looked up.
+    /// Those of connect(2), with the address; for a name, the error of each address, and the kind
+    /// of the last. [`ErrorKind::TimedOut`] after `timeout`. The name cannot be looked up.
     pub fn connect(address: &Address, timeout: Option<Duration>) -> io::Result<Self> {
         let connected = match address {
             Address::Tcp(socket_address) => tcp(*socket_address, timeout),
@@ -30,7 +30,7 @@ impl Stream {
     }
 }
 
-/// Connects to the first of these addresses at which somebody listens.
+/// Connects to the first of these addresses that has a listener.
 fn first_of(addresses: &[SocketAddr], timeout: Option<Duration>) -> io::Result<Stream> {
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let (mut kind, mut reasons) = (ErrorKind::AddrNotAvailable, Vec::new());
@@ -61,8 +61,8 @@ fn tcp(address: SocketAddr, timeout: Option<Duration>) -> io::Result<Stream> {
 
 fn unix(path: &Path, timeout: Option<Duration>) -> io::Result<Stream> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // A socket that does not block fails at once if the listener's queue is full. The time for
-    // sending is what connect(2) waits there; it is told as EAGAIN.
+    // A non-blocking socket fails at once if the listener's queue is full. connect(2) waits there
+    // for the send time-out, and reports it as EAGAIN.
     set_send_timeout(&socket, timeout);
     socket.connect(&SockAddr::unix(path)?).map_err(|e| match e.kind() {
         ErrorKind::WouldBlock => timed_out("connection timed out"),
@@ -77,11 +77,11 @@ mod tests {
     use super::*;
     use std::net::TcpListener;
 
-    /// An address of this machine at which nobody listens.
+    /// Returns an address of this machine that has no listener.
     fn refusing() -> SocketAddr {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
-        // Bound and never listening: nobody else gets the port as long as the socket lives.
+        // Bound but never listening: nobody else gets the port while the socket lives.
         let address = socket.local_addr().unwrap().as_socket().unwrap();
         std::mem::forget(socket);
         address
@@ -108,10 +108,10 @@ mod tests {
         assert_eq!(error.to_string(), format!("{one}: {refused}, {two}: {refused}"));
     }
 
-    /// An address that never answers takes no more than its share of the time.
+    /// An address that never answers takes only its share of the time.
     #[test]
     fn a_silent_address_leaves_time_for_the_next() {
-        // A listener whose queue is full drops what comes: Linux answers nothing then.
+        // A listener whose queue is full drops connections: Linux then answers nothing.
         let full = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         full.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
         full.listen(0).unwrap();

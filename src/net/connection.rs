@@ -1,5 +1,5 @@
-//! A stream with a buffer for each direction. What is to be sent is collected, so that a batch of
-//! requests costs one receive and one send.
+//! A stream with a buffer for each direction. Output is collected, so that a batch of requests
+//! costs one receive and one send.
 
 use super::lines::Lines;
 use super::stream::{Stream, timed_out};
@@ -10,38 +10,38 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// More than this is not collected, but sent.
+/// Output beyond this is sent, not collected.
 const MAX_COLLECTED_BYTES: usize = 64 << 10;
 
-/// What an output buffer takes that collects this much: the last thing that it collects is a head
+/// The size of an output buffer that collects this much: the last item that it collects is a head
 /// and contents that are not large.
 const MAX_OUTPUT_BYTES: usize = MAX_COLLECTED_BYTES + MIN_DIRECT_BYTES + (1 << 10);
 
-/// Contents of this size and more are sent from where they are. Below, one copy is cheaper than a
+/// Contents of this size or more are sent without a copy. Below it, one copy is cheaper than a
 /// second part.
 const MIN_DIRECT_BYTES: usize = 16 << 10;
 
-/// An idle connection keeps no larger output buffer, and each buffer has this much without asking
-/// the [budget](Connection::set_budget).
+/// An idle connection keeps no larger output buffer. Each buffer has this much without asking the
+/// [budget](Connection::set_budget).
 const MAX_RESTING_BYTES: usize = 4 << 10;
 
-/// A buffer that a burst has enlarged is given back after this long without a byte.
+/// A buffer that a burst has enlarged is freed after this long without a byte.
 const REST: Duration = Duration::from_secs(1);
 
 /// A buffered stream of lines and counted bytes, both ways.
 ///
-/// Every wait for the peer goes through one function that first sends all that is owed, for the
-/// peer may be waiting for exactly that. Half a line in the buffer counts as nothing: it may never
-/// be finished.
+/// Every wait for the peer goes through one function that first sends all output, because the peer
+/// may be waiting for exactly that. Half a line in the buffer does not count: it may never be
+/// completed.
 #[derive(Debug)]
 pub struct Connection {
     stream: Arc<Stream>,
     input: Lines,
     output: Vec<u8>,
-    /// This much is collected before it is sent: [`MAX_COLLECTED_BYTES`] if the budget has given
+    /// How much is collected before it is sent: [`MAX_COLLECTED_BYTES`] if the budget has granted
     /// memory for it.
     collects: usize,
-    /// What both buffers have from the budget.
+    /// The memory that both buffers have from the budget.
     held: Charge,
     write_timeout: Duration,
     deadline: Option<Instant>,
@@ -64,29 +64,29 @@ impl Connection {
         }
     }
 
-    /// The stream below.
+    /// Returns the underlying stream.
     pub fn stream(&self) -> &Arc<Stream> {
         &self.stream
     }
 
-    /// Counts what the buffers take beyond a few KiB. Where the budget has no more to give they stay
-    /// small, and the connection goes on with more calls to the system. Without one they may grow.
+    /// Counts what the buffers take beyond a few KiB. If the budget has no more memory they stay
+    /// small, and the connection makes more system calls. Without a budget they may grow.
     pub fn set_budget(&mut self, budget: &Arc<Budget>) {
         self.held = Charge::none(budget);
     }
 
-    /// Until when something has to come, however little comes meanwhile; `None` is for ever.
+    /// Sets the deadline for every receive, whatever arrives before it; `None` is no deadline.
     pub fn set_deadline(&mut self, deadline: Option<Instant>) {
         self.deadline = deadline;
     }
 
-    /// Whether to let other threads run before each receive, so that a batch of clients is served
-    /// for each switch of the processor. For a machine that does nothing else.
+    /// Sets whether to let other threads run before each receive, so that each context switch
+    /// serves a batch of clients. For a machine that does nothing else.
     pub fn set_yields(&mut self, yields: bool) {
         self.yields = yields;
     }
 
-    /// Reads the next line into `line`, without its end; false at the end of the stream.
+    /// Reads the next line into `line`, without its end. Returns false at the end of the stream.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidData`] for a line that is too long or has a CR inside,
@@ -104,8 +104,8 @@ impl Connection {
         }
     }
 
-    /// Takes the next line into `line`, if it is here. What it [owes](Connection::owes_telnet) to
-    /// Telnet commands in it is still to be answered.
+    /// Takes the next line into `line`, if it has arrived. Answers that it
+    /// [owes](Connection::owes_telnet) to Telnet commands in it are not yet sent.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidData`] as for [`read_line`](Connection::read_line).
@@ -113,22 +113,22 @@ impl Connection {
         self.input.next_line(line)
     }
 
-    /// Has Telnet commands in lines passed over: see [`Lines::set_telnet`].
+    /// Skips Telnet commands in lines from now on: see [`Lines::set_telnet`].
     pub fn set_telnet(&mut self) {
         self.input.set_telnet();
     }
 
-    /// Whether a Telnet command is not answered yet.
+    /// Returns whether a Telnet command is not yet answered.
     pub fn owes_telnet(&mut self) -> bool {
         !self.input.answers().is_empty()
     }
 
-    /// Appends the answers to Telnet commands to what is to be sent.
+    /// Appends the answers to Telnet commands to the output.
     pub fn answer_telnet(&mut self) {
         self.output.append(self.input.answers());
     }
 
-    /// What was received and not used yet.
+    /// Returns the bytes that were received and not yet used.
     pub fn data(&self) -> &[u8] {
         self.input.data()
     }
@@ -136,12 +136,12 @@ impl Connection {
     /// Marks the first `n` bytes of the [`data`](Connection::data) as used.
     ///
     /// # Panics
-    /// If there are not so many.
+    /// If there are fewer than `n`.
     pub fn consume(&mut self, n: usize) {
         self.input.consume(n);
     }
 
-    /// Waits for more [`data`](Connection::data); false at the end of the stream.
+    /// Waits for more [`data`](Connection::data). Returns false at the end of the stream.
     ///
     /// # Panics
     /// If there are 64 KiB of it.
@@ -153,9 +153,9 @@ impl Connection {
         Ok(self.fill()? > 0)
     }
 
-    /// Appends what comes next to `contents`, at least a byte and no more than its spare capacity,
-    /// which must not be empty. Much is received right where it belongs, little by the buffer, for
-    /// there the line end and the next request come with it.
+    /// Appends the next bytes to `contents`, at least one and at most its spare capacity, which
+    /// must not be empty. Large contents are received directly into it, small ones through the
+    /// buffer, because the line end and the next request arrive with them.
     ///
     /// # Errors
     /// [`ErrorKind::UnexpectedEof`], and those of the stream.
@@ -178,7 +178,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Reads `numbytes` bytes and drops them.
+    /// Reads and discards `numbytes` bytes.
     pub fn skip(&mut self, mut numbytes: u64) -> io::Result<()> {
         loop {
             let here = self.input.data().len();
@@ -207,17 +207,17 @@ impl Connection {
         Ok(())
     }
 
-    /// Where to append what is to be sent. It goes out before the next wait for the peer.
+    /// Returns the buffer to append output to. It is sent before the next wait for the peer.
     pub fn output(&mut self) -> &mut Vec<u8> {
         &mut self.output
     }
 
-    /// Sends what was collected, if it has become much.
+    /// Sends the collected output, if there is much of it.
     pub fn relieve(&mut self) -> io::Result<()> {
         if self.may_collect(0) { Ok(()) } else { self.flush() }
     }
 
-    /// Whether there is memory to collect so many bytes more.
+    /// Returns whether there is memory to collect `bytes` more.
     fn may_collect(&mut self, bytes: usize) -> bool {
         if self.output.len() + bytes < self.collects {
             return true;
@@ -233,7 +233,7 @@ impl Connection {
         true
     }
 
-    /// Has the budget count buffers of these sizes; false if it does not give so much.
+    /// Charges buffers of these sizes to the budget. Returns false if it has too little.
     fn hold(&mut self, input: usize, output: usize) -> bool {
         let counted = |size: usize| size.saturating_sub(MAX_RESTING_BYTES) as u64;
         let (wanted, has) = (counted(input) + counted(output), self.held.bytes());
@@ -241,7 +241,7 @@ impl Connection {
         self.held.grow(wanted.saturating_sub(has)).is_ok()
     }
 
-    /// Sends `contents` and a line end after what was collected. Large contents are not copied.
+    /// Sends `contents` and a line end after the collected output. Large contents are not copied.
     pub fn send_contents(&mut self, contents: &[u8]) -> io::Result<()> {
         if contents.len() < MIN_DIRECT_BYTES && self.may_collect(contents.len()) {
             self.output.extend_from_slice(contents);
@@ -254,7 +254,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends all that was collected.
+    /// Sends all collected output.
     ///
     /// # Errors
     /// [`ErrorKind::TimedOut`] if the peer does not take it, and those of the stream.
@@ -273,7 +273,7 @@ impl Connection {
         deadline.map_or(most, |left| left.min(most))
     }
 
-    /// Receives once; 0 is the end of the stream.
+    /// Receives once. Returns 0 at the end of the stream.
     fn fill(&mut self) -> io::Result<usize> {
         self.before_receive()?;
         self.let_input_grow();
@@ -282,7 +282,7 @@ impl Connection {
         Ok(n)
     }
 
-    /// Looks whether the input buffer may grow, if it wants to.
+    /// Lets the input buffer grow if it needs to and the budget allows it.
     fn let_input_grow(&mut self) {
         self.input.set_may_grow(true);
         let (size, next_size) = (self.input.size(), self.input.next_size());
@@ -292,7 +292,7 @@ impl Connection {
         }
     }
 
-    /// What the output buffer may take.
+    /// Returns the most bytes that the output buffer may take.
     fn output_bytes(&self) -> usize {
         if self.collects == MAX_COLLECTED_BYTES { MAX_OUTPUT_BYTES } else { 0 }
     }
@@ -302,11 +302,11 @@ impl Connection {
         self.stream.receive_spare(contents)
     }
 
-    /// The one door to every wait for the peer.
+    /// Every wait for the peer passes through here.
     fn before_receive(&mut self) -> io::Result<()> {
         self.flush()?;
         if let Some(deadline) = self.deadline
-            // A flood is always readable, so the time is looked at first.
+            // A flood is always readable, so the time is checked first.
             && (Instant::now() >= deadline || !self.stream.wait_readable(deadline)?)
         {
             return Err(timed_out("the peer did not say who it is in time"));
@@ -317,7 +317,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Gives memory back if a burst has enlarged a buffer and nothing has come for a while.
+    /// Frees memory if a burst has enlarged a buffer and nothing has arrived for a while.
     fn rest(&mut self) -> io::Result<()> {
         let oversized = self.input.is_oversized() || self.output.capacity() > MAX_RESTING_BYTES;
         if oversized {
@@ -332,9 +332,9 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends what is owed and waits until `waker` is readable, `deadline` has come, or the peer has
-    /// ended its side. What the peer sends meanwhile is kept, for its end is behind that; with 64
-    /// KiB of it, or as much as the budget has memory for, the wait ends too.
+    /// Sends the output and waits until `waker` is readable, `deadline` has passed, or the peer has
+    /// ended its side. Keeps what the peer sends meanwhile, because its end comes after that; 64
+    /// KiB of it, or as much as the budget has memory for, also ends the wait.
     pub fn wait_end(&mut self, waker: impl AsFd, deadline: Instant) -> io::Result<()> {
         self.flush()?;
         loop {
@@ -351,16 +351,16 @@ impl Connection {
         }
     }
 
-    /// Sends what is owed and ends the connection so that it arrives: see [`Stream::linger`].
+    /// Sends the output and ends the connection so that the output arrives: see [`Stream::linger`].
     pub fn close(mut self, linger: Duration, linger_bytes: usize) -> io::Result<()> {
         self.flush()?;
         self.stream.linger(linger, linger_bytes);
         Ok(())
     }
 
-    /// Ends a connection whose read side [was shut](Stream::shutdown) from this end. Drops for
+    /// Ends a connection whose read side [was shut](Stream::shutdown) by this end. Discards for
     /// `linger` what the peer still sends before it ends the sending side: with both sides shut the
-    /// kernel answers the next byte with a reset, and what the peer has not read yet is lost.
+    /// kernel answers the next byte with a reset, and what the peer has not yet read is lost.
     pub fn close_stopped(mut self, linger: Duration) -> io::Result<()> {
         self.flush()?;
         self.stream.drain(linger);

@@ -1,4 +1,4 @@
-//! Who is in, and the way out: a register of all connections, so that a stop reaches each.
+//! The register of all connections, so that a stop reaches each of them.
 
 use super::{Listener, Stream};
 use std::collections::HashMap;
@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The register of connections, each of which is known here as a `T`. It is closed once, for ever.
+/// The register of connections, each represented by a `T`. It is closed once, forever.
 #[derive(Debug)]
 pub struct Doors<T> {
-    /// Set under the lock of `inside`, so that nobody enters after it.
+    /// Set under the lock of `inside`, so that nobody enters afterwards.
     closed: AtomicBool,
     inside: Mutex<Inside<T>>,
     changed: Condvar,
@@ -22,7 +22,7 @@ struct Inside<T> {
     last: u64,
 }
 
-/// A connection's place in the register, until it is dropped.
+/// A connection's place in the register, held until it is dropped.
 #[derive(Debug)]
 pub struct Pass<'a, T> {
     doors: &'a Doors<T>,
@@ -37,7 +37,7 @@ impl<T> Default for Doors<T> {
 }
 
 impl<T> Doors<T> {
-    /// Registers a connection; `None` if the doors are closed.
+    /// Registers a connection. Returns `None` if the doors are closed.
     pub fn enter(&self, guest: T) -> Option<Pass<'_, T>> {
         let mut inside = self.lock();
         if self.closed() {
@@ -49,8 +49,8 @@ impl<T> Doors<T> {
         Some(Pass { doors: self, number })
     }
 
-    /// Takes connections from `listener` until the doors close. An error is never the end of it:
-    /// most concern one connection, and those that do not (no file descriptor is left) pass.
+    /// Accepts connections from `listener` until the doors close. Errors never end it: most concern
+    /// one connection, and the others (no file descriptor is left) pass.
     pub fn accept_all(&self, listener: &Listener, mut take: impl FnMut(Stream)) {
         const PAUSE: Duration = Duration::from_millis(10);
         const MAX_PAUSE: Duration = Duration::from_millis(640);
@@ -77,29 +77,29 @@ impl<T> Doors<T> {
         }
     }
 
-    /// Whether nobody is let in any more.
+    /// Returns whether the doors are closed to everybody.
     pub fn closed(&self) -> bool {
         self.closed.load(SeqCst)
     }
 
-    /// Lets nobody in any more.
+    /// Closes the doors to everybody.
     pub fn close(&self) {
         let _inside = self.lock();
         self.closed.store(true, SeqCst);
         self.changed.notify_all();
     }
 
-    /// Does something to everybody inside, who can neither enter nor leave meanwhile.
+    /// Runs `action` for everybody inside; nobody can enter or leave meanwhile.
     pub fn each(&self, action: impl FnMut(&T)) {
         self.lock().guests.values().for_each(action);
     }
 
-    /// How many are inside.
+    /// Returns how many are inside.
     pub fn count(&self) -> usize {
         self.lock().guests.len()
     }
 
-    /// Waits until nobody is inside; `None` is for ever.
+    /// Waits until nobody is inside; `None` is forever.
     pub fn wait_empty(&self, deadline: Option<Instant>) {
         self.wait(deadline, |inside| inside.guests.is_empty());
     }
@@ -125,7 +125,7 @@ impl<T> Doors<T> {
 }
 
 impl<T> Pass<'_, T> {
-    /// Counted from 1 in the order of entering.
+    /// Returns the number of this connection, from 1 in the order of entering.
     pub fn number(&self) -> u64 {
         self.number
     }
@@ -139,6 +139,6 @@ impl<T> Drop for Pass<'_, T> {
             self.doors.changed.notify_all();
         }
         drop(inside);
-        drop(guest); // perhaps the last one: it closes a socket
+        drop(guest); // perhaps the last reference: it closes a socket
     }
 }

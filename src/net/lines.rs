@@ -1,31 +1,31 @@
 //! The buffer between a stream and its lines: it keeps what came after the line just taken. It is
 //! the `iter_lines` of socket tutorials turned inside out, because contents stand between lines:
-//! what is received is put in, lines and counted bytes are taken out. Knows no socket.
+//! the caller puts received bytes in, and takes lines and counted bytes out. Knows no socket.
 
 use super::telnet::{self, Found, IAC};
 use std::io;
 
-/// An idle connection keeps this much; a buffer that a receive has filled doubles, up to `MAX`.
+/// An idle connection keeps this much. A buffer that one receive fills doubles, up to `MAX`.
 const MIN_BUFFER_BYTES: usize = 1 << 10;
 const MAX_BUFFER_BYTES: usize = 64 << 10;
 
-/// Received bytes that are not used yet.
+/// Received bytes that are not yet used.
 #[derive(Debug)]
 pub struct Lines {
-    /// What is valid is `buffer[start..end]`. A prefix of `searched` of those bytes is known to
-    /// hold no line end, so a line that comes byte by byte is searched once and not squared.
+    /// The valid bytes are `buffer[start..end]`. The first `searched` of them are known to hold no
+    /// line end, so a line that arrives byte by byte takes linear time, not quadratic.
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
     searched: usize,
-    /// A line has fewer bytes than this, its end not counted.
+    /// A line has fewer bytes than this, without its end.
     max_line_bytes: usize,
-    /// The buffer grows to no more than this.
+    /// The buffer grows to at most this.
     max_bytes: usize,
-    /// What ended the last line.
+    /// The end of the last line.
     line_end: LineEnd,
     is_telnet: bool,
-    /// How many bytes of Telnet commands were taken out of the line that has not ended yet.
+    /// How many bytes of Telnet commands were removed from the unfinished line.
     passed: usize,
     answers: Vec<u8>,
 }
@@ -35,7 +35,7 @@ pub struct Lines {
 enum LineEnd {
     Lf,
     CrLf,
-    /// As a Telnet terminal sends it that sends each character by itself.
+    /// Sent by a Telnet terminal that sends each character by itself.
     CrNul,
 }
 
@@ -50,7 +50,7 @@ impl LineEnd {
 }
 
 impl Lines {
-    /// An empty buffer, for lines of fewer than `max_line_bytes` bytes.
+    /// Creates an empty buffer, for lines of fewer than `max_line_bytes` bytes.
     ///
     /// # Panics
     /// If the smallest buffer could not hold such a line with its end.
@@ -71,23 +71,23 @@ impl Lines {
         }
     }
 
-    /// Has Telnet commands in lines passed over, and options refused: see
-    /// [`answers`](Lines::answers). A line may end with CR NUL then, too.
+    /// Skips Telnet commands in lines from now on, and refuses options: see
+    /// [`answers`](Lines::answers). A line may then also end with CR NUL.
     pub fn set_telnet(&mut self) {
         self.is_telnet = true;
     }
 
-    /// What to answer to the Telnet commands that were passed over; taken by the caller.
+    /// Returns the answers to the skipped Telnet commands; the caller takes them out.
     pub fn answers(&mut self) -> &mut Vec<u8> {
         &mut self.answers
     }
 
-    /// Takes the next line into `line`, without its end (`\n` or `\r\n`); false if no whole line
-    /// is here yet.
+    /// Takes the next line into `line`, without its end (`\n` or `\r\n`). Returns false if no whole
+    /// line has arrived.
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidData`] if the line is too long, even if its end has not come, or
-    /// has a `\r` in it that does not belong to its end. It is still [here](Lines::data).
+    /// [`io::ErrorKind::InvalidData`] if the line is too long, even before its end has arrived, or
+    /// contains a `\r` that is not part of its end. The line stays in the [data](Lines::data).
     pub fn next_line(&mut self, line: &mut Vec<u8>) -> io::Result<bool> {
         let (length, end) = loop {
             let data = &self.buffer[self.start..self.end];
@@ -98,7 +98,7 @@ impl Lines {
             }
             self.searched = at;
             match &data[at..] {
-                // A \r that came last may be half of the line end.
+                // A \r at the end may be half of the line end.
                 [] | [b'\r'] => return Ok(false),
                 [b'\n', ..] => break (at, LineEnd::Lf),
                 [b'\r', b'\n', ..] => break (at, LineEnd::CrLf),
@@ -122,7 +122,7 @@ impl Lines {
         Ok(true)
     }
 
-    /// Takes a Telnet command out of the line that is being looked at.
+    /// Removes a Telnet command from the current line.
     fn pass(&mut self, at: usize, bytes: usize, answer: Option<[u8; 3]>) {
         let before = self.start..self.start + at;
         self.buffer.copy_within(before, self.start + bytes);
@@ -131,11 +131,11 @@ impl Lines {
         self.answers.extend(answer.into_iter().flatten());
     }
 
-    /// Takes the line end that has to come next, one like that of the line before it: behind `\r\n`
-    /// only that, behind `\n` either of the two. False if it is not here yet.
+    /// Takes the line end that has to come next. It has to match the line before it: after `\r\n`
+    /// only `\r\n`, after `\n` either of the two. Returns false if it has not arrived.
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidData`] if something else is here.
+    /// [`io::ErrorKind::InvalidData`] if something else has arrived.
     pub fn line_end(&mut self) -> io::Result<bool> {
         let end = match (self.data(), self.line_end) {
             ([] | [b'\r'], _) => return Ok(false),
@@ -149,7 +149,7 @@ impl Lines {
         Ok(true)
     }
 
-    /// All that is here.
+    /// Returns all received bytes that are not yet used.
     pub fn data(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
@@ -157,14 +157,15 @@ impl Lines {
     /// Marks the first `n` bytes as used.
     ///
     /// # Panics
-    /// If there are not so many.
+    /// If there are fewer than `n`.
     pub fn consume(&mut self, n: usize) {
         assert!(n <= self.data().len());
         self.start += n;
         (self.searched, self.passed) = (0, 0);
     }
 
-    /// Room to receive into, never empty; then say how much came with [`received`](Lines::received).
+    /// Returns room to receive into, never empty. Report the bytes to
+    /// [`received`](Lines::received).
     pub fn room(&mut self) -> &mut [u8] {
         let data = self.start..self.end;
         if data.end == self.buffer.len() {
@@ -184,24 +185,24 @@ impl Lines {
         &mut self.buffer[self.end..]
     }
 
-    /// `n` bytes came into the [`room`](Lines::room).
+    /// Adds `n` bytes that were received into the [`room`](Lines::room).
     pub fn received(&mut self, n: usize) {
         assert!(n <= self.buffer.len() - self.end);
         self.end += n;
     }
 
-    /// Whether there is no [`room`](Lines::room) for more.
+    /// Returns whether there is no [`room`](Lines::room) for more.
     pub fn is_full(&self) -> bool {
         self.data().len() == self.next_size()
     }
 
-    /// How many bytes of memory it takes.
+    /// Returns the buffer's size in memory, in bytes.
     pub fn size(&self) -> usize {
         self.buffer.len()
     }
 
-    /// How many it will take when there is [`room`](Lines::room) again: twice as many if the last
-    /// receive has filled it, up to 64 KiB.
+    /// Returns the size after the next call to [`room`](Lines::room): doubled if the last receive
+    /// filled the buffer, up to 64 KiB.
     pub fn next_size(&self) -> usize {
         match self.end == self.buffer.len() {
             true => (self.buffer.len() * 2).min(self.max_bytes.max(self.buffer.len())),
@@ -209,17 +210,17 @@ impl Lines {
         }
     }
 
-    /// Whether it may grow from now on. A line fits in any case.
+    /// Sets whether the buffer may grow from now on. A line fits in any case.
     pub fn set_may_grow(&mut self, may_grow: bool) {
         self.max_bytes = if may_grow { MAX_BUFFER_BYTES } else { 0 };
     }
 
-    /// Whether it is larger than an idle connection should keep.
+    /// Returns whether the buffer is larger than an idle connection should keep.
     pub fn is_oversized(&self) -> bool {
         self.buffer.len() > 4 * MIN_BUFFER_BYTES && self.data().len() < MIN_BUFFER_BYTES
     }
 
-    /// Gives memory back that what is here does not need.
+    /// Frees memory that the bytes in the buffer do not need.
     pub fn shrink(&mut self) {
         if self.is_oversized() {
             let data = self.start..self.end;
@@ -231,7 +232,7 @@ impl Lines {
     }
 }
 
-/// Mostly the CR was counted as the last byte of the contents.
+/// Usually the CR was counted as the last byte of the contents.
 const LF_BEHIND_CR_LF: &str =
     "contents end in LF and their command in CR LF; numbytes may be one too large";
 

@@ -1,4 +1,4 @@
-//! A listening socket, of TCP or of Unix.
+//! A listening TCP or Unix socket.
 
 use super::address::Address;
 use super::options::{set_listener_options, set_user_timeout};
@@ -12,11 +12,11 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How many connections the kernel holds until they are accepted; listen(2) cuts it to
+/// How many connections the kernel holds until they are accepted; listen(2) limits it to
 /// `net.core.somaxconn`.
 const BACKLOG: i32 = 1024;
 
-/// A bound socket that listens.
+/// A bound, listening socket.
 #[derive(Debug)]
 pub struct Listener {
     kind: Kind,
@@ -26,12 +26,12 @@ pub struct Listener {
 #[derive(Debug)]
 enum Kind {
     Tcp(TcpListener),
-    /// With the device and inode of its file, so that only our own is removed in the end.
+    /// With the device and inode of its file, so that only our own file is removed in the end.
     Unix(UnixListener, (u64, u64)),
 }
 
 impl Listener {
-    /// Binds and listens on everything that an address stands for: see [`bind_all`](Self::bind_all).
+    /// Binds and listens on all that an address stands for: see [`bind_all`](Self::bind_all).
     ///
     /// # Errors
     /// Those of [`bind_all`](Self::bind_all), and of [`Address::resolve`].
@@ -39,13 +39,13 @@ impl Listener {
         Listener::bind_all(&address.resolve()?)
     }
 
-    /// Binds the addresses of one name, and listens on each. One that this machine does not have is
-    /// passed over with a warning, if there is another: a container without IPv6 often calls
-    /// `::1` localhost all the same.
+    /// Binds the addresses of one name, and listens on each. An address that this machine does not
+    /// have is skipped with a warning, if there is another: a container without IPv6 often still
+    /// calls `::1` localhost.
     ///
-    /// A TCP port that a connection of an ended server still occupies is taken over (SO_REUSEADDR,
-    /// socket(7)). A Unix socket has mode 0600 from the first moment; the socket file of a dead
-    /// server is replaced, anything else at the path is left alone.
+    /// Takes over a TCP port that a connection of a stopped server still occupies (SO_REUSEADDR,
+    /// socket(7)). A Unix socket has mode 0600 from the first moment. Replaces the socket file of a
+    /// dead server, and leaves anything else at the path alone.
     ///
     /// # Errors
     /// Those of the system, each with the address: [`ErrorKind::AddrInUse`] also for a Unix path
@@ -91,16 +91,16 @@ impl Listener {
         }
     }
 
-    /// Ends connections whose peer does not acknowledge for so long what was sent (tcp(7),
-    /// TCP_USER_TIMEOUT), one that reads nothing for so long included. Linux hands it on to what is
-    /// accepted; elsewhere keepalive alone notices that a peer is gone.
+    /// Ends connections whose peer acknowledges nothing that was sent for this long (tcp(7),
+    /// TCP_USER_TIMEOUT), including a peer that reads nothing. On Linux accepted sockets inherit
+    /// it; elsewhere only keepalive notices that a peer is gone.
     pub fn set_user_timeout(&self, timeout: Duration) {
         if let Kind::Tcp(listener) = &self.kind {
             set_user_timeout(SockRef::from(listener), timeout);
         }
     }
 
-    /// The address, with the port that the system chose.
+    /// Returns the address, with the port that the system chose.
     pub fn address(&self) -> &Address {
         &self.address
     }
@@ -108,8 +108,8 @@ impl Listener {
     /// Waits for the next connection.
     ///
     /// # Errors
-    /// Those of accept(2). Most pass (a connection that is gone already, no file descriptor left);
-    /// after [`close`](Listener::close) it fails for ever.
+    /// Those of accept(2). Most are temporary (a connection that is already gone, no file
+    /// descriptor left); after [`close`](Listener::close) it always fails.
     pub fn accept(&self) -> io::Result<Stream> {
         match &self.kind {
             Kind::Tcp(listener) => {
@@ -138,14 +138,14 @@ impl Listener {
     }
 }
 
-/// The file of a Unix socket goes with its listener, also when another address could not be bound.
+/// Removes the file of a Unix socket, also when another address could not be bound.
 impl Drop for Listener {
     fn drop(&mut self) {
         self.close();
     }
 }
 
-/// Whether the machine has no such address, or none of its family.
+/// Returns whether the machine lacks such an address, or its whole family.
 fn is_missing(e: &io::Error) -> bool {
     let family = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
     e.kind() == ErrorKind::AddrNotAvailable || e.raw_os_error() == Some(family)
@@ -156,7 +156,7 @@ fn bind_unix(path: &Path) -> io::Result<(UnixListener, (u64, u64))> {
         Some(folder) if folder != Path::new("") => folder.to_path_buf(),
         _ => PathBuf::from("."),
     };
-    // Two servers that start at once must not each take the other's new socket for a dead one.
+    // Two servers that start together must not each take the other's new socket for a dead one.
     let _lock = lock_folder(&folder);
     match fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => {
@@ -170,12 +170,12 @@ fn bind_unix(path: &Path) -> io::Result<(UnixListener, (u64, u64))> {
         Err(e) => return Err(e),
     }
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // Before bind, so that the file never has another mode: Linux makes it with the socket's.
+    // Before bind, so that the file never has another mode: Linux gives it the socket's.
     let early = rustix::fs::fchmod(&socket, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR);
     socket.bind(&SockAddr::unix(path)?)?;
     let listen = || {
         if early.is_err() {
-            // Early enough as well: nobody can connect before listen.
+            // Early enough too: nobody can connect before listen.
             fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
         }
         socket.listen(BACKLOG)?;
@@ -185,12 +185,12 @@ fn bind_unix(path: &Path) -> io::Result<(UnixListener, (u64, u64))> {
     Ok((socket.into(), file))
 }
 
-/// Locks the folder against other servers that start in it. Without a lock that can be had soon
-/// the server starts all the same: somebody else may hold it for ever.
+/// Locks the folder against other servers that start in it. If the lock is not free soon, the
+/// server starts without it: another process may hold it forever.
 fn lock_folder(folder: &Path) -> Option<fs::File> {
     const TRIES: u32 = 20;
     const PAUSE: Duration = Duration::from_millis(100);
-    let lock = fs::File::open(folder).ok()?; // bind says what is wrong with it, if that matters
+    let lock = fs::File::open(folder).ok()?; // bind reports what is wrong with it, if that matters
     let mut why = "another process keeps it".to_string();
     for _ in 0..TRIES {
         match lock.try_lock() {
@@ -246,7 +246,7 @@ mod tests {
         drop(UnixListener::bind(dir.join("s")).unwrap());
         assert!(dir.join("s").exists(), "the file of a killed server stays");
         let listener = Listener::bind_one(&address).unwrap();
-        // Replaced behind its back: not ours any more, so it stays.
+        // Replaced behind its back: no longer ours, so it stays.
         fs::remove_file(dir.join("s")).unwrap();
         fs::write(dir.join("s"), "precious").unwrap();
         listener.close();
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn all_addresses_of_a_name_are_bound() {
-        // The last one is of a network for documentation (RFC 5737), so no machine has it.
+        // The last one is from a documentation network (RFC 5737), so no machine has it.
         let given = ["127.0.0.1:0", "127.0.0.2:0", "192.0.2.1:0"].map(|a| a.parse().unwrap());
         let listeners = Listener::bind_all(&given).unwrap();
         let bound = |listener: &Listener| match listener.address() {
@@ -281,7 +281,7 @@ mod tests {
         assert_eq!(listeners.iter().map(bound).collect::<Vec<_>>(), ["127.0.0.1", "127.0.0.2"]);
         let none = Listener::bind_all(&given[2..]).unwrap_err();
         assert!(none.to_string().starts_with("192.0.2.1:0: "), "{none}");
-        // One that is in use is no matter of what the machine has.
+        // An address that is in use is not a missing one.
         let taken = listeners[1].address().clone();
         let error = Listener::bind_all(&[given[0].clone(), taken.clone()]).unwrap_err();
         assert_eq!(error.to_string(), format!("{taken}: address already in use"));

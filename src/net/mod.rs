@@ -1,7 +1,7 @@
 //! BYTES: listeners, streams, buffered connections, the threads that serve them and the way out.
 //!
-//! Knows nothing of files or commands: what a line means is told one floor up. TCP and Unix
-//! sockets differ in [`Address`] and [`Listener`] alone; behind them a [`Stream`] is a stream.
+//! Knows nothing of files or commands: the meaning of a line is one floor up. TCP and Unix sockets
+//! differ only in [`Address`] and [`Listener`]; behind them a [`Stream`] is a stream.
 
 mod address;
 mod connect;

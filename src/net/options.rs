@@ -1,18 +1,18 @@
-//! What is set on sockets. None of it is needed to serve: a system that knows less (gVisor, the
-//! first WSL, an old kernel) serves all the same, and says once what it lacks.
+//! Socket options. Serving needs none of them: a system that supports fewer (gVisor, the first WSL,
+//! an old kernel) still serves, and the log says once what it lacks.
 
 use socket2::{SockRef, Socket, TcpKeepalive};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-/// A peer that vanished without a word is noticed after a minute (tcp(7)), unless something that
-/// was sent to it is unacknowledged.
+/// A peer that vanished silently is noticed after a minute (tcp(7)), unless something that was sent
+/// to it is unacknowledged.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_PROBES: u32 = 3;
 
-/// An option of sockets, and whether it was said that the system does not take it.
+/// A socket option, and whether the log already says that the system does not support it.
 struct Optional {
     name: &'static str,
     without_it: &'static str,
@@ -24,7 +24,7 @@ impl Optional {
         Optional { name, without_it, said: AtomicBool::new(false) }
     }
 
-    /// Warns, the first time: it is the same for all sockets.
+    /// Warns only the first time: it is the same for all sockets.
     fn check(&self, set: io::Result<()>) {
         if let Err(e) = set
             && !self.said.swap(true, Relaxed)
@@ -34,7 +34,7 @@ impl Optional {
     }
 }
 
-/// Has a connection send at once, and notice when a silent peer is gone.
+/// Makes a connection send at once, and notice when a silent peer is gone.
 pub(super) fn set_options(socket: SockRef<'_>) {
     static NODELAY: Optional = Optional::new("TCP_NODELAY", "small messages may be late");
     static KEEPALIVE: Optional =
@@ -45,15 +45,15 @@ pub(super) fn set_options(socket: SockRef<'_>) {
     KEEPALIVE.check(socket.set_tcp_keepalive(&keepalive));
 }
 
-/// Sets the options of a listener. Linux hands those of a connection on to what it accepts, so they
-/// cost nothing later.
+/// Sets the options of a listener. On Linux accepted connections inherit theirs, which then cost
+/// nothing.
 pub(super) fn set_listener_options(socket: &Socket, is_v6: bool) {
     static REUSE: Optional =
         Optional::new("SO_REUSEADDR", "for a minute after a stop the port may be in use");
     static ONLY_V6: Optional = Optional::new("IPV6_V6ONLY", "[::] may serve IPv4 too");
     static INLINE: Optional =
         Optional::new("SO_OOBINLINE", "telnet with autosynch may lose its connection");
-    // Its interrupt ends with an urgent byte, without which half a command would stay (RFC 854).
+    // Its interrupt ends with an urgent byte; without that, half a command would stay (RFC 854).
     INLINE.check(socket.set_out_of_band_inline(true));
     REUSE.check(socket.set_reuse_address(true));
     if is_v6 {
@@ -69,7 +69,7 @@ pub(super) fn set_send_timeout(socket: &Socket, timeout: Option<Duration>) {
     SEND.check(socket.set_write_timeout(timeout));
 }
 
-/// Only Linux knows it; elsewhere keepalive alone notices a peer that is gone.
+/// Only Linux supports it; elsewhere only keepalive notices a peer that is gone.
 pub(super) fn set_user_timeout(socket: SockRef<'_>, timeout: Duration) {
     #[cfg(target_os = "linux")]
     {

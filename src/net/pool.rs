@@ -1,5 +1,5 @@
-//! A crew of threads that grows with the work: an idle one takes the next job, or one is made, up
-//! to a maximum. A fixed crew would starve: people leave telnet sessions open.
+//! A pool of threads that grows with the work: an idle thread takes the next job, or a new one is
+//! created, up to a maximum. A fixed pool would starve: people leave telnet sessions open.
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use std::cell::Cell;
@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
-/// So many jobs at most go on without a seat.
+/// The most jobs that may continue without a seat.
 pub(crate) const MAX_STANDING: usize = 16;
 
-/// A thread that had no job for so long ends. Making one costs five times as much as keeping it
+/// A thread without a job for this long ends. Creating one costs five times as much as keeping it
 /// between two connections.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Threads that do jobs of one kind. When it is dropped, the idle threads end.
+/// Threads that do jobs of one kind. When the pool is dropped, idle threads end.
 pub struct Pool<J> {
     jobs: Sender<J>,
     crew: Arc<Crew<J>>,
@@ -27,12 +27,12 @@ type Work<J> = dyn Fn(&J, &Seat<'_>) + Send + Sync;
 struct Crew<J> {
     queue: Receiver<J>,
     work: Box<Work<J>>,
-    /// Jobs that are queued or being done, without those that have given up their seat.
+    /// Jobs that are queued or running, without those that have given up their seat.
     seats: AtomicUsize,
-    /// Jobs that have given up their seat and are not done yet.
+    /// Jobs that have given up their seat and are still running.
     standing: AtomicUsize,
-    /// Threads that wait for a job and that no queued job has claimed: each job in the queue has a
-    /// thread of its own on its way.
+    /// Threads that wait for a job and that no queued job has claimed: each job in the queue has
+    /// its own thread on the way.
     idle: AtomicUsize,
     max: usize,
     name: String,
@@ -47,8 +47,8 @@ pub struct Seat<'a> {
 }
 
 impl Seat<'_> {
-    /// Frees the place for another job while this one has only to see somebody off, if not too
-    /// many do that already.
+    /// Frees the place for another job while this one only closes a connection, unless too many
+    /// jobs already do.
     pub fn give_up(&self) {
         let few = |n| (n < MAX_STANDING).then_some(n + 1);
         if !self.given_up.get() && take(self.standing, few) {
@@ -66,10 +66,10 @@ impl Drop for Seat<'_> {
 }
 
 impl<J: Send + 'static> Pool<J> {
-    /// A pool of at most `max` threads, all of them called `name`. None is made yet.
+    /// Creates a pool of at most `max` threads, all named `name`. No thread is created yet.
     ///
-    /// A job's seat is free again before the job is dropped: who is told by the drop of one
-    /// connection may make the next.
+    /// A job's seat is free before the job is dropped: a peer that sees one connection end by that
+    /// drop may open the next.
     pub fn new(
         name: &str,
         max: usize,
@@ -90,10 +90,10 @@ impl<J: Send + 'static> Pool<J> {
         Pool { jobs, crew: Arc::new(crew) }
     }
 
-    /// Has a thread do `job`.
+    /// Runs `job` on a thread.
     ///
     /// # Errors
-    /// Gives the job back if as many are in hand as there may be, or no thread can be made.
+    /// Returns the job if the maximum is already queued or running, or no thread can be created.
     pub fn submit(&self, job: J) -> Result<(), J> {
         let crew = &self.crew;
         if !take(&crew.seats, |n| (n < crew.max).then_some(n + 1)) {
@@ -106,7 +106,7 @@ impl<J: Send + 'static> Pool<J> {
         self.jobs.send(job).map_err(|unsent| unsent.0)
     }
 
-    /// How many jobs are queued or being done.
+    /// Returns how many jobs are queued or running.
     pub fn seats(&self) -> usize {
         self.crew.seats.load(SeqCst)
     }
@@ -116,7 +116,7 @@ impl<J: Send + 'static> Crew<J> {
     fn hire(self: &Arc<Self>) -> bool {
         let crew = self.clone();
         let thread = thread::Builder::new().name(self.name.clone()).stack_size(self.stack_bytes);
-        // It takes its job from the queue: a closure with the job in it would be lost on failure.
+        // It takes its job from the queue: a job in the closure would be lost on failure.
         match thread.spawn(move || crew.run()) {
             Ok(_) => true,
             Err(e) => {
@@ -144,11 +144,11 @@ impl<J: Send + 'static> Crew<J> {
         }
     }
 
-    /// The next job, or `None` when this thread should end.
+    /// Waits for the next job. Returns `None` when this thread should end.
     fn wait(&self) -> Option<J> {
         match self.queue.recv_timeout(IDLE_TIMEOUT) {
             Ok(job) => Some(job),
-            // Somebody who counted on this thread has claimed it: a job is on its way.
+            // Another thread has claimed this one: a job is on its way.
             Err(RecvTimeoutError::Timeout) if !self.claim_idle() => self.queue.recv().ok(),
             Err(_) => None,
         }
@@ -180,12 +180,12 @@ mod tests {
         for i in 0..50 {
             pool.submit(i).unwrap();
         }
-        meet.wait(); // 50 jobs were being done at once
+        meet.wait(); // 50 jobs were running at once
     }
 
     #[test]
     fn over_the_maximum_the_job_comes_back_and_a_seat_is_free_before_the_job_is_dropped() {
-        /// Lasts until told to go; its drop is seen as the end of the second channel.
+        /// Runs until the first channel releases it; its drop ends the second channel.
         type Job = (Receiver<()>, Sender<()>);
         let pool = Pool::new("test", 1, STACK, |job: &Job, _| assert!(job.0.recv().is_ok()));
         for _ in 0..1000 {

@@ -1,5 +1,5 @@
 //! One stream of bytes to one peer. A socket is a file descriptor, and from here on TCP and Unix
-//! sockets are the same thing: receive, send, wait, shut.
+//! sockets are the same: receive, send, wait, shut.
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -11,8 +11,8 @@ use std::net::{Shutdown, SocketAddr};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-/// So many bytes have to leave within one write time-out. Without it a peer that takes a byte now
-/// and then would hold its thread for ever.
+/// How many bytes have to leave within one write time-out. Otherwise a peer that takes a byte now
+/// and then would hold its thread forever.
 const FLUSH_BYTES: usize = 1 << 20;
 
 /// A connected socket.
@@ -23,18 +23,18 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Takes a connected socket; `peer` is its address if it is of TCP.
+    /// Wraps a connected socket; `peer` is its address if it is a TCP socket.
     pub fn new(socket: impl Into<Socket>, peer: Option<SocketAddr>) -> Self {
         Stream { socket: socket.into(), peer }
     }
 
-    /// The peer's address, if it is of TCP.
+    /// Returns the peer's address, if it is a TCP socket.
     pub fn peer(&self) -> Option<SocketAddr> {
         self.peer
     }
 
-    /// Receives what is there, at most `buffer`, or waits until something comes; 0 is the end of
-    /// the stream.
+    /// Receives what has arrived, at most the size of `buffer`, or waits until something arrives.
+    /// Returns 0 at the end of the stream.
     ///
     /// # Errors
     /// [`ErrorKind::TimedOut`] after the [idle time-out](Stream::set_idle_timeout).
@@ -49,15 +49,15 @@ impl Stream {
         }))
     }
 
-    /// Receives what is there without waiting.
+    /// Receives what has arrived, without waiting.
     ///
     /// # Errors
-    /// [`ErrorKind::WouldBlock`] if nothing is there.
+    /// [`ErrorKind::WouldBlock`] if nothing has arrived.
     pub fn receive_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
         retry(|| recv(&self.socket, &mut *buffer, RecvFlags::DONTWAIT).map(|(n, _)| n))
     }
 
-    /// Sends what the kernel has room for, of `parts` one after the other, and says how much.
+    /// Sends as much of `parts`, in order, as the kernel has room for, and returns how much.
     ///
     /// # Errors
     /// [`ErrorKind::WouldBlock`] if there is no room.
@@ -69,12 +69,12 @@ impl Stream {
         })
     }
 
-    /// Sends all of `parts`, one after the other, in one call if the kernel has room for them.
+    /// Sends all of `parts`, in order, in one call if the kernel has room for them.
     ///
     /// # Errors
     /// [`ErrorKind::TimedOut`] if a mebibyte, or what is left, takes longer than `timeout`.
     pub fn send_all(&self, mut parts: &mut [IoSlice<'_>], timeout: Duration) -> io::Result<()> {
-        // Since when nothing more fits, and how much did after all.
+        // Since when nothing more fits, and how much was sent since.
         let (mut deadline, mut taken) = (None, 0);
         IoSlice::advance_slices(&mut parts, 0); // drops empty parts
         while !parts.is_empty() {
@@ -94,8 +94,8 @@ impl Stream {
                     if Instant::now() >= deadline {
                         return Err(timed_out("the peer does not take its replies"));
                     }
-                    // Ready is when a third of the buffer is free, which may be more than a
-                    // steady peer has to take: so when time is up, what fits counts.
+                    // poll reports ready when a third of the buffer is free, which may be more than
+                    // a steady peer has to take: so at the deadline, what fits still counts.
                     self.wait_writable(deadline)?;
                 }
                 Err(e) => return Err(e),
@@ -104,14 +104,14 @@ impl Stream {
         Ok(())
     }
 
-    /// Waits until something can be received, the end of the stream included; false if `deadline`
-    /// came first.
+    /// Waits until something can be received, or the stream ends. Returns false if `deadline` came
+    /// first.
     pub fn wait_readable(&self, deadline: Instant) -> io::Result<bool> {
         self.wait(PollFlags::IN, deadline)
     }
 
-    /// Waits until `waker` is readable or `deadline` has come, and then is false; or until
-    /// something can be received, the end of the stream included.
+    /// Waits until `waker` is readable or `deadline` has passed, and then returns false; or until
+    /// something can be received or the stream ends, and then returns true.
     pub fn wait_readable_or(&self, waker: impl AsFd, deadline: Instant) -> io::Result<bool> {
         let own = PollFd::new(&self.socket, PollFlags::IN);
         let mut fds = [own, PollFd::new(&waker, PollFlags::IN)];
@@ -119,8 +119,8 @@ impl Stream {
         Ok(ready && fds[1].revents().is_empty())
     }
 
-    /// Waits until much can be sent, or the stream is broken; false if `deadline` came first. Then
-    /// something may fit all the same.
+    /// Waits until much can be sent, or the stream is broken. Returns false if `deadline` came
+    /// first; even then, something may fit.
     pub fn wait_writable(&self, deadline: Instant) -> io::Result<bool> {
         self.wait(PollFlags::OUT, deadline)
     }
@@ -129,20 +129,20 @@ impl Stream {
         wait(&mut [PollFd::new(&self.socket, what)], deadline)
     }
 
-    /// How long [`receive`](Stream::receive) waits; `None` is for ever.
+    /// Sets how long [`receive`](Stream::receive) waits; `None` is forever.
     pub fn set_idle_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.socket.set_read_timeout(timeout)
     }
 
-    /// Shuts one or both directions, for every thread that uses the stream. One that waits in
-    /// [`receive`](Stream::receive) gets 0. A peer that is gone already is no error.
+    /// Shuts one or both directions, for every thread that uses the stream. A thread that waits in
+    /// [`receive`](Stream::receive) gets 0. A peer that is already gone is no error.
     pub fn shutdown(&self, how: Shutdown) {
         let _ = self.socket.shutdown(how);
     }
 
-    /// Ends the sending side and drops what still comes, until the peer closes too, or `max`
-    /// time or `max_bytes` bytes have passed. Closing with unread bytes would send a reset, and
-    /// that destroys the last reply in the peer's buffers (RFC 1122, 4.2.2.13).
+    /// Ends the sending side and discards what still arrives, until the peer closes too, or `max`
+    /// time has passed or `max_bytes` bytes have come. Closing with unread bytes would send a
+    /// reset, which destroys the last reply in the peer's buffers (RFC 1122, 4.2.2.13).
     pub fn linger(&self, max: Duration, max_bytes: usize) {
         self.shutdown(Shutdown::Write);
         let deadline = Instant::now() + max;
@@ -158,8 +158,8 @@ impl Stream {
         }
     }
 
-    /// Drops for so long what comes, after the read side was shut: then 0 tells nothing about the
-    /// peer, and nothing can be waited for.
+    /// Discards what arrives within `max`, after the read side was shut: then 0 says nothing about
+    /// the peer, and there is nothing to wait for.
     pub fn drain(&self, max: Duration) {
         const LOOK_AGAIN: Duration = Duration::from_millis(10);
         let deadline = Instant::now() + max;
@@ -175,7 +175,7 @@ impl Stream {
     }
 }
 
-/// The peer as logs name it.
+/// Shows the peer as logs name it.
 impl fmt::Display for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.peer {
@@ -185,7 +185,7 @@ impl fmt::Display for Stream {
     }
 }
 
-/// Polls; false if `deadline` came first.
+/// Polls. Returns false if `deadline` came first.
 fn wait(fds: &mut [PollFd<'_>], deadline: Instant) -> io::Result<bool> {
     retry(|| {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -194,7 +194,7 @@ fn wait(fds: &mut [PollFd<'_>], deadline: Instant) -> io::Result<bool> {
     })
 }
 
-/// A signal that a handler took is no reason to stop.
+/// Retries after a signal: a handler took it, so the call goes on.
 fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
@@ -204,7 +204,7 @@ fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
     }
 }
 
-/// socket(7): a receive time-out is reported as EAGAIN.
+/// Turns EAGAIN into a time-out: socket(7) reports a receive time-out as EAGAIN.
 fn idle(received: io::Result<usize>) -> io::Result<usize> {
     received.map_err(|e| match e.kind() {
         ErrorKind::WouldBlock => timed_out("the peer was silent for too long"),

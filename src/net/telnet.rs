@@ -1,38 +1,38 @@
-//! Telnet commands inside a line (RFC 854). A terminal sends them when it begins, and for Ctrl-C:
-//! they are passed over, and every option is refused, so none has to be kept.
+//! Telnet commands inside a line (RFC 854). A terminal sends them when it starts, and for Ctrl-C:
+//! they are skipped, and every option is refused, so none has to be kept.
 
-/// Byte 255, which cannot stand in UTF-8.
+/// Byte 255, which never occurs in UTF-8.
 pub(super) const IAC: u8 = 255;
 
 const DONT: u8 = 254;
 const DO: u8 = 253;
 const WONT: u8 = 252;
 const WILL: u8 = 251;
-/// The beginning and the end of a subnegotiation.
+/// The start and the end of a subnegotiation.
 const SB: u8 = 250;
 const SE: u8 = 240;
 /// The lowest command: end of file (RFC 1184).
 const LOWEST: u8 = 236;
 
-/// What begins with [`IAC`].
+/// The kinds of data that begin with [`IAC`].
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// A whole command of so many bytes, and what to answer.
+    /// A whole command: its length in bytes, and the answer.
     Command(usize, Option<[u8; 3]>),
-    /// The beginning of one.
+    /// The start of a command.
     Half,
-    /// No command: the byte is text, though none in UTF-8.
+    /// No command: the byte is text, though not UTF-8.
     Text,
 }
 
-/// Looks at the command that `data` begins with.
+/// Finds the command that `data` begins with.
 pub(super) fn find(data: &[u8]) -> Found {
     match data {
         [_] => Found::Half,
         [_, DO | DONT | WILL | WONT] => Found::Half,
         [_, DO, option, ..] => Found::Command(3, Some([IAC, WONT, *option])),
         [_, WILL, option, ..] => Found::Command(3, Some([IAC, DONT, *option])),
-        // Answers to what nobody has asked for: an answer to them could go on for ever.
+        // Answers to a request that was never sent: answering them could go on forever.
         [_, DONT | WONT, _, ..] => Found::Command(3, None),
         [_, SB, ..] => find_end(data),
         [_, byte, ..] if *byte >= LOWEST => Found::Command(2, None),
@@ -40,7 +40,7 @@ pub(super) fn find(data: &[u8]) -> Found {
     }
 }
 
-/// A subnegotiation ends with IAC SE; any other byte behind an IAC belongs to it.
+/// A subnegotiation ends with IAC SE; any other byte after an IAC belongs to it.
 fn find_end(data: &[u8]) -> Found {
     let mut at = 2;
     while let Some(next) = data[at..].iter().position(|byte| *byte == IAC) {

@@ -1,4 +1,4 @@
-//! What a request is answered, and how that goes out.
+//! The answer to a request, and how it is sent.
 
 use super::long::Long;
 use super::session::{Next, Session};
@@ -15,24 +15,24 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// So many requests of one client may be decided before the first of them is seen.
+/// How many requests of one client may be decided before the first of them is visible.
 const MAX_OWED: usize = 512;
 
-/// What was read for them is not more than this, and the last.
+/// The most bytes read for owed answers, not counting the last answer.
 const MAX_OWED_BYTES: usize = 64 << 10;
 
-/// What a request takes of memory until it is answered: its answer, and what the table keeps of it.
-/// Contents and files bring their own charge.
+/// The memory that a request takes until it is answered: its answer, and what the table keeps of
+/// it. Contents and files are charged separately.
 const OWED_BYTES: u64 = 512;
 
-/// What to answer, in this order, when all is seen that was decided. It is in one commit if the
-/// client has sent it together.
+/// Answers to send, in order, once the decided changes are visible. Changes that the client sent
+/// together are in one commit.
 pub(super) struct Owed<'a> {
     answers: VecDeque<(Ticket, Result<Answer<'a>, Refusal>)>,
-    /// How much was read for them.
+    /// How many bytes were read for them.
     bytes: usize,
     charge: Charge,
-    /// There is no memory for more of them.
+    /// Whether memory for more of them has run out.
     is_over: bool,
 }
 
@@ -69,7 +69,7 @@ impl<'a> Owed<'a> {
     }
 }
 
-/// However the session ends, what it decided is seen after that, or never will be.
+/// However the session ends, its decided changes are visible afterwards, or never will be.
 impl Drop for Owed<'_> {
     fn drop(&mut self) {
         for (ticket, _) in &self.answers {
@@ -78,11 +78,11 @@ impl Drop for Owed<'_> {
     }
 }
 
-/// What a client gets for a request that was done.
+/// The answer to a request that succeeded.
 pub(super) enum Answer<'a> {
     /// A line.
     Line(Reply<'a>),
-    /// A line, then whole lines, as many as it says.
+    /// A line, then as many whole lines as it announces.
     Lines(Reply<'a>, String),
     /// A line, then contents and a line end.
     Contents(Reply<'a>, Contents),
@@ -90,11 +90,11 @@ pub(super) enum Answer<'a> {
     Created(u64, Name),
     Listing(Long<'a, Listing>),
     Changes(Long<'a, Changes>),
-    /// What changes within this time.
+    /// The changes within this time.
     ChangesWithin(Duration, Waiting<'a>),
-    /// The version of a file once it has moved, but within this time.
+    /// The version of a file once it has changed, within this time.
     VersionWithin(Duration, Waiter<'a>),
-    /// What to say once a ticket is done.
+    /// The answer to send once a ticket is done.
     When(Ticket, Box<Result<Answer<'a>, Refusal>>),
     /// Nothing more.
     Farewell,
@@ -123,7 +123,7 @@ impl<'a> Answer<'a> {
         Answer::Line(Reply::Stat { version, numbytes, exptime, kind, opens })
     }
 
-    /// The same of what was there instead.
+    /// Returns the same kind of answer for the file that was found instead.
     fn instead(self, looked: Looked) -> Self {
         let Stat { version, numbytes, exptime } = looked.stat;
         match self {
@@ -136,7 +136,7 @@ impl<'a> Answer<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Answers a request, when those before it are answered.
+    /// Answers a request, once the earlier ones are answered.
     pub(super) fn send(&mut self, answer: Answer<'a>) -> io::Result<Next> {
         match answer {
             Answer::When(ticket, answer) => self.owe(ticket, *answer),
@@ -145,7 +145,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Answers a request when the ticket is done, and those before it are answered.
+    /// Answers a request once the ticket is done and the earlier requests are answered.
     pub(super) fn owe(
         &mut self,
         ticket: Ticket,
@@ -192,7 +192,7 @@ impl<'a> Session<'a> {
         Ok(Next::Request)
     }
 
-    /// Waits until a file has moved, it is late, or the client has ended its side.
+    /// Waits until the file has changed, the deadline has passed, or the client has ended its side.
     fn wait_for_version(&mut self, deadline: Instant, mut waiter: Waiter<'a>) -> io::Result<Next> {
         loop {
             self.connection.wait_end(waiter.waker(), deadline)?;
@@ -204,7 +204,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Waits until what was decided is seen, and answers it. Before this, no reply goes out.
+    /// Waits until the decided changes are visible, and answers them. No reply is sent before that.
     pub(super) fn settle(&mut self) -> io::Result<()> {
         while let Some((ticket, answer)) = self.owed.pop() {
             let answer = match ticket.outcome() {

@@ -1,4 +1,4 @@
-//! A server's settings, and the way from them to bound sockets.
+//! A server's settings, and how they become bound sockets.
 
 use super::room::Room;
 use super::system::{self, Wanted};
@@ -14,33 +14,33 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How many clients at once, if nothing else is said.
+/// The default maximum of clients at once.
 pub const DEFAULT_CONNECTIONS: usize = 4096;
-/// Bytes of one file.
+/// The default maximum of bytes in one file.
 pub const DEFAULT_MAX_CONTENTS: u64 = 64 << 20;
-/// How long a client may take for a mebibyte of replies.
+/// The default time that a client may take for a mebibyte of replies.
 pub const DEFAULT_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// After so long a client that acknowledges nothing counts as gone. It has no longer to take its
-/// replies anyway.
+/// A client that acknowledges nothing for this long counts as gone. It has no more time than that
+/// to take its replies anyway.
 const USER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Lists and changes on their way to clients may take this part of what all files may take, and so
-/// may the buffers of connections; but each as much as the longest list needs, names included.
+/// Lists and changes on their way to clients may take the memory of all files divided by this, and
+/// so may the buffers of connections; but each at least what the longest list needs, with names.
 const ON_ITS_WAY_PART: u64 = 16;
 const MIN_ON_ITS_WAY_BYTES: u64 = 8 << 20;
 
-/// Where the files of type `TextFile` are.
+/// The default folder of files of type `TextFile`.
 const DEFAULT_ROOT: &str = "./files";
 
-/// With less, a database has no room to remove files in.
+/// With less, a database has no room to remove files.
 #[cfg(feature = "durable")]
 const LEAST_MAX_DATA: u64 = 4 << 20;
 
-/// Address space for each thread, not memory: what is used is two pages while a client is idle.
+/// Address space for each thread, not memory: an idle client uses two pages of it.
 const DEFAULT_STACK_BYTES: usize = 512 << 10;
 
-/// Describes a server. What is not said is as the defaults of `telefile serve`.
+/// Describes a server. Unset options keep the defaults of `telefile serve`.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Builder {
@@ -90,112 +90,112 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// Adds an address to listen on; without any it is `127.0.0.1:8080`. A name stands for all its
+    /// Adds an address to listen on; the default is `127.0.0.1:8080`. A name stands for all its
     /// addresses, each with a port of its own if the port is 0.
     pub fn listen(mut self, address: Address) -> Self {
         self.listen.push(address);
         self
     }
 
-    /// How many clients may be connected at once. Where the system carries fewer, that many, with a
-    /// warning: each needs two descriptors, a thread with four memory maps (Linux's default carries
-    /// 15,882) and 64 KiB of memory, for which a quarter of it is kept.
+    /// Sets how many clients may be connected at once. If the system supports fewer, the server
+    /// warns and accepts that many: each needs two descriptors, a thread with four memory maps
+    /// (Linux's default allows 15,882) and 64 KiB of memory, for which a quarter of it is reserved.
     pub fn connections(mut self, max: usize) -> Self {
         self.connections = max;
         self
     }
 
-    /// The largest contents of a file, in bytes.
+    /// Sets the largest size of a file, in bytes.
     pub fn max_contents(mut self, bytes: u64) -> Self {
         self.max_contents = bytes;
         self
     }
 
-    /// How much memory all files together may take, in bytes: contents from their arrival on, names,
-    /// all that the table knows of them, and in a table that is kept an eighth for the database, at
-    /// most 64 MiB. By default half of the memory that the process may use. Lists, changes and buffers
-    /// on their way to clients may take an eighth of it beside, or 16 MiB.
+    /// Sets how much memory all files together may take, in bytes: contents from their arrival on,
+    /// names, all that the table knows of them, and in a durable table an eighth for the database,
+    /// at most 64 MiB. The default is half of the memory that the process may use. Lists, changes
+    /// and buffers on their way to clients may take another eighth, or 16 MiB if that is more.
     pub fn max_memory(mut self, bytes: u64) -> Self {
         self.max_memory = Some(bytes);
         self
     }
 
-    /// How long a client may be silent while its next command or contents are awaited; `None`, the
-    /// default, is for ever.
+    /// Sets how long a client may be silent while the server waits for its next command or
+    /// contents; `None`, the default, is forever.
     pub fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.idle_timeout = timeout;
         self
     }
 
-    /// How long a client may take for each mebibyte of replies.
+    /// Sets how long a client may take for each mebibyte of replies.
     pub fn write_timeout(mut self, timeout: Duration) -> Self {
         self.write_timeout = timeout;
         self
     }
 
-    /// What every client has to show with `hello` within 10 s.
+    /// Sets the token that every client has to show with `hello` within 10 s.
     pub fn token(mut self, token: Token) -> Self {
         self.token = Some(token);
         self
     }
 
-    /// The same, from a file that [`bind`](Builder::bind) reads: see [`Token::from_file`].
+    /// Reads the token from a file, in [`bind`](Builder::bind): see [`Token::from_file`].
     pub fn token_file(mut self, file: PathBuf) -> Self {
         self.token_file = Some(file);
         self
     }
 
-    /// Allows an address that other machines can reach without a token.
+    /// Allows an address that other machines can reach, without a token.
     pub fn insecure(mut self, insecure: bool) -> Self {
         self.insecure = insecure;
         self
     }
 
-    /// For a machine that serves nothing else: a thread lets the others run before it waits, so
-    /// that more clients are served for each switch of the processor. Beside busy programs it
-    /// costs a third of the throughput.
+    /// Suits a machine that serves nothing else: a thread lets the others run before it waits, so
+    /// that each context switch serves more clients. Beside busy programs this costs a third of the
+    /// throughput.
     pub fn dedicated(mut self, dedicated: bool) -> Self {
         self.dedicated = dedicated;
         self
     }
 
-    /// The stack of each thread, in bytes of address space. 512 KiB by default.
+    /// Sets the stack of each thread, in bytes of address space; 512 KiB by default.
     pub fn stack_bytes(mut self, bytes: usize) -> Self {
         self.stack_bytes = bytes;
         self
     }
 
-    /// Adds file types to those that are built in: see [`file_types!`](crate::file_types).
+    /// Adds file types to the built-in ones: see [`file_types!`](crate::file_types).
     pub fn types(mut self, types: &[FileType]) -> Self {
         self.types.extend(types);
         self
     }
 
-    /// The folder of the files of type `TextFile`, `./files` by default. It is made by the first
-    /// write to one; nothing outside of it is ever read or written.
+    /// Sets the folder of the files of type `TextFile`, `./files` by default. The first write to
+    /// one creates it; nothing outside it is ever read or written.
     pub fn root(mut self, folder: PathBuf) -> Self {
         self.root = folder;
         self
     }
 
-    /// Keeps the table in this folder, which is made if there is none: every change is on disk
-    /// before anybody sees it, and all files but ephemeral ones and those of code are there again
-    /// when a server begins with this folder. Without it they live in memory.
+    /// Keeps the table in this folder, which is created if missing. Every change is on disk before
+    /// anybody sees it, and a server that starts with this folder has all its files again, except
+    /// ephemeral files and code files. Without it files live in memory.
     #[cfg(feature = "durable")]
     pub fn data(mut self, folder: PathBuf) -> Self {
         self.data = Some(folder);
         self
     }
 
-    /// How large the [data](Builder::data) may become on disk, in bytes, 4 MiB at least; as the disk
-    /// allows by default.
+    /// Sets how large the [data](Builder::data) may become on disk, in bytes, at least 4 MiB; by
+    /// default only the disk limits it.
     #[cfg(feature = "durable")]
     pub fn max_data(mut self, bytes: u64) -> Self {
         self.max_data = Some(bytes);
         self
     }
 
-    /// The clock of expiry; a test moves one by hand.
+    /// Sets the clock for expiry; a test moves one by hand.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
@@ -210,7 +210,7 @@ impl Builder {
         }
     }
 
-    /// Looks up the names among the addresses. What is checked here is what is bound later.
+    /// Looks up the names among the addresses. The addresses checked here are those bound later.
     fn resolve(&self) -> io::Result<Vec<Vec<Address>>> {
         let all = self.listen.iter().map(|given| {
             let found = given.resolve().map_err(of_system)?;
@@ -231,8 +231,8 @@ impl Builder {
         all.collect()
     }
 
-    /// The folder of text files, for a process that may change its working folder. Nothing is
-    /// needed of it before a file is.
+    /// Returns the folder of text files, for a process that may change its working folder. The
+    /// folder is not needed before a file is.
     fn absolute_root(&self) -> io::Result<PathBuf> {
         let root = std::path::absolute(&self.root).unwrap_or_else(|e| {
             let root = self.root.display();
@@ -246,7 +246,7 @@ impl Builder {
         Ok(root)
     }
 
-    /// The table, and what its database may take of the memory beside it.
+    /// Returns the table, and the memory that its database may take beside it.
     fn table(&self, registry: Registry, budget: Arc<Budget>) -> io::Result<(Table, Charge)> {
         #[cfg_attr(not(feature = "durable"), allow(unused_mut))]
         let mut database = Charge::none(&budget);
@@ -271,16 +271,17 @@ impl Builder {
         Ok((table, database))
     }
 
-    /// Binds all addresses, all those that a name resolves to among them. Clients can connect from
-    /// then on; they are served by [`Server::run`].
+    /// Binds all addresses, including all those that a name resolves to. Clients can connect from
+    /// then on; [`Server::run`] serves them.
     ///
     /// Raises the process's soft limit of open files, if the connections need that.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`] for an address that other machines can reach, without a token
-    /// and without [`insecure`](Builder::insecure), for a file type that is there twice, and for a
-    /// maximum of data that is too small or for none; nothing else is of that kind. Those of the
-    /// sockets, with the address, and of the data and the token, with the folder or file.
+    /// and without [`insecure`](Builder::insecure), for a file type that occurs twice, and for a
+    /// maximum of data that is too small or without a data folder; no other error has that kind.
+    /// Errors of the sockets, with the address, and of the data and the token, with the folder or
+    /// file.
     pub fn bind(mut self) -> io::Result<Server> {
         if self.listen.is_empty() {
             self.listen.push("127.0.0.1:8080".parse()?);
@@ -296,7 +297,7 @@ impl Builder {
             .with_text_files(self.absolute_root()?, self.max_contents, &budget)
             .and_then(|registry| registry.with(&self.types))
             .map_err(wrong)?;
-        // Before the table: a port that is in use leaves no new folder behind.
+        // Before the table: a port in use leaves no new folder behind.
         let listeners: Result<Vec<_>, _> =
             addresses.iter().map(|addresses| Listener::bind_all(addresses)).collect();
         let listeners = listeners.map_err(of_system)?.into_iter().flatten().collect::<Vec<_>>();
@@ -335,8 +336,8 @@ fn wrong(why: impl Into<Box<dyn Error + Send + Sync>>) -> io::Error {
     io::Error::new(ErrorKind::InvalidInput, why)
 }
 
-/// The system has a word for an argument that it does not take (EINVAL), which is the caller's
-/// mistake on no account.
+/// The system reports EINVAL for an argument that it does not accept, which is never the caller's
+/// mistake.
 fn of_system(e: io::Error) -> io::Error {
     match e.kind() {
         ErrorKind::InvalidInput => io::Error::other(e.to_string()),

@@ -12,7 +12,7 @@ use crate::wire::{COMMANDS, Reply, Request};
 use std::time::Duration;
 
 impl<'a> Session<'a> {
-    /// Does a request whose contents, if it has any, are here.
+    /// Executes a request whose contents, if it has any, have arrived.
     pub(super) fn dispatch(
         &mut self,
         request: &Request<'_>,
@@ -97,7 +97,7 @@ impl<'a> Session<'a> {
         Ok(Answer::Line(reply))
     }
 
-    /// Takes the token that a client shows, or its lack of one.
+    /// Checks the token that a client shows, or its lack of one.
     fn present(&mut self, token: Option<&[u8]>) -> Result<(), Refusal> {
         match (&self.server.token, token) {
             (None, _) => Ok(()),

@@ -1,4 +1,4 @@
-//! What one connection has on the server, and what ends with it: its -1 files, and its opens.
+//! What one connection holds on the server, and what ends with it: its -1 files, and its opens.
 
 use crate::budget::{Budget, Charge};
 use crate::files::{ClientId, Endings, Fd, OPEN_COST, Opened, Table};
@@ -7,17 +7,17 @@ use crate::refusal::{Limit, Refusal};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How many opens a connection may have.
+/// The most opens that a connection may have.
 pub(super) const MAX_OPENS: u64 = 1024;
 
-/// What a connection holds. However it ends, with the drop of this its -1 files go, and then each
-/// of its opens is closed, exactly once.
+/// The holdings of a connection. However it ends, dropping this removes its -1 files, and then
+/// closes each of its opens exactly once.
 pub(super) struct Holdings<'a> {
     table: &'a Table,
     client: ClientId,
-    /// How often each file is open.
+    /// How many times each file is open.
     opens: BTreeMap<Fd, u64>,
-    /// For the opens.
+    /// The memory for the opens.
     charge: Charge,
 }
 
@@ -26,7 +26,7 @@ impl<'a> Holdings<'a> {
         Holdings { table, client, opens: BTreeMap::new(), charge: Charge::none(budget) }
     }
 
-    /// Whether this connection may use the descriptor.
+    /// Returns whether this connection may use the descriptor.
     pub(super) fn has(&self, fd: Fd) -> bool {
         self.opens.contains_key(&fd)
     }
@@ -50,7 +50,7 @@ impl<'a> Holdings<'a> {
 
     pub(super) fn close(&mut self, fd: Fd) -> Result<(), Refusal> {
         let count = self.opens.get_mut(&fd).ok_or(Refusal::BadDescriptor)?;
-        // Before the type's code runs: nothing that it does can make this open be closed again.
+        // Before the type's code runs: nothing that it does can close this open a second time.
         *count -= 1;
         if *count == 0 {
             self.opens.remove(&fd);
@@ -59,8 +59,7 @@ impl<'a> Holdings<'a> {
         self.table.close_file(fd, self.client)
     }
 
-    /// Ends all of it. Files that are busy with something are closed last, so that they keep no
-    /// other file open.
+    /// Ends all of them. Busy files are closed last, so that they keep no other file open.
     pub(super) fn end(&mut self) {
         let (table, client) = (self.table, self.client);
         table.end_client(client);

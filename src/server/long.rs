@@ -1,8 +1,8 @@
 //! Lists and changes: short ones at once, long lists when there is room for them, and changes in
 //! short parts where there is none.
 //!
-//! A list is a snapshot, so it has to be in memory until its client has taken it. A client that asks
-//! and does not read would keep it there, and a thousand such clients a thousand lists.
+//! A list is a snapshot, so it stays in memory until its client has read it. A client that asks and
+//! does not read keeps it there, and a thousand such clients keep a thousand lists.
 
 use super::answer::Answer;
 use super::room::Taken;
@@ -12,18 +12,18 @@ use crate::refusal::Refusal;
 use crate::wire::MAX_ITEMS;
 use std::time::{Duration, Instant};
 
-/// What has no more lines than this needs no room: each connection may have it.
+/// A reply of at most this many lines needs no room: every connection may have one.
 const SHORT: usize = 64;
 
-/// A list is first made with room for no more lines than this. So one of few files waits for no more
-/// room than they need, however many files the table has.
+/// A list is first made with room for at most this many lines. So a list of few files waits for no
+/// more room than it needs, however many files the table has.
 const MEDIUM: usize = 1000;
 
-/// How long a long list waits for room. A client that does not take its replies is let go after the
-/// write time-out, and clients wait for replies for some time longer than this.
+/// How long a long list waits for room. A client that does not take its replies is disconnected
+/// after the write time-out, and clients wait somewhat longer than this for replies.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
-/// Something in memory, and its room if it is long.
+/// A value in memory, and its room if it is long.
 pub(super) struct Long<'a, T> {
     pub(super) value: T,
     _room: Option<Taken<'a>>,
@@ -78,8 +78,8 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// All changes of which these are the first, if they are the first of many and there is room for
-    /// all. These alone are an answer too: the client watches on from their `rev`.
+    /// Returns all changes that start with `first`, if there may be more and there is room for all.
+    /// Otherwise `first` alone is the answer: the client continues to watch from its `rev`.
     pub(super) fn all_changes(&self, prefix: &str, first: Changes) -> Long<'a, Changes> {
         if first.changes.len() < SHORT {
             return Long::short(first);
@@ -90,13 +90,13 @@ impl<'a> Session<'a> {
         let guess = first.bytes() / SHORT as u64 * most;
         let look = || match table.watch(prefix, rev, MAX_ITEMS as usize, false)? {
             Watch::Now(changes) => Ok(changes),
-            Watch::Later(_) => Err(Refusal::Internal), // it was not to wait
+            Watch::Later(_) => Err(Refusal::Internal), // it was not asked to wait
         };
         let all = self.in_room(guess, Instant::now(), look, Changes::bytes);
         all.unwrap_or_else(|_| Long::short(first))
     }
 
-    /// Makes something when there is room for as much as it may take, or until `deadline`.
+    /// Makes a value once there is room for `guess` bytes. Waits for room until `deadline`.
     fn in_room<T>(
         &self,
         guess: u64,
@@ -112,7 +112,7 @@ impl<'a> Session<'a> {
             if room.resize(needed) {
                 return Ok(Long { value, _room: Some(room) });
             }
-            // Longer than it seemed: once more, with room for all of it.
+            // Longer than guessed: retry, with room for all of it.
         }
     }
 }

@@ -30,18 +30,18 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long after `stop` clients may take to get what they are owed; then they are cut off.
+/// How long after `stop` clients may take to receive what they are owed; then they are cut off.
 const CUT_OFF: Duration = Duration::from_millis(1000);
-/// How long after `stop` the server lets go of what still hangs.
+/// How long after `stop` the server abandons what still hangs.
 const LET_GO: Duration = Duration::from_millis(1500);
 
-/// So many refused connections are told why, at once; more are closed without a word.
+/// How many refused connections may receive the reason at once; more are closed without a reply.
 const SPARE_SEATS: usize = 16;
-/// What a client that is shown out may still send, so that it gets the last reply.
+/// How long and how much a disconnected client may still send, so that it gets the last reply.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1 << 20;
 
-/// A server that is bound and not running yet.
+/// A server that is bound but not yet running.
 ///
 /// ```
 /// use std::io::{Read, Write};
@@ -75,25 +75,25 @@ pub struct Server {
 pub struct Handle(Sender<()>);
 
 impl Handle {
-    /// Asks the server to end: [`Server::run`] returns within 1.5 s. Clients get the replies to
+    /// Asks the server to stop: [`Server::run`] returns within 1.5 s. Clients get the replies to
     /// what was executed; what they send from now on is not executed.
     pub fn stop(&self) {
-        let _ = self.0.try_send(()); // full: somebody has asked before
+        let _ = self.0.try_send(()); // full: already asked
     }
 }
 
-/// What every session sees.
+/// What all sessions share.
 #[derive(Debug)]
 struct Shared {
     table: Table,
     budget: Arc<Budget>,
-    /// What the table's database may take of it.
+    /// The part of the budget for the table's database.
     _database: Charge,
     /// For lists and changes on their way to clients.
     room: Room,
     /// For the buffers of connections.
     buffers: Arc<Budget>,
-    /// Asked before each request whether they are closed.
+    /// Before each request, the session checks whether they are closed.
     doors: Doors<Arc<Stream>>,
     refused: Refused,
     max_contents: u64,
@@ -107,17 +107,17 @@ struct Shared {
 }
 
 impl Server {
-    /// A server to be described and bound.
+    /// Returns a builder that configures and binds a server.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// Where it listens, with the ports that the system chose.
+    /// Returns the addresses it listens on, with the ports that the system chose.
     pub fn addresses(&self) -> Vec<&Address> {
         self.listeners.iter().map(Listener::address).collect()
     }
 
-    /// The limits that matter, and where the files are, in words.
+    /// Describes the main limits, and where the files are.
     pub fn limits(&self) -> String {
         let Shared { max_connections, max_contents, budget, token, table, .. } = &*self.shared;
         let token = if token.is_some() { "a token" } else { "no token" };
@@ -132,7 +132,7 @@ impl Server {
         )
     }
 
-    /// What its owner should know of the addresses that other machines can reach.
+    /// Returns warnings to the owner about addresses that other machines can reach.
     pub fn warnings(&self) -> Vec<String> {
         let open = self.addresses().into_iter().filter(|address| !address.is_private());
         let why = match self.shared.token {
@@ -142,21 +142,20 @@ impl Server {
         open.map(|address| format!("{address}: {why}")).collect()
     }
 
-    /// What stops it.
+    /// Returns a handle that stops the server.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
 
-    /// Serves until [`Handle::stop`]. Returns within 1.5 s after that, also if clients take
-    /// longer.
+    /// Serves until [`Handle::stop`]. Returns within 1.5 s after that, even if clients take longer.
     ///
     /// # Errors
-    /// A thread that is needed from the start cannot be made.
+    /// A thread that is needed from the start cannot be created.
     pub fn run(self) -> io::Result<()> {
         self.run_then(|| {})
     }
 
-    /// The same, and calls `ready` once nothing can fail any more that it needs to serve.
+    /// Does the same, and calls `ready` once everything that serving needs has succeeded.
     pub(crate) fn run_then(self, ready: impl FnOnce()) -> io::Result<()> {
         let Server { listeners, shared, stopped, handle } = self;
         let sessions = {
@@ -225,13 +224,13 @@ impl Shared {
         self.doors.accept_all(listener, |stream| {
             if let Err(stream) = sessions.submit(Arc::new(stream)) {
                 self.refused.count(&self.too_many());
-                // Told so if a spare seat is free, else closed by the drop.
+                // Refused with the reason if a spare seat is free, else closed by the drop.
                 let _ = spare.submit(stream);
             }
         });
     }
 
-    /// One connection, on a thread of the pool.
+    /// Serves one connection, on a thread of the pool.
     fn serve(&self, stream: &Arc<Stream>, seat: &Seat<'_>) {
         let Some(pass) = self.doors.enter(stream.clone()) else { return };
         let client = ClientId::new(pass.number());
@@ -242,7 +241,7 @@ impl Shared {
         }
     }
 
-    /// One connection over the maximum.
+    /// Refuses one connection over the maximum.
     fn turn_away(&self, stream: &Arc<Stream>) {
         log::warn!("{stream} refused: {} connections are the limit", self.max_connections);
         let mut connection = self.connection(stream);

@@ -1,5 +1,6 @@
-//! Room for what is on its way to clients and is no contents: a maximum for all of them together.
-//! A client that does not read keeps its list in memory; a thousand of them would end the server.
+//! Room for replies on their way to clients, contents excepted: one maximum for all of them. A
+//! client that does not read keeps its list in memory; a thousand such clients would end the
+//! server.
 
 use crate::refusal::{Limit, Refusal};
 use std::collections::VecDeque;
@@ -8,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Instant;
 
-/// A maximum of bytes, and a queue of those who wait until there is room.
+/// A maximum of bytes, and a queue of those that wait for room.
 #[derive(Debug)]
 pub(super) struct Room {
     max: u64,
@@ -26,7 +27,7 @@ struct State {
 struct Waiter {
     bytes: u64,
     thread: Thread,
-    /// Changed under the lock, and then the waiter is out of the queue.
+    /// Set under the lock; the waiter is then out of the queue.
     served: AtomicBool,
 }
 
@@ -50,11 +51,11 @@ impl Room {
         self.lock().used
     }
 
-    /// Takes room for so many bytes, all of it if they are more than there is. Waits in a queue
-    /// until `deadline` if others have it.
+    /// Takes room for `bytes`, or all of the room if that is less. Waits in a queue until
+    /// `deadline` if others hold it.
     ///
     /// # Errors
-    /// [`Limit::Memory`] if there is no room until then, or the room is closed.
+    /// [`Limit::Memory`] if there is no room by then, or the room is closed.
     pub(super) fn take(&self, bytes: u64, deadline: Instant) -> Result<Taken<'_>, Refusal> {
         let bytes = bytes.min(self.max);
         let taken = || Taken { room: self, bytes };
@@ -79,7 +80,7 @@ impl Room {
         Err(Refusal::Limit(Limit::Memory, self.max))
     }
 
-    /// Lets nobody wait any more.
+    /// Ends all waiting, present and future.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
@@ -92,7 +93,7 @@ impl Room {
 }
 
 impl State {
-    /// Gives room to the first of the queue, as far as there is some.
+    /// Gives room to the first in the queue, while there is some.
     fn serve(&mut self, max: u64) {
         while let Some(first) = self.queue.front()
             && self.used + first.bytes <= max
@@ -106,7 +107,7 @@ impl State {
 }
 
 impl Taken<'_> {
-    /// Takes more or gives some back; false if there is no room for more.
+    /// Grows or shrinks the part; returns false if there is no room to grow.
     pub(super) fn resize(&mut self, bytes: u64) -> bool {
         let bytes = bytes.min(self.room.max);
         let mut state = self.room.lock();
@@ -157,7 +158,7 @@ mod tests {
         drop(rest);
         assert!(most.resize(99) && room.used() == 99);
         drop(most);
-        // What is larger than the room takes all of it.
+        // A request larger than the room takes all of it.
         let all = room.take(1000, now).unwrap();
         assert_eq!((room.used(), room.take(1, now).unwrap_err()), (100, refused()));
         drop(all);

@@ -14,29 +14,29 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a client may take to show its token, where one is asked for.
+/// How long a client may take to show its token, if the server requires one.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// For so long a client may go on to send when the server stops, without loss of its replies.
+/// How long a client may keep sending after a stop and still receive its replies.
 const STOP_LINGER: Duration = Duration::from_millis(200);
 
-/// What one client and its connection are to the server.
+/// One client, its connection, and what they hold on the server.
 pub(super) struct Session<'a> {
     pub(super) server: &'a Shared,
-    /// Whether it may do more than `hello`, `help` and `quit`.
+    /// Whether the client may send more than `hello`, `help` and `quit`.
     pub(super) admitted: bool,
-    /// Dropped before `holdings`: what goes with the client has to be seen first.
+    /// Dropped before `holdings`: the client's decided changes have to become visible first.
     pub(super) owed: Owed<'a>,
     pub(super) holdings: Holdings<'a>,
     pub(super) client: ClientId,
     pub(super) connection: Connection,
 }
 
-/// What comes after a request.
+/// What follows a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
     Request,
-    /// The client asked for the end, or it is out of step.
+    /// The client quits, or it is out of step.
     Close,
 }
 
@@ -55,16 +55,16 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Reads requests and answers them, until the client has enough or does what nobody can follow.
+    /// Reads requests and answers them, until the client quits or breaks the framing.
     ///
     /// # Errors
-    /// Those of the stream: the client is gone, or was silent, or does not take its replies.
+    /// Those of the stream: the client is gone, was silent, or does not take its replies.
     pub(super) fn run(mut self, seat: &Seat<'_>) -> io::Result<()> {
         self.begin()?;
         let mut line = Vec::new();
         loop {
             let read = self.read_line(&mut line);
-            // Looked at behind the wait: a request that came with the stop is not begun.
+            // Checked after the wait: a request that arrives with the stop is not executed.
             if self.server.doors.closed() {
                 break;
             }
@@ -75,7 +75,7 @@ impl<'a> Session<'a> {
                     return self.connection.flush();
                 }
                 Err(e) => {
-                    // Of a line that cannot be taken as much as has come.
+                    // Of a line that cannot be read, keep what has arrived.
                     let here = self.connection.data().iter().take(MAX_LINE_BYTES);
                     line = here.take_while(|byte| **byte != b'\n').copied().collect();
                     line.pop_if(|byte| *byte == b'\r');
@@ -83,9 +83,9 @@ impl<'a> Session<'a> {
                 }
             };
             let next = match answered {
-                // Out of step, in a line or behind contents. What was asked before is answered.
+                // Out of step, in a line or after contents. Earlier requests are still answered.
                 Err(e) if e.kind() == ErrorKind::InvalidData => self.show_out(e, &line),
-                // The stop has shut the stream inside contents.
+                // The stop shut the stream in the middle of contents.
                 Err(_) if self.server.doors.closed() => break,
                 answered => answered,
             };
@@ -93,8 +93,8 @@ impl<'a> Session<'a> {
                 break;
             }
         }
-        // The client learns of the end when what it had open is closed and its seat is free: it,
-        // or another that waits for this, may come at once.
+        // The client sees the end only after its open files are closed and its seat is free: it, or
+        // another client that waits for that, may connect at once.
         self.settle()?;
         self.connection.flush()?;
         self.holdings.end();
@@ -105,8 +105,8 @@ impl<'a> Session<'a> {
         self.connection.close(LINGER, LINGER_BYTES)
     }
 
-    /// Reads the next line. Before it waits for one, what is owed is sent; and before a Telnet
-    /// command is answered, so are the requests that came before it.
+    /// Reads the next line. Sends the owed answers before it waits for one, and answers earlier
+    /// requests before a Telnet command.
     fn read_line(&mut self, line: &mut Vec<u8>) -> io::Result<bool> {
         let is_here = self.connection.take_line(line)?;
         if !is_here || self.connection.owes_telnet() {
@@ -123,7 +123,7 @@ impl<'a> Session<'a> {
             self.connection.set_deadline(Some(Instant::now() + HELLO_TIMEOUT));
         }
         match self.server.idle_timeout {
-            None => Ok(()), // the socket's default, spared a call
+            None => Ok(()), // the socket's default, which saves a call
             timeout => self.connection.stream().set_idle_timeout(timeout),
         }
     }
@@ -173,13 +173,13 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Whether there was no memory, and what this client has asked for before may free some: it is
-    /// freed when that is seen.
+    /// Returns whether memory ran out and earlier requests of this client may free some: they do so
+    /// when they become visible.
     fn may_have_room_soon<T>(&self, done: &Result<T, Refusal>) -> bool {
         !self.owed.is_empty() && matches!(done, Err(Refusal::Limit(Limit::Memory, _)))
     }
 
-    /// A look at a file, if it need not wait until the requests before it are seen.
+    /// Looks at a file, if that need not wait until the earlier requests are visible.
     fn look_in_turn(&self, request: &Request<'_>) -> Option<Decided<Answer<'a>>> {
         let table = &self.server.table;
         match *request {
@@ -193,8 +193,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Whether the request is here whole, and is a change or has nothing to do with files: then it
-    /// need not wait until those before it are seen.
+    /// Returns whether the request has arrived whole, and is a change or does not concern files: it
+    /// then need not wait until the earlier ones are visible.
     fn may_be_decided_now(&self, request: &Request<'_>) -> bool {
         match request {
             Request::Touch { .. } | Request::Delete { .. } | Request::Types | Request::Help => true,
@@ -205,12 +205,12 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Whether contents and their line end have arrived.
+    /// Returns whether the contents and their line end have arrived.
     fn is_here(&self, numbytes: u64) -> bool {
         self.connection.data().len() as u64 > numbytes + b"\r".len() as u64
     }
 
-    /// What can be refused before contents are taken.
+    /// Refuses what can be refused before contents are taken.
     fn judge(&self, request: &Request<'_>) -> Result<(), Refusal> {
         if !self.admitted
             && !matches!(request, Request::Hello { .. } | Request::Help | Request::Quit)
@@ -223,8 +223,9 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Reads contents and their line end. `Err` within: they were over a limit, the client was told
-    /// at once, for it may be waiting to hear that before it sends gigabytes, and they are passed.
+    /// Reads contents and their line end. An inner `Err` means that they exceed a limit: the client
+    /// is refused at once, because it may wait for that before it sends gigabytes, and they are
+    /// skipped.
     fn take_contents(&mut self, numbytes: u64) -> io::Result<Result<Contents, Next>> {
         let max = self.server.max_contents;
         let announced = match usize::try_from(numbytes) {
@@ -251,7 +252,7 @@ impl<'a> Session<'a> {
         Ok(Ok(incoming.finish()))
     }
 
-    /// Refuses contents that are still to come, then reads past them.
+    /// Refuses contents that are still to come, then skips them.
     fn pass_contents(&mut self, refusal: Refusal, missing: u64) -> io::Result<Next> {
         self.settle()?;
         self.refuse(refusal)?;
@@ -266,7 +267,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Reads past the contents that a refused request has, then refuses it.
+    /// Skips the contents of a refused request, then refuses it.
     fn refuse_contents(&mut self, refusal: Refusal, numbytes: Option<u64>) -> io::Result<Next> {
         if let Some(numbytes) = numbytes {
             if !self.is_here(numbytes) {
@@ -278,7 +279,7 @@ impl<'a> Session<'a> {
         self.refuse(refusal)
     }
 
-    /// Refuses a request, when those before it are answered.
+    /// Refuses a request, once the earlier ones are answered.
     pub(super) fn refuse(&mut self, refusal: Refusal) -> io::Result<Next> {
         if !self.owed.is_empty() && !refusal.closes() {
             return self.owe(Ticket::DONE, Err(refusal));
@@ -287,7 +288,7 @@ impl<'a> Session<'a> {
         self.write_refusal(refusal)
     }
 
-    /// Refuses a line behind which nobody knows where the next request begins.
+    /// Refuses a line after which the start of the next request is unknown, and disconnects.
     fn show_out(&mut self, why: impl fmt::Display, line: &[u8]) -> io::Result<Next> {
         let (stream, client, word) = (self.connection.stream(), self.client, "ERR_CMD_ERR");
         log::info!("{stream} {client} is shown out: {word}: {why}: {}", ShownLine(line));
@@ -300,7 +301,7 @@ impl<'a> Session<'a> {
         self.server.refused.count(&refusal);
         let (stream, client, word) = (self.connection.stream(), self.client, refusal.word());
         match refusal {
-            Refusal::OutOfStep => {} // its reason is logged
+            Refusal::OutOfStep => {} // the reason is already logged
             Refusal::WrongToken => log::info!("{stream} {client} is shown out: {word}: {refusal}"),
             _ => log::debug!("{stream} {client} is refused: {word}: {refusal}"),
         }
@@ -310,7 +311,7 @@ impl<'a> Session<'a> {
         Ok(if closes { Next::Close } else { Next::Request })
     }
 
-    /// The client has shown the token: it may take its time from now on.
+    /// Admits a client that has shown the token: it no longer has a deadline.
     pub(super) fn admit(&mut self) {
         self.admitted = true;
         self.connection.set_deadline(None);

@@ -1,11 +1,11 @@
-//! What `stats` tells.
+//! The contents of `stats`.
 
 use super::Shared;
 use super::holdings::MAX_OPENS;
 use crate::refusal::{Limit, Refusal};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// How often each limit has refused something, and the largest contents that came.
+/// How often each limit has refused a request, and the largest contents received.
 #[derive(Debug, Default)]
 pub(super) struct Refused {
     contents: AtomicU64,
@@ -27,7 +27,7 @@ impl Refused {
         }
     }
 
-    /// Counts a refusal, if it is because of a limit.
+    /// Counts a refusal that is because of a limit.
     pub(super) fn count(&self, refusal: &Refusal) {
         if let Refusal::Limit(limit, _) = refusal {
             self.of(*limit).fetch_add(1, Relaxed);
@@ -36,14 +36,14 @@ impl Refused {
 
     pub(super) fn saw_contents(&self, bytes: usize) {
         let bytes = bytes as u64;
-        // Most are not the largest, and a load does not take the cache line from the others.
+        // Most are not the largest, and a load does not take the cache line from other threads.
         if bytes > self.largest_contents.load(Relaxed) {
             self.largest_contents.fetch_max(bytes, Relaxed);
         }
     }
 }
 
-/// Names and values, in the order in which they are shown.
+/// Returns names and values, in the order in which they are shown.
 pub(super) fn report(server: &Shared) -> Vec<(String, String)> {
     let totals = server.table.totals();
     let mut report = Vec::new();

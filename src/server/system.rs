@@ -1,4 +1,4 @@
-//! What the machine grants: memory, file descriptors, threads, randomness.
+//! The machine's resources: memory, file descriptors, threads, randomness.
 
 use super::SPARE_SEATS;
 use crate::files::TEXT_FILE_DESCRIPTORS;
@@ -9,32 +9,32 @@ use std::fs;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
-/// Clients that have no seat and yet a descriptor and a thread: those that are refused, and those
-/// that are shown out.
+/// Clients without a seat that still have a descriptor and a thread: those that are refused, and
+/// those that are being disconnected.
 const STANDING: u64 = (SPARE_SEATS + MAX_STANDING) as u64;
 
 /// Descriptors beside those of clients, listeners and text files: standard streams, the store, one
-/// that is just accepted, what libraries open.
+/// just accepted, those that libraries open.
 const OTHER_DESCRIPTORS: u64 = 16;
 
-/// A connection, and what wakes it while it waits.
+/// A connection, and its waker while it waits.
 const DESCRIPTORS_PER_CONNECTION: u64 = 1 + Waker::DESCRIPTORS;
 
 /// A thread's stack and alternate signal stack, each with a guard page: mmap(2), sigaltstack(2).
 const MAPS_PER_THREAD: u64 = 4;
 
-/// What the program, its allocator and large files may have beside the threads.
+/// What the program, its allocator and large files may use beside the threads.
 const OTHER_MAPS: u64 = 2000;
 
-/// Threads beside those of clients and listeners: of the table, the signals, the log.
+/// Threads beside those of clients and listeners: those of the table, the signals, the log.
 const OTHER_THREADS: u64 = 8;
 
-/// What a connection takes: 38 KB while it is idle, 26 of them the kernel's for its thread and its
-/// socket (measured as the growth of a cgroup with 1000 of them), and small buffers. Larger ones are
-/// taken from the budget.
+/// The memory of a connection: 38 KB while it is idle, 26 of them the kernel's for its thread and
+/// its socket (measured as the growth of a cgroup with 1000 of them), and small buffers. Larger
+/// buffers are taken from the budget.
 const CONNECTION_BYTES: u64 = 64 << 10;
 
-/// What a server would have.
+/// The resources that a server wants.
 pub(super) struct Wanted {
     pub(super) connections: usize,
     pub(super) listeners: usize,
@@ -46,12 +46,12 @@ pub(super) struct Wanted {
 
 /// Returns half of the memory that the process may use, in bytes: the least of the machine's, its
 /// cgroup's limit and its resource limits. A quarter is for connections, and the rest for the
-/// program, a table that grows, and what the allocator cannot use.
+/// program, a growing table, and what the allocator cannot use.
 pub fn default_max_memory() -> u64 {
     memory().min(address_space()) / 2
 }
 
-/// The smaller of the machine's memory and the limit of the process's cgroup.
+/// Returns the smaller of the machine's memory and the limit of the process's cgroup.
 fn memory() -> u64 {
     let info = rustix::system::sysinfo();
     #[allow(clippy::useless_conversion, reason = "32 bits wide on a system of 32 bits")]
@@ -59,16 +59,16 @@ fn memory() -> u64 {
     cgroup_least("memory", ["memory.max", "memory.limit_in_bytes"]).unwrap_or(machine).min(machine)
 }
 
-/// The limits of address space and of what is mapped to be written (`ulimit -v`, `ulimit -d`), less
-/// what the allocator keeps of the first.
+/// Returns the limits of address space and of writable mappings (`ulimit -v`, `ulimit -d`), less
+/// what the allocator reserves of the first.
 fn address_space() -> u64 {
     let limit = |resource| getrlimit(resource).current;
     let all = limit(Resource::As).map(|all| all.saturating_sub(arenas_bytes()));
     all.unwrap_or(u64::MAX).min(limit(Resource::Data).unwrap_or(u64::MAX))
 }
 
-/// What glibc reserves of the address space, used or not: 64 MiB for each arena, of which there are
-/// eight for each processor, or MALLOC_ARENA_MAX; see mallopt(3).
+/// Returns what glibc reserves of the address space, used or not: 64 MiB for each arena, with eight
+/// arenas for each processor, or MALLOC_ARENA_MAX; see mallopt(3).
 fn arenas_bytes() -> u64 {
     const ARENA_BYTES: u64 = 64 << 20;
     if cfg!(not(target_env = "gnu")) {
@@ -79,8 +79,8 @@ fn arenas_bytes() -> u64 {
     ARENA_BYTES.saturating_mul(set.filter(|max| *max > 0).unwrap_or(8 * processors as u64))
 }
 
-/// The least number in a file of the process's cgroups, from its own up to the root, of version 2
-/// (`0::PATH`) or version 1 (`N:...,CONTROLLER,...:PATH`); see cgroups(7).
+/// Returns the least number in a file of the process's cgroups, from its own up to the root, of
+/// version 2 (`0::PATH`) or version 1 (`N:...,CONTROLLER,...:PATH`); see cgroups(7).
 fn cgroup_least(controller: &str, [file_2, file_1]: [&str; 2]) -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let limits = groups.lines().filter_map(|line| {
@@ -103,12 +103,13 @@ fn read_number(path: &Path) -> Option<u64> {
     fs::read_to_string(path).ok()?.trim().parse().ok() // "max" is no number and no limit
 }
 
-/// Returns how many connections the system carries, at most those that are wanted and at least one.
+/// Returns how many connections the system supports, at most those that are wanted and at least
+/// one.
 ///
-/// Raises the soft limit of open files as far as the hard limit allows. Whatever else a connection
-/// may come to need is counted from the start: a client is better refused at the door than in the
+/// Raises the soft limit of open files as far as the hard limit allows. Counts all that a
+/// connection may come to need from the start: a client is better refused at the door than in the
 /// middle of its work, and a thread that cannot have its memory maps ends the whole process, as
-/// does an allocation for which there is no address space.
+/// does an allocation without address space.
 ///
 /// # Errors
 /// [`ErrorKind::OutOfMemory`] if there is too little address space for anything.
@@ -134,7 +135,7 @@ pub(super) fn make_room(wanted: &Wanted) -> io::Result<usize> {
     }
 }
 
-/// For each limit, how many connections it allows, and what it is.
+/// Returns for each limit how many connections it allows, and a description.
 fn limits(wanted: &Wanted) -> Vec<(u64, String)> {
     let listeners = wanted.listeners as u64;
     let fixed = TEXT_FILE_DESCRIPTORS + STANDING + listeners + OTHER_DESCRIPTORS;
@@ -151,7 +152,7 @@ fn limits(wanted: &Wanted) -> Vec<(u64, String)> {
         let carried = maps.saturating_sub(OTHER_MAPS) / MAPS_PER_THREAD;
         limits.push((carried, format!("vm.max_map_count is {maps}")));
     }
-    // The superuser is not bound by it: setrlimit(2).
+    // It does not bind the superuser: setrlimit(2).
     let processes = (!geteuid().is_root()).then(|| getrlimit(Resource::Nproc).current).flatten();
     let threads = [
         (processes, "ulimit -u"),
@@ -176,8 +177,8 @@ fn limits(wanted: &Wanted) -> Vec<(u64, String)> {
     limits
 }
 
-/// Raises the soft limit of open files to what is needed, as far as the hard limit allows; how many
-/// may be open then.
+/// Raises the soft limit of open files to what is needed, as far as the hard limit allows. Returns
+/// how many files may then be open.
 fn raise_open_files(needed: u64) -> u64 {
     let limit = getrlimit(Resource::Nofile);
     match limit.current {
@@ -196,13 +197,13 @@ pub(super) fn max_file_size() -> Option<u64> {
     getrlimit(Resource::Fsize).current
 }
 
-/// A number that no other table will have, from the system's randomness.
+/// Returns a number that no other table will have, from the system's randomness.
 pub(crate) fn draw_epoch() -> io::Result<u64> {
     const DEVICE: &str = "/dev/urandom";
     let mut bytes = [0; 8];
     match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) {
         Ok(filled) => debug_assert_eq!(filled, bytes.len()), // up to 256 bytes come whole
-        // A system or a container that does not know the call has the device.
+        // A system or container without the call has the device.
         Err(_) => {
             let read = fs::File::open(DEVICE).and_then(|mut file| file.read_exact(&mut bytes));
             read.map_err(|e| io::Error::new(e.kind(), format!("{DEVICE}: {e}")))?;

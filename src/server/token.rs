@@ -1,23 +1,23 @@
-//! The secret that a client has to show, where the server asks for one.
+//! The secret that a client has to show, if the server requires one.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 use subtle::ConstantTimeEq;
 
-/// A token fits into a line beside `hello`.
+/// A token fits on a line with `hello`.
 const MAX_TOKEN_BYTES: usize = 400;
 
-/// A secret of 1 to 400 bytes without spaces and control characters.
+/// A secret of 1 to 400 bytes without spaces or control characters.
 #[derive(Clone)]
 pub struct Token(Vec<u8>);
 
 impl Token {
-    /// Reads a token from a file. White space around it, a line end for one, does not belong to it.
+    /// Reads a token from a file. White space around it, such as a line end, is not part of it.
     ///
     /// # Errors
-    /// Those of the file, and [`ErrorKind::InvalidData`] for what can be no token. Each with the
-    /// path, none with what is in the file.
+    /// Those of the file, and [`ErrorKind::InvalidData`] for text that cannot be a token. Each
+    /// includes the path, none the file's contents.
     pub fn from_file(path: &Path) -> io::Result<Self> {
         let mut text = Vec::new();
         let read = std::fs::File::open(path)
@@ -43,19 +43,19 @@ impl Token {
         Ok(Token(token.to_vec()))
     }
 
-    /// The secret itself, to be shown to a server.
+    /// Returns the secret itself, to show to a server.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// Whether `shown` is this token. Takes as long for a wrong one as for the right one of the
-    /// same length, so the time tells nothing about it.
+    /// Returns whether `shown` is this token. A wrong one takes as long as the right one of the
+    /// same length, so the time reveals nothing about it.
     pub fn is(&self, shown: &[u8]) -> bool {
         self.0.ct_eq(shown).into()
     }
 }
 
-/// Never the secret.
+/// Never shows the secret.
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(..)")

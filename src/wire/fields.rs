@@ -1,10 +1,10 @@
-//! The fields of a line: what stands between spaces, and numbers in them, both ways.
+//! The fields of a line: the parts between spaces, and the numbers in them, both ways.
 
 use crate::exptime::Exptime;
 use crate::name::NameRef;
 use std::time::Duration;
 
-/// The fields of a line that are still to be read.
+/// The fields of a line that are not yet read.
 ///
 /// One or more spaces separate two fields; leading and trailing spaces are ignored. A tab is an
 /// ordinary byte.
@@ -16,7 +16,7 @@ impl<'a> Fields<'a> {
         Fields(line)
     }
 
-    /// The next field, never empty.
+    /// Returns the next field, never empty.
     pub(super) fn next(&mut self) -> Option<&'a [u8]> {
         let start = self.0.iter().position(|b| *b != b' ')?;
         let rest = &self.0[start..];
@@ -26,17 +26,17 @@ impl<'a> Fields<'a> {
         Some(field)
     }
 
-    /// The next field as a number: see [`number`].
+    /// Reads the next field as a number: see [`number`].
     pub(super) fn number(&mut self) -> Option<u64> {
         number(self.next()?)
     }
 
-    /// The next field as an exptime.
+    /// Reads the next field as an exptime.
     pub(super) fn exptime(&mut self) -> Option<Exptime> {
         exptime(self.next()?)
     }
 
-    /// The next field as what `parse` makes of it, `absent` if there is none. `None` is a bad field.
+    /// Parses the next field with `parse`; returns `absent` if there is none, `None` if it is bad.
     pub(super) fn optional<T>(
         &mut self,
         absent: T,
@@ -45,13 +45,13 @@ impl<'a> Fields<'a> {
         self.next().map_or(Some(absent), parse)
     }
 
-    /// The next field as a name.
+    /// Reads the next field as a name.
     pub(super) fn name(&mut self) -> Option<NameRef<'a>> {
         text(self.next()?).and_then(NameRef::new)
     }
 }
 
-/// Digits only, no sign, below 2^63; leading zeros are allowed.
+/// Parses digits only, without a sign, below 2^63; leading zeros are allowed.
 pub(super) fn number(field: &[u8]) -> Option<u64> {
     let digit = |n: u64, b: &u8| {
         let d = b.is_ascii_digit().then(|| u64::from(b - b'0'))?;
@@ -61,7 +61,7 @@ pub(super) fn number(field: &[u8]) -> Option<u64> {
     (!field.is_empty() && n < 1 << 63).then_some(n)
 }
 
-/// A number, or exactly `-1`.
+/// Parses a number, or exactly `-1`.
 pub(super) fn exptime(field: &[u8]) -> Option<Exptime> {
     match field {
         b"-1" => Some(Exptime::Connection),
@@ -69,7 +69,7 @@ pub(super) fn exptime(field: &[u8]) -> Option<Exptime> {
     }
 }
 
-/// A time in seconds: a number, which a dot and up to nine digits of a fraction may follow.
+/// Parses a time in seconds: a number, optionally with a dot and up to nine digits of a fraction.
 pub(super) fn seconds(field: &[u8]) -> Option<Duration> {
     const DIGITS: usize = 9;
     let dot = field.iter().position(|b| *b == b'.');
@@ -97,7 +97,7 @@ impl<'a> LineOut<'a> {
         LineOut(out)
     }
 
-    /// A line whose first field is a number.
+    /// Begins a line whose first field is a number.
     pub(super) fn numbered(out: &'a mut Vec<u8>, n: u64) -> Self {
         LineOut::new(out, itoa::Buffer::new().format(n))
     }
@@ -124,7 +124,7 @@ impl<'a> LineOut<'a> {
         }
     }
 
-    /// A time in seconds, rounded down to milliseconds; only 0 is shown as 0.
+    /// Appends a time in seconds, rounded down to milliseconds; only 0 is shown as 0.
     pub(super) fn seconds(self, time: Duration) -> Self {
         let milliseconds = match time.as_millis() {
             0 if !time.is_zero() => 1,

@@ -1,6 +1,6 @@
-//! What `help` says.
+//! The text of `help`.
 
-/// Every command as `help` prints it: how it is written, and what it does.
+/// Every command as `help` prints it: its syntax, and what it does.
 pub const COMMANDS: [(&str, &str); 17] = [
     ("read <file>", "the contents, their version, and the seconds left"),
     (

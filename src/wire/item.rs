@@ -17,16 +17,16 @@ pub struct Listed<'a> {
 /// A line of changes: `put <version> <numbytes> <name>`, or `del <version> 0 <name>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Changed<'a> {
-    /// What the change took.
+    /// The version that the change took.
     pub version: u64,
-    /// `None` if the name is gone.
+    /// The size of the contents, or `None` if the name is deleted.
     pub numbytes: Option<u64>,
-    /// Whose change it is.
+    /// The name that changed.
     pub name: NameRef<'a>,
 }
 
 impl<'a> Listed<'a> {
-    /// Reads one line, given without its end; `None` if it is none of a list.
+    /// Parses one line, given without its end. Returns `None` if it is no line of a list.
     pub fn parse(line: &'a [u8]) -> Option<Self> {
         let mut fields = Fields::new(line);
         let (version, numbytes) = (fields.number()?, fields.number()?);
@@ -34,7 +34,7 @@ impl<'a> Listed<'a> {
         Some(Listed { version, numbytes, exptime, name })
     }
 
-    /// Appends the line, its end included.
+    /// Appends the line, with its end.
     pub fn write_to(&self, out: &mut Vec<u8>) {
         let line = LineOut::numbered(out, self.version).number(self.numbytes);
         line.exptime(self.exptime).text(self.name.as_str()).end();
@@ -42,7 +42,7 @@ impl<'a> Listed<'a> {
 }
 
 impl<'a> Changed<'a> {
-    /// Reads one line, given without its end; `None` if it is none of changes.
+    /// Parses one line, given without its end. Returns `None` if it is no line of changes.
     pub fn parse(line: &'a [u8]) -> Option<Self> {
         let mut fields = Fields::new(line);
         let put = match fields.next()? {
@@ -54,7 +54,7 @@ impl<'a> Changed<'a> {
         Some(Changed { version, numbytes: put.then_some(numbytes), name: fields.name()? })
     }
 
-    /// Appends the line, its end included.
+    /// Appends the line, with its end.
     pub fn write_to(&self, out: &mut Vec<u8>) {
         let line = LineOut::new(out, if self.numbytes.is_some() { "put" } else { "del" });
         let line = line.number(self.version).number(self.numbytes.unwrap_or(0));

@@ -1,28 +1,28 @@
-//! What is wrong with a line that is no request, and how logs show such a line.
+//! The mistakes in a line that is no request, and how logs show such a line.
 
 use super::fields::{Fields, text};
 use crate::name::Shown;
 use std::fmt;
 
-/// What is wrong with a line. On the wire all of these are `ERR_CMD_ERR`.
+/// A mistake in a line. On the wire all of these are `ERR_CMD_ERR`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mistake {
-    /// No command is called like the first field.
+    /// The first field is not the name of a command.
     UnknownCommand,
     /// A field is missing.
     TooFewFields,
     /// A field follows the last one.
     TooManyFields,
-    /// The field, called as in the protocol's command table, is no number below 2^63.
+    /// The field, named as in the protocol's command table, is no number below 2^63.
     Number(&'static str),
     /// An exptime is neither a number nor `-1`.
     Exptime,
     /// Neither a name nor a descriptor.
     File,
-    /// No name.
+    /// Not a name.
     Name,
-    /// No descriptor.
+    /// Not a descriptor.
     Descriptor,
     /// Not the beginning of a name that a version of 20 digits can complete.
     Stem,
@@ -50,16 +50,16 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// A line that is no request, as logs show it: cut and escaped, of a secret name no more than 8
-/// digits. Whatever stands behind `hello` may be a token. So may any line that begins with no
-/// command, nor with a slip of one, or it is a part of contents: of such a line only the shape is shown,
-/// with `*` for text.
+/// A line that is no request, as logs show it: cut and escaped, with at most 8 digits of a secret
+/// name. Anything after `hello` may be a token. A line that begins with neither a command nor a
+/// slip of one may also hold a token, or be part of contents: only its shape is shown, with `*` for
+/// text.
 pub struct ShownLine<'a>(pub &'a [u8]);
 
-/// A line of a log shows no more of a line.
+/// The most bytes of a line that a log line shows.
 const MAX_SHOWN_BYTES: usize = 128;
 
-/// Commands of other protocols, which are no secret.
+/// Commands of other protocols, which are not secret.
 const FOREIGN: [&[u8]; 6] = [b"GET", b"HEAD", b"POST", b"PUT", b"OPTIONS", b"CONNECT"];
 
 impl fmt::Display for ShownLine<'_> {
@@ -87,8 +87,8 @@ impl fmt::Display for ShownLine<'_> {
     }
 }
 
-/// Whether it is this command but for its case and one letter too many, too few, wrong or exchanged
-/// with the next: a slip of a person's hand, and no secret.
+/// Returns whether it is this command except for case and one letter that is extra, missing, wrong
+/// or swapped with the next: a typing slip, and no secret.
 fn is_nearly(verb: &[u8], word: &[u8]) -> bool {
     let same = |(a, b): &(&u8, &u8)| a.eq_ignore_ascii_case(b);
     let begin = verb.iter().zip(word).take_while(same).count();
@@ -101,7 +101,7 @@ fn is_nearly(verb: &[u8], word: &[u8]) -> bool {
     }
 }
 
-/// The shape of bytes: text as `*`, spaces as they are, other bytes escaped.
+/// Shows the shape of bytes: text as `*`, spaces unchanged, other bytes escaped.
 fn mask(f: &mut fmt::Formatter<'_>, bytes: &[u8], whole: usize) -> fmt::Result {
     for byte in bytes {
         match byte {

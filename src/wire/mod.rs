@@ -1,8 +1,8 @@
-//! MEANING: one line is one request, or one reply, and for some of them contents follow.
+//! MEANING: one line is one request or one reply, and contents follow some of them.
 //!
-//! Pure: bytes in, values out, and back. Nothing here can block, and nothing here knows a socket
-//! or a file. Server and client share both types, so the grammar stands here and nowhere else;
-//! it is told to people in `tutorial/protocol.md`.
+//! Pure: bytes in, values out, and back. Nothing here can block, and nothing here knows a socket or
+//! a file. Server and client share both types, so this is the only place for the grammar;
+//! `tutorial/protocol.md` describes it for people.
 
 mod fields;
 mod help;
@@ -21,17 +21,17 @@ pub use parse::{Malformed, is_blank};
 pub use reply::Reply;
 pub use request::Request;
 
-/// The protocol's version, as `hello` answers it.
+/// The protocol's version, as `hello` reports it.
 pub const PROTOCOL_VERSION: u64 = 1;
 
-/// What a list or changes have at most, in lines.
+/// The most lines that a list or changes have.
 pub const MAX_ITEMS: u64 = 10_000;
 
-/// The longest that a watch or wait takes, in seconds: a day. A longer one is taken as this.
+/// The longest time of a watch or wait, in seconds: a day. A longer one is cut to this.
 pub const MAX_WATCH_SECONDS: u64 = 86_400;
 
-/// A line of a client has fewer bytes than this, its end not counted.
+/// A client's line has fewer bytes than this, without its end.
 pub const MAX_LINE_BYTES: usize = 500;
 
-/// So has a line of a server: the longest name of a list, and the numbers beside it.
+/// So has a server's line: the longest name in a list, and the numbers beside it.
 pub const MAX_REPLY_LINE_BYTES: usize = 600;

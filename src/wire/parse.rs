@@ -10,22 +10,22 @@ use crate::name::{FileRef, NameRef, Stem};
 pub enum Malformed {
     /// The end is known: after these contents, if there are any.
     InStep {
-        /// How many bytes of contents the line announced.
+        /// How many bytes of contents the line announces.
         numbytes: Option<u64>,
-        /// What is wrong.
+        /// The mistake in the line.
         why: Mistake,
     },
     /// The end is not known: an unknown command, or contents of unknown length.
     OutOfStep(Mistake),
 }
 
-/// Whether a line holds nothing but spaces. It is no request and gets no reply.
+/// Returns whether a line holds only spaces. It is no request and gets no reply.
 pub fn is_blank(line: &[u8]) -> bool {
     line.iter().all(|b| *b == b' ')
 }
 
 impl<'a> Request<'a> {
-    /// Reads one line, given without its end.
+    /// Parses one line, given without its end.
     ///
     /// ```
     /// use telefile::wire::{Malformed, Mistake, Request};
@@ -40,7 +40,7 @@ impl<'a> Request<'a> {
     /// ```
     ///
     /// # Errors
-    /// A line that is no request, and what follows it as far as that is known.
+    /// The mistake in a line that is no request, and what follows the line as far as that is known.
     pub fn parse(line: &'a [u8]) -> Result<Self, Malformed> {
         let mut line = Line(Fields::new(line));
         let request = match line.0.next().unwrap_or_default() {
@@ -68,7 +68,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The fields behind the command.
+/// The fields after the command.
 struct Line<'a>(Fields<'a>);
 
 impl<'a> Line<'a> {
@@ -149,7 +149,7 @@ impl<'a> Line<'a> {
         })
     }
 
-    /// The rest of a line that has said how many bytes of contents follow it.
+    /// Parses the rest of a line that has announced the length of its contents.
     fn in_step(
         mut self,
         numbytes: u64,
@@ -167,7 +167,7 @@ impl<'a> Line<'a> {
         file_ref(self.field()?)
     }
 
-    /// `*` as a whole field is every file.
+    /// Parses a prefix: `*` as a whole field means every file.
     fn prefix(&mut self) -> Result<&'a str, Mistake> {
         let prefix = text(self.field()?).ok_or(Mistake::Text)?;
         Ok(if prefix == "*" { "" } else { prefix })
@@ -185,7 +185,7 @@ impl<'a> Line<'a> {
         self.0.next().map_or(Ok(absent), parse)
     }
 
-    /// `value`, if no field is left.
+    /// Returns `value`, if no field is left.
     fn end<T>(mut self, value: T) -> Result<T, Mistake> {
         self.0.next().map_or(Ok(value), |_| Err(Mistake::TooManyFields))
     }

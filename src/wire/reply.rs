@@ -7,9 +7,9 @@ use crate::name::NameRef;
 use crate::refusal::{Limit, Refusal};
 use std::time::Duration;
 
-/// A reply line. Contents and a line end follow `Contents`; so many lines follow a count, those of
-/// [`List`](Reply::List) are [`Listed`](super::Listed), those of [`Changes`](Reply::Changes) are
-/// [`Changed`](super::Changed).
+/// A reply line. Contents and a line end follow `Contents`. A count announces that many lines:
+/// [`Listed`](super::Listed) after [`List`](Reply::List), [`Changed`](super::Changed) after
+/// [`Changes`](Reply::Changes).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of the protocol's command table")]
 pub enum Reply<'a> {
@@ -29,8 +29,8 @@ pub enum Reply<'a> {
     List { rev: u64, count: u64, more: bool },
     /// `CHANGES <rev> <count>`
     Changes { rev: u64, count: u64 },
-    /// `HELLO 1 <epoch> <rev> <idle>`. No idle time-out is 0 on the line, or no field: older
-    /// servers do not send it.
+    /// `HELLO 1 <epoch> <rev> <idle>`. `<idle>` is 0 without an idle time-out; older servers do not
+    /// send the field.
     Hello { epoch: u64, rev: u64, idle_timeout: Option<Duration> },
     /// `TYPES <count>`
     Types { count: u64 },
@@ -43,11 +43,11 @@ pub enum Reply<'a> {
 }
 
 impl<'a> Reply<'a> {
-    /// Reads one line, given without its end; `None` if it is no reply. Fields that a later
-    /// protocol may have added behind the known ones of a reply are passed over.
+    /// Parses one line, given without its end. Returns `None` if it is no reply. Ignores fields
+    /// that a later protocol may have added after the known ones.
     ///
-    /// A line does not tell every fate: `ERR_CMD_ERR` is read as [`Refusal::Malformed`] and
-    /// `ERR_DENIED` as [`Refusal::Denied`], also when the server closes after it.
+    /// A line does not identify every refusal: `ERR_CMD_ERR` is read as [`Refusal::Malformed`] and
+    /// `ERR_DENIED` as [`Refusal::Denied`], even when the server closes after it.
     ///
     /// ```
     /// use telefile::{Refusal, wire::Reply};
@@ -119,7 +119,7 @@ impl<'a> Reply<'a> {
         })
     }
 
-    /// Appends the line, its end included.
+    /// Appends the line, with its end.
     pub fn write_to(&self, out: &mut Vec<u8>) {
         let line = match *self {
             Reply::Contents { version, numbytes, exptime } => {
@@ -165,7 +165,7 @@ impl<'a> Reply<'a> {
     }
 }
 
-/// A type's name, which is made like a file's: nothing in it can upset a terminal or a line.
+/// Parses a type's name. It has the form of a file's name, so it cannot upset a terminal or a line.
 fn kind<'a>(fields: &mut Fields<'a>) -> Option<&'a str> {
     fields.name().map(NameRef::as_str)
 }

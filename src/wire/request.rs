@@ -7,8 +7,9 @@ use std::fmt;
 
 /// A request. `numbytes` of contents and a line end follow the line of `Write`, `Cas` and `Create`.
 ///
-/// A `prefix` of files is any text, the empty one for all: on the line that is `*`. `limit` is at
-/// most [`MAX_ITEMS`](super::MAX_ITEMS), `seconds` at most [`MAX_WATCH_SECONDS`](super::MAX_WATCH_SECONDS).
+/// A `prefix` of files is any text; the empty one means all, and is `*` on the line. `limit` is at
+/// most [`MAX_ITEMS`](super::MAX_ITEMS), `seconds` at most
+/// [`MAX_WATCH_SECONDS`](super::MAX_WATCH_SECONDS).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of the protocol's command table")]
 pub enum Request<'a> {
@@ -32,7 +33,7 @@ pub enum Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Returns whether its connection holds a file once it is done: one that is open, or one that
+    /// Returns whether the connection holds a file after this request: an open one, or one that
     /// ends with the connection.
     pub fn holds(&self) -> bool {
         match self {
@@ -45,7 +46,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The length of the contents that follow the line, if it is a command with contents.
+    /// Returns the length of the contents that follow the line, for a command with contents.
     pub fn numbytes(&self) -> Option<u64> {
         match self {
             Request::Write { numbytes, .. }
@@ -55,7 +56,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The file that it is about, if there is one.
+    /// Returns the file that the request names, if there is one.
     pub fn file(&self) -> Option<FileRef<'a>> {
         match self {
             Request::Read { file }
@@ -93,7 +94,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Appends the line, its end included. Contents are the caller's to append, with a line end.
+    /// Appends the line with its end. The caller appends any contents, with a line end.
     pub fn write_to(&self, out: &mut Vec<u8>) {
         let line = LineOut::new(out, self.verb());
         let line = match self.file() {
@@ -134,7 +135,7 @@ fn field_of(prefix: &str) -> &str {
     if prefix.is_empty() { "*" } else { prefix }
 }
 
-/// For logs: never a token, and names as [`NameRef`] shows them.
+/// For logs: never shows a token, and shows names as [`NameRef`] does.
 impl fmt::Display for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.verb())?;

@@ -1,4 +1,4 @@
-//! What requests are, what is none, and who is still in step.
+//! Which lines are requests, which are not, and after which the reader is still in step.
 
 use super::{COMMANDS, MAX_ITEMS, MAX_WATCH_SECONDS, Malformed, Mistake, Request};
 use crate::exptime::Exptime;
