@@ -1,11 +1,11 @@
-//! A budget of memory that all threads share, and what an allocation takes of it. A common word: it
-//! imports nothing of this crate but the refusal.
+//! A budget of memory that all threads share, and what an allocation takes of it. A common module:
+//! imports only the refusal from this crate.
 
 use crate::refusal::{Limit, Refusal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// A maximum of bytes that many threads share.
+/// A maximum number of bytes that threads share.
 #[derive(Debug)]
 pub struct Budget {
     used: AtomicU64,
@@ -37,7 +37,7 @@ pub struct Charge {
 }
 
 impl Charge {
-    /// Takes nothing yet: see [`grow`](Charge::grow).
+    /// Returns a charge of nothing: see [`grow`](Charge::grow).
     pub fn none(budget: &Arc<Budget>) -> Self {
         Charge { budget: Some(budget.clone()), bytes: 0 }
     }
@@ -52,10 +52,10 @@ impl Charge {
         self.budget.as_ref()
     }
 
-    /// Takes more.
+    /// Takes more bytes.
     ///
     /// # Errors
-    /// [`Limit::Memory`] if that would be over the maximum; nothing is taken then.
+    /// [`Limit::Memory`] if that would exceed the maximum; nothing is taken then.
     pub fn grow(&mut self, bytes: u64) -> Result<(), Refusal> {
         let Some(budget) = &self.budget else { return Ok(()) };
         let add = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= budget.max);
@@ -66,8 +66,8 @@ impl Charge {
         Ok(())
     }
 
-    /// Takes more even over the maximum, for memory that cannot be refused. Until enough is given
-    /// back, [`grow`](Charge::grow) refuses.
+    /// Takes more bytes even over the maximum, for memory that cannot be refused. Until enough is
+    /// given back, [`grow`](Charge::grow) refuses.
     pub fn grow_over(&mut self, bytes: u64) {
         if let Some(budget) = &self.budget {
             budget.used.fetch_add(bytes, Relaxed);
@@ -84,7 +84,7 @@ impl Charge {
         }
     }
 
-    /// The refusal of what does not fit.
+    /// Returns the refusal of a request that does not fit.
     pub(crate) fn refusal(&self) -> Refusal {
         Refusal::Limit(Limit::Memory, self.budget.as_ref().map_or(u64::MAX, |b| b.max))
     }
@@ -96,8 +96,8 @@ impl Drop for Charge {
     }
 }
 
-/// What an allocation of `bytes` takes: malloc(3) of glibc has 8 bytes of its own before each block
-/// and rounds to 16, at least 32. The allocators of other systems come close to that.
+/// Returns what an allocation of `bytes` takes: malloc(3) of glibc has 8 bytes of its own before
+/// each block and rounds to 16, at least 32. The allocators of other systems come close to that.
 pub(crate) const fn block(bytes: usize) -> u64 {
     const LEAST: usize = 32;
     if bytes == 0 {

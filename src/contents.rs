@@ -1,5 +1,5 @@
-//! The bytes of a file, and how they arrive. A common word: it imports nothing of this crate but the
-//! budget and the refusal.
+//! The bytes of a file, and how they arrive. A common word: imports only the budget and the
+//! refusal from this crate.
 
 use crate::budget::{Budget, Charge, block};
 use crate::refusal::Refusal;
@@ -14,11 +14,11 @@ use std::sync::Arc;
 const SPARE_BYTES: usize = 64;
 const LARGE_BYTES: usize = 16 << 10;
 
-/// How far the memory of arriving contents runs ahead of the bytes that have arrived.
+/// How far the memory for arriving contents runs ahead of the bytes that have arrived.
 const FIRST_AHEAD_BYTES: usize = 64 << 10;
 const MAX_AHEAD_BYTES: usize = 1 << 20;
 
-/// The bytes of a file. They never change; clones share them.
+/// The bytes of a file. They are immutable; clones share them.
 ///
 /// ```
 /// let contents = telefile::Contents::from(b"abcdef".as_slice());
@@ -31,11 +31,11 @@ struct Held {
     bytes: Vec<u8>,
     /// Where the value begins in `bytes`: 0 or [`SPARE_BYTES`].
     start: usize,
-    /// Given back when the last clone goes.
+    /// Given back when the last clone is dropped.
     charge: Charge,
 }
 
-/// What contents take beside the block of their bytes: [`Held`], and the two counts before it.
+/// What contents take in addition to their bytes: [`Held`], and the two counts before it.
 const HELD_BYTES: u64 = block(2 * size_of::<usize>() + size_of::<Held>());
 
 impl Deref for Contents {
@@ -46,8 +46,8 @@ impl Deref for Contents {
 }
 
 impl Contents {
-    /// Counts contents that a type has made, as long as they wait to be sent. Those that the type
-    /// still shares are its own state, and are not counted.
+    /// Counts contents made by a type while they wait to be sent. Contents that the type still
+    /// shares are its own state, and are not counted.
     ///
     /// # Errors
     /// [`Limit::Memory`](crate::Limit::Memory) if there is no room for them.
@@ -62,7 +62,7 @@ impl Contents {
         Ok(self)
     }
 
-    /// Counts contents that nobody else has yet as `charge`, which was taken for them before.
+    /// Counts contents with no other owner as `charge`, which was taken for them before.
     pub(crate) fn with_charge(mut self, charge: Charge) -> Self {
         if let Some(held) = Arc::get_mut(&mut self.0) {
             held.charge = charge;
@@ -75,7 +75,7 @@ impl Contents {
         HELD_BYTES + block(numbytes)
     }
 
-    /// Returns a charge of nothing on the budget that these contents count in.
+    /// Returns an empty charge on the budget that these contents count in.
     pub(crate) fn same_budget(&self) -> Charge {
         self.0.charge.budget().map(Charge::none).unwrap_or_default()
     }
@@ -112,8 +112,8 @@ impl fmt::Debug for Contents {
     }
 }
 
-/// Contents on their way in: an announced length that a peer chose, and memory that is taken
-/// from the budget as bytes come, never from the announcement.
+/// Incoming contents: a length announced by a peer, and memory that is taken from the budget as
+/// bytes arrive, never for the announcement.
 pub struct Incoming {
     bytes: Vec<u8>,
     start: usize,
@@ -122,26 +122,26 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Waits for `announced` bytes. Takes no memory yet.
+    /// Expects `announced` bytes. Takes no memory yet.
     pub fn new(announced: usize, budget: &Arc<Budget>) -> Self {
         let start = if announced < LARGE_BYTES { 0 } else { SPARE_BYTES };
         Incoming { bytes: Vec::new(), start, announced, charge: Charge::none(budget) }
     }
 
-    /// How many bytes are still to come.
+    /// Returns how many bytes are still to come.
     pub fn missing(&self) -> usize {
         self.announced - self.arrived()
     }
 
-    /// How many bytes are here.
+    /// Returns how many bytes have arrived.
     pub(crate) fn arrived(&self) -> usize {
         self.bytes.len().saturating_sub(self.start)
     }
 
-    /// The bytes so far, to append up to `missing` more; there is room for some of them.
+    /// Returns the bytes so far, to append up to `missing` more; there is room for some of them.
     ///
     /// # Errors
-    /// [`Limit::Memory`](crate::Limit::Memory) when the budget has no more to give.
+    /// [`Limit::Memory`](crate::Limit::Memory) when the budget is exhausted.
     pub fn room(&mut self) -> Result<&mut Vec<u8>, Refusal> {
         if self.bytes.len() == self.bytes.capacity() {
             let ahead = if self.bytes.is_empty() { FIRST_AHEAD_BYTES } else { MAX_AHEAD_BYTES };
@@ -158,18 +158,18 @@ impl Incoming {
         Ok(&mut self.bytes)
     }
 
-    /// Waits for as many bytes again as are here: there are more than was announced.
+    /// Expects as many further bytes as have arrived: there are more than announced.
     pub(crate) fn expect_as_much(&mut self) {
         self.announced += self.arrived();
     }
 
-    /// All has arrived.
+    /// Returns the contents; all of them have arrived.
     pub fn finish(self) -> Contents {
         debug_assert_eq!(self.missing(), 0);
         self.end()
     }
 
-    /// Nothing more comes, though more was announced.
+    /// Returns what has arrived, though more was announced.
     pub(crate) fn end(mut self) -> Contents {
         self.charge.grow_over(HELD_BYTES);
         Contents(Arc::new(Held { bytes: self.bytes, start: self.start, charge: self.charge }))

@@ -1,10 +1,10 @@
-//! How long a file lives, as the protocol's `exptime` field says it. A common word: imports
-//! nothing of this crate.
+//! How long a file lives, as in the protocol's `exptime` field. A common word: imports nothing
+//! from this crate.
 
 use std::fmt;
 use std::time::Duration;
 
-/// The `exptime` field: in a request how long the file shall live, in a reply what remains.
+/// The `exptime` field: in a request a file's lifetime, in a reply the remaining lifetime.
 ///
 /// ```
 /// use telefile::Exptime;
@@ -18,15 +18,15 @@ pub enum Exptime {
     Never,
     /// From 1 to [`Exptime::MAX_SECONDS`].
     Seconds(u64),
-    /// `-1`: until the connection that said so ends. Such a file is called ephemeral.
+    /// `-1`: until the end of the connection that set it. Such a file is called ephemeral.
     Connection,
 }
 
 impl Exptime {
-    /// 100 years of 365.25 days. A larger exptime is taken as this.
+    /// 100 years of 365.25 days. A larger exptime is reduced to this.
     pub const MAX_SECONDS: u64 = 3_155_760_000;
 
-    /// The meaning of a number in the field.
+    /// Returns the meaning of a number in the field.
     pub fn from_seconds(seconds: u64) -> Self {
         match seconds {
             0 => Exptime::Never,
@@ -34,19 +34,19 @@ impl Exptime {
         }
     }
 
-    /// What to show when `left` remains: rounded up, so that a file that lives never shows 0,
-    /// which would be "never".
+    /// Returns what to show when `left` remains: rounded up, so that a file that lives never shows
+    /// 0, which would be "never".
     pub fn remaining(left: Duration) -> Self {
         Exptime::Seconds(whole_seconds(left).max(1))
     }
 }
 
-/// Rounded up, as wherever a time becomes seconds on the wire.
+/// Rounds up to seconds, like every time on the wire.
 pub(crate) fn whole_seconds(time: Duration) -> u64 {
     time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0))
 }
 
-/// As it stands in the field.
+/// Writes the field as on the wire.
 impl fmt::Display for Exptime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,5 +1,5 @@
-//! Names of files. A [`Name`] or [`NameRef`] that exists is valid, so nothing behind the parser
-//! ever checks one again. A common word: imports nothing of this crate.
+//! Names of files. An existing [`Name`] or [`NameRef`] is valid, so no code after the parser checks
+//! one again. A common word: imports nothing from this crate.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 /// A valid name, borrowed: what a request carries.
 ///
-/// A name is UTF-8 and not empty, without a character that Unicode calls `White_Space` or `Cc`
-/// (control). `*` and `/` are ordinary characters. `@` followed by digits alone is a descriptor
-/// and not a name; `@` and `@x` are names.
+/// A name is non-empty UTF-8 without characters that Unicode calls `White_Space` or `Cc` (control).
+/// `*` and `/` are ordinary characters. `@` followed by digits alone is a descriptor and not a
+/// name; `@` and `@x` are names.
 ///
 /// ```
 /// use telefile::NameRef;
@@ -23,49 +23,49 @@ use std::sync::Arc;
 pub struct NameRef<'a>(&'a str);
 
 impl<'a> NameRef<'a> {
-    /// Takes `text` as a name, or `None` if it is not one.
+    /// Returns `text` as a name, or `None` if it is not one.
     pub fn new(text: &'a str) -> Option<Self> {
         let forbidden = |c: char| c.is_whitespace() || c.is_control();
-        // Nearly all names are ASCII, and each request has one.
+        // Nearly all names are ASCII, and every request has one.
         let plain = text.bytes().all(|b| b.is_ascii_graphic());
         let valid = !text.is_empty() && (plain || !text.contains(forbidden));
         (valid && !is_descriptor(text)).then_some(NameRef(text))
     }
 
-    /// The first 35 bytes of a name that is secret: `s/`, 32 hex digits and `/`. Lists and watches
-    /// show such a name only to a prefix that begins with them.
+    /// Returns the first 35 bytes of a secret name: `s/`, 32 hex digits and `/`. Lists and watches
+    /// show such a name only for a prefix that begins with them.
     pub fn secret(self) -> Option<&'a str> {
         secret_of(self.0)
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(self) -> &'a str {
         self.0
     }
 
-    /// The name on the heap, to be kept.
+    /// Returns an owned copy of the name.
     pub fn to_name(self) -> Name {
         Name(self.0.into())
     }
 }
 
-/// A valid name that is kept: the key of the table. Clones share one allocation.
+/// An owned valid name: the key of the table. Clones share one allocation.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(Arc<str>);
 
 impl Name {
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The same name, borrowed.
+    /// Returns the same name, borrowed.
     pub fn as_ref(&self) -> NameRef<'_> {
         NameRef(&self.0)
     }
 }
 
-/// The beginning of a name, to be completed with a version of 20 digits, as `create` does it.
+/// The beginning of a name, which `create` completes with a version of 20 digits.
 ///
 /// ```
 /// use telefile::Stem;
@@ -78,55 +78,55 @@ impl Name {
 pub struct Stem<'a>(&'a str);
 
 impl<'a> Stem<'a> {
-    /// What a numbered name has at most, in bytes: a line of a list and one of a reply hold it.
+    /// The most bytes of a numbered name: it fits into a line of a list and of a reply.
     pub const MAX_NAME_BYTES: usize = 430;
 
-    /// The digits of a version in a name: enough for each, and names sort like versions.
+    /// The digits of a version in a name: enough for every version, and names sort like versions.
     pub const DIGITS: usize = 20;
 
-    /// Takes `text` as a stem, or `None` if it is not one: the numbered name has to be a name of
+    /// Returns `text` as a stem, or `None` if it is not one: the numbered name has to be a name of
     /// at most 430 bytes.
     pub fn new(text: &'a str) -> Option<Self> {
         let short = text.len() <= Self::MAX_NAME_BYTES - Self::DIGITS;
         (short && text != "@" && NameRef::new(text).is_some()).then_some(Stem(text))
     }
 
-    /// The stem as text.
+    /// Returns the stem as text.
     pub fn as_str(self) -> &'a str {
         self.0
     }
 
-    /// The name with this version.
+    /// Returns the name with this version.
     pub fn numbered(self, version: u64) -> Name {
         Name(format!("{}{version:0digits$}", self.0, digits = Self::DIGITS).into())
     }
 }
 
-/// What a request means by a file.
+/// How a request refers to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileRef<'a> {
     /// By its name.
     Name(NameRef<'a>),
-    /// `@` and digits: by a descriptor. One beyond `u64` is some descriptor that nobody has.
+    /// By a descriptor: `@` and digits. A number beyond `u64` is a descriptor that nobody has.
     Descriptor(u64),
 }
 
-/// So that a table with [`Name`]s as keys is asked with the text of a request, without allocating.
+/// Looks up a table with [`Name`] keys by a request's text, without allocating.
 impl Borrow<str> for Name {
     fn borrow(&self) -> &str {
         &self.0
     }
 }
 
-/// For logs: escaped, for there may be direction marks and the like in a name, cut to 64 bytes, and
-/// of a secret one no more than 8 digits.
+/// Displays a name for logs: escaped, because it may contain direction marks and the like, cut to
+/// 64 bytes, and with at most 8 digits of a secret name.
 impl fmt::Display for NameRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Shown(self.0).fmt(f)
     }
 }
 
-/// A name, or a part of one, as logs show it: like a [`NameRef`].
+/// A name, or a part of one, displayed as in logs, like a [`NameRef`].
 pub(crate) struct Shown<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Shown<'_> {
@@ -166,7 +166,7 @@ fn secret_of(text: &str) -> Option<&str> {
     text.get(..length).filter(|secret| secret.ends_with('/'))
 }
 
-/// How long `s/` and 32 hex digits are, if the text begins so, whatever is behind them.
+/// Returns the length of `s/` and 32 hex digits if the text begins with them, whatever follows.
 fn secret_digits(text: &str) -> Option<usize> {
     let digits = text.strip_prefix("s/")?.as_bytes().get(..SECRET_DIGITS)?;
     digits.iter().all(u8::is_ascii_hexdigit).then_some("s/".len() + SECRET_DIGITS)

@@ -1,11 +1,11 @@
-//! Why a request was not done: one variant for each fate, one reply line each. A common word:
-//! imports nothing of this crate but the name.
+//! Why a request was refused: one variant and one reply line for each case. A common module:
+//! imports only the name from this crate.
 
 use crate::name::{Name, Shown};
 use std::error;
 use std::fmt;
 
-/// A request that was refused. Nothing changed because of it.
+/// A refused request. It changed nothing.
 ///
 /// ```
 /// use telefile::Refusal;
@@ -15,15 +15,15 @@ use std::fmt;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// `ERR_CMD_ERR`: malformed, but where it ends is known, so the next request can be found.
+    /// `ERR_CMD_ERR`: malformed, but with a known end, so the next request can be found.
     Malformed,
-    /// `ERR_CMD_ERR`: malformed, and nobody knows where the next request begins.
+    /// `ERR_CMD_ERR`: malformed, and the beginning of the next request is unknown.
     OutOfStep,
     /// `ERR_FILE_NOT_FOUND`
     NotFound,
-    /// `ERR_VERSION <current>`: the file is at this version; 0 is absent.
+    /// `ERR_VERSION <current>`: the file is at this version; 0 means absent.
     Version(u64),
-    /// `ERR_COMPACTED <rev>`: what was deleted since the asked version is no longer known, or that
+    /// `ERR_COMPACTED <rev>`: deletions since the requested version are no longer known, or that
     /// version is of another table. The table's version now is `rev`: list again, watch from there.
     Compacted(u64),
     /// `ERR_BAD_FD`: a descriptor that this connection has not opened.
@@ -32,17 +32,17 @@ pub enum Refusal {
     WrongType(Name),
     /// `ERR_TYPE_NOT_FOUND`: this server has no such type.
     TypeNotFound,
-    /// `ERR_DENIED`: no token was given yet, or the file's type does not do this.
+    /// `ERR_DENIED`: no token was given yet, or the file's type does not allow this.
     Denied,
     /// `ERR_DENIED`: the token is not the server's.
     WrongToken,
     /// `ERR_LIMIT <what> <maximum>`
     Limit(Limit, u64),
-    /// `ERR_INTERNAL`: the server's fault.
+    /// `ERR_INTERNAL`: an error inside the server.
     Internal,
 }
 
-/// What a limit is about.
+/// What a limit applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     /// Bytes of one file.
@@ -51,18 +51,18 @@ pub enum Limit {
     Memory,
     /// Bytes of the folder that keeps all files.
     Data,
-    /// Clients at once.
+    /// Simultaneous clients.
     Connections,
     /// Opens of one connection.
     Descriptors,
 }
 
 impl Limit {
-    /// All of them.
+    /// All variants.
     pub const ALL: [Limit; 5] =
         [Limit::Contents, Limit::Memory, Limit::Data, Limit::Connections, Limit::Descriptors];
 
-    /// As it stands in a reply, and in `stats`.
+    /// Returns the limit's name in a reply, and in `stats`.
     pub fn word(self) -> &'static str {
         match self {
             Limit::Contents => "contents",
@@ -75,7 +75,7 @@ impl Limit {
 }
 
 impl Refusal {
-    /// The first word of the reply.
+    /// Returns the first word of the reply.
     pub fn word(&self) -> &'static str {
         match self {
             Refusal::Malformed | Refusal::OutOfStep => "ERR_CMD_ERR",
@@ -91,7 +91,7 @@ impl Refusal {
         }
     }
 
-    /// Says for people what the request about `file`, a name or a prefix, has met.
+    /// Explains to people why the request about `file`, a name or a prefix, was refused.
     pub(crate) fn explain(&self, f: &mut fmt::Formatter<'_>, file: Option<&str>) -> fmt::Result {
         let file = match file {
             None => "the file".to_string(),
@@ -135,7 +135,7 @@ impl Refusal {
         }
     }
 
-    /// Whether the connection ends after this reply.
+    /// Returns whether the connection ends after this reply.
     pub fn closes(&self) -> bool {
         matches!(
             self,

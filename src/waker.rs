@@ -1,12 +1,12 @@
-//! Wakes threads that wait for a peer. A common word: imports nothing of this crate.
+//! Wakes threads that wait for a peer. A common word: imports nothing from this crate.
 
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// A file descriptor that becomes readable when [`wake`](Waker::wake) is called, and stays so. Any
-/// number of threads may poll it, each beside its own socket: a condition variable would not let
-/// them see that their peer is gone.
+/// number of threads may poll it, each beside its own socket: with a condition variable they would
+/// not notice that their peer is gone.
 pub struct Waker(Fd);
 
 #[cfg(target_os = "linux")]
@@ -18,10 +18,10 @@ type Fd = (std::os::unix::net::UnixStream, std::os::unix::net::UnixStream);
 
 #[cfg(target_os = "linux")]
 impl Waker {
-    /// How many file descriptors each has.
+    /// How many file descriptors each waker has.
     pub const DESCRIPTORS: u64 = 1;
 
-    /// A waker that has not woken anybody.
+    /// Returns a waker that has not woken anybody.
     ///
     /// # Errors
     /// Those of eventfd(2): no file descriptor is left.
@@ -30,7 +30,7 @@ impl Waker {
         Ok(Waker(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
     }
 
-    /// Wakes all who wait, and all who ever will.
+    /// Wakes all threads that wait, and all that ever will.
     pub fn wake(&self) {
         // Fails only if the counter is full, and then they are awake.
         let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
@@ -39,10 +39,10 @@ impl Waker {
 
 #[cfg(not(target_os = "linux"))]
 impl Waker {
-    /// How many file descriptors each has.
+    /// How many file descriptors each waker has.
     pub const DESCRIPTORS: u64 = 2;
 
-    /// A waker that has not woken anybody.
+    /// Returns a waker that has not woken anybody.
     ///
     /// # Errors
     /// Those of socketpair(2): no file descriptor is left.
@@ -50,7 +50,7 @@ impl Waker {
         std::os::unix::net::UnixStream::pair().map(Waker)
     }
 
-    /// Wakes all who wait, and all who ever will.
+    /// Wakes all threads that wait, and all that ever will.
     pub fn wake(&self) {
         let _ = self.0.0.shutdown(std::net::Shutdown::Both);
     }

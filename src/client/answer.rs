@@ -1,51 +1,51 @@
-//! What a client gets for its requests, as values of its own.
+//! The answers to a client's requests, as owned values.
 
 use crate::contents::Contents;
 use crate::exptime::Exptime;
 use std::time::Duration;
 
-/// What a server says of itself.
+/// The server's reply to `hello`.
 pub(super) struct Hello {
     pub(super) epoch: u64,
     pub(super) rev: u64,
     pub(super) idle_timeout: Option<Duration>,
 }
 
-/// A file as it was at one version.
+/// A file at one version.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// All of it. Clones share the bytes.
+    /// The whole contents. Clones share the bytes.
     pub contents: Contents,
-    /// What to give to [`Client::cas`](super::Client::cas).
+    /// The version to pass to [`Client::cas`](super::Client::cas).
     pub version: u64,
-    /// How much longer it lives.
+    /// The remaining lifetime.
     pub exptime: Exptime,
 }
 
-/// What there is to know of a file but its contents.
+/// Everything about a file except its contents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stat {
-    /// The change that made the file what it is.
+    /// The version of the file's latest change.
     pub version: u64,
-    /// The length of its contents, as far as it is known without the type's code.
+    /// The length of its contents, as far as it is known without running the type's code.
     pub numbytes: u64,
-    /// How much longer it lives.
+    /// The remaining lifetime.
     pub exptime: Exptime,
     /// Its type.
     pub kind: String,
-    /// How often it is open, at all clients together.
+    /// How many times it is open, over all clients.
     pub opens: u64,
 }
 
-/// A page of a list: files in byte order of their names, as they were at one version.
+/// A page of a list: files in byte order of their names, at one version of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
-    /// The version of the server's table. A watch from it misses nothing; of several pages, one
-    /// from that of the first.
+    /// The version of the server's table. A watch from it misses nothing; with several pages, watch
+    /// from the first page's.
     pub rev: u64,
     /// The files.
     pub files: Vec<Listed>,
-    /// Whether there are more. They come behind the name of the last one.
+    /// Whether there are more, after the name of the last one.
     pub more: bool,
 }
 
@@ -54,20 +54,20 @@ pub struct Listing {
 pub struct Listed {
     /// Its name.
     pub name: String,
-    /// The change that made the file what it is.
+    /// The version of the file's latest change.
     pub version: u64,
-    /// The length of its contents, as far as it is known without a type's code.
+    /// The length of its contents, as far as it is known without running a type's code.
     pub numbytes: u64,
-    /// How much longer it lives.
+    /// The remaining lifetime.
     pub exptime: Exptime,
 }
 
-/// What has changed: of each name the latest state, in the order of versions.
+/// What has changed: the latest state of each name, in the order of versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changes {
-    /// Watch on from here.
+    /// The version to continue the watch from.
     pub rev: u64,
-    /// Empty if nothing has changed in time.
+    /// The changes. Empty if nothing changed in time.
     pub changes: Vec<Change>,
 }
 
@@ -76,14 +76,14 @@ pub struct Changes {
 pub struct Change {
     /// The name.
     pub name: String,
-    /// What the change took.
+    /// The version of the change.
     pub version: u64,
-    /// The length of the contents, as far as it is known without a type's code. `None` if the name
-    /// has no file any more.
+    /// The length of the contents, as far as it is known without running a type's code. `None` if
+    /// the name no longer has a file.
     pub numbytes: Option<u64>,
 }
 
-/// What a request of a [`Pipeline`](super::Pipeline) is answered.
+/// The answer to a request of a [`Pipeline`](super::Pipeline).
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// To a read.

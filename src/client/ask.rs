@@ -1,5 +1,5 @@
-//! Requests as a client asks them: checked before anything is sent, so that no name can smuggle a
-//! second request into the line.
+//! A client's requests, checked before anything is sent, so that no name can smuggle a second
+//! request into the line.
 
 use super::error::Error;
 use super::file::OpenFile;
@@ -40,16 +40,16 @@ impl<'a> From<&'a OpenFile> for Target<'a> {
     }
 }
 
-/// A request that can be sent.
+/// A valid request.
 pub(super) struct Ask<'a> {
     pub(super) request: Request<'a>,
     pub(super) contents: Option<&'a [u8]>,
-    /// The file's name for errors, also if the request has its descriptor.
+    /// The file's name for errors, even if the request has its descriptor.
     pub(super) file: Option<&'a str>,
 }
 
 impl<'a> Ask<'a> {
-    /// A request about a file of the client whose connection is `link`.
+    /// Returns a request about a file of the client whose connection is `link`.
     pub(super) fn about(
         target: Target<'a>,
         link: &Arc<Mutex<Link>>,
@@ -57,7 +57,7 @@ impl<'a> Ask<'a> {
     ) -> Result<Self, Error> {
         let (file, shown) = match target.0 {
             Which::Name(text) => (FileRef::Name(name(text)?), text),
-            // Descriptors are the server's, but opens are counted for each connection.
+            // Descriptors are valid server-wide, but opens are counted for each connection.
             Which::Open(open) if !open.is_of(link) => {
                 return Err(Error::Invalid(format!("{} is open at another client", open.name())));
             }
@@ -123,7 +123,7 @@ impl<'a> Ask<'a> {
         Ask { request, contents: Some(contents), file: Some(prefix) }.fitting()
     }
 
-    /// A request about the files whose names begin with `prefix`.
+    /// Returns a request about the files whose names begin with `prefix`.
     pub(super) fn of_prefix(
         prefix: &'a str,
         request: impl FnOnce(&'a str) -> Request<'a>,
@@ -132,12 +132,12 @@ impl<'a> Ask<'a> {
         ask.fitting()
     }
 
-    /// A request about no file.
+    /// Returns a request about no file.
     pub(super) fn plain(request: Request<'a>) -> Self {
         Ask { request, contents: None, file: None }
     }
 
-    /// Refuses what the server would refuse, or take for something else.
+    /// Rejects what the server would refuse or misread.
     fn fitting(self) -> Result<Self, Error> {
         check_numbers(&self.request)?;
         let mut line = Vec::new();
@@ -171,7 +171,7 @@ fn check_numbers(request: &Request<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Text that is one field, or none.
+/// Returns `text` if it fits into one field; it may be empty.
 pub(super) fn field(text: &str) -> Result<&str, Error> {
     if text.contains([' ', '\r', '\n']) {
         return Err(Error::Invalid(format!(

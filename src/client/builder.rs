@@ -1,4 +1,4 @@
-//! A client's settings, and the way from them to a connection.
+//! A client's settings, and how it connects with them.
 
 use super::Client;
 use super::error::Error;
@@ -8,16 +8,16 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-/// How long a connection and each reply may take, if nothing else is said.
+/// The default for how long a connection and each reply may take.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The largest contents that a client takes, in bytes, if nothing else is said.
+/// The default for the largest contents that a client accepts, in bytes.
 pub const DEFAULT_MAX_CONTENTS: u64 = 64 << 20;
 
 /// A token fits into a line beside `hello`.
 const MAX_TOKEN_BYTES: usize = 400;
 
-/// Describes a client.
+/// The settings of a client.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -49,32 +49,32 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// How long it may take to connect, then to get each reply, each mebibyte of contents, and to
-    /// have the server take each mebibyte of a request. `None` is for ever; 30 s by default. The
-    /// name of a host is looked up before that, in the system's own time; its addresses are tried
-    /// in turn, each for its share of the time-out.
+    /// Sets how long it may take to connect, then to get each reply, each mebibyte of contents, and
+    /// to send each mebibyte of a request. `None` is forever; 30 s by default. A host name is
+    /// looked up before that, in the system's own time; its addresses are tried in turn, each for
+    /// its share of the time-out.
     pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
-        // An instant that far away can still be named.
+        // An instant that far away is still representable.
         self.timeout = timeout.map(|timeout| timeout.min(FOR_EVER));
         self
     }
 
-    /// The secret to show, if the server asks for one. White space around it, a line end for one,
-    /// does not belong to it. It is sent in clear.
+    /// Sets the token to send if the server requires one. White space around it, such as a final
+    /// line end, is removed. The token is sent unencrypted.
     pub fn token(mut self, token: impl AsRef<[u8]>) -> Self {
         self.token = Some(token.as_ref().trim_ascii().to_vec());
         self
     }
 
-    /// The largest contents that are taken, in bytes; 64 MiB by default. What a server announces
-    /// takes no memory before it was compared with this.
+    /// Sets the largest contents that the client accepts, in bytes; 64 MiB by default. Announced
+    /// contents take no memory before their size is checked.
     pub fn max_contents(mut self, bytes: u64) -> Self {
         self.max_contents = bytes;
         self
     }
 
-    /// The epoch that the server's table has to have, for a program that has kept versions since an
-    /// earlier connection, in a file for instance. Any, by default.
+    /// Sets the epoch that the server's table has to have, for a program that keeps versions from
+    /// an earlier connection, in a file for instance. Any epoch, by default.
     ///
     /// ```
     /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
@@ -91,7 +91,7 @@ impl Builder {
     /// let client = Client::builder().epoch(epoch).connect_to(&address)?;
     /// client.cas("config", version, "port = 8080")?;
     ///
-    /// // Had the server lost its files since, nothing would be asked of it.
+    /// // If the server had lost its files since, no further request would be sent.
     /// let another = Client::builder().epoch(!epoch).connect_to(&address);
     /// assert!(matches!(another, Err(Error::OtherTable)));
     /// # drop(client);
@@ -104,22 +104,22 @@ impl Builder {
         self
     }
 
-    /// Connects to `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`, and says hello.
+    /// Connects to `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`, and sends `hello`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for what is no address or no token, [`Error::Connect`] if nobody is there
-    /// or says hello in time, [`Error::Protocol`] if the server is no telefile,
+    /// [`Error::Invalid`] for an invalid address or token, [`Error::Connect`] if no server answers
+    /// or its hello does not come in time, [`Error::Protocol`] if the server is not telefile,
     /// [`Error::OtherTable`] if its [epoch](Builder::epoch) is another,
     /// [`Refusal::WrongToken`](crate::Refusal::WrongToken) and
-    /// [`Limit::Connections`](crate::Limit::Connections) if it does not let the client in.
+    /// [`Limit::Connections`](crate::Limit::Connections) if the server rejects the client.
     pub fn connect(self, address: &str) -> Result<Client, Error> {
         let address: Address =
             address.parse().map_err(|e: io::Error| Error::Invalid(e.to_string()))?;
         self.connect_to(&address)
     }
 
-    /// Connects to an address that is one already. A name is looked up now, and again for each
-    /// [`Client::reconnect`].
+    /// Connects to an address that is already parsed. A host name is looked up now, and again at
+    /// each [`Client::reconnect`].
     ///
     /// # Errors
     /// As for [`connect`](Builder::connect).
@@ -150,7 +150,7 @@ impl Builder {
     }
 }
 
-/// Never the token.
+/// Never shows the token.
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Builder { timeout, token, max_contents, epoch } = self;

@@ -1,5 +1,4 @@
-//! What can go wrong for a client: one variant for each fate that a program may want to treat in
-//! its own way.
+//! A client's errors: one variant for each case that a program may want to handle separately.
 
 use crate::name::Shown;
 use crate::refusal::{Limit, Refusal};
@@ -19,18 +18,17 @@ use std::io;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// No connection could be made, or nobody said hello over it in time. Nothing was asked, so it
-    /// is safe to try again.
+    /// The connection could not be made, or the server's hello did not come in time. No request was
+    /// sent, so it is safe to try again.
     Connect(io::Error),
-    /// No thread could be started that this needs. Nothing was asked.
+    /// A thread that this needs could not be started. No request was sent.
     Thread(io::Error),
-    /// The connection is lost: it ended, or a reply did not come in time. Whatever was not
-    /// answered may have been done or not, so nothing is ever asked again by itself. Every later
+    /// The connection is lost: it ended, or a reply did not come in time. A request without an
+    /// answer may have been executed or not, so none is ever repeated automatically. Every later
     /// call of this client and of its open files fails in this way too.
     Lost(io::Error),
-    /// There is a new connection, but to another table: the server was started again without its
-    /// files, or with those of a backup, and versions that were seen before mean nothing there.
-    /// Nothing was asked.
+    /// The new connection is to another table: the server was restarted without its files, or with
+    /// those of a backup, and known versions mean nothing there. No request was sent.
     OtherTable,
     /// The server refused, and nothing changed.
     Refused {
@@ -39,8 +37,8 @@ pub enum Error {
         /// The reply.
         refusal: Refusal,
     },
-    /// The contents are more than [the client takes](super::Builder::max_contents). They are not
-    /// fetched, and the connection goes on.
+    /// The contents are larger than [the client accepts](super::Builder::max_contents). They are
+    /// not fetched, and the connection remains usable.
     TooLarge {
         /// The file's name.
         file: String,
@@ -49,15 +47,15 @@ pub enum Error {
         /// The client's maximum.
         max: u64,
     },
-    /// The request cannot be written down: a name that is none, say. Nothing was sent.
+    /// The request cannot be encoded: its name is invalid, for example. Nothing was sent.
     Invalid(String),
-    /// What came is no answer to what was asked. The connection was closed; every later call fails
+    /// The reply does not answer the request. The connection was closed; every later call fails
     /// with [`Error::Lost`].
     Protocol(String),
 }
 
 impl Error {
-    /// The server's reply, if that is what went wrong.
+    /// Returns the server's refusal, if this error is one.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             Error::Refused { refusal, .. } => Some(refusal),
@@ -68,14 +66,15 @@ impl Error {
     /// Returns whether the same call may be repeated as it is: the request was not executed, and
     /// the cause may pass.
     ///
-    /// True for [`Error::Connect`] and [`Error::Thread`], and for a server that is [full](Refusal::Limit): of connections,
-    /// of memory, of data, of opens. A limit of one file's contents does not pass.
+    /// True for [`Error::Connect`] and [`Error::Thread`], and for a server that is
+    /// [full](Refusal::Limit): of connections, of memory, of data, of opens. A limit of one file's
+    /// contents does not pass.
     ///
-    /// False for [`Error::Lost`], because the request may have been executed. To read again on a
+    /// False for [`Error::Lost`], because the request may have been executed. Reading again on a
     /// [new connection](super::Client::reconnect) is safe nevertheless. A change is safe to repeat
     /// if it names the version that it replaces: [`cas`](super::Client::cas) makes it at most once,
-    /// and a refused repetition shows the version that the file has now. False too for all refusals
-    /// that the same request meets again.
+    /// and a refused repetition shows the file's current version. Also false for every refusal that
+    /// the same request would meet again.
     ///
     /// ```
     /// # let socket = format!("telefile-retry-{}", std::process::id());
@@ -103,7 +102,7 @@ impl Error {
     /// let client = connect(&address)?; // also while the server is being started
     /// let version = client.cas("config", 0, "port = 80")?;
     ///
-    /// // What the file is now does not pass by itself.
+    /// // The state of a file does not change by waiting.
     /// let error = client.cas("config", 0, "port = 443").unwrap_err();
     /// assert!(!error.is_retryable());
     /// assert_eq!(error.to_string(), format!("config is at version {version}"));

@@ -1,4 +1,4 @@
-//! An open file: what keeps it open, and closes it in the end.
+//! An open file, which keeps the file open and finally closes it.
 
 use super::ask::{Ask, Target};
 use super::error::Error;
@@ -11,12 +11,12 @@ use std::time::Duration;
 
 /// A file that a client has open. Dropping it closes it.
 ///
-/// It goes on naming the same file when the name is deleted, and a file of a type that does not
-/// stay lives until its last close. A file may be open several times, also at one client: each of
+/// It still refers to the same file after the name is deleted, and a file of a type that does not
+/// stay lives until its last close. A file may be open several times, even at one client: each of
 /// its `OpenFile`s counts.
 ///
-/// Dropping waits for the server's reply, and for the connection, if another thread uses it.
-/// What goes wrong then is not told; [`close`](OpenFile::close) tells it.
+/// Dropping waits for the server's reply, and for the connection, if another thread uses it. It
+/// ignores errors; [`close`](OpenFile::close) returns them.
 ///
 /// ```
 /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
@@ -55,56 +55,57 @@ impl OpenFile {
         OpenFile { link, fd, name: name.to_string(), version, kind, closed: false }
     }
 
-    /// The name by which it was opened.
+    /// Returns the name by which the file was opened.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The number by which the server knows it, the same for all clients that have it open.
+    /// Returns the file's number at the server, the same for all clients that have it open.
     pub fn descriptor(&self) -> u64 {
         self.fd
     }
 
-    /// The version that the file had when it was opened.
+    /// Returns the version that the file had when it was opened.
     pub fn version(&self) -> u64 {
         self.version
     }
 
-    /// Its type.
+    /// Returns the file's type.
     pub fn kind(&self) -> &str {
         &self.kind
     }
 
-    /// The contents, and their version.
+    /// Returns the contents and their version.
     ///
     /// # Errors
-    /// See [`Error`]; a type may refuse to be read.
+    /// See [`Error`]; a type may refuse reads.
     pub fn read(&self) -> Result<Snapshot, Error> {
         let ask = Ask::about(self.into(), &self.link, |file| Request::Read { file })?;
         lock(&self.link)?.ask(&ask, Link::snapshot)
     }
 
-    /// Writes to the file; its new version. What that means is the type's to say.
+    /// Writes to the file; returns its new version. The type decides what a write means.
     ///
     /// # Errors
-    /// See [`Error`]; a type may refuse to be written.
+    /// See [`Error`]; a type may refuse writes.
     pub fn write(&self, contents: impl AsRef<[u8]>) -> Result<u64, Error> {
         let ask = Ask::write(self.into(), &self.link, contents.as_ref(), Exptime::Never)?;
         lock(&self.link)?.ask(&ask, Link::version)
     }
 
-    /// Writes to the file if it still is at `version`; its new version.
+    /// Writes to the file if it is still at `version`; returns its new version.
     ///
     /// # Errors
-    /// [`Refusal::Version`](crate::Refusal::Version) with its version, if it is another.
+    /// [`Refusal::Version`](crate::Refusal::Version) with the file's version, if it is another.
     pub fn cas(&self, version: u64, contents: impl AsRef<[u8]>) -> Result<u64, Error> {
         let (contents, never) = (contents.as_ref(), Exptime::Never);
         let ask = Ask::cas(self.into(), &self.link, version, contents, never)?;
         lock(&self.link)?.ask(&ask, Link::version)
     }
 
-    /// Waits until the file is not at `version`, but no longer than `time`; the version that it is
-    /// at then. See [`Client::wait`](super::Client::wait); that it loses its name does not end it.
+    /// Waits until the file is no longer at `version`, but no longer than `time`; returns its
+    /// version then. See [`Client::wait`](super::Client::wait); deleting the name does not end the
+    /// wait.
     ///
     /// # Errors
     /// See [`Error`].
@@ -113,7 +114,7 @@ impl OpenFile {
         lock(&self.link)?.ask(&ask, Link::version)
     }
 
-    /// All but the contents.
+    /// Returns everything except the contents.
     ///
     /// # Errors
     /// See [`Error`].
@@ -122,11 +123,11 @@ impl OpenFile {
         lock(&self.link)?.ask(&ask, Link::stat)
     }
 
-    /// Closes it, and tells what went wrong.
+    /// Closes the file, and returns errors.
     ///
     /// # Errors
-    /// See [`Error`]. It is closed nevertheless: when the connection is lost, the server closes
-    /// what it had open.
+    /// See [`Error`]. The file is closed nevertheless: if the connection is lost, the server closes
+    /// the files that were open on it.
     pub fn close(mut self) -> Result<(), Error> {
         self.close_once()
     }

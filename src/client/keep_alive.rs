@@ -1,4 +1,4 @@
-//! Signs of life of a client that holds something, for a server that ends silent connections.
+//! Signs of life from a client that holds something, for a server that ends silent connections.
 
 use super::ask::Ask;
 use super::error::Error;
@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 use std::time::Duration;
 
-/// The thread only waits and sends two bytes.
+/// A small stack: the thread only waits and sends two bytes.
 const STACK_BYTES: usize = 128 << 10;
 
-/// Has the connection kept alive if `ask` makes it hold something: an open file, or one that ends
-/// with it. Comes before it is sent, so that nothing is held that would be lost.
+/// Keeps the connection alive if `ask` makes it hold something: an open file, or an ephemeral one.
+/// Called before `ask` is sent, so that nothing is held that would be lost.
 ///
 /// # Errors
 /// [`Error::Thread`].
@@ -20,8 +20,8 @@ pub(super) fn if_holding(link: &Arc<Mutex<Link>>, ask: &Ask<'_>) -> Result<(), E
     if ask.request.holds() { start(link) } else { Ok(()) }
 }
 
-/// Has the connection kept alive from now on by a thread, if there is none yet and the server has an
-/// idle time-out. The thread ends with the connection.
+/// Starts a thread that keeps the connection alive from now on, if there is none yet and the server
+/// has an idle time-out. The thread ends with the connection.
 ///
 /// # Errors
 /// [`Error::Thread`].
@@ -40,7 +40,7 @@ pub(super) fn start(link: &Arc<Mutex<Link>>) -> Result<(), Error> {
 fn keep(link: &Weak<Mutex<Link>>, ended: &Receiver<()>, pause: Duration) {
     while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(pause) {
         let Some(link) = link.upgrade() else { return };
-        // While a request waits for its reply the connection is not idle, and after that this is
+        // While a request waits for its reply the connection is not idle, and afterwards this is
         // early.
         if lock(&link).and_then(|mut link| link.beat()).is_err() {
             return;

@@ -1,5 +1,5 @@
-//! The connection below a client, always in step: what is sent has its reply taken before the lock
-//! on it is let go, and the first thing that does not fit ends it.
+//! The connection of a client, always in step: the reply to a request is taken before the lock is
+//! released, and the first mismatch ends the connection.
 
 use super::ask::Ask;
 use super::error::Error;
@@ -14,38 +14,38 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// So many bytes of contents have to come within one time-out.
+/// This many bytes of contents have to arrive within one time-out.
 const STEADY_BYTES: usize = 1 << 20;
 
-/// What stands for "for ever" where a time has to be named: a hundred years.
+/// The meaning of "forever" where a finite time is required: a hundred years.
 pub(super) const FOR_EVER: Duration = Duration::from_secs(3_155_760_000);
 
 #[derive(Debug)]
 pub(super) struct Link {
     connection: Connection,
-    /// The server's, for errors.
+    /// The server's address, for errors.
     address: String,
-    /// The reply line that was read last.
+    /// The latest reply line.
     pub(super) line: Vec<u8>,
     timeout: Option<Duration>,
     pub(super) max_contents: u64,
-    /// Counts what is held, and has no maximum: that is for each file alone.
+    /// Counts held contents, and has no maximum: that applies to each file alone.
     held: Arc<Budget>,
-    /// Contents over the maximum, to be passed over before the next reply. Not at once: who
-    /// announces more than ever comes would hold the client up, and not only lose it.
+    /// Contents over the maximum, to be skipped before the next reply. Not at once: a server that
+    /// announces more than it ever sends would delay the client as well as lose it.
     passing: Option<u64>,
-    /// Why not all could be sent. What the server said before it closed tells more, so this is
-    /// told only if nothing more can be read.
+    /// Why not everything could be sent. The server's last reply before it closed says more, so
+    /// this is reported only if nothing more can be read.
     unsent: Option<io::Error>,
-    /// Why there is no connection any more.
+    /// Why the connection is gone.
     lost: Option<String>,
-    /// After how long a silence the server ends the connection.
+    /// How long a silence makes the server end the connection.
     idle_timeout: Option<Duration>,
-    /// What ends the thread that keeps the connection alive, when it is dropped.
+    /// Dropping this ends the thread that keeps the connection alive.
     kept_alive: Option<Sender<()>>,
 }
 
-/// Takes the connection for one request and its reply.
+/// Locks the connection for one request and its reply.
 pub(super) fn lock(link: &Mutex<Link>) -> Result<MutexGuard<'_, Link>, Error> {
     link.lock().map_err(|_| Error::Lost(io::Error::other("a thread panicked while it used it")))
 }
@@ -73,12 +73,12 @@ impl Link {
         }
     }
 
-    /// Notes what the server said.
+    /// Stores the server's idle time-out.
     pub(super) fn set_idle_timeout(&mut self, timeout: Option<Duration>) {
         self.idle_timeout = timeout;
     }
 
-    /// The server's idle time-out, if nobody keeps the connection alive yet.
+    /// Returns the server's idle time-out, if no thread keeps the connection alive yet.
     pub(super) fn to_keep_alive(&self) -> Option<Duration> {
         self.idle_timeout.filter(|_| self.kept_alive.is_none())
     }
@@ -87,20 +87,20 @@ impl Link {
         self.kept_alive = Some(kept);
     }
 
-    /// Sends a sign of life, an empty line, which has no reply. Does not wait: what there is no room
-    /// for goes out with the next.
+    /// Sends a sign of life, an empty line, which has no reply. Does not wait: bytes that do not
+    /// fit now go out with the next sign.
     pub(super) fn beat(&mut self) -> Result<(), Error> {
         self.check()?;
         let stream = self.stream().clone();
         let output = self.connection.output();
-        // What is left of the last one is a sign, too.
+        // The unsent rest of the last one is a sign, too.
         if output.is_empty() {
             output.extend_from_slice(b"\r\n");
         }
         match stream.send_now(&[IoSlice::new(output)]) {
             Ok(n) => drop(output.drain(..n)),
             Err(e) if e.kind() == ErrorKind::WouldBlock => {}
-            // What the server said before it closed is for the next request to read.
+            // The next request reads what the server said before it closed.
             Err(e) => return Err(Error::Lost(e)),
         }
         Ok(())
@@ -110,13 +110,13 @@ impl Link {
         self.connection.stream()
     }
 
-    /// Whether the stream has ended while nothing was asked.
+    /// Returns whether the stream has ended while no request was pending.
     pub(super) fn has_ended(&self) -> bool {
-        // Nothing is owed, so there is nothing else that could be read. An error is an end too.
+        // No reply is due, so nothing else could be read. An error is an end too.
         self.lost.is_some() || self.stream().wait_readable(Instant::now()).unwrap_or(true)
     }
 
-    /// Sends a request, with its contents, or keeps it to be sent with the next ones.
+    /// Sends a request with its contents, or keeps it to be sent with the next ones.
     pub(super) fn send(&mut self, ask: &Ask<'_>) -> Result<(), Error> {
         self.check()?;
         ask.request.write_to(self.connection.output());
@@ -127,7 +127,7 @@ impl Link {
     fn sent(&mut self, sent: io::Result<()>) -> Result<(), Error> {
         match sent {
             Ok(()) => Ok(()),
-            // It takes nothing, so it will not answer either.
+            // A server that does not take the request does not answer it either.
             Err(e) if e.kind() == ErrorKind::TimedOut => Err(self.lose(e)),
             Err(e) => {
                 self.connection.output().clear();
@@ -137,7 +137,7 @@ impl Link {
         }
     }
 
-    /// Sends a request and takes its answer, which is of the kind that `take` takes.
+    /// Sends a request and returns its answer, as `take` parses it.
     pub(super) fn ask<T>(
         &mut self,
         ask: &Ask<'_>,
@@ -147,8 +147,8 @@ impl Link {
         take(self, ask)
     }
 
-    /// Takes the line of the next reply, and of that what `pick` picks; what it does not pick is
-    /// no answer to what was asked.
+    /// Reads the next reply line and returns what `pick` picks from it; a reply that `pick` does
+    /// not accept does not answer the request.
     pub(super) fn reply<T>(
         &mut self,
         ask: &Ask<'_>,
@@ -176,7 +176,7 @@ impl Link {
         }
     }
 
-    /// Reads past contents that were too large, if that is still to be done.
+    /// Skips contents that were too large, if that is still to be done.
     pub(super) fn pass(&mut self) -> Result<(), Error> {
         let Some(numbytes) = self.passing.take() else { return Ok(()) };
         self.set_deadline(Duration::ZERO);
@@ -196,7 +196,7 @@ impl Link {
         }
     }
 
-    /// Takes announced contents, straight to where they are kept.
+    /// Reads announced contents directly into their final memory.
     pub(super) fn contents(&mut self, ask: &Ask<'_>, numbytes: u64) -> Result<Contents, Error> {
         let max = self.max_contents;
         let announced = match usize::try_from(numbytes) {
@@ -224,7 +224,7 @@ impl Link {
         Ok(incoming.finish())
     }
 
-    /// The server may take `time` to do what is asked, and the time-out to answer.
+    /// Allows the server `time` to execute the request, and the time-out to answer.
     fn set_deadline(&mut self, time: Duration) {
         let deadline = self.timeout.and_then(|timeout| Instant::now().checked_add(time + timeout));
         self.connection.set_deadline(deadline);
@@ -235,7 +235,7 @@ impl Link {
         self.lost.as_ref().map_or(Ok(()), |why| Err(lost(why)))
     }
 
-    /// The connection is of no use any more.
+    /// Marks the connection as lost.
     fn lose(&mut self, e: io::Error) -> Error {
         let error = match (e.kind(), self.unsent.take()) {
             (ErrorKind::InvalidData, _) => Error::Protocol(self.at_address(e)),
@@ -260,7 +260,7 @@ impl Link {
         format!("{}: {what}", self.address)
     }
 
-    /// The line is none that answers what was asked.
+    /// Returns the error for a reply line that does not answer the request.
     pub(super) fn unexpected(&mut self, ask: &Ask<'_>) -> Error {
         const MAX_SHOWN_BYTES: usize = 64;
         let line = &self.line[..self.line.len().min(MAX_SHOWN_BYTES)];
@@ -274,7 +274,7 @@ impl Link {
         error
     }
 
-    /// The server notices too, and closes what was open.
+    /// The server notices too, and closes the files that were open.
     fn end(&mut self, why: String) {
         self.connection.stream().shutdown(Shutdown::Both);
         self.lost = Some(why);

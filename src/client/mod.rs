@@ -1,10 +1,10 @@
-//! The same requests and replies from the other end: a [`Client`] asks, an [`OpenFile`] keeps a
-//! file open, a [`Pipeline`] asks much at once.
+//! The client side of the protocol: a [`Client`] sends requests, an [`OpenFile`] keeps a file open,
+//! a [`Pipeline`] sends many requests at once.
 //!
-//! # A story
+//! # An example
 //!
-//! Two programs share a greeting. The first one writes it; the version that comes back says which
-//! change of the server's files that was.
+//! Two programs share a greeting. The first one writes it and gets back the file's new version: the
+//! number of this change among all changes of the server's files.
 //!
 //! ```
 //! # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
@@ -15,20 +15,20 @@
 //! let ann = Client::connect(&address)?; // "127.0.0.1:8080", or "unix:/run/telefile.sock"
 //! let first = ann.write("greeting", "hello")?;
 //!
-//! // The second one reads it and makes it longer, but only if nobody was faster.
+//! // The second one reads it and makes it longer, but only if nobody else has changed it.
 //! let bob = Client::connect(&address)?;
 //! let seen = bob.read("greeting")?;
 //! assert_eq!((&*seen.contents, seen.version), (&b"hello"[..], first));
 //! let longer = [&seen.contents[..], b" world"].concat();
 //! let second = bob.cas("greeting", seen.version, &longer)?;
 //!
-//! // Ann has not noticed. Her change is refused, and she learns what the version is now.
+//! // Ann does not know that yet. Her change is refused, and she learns the current version.
 //! let error = ann.cas("greeting", first, "goodbye").unwrap_err();
 //! assert_eq!(error.refusal(), Some(&Refusal::Version(second)));
 //! assert_eq!(error.to_string(), "greeting is at version 2");
 //!
-//! // Files can be code, and are made by `open`. This one is there as long as somebody has it
-//! // open: when Bob leaves, however that happens, the server closes it for him.
+//! // A file can have a type with code, and `open` makes it. This one exists as long as somebody
+//! // has it open: when Bob leaves, for whatever reason, the server closes it for him.
 //! let here = bob.open("present/bob", Some("File"))?;
 //! assert_eq!(ann.stat("present/bob")?.opens, 1);
 //! drop(here);
@@ -41,15 +41,15 @@
 //!
 //! # When the connection is lost
 //!
-//! Then every call fails with [`Error::Lost`], and nothing is asked again behind the caller's back:
-//! what was not answered may have been done; what was open is closed, and ephemeral files are gone.
-//! A program that goes on [reconnects](Client::reconnect), which fails if the server's files are
-//! other ones by now, and looks with `read` or `stat` at what is there. [`Error::is_retryable`] says
-//! when a call can be repeated as it is.
+//! Every call then fails with [`Error::Lost`], and no request is ever repeated automatically: an
+//! unanswered request may have been executed. Open files are closed, and ephemeral files are gone.
+//! To go on, a program [reconnects](Client::reconnect), which fails if the server's files are
+//! different ones by now, and checks the current state with `read` or `stat`.
+//! [`Error::is_retryable`] says when a call can be repeated as it is.
 //!
 //! # Locks, leases, elections
 //!
-//! are in [`recipes`].
+//! See [`recipes`].
 
 mod answer;
 mod ask;
@@ -82,17 +82,17 @@ use std::time::{Duration, Instant};
 /// A connection to a server. Clones share it.
 ///
 /// Every method sends a request and waits for its reply, so threads that share a client wait for
-/// each other; a thread that must not wait connects on its own. The connection ends when the last
-/// clone, open file and guard of it are dropped.
+/// each other; a thread that must not wait needs its own connection. The connection ends when its
+/// last clone, open file and guard are dropped.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// Shared with the open files, for a program has several of them open and goes on using the
-    /// client: one that borrowed it mutably would shut it. And locked instead of a `RefCell`, so
-    /// that client and files can move to other threads.
+    /// Shared with the open files: a program may have several open and still use the client, which
+    /// they could not borrow mutably. Locked instead of a `RefCell`, so that client and files can
+    /// move to other threads.
     link: Arc<Mutex<Link>>,
     epoch: u64,
     idle_timeout: Option<Duration>,
-    /// How it was made, to make another one.
+    /// The settings and address to reconnect with.
     made: Arc<(Builder, Address)>,
 }
 
@@ -105,7 +105,7 @@ impl Client {
         Builder::default().connect(address)
     }
 
-    /// Connects to an address that is one already.
+    /// Connects to an address that is already parsed.
     ///
     /// # Errors
     /// See [`Builder::connect`].
@@ -113,21 +113,21 @@ impl Client {
         Builder::default().connect_to(address)
     }
 
-    /// A client to be described and connected: time-outs, a token, a maximum.
+    /// Returns a builder for a client: time-outs, a token, a maximum.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// Says hello, which is what a server asks of its clients first, if it asks for anything.
+    /// Sends `hello`, the first request that a server may require of its clients.
     fn meet(mut link: Link, builder: Builder, address: &Address) -> Result<Self, Error> {
         let token = builder.shown_token();
         let ask = Ask::plain(Request::Hello { token });
         let hello = link.ask(&ask, Link::hello).map_err(|e| match e {
-            // The line does not tell them apart, but this is where it is about the token.
+            // The reply line is the same for both, but here it is about the token.
             Error::Refused { refusal: Refusal::Denied, file } => {
                 Error::Refused { refusal: Refusal::WrongToken, file }
             }
-            // The caller has asked nothing yet.
+            // The caller has sent no request yet.
             Error::Lost(e) => Error::Connect(e),
             e => e,
         })?;
@@ -140,21 +140,21 @@ impl Client {
         Ok(Client { link: Arc::new(Mutex::new(link)), epoch, idle_timeout, made })
     }
 
-    /// Another connection to the same server, made as this one was, for a program that goes on
-    /// after a lost connection, or needs one more.
+    /// Makes another connection to the same server with the same settings, for a program that goes
+    /// on after a lost connection, or needs one more.
     ///
-    /// What was open, locked or ephemeral on the old connection is not so on the new one. Versions
-    /// that were seen before still have their meaning; for that the epoch is compared.
+    /// Whatever was open, locked or ephemeral on the old connection is not carried over. Known
+    /// versions keep their meaning; the epoch is compared to ensure that.
     ///
     /// # Errors
-    /// [`Error::OtherTable`] if the server has lost its files since, as one without `--data` that
-    /// was started again has; a program that can bear that [connects](Builder::connect) as it did first. Otherwise
-    /// those of [`Builder::connect`].
+    /// [`Error::OtherTable`] if the server has lost its files since, like one without `--data` that
+    /// was restarted; a program that can accept that [connects](Builder::connect) as it did first.
+    /// Otherwise those of [`Builder::connect`].
     pub fn reconnect(&self) -> Result<Client, Error> {
         self.reconnect_as(self.made.0.clone())
     }
 
-    /// The same, for a client with no longer time-out than this.
+    /// The same, with a time-out of at most this.
     pub(crate) fn reconnect_within(&self, timeout: Duration) -> Result<Client, Error> {
         self.reconnect_as(self.made.0.clone().timeout_at_most(timeout))
     }
@@ -163,15 +163,15 @@ impl Client {
         builder.epoch(self.epoch).connect_to(&self.made.1)
     }
 
-    /// Returns the number that the server drew when it made its table of files. Another epoch means
-    /// another table, and versions of this one have no meaning there. So whoever keeps a version
-    /// longer than a connection keeps the epoch with it, and gives it to [`Builder::epoch`].
+    /// Returns the random number of the server's table of files. Another epoch means another table,
+    /// and versions of this one have no meaning there. A program that keeps a version longer than a
+    /// connection keeps the epoch with it, and passes it to [`Builder::epoch`].
     pub fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// Asks for the table's revision, the version that its latest change took. A
-    /// [`watch`](Client::watch) from there sees every later change.
+    /// Returns the table's revision: the version that its latest change took. A
+    /// [`watch`](Client::watch) from there reports every later change.
     ///
     /// # Errors
     /// See [`Error`].
@@ -180,27 +180,27 @@ impl Client {
         Ok(self.call(&ask, Link::hello)?.rev)
     }
 
-    /// Returns how long the server lets this client be silent before it ends the connection; `None`
-    /// is forever. A client that holds something is not silent: see
+    /// Returns how long this client may be silent before the server ends the connection; `None` is
+    /// forever. A client that holds something is not silent: see
     /// [`keep_alive`](Client::keep_alive).
     pub fn idle_timeout(&self) -> Option<Duration> {
         self.idle_timeout
     }
 
-    /// Keeps the connection alive from now on, although nothing is asked: where the server has an
-    /// [idle time-out](Client::idle_timeout), a thread sends a sign of life in half of it, and ends
-    /// with the connection. Where it has none, nothing is done.
+    /// Keeps the connection alive from now on, even without requests: if the server has an [idle
+    /// time-out](Client::idle_timeout), a thread sends a sign of life every half of it, and ends
+    /// with the connection. If it has none, this does nothing.
     ///
-    /// A client that has opened a file, or made one that ends with the connection, does this by itself. Without
-    /// either it is closed when it was silent, and the next call fails with [`Error::Lost`].
+    /// A client that has opened a file, or made an ephemeral one, does this by itself. Without
+    /// either, the server closes a silent connection, and the next call fails with [`Error::Lost`].
     ///
     /// # Errors
-    /// [`Error::Thread`]. In a call that would hold something nothing was asked then.
+    /// [`Error::Thread`]. A call that would hold something then sent no request.
     pub fn keep_alive(&self) -> Result<(), Error> {
         keep_alive::start(&self.link)
     }
 
-    /// Sends a request and takes its answer, which is of the kind that `take` takes.
+    /// Sends a request and returns its answer, as `take` parses it.
     fn call<T>(
         &self,
         ask: &Ask<'_>,
@@ -210,20 +210,20 @@ impl Client {
         lock(&self.link)?.ask(ask, take)
     }
 
-    /// Waits until the connection has ended, but no longer than `time`; whether it has. For a
-    /// program that keeps files open and has nothing to ask.
+    /// Waits until the connection has ended, but no longer than `time`; returns whether it has. For
+    /// a program that keeps files open and sends no requests.
     ///
     /// # Errors
     /// [`Error::Lost`] if a thread panicked while it used the connection.
     pub fn wait_lost(&self, time: Duration) -> Result<bool, Error> {
         let stream = lock(&self.link)?.stream().clone();
         let deadline = Instant::now() + time.min(FOR_EVER);
-        // What is left of a reply is no sign of an end.
+        // The rest of a reply is no sign of an end.
         if lock(&self.link)?.pass().is_err() {
             return Ok(true);
         }
         loop {
-            // The lock is not held, so what can be read may be another thread's reply.
+            // The lock is not held, so the readable bytes may be another thread's reply.
             let readable = stream.wait_readable(deadline).unwrap_or(true);
             if readable && lock(&self.link)?.has_ended() {
                 return Ok(true);
@@ -234,7 +234,7 @@ impl Client {
         }
     }
 
-    /// Collects requests that are to be sent together.
+    /// Collects requests to be sent together.
     pub fn pipeline(&self) -> Pipeline<'_> {
         Pipeline::new(self)
     }

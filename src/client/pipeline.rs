@@ -1,4 +1,4 @@
-//! Many requests at once: a round trip for a batch instead of one for each.
+//! Many requests at once: one round trip for a batch instead of one for each request.
 
 use super::ask::{Ask, Target};
 use super::error::Error;
@@ -9,17 +9,17 @@ use crate::wire::{MAX_LINE_BYTES, Request};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-/// No more bytes of requests than this are sent before their replies are read, unless it is one
-/// request. The kernel holds them all, so sending them ends even if the server has stopped to read
-/// because nobody takes its replies: both ends never wait for the other to read.
+/// The maximum of request bytes sent before their replies are read, unless one request is larger.
+/// The kernel buffers them all, so sending ends even if the server has stopped reading because its
+/// replies are not taken: the two ends never wait for each other to read.
 const MAX_BATCH_BYTES: usize = 32 << 10;
 
-/// Requests of one batch, and how many the first has.
+/// The most requests of one batch, and how many the first has.
 const MAX_BATCH: usize = 512;
 const FIRST_BATCH: usize = 16;
 
-/// Replies wait here until they are asked for. After a batch with more contents the next is half as
-/// large, after one with less it is twice as large.
+/// The target size of replies held until they are taken. After a batch with more contents the next
+/// is half as large, after one with less it is twice as large.
 const AIM_BYTES: usize = 4 << 20;
 
 /// Requests to be sent together. Made by [`Client::pipeline`]; nothing is sent before
@@ -61,7 +61,7 @@ impl<'a> Pipeline<'a> {
     /// Adds a read; its answer is a [`Snapshot`](super::Snapshot).
     ///
     /// # Errors
-    /// [`Error::Invalid`] for what is no name; nothing is added then. So for all of these.
+    /// [`Error::Invalid`] for an invalid name; nothing is added then. The same for all of these.
     pub fn read(&mut self, file: impl Into<Target<'a>>) -> Result<&mut Self, Error> {
         self.add(Ask::about(file.into(), self.link, |file| Request::Read { file }))
     }
@@ -91,7 +91,7 @@ impl<'a> Pipeline<'a> {
         self.add(Ask::write(file.into(), self.link, contents.as_ref(), exptime))
     }
 
-    /// Adds a touch, the renewal of one lease of many; its answer is the version.
+    /// Adds a touch, for example to renew one of many leases; its answer is the version.
     ///
     /// # Errors
     /// As for [`read`](Pipeline::read).
@@ -144,7 +144,7 @@ impl<'a> Pipeline<'a> {
         Ok(self)
     }
 
-    /// Sends the requests while the answers are taken.
+    /// Sends the requests. They go out as the answers are taken.
     pub fn send(self) -> Answers<'a> {
         Answers { link: self.link, asks: self.asks, ready: VecDeque::new(), batch: FIRST_BATCH }
     }
@@ -152,25 +152,25 @@ impl<'a> Pipeline<'a> {
 
 /// The answers of a [`Pipeline`], in the order of the requests.
 ///
-/// Requests are sent in batches, each when all answers of the one before were taken. So a batch of
-/// replies is the most that waits in memory, and between two answers the client and its open files
-/// may be used for anything else. Requests that are not sent yet when this is dropped never are.
+/// Requests are sent in batches, each when all answers of the one before have been taken. So at
+/// most one batch of replies waits in memory, and between two answers the client and its open files
+/// may be used for anything else. Dropping this discards the requests that are not sent yet.
 ///
-/// A request that is refused is an error of its own, and the next one is answered. When the
-/// connection is lost, that is the last item: which of the requests behind it were done is unknown.
-/// [`Error::Thread`] is the last item, too: the requests behind it were not sent.
+/// A refused request is an error of its own, and the next one is answered. A lost connection is the
+/// last item: which of the later requests were executed is unknown. [`Error::Thread`] is the last
+/// item, too: the later requests were not sent.
 #[must_use = "the requests are sent while the answers are taken"]
 pub struct Answers<'a> {
     link: &'a Arc<Mutex<Link>>,
     asks: VecDeque<Ask<'a>>,
-    /// What has come and is not taken yet.
+    /// Answers that have arrived and are not taken yet.
     ready: VecDeque<Result<Answer, Error>>,
-    /// How many requests the next batch may have.
+    /// The maximum of requests in the next batch.
     batch: usize,
 }
 
 impl Answers<'_> {
-    /// Sends the next batch and takes its answers.
+    /// Sends the next batch and receives its answers.
     fn exchange(&mut self) -> Result<(), Error> {
         let next = self.asks.iter().take(self.batch);
         next.into_iter().try_for_each(|ask| keep_alive::if_holding(self.link, ask))?;

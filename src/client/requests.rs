@@ -10,7 +10,7 @@ use crate::wire::{MAX_ITEMS, MAX_LINE_BYTES, MAX_WATCH_SECONDS, Request};
 use std::time::Duration;
 
 impl Client {
-    /// The contents of a file, and their version.
+    /// Returns the contents of a file and their version.
     ///
     /// # Errors
     /// See [`Error`]. Contents over [the maximum](super::Builder::max_contents) are
@@ -20,7 +20,7 @@ impl Client {
         self.call(&ask, Link::snapshot)
     }
 
-    /// Replaces the contents of a file, or makes it; the new version. It does not expire.
+    /// Replaces a file's contents, or makes the file; returns the new version. It does not expire.
     ///
     /// # Errors
     /// See [`Error`].
@@ -32,7 +32,7 @@ impl Client {
         self.write_expiring(file, contents, Exptime::Never)
     }
 
-    /// A write of a file that ends by itself.
+    /// Writes a file that expires or ends with the connection; returns the new version.
     ///
     /// # Errors
     /// See [`Error`].
@@ -46,11 +46,11 @@ impl Client {
         self.call(&ask, Link::version)
     }
 
-    /// Replaces the contents of a file if it is at `version`; the new version. 0 is the version
-    /// of a file that is not there. It does not expire.
+    /// Replaces the contents of a file if it is at `version`; returns the new version. 0 is the
+    /// version of an absent file. The file does not expire.
     ///
     /// # Errors
-    /// [`Refusal::Version`](crate::Refusal::Version) with the file's version, if that is another.
+    /// [`Refusal::Version`](crate::Refusal::Version) with the file's version, if it is another.
     pub fn cas<'a>(
         &self,
         file: impl Into<Target<'a>>,
@@ -60,7 +60,7 @@ impl Client {
         self.cas_expiring(file, version, contents, Exptime::Never)
     }
 
-    /// A cas of a file that ends by itself.
+    /// Does a [`cas`](Client::cas) of a file that expires or ends with the connection.
     ///
     /// # Errors
     /// As for [`cas`](Client::cas).
@@ -75,11 +75,11 @@ impl Client {
         self.call(&ask, Link::version)
     }
 
-    /// Ends a file, only if it is at `version`, if one is given.
+    /// Deletes a file; if a version is given, only if the file is at `version`.
     ///
     /// # Errors
     /// [`Refusal::NotFound`](crate::Refusal::NotFound), and
-    /// [`Refusal::Version`](crate::Refusal::Version) with the file's version, if that is another.
+    /// [`Refusal::Version`](crate::Refusal::Version) with the file's version, if it is another.
     pub fn delete<'a>(
         &self,
         file: impl Into<Target<'a>>,
@@ -90,11 +90,11 @@ impl Client {
         self.call(&ask, Link::done)
     }
 
-    /// Gives a file another expiry if it is at `version`, which it keeps.
+    /// Changes a file's expiry if it is at `version`. The version stays the same.
     ///
     /// # Errors
     /// [`Refusal::NotFound`](crate::Refusal::NotFound), and
-    /// [`Refusal::Version`](crate::Refusal::Version) with the file's version, if that is another.
+    /// [`Refusal::Version`](crate::Refusal::Version) with the file's version, if it is another.
     pub fn touch<'a>(
         &self,
         file: impl Into<Target<'a>>,
@@ -106,11 +106,11 @@ impl Client {
         self.call(&ask, Link::version)
     }
 
-    /// Makes a file that did not exist; its version, and its name: `prefix` and the version in 20
-    /// digits, so that names sort in the order in which the files were made.
+    /// Makes a new file; returns its version and its name: `prefix` and the version in 20 digits,
+    /// so that names sort in the order in which the files were made.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if that would be no name, or one of more than 430 bytes.
+    /// [`Error::Invalid`] if that name would be invalid or longer than 430 bytes.
     pub fn create(
         &self,
         prefix: &str,
@@ -121,8 +121,8 @@ impl Client {
         self.call(&ask, Link::created)
     }
 
-    /// The files whose names begin with `prefix` and come behind `after`: the first `limit` of
-    /// them, at most 10,000. The empty prefix is that of all files.
+    /// Lists the files whose names begin with `prefix` and sort after `after`: the first `limit` of
+    /// them, at most 10,000. The empty prefix matches all files.
     ///
     /// ```
     /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
@@ -142,8 +142,9 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Invalid`] if a space or line end is in `prefix` or `after`, or `limit` is 0; also if
-    /// `after` is too long for a line, and 10,000 names up to it begin like what fits.
+    /// [`Error::Invalid`] if `prefix` or `after` contains a space or line end, or `limit` is 0;
+    /// also if `after` is too long for a line, and 10,000 names up to it begin with the part that
+    /// fits.
     pub fn list(&self, prefix: &str, limit: u64, after: Option<&str>) -> Result<Listing, Error> {
         if limit == 0 {
             return Err(Error::Invalid("a list of at most 0 files".to_string()));
@@ -156,8 +157,8 @@ impl Client {
         }
     }
 
-    /// A list from behind a name that does not fit into the line of a `list`: from what fits, and
-    /// the names up to that one are passed over.
+    /// Lists from after a name that does not fit into the line of a `list`: starts after the part
+    /// that fits, and skips the names up to `name`.
     fn list_behind(&self, prefix: &str, limit: u64, name: &str) -> Result<Listing, Error> {
         let room = MAX_LINE_BYTES.saturating_sub("list * 10000  ".len() + prefix.len());
         let near = &name[..name.floor_char_boundary(room)];
@@ -173,12 +174,12 @@ impl Client {
         Ok(listing)
     }
 
-    /// What has changed since version `rev` among the files whose names begin with `prefix`; waits
-    /// for the first change if there was none, but no longer than `time`, which is rounded up to
-    /// seconds and is at most a day. The client answers nobody else meanwhile.
+    /// Returns what has changed since version `rev` among the files whose names begin with
+    /// `prefix`. If nothing has, waits for the first change, but no longer than `time`, which is
+    /// rounded up to seconds and is at most a day. Other requests of this client wait meanwhile.
     ///
-    /// It is about state, not events: a file that has changed twice is there once, and at most
-    /// 10,000 names are told at once. Watch on from the `rev` of the answer.
+    /// Reports states, not events: a file that has changed twice appears once, and an answer has at
+    /// most 10,000 names. Continue from the answer's `rev`.
     ///
     /// ```
     /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
@@ -202,21 +203,21 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// [`Refusal::Compacted`](crate::Refusal::Compacted) if too much was deleted since `rev`, or that
-    /// is a version of another table: list again, and watch from the list's `rev`.
-    /// [`Error::Invalid`] if a space or line end is in `prefix`.
+    /// [`Refusal::Compacted`](crate::Refusal::Compacted) if too much was deleted since `rev`, or
+    /// `rev` belongs to another table: list again, and watch from the list's `rev`.
+    /// [`Error::Invalid`] if `prefix` contains a space or line end.
     pub fn watch(&self, prefix: &str, rev: u64, time: Duration) -> Result<Changes, Error> {
         let seconds = whole_seconds(time).min(MAX_WATCH_SECONDS);
         let ask = Ask::of_prefix(prefix, |prefix| Request::Watch { prefix, rev, seconds })?;
         self.call(&ask, Link::changes)
     }
 
-    /// Waits until a file is not at `version`, but no longer than `time`, which is rounded up to
-    /// seconds and is at most a day; the version that it is at then. 0 is the version of a file that
-    /// is not there. The client answers nobody else meanwhile.
+    /// Waits until a file is no longer at `version`, but no longer than `time`, which is rounded up
+    /// to seconds and is at most a day; returns its version then. 0 is the version of an absent
+    /// file. Other requests of this client wait meanwhile.
     ///
-    /// It is about state, not events: of several changes only the last one is seen. Only this file
-    /// ends it, however busy others are whose names begin the same.
+    /// Reports states, not events: of several changes only the last one is visible. Changes to
+    /// other files, even ones whose names begin with this one's, do not end the wait.
     ///
     /// ```
     /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
@@ -250,7 +251,7 @@ impl Client {
         self.call(&ask, Link::version)
     }
 
-    /// All of a file but its contents.
+    /// Returns everything about a file except its contents.
     ///
     /// # Errors
     /// See [`Error`].
@@ -259,20 +260,20 @@ impl Client {
         self.call(&ask, Link::stat)
     }
 
-    /// Opens a file, which is made if there is none: of the type `kind`, or of type `File` without
-    /// one. A file that is there has its type already.
+    /// Opens a file. If there is none, makes one of type `kind`, or of type `File` by default. An
+    /// existing file keeps its type.
     ///
     /// # Errors
-    /// [`Refusal::WrongType`](crate::Refusal::WrongType) with the type that it has, if that is
-    /// another, [`Refusal::TypeNotFound`](crate::Refusal::TypeNotFound),
-    /// [`Limit::Descriptors`](crate::Limit::Descriptors), and what the type refuses itself.
+    /// [`Refusal::WrongType`](crate::Refusal::WrongType) with the file's type if that is another,
+    /// [`Refusal::TypeNotFound`](crate::Refusal::TypeNotFound),
+    /// [`Limit::Descriptors`](crate::Limit::Descriptors), and the type's own refusals.
     pub fn open(&self, name: &str, kind: Option<&str>) -> Result<OpenFile, Error> {
         let ask = Ask::open(name, kind)?;
         let (fd, version, kind) = self.call(&ask, Link::opened)?;
         Ok(OpenFile::new(self.link.clone(), fd, name, version, kind))
     }
 
-    /// The types that a file of this server can have.
+    /// Returns the types that a file of this server can have.
     ///
     /// # Errors
     /// See [`Error`].
@@ -280,7 +281,7 @@ impl Client {
         self.call(&Ask::plain(Request::Types), Link::lines)
     }
 
-    /// The server's limits and what is in use, as names and values.
+    /// Returns the server's limits and current usage, as names and values.
     ///
     /// # Errors
     /// See [`Error`].

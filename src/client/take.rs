@@ -1,4 +1,4 @@
-//! The answers that come over a link: each kind of reply with what follows it, as a value.
+//! The answers that arrive over a link: each kind of reply and its data, as a value.
 
 use super::answer::Hello;
 use super::ask::Ask;
@@ -8,7 +8,7 @@ use super::{Answer, Change, Changes, DEFAULT_MAX_CONTENTS, Listed, Listing, Snap
 use crate::wire::{self, MAX_ITEMS, Reply, Request};
 
 impl Link {
-    /// Takes the answer to the oldest request that has none, whatever it asks.
+    /// Takes the answer to the oldest pending request of any kind.
     pub(super) fn answer(&mut self, ask: &Ask<'_>) -> Result<Answer, Error> {
         match ask.request {
             Request::Read { .. } => self.snapshot(ask).map(Answer::Snapshot),
@@ -49,7 +49,7 @@ impl Link {
         })
     }
 
-    /// The descriptor, the version and the type.
+    /// Returns the descriptor, the version and the type.
     pub(super) fn opened(&mut self, ask: &Ask<'_>) -> Result<(u64, u64, String), Error> {
         self.reply(ask, |reply| match reply {
             Reply::Fd { fd, version, kind } => Some((fd, version, kind.to_string())),
@@ -64,7 +64,7 @@ impl Link {
         })
     }
 
-    /// The lines of an answer that says how many there are.
+    /// Returns the lines of an answer that announces how many there are.
     pub(super) fn lines(&mut self, ask: &Ask<'_>) -> Result<Vec<String>, Error> {
         let count = self.reply(ask, |reply| match reply {
             Reply::Types { count } | Reply::Stats { count } => Some(count),
@@ -74,7 +74,7 @@ impl Link {
         for _ in 0..count {
             self.next_line()?;
             bytes += self.line.len() + size_of::<String>();
-            // Not the maximum of contents: that may be as small as one likes.
+            // Not the client's maximum of contents: that may be arbitrarily small.
             if bytes as u64 > DEFAULT_MAX_CONTENTS {
                 return Err(self.unexpected(ask));
             }
@@ -83,7 +83,7 @@ impl Link {
         Ok(lines)
     }
 
-    /// The version and the name of a new file.
+    /// Returns the version and the name of a new file.
     pub(super) fn created(&mut self, ask: &Ask<'_>) -> Result<(u64, String), Error> {
         self.reply(ask, |reply| match reply {
             Reply::Created { version, name } => Some((version, name.as_str().to_string())),

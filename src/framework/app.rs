@@ -1,61 +1,62 @@
-//! What the user of the framework writes, and what can be set.
+//! The trait that a user of the framework implements, and its settings.
 
 use super::{Connection, OwnedMessage};
 use std::error::Error;
 
-/// The largest payload that is read, if nothing else is said.
+/// The default for the largest payload that is read, in bytes.
 pub const DEFAULT_MAX_MESSAGE_BYTES: u32 = 16 << 20;
 
-/// The stack of each thread that calls the application, if nothing else is said: that of std.
+/// The default stack of each thread that calls the application, in bytes: that of std.
 pub const DEFAULT_STACK_BYTES: usize = 2 << 20;
 
-/// How many clients at once, if nothing else is said.
+/// The default for how many clients may be connected at once.
 pub const DEFAULT_CONNECTIONS: usize = 4096;
 
-/// An application: what happens when clients come, say something and go.
+/// An application: the callbacks for clients that connect, send a message and leave.
 ///
 /// A [`Server`](super::Server) makes one value for each of its workers. A worker has its own
-/// connections, and its callbacks come one after the other, so an application needs no lock for its
-/// own state; but a callback that takes long holds up all clients of its worker.
+/// connections, and its callbacks run one at a time, so an application needs no lock for its own
+/// state; but a callback that takes long delays all clients of its worker.
 ///
-/// The callbacks of a worker come from several threads: mostly the one that has read the message
-/// makes the call. What belongs to a worker belongs into its value, and not into a `thread_local!`.
+/// The callbacks of a worker run on several threads: usually on the one that has read the message.
+/// Keep a worker's state in its value, not in a `thread_local!`.
 ///
-/// A callback that panics is logged. It ends neither its worker nor the connection, which goes on
+/// A panic in a callback is logged. It ends neither the worker nor the connection, which goes on
 /// with the next message.
 pub trait ServerApp: Sized + Send + 'static {
-    /// What each worker gets a clone of.
+    /// Passed to each worker as a clone.
     type Context: Clone + Send + 'static;
 
-    /// Makes the value, on its worker's thread, before the first client is let in.
+    /// Makes the value, on its worker's thread, before the first client is accepted.
     ///
     /// # Errors
-    /// Whatever keeps it from working; a panic counts as one.
+    /// Whatever prevents the application from working; a panic counts as an error.
     /// [`Server::start`](super::Server::start) fails then.
     fn new(context: Self::Context) -> Result<Self, Box<dyn Error + Send + Sync>>;
 
-    /// Called when a client has come, before anything is read from it. False, or a panic, refuses
-    /// it: what was sent to it here is delivered, then it sees the end of the stream, and no other
-    /// callback follows.
+    /// Called when a client has connected, before anything is read from it. False, or a panic,
+    /// refuses the client: messages sent to it here are delivered, then it gets the end of the
+    /// stream, and no other callback follows.
     fn on_client_connect(&mut self, client: &Connection) -> bool {
         let _ = client;
         true
     }
 
-    /// Called once when a connection has ended, in order or by an error, after all that had come
-    /// over it. A client that has ended its sending side alone still gets what is sent here.
+    /// Called once when a connection has ended, normally or by an error, after all messages
+    /// received over it. A client that has ended only its sending side still gets messages sent
+    /// here.
     ///
-    /// Not called for an end from this side: [`Connection::shutdown`], a refusal, the stop of the
-    /// server.
+    /// Not called if this side ended the connection: [`Connection::shutdown`], a refusal, or the
+    /// server's stop.
     fn on_client_disconnect(&mut self, client: &Connection) {
         let _ = client;
     }
 
-    /// Called for each message, in the order in which its client has sent it.
+    /// Called for each message, in the order in which its client sent them.
     fn on_message(&mut self, message: OwnedMessage);
 }
 
-/// How to serve an application.
+/// The settings of a server and its application.
 #[must_use]
 pub struct Config<A: ServerApp> {
     pub(super) context: A::Context,
@@ -67,7 +68,7 @@ pub struct Config<A: ServerApp> {
 }
 
 impl<A: ServerApp> Config<A> {
-    /// One worker on `127.0.0.1:54314`, with a clone of `context`.
+    /// Returns the defaults: one worker on `127.0.0.1:54314`, with a clone of `context`.
     pub fn new(context: A::Context) -> Self {
         Config {
             context,
@@ -79,35 +80,35 @@ impl<A: ServerApp> Config<A> {
         }
     }
 
-    /// Where to listen: `HOST:PORT`, where port 0 takes a free one, or `unix:PATH`. A name stands
-    /// for all its addresses.
+    /// Sets the address to listen on: `HOST:PORT`, where port 0 takes a free one, or `unix:PATH`. A
+    /// host name stands for all its addresses.
     pub fn addr(mut self, addr: impl Into<String>) -> Self {
         self.addr = addr.into();
         self
     }
 
-    /// How many workers, at least one. A connection belongs to one of them, at first to that with
-    /// the fewest.
+    /// Sets the number of workers, at least one. A connection belongs to one of them: the one with
+    /// the fewest connections when it begins.
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers.max(1);
         self
     }
 
-    /// How many clients may be connected at once; one more is closed without a word.
+    /// Sets how many clients may be connected at once; any further one is closed without a reply.
     pub fn connections(mut self, max: usize) -> Self {
         self.connections = max;
         self
     }
 
     /// Sets the largest payload in bytes. A client that announces a larger one is disconnected, and
-    /// the reason logged. No memory is taken for a payload that is only announced.
+    /// the reason is logged. A payload that is only announced takes no memory.
     pub fn max_message_bytes(mut self, bytes: u32) -> Self {
         self.max_message_bytes = bytes;
         self
     }
 
     /// Sets the stack of each thread that calls the application: one for each worker, and one for
-    /// each connection. It is address space; memory is taken as callbacks use it.
+    /// each connection. This reserves address space; callbacks take memory as they use it.
     pub fn stack_bytes(mut self, bytes: usize) -> Self {
         self.stack_bytes = bytes;
         self

@@ -1,4 +1,4 @@
-//! The other end: a client with a thread that reads for it.
+//! The client side, with a thread that reads for it.
 
 use super::app::DEFAULT_MAX_MESSAGE_BYTES;
 use super::end::EndReason;
@@ -16,12 +16,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How much waits for `recv` before no more is read.
+/// The most that waits for `recv` before reading stops.
 const INBOX: Limit = Limit { messages: usize::MAX, bytes: 16 << 20 };
 
 const STACK_BYTES: usize = 256 << 10;
 
-/// How to connect a [`Client`].
+/// The settings of a [`Client`].
 ///
 /// ```no_run
 /// use telefile::framework::ClientConfig;
@@ -42,13 +42,13 @@ impl Default for ClientConfig {
 }
 
 impl ClientConfig {
-    /// A client that receives messages of up to 16 MiB.
+    /// Returns settings for messages of up to 16 MiB.
     pub fn new() -> Self {
         ClientConfig::default()
     }
 
     /// Sets the largest payload in bytes. If the server announces a larger one, the connection ends
-    /// with [`EndReason::TooLarge`]. No memory is taken for a payload that is only announced.
+    /// with [`EndReason::TooLarge`]. A payload that is only announced takes no memory.
     pub fn max_message_bytes(mut self, bytes: u32) -> Self {
         self.max_message_bytes = bytes;
         self
@@ -57,9 +57,9 @@ impl ClientConfig {
     /// Connects to `HOST:PORT`, or to `unix:PATH`.
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidInput`] for what is no address, those of connect(2), and
-    /// [`io::ErrorKind::WouldBlock`] if the system has no thread to receive with, each with the
-    /// address.
+    /// [`io::ErrorKind::InvalidInput`] for an invalid address, those of connect(2), and
+    /// [`io::ErrorKind::WouldBlock`] if the system cannot start the receiving thread; each names
+    /// the address.
     pub fn connect(&self, addr: &str) -> io::Result<Client> {
         let stream = Stream::connect(&addr.parse()?, None)?;
         Client::start(stream, self.max_message_bytes)
@@ -67,14 +67,14 @@ impl ClientConfig {
     }
 }
 
-/// A connection to a [`Server`](super::Server), or to another that speaks the same messages.
+/// A connection to a [`Server`](super::Server), or to another server with the same wire format.
 ///
-/// Messages are received in the background, up to 16 MiB and one message until they are taken. One
-/// that is larger than [`ClientConfig::max_message_bytes`], 16 MiB if nothing else is said, ends the
-/// connection. All methods may be called from several threads, so that one can wait in `recv` while
-/// another sends.
+/// Messages are received in the background, up to 16 MiB and one message until they are taken. A
+/// message larger than [`ClientConfig::max_message_bytes`], 16 MiB by default, ends the connection.
+/// All methods may be called from several threads, so that one can wait in `recv` while another
+/// sends.
 ///
-/// Dropping it begins a [`shutdown`](Client::shutdown) and does not wait.
+/// Dropping it begins a [`shutdown`](Client::shutdown) without waiting.
 pub struct Client(Arc<Link>);
 
 impl Client {
@@ -99,35 +99,35 @@ impl Client {
         Ok(Client(link))
     }
 
-    /// Sends `message`. Waits only while more than 1 MiB waits for the server to take it; that
-    /// may be for ever if the server answers each, 16 MiB of answers have come and nobody takes
-    /// them.
+    /// Sends `message`. Waits only while more than 1 MiB waits for the server to take it; that may
+    /// be forever if the server answers every message, 16 MiB of answers have arrived and nobody
+    /// takes them.
     ///
     /// # Errors
-    /// [`ClientError::ConnectionReset`] if the connection has ended. That a message is sent does not
-    /// say that it arrives: only an answer does.
+    /// [`ClientError::ConnectionReset`] if the connection has ended. Success does not mean that the
+    /// message arrives: only an answer shows that.
     pub fn send(&self, message: Message) -> Result<(), ClientError> {
         self.0.send_patiently(message).map_err(ClientError::ConnectionReset)
     }
 
-    /// Waits for the next message, at most `timeout`; `None` is for ever.
+    /// Waits for the next message, at most `timeout`; `None` is forever.
     ///
     /// # Errors
     /// [`ClientError::Timeout`] if none came in time, and [`ClientError::ConnectionReset`] if the
-    /// connection has ended, in order or not, after all that had arrived was handed out.
+    /// connection has ended, normally or not, after all messages that had arrived were returned.
     pub fn recv(&self, timeout: Option<Duration>) -> Result<Message, ClientError> {
         let received = self.0.receive(deadline(timeout));
         received.map_err(|end| end.map_or(ClientError::Timeout, ClientError::ConnectionReset))
     }
 
-    /// Ends the connection: sends what is not sent yet, tells the server that nothing more will
-    /// come, and waits until the server ends it too, at most `timeout`. Without one a server that
-    /// does nothing is left after 5 s.
+    /// Ends the connection: sends what is not sent yet, signals the server that nothing more will
+    /// come, and waits until the server ends it too, at most `timeout`. Without a timeout, a server
+    /// that does nothing is abandoned after 5 s.
     ///
-    /// What arrives meanwhile can still be received, up to 16 MiB in all; the rest is dropped.
+    /// Messages that arrive meanwhile can still be received, up to 16 MiB; the rest is dropped.
     ///
     /// # Errors
-    /// [`ClientError::Timeout`] if the server had not ended it in time; what was sent last may be
+    /// [`ClientError::Timeout`] if the server did not end it in time; what was sent last may be
     /// lost. The connection is ended in any case.
     pub fn shutdown(&self, timeout: Option<Duration>) -> Result<(), ClientError> {
         self.0.close_within(timeout.map_or(DRAIN, |timeout| timeout.saturating_add(DRAIN)));
@@ -139,7 +139,7 @@ impl Client {
     }
 }
 
-/// A time that cannot be told does not come.
+/// A time beyond the clock's range never comes.
 fn deadline(timeout: Option<Duration>) -> Option<Instant> {
     timeout.and_then(|timeout| Instant::now().checked_add(timeout))
 }
@@ -165,13 +165,13 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Why a [`Client`] could not do what was asked.
+/// Why a call of a [`Client`] failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// It did not happen in time.
+    /// The time was over.
     Timeout,
-    /// The connection has ended, from either side or by an error: for this reason.
+    /// The connection has ended, from either side or by an error, for this reason.
     ConnectionReset(EndReason),
 }
 

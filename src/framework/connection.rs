@@ -1,4 +1,4 @@
-//! What an application sees of a client's connection.
+//! An application's view of a client's connection.
 
 use super::link::Link;
 use super::message::Message;
@@ -10,38 +10,40 @@ use std::sync::Arc;
 /// The connection of a client to a [`Server`](super::Server), as its [`ServerApp`](super::ServerApp)
 /// sees it.
 ///
-/// It can be kept and cloned, and used in all callbacks of its worker, also for another client's
-/// message: a chat. Two are equal if they are the same connection, so it is good as a key. A kept
-/// one is of no use after its end, but occupies its file descriptor until it is dropped.
+/// It can be kept and cloned, and used in all callbacks of its worker, also during another client's
+/// message, as in a chat. Two are equal if they are the same connection, so it can be a key. After
+/// the connection's end a kept one is useless, but occupies its file descriptor until it is
+/// dropped.
 #[derive(Clone)]
 pub struct Connection(pub(super) Arc<Link>);
 
 impl Connection {
     /// Queues `message` to be sent. This never waits for the client, however slow it is.
     ///
-    /// What the callbacks of a batch send goes out together, when the batch is done or its callbacks
-    /// have taken a millisecond; if one of them takes longer, within 10 ms. A batch is what had come
-    /// from one client, at most 64 messages.
+    /// Messages sent by the callbacks of a batch go out together, when the batch is done or its
+    /// callbacks have taken a millisecond; if one of them takes longer, within 10 ms. A batch is
+    /// what had arrived from one client, at most 64 messages.
     ///
     /// While more than 1 MiB waits to be sent, nothing is read from this client and none of its
-    /// messages is delivered. If more than 16 MiB wait all the same, because others' callbacks send
-    /// to it or one callback sends more at once, the next `send` ends the connection, which is
-    /// logged, and [`on_client_disconnect`](super::ServerApp::on_client_disconnect) will tell. What
-    /// is sent over a connection that has ended is dropped.
+    /// messages is delivered. More than 16 MiB may wait nevertheless, because other clients'
+    /// callbacks send to it or one callback sends more at once. The next `send` then ends the
+    /// connection, which is logged and reported by
+    /// [`on_client_disconnect`](super::ServerApp::on_client_disconnect). Messages sent after the
+    /// connection's end are dropped.
     pub fn send(&self, message: Message) {
         self.0.send(message);
     }
 
-    /// Ends the connection: what was sent goes out, then the client sees the end of the stream.
+    /// Ends the connection: what was sent goes out, then the client gets the end of the stream.
     ///
-    /// No callback comes for this connection any more. What the client still sends is dropped until
-    /// it ends its side too; if it does not within 5 s, or does not take a mebibyte of what waits
-    /// for it within 5 s, it is cut off.
+    /// No more callbacks come for this connection. Data that the client still sends is dropped
+    /// until it ends its side too; if it does not within 5 s, or does not take a mebibyte of the
+    /// waiting data within 5 s, it is cut off.
     pub fn shutdown(&self) {
         self.0.close();
     }
 
-    /// The client's address; `None` on a Unix socket, where clients have none.
+    /// Returns the client's address; `None` on a Unix socket, where clients have none.
     pub fn addr(&self) -> Option<SocketAddr> {
         self.0.stream.peer()
     }

@@ -1,9 +1,9 @@
-//! Why a connection has ended, for logs and for who meets the end.
+//! Why a connection has ended, for logs and for callers.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
 
-/// Why a connection has ended: the first cause, where one leads to another.
+/// Why a connection has ended: the first cause, if one leads to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EndReason {
@@ -11,13 +11,13 @@ pub enum EndReason {
     Peer,
     /// This side ended it: a `shutdown`, or the stop of the server.
     Shutdown,
-    /// The peer announced a message that is larger than this side takes.
+    /// The peer announced a message larger than this side accepts.
     TooLarge {
         /// The message's id.
         id: u16,
-        /// Bytes of its payload.
+        /// The length of its payload in bytes.
         size: u32,
-        /// The most that this side takes: see [`ClientConfig::max_message_bytes`] and
+        /// The most that this side accepts: see [`ClientConfig::max_message_bytes`] and
         /// [`Config::max_message_bytes`].
         ///
         /// [`ClientConfig::max_message_bytes`]: super::ClientConfig::max_message_bytes
@@ -28,7 +28,7 @@ pub enum EndReason {
     Lost {
         /// The kind of the error. [`ErrorKind::UnexpectedEof`] is an end inside a message.
         kind: ErrorKind,
-        /// The error in words.
+        /// The error as text.
         reason: String,
     },
 }

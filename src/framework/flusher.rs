@@ -1,5 +1,5 @@
-//! Sees to it that what was sent goes out while a callback takes long. A worker sends what it has
-//! collected when it has nothing else to do, or every millisecond, but only between callbacks.
+//! Ensures that messages go out while a callback takes long. A worker sends what it has collected
+//! when it has nothing else to do, or every millisecond, but only between callbacks.
 
 use super::worker::Worker;
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
-/// What was collected in one of these goes out at the end of the next.
+/// What was collected in one tick goes out at the end of the next.
 const TICK: Duration = Duration::from_millis(5);
 
-/// After so many ticks without work it rests, until a worker wakes it.
+/// The flusher rests after this many ticks without work, until a worker wakes it.
 const RESTLESS_TICKS: u32 = 200;
 
-/// What workers know of the flusher.
+/// The workers' side of the flusher.
 pub(super) struct Bell {
     resting: AtomicBool,
     ring: Sender<()>,
@@ -25,7 +25,7 @@ impl Bell {
         (Arc::new(Bell { resting: AtomicBool::new(true), ring }), rung)
     }
 
-    /// Wakes the flusher if it rests.
+    /// Wakes the flusher if it is resting.
     pub(super) fn ring(&self) {
         if self.resting.load(SeqCst) && self.resting.swap(false, SeqCst) {
             let _ = self.ring.try_send(()); // full: it is waking
@@ -33,7 +33,7 @@ impl Bell {
     }
 }
 
-/// The flusher's thread, until the other side of `done` is dropped.
+/// Runs the flusher's thread, until the other side of `done` is dropped.
 pub(super) fn run(workers: &[Arc<Worker>], bell: &Bell, rung: &Receiver<()>, done: &Receiver<()>) {
     let bursts = || workers.iter().map(|worker| worker.burst_count()).collect::<Vec<_>>();
     let (mut before, mut quiet) = (bursts(), RESTLESS_TICKS);
@@ -44,13 +44,13 @@ pub(super) fn run(workers: &[Arc<Worker>], bell: &Bell, rung: &Receiver<()>, don
             recv(rung) -> _ => quiet = 0,
             recv(tick) -> _ => {
                 let now = bursts();
-                // Of the same burst: it has had a tick to send that itself.
+                // The same burst: the worker has had a tick to send that itself.
                 for (worker, (now, before)) in workers.iter().zip(now.iter().zip(&before)) {
                     if now == before {
                         worker.flush();
                     }
                 }
-                // An odd one is going on: its callback may take long and send meanwhile.
+                // An odd count is a running burst: its callback may take long and send meanwhile.
                 let rests = now == before && now.iter().all(|burst| burst % 2 == 0);
                 quiet = if rests { quiet + 1 } else { 0 };
                 before = now;

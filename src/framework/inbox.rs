@@ -1,4 +1,4 @@
-//! Messages that came and wait for the application, so many and no more. Knows no socket.
+//! Messages that wait for the application, up to a limit. Independent of sockets.
 
 use super::message::Message;
 use std::collections::VecDeque;
@@ -13,7 +13,7 @@ pub(super) struct Limit {
 pub(super) struct Inbox {
     limit: Limit,
     messages: VecDeque<Message>,
-    /// On the wire, of `messages`.
+    /// The length of `messages` on the wire.
     bytes: usize,
 }
 
@@ -46,7 +46,7 @@ impl Inbox {
         self.messages.is_empty()
     }
 
-    /// Whether it pays to wake somebody who waits for room: not for each message.
+    /// Returns whether it is worth waking a thread that waits for room: not for each message.
     pub(super) fn is_half_empty(&self) -> bool {
         self.messages.len() <= self.limit.messages / 2 && self.bytes <= self.limit.bytes / 2
     }
@@ -60,7 +60,7 @@ impl Inbox {
 mod tests {
     use super::*;
 
-    /// How many of these sizes are taken at first.
+    /// Returns how many messages of these sizes are taken at first.
     fn taken(limit: Limit, sizes: &[usize]) -> usize {
         let mut batch = sizes.iter().map(|n| Message::new(1).append(vec![0; n - 6])).collect();
         let mut inbox = Inbox::new(limit);

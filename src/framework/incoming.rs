@@ -1,4 +1,4 @@
-//! From bytes to messages: what comes over a connection, all whole messages of a receive at once.
+//! From bytes to messages: what arrives over a connection, all whole messages of a receive at once.
 
 use super::end::EndReason;
 use super::message::{HEADER_BYTES, Header, Message};
@@ -8,8 +8,8 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Memory for a payload is taken in steps: at first so much, then as much as is here already. So
-/// what a peer makes us take, it has sent half of.
+/// Memory for a payload is taken in steps: at first this much, then as much as has arrived already.
+/// So the peer has sent at least half of the memory it makes us take.
 const FIRST_STEP_BYTES: usize = 4 << 10;
 const MAX_STEP_BYTES: usize = 1 << 20;
 
@@ -26,11 +26,11 @@ impl Incoming {
         Incoming { connection, max_message_bytes }
     }
 
-    /// Waits until a message is here, and appends it and all that have come with it to `batch`,
-    /// which is empty. False at the end of the stream.
+    /// Waits until a message has arrived, and appends it and all that came with it to `batch`,
+    /// which is empty. Returns false at the end of the stream.
     ///
     /// # Errors
-    /// A message is too large, the stream ends inside one, or fails.
+    /// A message is too large, the stream ends inside one, or reading fails.
     pub(super) fn read(&mut self, batch: &mut VecDeque<Message>) -> Result<bool, EndReason> {
         loop {
             let data = self.connection.data();
@@ -59,7 +59,7 @@ impl Incoming {
         }
     }
 
-    /// Reads a message that is not all here.
+    /// Reads a message that has not fully arrived.
     fn read_split(&mut self, header: Header) -> Result<Message, EndReason> {
         let (Header { id, size }, max) = (header, self.max_message_bytes);
         if size > max {
@@ -88,7 +88,7 @@ impl Incoming {
         Ok(Message::from_wire(wire))
     }
 
-    /// Drops what still comes, until the stream ends.
+    /// Drops further data until the stream ends.
     pub(super) fn drop_rest(&mut self) {
         let _ = self.connection.skip(u64::MAX);
     }

@@ -1,7 +1,7 @@
-//! One connection, where its threads meet: the reader, who waits in receive and hands over; the
-//! worker, or the caller of a client, who takes and sends; and a writer, who is there only while
-//! the peer takes less than is sent, or has not ended its side yet when this one has. None of them
-//! holds the lock while it does I/O.
+//! One connection, where its threads meet: the reader, which waits in receive and delivers; the
+//! worker, or the caller of a client, which takes and sends; and a writer, which exists only while
+//! the peer takes less than is sent, or has not ended its side after this one has. None of them
+//! holds the lock during I/O.
 
 use super::end::EndReason;
 use super::inbox::{Inbox, Limit};
@@ -18,12 +18,12 @@ use std::time::{Duration, Instant};
 /// While more than this waits to be sent, nothing is read and no message is delivered.
 const MAX_UNSENT_BYTES: usize = 1 << 20;
 
-/// How long an ending connection is kept for a peer that does nothing.
+/// How long an ending connection waits for a peer that does nothing.
 pub(super) const DRAIN: Duration = Duration::from_secs(5);
 
 pub(super) struct Link {
     pub(super) stream: Arc<Stream>,
-    /// The worker whose connection this is; that of a client has none.
+    /// The connection's worker; `None` in a client.
     pub(super) worker: Option<Arc<Worker>>,
     pub(super) writers: Arc<Pool<Arc<Link>>>,
     state: Mutex<State>,
@@ -33,37 +33,37 @@ pub(super) struct Link {
 pub(super) struct State {
     inbox: Inbox,
     pub(super) outbox: Outbox,
-    /// Somebody sends: nobody else may, and that one also sends what is added meanwhile.
+    /// A thread is sending: no other may, and that thread also sends what is added meanwhile.
     pub(super) sending: bool,
-    /// The worker sends what is in the outbox when its batch is done.
+    /// The worker sends the outbox when its batch is done.
     pub(super) collected: bool,
-    /// The worker was told that there is something to do, and has not been here since.
+    /// The worker was notified of work, and has not been here since.
     scheduled: bool,
-    /// The application was asked whether it wants the connection.
+    /// The application was asked whether it accepts the connection.
     asked: bool,
-    /// It does.
+    /// The application accepts it.
     admitted: bool,
-    /// The server stops: no further message is taken in.
+    /// The server stops: no further message is accepted.
     pub(super) stopping: bool,
-    /// Since when this side ends the connection: nothing is delivered, and nothing more queued.
+    /// When this side began to end the connection: since then nothing is delivered or queued.
     pub(super) closing: Option<Instant>,
-    /// How long the peer has then to take what waits, a mebibyte at a time, and to end its side.
+    /// How long the peer then has to take each mebibyte of what waits, and to end its side.
     pub(super) patience: Duration,
     /// No further message will come.
     complete: bool,
-    /// The application was told so.
+    /// The application was notified of that.
     parted: bool,
-    /// The stream has come to its end, or is broken.
+    /// The stream has ended, or is broken.
     peer_ended: bool,
-    /// All is sent and the sending side is shut, or the stream is broken.
+    /// Everything is sent and the sending side is shut, or the stream is broken.
     pub(super) sent_all: bool,
-    /// Why it has ended, from the first moment that somebody knows it.
+    /// Why it has ended, as soon as that is known.
     end: Option<EndReason>,
-    /// Threads that wait for a change.
+    /// The number of threads that wait for a change.
     waiters: usize,
 }
 
-/// What a worker has to do for a connection.
+/// A worker's next action for a connection.
 pub(super) enum Next {
     Connect,
     Deliver(Message),
@@ -76,12 +76,12 @@ impl State {
         self.outbox.waiting() > MAX_UNSENT_BYTES
     }
 
-    /// Of a connection that has ended. An end that nobody has a reason for is the peer's.
+    /// Returns why an ended connection ended. Without a recorded reason, the peer ended it.
     fn end_reason(&self) -> EndReason {
         self.end.clone().unwrap_or(EndReason::Peer)
     }
 
-    /// Whether the worker has something to do. A stop waits for nobody to take his replies.
+    /// Returns whether the worker has work. A stop does not wait for a peer to take its replies.
     fn is_due(&self) -> bool {
         let ended = self.complete && !self.parted && !self.stopping;
         let held = self.is_choked() && !self.stopping;
@@ -128,18 +128,18 @@ impl Link {
 
     // The reader's part, in the order of a connection's life.
 
-    /// Tells the worker of the connection, and waits until the application has said whether it
-    /// wants it.
+    /// Notifies the worker of the connection, and waits until the application has accepted or
+    /// refused it.
     pub(super) fn announce(self: &Arc<Self>) -> bool {
         self.settle_and_work(self.lock());
         let decided = |s: &State| s.admitted || s.closing.is_some() || s.sent_all;
         self.wait_until(None, decided).admitted
     }
 
-    /// Has `batch` taken, and waits while too much is waiting, of these or of what is sent. False
-    /// if no more is taken.
+    /// Queues `batch` for delivery, and waits while too many of its messages or too many sent bytes
+    /// wait. Returns false if no more messages are accepted.
     pub(super) fn hand_over(self: &Arc<Self>, batch: &mut VecDeque<Message>) -> bool {
-        // What comes after its shutdown a client may still want; the application does not.
+        // A client may still want what arrives after its shutdown; the application does not.
         let ended = |s: &State| s.stopping || s.closing.is_some();
         let refused = |s: &State| ended(s) && self.worker.is_some();
         while let Some(first) = batch.front() {
@@ -151,12 +151,12 @@ impl Link {
             state.inbox.fill(batch);
             self.settle_and_work(state);
         }
-        // A client reads on: if neither side read while the other does not, both would wait.
+        // A client reads on: if each side read only while the other does, both would wait.
         let may_read = |s: &State| !s.is_choked() || ended(s) || self.worker.is_none();
         !refused(&self.wait_until(None, may_read))
     }
 
-    /// The connection ends for `reason`, which is logged, unless there was another before.
+    /// Records and logs `reason` as the reason of the end, unless there is another already.
     pub(super) fn end_with(&self, level: Level, reason: EndReason) {
         let mut state = self.lock();
         if state.end.is_none() {
@@ -166,29 +166,29 @@ impl Link {
         }
     }
 
-    /// No further message will come.
+    /// Records that no further message will come.
     pub(super) fn complete(self: &Arc<Self>) {
         let mut state = self.lock();
         state.complete = true;
         self.settle_and_work(state);
     }
 
-    /// The peer has ended its side.
+    /// Records that the peer has ended its side.
     pub(super) fn peer_ended(self: &Arc<Self>) {
         let mut state = self.lock();
         state.peer_ended = true;
         self.settle(state);
     }
 
-    /// Waits until both sides have ended; false if `deadline` came first.
+    /// Waits until both sides have ended; returns false if `deadline` came first.
     pub(super) fn wait_ended(&self, deadline: Option<Instant>) -> bool {
         let ended = |s: &State| s.sent_all && s.peer_ended;
         ended(&self.wait_until(deadline, ended))
     }
 
-    // The part of who takes the messages.
+    // The part of the thread that takes the messages.
 
-    /// What the worker has to do; `Connect` and `Disconnect` come once.
+    /// Returns the worker's next action; `Connect` and `Disconnect` come once.
     pub(super) fn next(&self) -> Next {
         let mut state = self.lock();
         if !state.is_due() {
@@ -207,21 +207,21 @@ impl Link {
         }
     }
 
-    /// The application wants the connection.
+    /// Records that the application accepts the connection.
     pub(super) fn admit(self: &Arc<Self>) {
         let mut state = self.lock();
         state.admitted = true;
         self.settle(state);
     }
 
-    /// The worker turns to another connection.
+    /// Called when the worker turns to another connection.
     pub(super) fn turn_over(self: &Arc<Self>) {
         let mut state = self.lock();
         state.scheduled = false;
         self.settle(state);
     }
 
-    /// Waits for a message. Returns why none will come, or `None` if none came until `deadline`.
+    /// Waits for a message. Returns why none will come, or `None` if none came before `deadline`.
     pub(super) fn receive(&self, deadline: Option<Instant>) -> Result<Message, Option<EndReason>> {
         let mut state = self.wait_until(deadline, |s| !s.inbox.is_empty() || s.complete);
         self.take(&mut state).ok_or_else(|| state.complete.then(|| state.end_reason()))
@@ -245,8 +245,8 @@ impl Link {
         Ok(())
     }
 
-    /// Ends the connection: what is queued goes out, then the sending side is shut. What still
-    /// comes is dropped, until the peer ends too or [`DRAIN`] is over.
+    /// Ends the connection: sends what is queued, then shuts the sending side. Further data from
+    /// the peer is dropped, until the peer ends too or [`DRAIN`] is over.
     pub(super) fn close(self: &Arc<Self>) {
         self.close_within(DRAIN);
     }
@@ -269,9 +269,9 @@ impl Link {
         }
     }
 
-    // The part of who stops the server.
+    // The part of the thread that stops the server.
 
-    /// Takes no further message. Whom the application does not know yet it never will.
+    /// Accepts no further message. The application never learns of a client it does not know yet.
     pub(super) fn stop(self: &Arc<Self>) {
         let mut state = self.lock();
         state.stopping = true;
@@ -282,7 +282,7 @@ impl Link {
         }
     }
 
-    /// Ends both directions if everything is sent. Threads that wait for the peer wake.
+    /// Ends both directions if everything is sent. Wakes threads that wait for the peer.
     pub(super) fn cut_silent(&self) {
         if self.lock().sent_all {
             self.stream.shutdown(Shutdown::Both);
@@ -299,7 +299,7 @@ impl Link {
         self.stream.shutdown(Shutdown::Both);
     }
 
-    // The writer's part that needs the condition; the rest is in `sending`.
+    // The writer's part that needs the condition variable; the rest is in `sending`.
 
     /// Everything is sent. Whether somebody has to [`watch`](Link::watch) the peer: a stop does so
     /// for all of its connections.
@@ -311,7 +311,7 @@ impl Link {
         unwatched
     }
 
-    /// Ends both directions when the peer has ended, or when it has had its time for it.
+    /// Ends both directions when the peer has ended, or its time for that is over.
     pub(super) fn watch(&self) {
         let patience = self.lock().patience;
         drop(self.wait_until(Instant::now().checked_add(patience), |s| s.peer_ended));
@@ -322,21 +322,21 @@ impl Link {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// After a change: wakes the threads that wait for one, and leaves the worker what it has to do.
+    /// Called after a change: wakes the threads that wait for one, and notifies the worker of work.
     pub(super) fn settle(self: &Arc<Self>, state: MutexGuard<'_, State>) {
         if let Some(worker) = self.publish(state) {
             worker.queue(self.clone());
         }
     }
 
-    /// The same for the reader, which does the worker's work if nobody else is at it.
+    /// The same for the reader, which does the worker's work if nobody else does.
     fn settle_and_work(self: &Arc<Self>, state: MutexGuard<'_, State>) {
         if let Some(worker) = self.publish(state) {
             worker.work_for(self.clone());
         }
     }
 
-    /// Returns the worker if it has to be told of something to do.
+    /// Returns the worker if it has to be notified of work.
     fn publish(&self, mut state: MutexGuard<'_, State>) -> Option<&Worker> {
         let worker = self.worker.as_deref().filter(|_| state.is_due() && !state.scheduled);
         state.scheduled |= worker.is_some();

@@ -1,11 +1,11 @@
-//! A message, and how it looks on the wire: `id` u16, `size` u32, both little endian, then `size`
-//! bytes of payload. Knows no socket.
+//! A message, and its wire format: `id` u16, `size` u32, both little endian, then `size` bytes of
+//! payload. Independent of sockets.
 
 use super::Connection;
 use std::error::Error;
 use std::fmt;
 
-/// `id` and `size`.
+/// The length of `id` and `size`.
 pub(super) const HEADER_BYTES: usize = 6;
 
 /// An id and a payload.
@@ -22,23 +22,23 @@ pub(super) const HEADER_BYTES: usize = 6;
 /// # Ok::<(), telefile::framework::PopError>(())
 /// ```
 ///
-/// Two are equal if their ids and payloads are, however much of them was popped.
+/// Two are equal if their ids and payloads are, no matter how much of them was popped.
 #[derive(Clone)]
 pub struct Message {
-    /// As on the wire, a valid header first: so it is received and sent as one piece.
+    /// In wire format, starting with a valid header: so it is received and sent as one piece.
     wire: Vec<u8>,
     /// How much of the payload was popped.
     popped: usize,
 }
 
 impl Message {
-    /// A message without payload. What `id` means is up to the application.
+    /// Returns a message without payload. The application defines what `id` means.
     pub fn new(id: u16) -> Self {
         let [low, high] = id.to_le_bytes();
         Message { wire: vec![low, high, 0, 0, 0, 0], popped: 0 }
     }
 
-    /// What was received.
+    /// Returns the received message.
     ///
     /// # Panics
     /// If `wire` is not exactly one message.
@@ -55,13 +55,13 @@ impl Message {
         self.wire
     }
 
-    /// Which kind of message it is, for those who have agreed on what the number means.
+    /// Returns the message's kind, as agreed between the two sides.
     pub fn id(&self) -> u16 {
         u16::from_le_bytes([self.wire[0], self.wire[1]])
     }
 
-    /// The message under another id. The payload is not copied: so an answer can give back what
-    /// was received.
+    /// Returns the message under another id. The payload is not copied: so an answer can send back
+    /// what was received.
     ///
     /// ```
     /// # use telefile::framework::{Message, OwnedMessage};
@@ -78,20 +78,20 @@ impl Message {
         self
     }
 
-    /// Bytes of payload, those that were popped included.
+    /// Returns the length of the payload in bytes, including popped ones.
     pub fn size(&self) -> u32 {
-        (self.wire.len() - HEADER_BYTES) as u32 // fits: `append` sees to it
+        (self.wire.len() - HEADER_BYTES) as u32 // fits: `append` ensures it
     }
 
-    /// The whole payload, whatever was popped.
+    /// Returns the whole payload, including popped bytes.
     pub fn payload(&self) -> &[u8] {
         &self.wire[HEADER_BYTES..]
     }
 
-    /// The message with `bytes` behind its payload.
+    /// Returns the message with `bytes` appended to its payload.
     ///
     /// # Panics
-    /// If the payload would be larger than the 4 GiB that `size` can tell.
+    /// If the payload would exceed the 4 GiB that `size` can express.
     #[must_use = "it returns the longer message"]
     pub fn append(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.wire.extend_from_slice(bytes.as_ref());
@@ -101,7 +101,7 @@ impl Message {
         self
     }
 
-    /// The next `n` bytes of the payload. Only a cursor moves: size and payload stay.
+    /// Returns the next `n` bytes of the payload. Only a cursor moves: size and payload stay.
     ///
     /// # Errors
     /// If fewer are left; then the cursor stays too.
@@ -136,21 +136,21 @@ impl fmt::Debug for Message {
     }
 }
 
-/// What was received, and from whom.
+/// A received message and its sender.
 #[derive(Debug)]
 pub struct OwnedMessage {
     /// The message.
     pub message: Message,
-    /// Who sent it, and where to answer.
+    /// The connection that sent it, and that takes the answer.
     pub client: Connection,
 }
 
 /// Fewer bytes are left in a message than were to be [popped](Message::pop).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PopError {
-    /// Bytes that were asked for.
+    /// The number of bytes requested.
     pub wanted: usize,
-    /// Bytes that are left.
+    /// The number of bytes left.
     pub left: usize,
 }
 

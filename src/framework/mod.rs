@@ -1,12 +1,12 @@
-//! A small message framework for programs that want neither files nor a protocol of their own: a
-//! server calls an application back for each message, a client sends and receives them.
+//! A small message framework for programs that need neither files nor a protocol of their own: a
+//! server calls an application for each message, a client sends and receives messages.
 //!
-//! Knows of this crate the streams and threads of [`net`](crate::net) alone.
+//! Uses only the streams and threads of this crate's [`net`](crate::net).
 //!
-//! # A story: an auction
+//! # An example: an auction
 //!
-//! Bidders see each other's bids, and who leaves is out. An application is a value that is called
-//! back; it needs no lock, for the callbacks of a worker come one after the other.
+//! Bidders see each other's bids, and a bidder that leaves is out. An application is a value whose
+//! methods are callbacks; it needs no lock, because the callbacks of a worker run one at a time.
 //!
 //! ```
 //! use std::collections::HashMap;
@@ -81,21 +81,20 @@
 //!
 //! # The path of one message
 //!
-//! A reader, a thread of a [`Pool`](crate::net::Pool), waits for its connection's bytes and cuts them
-//! into messages. If nobody works for the worker to which the connection belongs, the reader itself
-//! calls [`on_message`](ServerApp::on_message) for each, and then for the messages that other
-//! readers have left meanwhile. So a single message in flight costs no switch of threads, which on a
-//! busy machine would each wait for a processor. After a millisecond, or one callback that takes
-//! longer, the worker's own thread takes over, and the reader reads on. What the callbacks
-//! [`send`](Connection::send) is collected, and goes out when there is nothing more to do, or after a
-//! millisecond; if one callback takes longer, within ten. Only for a client that does not take what is
-//! sent, or does not end its side after this one, a writer, a thread of a second pool, waits in its
-//! place.
+//! A reader, a thread of a [`Pool`](crate::net::Pool), waits for its connection's bytes and splits
+//! them into messages. If nobody works for the connection's worker, the reader itself calls
+//! [`on_message`](ServerApp::on_message) for each, and then for the messages that other readers
+//! have left meanwhile. So a single message in flight costs no thread switch, which on a busy
+//! machine waits for a processor each time. After a millisecond, or one callback that takes longer,
+//! the worker's own thread takes over, and the reader reads on. The messages that callbacks
+//! [`send`](Connection::send) are collected, and go out when there is nothing more to do, or after
+//! a millisecond; if one callback takes longer, within ten. A writer, a thread of a second pool, is
+//! used only for a client that does not read what is sent, or does not end its side after this one.
 //!
 //! # The wire
 //!
-//! `id` as two bytes and `size` as four, both little endian, and then `size` bytes of payload, in
-//! both directions. There is no greeting. `id` 1 and payload `abc` are
+//! `id` as two bytes and `size` as four, both little endian, then `size` bytes of payload, in both
+//! directions. There is no handshake. `id` 1 and payload `abc` are
 //! `01 00 03 00 00 00 61 62 63`.
 
 mod app;

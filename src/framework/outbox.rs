@@ -1,24 +1,24 @@
-//! What waits to be sent on a connection: small messages are put together, large ones stay where
-//! they are. Knows no socket.
+//! Data that waits to be sent on a connection: small messages are joined, large ones are not moved.
+//! Independent of sockets.
 
 use super::message::Message;
 use std::collections::VecDeque;
 
-/// Messages up to this are put together into pieces of about `PIECE_BYTES`; a larger one is a piece
-/// of its own, and not copied.
+/// Messages up to this size are joined into pieces of about `PIECE_BYTES`; a larger one is its own
+/// piece, and not copied.
 const MAX_COPIED_BYTES: usize = 16 << 10;
 const PIECE_BYTES: usize = 64 << 10;
 
-/// A buffer of up to this is kept for the next messages.
+/// A buffer of up to this size is kept for the next messages.
 const MAX_RESTING_BYTES: usize = 4 << 10;
 
 /// Bytes to be sent, in order.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     pieces: VecDeque<Piece>,
-    /// Bytes of `pieces`, and of the piece that somebody is sending.
+    /// The bytes in `pieces`, and in the piece that is being sent.
     waiting: usize,
-    /// Empty, for the next piece.
+    /// An empty buffer for the next piece.
     spare: Vec<u8>,
 }
 
@@ -36,7 +36,7 @@ impl Piece {
 }
 
 impl Outbox {
-    /// Bytes that were not sent yet.
+    /// Returns the bytes that are not sent yet.
     pub(super) fn waiting(&self) -> usize {
         self.waiting
     }
@@ -57,12 +57,12 @@ impl Outbox {
         }
     }
 
-    /// The next piece, to be sent and then [given back](Outbox::give_back).
+    /// Returns the next piece, to be sent and then [given back](Outbox::give_back).
     pub(super) fn take(&mut self) -> Option<Piece> {
         self.pieces.pop_front()
     }
 
-    /// Of a piece that was taken `n` more bytes were sent.
+    /// Puts back a taken piece of which `n` more bytes were sent.
     pub(super) fn give_back(&mut self, mut piece: Piece, n: usize) {
         self.waiting -= n;
         piece.sent += n;
@@ -74,7 +74,7 @@ impl Outbox {
         }
     }
 
-    /// Drops all that waits, also what somebody may be sending.
+    /// Drops everything that waits, including a piece that is being sent.
     pub(super) fn clear(&mut self) {
         *self = Outbox::default();
     }
@@ -84,7 +84,7 @@ impl Outbox {
 mod tests {
     use super::*;
 
-    /// Sends by at most `step` bytes; what went out, and in how many pieces it lay.
+    /// Sends at most `step` bytes at a time; returns what went out, and in how many pieces.
     fn drain(outbox: &mut Outbox, step: usize) -> (Vec<u8>, usize) {
         let (mut out, mut pieces) = (Vec::new(), 0);
         while let Some(piece) = outbox.take() {

@@ -1,6 +1,6 @@
-//! How a connection's messages go out. Who has something to send tries it at once, without waiting:
-//! mostly the kernel has room, and no other thread is needed. What does not fit a writer sends, a
-//! thread of a pool, and while it does so others only add to the outbox.
+//! How a connection's messages go out. A thread with something to send tries it at once, without
+//! waiting: usually the kernel has room, and no other thread is needed. The rest is sent by a
+//! writer, a thread of a pool; meanwhile other threads only add to the outbox.
 
 use super::end::EndReason;
 use super::link::{Link, State};
@@ -12,27 +12,27 @@ use std::net::Shutdown;
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// With more than this waiting, the next message ends the connection.
+/// If more than this waits, the next message ends the connection.
 const MAX_QUEUED_BYTES: usize = 16 << 20;
-/// So much is sent even before the worker's batch is done.
+/// This much is sent even before the worker's batch is done.
 const MAX_COLLECTED_BYTES: usize = 64 << 10;
 
-/// An ending connection's peer has to take so much within its time, or what is left.
+/// An ending connection's peer has to take this much within its time, or what is left.
 const STEP_BYTES: usize = 1 << 20;
-/// How soon a writer sees that the connection is to end.
+/// How soon a writer notices that the connection is to end.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// How far sending came without waiting.
+/// How far sending got without waiting.
 enum Sent {
-    /// Everything is out.
+    /// Everything is sent.
     All,
-    /// ... and the sending side is shut.
+    /// Everything is sent, and the sending side is shut.
     End,
-    /// There is no room. Who gets this still has the right to send.
+    /// There is no room. The caller still has the right to send.
     Full,
 }
 
-/// What who has the right to send does next.
+/// The next step of the thread that has the right to send.
 enum Step {
     Send(Piece),
     Return,
@@ -41,13 +41,13 @@ enum Step {
 
 impl Link {
     /// Queues a message and never waits for the peer. In a worker's batch messages are collected;
-    /// elsewhere it is sent at once.
+    /// elsewhere they are sent at once.
     pub(super) fn send(self: &Arc<Self>, message: Message) {
         let state = self.lock();
         if state.closing.is_some() || state.sent_all {
             return;
         }
-        // At a stop nothing more is read, and the peer has its time to take what is in hand.
+        // During a stop nothing more is read, and the peer has its time to take what is pending.
         if state.outbox.waiting() > MAX_QUEUED_BYTES && !state.stopping {
             drop(state);
             let reason = format!("more than {MAX_QUEUED_BYTES} bytes wait that it does not take");
@@ -88,7 +88,7 @@ impl Link {
         }
     }
 
-    /// Sends what there is room for, and leaves the rest to a writer. The caller has set `sending`.
+    /// Sends as much as fits, and leaves the rest to a writer. The caller has set `sending`.
     pub(super) fn push_out(self: &Arc<Self>) {
         let left = match self.send_now() {
             Sent::All => false,
@@ -101,9 +101,9 @@ impl Link {
         }
     }
 
-    /// A writer's work.
+    /// Runs a writer.
     pub(super) fn go_on_sending(self: &Arc<Self>) {
-        // Since when so much waits at an ending connection.
+        // Since when this much has waited at an ending connection.
         let mut mark = None;
         loop {
             match self.send_now() {
@@ -119,7 +119,7 @@ impl Link {
                 (state.closing, state.patience, state.outbox.waiting())
             };
             let now = Instant::now();
-            // A peer that is wanted may take all the time it likes.
+            // On a connection that is not ending, the peer may take any time.
             if let Some(since) = closing {
                 let (at, before) = *mark.get_or_insert((since, waiting));
                 if waiting + STEP_BYTES <= before {
@@ -130,7 +130,7 @@ impl Link {
                     continue;
                 }
             }
-            let _ = self.stream.wait_writable(now + LOOK_AGAIN); // broken: the next send tells
+            let _ = self.stream.wait_writable(now + LOOK_AGAIN); // if broken, the next send fails
         }
     }
 
@@ -155,7 +155,7 @@ impl Link {
             let full = n < piece.rest().len();
             let mut state = self.lock();
             if !state.sent_all {
-                state.outbox.give_back(piece, n); // else broken off meanwhile, and forgotten
+                state.outbox.give_back(piece, n); // else broken off and dropped meanwhile
             }
             self.settle(state);
             if full {

@@ -23,13 +23,13 @@ use std::time::{Duration, Instant};
 /// How much of one connection waits for its worker; a message larger than this waits alone.
 const INBOX: Limit = Limit { messages: 64, bytes: 1 << 20 };
 
-/// Of threads that do not call the application.
+/// The stack of threads that do not call the application.
 const STACK_BYTES: usize = 256 << 10;
 
-/// A server that is running. Dropping it begins a [`stop`](Server::stop) and does not wait.
+/// A running server. Dropping it begins a [`stop`](Server::stop) without waiting.
 pub struct Server {
     shared: Arc<Shared>,
-    /// Its end: everybody who works has dropped the other side.
+    /// Signals its end: all threads at work have dropped the other side.
     done: Receiver<()>,
 }
 
@@ -41,11 +41,11 @@ struct Shared {
 }
 
 impl Server {
-    /// Binds, makes the application once for each worker, and serves it on threads of its own.
+    /// Binds, makes the application once for each worker, and serves it on new threads.
     ///
     /// # Errors
-    /// The address is bad or cannot be bound, a thread cannot be made, or one of the values cannot;
-    /// then the others are dropped, and the port is free.
+    /// The address is invalid or cannot be bound, a thread cannot be started, or an application
+    /// value cannot be made; then the other values are dropped, and the port is free.
     pub fn start<A: ServerApp>(config: Config<A>) -> Result<Server, StartError> {
         let listeners = Listener::bind(&config.addr.parse()?)?;
         let (bell, rung) = Bell::new();
@@ -56,7 +56,7 @@ impl Server {
             max_message_bytes: config.max_message_bytes,
         });
         let (working, done) = bounded(0);
-        // From here on its drop ends what was begun.
+        // From here on, dropping `server` ends what was begun.
         let server = Server { shared: shared.clone(), done };
         let (born, births) = unbounded();
         for worker in &shared.workers {
@@ -68,7 +68,7 @@ impl Server {
         let failed = births.filter_map(Result::err).reduce(|first, _| first);
         if let Some(e) = failed {
             drop(working);
-            let _ = server.stop(None); // nobody was let in, so it takes no time
+            let _ = server.stop(None); // no client was accepted, so this takes no time
             return Err(StartError::App(e));
         }
         let (workers, done) = (shared.workers.clone(), server.done.clone());
@@ -84,34 +84,34 @@ impl Server {
         Ok(server)
     }
 
-    /// Where it listens, with the port that the system chose: the first of
+    /// Returns the listening address, with the port that the system chose: the first of
     /// [`addrs`](Server::addrs).
     pub fn addr(&self) -> &Address {
         self.shared.listeners[0].address()
     }
 
-    /// Everywhere it listens: a name may have several addresses.
+    /// Returns all listening addresses: a name may have several.
     pub fn addrs(&self) -> impl Iterator<Item = &Address> {
         self.shared.listeners.iter().map(Listener::address)
     }
 
-    /// Lets nobody in any more, has all messages delivered that were taken in, sends what is to be
-    /// sent, ends the connections, drops the applications' values and returns.
+    /// Stops the server: accepts no more clients, delivers all messages received so far, sends what
+    /// is pending, ends the connections, drops the applications' values and returns.
     ///
-    /// Clients see the end of the stream; one that does not end its side within 5 s, or does not
-    /// take a mebibyte of what waits for it within 5 s, is cut off. `on_client_disconnect` is not
-    /// called. With a `timeout` all that is cut short after so long. The port can be served again.
+    /// Clients get the end of the stream; one that does not end its side within 5 s, or does not
+    /// take a mebibyte of the waiting data within 5 s, is cut off. `on_client_disconnect` is not
+    /// called. A `timeout` cuts all that short. Afterwards the port is free.
     ///
     /// # Errors
     /// [`StopError::TimedOut`] if the workers were not done in time: a callback that has not
-    /// returned, and the value with it, is left alone, and its thread ends when it does.
+    /// returned, and its value, are left alone, and its thread ends when it returns.
     /// [`StopError::InCallback`] for a callback that would wait for itself; nothing happens then.
     pub fn stop(&self, timeout: Option<Duration>) -> Result<(), StopError> {
         let shared = &self.shared;
         if shared.workers.iter().any(|worker| worker.is_here()) {
             return Err(StopError::InCallback);
         }
-        // A time that cannot be told does not come.
+        // A time beyond the clock's range never comes.
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         shared.begin_stop();
         shared.finish_stop(&self.done, deadline)
@@ -141,7 +141,7 @@ impl fmt::Debug for Server {
     }
 }
 
-/// A thread that holds `working` while it does `work`.
+/// Starts a thread that holds `working` while it does `work`.
 fn spawn(
     name: &str,
     stack_bytes: usize,
@@ -180,7 +180,7 @@ impl Pools {
 }
 
 impl Shared {
-    /// Lets clients of one listener in, until the stop.
+    /// Accepts clients of one listener, until the stop.
     fn accept_all(&self, at: usize, pools: &Pools) {
         self.doors.accept_all(&self.listeners[at], |stream| {
             let by_load = |worker: &&Arc<Worker>| worker.connections.load(Relaxed);
@@ -200,7 +200,7 @@ impl Shared {
         });
     }
 
-    /// One connection, on a reader's thread.
+    /// Serves one connection, on a reader's thread.
     fn serve(&self, link: &Arc<Link>) {
         self.read(link);
         if let Some(worker) = &link.worker {
@@ -250,7 +250,7 @@ impl Shared {
         let drained = Instant::now() + DRAIN;
         self.doors.wait_empty(Some(deadline.map_or(drained, |d| d.min(drained))));
         self.doors.each(|link| link.cut_silent());
-        self.doors.wait_empty(deadline); // the others are being sent to: a writer sees to each
+        self.doors.wait_empty(deadline); // a writer still sends to each of the others
         self.doors.each(break_off);
         Ok(())
     }
@@ -260,7 +260,7 @@ fn break_off(link: &Arc<Link>) {
     link.break_off(Level::Debug, EndReason::Shutdown);
 }
 
-/// Reads until the end, or until no more is taken.
+/// Reads until the end, or until no more messages are accepted.
 pub(super) fn read_messages(link: &Arc<Link>, incoming: &mut Incoming) {
     let mut batch: VecDeque<Message> = VecDeque::new();
     let (level, reason) = loop {
@@ -278,9 +278,9 @@ pub(super) fn read_messages(link: &Arc<Link>, incoming: &mut Incoming) {
 /// Why a server did not start.
 #[derive(Debug)]
 pub enum StartError {
-    /// The address is bad or taken, or the system has no thread to give.
+    /// The address is invalid or taken, or the system cannot start a thread.
     Io(io::Error),
-    /// What [`ServerApp::new`] says, or that it panicked.
+    /// The error of [`ServerApp::new`], or that it panicked.
     App(Box<dyn Error + Send + Sync>),
 }
 
@@ -308,12 +308,12 @@ impl fmt::Display for StartError {
     }
 }
 
-/// Why a server is not stopped in the way that was asked for.
+/// Why a server was not stopped as requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopError {
-    /// It is stopped, but the workers were not done in time; a callback, for one, did not return.
+    /// It is stopped, but the workers were not done in time; a callback may not have returned.
     TimedOut,
-    /// A callback of the server asked for it, and would have waited for itself.
+    /// A callback of the server requested it, and would have waited for itself.
     InCallback,
 }
 

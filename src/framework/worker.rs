@@ -1,8 +1,8 @@
-//! A worker: an application value, and the connections that it has something to do for. Whoever has
-//! the worker's turn calls the application, one callback after the other. A reader that brings a
-//! message takes the turn if nobody has it, so that a single message in flight costs no switch of
-//! threads. Otherwise whoever has the turn does that work too, and the worker's own thread takes
-//! over where a reader would be kept from its connection.
+//! A worker: an application value, and the connections that it has work for. The thread that holds
+//! the worker's turn calls the application, one callback at a time. A reader that brings a message
+//! takes the turn if nobody has it, so that a single message in flight costs no thread switch.
+//! Otherwise the holder of the turn does that work too, and the worker's own thread takes over
+//! where a reader would be kept from its connection.
 
 use super::app::ServerApp;
 use super::connection::Connection;
@@ -19,36 +19,36 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-/// The most callbacks for one connection before it is the turn of the next.
+/// The maximum of callbacks for one connection before the next gets its turn.
 const MAX_BATCH: usize = 64;
 
-/// The longest that the callbacks' messages are collected, unless one callback takes longer.
+/// How long the callbacks' messages are collected at most, unless one callback takes longer.
 const MAX_COLLECT_TIME: Duration = Duration::from_millis(1);
 
-/// How long a reader keeps the turn, unless one callback takes longer. Meanwhile it does not read.
+/// How long a reader keeps the turn, unless one callback takes longer. It reads nothing meanwhile.
 const MAX_READER_TIME: Duration = Duration::from_millis(1);
 
 pub(super) struct Worker {
     turn: Mutex<Turn>,
-    /// The turn is the thread's.
+    /// Signals that the turn is the thread's.
     called: Condvar,
-    /// `None` before the application is made and after its drop. Locked by the holder of the turn
-    /// alone.
+    /// `None` before the application is made and after it is dropped. Locked only by the holder of
+    /// the turn.
     app: Mutex<Option<Box<dyn Callbacks>>>,
-    /// Connections with something to send, collected in a burst of work; `None` between bursts.
+    /// Connections with messages to send, collected in a burst of work; `None` between bursts.
     collected: Mutex<Option<Vec<Arc<Link>>>>,
-    /// Counts the beginnings and the ends of bursts: odd while one goes on.
+    /// Counts the beginnings and ends of bursts: odd during a burst.
     burst: AtomicUsize,
     bell: Arc<Bell>,
-    /// Connections that it has.
+    /// How many connections it has.
     pub(super) connections: AtomicUsize,
 }
 
 struct Turn {
     holder: Holder,
-    /// Connections with something to do. Empty while nobody has the turn.
+    /// Connections with work to do. Empty while nobody has the turn.
     queue: VecDeque<Arc<Link>>,
-    /// Set by a stop: the connections that there still are.
+    /// Set by a stop: the remaining connections.
     stop: Option<Vec<Arc<Link>>>,
 }
 
@@ -56,13 +56,13 @@ struct Turn {
 enum Holder {
     Nobody,
     Reader(ThreadId),
-    /// The worker's thread; `None` before it has begun.
+    /// The worker's thread; `None` before it has begun to work.
     Thread(Option<ThreadId>),
     /// The application is dropped.
     Over,
 }
 
-/// A [`ServerApp`] of whatever type.
+/// A [`ServerApp`] of any type.
 trait Callbacks: Send {
     fn connect(&mut self, client: &Connection) -> bool;
     fn message(&mut self, message: OwnedMessage);
@@ -84,7 +84,7 @@ impl<A: ServerApp> Callbacks for A {
 }
 
 impl Worker {
-    /// A worker whose thread, which has to be made, has the turn.
+    /// Returns a worker whose thread, which is not started yet, has the turn.
     pub(super) fn new(bell: &Arc<Bell>) -> Arc<Self> {
         let turn = Turn { holder: Holder::Thread(None), queue: VecDeque::new(), stop: None };
         Arc::new(Worker {
@@ -98,7 +98,7 @@ impl Worker {
         })
     }
 
-    /// Has somebody else do what there is to do for `link`.
+    /// Queues `link`, so that another thread does its work.
     pub(super) fn queue(&self, link: Arc<Link>) {
         let mut turn = lock(&self.turn);
         if turn.holder == Holder::Over {
@@ -108,8 +108,8 @@ impl Worker {
         self.call_thread(turn);
     }
 
-    /// Does what there is to do for `link`, and what others queue meanwhile. The caller is a
-    /// reader. If somebody has the turn already, that one does it.
+    /// Does the work for `link`, and what others queue meanwhile. The caller is a reader. If
+    /// another thread has the turn already, that thread does the work.
     pub(super) fn work_for(&self, link: Arc<Link>) {
         let mut turn = lock(&self.turn);
         if turn.holder == Holder::Over {
@@ -136,7 +136,7 @@ impl Worker {
         }
     }
 
-    /// Has the thread do all that is queued and end `links`, and drop the application.
+    /// Makes the thread do all queued work, end `links`, and drop the application.
     pub(super) fn stop(&self, links: Vec<Arc<Link>>) {
         let mut turn = lock(&self.turn);
         if turn.holder != Holder::Over {
@@ -154,30 +154,30 @@ impl Worker {
         }
     }
 
-    /// Whether the caller is a callback of this worker.
+    /// Returns whether the caller is a callback of this worker.
     pub(super) fn is_here(&self) -> bool {
         let here = thread::current().id();
         [Holder::Reader(here), Holder::Thread(Some(here))].contains(&lock(&self.turn).holder)
     }
 
-    /// Has `link` flushed at the end of the burst; false if there is none.
+    /// Registers `link` to be flushed at the end of the burst; returns false if there is no burst.
     pub(super) fn collect(&self, link: &Arc<Link>) -> bool {
         lock(&self.collected).as_mut().map(|links| links.push(link.clone())).is_some()
     }
 
-    /// Which burst it is.
+    /// Returns the count of the current burst.
     pub(super) fn burst_count(&self) -> usize {
         self.burst.load(SeqCst)
     }
 
-    /// Sends what was collected so far.
+    /// Sends the messages collected so far.
     pub(super) fn flush(&self) {
         let links = lock(&self.collected).as_mut().map(std::mem::take);
         links.iter().flatten().for_each(Link::flush);
     }
 
-    /// Does what is queued and what is added meanwhile, and then sends what was collected: so
-    /// many clients are woken at once, and not each on its own. False if `until` came first.
+    /// Does the queued work, also what is added meanwhile, and then sends what was collected, so
+    /// that many clients wake together, not one by one. Returns false if `until` came first.
     fn burst(&self, until: Option<Instant>) -> bool {
         self.in_burst(|calls| {
             loop {
@@ -191,7 +191,7 @@ impl Worker {
         })
     }
 
-    /// Does all that is in hand for `links`, and ends them.
+    /// Does all pending work of `links`, and ends them.
     fn finish(&self, links: &[Arc<Link>]) {
         self.in_burst(|calls| {
             for link in links {
@@ -215,8 +215,8 @@ impl Worker {
         done
     }
 
-    /// The thread, from the making of the application to its drop. Reports to `born` how the making
-    /// went.
+    /// Runs the thread, from making the application to dropping it. Reports to `born` whether
+    /// making it succeeded.
     pub(super) fn run<A: ServerApp>(
         &self,
         context: A::Context,
@@ -239,7 +239,7 @@ impl Worker {
         turn.queue.clear();
     }
 
-    /// Works whenever the thread has the turn. Returns the connections of the stop, with the turn.
+    /// Works whenever the thread has the turn. Returns the stop's connections, with the turn held.
     fn work_until_stop(&self) -> Vec<Arc<Link>> {
         let here = Holder::Thread(Some(thread::current().id()));
         loop {
@@ -260,18 +260,18 @@ impl Worker {
     }
 }
 
-/// Callbacks of one burst.
+/// The callbacks of one burst.
 struct Calls<'a> {
     app: &'a mut dyn Callbacks,
     worker: &'a Worker,
-    /// When the last callback had returned.
+    /// When the last callback returned.
     now: Instant,
     flushed: Instant,
 }
 
 impl Calls<'_> {
-    /// Calls the application if there is something to report of the connection; false if there is
-    /// nothing.
+    /// Calls the application if there is something to report about the connection; returns false if
+    /// not.
     fn call(&mut self, link: &Arc<Link>) -> bool {
         let (app, client) = (&mut *self.app, Connection(link.clone()));
         match link.next() {
@@ -305,7 +305,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Calls the application; `None` if it panics.
+/// Calls the application; returns `None` if it panics.
 fn guarded<T>(callback: &str, call: impl FnOnce() -> T) -> Option<T> {
     let called = catch_unwind(AssertUnwindSafe(call));
     called.inspect_err(|panic| log::error!("{callback} panicked: {}", text(panic))).ok()

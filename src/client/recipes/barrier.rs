@@ -1,4 +1,4 @@
-//! Many wait for each other, and go on together.
+//! Several parties wait for each other, and go on together.
 
 use super::place::Line;
 use super::wait::Until;
@@ -6,16 +6,16 @@ use crate::client::{Client, Error};
 use crate::refusal::Refusal;
 use std::time::Duration;
 
-/// A barrier that opens when a number of parties wait at it, and closes behind them: the next
-/// round is for those who come later.
+/// A barrier that opens when a number of parties wait at it, and closes behind them: later parties
+/// form the next round.
 ///
-/// Each makes an ephemeral file, `create NAME/ 0 -1`. Whoever sees that enough of them are there
-/// writes into the file `NAME` up to which number they may pass, with a cas. Who gives up writes its
-/// own number behind that, so that nobody counts it any more, and leaves.
+/// Each party makes an ephemeral file, `create NAME/ 0 -1`. A party that finds enough of them
+/// writes the greatest number that may pass into the file `NAME`, with a cas. A party that gives up
+/// adds its own number there, so that nobody counts it any more, and leaves.
 ///
-/// - **Lost connection**: who was lost before the barrier opened does not count; the others go on
-///   waiting. One that is lost in the very moment may be counted still.
-/// - **Paused party**: it passes when it goes on.
+/// - **Lost connection**: a party lost before the barrier opened does not count; the others go on
+///   waiting. One that is lost just as it opens may still be counted.
+/// - **Paused party**: it passes when it resumes.
 /// - **Restarted server**: everybody's [`wait`](Barrier::wait) fails with [`Error::Lost`].
 ///
 /// ```
@@ -43,37 +43,37 @@ pub struct Barrier {
     parties: usize,
 }
 
-/// What stands in the barrier's own file: numbers.
+/// The contents of the barrier's own file: numbers.
 struct Gate {
-    /// Who has a number up to this may pass.
+    /// Parties with numbers up to this may pass.
     open_to: u64,
-    /// Who does not count any more, and has its place still.
+    /// Parties that no longer count, but still have their place.
     gave_up: Vec<u64>,
     version: u64,
 }
 
 impl Barrier {
-    /// The barrier of this name, for so many parties; all have to name the same number. Nothing is
-    /// asked yet.
+    /// Returns the barrier of this name for `parties` parties; all have to give the same number.
+    /// Sends nothing yet.
     ///
     /// # Panics
-    /// If there are no parties at all.
+    /// If `parties` is 0.
     pub fn new(client: &Client, name: &str, parties: usize) -> Self {
         assert!(parties > 0, "a barrier for nobody");
         Barrier { line: Line::new(client, name), name: name.to_string(), parties }
     }
 
-    /// Waits for the others, however long that takes.
+    /// Waits for the others, for as long as necessary.
     ///
     /// # Errors
-    /// See [`Error`]; then this party has not passed.
+    /// See [`Error`]; this party has not passed then.
     pub fn wait(&self) -> Result<(), Error> {
         while !self.wait_until(Until::ever())? {}
         Ok(())
     }
 
-    /// Waits for the others, but no longer than this time, which is rounded up to seconds; whether
-    /// they have come.
+    /// Waits for the others, but no longer than this time, which is rounded up to seconds; returns
+    /// whether they have come.
     ///
     /// # Errors
     /// As for [`wait`](Barrier::wait).
@@ -86,13 +86,13 @@ impl Barrier {
         let number = place.token();
         let mut waits = true;
         loop {
-            // Read before the places are listed: what changes after that lets the cas fail.
+            // Read before the places are listed: any later change makes the cas fail.
             let mut gate = self.gate()?;
             if gate.open_to >= number {
                 return Ok(true);
             }
             let (places, _) = self.line.places()?;
-            // Places that are gone never come again.
+            // Places that are gone never return.
             gate.gave_up.retain(|left| places.iter().any(|place| place.version == *left));
             let numbers = places.iter().map(|place| place.version);
             let counts = |n: &u64| *n > gate.open_to && !gate.gave_up.contains(n);
@@ -100,11 +100,11 @@ impl Barrier {
                 gate.open_to = last;
                 self.set(&gate)?;
             } else if waits {
-                // Whoever comes later sees this place, and opens the gate when it is the last.
+                // A party that comes later sees this place, and opens the gate if it is the last.
                 waits = until.moved(&self.line.client, &self.name, gate.version)?;
             } else {
-                // Said while the place is there still: whoever finds it gone knows nothing of why,
-                // and this party would not know if it was counted before.
+                // Written while the place still exists: a missing place does not show why, and this
+                // party would not know whether it was counted before.
                 gate.gave_up.push(number);
                 if self.set(&gate)? {
                     place.unlock()?;
@@ -134,7 +134,7 @@ impl Barrier {
         }
     }
 
-    /// Whether nobody else was faster.
+    /// Writes the gate; returns false if somebody else changed it first.
     fn set(&self, gate: &Gate) -> Result<bool, Error> {
         let numbers = [&[gate.open_to], &gate.gave_up[..]].concat();
         let text = numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(" ");

@@ -1,4 +1,4 @@
-//! One of many is the leader, and all know who.
+//! One of several candidates is the leader, and all know which.
 
 use super::lock::Guard;
 use super::place::Line;
@@ -8,18 +8,18 @@ use crate::contents::Contents;
 use crate::refusal::Refusal;
 use std::time::Duration;
 
-/// An election: candidates stand in a line, and the first of them leads until it leaves or its
-/// connection ends.
+/// An election: candidates queue, and the first of them leads until it leaves or its connection
+/// ends.
 ///
-/// Each makes an ephemeral file, `create NAME/ n -1`, whose contents tell who it is. The one with
-/// the smallest number is the leader, and the number its token. The next one is known before the
-/// leader is gone, so nothing has to be voted.
+/// Each makes an ephemeral file, `create NAME/ n -1`, whose contents say who it is. The one with
+/// the smallest number is the leader, and the number is its token. The successor is known before
+/// the leader is gone, so no vote is needed.
 ///
-/// - **Lost connection**: the leader is followed by the next when the server sees the end of the
+/// - **Lost connection**: the next candidate follows when the server sees the end of the leader's
 ///   connection: at once if the process ended, after about a minute if the network was cut.
-/// - **Paused leader**: one whose connection was cut while it slept does not know that it leads no
-///   more. What it commands has to carry the [token](Guard::token).
-/// - **Restarted server**: nobody leads, until candidates come anew.
+/// - **Paused leader**: one whose connection was cut during the pause does not know that it no
+///   longer leads. Its commands have to carry the [token](Guard::token).
+/// - **Restarted server**: nobody leads until candidates come again.
 ///
 /// ```
 /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
@@ -42,33 +42,33 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub struct Election(Line);
 
-/// Who leads.
+/// The current leader.
 #[derive(Clone, Debug)]
 pub struct Leader {
-    /// What it said of itself.
+    /// What the leader said of itself in its candidacy.
     pub contents: Contents,
-    /// Its token: each later leader's is greater.
+    /// The leader's token: each later leader's is greater.
     pub token: u64,
 }
 
 impl Election {
-    /// The election of this name. Nothing is asked yet.
+    /// Returns the election of this name. Sends nothing yet.
     pub fn new(client: &Client, name: &str) -> Self {
         Election(Line::new(client, name))
     }
 
-    /// Becomes a candidate, and returns when it leads, however long that takes.
+    /// Becomes a candidate, and waits until it leads, for as long as necessary.
     ///
     /// # Errors
-    /// See [`Error`]; then it is no candidate any more.
+    /// See [`Error`]; it is no longer a candidate then.
     pub fn campaign(&self, candidate: impl AsRef<[u8]>) -> Result<Guard, Error> {
         let place = self.0.join(candidate.as_ref())?;
         while !self.0.wait(&place, 1, Until::ever())? {}
         Ok(place)
     }
 
-    /// Becomes a candidate for at most this time, which is rounded up to seconds; `None` if it did
-    /// not come to lead.
+    /// Becomes a candidate for at most this time, which is rounded up to seconds; returns `None` if
+    /// it did not become the leader.
     ///
     /// # Errors
     /// As for [`campaign`](Election::campaign).
@@ -81,7 +81,7 @@ impl Election {
         Ok(self.0.wait(&place, 1, Until::after(time))?.then_some(place))
     }
 
-    /// Who leads just now.
+    /// Returns the current leader.
     ///
     /// # Errors
     /// See [`Error`].
@@ -89,8 +89,8 @@ impl Election {
         Ok(self.look()?.0.map(|(_, leader)| leader))
     }
 
-    /// Waits until somebody else leads than the one with token `known`, or nobody; 0 is nobody.
-    /// Who leads then; the same as before if the time is over, which is rounded up to seconds.
+    /// Waits until the leader is not the one with token `known`, where 0 is nobody. Returns the
+    /// leader; the same as before if the time, which is rounded up to seconds, is over.
     ///
     /// # Errors
     /// See [`Error`].
@@ -101,7 +101,7 @@ impl Election {
             let (leader, mut rev) = self.look()?;
             let waited = match leader {
                 Some((_, ref leader)) if leader.token != known => false,
-                // Candidates that come meanwhile change nothing.
+                // New candidates do not change the leader.
                 Some((ref name, _)) => until.moved(client, name, known)?,
                 None if known != 0 => false,
                 None => until.changes(client, &self.0.prefix, &mut rev)?.is_some(),
@@ -112,7 +112,7 @@ impl Election {
         }
     }
 
-    /// Who leads, with the name of its file, and the version as of which that is so.
+    /// Returns the leader, with the name of its file, and the version as of which this is true.
     fn look(&self) -> Result<(Option<(String, Leader)>, u64), Error> {
         loop {
             let (mut places, rev) = self.0.places()?;
@@ -124,7 +124,7 @@ impl Election {
                 Ok(Snapshot { contents, version, .. }) => {
                     return Ok((Some((name, Leader { contents, token: version })), rev));
                 }
-                // It has left since.
+                // It has left meanwhile.
                 Err(Error::Refused { refusal: Refusal::NotFound, .. }) => {}
                 Err(e) => return Err(e),
             }

@@ -1,4 +1,4 @@
-//! A lease: a lock that its holder has to renew, and that outlives a lost connection.
+//! A lease: a lock that its holder has to renew, and that survives a lost connection.
 
 use super::lock::acquire_logged;
 use super::wait::Until;
@@ -9,23 +9,23 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// A lock that is free when its holder has not renewed it for a time.
+/// A lock that becomes free if its holder does not renew it in time.
 ///
 /// It is a file that expires: `cas NAME 0 n TTL` makes it or fails, `touch NAME TOKEN TTL` renews
 /// it, `delete` gives it back.
 ///
-/// - **Lost connection**: the lease goes on. [`renew`](LeaseGuard::renew) makes a new connection,
+/// - **Lost connection**: the lease remains. [`renew`](LeaseGuard::renew) makes a new connection,
 ///   if the server still has the same table.
-/// - **Paused holder**: when it goes on, [`is_valid`](LeaseGuard::is_valid) tells by this machine's
-///   clock that the time is over; but it may be paused just after it has asked. So give the
-///   [token](LeaseGuard::token) along with everything that the lease protects.
-/// - **Restarted server**: all leases are free. A valid lease stays valid here until `renew` has
-///   failed or its time is over, though somebody else may have it on the new server. With `--data`
-///   it goes on as after a lost connection: its time stood still while no server ran.
+/// - **Paused holder**: after the pause, [`is_valid`](LeaseGuard::is_valid) reports by this
+///   machine's clock that the time is over; but the pause may come just after that call. So send
+///   the [token](LeaseGuard::token) along with every access to what the lease protects.
+/// - **Restarted server**: all leases are free. A valid lease stays valid here until `renew` fails
+///   or its time is over, though somebody else may hold it on the new server. With `--data` it goes
+///   on as after a lost connection: its time stood still while no server ran.
 ///
-/// The server counts from when it has read the request, the holder from before it has sent it; so
-/// as long as both clocks run at the same speed the holder's time is over first. A clock that
-/// stands still while a machine is suspended does not.
+/// The server counts from when it has read the request, the holder from before sending it; so if
+/// both clocks run at the same speed, the holder's time is over first. A clock that stands still
+/// while a machine is suspended breaks this.
 ///
 /// ```
 /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
@@ -66,10 +66,10 @@ struct Held {
     name: String,
     token: u64,
     ttl: Duration,
-    /// Replaced when it is lost. Held while the server is asked.
+    /// Replaced when the connection is lost. Locked during a request.
     client: Mutex<Client>,
     state: Mutex<State>,
-    /// The keeper shall end.
+    /// Signals that the keeper has to end.
     ended: Condvar,
 }
 
@@ -80,24 +80,24 @@ struct State {
 }
 
 impl Lease {
-    /// The lease of this name, for `ttl` at a time, which is rounded up to seconds. Nothing is
-    /// asked yet.
+    /// Returns the lease of this name, for `ttl` at a time, which is rounded up to seconds. Sends
+    /// nothing yet.
     pub fn new(client: &Client, name: &str, ttl: Duration) -> Self {
         let ttl = Duration::from_secs(whole_seconds(ttl).clamp(1, Exptime::MAX_SECONDS));
         Lease { client: client.clone(), name: name.to_string(), ttl, holder: String::new() }
     }
 
-    /// What stands in the lease's file while it is held from here, for people who look.
+    /// Sets the contents of the lease's file while this client holds it, for people to read.
     #[must_use]
     pub fn holder(mut self, holder: &str) -> Self {
         self.holder = holder.to_string();
         self
     }
 
-    /// Takes the lease, however long that takes.
+    /// Takes the lease. Waits for as long as necessary.
     ///
     /// # Errors
-    /// See [`Error`]. After [`Error::Lost`] it may be taken, and is free when its time is over.
+    /// See [`Error`]. After [`Error::Lost`] it may be taken; it is free when its time is over.
     pub fn acquire(&self) -> Result<LeaseGuard, Error> {
         loop {
             if let Some(guard) = self.acquire_until(Until::ever())? {
@@ -114,7 +114,7 @@ impl Lease {
         self.try_acquire_for(Duration::ZERO)
     }
 
-    /// Takes the lease if it is free within this time, which is rounded up to seconds.
+    /// Takes the lease if it becomes free within this time, which is rounded up to seconds.
     ///
     /// # Errors
     /// As for [`acquire`](Lease::acquire).
@@ -141,38 +141,38 @@ impl Lease {
 }
 
 impl LeaseGuard {
-    /// The fencing token: the version that taking it took. Every later holder's is greater.
+    /// Returns the fencing token: the version that taking it took. Every later holder's is greater.
     pub fn token(&self) -> u64 {
         self.held.token
     }
 
-    /// Whether the lease still is this program's, by its own clock and for all that
-    /// [`renew`](LeaseGuard::renew) has been told. Nothing is asked.
+    /// Returns whether this program still holds the lease, by its own clock and the latest result
+    /// of [`renew`](LeaseGuard::renew). Sends nothing.
     pub fn is_valid(&self) -> bool {
         self.held.is_valid()
     }
 
-    /// Begins the lease's time anew.
+    /// Restarts the lease's time.
     ///
     /// # Errors
     /// [`Refusal::NotFound`](crate::Refusal::NotFound) or
-    /// [`Refusal::Version`](crate::Refusal::Version) if it was lost, and [`Error::OtherTable`] if
-    /// the server was started again: it is over then. With any other, [`Error::Lost`] and
-    /// [`Error::Connect`] for instance, it is valid for the rest of its time, and this can be tried
-    /// again.
+    /// [`Refusal::Version`](crate::Refusal::Version) if the lease was lost, and
+    /// [`Error::OtherTable`] if the restarted server has another table: the lease is over then.
+    /// After any other error, such as [`Error::Lost`] or [`Error::Connect`], the lease is valid for
+    /// the rest of its time, and the call can be repeated.
     pub fn renew(&self) -> Result<(), Error> {
         self.held.renew()
     }
 
-    /// Has the lease renewed from now on, by a thread with a connection of its own, whenever a
-    /// third of its time has passed. It does that as long as the process runs, also if the work
-    /// hangs; who does not want that calls [`renew`](LeaseGuard::renew) as the work goes on.
+    /// Starts a thread with its own connection that renews the lease whenever a third of its time
+    /// has passed. It does so as long as the process runs, even if the work hangs; to avoid that,
+    /// call [`renew`](LeaseGuard::renew) as the work progresses instead.
     ///
     /// # Errors
-    /// Those of [`Client::reconnect`], and [`Error::Thread`]; the lease is given back then.
+    /// Those of [`Client::reconnect`], and [`Error::Thread`]; the lease is then given back.
     pub fn kept(mut self) -> Result<Self, Error> {
         let mut client = lock(&self.held.client);
-        // It has to give up early enough to be asked again.
+        // A request has to fail early enough to be repeated in time.
         *client = client.reconnect_within(self.held.ttl / 3)?;
         client.keep_alive()?;
         drop(client);
@@ -242,13 +242,13 @@ impl Held {
         }
         *client = client.reconnect()?;
         match client.delete(&self.name, Some(self.token)) {
-            // The first one was done, for nobody else can have had it yet.
+            // The first delete was executed: nobody else can have held the lease yet.
             Err(Error::Refused { refusal: NotFound, .. }) if self.is_valid() => Ok(()),
             done => done,
         }
     }
 
-    /// Renews it until it is over.
+    /// Renews the lease until it is over.
     fn keep(&self) {
         let mut pause = self.ttl / 3;
         loop {
@@ -258,7 +258,7 @@ impl Held {
             }
             match self.renew() {
                 Ok(()) => pause = self.ttl / 3,
-                // Whatever it was, it may pass: a full server lets one in a little later.
+                // Any error may pass: a full server accepts a connection a little later.
                 Err(_) if self.is_valid() => pause = self.ttl / 20,
                 Err(e) => {
                     log::warn!("the lease {} is lost: {e}", self.name);

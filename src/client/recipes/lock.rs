@@ -1,4 +1,4 @@
-//! A lock: one file, and whoever made it holds the lock.
+//! A lock: one file, held by the client that made it.
 
 use super::wait::Until;
 use crate::client::{Client, Error};
@@ -6,22 +6,22 @@ use crate::exptime::Exptime;
 use crate::refusal::Refusal;
 use std::time::{Duration, Instant};
 
-/// How long to wait before looking whether the file is a lock at all.
+/// How long to wait before checking whether the file is a lock at all.
 const MOMENT: Duration = Duration::from_secs(1);
 
 /// A lock that is free again as soon as its holder's connection ends.
 ///
 /// It is an ephemeral file: `cas NAME 0` makes it or fails, its version is the token, `delete`
-/// gives the lock back, and `wait` ends for those who wait. Who is first after that is chance; a
+/// gives the lock back, and waiters learn of that by `wait`. Any of them may be the next holder; a
 /// [`FairLock`](super::FairLock) keeps the order.
 ///
 /// - **Lost connection**: the server frees the lock when it sees the end of the connection: at once
 ///   if the process ended, after about a minute if the network was cut. [`Guard::check`] fails from
 ///   then on.
-/// - **Paused holder**: one that is suspended keeps the lock, for its connection stands. One whose
-///   connection was cut meanwhile does not know that it has lost the lock: give the
-///   [token](Guard::token) along with everything that the lock protects.
-/// - **Restarted server**: all locks are free, with `--data` too. Every guard's `check` fails.
+/// - **Paused holder**: a suspended holder keeps the lock, because its connection stays open. If
+///   the connection was cut meanwhile, the holder does not know that it has lost the lock: send the
+///   [token](Guard::token) along with every access to what the lock protects.
+/// - **Restarted server**: all locks are free, even with `--data`. Every guard's `check` fails.
 ///
 /// ```
 /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
@@ -53,8 +53,8 @@ pub struct Lock {
 
 /// A file that this program made to hold something. It is deleted when the guard is dropped.
 ///
-/// Dropping waits for the server's reply, and for the connection, if another thread uses it. What
-/// goes wrong then is not told; [`unlock`](Guard::unlock) tells it.
+/// Dropping waits for the server's reply, and for the connection, if another thread uses it. It
+/// ignores errors; [`unlock`](Guard::unlock) returns them.
 #[derive(Debug)]
 #[must_use = "what it holds is given back when this is dropped"]
 pub struct Guard {
@@ -65,22 +65,22 @@ pub struct Guard {
 }
 
 impl Lock {
-    /// The lock of this name. Nothing is asked yet.
+    /// Returns the lock of this name. Sends nothing yet.
     pub fn new(client: &Client, name: &str) -> Self {
         Lock { client: client.clone(), name: name.to_string(), holder: String::new() }
     }
 
-    /// What stands in the lock's file while it is held from here, for people who look.
+    /// Sets the contents of the lock's file while this client holds it, for people to read.
     #[must_use]
     pub fn holder(mut self, holder: &str) -> Self {
         self.holder = holder.to_string();
         self
     }
 
-    /// Takes the lock, however long that takes.
+    /// Takes the lock. Waits for as long as necessary.
     ///
     /// # Errors
-    /// See [`Error`]; then it is not taken.
+    /// See [`Error`]; the lock is not taken then.
     pub fn lock(&self) -> Result<Guard, Error> {
         loop {
             if let Some(guard) = self.lock_until(Until::ever())? {
@@ -97,7 +97,7 @@ impl Lock {
         self.try_lock_for(Duration::ZERO)
     }
 
-    /// Takes the lock if it is free within this time, which is rounded up to seconds.
+    /// Takes the lock if it becomes free within this time, which is rounded up to seconds.
     ///
     /// # Errors
     /// As for [`lock`](Lock::lock).
@@ -112,12 +112,12 @@ impl Lock {
     }
 }
 
-/// What is said of a file that whoever waits for a lock waits for in vain.
+/// The warning about a file that is not a lock, so waiting for it may never end.
 pub(crate) fn not_a_lock(name: &str) -> String {
     format!("{name} is not a lock but a file that stays: it is free when somebody deletes it")
 }
 
-/// [`acquire`] for a library: what it says is logged.
+/// Calls [`acquire`] for a library: logs its notices.
 pub(super) fn acquire_logged(
     client: &Client,
     name: &str,
@@ -128,9 +128,9 @@ pub(super) fn acquire_logged(
     acquire(client, name, contents, exptime, until, |text| log::warn!("{text}"))
 }
 
-/// Makes a file that is not there; its version, and a time before the server has made it. Waits
-/// until it is not there, if need be, and after a moment says with `notice` if there is something
-/// that will not go by itself.
+/// Makes a file that does not exist; returns its version, and an instant before the server made it.
+/// Waits until the file is gone, if necessary. After a moment, reports through `notice` a file that
+/// does not end by itself.
 pub(crate) fn acquire(
     client: &Client,
     name: &str,
@@ -159,7 +159,7 @@ pub(crate) fn acquire(
     }
 }
 
-/// Whether the file at this version ends neither with a time nor with a connection.
+/// Returns whether the file at this version ends neither with a time nor with a connection.
 fn stays(client: &Client, name: &str, version: u64) -> Result<bool, Error> {
     match client.stat(name) {
         Ok(stat) => Ok(stat.version == version && stat.exptime == Exptime::Never),
@@ -174,21 +174,21 @@ impl Guard {
         Guard { client, name, token, given_back: false }
     }
 
-    /// The fencing token: the version that taking it took. Every later holder's is greater, so
-    /// whatever the lock protects can refuse one who comes with a smaller token than it has seen.
+    /// Returns the fencing token: the version that taking it took. Every later holder's is greater,
+    /// so the protected resource can refuse a token smaller than the greatest so far.
     pub fn token(&self) -> u64 {
         self.token
     }
 
-    /// The name of the file.
+    /// Returns the name of the file.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Asks the server whether this program still holds it.
+    /// Asks the server whether this program still holds the lock.
     ///
     /// # Errors
-    /// Any error means: lost, or at least not known. [`Error::Lost`] if the connection is.
+    /// Any error means that it is lost, or may be. [`Error::Lost`] if the connection is lost.
     pub fn check(&self) -> Result<(), Error> {
         let stat = self.client.stat(&self.name)?;
         if stat.version != self.token {
@@ -198,11 +198,11 @@ impl Guard {
         Ok(())
     }
 
-    /// Gives it back.
+    /// Gives the lock back.
     ///
     /// # Errors
     /// [`Refusal::NotFound`] or [`Refusal::Version`] if it was lost before, so that somebody else
-    /// may have held it too; [`Error::Lost`], and then it is free or will be.
+    /// may have held it too; after [`Error::Lost`], it is free or will be.
     pub fn unlock(mut self) -> Result<(), Error> {
         self.give_back()
     }

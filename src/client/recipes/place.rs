@@ -1,5 +1,5 @@
-//! A line of those who wait for something: an ephemeral file each, called after its version, so
-//! that byte order is the order in which they came.
+//! A waiting line: an ephemeral file for each waiter, named after its version, so that byte order
+//! is the order of arrival.
 
 use super::lock::Guard;
 use super::wait::Until;
@@ -9,7 +9,7 @@ use crate::name::Stem;
 use crate::refusal::Refusal;
 use crate::wire::MAX_ITEMS;
 
-/// A line, by the prefix of its places' names.
+/// A line, identified by the prefix of its places' names.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
     pub(super) client: Client,
@@ -17,18 +17,18 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// The line of what is called `name`: its places are `NAME/` and a number.
+    /// Returns the line of the recipe `name`: its places are `NAME/` and a number.
     pub(super) fn new(client: &Client, name: &str) -> Self {
         Line { client: client.clone(), prefix: format!("{name}/") }
     }
 
-    /// Takes the last place. It is left when the guard is dropped.
+    /// Takes the last place. Dropping the guard leaves it.
     pub(super) fn join(&self, contents: &[u8]) -> Result<Guard, Error> {
         let (version, name) = self.client.create(&self.prefix, contents, Exptime::Connection)?;
         Ok(Guard::new(&self.client, &name, version))
     }
 
-    /// All places, the first one first, and the version as of which that is so.
+    /// Returns all places in order, and the version as of which this is true.
     pub(super) fn places(&self) -> Result<(Vec<Listed>, u64), Error> {
         let (mut places, mut first_rev) = (Vec::new(), None);
         loop {
@@ -37,14 +37,14 @@ impl Line {
             let rev = *first_rev.get_or_insert(page.rev);
             places.extend(page.files);
             if !page.more {
-                // What stays was put there by somebody who does not wait, and would never leave.
+                // A file that stays does not belong to a waiter, and would never leave.
                 places.retain(|p| self.is_place(&p.name) && p.exptime == Exptime::Connection);
                 return Ok((places, rev));
             }
         }
     }
 
-    /// Whether a name is a place's: others may have put something beside them.
+    /// Returns whether a name is a place's: there may be other files beside the places.
     pub(super) fn is_place(&self, name: &str) -> bool {
         let number = name.strip_prefix(&self.prefix).unwrap_or_default();
         number.len() == Stem::DIGITS && number.bytes().all(|b| b.is_ascii_digit())
@@ -62,7 +62,7 @@ impl Line {
                 return Ok(true);
             }
             let waited = match seats {
-                // One has only the one before oneself to wait for, and wakes for nobody else.
+                // The only place to wait for is the one before this, so no other wakes the waiter.
                 1 => {
                     let Listed { name, version, .. } = &places[before - 1];
                     until.moved(&self.client, name, *version)?
@@ -75,7 +75,7 @@ impl Line {
         }
     }
 
-    /// Waits until somebody before `place` has left.
+    /// Waits until a place before `place` is left.
     fn someone_left(&self, place: &str, rev: &mut u64, until: Until) -> Result<bool, Error> {
         while let Some(changes) = until.changes(&self.client, &self.prefix, rev)? {
             let changes = changes.changes;

@@ -1,4 +1,4 @@
-//! A queue of contents that many fill and many empty.
+//! A queue of contents, filled and emptied by several clients.
 
 use super::lock::{Guard, acquire_logged};
 use super::place::Line;
@@ -13,18 +13,18 @@ use std::time::Duration;
 
 /// A first-in-first-out queue.
 ///
-/// An item is a file that stays, made by `create NAME/item/`. Who takes one claims it first with an
+/// An item is a file that stays, made by `create NAME/item/`. A taker first claims it with an
 /// ephemeral file, `cas NAME/claim/n 0 0 -1`. There are two ways to go on:
 ///
 /// - [`pop`](Queue::pop) deletes the item and then returns it: **at most once**. If the program or
 ///   its connection ends between the two, the item is lost.
 /// - [`take`](Queue::take) returns it, and [`done`](Taken::done) deletes it: **at least once**. If
-///   the program or its connection ends before, the item is there for the next one. So it may be
-///   worked on twice, also at the same time, if somebody goes on who has lost the connection: let
-///   what the work changes check the [token](Taken::token).
+///   the program or its connection ends before, the item is available to the next taker. So it may
+///   be worked on twice, even at the same time, if a taker goes on after losing its connection:
+///   whatever the work changes should check the [token](Taken::token).
 ///
-/// **Restarted server**: the queue is empty, for its files live in memory. With `--data` the items
-/// are there, and nobody has claimed them.
+/// **Restarted server**: the queue is empty, because its files live in memory. With `--data` the
+/// items are kept, and nobody has claimed them.
 ///
 /// ```
 /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
@@ -40,7 +40,7 @@ use std::time::Duration;
 ///
 /// let job = jobs.take(Duration::ZERO)?.expect("there is one");
 /// assert_eq!(&*job.contents, b"first");
-/// drop(job); // not done: it is there again
+/// drop(job); // not done: it is available again
 ///
 /// let job = jobs.take(Duration::ZERO)?.expect("there is one");
 /// assert_eq!(&*job.contents, b"first");
@@ -57,11 +57,11 @@ pub struct Queue {
     name: String,
 }
 
-/// An item that was taken and is not done yet. Dropping it lets another take it.
+/// An item that was taken and is not done yet. Dropping it makes it available again.
 #[derive(Debug)]
 #[must_use = "the item is given back when this is dropped"]
 pub struct Taken {
-    /// What was pushed.
+    /// The contents that were pushed.
     pub contents: Contents,
     client: Client,
     item: String,
@@ -69,44 +69,44 @@ pub struct Taken {
     claim: Guard,
 }
 
-/// So many items are looked at with one request.
+/// The number of items that one request looks at.
 const PAGE: u64 = 64;
 
 impl Queue {
-    /// The queue of this name. Nothing is asked yet.
+    /// Returns the queue of this name. Sends nothing yet.
     pub fn new(client: &Client, name: &str) -> Self {
         let items = Line::new(client, &format!("{name}/item"));
         Queue { items, claims: format!("{name}/claim/"), name: format!("{name}/") }
     }
 
-    /// Appends an item; its number.
+    /// Appends an item; returns its number.
     ///
     /// # Errors
-    /// See [`Error`]. After [`Error::Lost`] it may be there or not.
+    /// See [`Error`]. After [`Error::Lost`] the item may have been appended or not.
     pub fn push(&self, contents: impl AsRef<[u8]>) -> Result<u64, Error> {
         let prefix = &self.items.prefix;
         Ok(self.items.client.create(prefix, contents, Exptime::Never)?.0)
     }
 
-    /// Takes the first item away for good; `None` if there is none within this time, which is
+    /// Removes and returns the first item; `None` if there is none within this time, which is
     /// rounded up to seconds.
     ///
     /// # Errors
     /// See [`Error`]. After [`Error::Lost`] an item may be lost.
     pub fn pop(&self, time: Duration) -> Result<Option<Contents>, Error> {
         self.first(time, |item| {
-            // Claimed first, so that nobody works on what is given away here.
+            // Claimed first, so that nobody else works on the item.
             let Some(taken) = self.claim(item)? else { return Ok(None) };
             let contents = taken.contents.clone();
             Ok(found(taken.done())?.map(|()| contents))
         })
     }
 
-    /// Takes the first item that nobody has taken yet; `None` if there is none within this time,
-    /// which is rounded up to seconds.
+    /// Takes the first item that nobody has taken yet; returns `None` if there is none within this
+    /// time, which is rounded up to seconds.
     ///
     /// # Errors
-    /// See [`Error`]; then it can be taken again.
+    /// See [`Error`]; the item can be taken again then.
     pub fn take(&self, time: Duration) -> Result<Option<Taken>, Error> {
         self.first(time, |item| self.claim(item))
     }
@@ -118,14 +118,14 @@ impl Queue {
         let made = acquire_logged(client, &claim, "", Exptime::Connection, at_once)?;
         let Some((token, _)) = made else { return Ok(None) };
         let claim = Guard::new(client, &claim, token);
-        // It may have been done before it was claimed.
+        // The item may have been done before it was claimed.
         let Some(file) = found(client.read(&item.name))? else { return Ok(None) };
         let (contents, version) = (file.contents, file.version);
         let (client, item) = (client.clone(), item.name.clone());
         Ok(Some(Taken { contents, client, item, version, claim }))
     }
 
-    /// The first item that `get` gets.
+    /// Returns the first item that `get` accepts.
     fn first<T>(
         &self,
         time: Duration,
@@ -158,7 +158,7 @@ impl Queue {
         }
     }
 
-    /// The claims of those who work on an item.
+    /// Returns the names of all claims.
     fn claimed(&self) -> Result<HashSet<String>, Error> {
         let claims = self.items.client.list(&self.claims, MAX_ITEMS, None)?;
         Ok(claims.files.into_iter().map(|claim| claim.name).collect())
@@ -170,7 +170,7 @@ impl Queue {
 }
 
 impl Taken {
-    /// The fencing token: who takes the item after this one gets a greater one.
+    /// Returns the fencing token: each later taker of the item gets a greater one.
     pub fn token(&self) -> u64 {
         self.claim.token()
     }
@@ -178,14 +178,14 @@ impl Taken {
     /// Deletes the item.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`] if somebody else has done it since, for which this one must have lost
-    /// its claim. [`Error::Lost`], and then the item may be deleted or not.
+    /// [`Refusal::NotFound`] if somebody else has done it meanwhile, so this claim must have been
+    /// lost. After [`Error::Lost`] the item may be deleted or not.
     pub fn done(self) -> Result<(), Error> {
         self.client.delete(&self.item, Some(self.version))
     }
 }
 
-/// What is no longer there was somebody else's.
+/// Treats a file that is gone, or changed, as another client's: returns `None`.
 fn found<T>(asked: Result<T, Error>) -> Result<Option<T>, Error> {
     match asked {
         Err(Error::Refused { refusal: Refusal::NotFound | Refusal::Version(_), .. }) => Ok(None),

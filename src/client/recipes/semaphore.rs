@@ -1,5 +1,5 @@
-//! A semaphore, and a lock that is one with a single permit: both are given in the order in which
-//! they were asked for.
+//! A semaphore, and a lock that is one with a single permit: both are granted in the order of the
+//! requests.
 
 use super::lock::Guard;
 use super::place::Line;
@@ -10,11 +10,11 @@ use std::time::Duration;
 /// A lock whose waiters take their turns.
 ///
 /// Each makes an ephemeral file, `create NAME/ 0 -1`; the one with the smallest number holds the
-/// lock, and each of the others waits for the end of the one before. So a lock that is given back wakes one
-/// waiter and not all of them. The token is the number: it grows from holder to holder.
+/// lock, and each of the others waits for the end of the one before. So giving the lock back wakes
+/// one waiter, not all of them. The token is the number: it grows from holder to holder.
 ///
-/// Lost connection, paused holder, restarted server: as with [`Lock`](super::Lock). Who waits
-/// loses its turn with its connection.
+/// Lost connection, paused holder, restarted server: as with [`Lock`](super::Lock). A waiter that
+/// loses its connection loses its place.
 ///
 /// ```
 /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
@@ -34,13 +34,13 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub struct FairLock(Semaphore);
 
-/// A number of permits, given in the order in which they were asked for.
+/// A number of permits, granted in the order of the requests.
 ///
-/// Each who wants one makes an ephemeral file, `create NAME/ 0 -1`; those with the smallest numbers
-/// have a permit, as many as there are permits. Everybody has to name the same number of them.
+/// Each client makes an ephemeral file, `create NAME/ 0 -1`; those with the smallest numbers have a
+/// permit, as many as there are permits. All clients have to give the same number of permits.
 ///
-/// Lost connection, paused holder, restarted server: as with [`Lock`](super::Lock). Who waits
-/// wakes whenever somebody before it leaves.
+/// Lost connection, paused holder, restarted server: as with [`Lock`](super::Lock). A waiter wakes
+/// whenever somebody before it leaves.
 ///
 /// ```
 /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
@@ -66,19 +66,19 @@ pub struct Semaphore {
 }
 
 impl Semaphore {
-    /// The semaphore of this name. Nothing is asked yet.
+    /// Returns the semaphore of this name. Sends nothing yet.
     ///
     /// # Panics
-    /// If there are no permits at all.
+    /// If `permits` is 0.
     pub fn new(client: &Client, name: &str, permits: usize) -> Self {
         assert!(permits > 0, "a semaphore without permits lets nobody in, ever");
         Semaphore { line: Line::new(client, name), permits }
     }
 
-    /// Takes a permit, however long that takes.
+    /// Takes a permit. Waits for as long as necessary.
     ///
     /// # Errors
-    /// See [`Error`]; then none is taken.
+    /// See [`Error`]; no permit is taken then.
     pub fn acquire(&self) -> Result<Guard, Error> {
         loop {
             if let Some(guard) = self.acquire_until(Until::ever())? {
@@ -95,7 +95,7 @@ impl Semaphore {
         self.try_acquire_for(Duration::ZERO)
     }
 
-    /// Takes a permit if it is one's turn within this time, which is rounded up to seconds.
+    /// Takes a permit if its turn comes within this time, which is rounded up to seconds.
     ///
     /// # Errors
     /// As for [`acquire`](Semaphore::acquire).
@@ -110,15 +110,15 @@ impl Semaphore {
 }
 
 impl FairLock {
-    /// The lock of this name. Nothing is asked yet.
+    /// Returns the lock of this name. Sends nothing yet.
     pub fn new(client: &Client, name: &str) -> Self {
         FairLock(Semaphore::new(client, name, 1))
     }
 
-    /// Takes the lock, however long that takes.
+    /// Takes the lock. Waits for as long as necessary.
     ///
     /// # Errors
-    /// See [`Error`]; then it is not taken.
+    /// See [`Error`]; the lock is not taken then.
     pub fn lock(&self) -> Result<Guard, Error> {
         self.0.acquire()
     }
@@ -131,7 +131,7 @@ impl FairLock {
         self.0.try_acquire()
     }
 
-    /// Takes the lock if it is one's turn within this time, which is rounded up to seconds.
+    /// Takes the lock if its turn comes within this time, which is rounded up to seconds.
     ///
     /// # Errors
     /// As for [`lock`](FairLock::lock).

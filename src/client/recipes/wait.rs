@@ -1,15 +1,15 @@
-//! How recipes wait: with requests that are short enough to notice a server that is gone, until a
-//! time that was given.
+//! How recipes wait: up to a deadline, with requests short enough to notice that the server is
+//! gone.
 
 use crate::client::{Changes, Client, Error};
 use crate::exptime::whole_seconds;
 use crate::refusal::Refusal;
 use std::time::{Duration, Instant};
 
-/// One request waits no longer: its reply is a sign of life of the server.
+/// The longest wait of one request: its reply is a sign of life from the server.
 const SLICE: Duration = Duration::from_secs(30);
 
-/// When to give up; `None` is never.
+/// A deadline; `None` is never.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Until(Option<Instant>);
 
@@ -18,28 +18,28 @@ impl Until {
         Until(None)
     }
 
-    /// From now on so long, rounded up to seconds as in a watch: else a short time would be over
-    /// before the first one. A time that no clock can name is for ever.
+    /// Returns the deadline `time` from now, rounded up to seconds as in a watch: otherwise a short
+    /// time would be over before the first one. A time beyond the clock's range is forever.
     pub(crate) fn after(time: Duration) -> Self {
         Until(Instant::now().checked_add(Duration::from_secs(whole_seconds(time))))
     }
 
-    /// The same, but no later than this from now.
+    /// Returns this deadline, or `time` from now if that is earlier.
     pub(super) fn within(self, time: Duration) -> Self {
         let soon = Instant::now() + time;
         Until(Some(self.0.map_or(soon, |deadline| deadline.min(soon))))
     }
 
-    /// How long one request may wait; `None` if the time is over.
+    /// Returns how long one request may wait; `None` if the time is over.
     pub(crate) fn left(self) -> Option<Duration> {
         let Some(deadline) = self.0 else { return Some(SLICE) };
         let left = deadline.saturating_duration_since(Instant::now());
         (!left.is_zero()).then(|| left.min(SLICE))
     }
 
-    /// Waits until something has changed after `rev` among the names that begin with `prefix`,
-    /// and moves `rev` on. `None` if the time is over. What has changed is empty if that is not
-    /// known any more: then look.
+    /// Waits for a change after `rev` among the names that begin with `prefix`, and advances `rev`.
+    /// Returns `None` if the time is over. The changes are empty if they are no longer known: list
+    /// then.
     pub(super) fn changes(
         self,
         client: &Client,
@@ -64,8 +64,8 @@ impl Until {
         Ok(None)
     }
 
-    /// Waits until a file that was at `version` is not any more; false if the time is over. Only
-    /// that file ends it, however busy others are whose names begin the same.
+    /// Waits until a file is no longer at `version`; returns false if the time is over. Only that
+    /// file ends the wait, however busy other files are whose names begin the same.
     pub(super) fn moved(self, client: &Client, name: &str, version: u64) -> Result<bool, Error> {
         while let Some(left) = self.left() {
             if client.wait(name, version, left)? != version {
