@@ -1,4 +1,4 @@
-//! Named files that many clients share over a line of text.
+//! Versioned files shared over a plain-text protocol.
 //!
 //! ```text
 //! write foo 6

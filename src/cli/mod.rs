@@ -187,7 +187,7 @@ fn run(mut args: lexopt::Parser) -> Outcome {
 }
 
 fn help() -> String {
-    let mut text = "Named files that many clients share over a line of text.\n\n\
+    let mut text = "Versioned files shared over a plain-text protocol.\n\n\
                     usage: telefile COMMAND [OPTION]...\n       telefile --help | --version\n\n"
         .to_string();
     for command in COMMANDS {
