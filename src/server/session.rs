@@ -260,7 +260,7 @@ impl<'a> Session<'a> {
         match self.connection.read_line_end() {
             // Out of step, but a second reply would be taken for that of the next request.
             Err(e) if e.kind() == ErrorKind::InvalidData => {
-                log::info!("{} {} is shown out: {e}", self.connection.stream(), self.client);
+                log::info!("{} {} disconnected: {e}", self.connection.stream(), self.client);
                 Ok(Next::Close)
             }
             done => done.map(|()| Next::Request),
@@ -291,7 +291,7 @@ impl<'a> Session<'a> {
     /// Refuses a line after which the start of the next request is unknown, and disconnects.
     fn show_out(&mut self, why: impl fmt::Display, line: &[u8]) -> io::Result<Next> {
         let (stream, client, word) = (self.connection.stream(), self.client, "ERR_CMD_ERR");
-        log::info!("{stream} {client} is shown out: {word}: {why}: {}", ShownLine(line));
+        log::info!("{stream} {client} disconnected: {word}: {why}: {}", ShownLine(line));
         self.settle()?;
         self.connection.answer_telnet(); // as if it had come before the rest
         self.refuse(Refusal::OutOfStep)
@@ -302,7 +302,7 @@ impl<'a> Session<'a> {
         let (stream, client, word) = (self.connection.stream(), self.client, refusal.word());
         match refusal {
             Refusal::OutOfStep => {} // the reason is already logged
-            Refusal::WrongToken => log::info!("{stream} {client} is shown out: {word}: {refusal}"),
+            Refusal::WrongToken => log::info!("{stream} {client} disconnected: {word}: {refusal}"),
             _ => log::debug!("{stream} {client} is refused: {word}: {refusal}"),
         }
         let closes = refusal.closes();

@@ -33,7 +33,7 @@ fn connections_and_errors_are_told_with_the_clients_address() {
     bad.send("nonsense\r\n");
     assert_eq!(bad.read_to_end(), "ERR_CMD_ERR\r\n");
     drop(bad);
-    serving.logs(&[&of_bad, "shown out", "ERR_CMD_ERR"]);
+    serving.logs(&[&of_bad, "disconnected", "ERR_CMD_ERR"]);
     serving.logs(&[&of_bad, "left"]);
 
     let torn = serving.client();
@@ -70,7 +70,7 @@ fn what_broke_the_framing_is_logged_with_the_line() {
             bad.send("x".repeat(110));
         }
         assert!(bad.read_to_end().starts_with("ERR_"));
-        serving.logs(&[&of_bad, "is shown out", reason, &line.replace(" bar", "\\rbar")]);
+        serving.logs(&[&of_bad, "disconnected", reason, &line.replace(" bar", "\\rbar")]);
     }
     let log = serving.stop(Signal::TERM);
     assert!(!log.contains("abc") && !log.contains("012345678") && !log.contains("xxx"), "{log}");
@@ -171,7 +171,7 @@ fn a_token_is_in_no_log() {
     }
     for serving in [guarded, open] {
         let log = serving.stop(Signal::TERM);
-        assert!(log.contains("hello") && log.contains("shown out"), "{log}");
+        assert!(log.contains("hello") && log.contains("disconnected"), "{log}");
         assert!(!log.contains("s3cret"), "{log}");
     }
 }

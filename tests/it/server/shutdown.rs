@@ -95,7 +95,7 @@ fn run_returns_in_time_whatever_clients_do() {
         ("hello s3cret\r\nwrite g 100\r\nab", "HELLO 1 "), // in the middle of contents
         ("hello s3cret\r\nread f\r\n", "HELLO 1 "),        // a slow reader
         ("read f\r\n", "ERR_DENIED"),                      // not admitted yet, in the middle of
-        ("nonsense\r\n", "ERR_CMD_ERR"),                   // being shown out
+        ("nonsense\r\n", "ERR_CMD_ERR"),                   // being disconnected
     ];
     let mut clients = Vec::new();
     for address in server.addresses() {
@@ -109,7 +109,7 @@ fn run_returns_in_time_whatever_clients_do() {
     }
     let mut last = server.client();
     assert_eq!(last.ask("stat f"), "ERR_DENIED");
-    // Some of those that are shown out may have left, so not all of these are over the maximum.
+    // Some of those that are disconnected may have left, so not all of these are over the maximum.
     let refused: Vec<_> = (0..20).map(|_| server.client()).collect();
     let took = server.stop();
     assert!(took < STOP_TIME, "{took:?}");
