@@ -109,8 +109,7 @@ fn lock(args: lexopt::Parser) -> Result<u8, Failure> {
     };
     // The receiver lives as long as the events are received.
     let _ = run.send(child.clone());
-    let relay = Relay::new(child.clone(), is_witnessed);
-    match wait_end(&lock, relay, &events) {
+    match wait_end(&lock, &child, Relay::new(is_witnessed), &events) {
         Ok(status) => Ok(give_back(&lock, status)),
         Err(why) => {
             lost(&lock, &why).tell();
@@ -167,19 +166,30 @@ fn start<T: Send + 'static>(
 
 /// Waits until the command has ended, and passes signals on to it. Returns its exit status, or why
 /// the lock was lost before the end.
-fn wait_end(lock: &Lock, mut relay: Relay, events: &Receiver<Event>) -> Result<u8, String> {
+fn wait_end(
+    lock: &Lock,
+    child: &Child,
+    mut relay: Relay,
+    events: &Receiver<Event>,
+) -> Result<u8, String> {
     let mut end = lock.end(lock.since());
     loop {
         let now = Instant::now();
-        relay.pass_due(now);
+        relay.take_due(now).into_iter().for_each(|decision| decision.act(child));
         let due = end.into_iter().chain(relay.next_due()).min();
         let left = due.map_or(FOR_EVER, |due| due.saturating_duration_since(now));
         match events.recv_timeout(left) {
             Ok(Event::Renewed(sent)) => end = lock.end(sent),
             Ok(Event::Lost(why)) => return Err(why),
             Ok(Event::Ended(status)) => return Ok(status),
-            Ok(Event::Signal(signal)) => relay.take(signal, Instant::now()),
-            Ok(Event::Seen(signal)) => relay.see(signal, Instant::now()),
+            Ok(Event::Signal(signal)) => {
+                let decided = relay.take(signal, child.is_in_own_group(), Instant::now());
+                decided.into_iter().for_each(|decision| decision.act(child));
+            }
+            Ok(Event::Seen(signal)) => {
+                let decided = relay.see(signal, Instant::now());
+                decided.into_iter().for_each(|decision| decision.act(child));
+            }
             Ok(Event::Unwitnessed) => relay.unwitnessed(),
             Err(_) if end.is_some_and(|end| end <= Instant::now()) => return Err(LATE.to_string()),
             Err(_) => {}

@@ -7,55 +7,70 @@ use signal_hook::consts::{SIGCONT, SIGINT, SIGQUIT, SIGTSTP};
 use signal_hook::low_level;
 use std::collections::HashMap;
 use std::fs;
-use std::sync::Arc;
 use std::time::Instant;
 
 /// The signals that arrived, and what to do about them.
 pub(super) struct Relay {
-    child: Arc<Child>,
     /// Whether signals to the process group are visible.
     is_witnessed: bool,
     /// When a signal arrived that began an intention.
     came: HashMap<i32, Instant>,
     /// When the process group got a signal, and with it the command.
     seen: HashMap<i32, Instant>,
+    /// When a signal was passed on.
+    passed: HashMap<i32, Instant>,
     /// Signals that arrived, and when to pass each on if the group does not get it too.
     waiting: Vec<(i32, Instant)>,
 }
 
+/// What to do about a signal.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Decision {
+    signal: i32,
+    /// Whether the command has yet to get it.
+    passes: bool,
+}
+
 impl Relay {
-    pub(super) fn new(child: Arc<Child>, is_witnessed: bool) -> Self {
-        let (came, seen) = (HashMap::new(), HashMap::new());
-        Relay { child, is_witnessed, came, seen, waiting: Vec::new() }
+    pub(super) fn new(is_witnessed: bool) -> Self {
+        let (came, seen, passed) = Default::default();
+        Relay { is_witnessed, came, seen, passed, waiting: Vec::new() }
     }
 
-    /// Handles a signal to this process.
-    pub(super) fn take(&mut self, signal: i32, now: Instant) {
+    /// Handles a signal to this process. `in_group`: the command is in this process's group.
+    pub(super) fn take(&mut self, signal: i32, in_group: bool, now: Instant) -> Option<Decision> {
+        let opposite = opposite(signal);
         // A job can be stopped and continued any number of times, and repeats are harmless.
-        let is_job_control = [SIGTSTP, SIGCONT].contains(&signal);
-        if !is_job_control && is_recent(&self.came, signal, now) {
-            return;
+        if opposite.is_none() && is_recent(&self.came, signal, now) {
+            return None;
         }
+        // Only the last of them counts, as in the kernel.
+        self.waiting.retain(|(waiting, _)| opposite != Some(*waiting));
         self.came.insert(signal, now);
-        if !self.child.is_in_own_group() {
-            self.decide(signal, true);
-        } else if !self.is_witnessed {
-            // Probably from a terminal, so the command has them.
-            self.decide(signal, ![SIGINT, SIGQUIT, SIGTSTP].contains(&signal));
-        } else if is_recent(&self.seen, signal, now) {
-            self.decide(signal, false);
-        } else {
-            self.waiting.push((signal, now + INTENTION));
+        if !in_group {
+            return Some(self.decide(signal, true, now));
         }
+        if !self.is_witnessed {
+            // Probably from a terminal, so the command has them.
+            return Some(self.decide(signal, ![SIGINT, SIGQUIT, SIGTSTP].contains(&signal), now));
+        }
+        if opposite.is_some_and(|opposite| is_recent(&self.passed, opposite, now)) {
+            // Passed on late, that may have undone what the group got.
+            return Some(self.decide(signal, true, now));
+        }
+        if is_recent(&self.seen, signal, now) {
+            return Some(self.decide(signal, false, now));
+        }
+        self.waiting.push((signal, now + INTENTION));
+        None
     }
 
     /// Records that the process group got a signal.
-    pub(super) fn see(&mut self, signal: i32, now: Instant) {
+    pub(super) fn see(&mut self, signal: i32, now: Instant) -> Option<Decision> {
         self.seen.insert(signal, now);
-        if let Some(at) = self.waiting.iter().position(|(waiting, _)| *waiting == signal) {
-            self.waiting.swap_remove(at);
-            self.decide(signal, false);
-        }
+        let at = self.waiting.iter().position(|(waiting, _)| *waiting == signal)?;
+        self.waiting.swap_remove(at);
+        Some(self.decide(signal, false, now))
     }
 
     /// Records that signals to the group are no longer visible.
@@ -63,30 +78,49 @@ impl Relay {
         self.is_witnessed = false;
     }
 
-    /// Returns when [`pass_due`](Relay::pass_due) has something to do.
+    /// Returns when [`take_due`](Relay::take_due) has something to return.
     pub(super) fn next_due(&self) -> Option<Instant> {
         self.waiting.iter().map(|(_, due)| *due).min()
     }
 
-    /// Passes on the signals that the group has not got in time.
-    pub(super) fn pass_due(&mut self, now: Instant) {
-        let due = |(_, due): &mut (i32, Instant)| *due <= now;
-        let due: Vec<_> = self.waiting.extract_if(.., due).collect();
-        due.into_iter().for_each(|(signal, _)| self.decide(signal, true));
+    /// Takes the signals that the group has not got in time.
+    pub(super) fn take_due(&mut self, now: Instant) -> Vec<Decision> {
+        let due: Vec<_> = self.waiting.extract_if(.., |(_, due)| *due <= now).collect();
+        due.into_iter().map(|(signal, _)| self.decide(signal, true, now)).collect()
     }
 
-    fn decide(&self, signal: i32, passes: bool) {
-        if passes && let Some(signal) = Signal::from_named_raw(signal) {
+    fn decide(&mut self, signal: i32, passes: bool, now: Instant) -> Decision {
+        if passes {
+            self.passed.insert(signal, now);
+        }
+        Decision { signal, passes }
+    }
+}
+
+impl Decision {
+    pub(super) fn act(self, child: &Child) {
+        if self.passes
+            && let Some(signal) = Signal::from_named_raw(self.signal)
+        {
             match signal {
                 // timeout(1), for one, does not pass them on.
-                Signal::TSTP | Signal::CONT => self.child.signal_group(signal),
-                signal => self.child.signal(signal),
+                Signal::TSTP | Signal::CONT => child.signal_group(signal),
+                signal => child.signal(signal),
             }
         }
         // The user who stops this job expects it to stop; an orphan could never be continued.
-        if signal == SIGTSTP && has_job_control() {
+        if self.signal == SIGTSTP && has_job_control() {
             let _ = low_level::emulate_default_handler(SIGTSTP);
         }
+    }
+}
+
+/// Returns the signal of job control that undoes another.
+fn opposite(signal: i32) -> Option<i32> {
+    match signal {
+        SIGTSTP => Some(SIGCONT),
+        SIGCONT => Some(SIGTSTP),
+        _ => None,
     }
 }
 
@@ -120,4 +154,58 @@ fn parent(pid: Pid) -> Option<Pid> {
     // The second field is a name in parentheses, which may contain anything.
     let (_, fields) = stat.rsplit_once(") ")?;
     Pid::from_raw(fields.split(' ').nth(1)?.parse().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use signal_hook::consts::SIGTERM;
+
+    fn decision(signal: i32, passes: bool) -> Option<Decision> {
+        Some(Decision { signal, passes })
+    }
+
+    #[test]
+    fn what_the_group_gets_is_not_passed_on() {
+        let (mut relay, now) = (Relay::new(true), Instant::now());
+        assert_eq!(relay.take(SIGTERM, true, now), None);
+        assert_eq!(relay.see(SIGTERM, now), decision(SIGTERM, false));
+        assert_eq!(relay.next_due(), None);
+        // The other way round, and a second time.
+        let later = now + INTENTION;
+        assert_eq!(relay.see(SIGTERM, later), None);
+        assert_eq!(relay.take(SIGTERM, true, later), decision(SIGTERM, false));
+        assert_eq!(relay.take(SIGTERM, true, later), None);
+    }
+
+    #[test]
+    fn what_the_group_does_not_get_is_passed_on_once_it_is_due() {
+        let (mut relay, now) = (Relay::new(true), Instant::now());
+        assert_eq!(relay.take(SIGTERM, true, now), None);
+        assert_eq!(relay.next_due(), Some(now + INTENTION));
+        assert_eq!(relay.take_due(now), []);
+        assert_eq!(Some(relay.take_due(now + INTENTION).remove(0)), decision(SIGTERM, true));
+    }
+
+    #[test]
+    fn a_stop_is_not_undone_by_an_earlier_continue() {
+        let (mut relay, now) = (Relay::new(true), Instant::now());
+        assert_eq!(relay.see(SIGTSTP, now), None);
+        assert_eq!(relay.take(SIGTSTP, true, now), decision(SIGTSTP, false));
+        // The witness never says the SIGCONT: the next stop has taken it away.
+        assert_eq!(relay.take(SIGCONT, true, now), None);
+        assert_eq!(relay.take(SIGTSTP, true, now), decision(SIGTSTP, false));
+        assert_eq!(relay.next_due(), None);
+    }
+
+    #[test]
+    fn a_stop_that_a_late_continue_has_undone_is_passed_on() {
+        let (mut relay, now) = (Relay::new(true), Instant::now());
+        assert_eq!(relay.take(SIGCONT, true, now), None);
+        assert_eq!(relay.see(SIGTSTP, now), None);
+        let due = now + INTENTION;
+        assert_eq!(relay.see(SIGTSTP, due), None);
+        assert_eq!(Some(relay.take_due(due).remove(0)), decision(SIGCONT, true));
+        assert_eq!(relay.take(SIGTSTP, true, due), decision(SIGTSTP, true));
+    }
 }
