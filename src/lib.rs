@@ -81,7 +81,7 @@
 //! Where to read on: [`File`] says what a type can do, [`Server`] what can be set, [`Client`] how to
 //! send requests and wait for changes. [`client::recipes`] has locks, leases and elections, and
 //! [`store`] keeps a table over restarts (`Builder::data` is all that a server needs).
-//! `tutorial/protocol.md` in the repository describes the protocol.
+//! `tutorial/reference/protocol.md` in the repository describes the protocol.
 //!
 //! `ARCHITECTURE.md` in the repository shows how the parts fit together, the path of one request, and
 //! the invariants.

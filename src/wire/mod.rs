@@ -2,7 +2,7 @@
 //!
 //! Pure: bytes in, values out, and back. Nothing here can block, and nothing here knows a socket or
 //! a file. Server and client share both types, so this is the only place for the grammar;
-//! `tutorial/protocol.md` describes it for people.
+//! `tutorial/reference/protocol.md` describes it for people.
 
 mod fields;
 mod help;

@@ -10,7 +10,7 @@ fn document(path: &str) -> String {
 
 #[test]
 fn every_session_of_the_protocol_document_is_true() {
-    let text = document("tutorial/protocol.md");
+    let text = document("tutorial/reference/protocol.md");
     let mut sessions = text.split("<!-- transcript: ").skip(1).peekable();
     assert!(sessions.peek().is_some());
     for session in sessions {
