@@ -8,7 +8,7 @@ use super::incoming::Incoming;
 use super::link::{DRAIN, Link};
 use super::message::Message;
 use super::worker::Worker;
-use crate::net::{Address, Doors, Listener, Pool};
+use crate::net::{Address, Listener, Live, Pool};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use log::Level;
 use std::collections::VecDeque;
@@ -35,7 +35,7 @@ pub struct Server {
 
 struct Shared {
     listeners: Vec<Listener>,
-    doors: Doors<Arc<Link>>,
+    live: Live<Arc<Link>>,
     workers: Vec<Arc<Worker>>,
     max_message_bytes: u32,
 }
@@ -51,7 +51,7 @@ impl Server {
         let (bell, rung) = Bell::new();
         let shared = Arc::new(Shared {
             listeners,
-            doors: Doors::default(),
+            live: Live::default(),
             workers: (0..config.workers).map(|_| Worker::new(&bell)).collect(),
             max_message_bytes: config.max_message_bytes,
         });
@@ -120,7 +120,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if self.shared.doors.closed() {
+        if self.shared.live.is_closed() {
             return;
         }
         self.shared.begin_stop();
@@ -130,14 +130,14 @@ impl Drop for Server {
         };
         if let Err(e) = thread::Builder::new().name("stop".to_string()).spawn(finish) {
             log::warn!("no thread to end the connections in order: {e}");
-            self.shared.doors.each(break_off);
+            self.shared.live.each(break_off);
         }
     }
 }
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Server({}, {} clients)", self.addr(), self.shared.doors.count())
+        write!(f, "Server({}, {} clients)", self.addr(), self.shared.live.count())
     }
 }
 
@@ -182,7 +182,7 @@ impl Pools {
 impl Shared {
     /// Accepts clients of one listener, until the stop.
     fn accept_all(&self, at: usize, pools: &Pools) {
-        self.doors.accept_all(&self.listeners[at], |stream| {
+        self.live.accept_all(&self.listeners[at], |stream| {
             let by_load = |worker: &&Arc<Worker>| worker.connections.load(Relaxed);
             let worker = self.workers.iter().min_by_key(by_load);
             let worker = worker.expect("there is at least one worker");
@@ -190,7 +190,7 @@ impl Shared {
             let link = Link::new(stream, INBOX, Some(worker.clone()), &pools.writers);
             if let Err(link) = pools.readers.submit(link) {
                 let Pools { connections, readers, .. } = pools;
-                let reason = match readers.seats() < *connections {
+                let reason = match readers.used_slots() < *connections {
                     true => "the system has no thread for it".to_string(),
                     false => format!("{connections} connections are the limit"),
                 };
@@ -209,7 +209,7 @@ impl Shared {
     }
 
     fn read(&self, link: &Arc<Link>) {
-        let Some(_pass) = self.doors.enter(link.clone()) else { return };
+        let Some(_pass) = self.live.register(link.clone()) else { return };
         let stream = &link.stream;
         let mut incoming = Incoming::new(stream, self.max_message_bytes);
         if link.announce() {
@@ -223,9 +223,9 @@ impl Shared {
     }
 
     fn begin_stop(&self) {
-        self.doors.close();
+        self.live.close();
         let mut links = Vec::new();
-        self.doors.each(|link| {
+        self.live.each(|link| {
             link.stop();
             links.push(link.clone());
         });
@@ -244,14 +244,14 @@ impl Shared {
             None => done.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         if finished == Err(RecvTimeoutError::Timeout) {
-            self.doors.each(break_off);
+            self.live.each(break_off);
             return Err(StopError::TimedOut);
         }
         let drained = Instant::now() + DRAIN;
-        self.doors.wait_empty(Some(deadline.map_or(drained, |d| d.min(drained))));
-        self.doors.each(|link| link.cut_silent());
-        self.doors.wait_empty(deadline); // a writer still sends to each of the others
-        self.doors.each(break_off);
+        self.live.wait_empty(Some(deadline.map_or(drained, |d| d.min(drained))));
+        self.live.each(|link| link.cut_silent());
+        self.live.wait_empty(deadline); // a writer still sends to each of the others
+        self.live.each(break_off);
         Ok(())
     }
 }

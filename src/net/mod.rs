@@ -6,9 +6,9 @@
 mod address;
 mod connect;
 mod connection;
-mod doors;
 mod lines;
 mod listener;
+mod live;
 mod options;
 mod pool;
 mod stream;
@@ -16,9 +16,9 @@ mod telnet;
 
 pub use address::Address;
 pub use connection::Connection;
-pub use doors::{Doors, Pass};
 pub use lines::Lines;
 pub use listener::Listener;
-pub(crate) use pool::MAX_STANDING;
-pub use pool::{Pool, Seat};
+pub use live::{Live, Registration};
+pub(crate) use pool::MAX_LINGERING;
+pub use pool::{Pool, Slot};
 pub use stream::Stream;

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
-/// The most jobs that may continue without a seat.
-pub(crate) const MAX_STANDING: usize = 16;
+/// The most jobs that may continue without a slot.
+pub(crate) const MAX_LINGERING: usize = 16;
 
 /// A thread without a job for this long ends. Creating one costs five times as much as keeping it
 /// between two connections.
@@ -22,15 +22,15 @@ pub struct Pool<J> {
     crew: Arc<Crew<J>>,
 }
 
-type Work<J> = dyn Fn(&J, &Seat<'_>) + Send + Sync;
+type Work<J> = dyn Fn(&J, &Slot<'_>) + Send + Sync;
 
 struct Crew<J> {
     queue: Receiver<J>,
     work: Box<Work<J>>,
-    /// Jobs that are queued or running, without those that have given up their seat.
-    seats: AtomicUsize,
-    /// Jobs that have given up their seat and are still running.
-    standing: AtomicUsize,
+    /// Jobs that are queued or running, without those that have released their slot.
+    slots: AtomicUsize,
+    /// Jobs that have released their slot and are still running.
+    lingering: AtomicUsize,
     /// Threads that wait for a job and that no queued job has claimed: each job in the queue has
     /// its own thread on the way.
     idle: AtomicUsize,
@@ -40,27 +40,27 @@ struct Crew<J> {
 }
 
 /// A job's place among the `max` of its pool.
-pub struct Seat<'a> {
-    seats: &'a AtomicUsize,
-    standing: &'a AtomicUsize,
-    given_up: Cell<bool>,
+pub struct Slot<'a> {
+    slots: &'a AtomicUsize,
+    lingering: &'a AtomicUsize,
+    released: Cell<bool>,
 }
 
-impl Seat<'_> {
+impl Slot<'_> {
     /// Frees the place for another job while this one only closes a connection, unless too many
     /// jobs already do.
-    pub fn give_up(&self) {
-        let few = |n| (n < MAX_STANDING).then_some(n + 1);
-        if !self.given_up.get() && take(self.standing, few) {
-            self.given_up.set(true);
-            self.seats.fetch_sub(1, SeqCst);
+    pub fn release(&self) {
+        let few = |n| (n < MAX_LINGERING).then_some(n + 1);
+        if !self.released.get() && take(self.lingering, few) {
+            self.released.set(true);
+            self.slots.fetch_sub(1, SeqCst);
         }
     }
 }
 
-impl Drop for Seat<'_> {
+impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        let place = if self.given_up.get() { self.standing } else { self.seats };
+        let place = if self.released.get() { self.lingering } else { self.slots };
         place.fetch_sub(1, SeqCst);
     }
 }
@@ -68,20 +68,20 @@ impl Drop for Seat<'_> {
 impl<J: Send + 'static> Pool<J> {
     /// Creates a pool of at most `max` threads, all named `name`. No thread is created yet.
     ///
-    /// A job's seat is free before the job is dropped: a peer that sees one connection end by that
+    /// A job's slot is free before the job is dropped: a peer that sees one connection end by that
     /// drop may open the next.
     pub fn new(
         name: &str,
         max: usize,
         stack_bytes: usize,
-        work: impl Fn(&J, &Seat<'_>) + Send + Sync + 'static,
+        work: impl Fn(&J, &Slot<'_>) + Send + Sync + 'static,
     ) -> Self {
         let (jobs, queue) = unbounded();
         let crew = Crew {
             queue,
             work: Box::new(work),
-            seats: AtomicUsize::new(0),
-            standing: AtomicUsize::new(0),
+            slots: AtomicUsize::new(0),
+            lingering: AtomicUsize::new(0),
             idle: AtomicUsize::new(0),
             max,
             name: name.to_string(),
@@ -96,19 +96,19 @@ impl<J: Send + 'static> Pool<J> {
     /// Returns the job if the maximum is already queued or running, or no thread can be created.
     pub fn submit(&self, job: J) -> Result<(), J> {
         let crew = &self.crew;
-        if !take(&crew.seats, |n| (n < crew.max).then_some(n + 1)) {
+        if !take(&crew.slots, |n| (n < crew.max).then_some(n + 1)) {
             return Err(job);
         }
         if !crew.claim_idle() && !crew.hire() {
-            crew.seats.fetch_sub(1, SeqCst);
+            crew.slots.fetch_sub(1, SeqCst);
             return Err(job);
         }
         self.jobs.send(job).map_err(|unsent| unsent.0)
     }
 
     /// Returns how many jobs are queued or running.
-    pub fn seats(&self) -> usize {
-        self.crew.seats.load(SeqCst)
+    pub fn used_slots(&self) -> usize {
+        self.crew.slots.load(SeqCst)
     }
 }
 
@@ -129,16 +129,16 @@ impl<J: Send + 'static> Crew<J> {
     fn run(&self) {
         let mut next = self.queue.recv().ok();
         while let Some(job) = next {
-            let (seats, standing) = (&self.seats, &self.standing);
-            let seat = Seat { seats, standing, given_up: Cell::new(false) };
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (self.work)(&job, &seat))) {
+            let (slots, lingering) = (&self.slots, &self.lingering);
+            let slot = Slot { slots, lingering, released: Cell::new(false) };
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (self.work)(&job, &slot))) {
                 let why = panic.downcast_ref::<&str>().copied();
                 let why = why.or(panic.downcast_ref::<String>().map(String::as_str));
                 let why = why.unwrap_or("no reason given");
                 log::error!("a thread of {} panicked; its connection ends: {why}", self.name);
             }
             self.idle.fetch_add(1, SeqCst);
-            drop(seat);
+            drop(slot);
             drop(job);
             next = self.wait();
         }
@@ -198,22 +198,22 @@ mod tests {
     }
 
     #[test]
-    fn a_few_may_give_up_their_seats_before_they_are_done() {
+    fn a_few_jobs_may_release_their_slots_before_they_are_done() {
         type Job = (Sender<()>, Receiver<()>);
-        let pool = Pool::new("test", 1, STACK, |job: &Job, seat| {
-            seat.give_up();
-            seat.give_up();
+        let pool = Pool::new("test", 1, STACK, |job: &Job, slot| {
+            slot.release();
+            slot.release();
             job.0.send(()).unwrap();
             assert!(job.1.recv().is_ok());
         });
         let ((begun, begins), (go, told)) = (unbounded(), unbounded());
         let job = || (begun.clone(), told.clone());
-        for _ in 0..=MAX_STANDING {
+        for _ in 0..=MAX_LINGERING {
             assert!(pool.submit(job()).is_ok());
             begins.recv().unwrap();
         }
-        assert!(pool.submit(job()).is_err(), "the last one had to keep its seat");
-        (0..=MAX_STANDING).for_each(|_| go.send(()).unwrap());
+        assert!(pool.submit(job()).is_err(), "the last one keeps its slot");
+        (0..=MAX_LINGERING).for_each(|_| go.send(()).unwrap());
         while pool.submit(job()).is_err() {}
         go.send(()).unwrap();
     }

@@ -317,7 +317,7 @@ impl Builder {
             _database: database,
             room: Room::new(on_its_way),
             buffers: Budget::new(on_its_way),
-            doors: Default::default(),
+            live: Default::default(),
             refused: Default::default(),
             max_contents: self.max_contents,
             max_connections,

@@ -65,11 +65,11 @@ impl<'a> Session<'a> {
                 });
             }
             Request::Open { name, kind } => {
-                let Opened { fd, version, kind } = self.holdings.open(name, kind)?;
+                let Opened { fd, version, kind } = self.opens.open(name, kind)?;
                 Reply::Fd { fd, version, kind }
             }
             Request::Close { fd } => {
-                self.holdings.close(fd)?;
+                self.opens.close(fd)?;
                 Reply::Done
             }
             Request::Stat { file } => return Ok(Answer::stat(table.stat(file)?)),

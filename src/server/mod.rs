@@ -3,8 +3,8 @@
 mod answer;
 mod builder;
 mod dispatch;
-mod holdings;
 mod long;
+mod opens;
 mod room;
 mod session;
 mod stats;
@@ -17,7 +17,7 @@ pub use token::Token;
 
 use crate::budget::{Budget, Charge};
 use crate::files::{ClientId, Table};
-use crate::net::{Address, Connection, Doors, Listener, Pool, Seat, Stream};
+use crate::net::{Address, Connection, Listener, Live, Pool, Slot, Stream};
 use crate::refusal::{Limit, Refusal};
 use crate::wire::{MAX_LINE_BYTES, Reply};
 use crossbeam_channel::{Receiver, Sender};
@@ -36,7 +36,7 @@ const CUT_OFF: Duration = Duration::from_millis(1000);
 const LET_GO: Duration = Duration::from_millis(1500);
 
 /// How many refused connections may receive the reason at once; more are closed without a reply.
-const SPARE_SEATS: usize = 16;
+const SPARE_SLOTS: usize = 16;
 /// How long and how much a disconnected client may still send, so that it gets the last reply.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1 << 20;
@@ -93,8 +93,8 @@ struct Shared {
     room: Room,
     /// For the buffers of connections.
     buffers: Arc<Budget>,
-    /// Before each request, the session checks whether they are closed.
-    doors: Doors<Arc<Stream>>,
+    /// Closed by a stop; each session checks that before each request.
+    live: Live<Arc<Stream>>,
     refused: Refused,
     max_contents: u64,
     max_connections: usize,
@@ -161,12 +161,12 @@ impl Server {
         let sessions = {
             let shared = shared.clone();
             Pool::new("session", shared.max_connections, shared.stack_bytes, {
-                move |stream: &Arc<Stream>, seat| shared.serve(stream, seat)
+                move |stream: &Arc<Stream>, slot| shared.serve(stream, slot)
             })
         };
         let spare = {
             let shared = shared.clone();
-            Pool::new("refusal", SPARE_SEATS, shared.stack_bytes, {
+            Pool::new("refusal", SPARE_SLOTS, shared.stack_bytes, {
                 move |stream: &Arc<Stream>, _| shared.turn_away(stream)
             })
         };
@@ -194,15 +194,15 @@ impl Server {
                 let _ = stopped.recv(); // a handle lives in `self`, so this waits for stop
             }
             let since = Instant::now();
-            shared.doors.close();
-            log::info!("stopping, {} connections", sessions.seats());
+            shared.live.close();
+            log::info!("stopping, {} connections", sessions.used_slots());
             listeners.iter().for_each(Listener::close);
             shared.table.close();
             shared.room.close();
-            shared.doors.each(|stream| stream.shutdown(Shutdown::Read));
-            shared.doors.wait_empty(Some(since + CUT_OFF));
-            shared.doors.each(|stream| stream.shutdown(Shutdown::Both));
-            shared.doors.wait_empty(Some(since + LET_GO));
+            shared.live.each(|stream| stream.shutdown(Shutdown::Read));
+            shared.live.wait_empty(Some(since + CUT_OFF));
+            shared.live.each(|stream| stream.shutdown(Shutdown::Both));
+            shared.live.wait_empty(Some(since + LET_GO));
             shared.table.end_commits();
             let no_thread =
                 |e: io::Error| io::Error::new(e.kind(), format!("no thread can be started: {e}"));
@@ -221,21 +221,21 @@ impl Shared {
         sessions: &Pool<Arc<Stream>>,
         spare: &Pool<Arc<Stream>>,
     ) {
-        self.doors.accept_all(listener, |stream| {
+        self.live.accept_all(listener, |stream| {
             if let Err(stream) = sessions.submit(Arc::new(stream)) {
                 self.refused.count(&self.too_many());
-                // Refused with the reason if a spare seat is free, else closed by the drop.
+                // Refused with the reason if a spare slot is free, else closed by the drop.
                 let _ = spare.submit(stream);
             }
         });
     }
 
     /// Serves one connection, on a thread of the pool.
-    fn serve(&self, stream: &Arc<Stream>, seat: &Seat<'_>) {
-        let Some(pass) = self.doors.enter(stream.clone()) else { return };
+    fn serve(&self, stream: &Arc<Stream>, slot: &Slot<'_>) {
+        let Some(pass) = self.live.register(stream.clone()) else { return };
         let client = ClientId::new(pass.number());
         log::info!("{stream} {client} connected");
-        match Session::new(self, client, stream).run(seat) {
+        match Session::new(self, client, stream).run(slot) {
             Ok(()) => log::info!("{stream} {client} left"),
             Err(e) => log::info!("{stream} {client} lost: {e}"),
         }

@@ -1,12 +1,12 @@
 //! The life of one connection. If you read one file of this program, read this one.
 
 use super::answer::{Answer, Owed};
-use super::holdings::Holdings;
+use super::opens::Opens;
 use super::{LINGER, LINGER_BYTES, Shared};
 use crate::contents::{Contents, Incoming};
 use crate::files::{ClientId, Decided, Ticket};
 use crate::name::FileRef;
-use crate::net::{Connection, Seat, Stream};
+use crate::net::{Connection, Slot, Stream};
 use crate::refusal::{Limit, Refusal};
 use crate::wire::{MAX_LINE_BYTES, Malformed, Reply, Request, ShownLine, is_blank};
 use std::fmt;
@@ -25,9 +25,9 @@ pub(super) struct Session<'a> {
     pub(super) server: &'a Shared,
     /// Whether the client may send more than `hello`, `help` and `quit`.
     pub(super) admitted: bool,
-    /// Dropped before `holdings`: the client's decided changes have to become visible first.
+    /// Dropped before `opens`: the client's decided changes have to become visible first.
     pub(super) owed: Owed<'a>,
-    pub(super) holdings: Holdings<'a>,
+    pub(super) opens: Opens<'a>,
     pub(super) client: ClientId,
     pub(super) connection: Connection,
 }
@@ -44,12 +44,12 @@ impl<'a> Session<'a> {
     pub(super) fn new(server: &'a Shared, client: ClientId, stream: &Arc<Stream>) -> Self {
         let mut connection = server.connection(stream);
         connection.set_yields(server.dedicated);
-        let holdings = Holdings::new(&server.table, client, &server.budget);
+        let opens = Opens::new(&server.table, client, &server.budget);
         Session {
             server,
             admitted: server.token.is_none(),
             owed: Owed::new(&server.budget),
-            holdings,
+            opens,
             client,
             connection,
         }
@@ -59,13 +59,13 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// Those of the stream: the client is gone, was silent, or does not take its replies.
-    pub(super) fn run(mut self, seat: &Seat<'_>) -> io::Result<()> {
+    pub(super) fn run(mut self, slot: &Slot<'_>) -> io::Result<()> {
         self.begin()?;
         let mut line = Vec::new();
         loop {
             let read = self.read_line(&mut line);
             // Checked after the wait: a request that arrives with the stop is not executed.
-            if self.server.doors.closed() {
+            if self.server.live.is_closed() {
                 break;
             }
             let answered = match read {
@@ -86,22 +86,22 @@ impl<'a> Session<'a> {
                 // Out of step, in a line or after contents. Earlier requests are still answered.
                 Err(e) if e.kind() == ErrorKind::InvalidData => self.show_out(e, &line),
                 // The stop shut the stream in the middle of contents.
-                Err(_) if self.server.doors.closed() => break,
+                Err(_) if self.server.live.is_closed() => break,
                 answered => answered,
             };
             if next? == Next::Close {
                 break;
             }
         }
-        // The client sees the end only after its open files are closed and its seat is free: it, or
+        // The client sees the end only after its open files are closed and its slot is free: it, or
         // another client that waits for that, may connect at once.
         self.settle()?;
         self.connection.flush()?;
-        self.holdings.end();
-        if self.server.doors.closed() {
+        self.opens.end();
+        if self.server.live.is_closed() {
             return self.connection.close_stopped(STOP_LINGER);
         }
-        seat.give_up();
+        slot.release();
         self.connection.close(LINGER, LINGER_BYTES)
     }
 
@@ -218,7 +218,7 @@ impl<'a> Session<'a> {
             return Err(Refusal::Denied);
         }
         match request.file() {
-            Some(FileRef::Descriptor(fd)) if !self.holdings.has(fd) => Err(Refusal::BadDescriptor),
+            Some(FileRef::Descriptor(fd)) if !self.opens.has(fd) => Err(Refusal::BadDescriptor),
             _ => Ok(()),
         }
     }

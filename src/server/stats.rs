@@ -1,7 +1,7 @@
 //! The contents of `stats`.
 
 use super::Shared;
-use super::holdings::MAX_OPENS;
+use super::opens::MAX_OPENS;
 use crate::refusal::{Limit, Refusal};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -56,7 +56,7 @@ pub(super) fn report(server: &Shared) -> Vec<(String, String)> {
                 None => continue,
             },
             Limit::Descriptors => (totals.descriptors, MAX_OPENS),
-            Limit::Connections => (server.doors.count() as u64, server.max_connections as u64),
+            Limit::Connections => (server.live.count() as u64, server.max_connections as u64),
         };
         let word = limit.word();
         report.push((word.to_string(), value.to_string()));

@@ -1,17 +1,17 @@
 //! The machine's resources: memory, file descriptors, threads, randomness.
 
-use super::SPARE_SEATS;
+use super::SPARE_SLOTS;
 use crate::files::TEXT_FILE_DESCRIPTORS;
-use crate::net::MAX_STANDING;
+use crate::net::MAX_LINGERING;
 use crate::waker::Waker;
 use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 use std::fs;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
-/// Clients without a seat that still have a descriptor and a thread: those that are refused, and
+/// Clients without a slot that still have a descriptor and a thread: those that are refused, and
 /// those that are being disconnected.
-const STANDING: u64 = (SPARE_SEATS + MAX_STANDING) as u64;
+const LINGERING: u64 = (SPARE_SLOTS + MAX_LINGERING) as u64;
 
 /// Descriptors beside those of clients, listeners and text files: standard streams, the store, one
 /// just accepted, those that libraries open.
@@ -138,7 +138,7 @@ pub(super) fn make_room(wanted: &Wanted) -> io::Result<usize> {
 /// Returns for each limit how many connections it allows, and a description.
 fn limits(wanted: &Wanted) -> Vec<(u64, String)> {
     let listeners = wanted.listeners as u64;
-    let fixed = TEXT_FILE_DESCRIPTORS + STANDING + listeners + OTHER_DESCRIPTORS;
+    let fixed = TEXT_FILE_DESCRIPTORS + LINGERING + listeners + OTHER_DESCRIPTORS;
     let files = raise_open_files(
         (wanted.connections as u64)
             .saturating_mul(DESCRIPTORS_PER_CONNECTION)
@@ -160,7 +160,7 @@ fn limits(wanted: &Wanted) -> Vec<(u64, String)> {
     ];
     for (max, name) in threads {
         let Some(max) = max else { continue };
-        let carried = max.saturating_sub(OTHER_THREADS + STANDING + listeners);
+        let carried = max.saturating_sub(OTHER_THREADS + LINGERING + listeners);
         limits.push((carried, format!("{name} is {max}")));
     }
     let stack = wanted.stack_bytes as u64;

@@ -10,25 +10,25 @@ use std::sync::Arc;
 /// The most opens that a connection may have.
 pub(super) const MAX_OPENS: u64 = 1024;
 
-/// The holdings of a connection. However it ends, dropping this removes its -1 files, and then
+/// The opens of a connection. However it ends, dropping this removes its -1 files, and then
 /// closes each of its opens exactly once.
-pub(super) struct Holdings<'a> {
+pub(super) struct Opens<'a> {
     table: &'a Table,
     client: ClientId,
     /// How many times each file is open.
-    opens: BTreeMap<Fd, u64>,
+    counts: BTreeMap<Fd, u64>,
     /// The memory for the opens.
     charge: Charge,
 }
 
-impl<'a> Holdings<'a> {
+impl<'a> Opens<'a> {
     pub(super) fn new(table: &'a Table, client: ClientId, budget: &Arc<Budget>) -> Self {
-        Holdings { table, client, opens: BTreeMap::new(), charge: Charge::none(budget) }
+        Opens { table, client, counts: BTreeMap::new(), charge: Charge::none(budget) }
     }
 
     /// Returns whether this connection may use the descriptor.
     pub(super) fn has(&self, fd: Fd) -> bool {
-        self.opens.contains_key(&fd)
+        self.counts.contains_key(&fd)
     }
 
     pub(super) fn open(
@@ -36,24 +36,24 @@ impl<'a> Holdings<'a> {
         name: NameRef<'_>,
         kind: Option<&str>,
     ) -> Result<Opened, Refusal> {
-        if self.opens.values().sum::<u64>() >= MAX_OPENS {
+        if self.counts.values().sum::<u64>() >= MAX_OPENS {
             return Err(Refusal::Limit(Limit::Descriptors, MAX_OPENS));
         }
         self.charge.grow(OPEN_COST)?;
         let opened = self.table.open(name, kind, self.client);
         match &opened {
-            Ok(opened) => *self.opens.entry(opened.fd).or_default() += 1,
+            Ok(opened) => *self.counts.entry(opened.fd).or_default() += 1,
             Err(_) => self.charge.shrink(OPEN_COST),
         }
         opened
     }
 
     pub(super) fn close(&mut self, fd: Fd) -> Result<(), Refusal> {
-        let count = self.opens.get_mut(&fd).ok_or(Refusal::BadDescriptor)?;
+        let count = self.counts.get_mut(&fd).ok_or(Refusal::BadDescriptor)?;
         // Before the type's code runs: nothing that it does can close this open a second time.
         *count -= 1;
         if *count == 0 {
-            self.opens.remove(&fd);
+            self.counts.remove(&fd);
         }
         self.charge.shrink(OPEN_COST);
         self.table.close_file(fd, self.client)
@@ -64,21 +64,21 @@ impl<'a> Holdings<'a> {
         let (table, client) = (self.table, self.client);
         table.end_client(client);
         let mut endings = Endings::default();
-        self.opens.retain(|fd, count| {
+        self.counts.retain(|fd, count| {
             while *count > 0 && table.try_close_file(*fd, client, &mut endings) {
                 *count -= 1;
             }
             *count > 0
         });
         endings.finish();
-        while let Some(fd) = self.opens.keys().next().copied() {
+        while let Some(fd) = self.counts.keys().next().copied() {
             let _ = self.close(fd);
         }
         self.charge.shrink(self.charge.bytes());
     }
 }
 
-impl Drop for Holdings<'_> {
+impl Drop for Opens<'_> {
     fn drop(&mut self) {
         self.end();
     }
