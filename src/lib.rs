@@ -113,7 +113,8 @@ pub use contents::{Contents, Incoming};
 pub use exptime::Exptime;
 pub use files::{
     Change, Changes, ClientId, Clock, Decided, Expiry, Fd, File, FileType, Listed, Listing,
-    MEMORY_FILE, Opened, Registry, Stat, Table, Ticket, Totals, Wait, Waiter, Waiting, Watch,
+    MEMORY_FILE, Open, Opened, Opening, Registry, Stat, Table, Ticket, Totals, Wait, Waiter,
+    Waiting, Watch,
 };
 pub use name::{FileRef, Name, NameRef, Stem};
 pub use refusal::{Limit, Refusal};

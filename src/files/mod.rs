@@ -25,7 +25,7 @@ pub use state::ticket::Ticket;
 pub use table::Table;
 pub use table::list::{Listed, Listing};
 pub(crate) use table::open::Endings;
-pub use table::open::Opened;
+pub use table::open::{Open, Opened, Opening};
 pub use table::wait::{Wait, Waiter};
 pub use table::watch::{Change, Changes, Waiting, Watch};
 pub use table::write::Decided;

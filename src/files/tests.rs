@@ -7,7 +7,7 @@ mod watching;
 use super::state::cost;
 use super::state::entry::Entry;
 use super::state::expiry::End;
-use super::{ClientId, Clock, Decided, Expiry, File, FileType, Registry, Table, Totals};
+use super::{ClientId, Clock, Decided, Expiry, File, FileType, Open, Registry, Table, Totals};
 use crate::budget::Budget;
 use crate::contents::Contents;
 use crate::exptime::Exptime;
@@ -234,7 +234,7 @@ fn a_cas_whose_lease_runs_out_while_its_type_writes_is_refused() {
     let table = Table::new(registry, SLOW.clone(), Budget::new(1 << 20), 1);
     let (lease, text) = (name("lease"), || Contents::from("mine"));
     let FileRef::Name(opened) = lease else { unreachable!() };
-    let fd = table.open(opened, Some("Slow"), ClientId::new(1)).unwrap().fd;
+    let fd = table.open(opened, Some("Slow"), ClientId::new(1)).and_then(Open::opened).unwrap().fd;
     assert_eq!(table.write(lease, text(), Expiry::Seconds(5)).and_then(Decided::seen), Ok(2));
     let late = table.cas(lease, 2, text(), Expiry::Seconds(30)).and_then(Decided::seen);
     assert_eq!(late, Err(Refusal::Version(0)));

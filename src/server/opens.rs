@@ -1,7 +1,7 @@
 //! What one connection holds on the server, and what ends with it: its -1 files, and its opens.
 
 use crate::budget::{Budget, Charge};
-use crate::files::{ClientId, Endings, Fd, OPEN_COST, Opened, Table};
+use crate::files::{ClientId, Endings, Fd, OPEN_COST, Open, Opened, Table};
 use crate::name::NameRef;
 use crate::refusal::{Limit, Refusal};
 use std::collections::BTreeMap;
@@ -40,7 +40,7 @@ impl<'a> Opens<'a> {
             return Err(Refusal::Limit(Limit::Descriptors, MAX_OPENS));
         }
         self.charge.grow(OPEN_COST)?;
-        let opened = self.table.open(name, kind, self.client);
+        let opened = self.table.open(name, kind, self.client).and_then(Open::opened);
         match &opened {
             Ok(opened) => *self.counts.entry(opened.fd).or_default() += 1,
             Err(_) => self.charge.shrink(OPEN_COST),

@@ -7,7 +7,7 @@ use super::code::{ask, run};
 use super::locked::Locked;
 use crate::contents::Contents;
 use crate::files::file::{ClientId, File};
-use crate::files::registry::{Create, DEFAULT};
+use crate::files::registry::{Create, DEFAULT, MEMORY_FILE};
 use crate::files::stat::Fd;
 use crate::files::state::asked::Asked;
 use crate::files::state::code::{Code, Value};
@@ -17,6 +17,7 @@ use crate::files::state::ticket::Ticket;
 use crate::name::{FileRef, Name, NameRef};
 use crate::refusal::Refusal;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// The answer to `open`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,84 @@ pub struct Opened {
     pub version: u64,
     /// The name of its type.
     pub kind: &'static str,
+}
+
+/// The result of [`Table::open`].
+#[derive(Debug)]
+pub enum Open<'a> {
+    /// The file is open.
+    Now(Opened),
+    /// The file is new, and not visible before it is on disk.
+    Later(Opening<'a>),
+}
+
+/// An open of a new file that is not on disk yet.
+#[derive(Debug)]
+#[must_use = "the file stays open, and its name busy, until this is finished"]
+pub struct Opening<'a> {
+    table: &'a Table,
+    by: ClientId,
+    made: Made<'a>,
+    ticket: Ticket,
+}
+
+/// A file made by an open.
+#[derive(Debug)]
+enum Made<'a> {
+    /// A MemoryFile. It is opened like any other once it is visible.
+    Memory(Name),
+    /// A code file, which its first client has open.
+    Code { _busy: Busy<'a>, code: Arc<Code>, version: u64 },
+}
+
+impl Open<'_> {
+    /// Blocks until the file is open.
+    ///
+    /// # Errors
+    /// Those of [`Opening::finish`].
+    pub fn opened(self) -> Result<Opened, Refusal> {
+        let mut open = self;
+        loop {
+            match open {
+                Open::Now(opened) => return Ok(opened),
+                Open::Later(opening) => open = opening.finish()?,
+            }
+        }
+    }
+}
+
+impl<'a> Opening<'a> {
+    /// Returns what [`finish`](Opening::finish) waits for.
+    pub fn ticket(&self) -> &Ticket {
+        &self.ticket
+    }
+
+    /// Blocks until the ticket is done, and ends the open. A `MemoryFile` that is deleted meanwhile
+    /// is made again.
+    ///
+    /// # Errors
+    /// Those of [`Ticket::wait`]: there is no new file. Also those of [`Table::open`].
+    pub fn finish(self) -> Result<Open<'a>, Refusal> {
+        let Opening { table, by, made, ticket } = self;
+        let done = ticket.wait();
+        match made {
+            Made::Memory(name) => {
+                done.and_then(|()| table.open(name.as_ref(), Some(MEMORY_FILE), by))
+            }
+            Made::Code { code, version, .. } => match done {
+                Ok(()) => Ok(Open::Now(Opened { fd: code.fd(), version, kind: code.kind() })),
+                Err(refusal) => {
+                    table.undo_make(&code, by);
+                    Err(refusal)
+                }
+            },
+        }
+    }
+
+    /// Finishes the open if there is nothing to wait for.
+    fn finish_if_done(self) -> Result<Open<'a>, Refusal> {
+        if self.ticket.is_done() { self.finish() } else { Ok(Open::Later(self)) }
+    }
 }
 
 /// An existing file, as `open` sees it.
@@ -78,7 +157,7 @@ impl Table {
         name: NameRef<'_>,
         kind: Option<&str>,
         by: ClientId,
-    ) -> Result<Opened, Refusal> {
+    ) -> Result<Open<'_>, Refusal> {
         loop {
             let (mut table, found) =
                 self.look_to_change(FileRef::Name(name), |entry, _| Found {
@@ -92,7 +171,7 @@ impl Table {
                 continue;
             }
             if let Some(found) = found {
-                return self.open_found(table, name, found, kind, by);
+                return self.open_found(table, name, found, kind, by).map(Open::Now);
             }
             let kind = kind.unwrap_or(DEFAULT);
             let (kind, create) = self.registry.find(kind).ok_or(Refusal::TypeNotFound)?;
@@ -100,12 +179,12 @@ impl Table {
                 let empty = Contents::from(Vec::new()).charged(&self.budget)?;
                 let (_, ticket) = table.insert(name.to_name(), Body::Bytes(empty), None)?;
                 drop(table);
-                ticket.wait()?;
-                continue; // then open it like any other
+                let made = Made::Memory(name.to_name());
+                return Opening { table: self, by, made, ticket }.finish_if_done();
             };
             let busy = self.busy(&mut table, name.to_name());
             drop(table);
-            return self.make(&busy, kind, create, by);
+            return self.make(busy, kind, create, by)?.finish_if_done();
         }
     }
 
@@ -155,13 +234,13 @@ impl Table {
     }
 
     /// Makes a code file and opens it for the first time, while its name is busy.
-    fn make(
-        &self,
-        busy: &Busy<'_>,
+    fn make<'a>(
+        &'a self,
+        busy: Busy<'a>,
         kind: &'static str,
         create: &Create,
         by: ClientId,
-    ) -> Result<Opened, Refusal> {
+    ) -> Result<Opening<'a>, Refusal> {
         let name = busy.name.clone();
         let mut value = ask(kind, "create", || create(&name))?;
         if let Err(refusal) = ask(kind, "open", || value.open(by)) {
@@ -174,17 +253,25 @@ impl Table {
         let code = Code::new(kind, fd, value);
         let inserted = table.insert(name, Body::Code(code.clone(), numbytes), None);
         drop(table);
-        match inserted.and_then(|(version, ticket)| ticket.wait().map(|()| version)) {
-            Ok(version) => Ok(Opened { fd, version, kind }),
+        match inserted {
+            Ok((version, ticket)) => {
+                let made = Made::Code { _busy: busy, code, version };
+                Ok(Opening { table: self, by, made, ticket })
+            }
             Err(refusal) => {
-                self.lock().state.descriptors.release(fd);
-                let value = code.lock().take();
-                if let Some(mut value) = value {
-                    let _ = run(kind, "close", || value.close(by));
-                    let _ = run(kind, "drop", || drop(value));
-                }
+                self.undo_make(&code, by);
                 Err(refusal)
             }
+        }
+    }
+
+    /// Closes a new code file that has no entry.
+    fn undo_make(&self, code: &Code, by: ClientId) {
+        self.lock().state.descriptors.release(code.fd());
+        let value = code.lock().take();
+        if let Some(mut value) = value {
+            let _ = run(code.kind(), "close", || value.close(by));
+            let _ = run(code.kind(), "drop", || drop(value));
         }
     }
 

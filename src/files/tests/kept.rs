@@ -9,8 +9,8 @@ use crate::budget::Budget;
 use crate::contents::Contents;
 use crate::exptime::Exptime;
 use crate::files::{
-    Change, ClientId, Clock, Decided, Endings, Expiry, Looked, Opened, Registry, Table, Ticket,
-    Wait, Watch,
+    Change, ClientId, Clock, Decided, Endings, Expiry, Looked, Open, Opened, Registry, Table,
+    Ticket, Wait, Watch,
 };
 use crate::name::{FileRef, NameRef, Stem};
 use crate::refusal::{Limit, Refusal};
@@ -214,8 +214,9 @@ fn the_ends_of_files_that_one_closes_share_a_commit() {
     let client = ClientId::new(1);
     run(&disk, |table| {
         let names: Vec<_> = (0..200).map(|i| i.to_string()).collect();
-        let open =
-            |file: &String| table.open(NameRef::new(file).unwrap(), None, client).unwrap().fd;
+        let open = |file: &String| {
+            table.open(NameRef::new(file).unwrap(), None, client).and_then(Open::opened).unwrap().fd
+        };
         let opens: Vec<_> = names.iter().map(open).collect();
         let before = disk.commits();
         disk.hold(true);
@@ -229,5 +230,44 @@ fn the_ends_of_files_that_one_closes_share_a_commit() {
         assert_eq!(table.totals().files, 0);
         assert!(disk.commits() - before <= 2, "{} commits", disk.commits() - before);
         put(table, "0", "").unwrap(); // it is not busy any more
+    });
+}
+
+#[test]
+fn an_open_of_a_new_file_returns_its_ticket_and_the_file_is_open_once_that_is_done() {
+    let disk = Arc::new(Disk::default());
+    let client = ClientId::new(1);
+    run(&disk, |table| {
+        for (file, kind) in [("memory", "MemoryFile"), ("log", "LogFile")] {
+            disk.hold(true);
+            let new = NameRef::new(file).unwrap();
+            let Ok(Open::Later(opening)) = table.open(new, Some(kind), client) else { panic!() };
+            disk.wait_held();
+            assert!(!opening.ticket().is_done());
+            assert_eq!(table.stat(name(file)), Err(Refusal::NotFound));
+            disk.hold(false);
+            let Ok(Open::Now(opened)) = opening.finish() else { panic!() };
+            assert_eq!(
+                table.stat(name(file)).map(|(stat, _, opens)| (stat.version, opens)),
+                Ok((opened.version, 1))
+            );
+            assert!(
+                matches!(table.open(new, None, client), Ok(Open::Now(again)) if again == opened)
+            );
+        }
+    });
+}
+
+#[test]
+fn an_opened_memory_file_that_is_deleted_before_it_is_visible_is_made_again() {
+    let disk = Arc::new(Disk::default());
+    run(&disk, |table| {
+        disk.hold(true);
+        let new = NameRef::new("f").unwrap();
+        let open = table.open(new, Some("MemoryFile"), ClientId::new(1)).unwrap();
+        let deleted = table.delete(name("f"), None).unwrap();
+        disk.hold(false);
+        deleted.seen().unwrap();
+        assert_eq!(open.opened().map(|opened| opened.version), Ok(3));
     });
 }

@@ -1,6 +1,6 @@
 //! Waits for one file.
 
-use super::{Fixture, SECOND, fixture, name};
+use super::{Fixture, Open, SECOND, fixture, name};
 use crate::contents::Contents;
 use crate::files::{ClientId, Expiry, Wait, Waiter};
 use crate::name::{FileRef, NameRef};
@@ -100,7 +100,12 @@ fn what_has_expired_is_at_0_before_anybody_has_removed_it() {
 fn an_open_file_is_waited_for_under_its_name_and_without() {
     let f = fixture();
     let opened = NameRef::new("a").unwrap();
-    let fd = f.table.open(opened, Some("MemoryFile"), ClientId::new(1)).unwrap().fd;
+    let fd = f
+        .table
+        .open(opened, Some("MemoryFile"), ClientId::new(1))
+        .and_then(Open::opened)
+        .unwrap()
+        .fd;
     let file = FileRef::Descriptor(fd);
     let waiter = f.await_version(file, 1);
     assert_eq!(f.write("a", 0), 2);

@@ -12,7 +12,7 @@ fn after_a_restart_all_is_there_but_what_could_not_stay() {
         put(table, "stays", "as it is").unwrap();
         table.write(name("ephemeral"), "".into(), Expiry::With(client)).unwrap().seen().unwrap();
         let log = NameRef::new("log").unwrap();
-        let fd = table.open(log, Some("LogFile"), client).unwrap().fd;
+        let fd = table.open(log, Some("LogFile"), client).and_then(Open::opened).unwrap().fd;
         let by_fd = table.write(FileRef::Descriptor(fd), "line".into(), Expiry::Never);
         by_fd.unwrap().seen().unwrap();
         put(table, "deleted", "").unwrap();
@@ -71,7 +71,8 @@ fn large_contents_are_read_from_the_store_and_stay_for_who_has_them_open() {
     });
     run(&disk, |table| {
         assert_eq!(read(table, "f"), Some(large.clone()));
-        let fd = table.open(NameRef::new("f").unwrap(), None, client).unwrap().fd;
+        let fd =
+            table.open(NameRef::new("f").unwrap(), None, client).and_then(Open::opened).unwrap().fd;
         table.delete(name("f"), None).unwrap().seen().unwrap();
         let by_fd = || table.read(FileRef::Descriptor(fd)).unwrap().1.to_vec();
         assert_eq!(by_fd(), large.as_bytes());

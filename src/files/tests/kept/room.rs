@@ -106,7 +106,9 @@ fn a_full_disk_refuses_and_nothing_else() {
 fn a_type_that_was_written_without_room_takes_a_version_when_there_is() {
     let disk = Arc::new(Disk::default());
     run(&disk, |table| {
-        let opened = table.open(NameRef::new("n").unwrap(), Some("Counter"), ClientId::new(1));
+        let opened = table
+            .open(NameRef::new("n").unwrap(), Some("Counter"), ClientId::new(1))
+            .and_then(Open::opened);
         let Opened { fd, version, .. } = opened.unwrap();
         disk.fill(nothing_left());
         assert_eq!(put(table, "n", "5"), Err(Refusal::Internal));
@@ -157,7 +159,10 @@ fn what_ended_with_its_server_is_absent_also_while_that_cannot_be_written_down()
     run(&disk, |table| {
         let lock = table.write(name("lock"), "".into(), Expiry::With(client));
         lock.unwrap().seen().unwrap();
-        table.open(NameRef::new("n").unwrap(), Some("Counter"), client).unwrap();
+        table
+            .open(NameRef::new("n").unwrap(), Some("Counter"), client)
+            .and_then(Open::opened)
+            .unwrap();
     });
     disk.fill(nothing_left());
     run(&disk, |table| {
@@ -175,5 +180,22 @@ fn what_ended_with_its_server_is_absent_also_while_that_cannot_be_written_down()
                 || changes.contains(&gone(changes[1].0, "lock"))
         );
         assert_eq!(table.totals().files, 0);
+    });
+}
+
+#[test]
+fn an_open_of_a_new_file_without_room_leaves_nothing_open() {
+    let disk = Arc::new(Disk::default());
+    run(&disk, |table| {
+        for (file, kind) in [("memory", "MemoryFile"), ("log", "LogFile")] {
+            disk.fill(nothing_left());
+            let open = || table.open(NameRef::new(file).unwrap(), Some(kind), ClientId::new(1));
+            assert_eq!(open().and_then(Open::opened), Err(REFUSED));
+            assert_eq!((table.totals().files, table.totals().opens), (0, 0));
+            disk.fill(None);
+            let fd = open().and_then(Open::opened).unwrap().fd;
+            table.close_file(fd, ClientId::new(1)).unwrap();
+            let _ = table.delete(name(file), None).map(Decided::seen);
+        }
     });
 }
