@@ -1,7 +1,7 @@
 //! Flags as a table: each row provides the parsing, the environment variable and the help text.
 
+use super::failure::{Failure, Outcome, program};
 use super::streams::put;
-use super::{Failure, Outcome, program};
 use lexopt::Arg;
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -212,6 +212,12 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 pub(super) fn whole(text: &str) -> Option<u64> {
     let digits = text.bytes().all(|b| b.is_ascii_digit());
     text.parse().ok().filter(|n| digits && *n < 1 << 63)
+}
+
+/// Parses a version operand, or a revision of the table.
+pub(super) fn version(text: &str) -> Result<u64, Failure> {
+    whole(text)
+        .ok_or_else(|| Failure::usage(format!("{text}: not a version, which is a whole number")))
 }
 
 /// Parses a whole number of at least `min`.

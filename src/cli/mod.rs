@@ -1,87 +1,25 @@
 //! The command line: one file for each command.
 
-#[cfg(feature = "durable")]
-mod backup;
-mod bench;
-mod connect;
+mod failure;
 mod flags;
 mod limits;
-mod list;
-mod lock;
 mod log;
+#[cfg(feature = "durable")]
+mod panics;
 mod remote;
-mod serve;
 mod signals;
 mod streams;
 mod verbs;
-mod wait;
-mod watch;
 
-pub use serve::serve;
+pub use verbs::serve::serve;
 
+use failure::{Failure, Outcome, exit_status};
 use lexopt::Arg;
-use std::ffi::OsStr;
-use std::fmt;
-use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
 use streams::put;
-
-/// Why a command ends without success: its message for stderr, and its exit status.
-#[derive(Debug)]
-struct Failure {
-    /// Empty if there is nothing to print.
-    message: String,
-    status: u8,
-}
-
-impl Failure {
-    const USAGE: u8 = 2;
-    const NO_CONNECTION: u8 = 3;
-
-    /// The command failed: exit status 1.
-    fn failed(message: impl fmt::Display) -> Self {
-        Failure { message: message.to_string(), status: 1 }
-    }
-
-    /// The system cannot start a thread: exit status 1.
-    fn no_thread(e: std::io::Error) -> Self {
-        Failure::failed(format!("no thread can be started: {e}"))
-    }
-
-    /// The command line is wrong: exit status 2.
-    fn usage(message: impl fmt::Display) -> Self {
-        Failure { message: message.to_string(), status: Self::USAGE }
-    }
-
-    /// The server cannot be reached: exit status 3.
-    fn no_connection(message: impl fmt::Display) -> Self {
-        Failure { message: message.to_string(), status: Self::NO_CONNECTION }
-    }
-
-    /// The versions on the command line belong to another table: exit status 4.
-    fn other_table(expected: u64, found: u64) -> Self {
-        let message = format!(
-            "the server has another table: its epoch is {found:016x}, and not {expected:016x}; \
-             nothing was done"
-        );
-        Failure { message, status: 4 }
-    }
-
-    /// There is nothing more to print.
-    fn silent(status: u8) -> Self {
-        Failure { message: String::new(), status }
-    }
-
-    fn tell(&self) {
-        if !self.message.is_empty() {
-            let line = one_line(&format!("{}: {}", program(), self.message));
-            let _ = writeln!(std::io::stderr(), "{line}");
-        }
-    }
-}
-
-type Outcome = Result<(), Failure>;
+#[cfg(feature = "durable")]
+use verbs::backup;
+use verbs::{bench, connect, list, lock, serve, wait, watch};
 
 struct Command {
     name: &'static str,
@@ -120,44 +58,6 @@ const COMMANDS: &[Command] = &[
 pub fn main() -> ExitCode {
     signals::end_first_process();
     exit_status(run(lexopt::Parser::from_env()))
-}
-
-/// Prints what went wrong on stderr, in one line.
-fn exit_status(outcome: Outcome) -> ExitCode {
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            failure.tell();
-            ExitCode::from(failure.status)
-        }
-    }
-}
-
-/// Keeps panics that are caught and reported as damaged data from being reported as panics too.
-#[cfg(feature = "durable")]
-fn tell_damage_once() {
-    let tell = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        if !crate::store::is_guarded() {
-            tell(panic);
-        }
-    }));
-}
-
-/// Returns the name that this program was started under.
-fn program() -> String {
-    let path = std::env::args_os().next().unwrap_or_default();
-    let name = Path::new(&path).file_name().unwrap_or(OsStr::new("telefile"));
-    name.to_string_lossy().into_owned()
-}
-
-/// Command-line input may contain line breaks and other control characters.
-fn one_line(message: &str) -> String {
-    let escape = |c: char| match c.is_control() {
-        true => c.escape_default().to_string(),
-        false => c.to_string(),
-    };
-    message.chars().map(escape).collect()
 }
 
 fn run(mut args: lexopt::Parser) -> Outcome {

@@ -1,7 +1,7 @@
 //! What commands that connect to a server have in common: its address, the table that it must have,
 //! and the messages about refusals.
 
-use super::Failure;
+use super::failure::Failure;
 use super::flags::{Flag, Takes, seconds};
 use crate::client::{self, Client, DEFAULT_TIMEOUT, Error};
 use crate::net::{Address, Connection};

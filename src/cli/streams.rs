@@ -1,7 +1,7 @@
 //! The standard streams of a command, and what std hides about them: that one is closed, or is not
 //! open for its purpose.
 
-use super::{Failure, Outcome};
+use super::failure::{Failure, Outcome};
 use rustix::fs::{OFlags, fcntl_getfl, fstat, stat};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};

@@ -1,8 +1,8 @@
 //! The commands that change a file: they print the resulting state on stdout.
 
-use super::{EXPTIME, MAX_CONTENTS, Settings, Verb, exptime, version};
-use crate::cli::Failure;
-use crate::cli::flags::{Flag, Takes};
+use super::{EXPTIME, MAX_CONTENTS, Settings, Verb, exptime};
+use crate::cli::failure::Failure;
+use crate::cli::flags::{Flag, Takes, version};
 use crate::cli::remote::{addr, epoch, timeout, token_file};
 use crate::cli::streams::{contents, put_change};
 use crate::client::{Error, Target};
@@ -18,7 +18,7 @@ const TYPE: Flag<Settings> = Flag {
     },
 };
 
-pub(in crate::cli) const WRITE: Verb = Verb {
+pub(crate) const WRITE: Verb = Verb {
     name: "write",
     operands: "NAME",
     what: "write stdin to a file, and print its new version",
@@ -35,7 +35,7 @@ pub(in crate::cli) const WRITE: Verb = Verb {
     },
 };
 
-pub(in crate::cli) const CAS: Verb = Verb {
+pub(crate) const CAS: Verb = Verb {
     name: "cas",
     operands: "NAME VERSION",
     what: "write stdin to a file, only if it is at VERSION; 0: only if there is none",
@@ -50,7 +50,7 @@ pub(in crate::cli) const CAS: Verb = Verb {
     },
 };
 
-pub(in crate::cli) const CREATE: Verb = Verb {
+pub(crate) const CREATE: Verb = Verb {
     name: "create",
     operands: "PREFIX",
     what: "write stdin to a new file, PREFIX and 20 digits; print its version and name",
@@ -64,7 +64,7 @@ pub(in crate::cli) const CREATE: Verb = Verb {
     },
 };
 
-pub(in crate::cli) const TOUCH: Verb = Verb {
+pub(crate) const TOUCH: Verb = Verb {
     name: "touch",
     operands: "NAME VERSION SECS",
     what: "end a file after SECS seconds, only if it is at VERSION; 0: never",
@@ -77,7 +77,7 @@ pub(in crate::cli) const TOUCH: Verb = Verb {
     },
 };
 
-pub(in crate::cli) const DELETE: Verb = Verb {
+pub(crate) const DELETE: Verb = Verb {
     name: "delete",
     operands: "NAME [VERSION]",
     what: "end a file; with VERSION only if it is at that",

@@ -28,7 +28,7 @@ const TYPE: Flag<Settings> = Flag {
     },
 };
 
-pub(in crate::cli) const READ: Verb = Verb {
+pub(crate) const READ: Verb = Verb {
     name: "read",
     operands: "NAME",
     what: "print a file's contents",
@@ -45,7 +45,7 @@ pub(in crate::cli) const READ: Verb = Verb {
     },
 };
 
-pub(in crate::cli) const STAT: Verb = Verb {
+pub(crate) const STAT: Verb = Verb {
     name: "stat",
     operands: "NAME",
     what: "print version, numbytes, exptime, type, opens and the table's epoch, a line each",
@@ -66,7 +66,7 @@ pub(in crate::cli) const STAT: Verb = Verb {
     },
 };
 
-pub(in crate::cli) const HELLO: Verb = Verb {
+pub(crate) const HELLO: Verb = Verb {
     name: "hello",
     operands: "",
     what: "print the table's epoch and its revision: EPOCH REV",
@@ -77,7 +77,7 @@ pub(in crate::cli) const HELLO: Verb = Verb {
     },
 };
 
-pub(in crate::cli) const TYPES: Verb = Verb {
+pub(crate) const TYPES: Verb = Verb {
     name: "types",
     operands: "",
     what: "print the types that a file can have",
@@ -88,7 +88,7 @@ pub(in crate::cli) const TYPES: Verb = Verb {
     },
 };
 
-pub(in crate::cli) const STATS: Verb = Verb {
+pub(crate) const STATS: Verb = Verb {
     name: "stats",
     operands: "",
     what: "print the server's limits, and what is in use",

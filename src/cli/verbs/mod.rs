@@ -1,17 +1,26 @@
 //! `telefile read`, `write` and so on: one request of the protocol as a command, contents from
 //! stdin and to stdout, and exit statuses for scripts.
 
+#[cfg(feature = "durable")]
+pub(super) mod backup;
+pub(super) mod bench;
 mod change;
+pub(super) mod connect;
+pub(super) mod list;
+pub(super) mod lock;
 mod look;
 mod open;
+pub(super) mod serve;
+pub(super) mod wait;
+pub(super) mod watch;
 
 pub(super) use change::{CAS, CREATE, DELETE, TOUCH, WRITE};
 pub(super) use look::{HELLO, READ, STAT, STATS, TYPES};
 pub(super) use open::OPEN;
 
-use super::flags::{self, Flag, Takes, size, whole};
-use super::remote::{HasRemote, Remote};
-use super::{Failure, Outcome};
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::flags::{self, Flag, Takes, size, whole};
+use crate::cli::remote::{HasRemote, Remote};
 use crate::client::{Client, DEFAULT_MAX_CONTENTS, OpenFile};
 use crate::exptime::Exptime;
 
@@ -74,7 +83,7 @@ const EXPTIME: Flag<Settings> = Flag {
 };
 
 impl Verb {
-    pub(super) fn run(&self, args: lexopt::Parser) -> Outcome {
+    pub(crate) fn run(&self, args: lexopt::Parser) -> Outcome {
         let mut settings = Settings {
             remote: Remote::default(),
             head: false,
@@ -88,12 +97,6 @@ impl Verb {
             None => Ok(()),
         }
     }
-}
-
-/// Parses a version operand, or a revision of the table.
-pub(super) fn version(text: &str) -> Result<u64, Failure> {
-    whole(text)
-        .ok_or_else(|| Failure::usage(format!("{text}: not a version, which is a whole number")))
 }
 
 /// Parses an exptime. Not `-1`: a command's connection ends with it.

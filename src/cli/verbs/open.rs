@@ -1,7 +1,7 @@
 //! `telefile open`: keeps a file open until stdin ends.
 
 use super::Verb;
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 use crate::cli::remote::{addr, closed, lost_at, timeout, token_file};
 use crate::cli::streams::{put, stdin};
 use crate::client::Client;
@@ -11,7 +11,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-pub(in crate::cli) const OPEN: Verb = Verb {
+pub(crate) const OPEN: Verb = Verb {
     name: "open",
     operands: "NAME [TYPE]",
     what: "hold a file open until stdin ends",

@@ -69,9 +69,9 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "server/system.rs",
             "files/kinds/text/",
             "cli/streams.rs",
-            "cli/watch.rs",
+            "cli/verbs/watch.rs",
             "cli/signals.rs",
-            "cli/lock/",
+            "cli/verbs/lock/",
             "store/disk.rs",
             "store/whole.rs",
         ],
@@ -89,7 +89,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
 const MAX_LINES: usize = 400;
 
 /// How many circles of files that import each other there may be. None is in `files`.
-const MAX_CIRCLES: usize = 5;
+const MAX_CIRCLES: usize = 4;
 
 #[test]
 fn each_room_imports_only_what_it_may() {
@@ -172,7 +172,7 @@ fn planted_bad_dependencies_are_found() {
         ("server/session.rs", "use socket2::Socket;", 1),
         ("wire/reply.rs", "fn f() { rustix::net::recv() }", 1),
         ("net/pool.rs", "use memchr;", 1),
-        ("cli/serve.rs", "use lexopt::Arg;\nuse ::subtle::Choice;", 1),
+        ("cli/verbs/serve.rs", "use lexopt::Arg;\nuse ::subtle::Choice;", 1),
         ("cli/bench/mod.rs", "use hdrhistogram::Histogram;", 0),
         ("files/table/mod.rs", "log::error!(\"\");", 0),
         ("net/pool.rs", "use std::log::rustix;", 0),

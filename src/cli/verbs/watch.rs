@@ -1,9 +1,9 @@
 //! `telefile watch`: prints each change as it comes, one a line, until stdout has no reader.
 
-use super::flags::{self, Flag, Takes, number};
-use super::remote::{HasRemote, Remote, addr, epoch, timeout, token_file};
-use super::streams::put_some;
-use super::{Failure, Outcome, verbs};
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::flags::{self, Flag, Takes, number, version};
+use crate::cli::remote::{HasRemote, Remote, addr, epoch, timeout, token_file};
+use crate::cli::streams::put_some;
 use crate::client::{Change, Client, Error};
 use crate::name::Shown;
 use crate::refusal::Refusal;
@@ -13,7 +13,7 @@ use std::process;
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub(super) const WHAT: &str =
+pub(crate) const WHAT: &str =
     "print changes at PREFIX as they come: put VERSION NUMBYTES NAME, or del";
 
 /// A server that vanished silently is noticed after this and the time-out.
@@ -59,12 +59,12 @@ const FLAGS: [Flag<Settings>; 6] = [
     },
 ];
 
-pub(super) fn run(args: lexopt::Parser) -> Outcome {
+pub(crate) fn run(args: lexopt::Parser) -> Outcome {
     let mut settings = Settings { remote: Remote::default(), time: None, once: false };
     let expected = "PREFIX [REV]";
     let operands = flags::parse_operands("watch", expected, WHAT, &FLAGS, args, &mut settings)?;
     let Some(operands) = operands else { return Ok(()) };
-    let rev = operands.get(1).map(|text| verbs::version(text)).transpose()?;
+    let rev = operands.get(1).map(|text| version(text)).transpose()?;
     let started = thread::Builder::new().spawn(|| {
         if wait_unread().is_ok() {
             process::exit(0);

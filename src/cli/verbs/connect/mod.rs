@@ -3,9 +3,10 @@
 
 mod session;
 
-use super::remote::{Remote, addr, closed, hello, lost_at, timeout, token_file};
-use super::streams::{put_some, stdin};
-use super::{Failure, Outcome, flags};
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::flags;
+use crate::cli::remote::{Remote, addr, closed, hello, lost_at, timeout, token_file};
+use crate::cli::streams::{put_some, stdin};
 use crate::client::Error;
 use crate::net::{Address, Connection, Stream};
 use crate::refusal::Refusal;
@@ -20,12 +21,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub(super) const WHAT: &str = "type requests and see the replies, as with telnet";
+pub(crate) const WHAT: &str = "type requests and see the replies, as with telnet";
 
 /// A user may stop reading for any length of time.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(3_155_760_000);
 
-pub(super) fn run(args: lexopt::Parser) -> Outcome {
+pub(crate) fn run(args: lexopt::Parser) -> Outcome {
     let flags = [addr(), token_file(), timeout()];
     let mut remote = Remote::default();
     if !flags::parse("connect", WHAT, &flags, args, &mut remote)? {
@@ -53,7 +54,7 @@ pub(super) fn run(args: lexopt::Parser) -> Outcome {
     // Never joined: it may still wait for a line when the server has closed.
     let started = thread::Builder::new().spawn(move || {
         if let Err(failure) = send_stdin(stdin, &outgoing, &sending) {
-            failure.tell();
+            failure.report();
             process::exit(failure.status.into());
         }
     });

@@ -1,6 +1,6 @@
 //! The lock on the server: a file that only one client can create. Acquired, kept, released.
 
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 use crate::cli::remote::Remote;
 use crate::client::recipes::{Until, acquire, not_a_lock};
 use crate::client::{Client, Error};
@@ -72,7 +72,7 @@ impl Lock {
             let left = until.left().filter(|_| was_connected && is_temporary(&error));
             let Some(left) = left else { return Err(error.into()) };
             if !is_told {
-                Failure::failed(format!("lock {}: {error}; trying again", terms.name)).tell();
+                Failure::failed(format!("lock {}: {error}; trying again", terms.name)).report();
                 is_told = true;
             }
             thread::sleep(left.min(RETRY));
@@ -183,7 +183,7 @@ impl Terms {
     ) -> Result<Result<(Client, u64, Instant), String>, Error> {
         let (name, host) = (&self.name, rustix::system::uname());
         let own = format!("{}:{}\n", host.nodename().to_string_lossy(), process::id());
-        let notice = |text: &str| Failure::failed(text).tell();
+        let notice = |text: &str| Failure::failed(text).report();
         match acquire(&client, name, &own, self.exptime(), until, notice)? {
             Some((token, since)) => Ok(Ok((client, token, since))),
             None => Ok(Err(holder(&client, name))),

@@ -7,15 +7,15 @@ mod relay;
 mod settings;
 mod witness;
 
-pub(super) use witness::{WITNESS, witness};
+pub(crate) use witness::{WITNESS, witness};
 
-use super::{Failure, Outcome, flags, signals};
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::{flags, signals};
 use child::Child;
 use hold::{Lock, Terms, Trouble};
-use relay::Relay;
+use relay::{PASSED_ON, Relay};
 use rustix::process::Signal;
 use settings::{FLAGS, Settings};
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -23,23 +23,18 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use witness::{Seen, Witness};
 
-pub(super) const NAME: &str = "lock";
+pub(crate) const NAME: &str = "lock";
 
-pub(super) const WHAT: &str =
+pub(crate) const WHAT: &str =
     "run a command while the lock NAME is held; TELEFILE_TOKEN has the fencing token";
 
 /// EX_USAGE.
 const USAGE: u8 = 64;
 /// EX_UNAVAILABLE.
 const NO_SERVER: u8 = 69;
-/// EX_TEMPFAIL: another client holds the lock.
-const HELD: u8 = 75;
 const FAILED: u8 = 125;
 const NOT_RUN: u8 = 126;
 const NOT_FOUND: u8 = 127;
-
-/// The signals that are meant for the command.
-const PASSED_ON: [i32; 8] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT];
 
 /// Why a lease is lost that nobody took over.
 const LATE: &str = "it was not renewed in time";
@@ -61,7 +56,7 @@ enum Event {
     Unwitnessed,
 }
 
-pub(super) fn run(args: lexopt::Parser) -> Outcome {
+pub(crate) fn run(args: lexopt::Parser) -> Outcome {
     match lock(args) {
         Ok(0) => Ok(()),
         Ok(status) => Err(Failure::silent(status)),
@@ -91,14 +86,14 @@ fn lock(args: lexopt::Parser) -> Result<u8, Failure> {
     let (run, events) = match watch_over(&lock, seen) {
         Ok(watching) => watching,
         Err(e) => {
-            failed(format!("nothing is run: {e}")).tell();
+            failed(format!("nothing is run: {e}")).report();
             return Ok(give_back(&lock, FAILED));
         }
     };
     let child = match Child::start(&command, lock.token(), lock.epoch()) {
         Ok(child) => Arc::new(child),
         Err(e) => {
-            failed(format!("{}: {e}", command[0].display())).tell();
+            failed(format!("{}: {e}", command[0].display())).report();
             let status = match e.kind() {
                 _ if child::is_lack(&e) => FAILED,
                 ErrorKind::NotFound => NOT_FOUND,
@@ -112,7 +107,7 @@ fn lock(args: lexopt::Parser) -> Result<u8, Failure> {
     match wait_end(&lock, &child, Relay::new(is_witnessed), &events) {
         Ok(status) => Ok(give_back(&lock, status)),
         Err(why) => {
-            lost(&lock, &why).tell();
+            lost(&lock, &why).report();
             end(&child, &events, kill_after);
             Ok(FAILED)
         }
@@ -144,7 +139,7 @@ fn watch_over(
     start("wait", move || {
         let Ok(child) = started.recv() else { return };
         let status = child.wait().unwrap_or_else(|e| {
-            failed(format!("how the command ends is not known: {e}")).tell();
+            failed(format!("how the command ends is not known: {e}")).report();
             FAILED
         });
         let _ = ended.send(Event::Ended(status));
@@ -218,12 +213,12 @@ fn give_back(lock: &Lock, status: u8) -> u8 {
     match lock.release() {
         Ok(()) => status,
         Err(Trouble::Lost(why)) => {
-            lost(lock, &why).tell();
+            lost(lock, &why).report();
             FAILED
         }
         Err(Trouble::Unreachable(why)) => {
             let name = lock.name();
-            failed(format!("lock {name} is left to end by itself: {why}")).tell();
+            failed(format!("lock {name} is left to end by itself: {why}")).report();
             status
         }
     }

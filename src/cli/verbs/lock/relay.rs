@@ -3,11 +3,15 @@
 use super::child::Child;
 use crate::cli::signals::INTENTION;
 use rustix::process::{Pid, Signal, getpgid, getpgrp, getppid, getsid};
-use signal_hook::consts::{SIGCONT, SIGINT, SIGQUIT, SIGTSTP};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2};
 use signal_hook::low_level;
 use std::collections::HashMap;
 use std::fs;
 use std::time::Instant;
+
+/// The signals that are meant for the command.
+pub(super) const PASSED_ON: [i32; 8] =
+    [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT];
 
 /// The signals that arrived, and what to do about them.
 pub(super) struct Relay {
@@ -159,7 +163,6 @@ fn parent(pid: Pid) -> Option<Pid> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use signal_hook::consts::SIGTERM;
 
     fn decision(signal: i32, passes: bool) -> Option<Decision> {
         Some(Decision { signal, passes })

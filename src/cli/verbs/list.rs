@@ -1,13 +1,13 @@
 //! `telefile list`: prints the existing files, one a line.
 
-use super::flags::{self, Flag, Takes, number};
-use super::remote::{HasRemote, Remote, addr, epoch, timeout, token_file};
-use super::streams::put_some;
-use super::{Failure, Outcome};
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::flags::{self, Flag, Takes, number};
+use crate::cli::remote::{HasRemote, Remote, addr, epoch, timeout, token_file};
+use crate::cli::streams::put_some;
 use crate::client::Client;
 use crate::wire::MAX_ITEMS;
 
-pub(super) const WHAT: &str =
+pub(crate) const WHAT: &str =
     "print the files that begin with PREFIX, a line each: VERSION NUMBYTES EXPTIME NAME";
 
 struct Settings {
@@ -71,7 +71,7 @@ const FLAGS: [Flag<Settings>; 8] = [
     },
 ];
 
-pub(super) fn run(args: lexopt::Parser) -> Outcome {
+pub(crate) fn run(args: lexopt::Parser) -> Outcome {
     let mut settings = Settings {
         remote: Remote::default(),
         head: false,

@@ -1,8 +1,11 @@
 //! Follows a plain session far enough to know how it ended: which requests were sent, and which
 //! replies came. It takes bytes and does no I/O.
 
-use crate::refusal::{Limit, Refusal};
-use crate::wire::{MAX_LINE_BYTES, Malformed, Reply, Request, is_blank};
+mod replies;
+mod requests;
+
+use replies::Replies;
+use requests::Requests;
 use std::time::Duration;
 
 /// A session in both directions.
@@ -45,9 +48,7 @@ impl Session {
 
     /// Returns whether the connection holds something, and a request may begin now.
     pub(super) fn holds_between_requests(&self) -> bool {
-        let Requests { holds, quits, is_broken, line, next, .. } = &self.requests;
-        let is_between = matches!(next, Part::Line) && line.is_empty();
-        *holds && is_between && !(self.all_sent || *quits || *is_broken)
+        self.requests.holds_between() && !self.all_sent
     }
 
     /// Returns the server's idle time-out, once a reply to a hello of this session has shown it.
@@ -71,167 +72,10 @@ impl Session {
     }
 }
 
-/// The requests, counted up to the one that ends the session.
-#[derive(Default)]
-struct Requests {
-    count: u64,
-    /// Whether one of them was `quit`.
-    quits: bool,
-    /// Whether one of them held something.
-    holds: bool,
-    /// Whether the server cannot know where the next request begins.
-    is_broken: bool,
-    line: Vec<u8>,
-    next: Part,
-}
-
-/// The part of a request that the next byte belongs to.
-#[derive(Default)]
-enum Part {
-    #[default]
-    Line,
-    Contents {
-        left: u64,
-        crlf: bool,
-    },
-    /// After the contents. After CRLF on the command line, only CRLF ends them.
-    LineEnd {
-        crlf: bool,
-    },
-}
-
-impl Requests {
-    fn take(&mut self, byte: u8) {
-        if self.quits || self.is_broken {
-            return;
-        }
-        match &mut self.next {
-            Part::Line if byte == b'\n' => self.end_line(),
-            Part::Line => {
-                self.line.push(byte);
-                // The line end may include a CR.
-                if self.line.len() > MAX_LINE_BYTES {
-                    self.break_off();
-                }
-            }
-            Part::Contents { left: 1, crlf } => self.next = Part::LineEnd { crlf: *crlf },
-            Part::Contents { left, .. } => *left -= 1,
-            Part::LineEnd { crlf } => match byte {
-                b'\r' if self.line.is_empty() => self.line.push(byte),
-                b'\n' if !*crlf || !self.line.is_empty() => {
-                    self.line.clear();
-                    self.next = Part::Line;
-                    self.count += 1;
-                }
-                _ => self.break_off(),
-            },
-        }
-    }
-
-    /// Returns whether the bytes so far end inside a request.
-    fn is_unfinished(&self) -> bool {
-        let is_inside = match self.next {
-            Part::Line => self.line.iter().any(|byte| !b" \r".contains(byte)),
-            Part::Contents { .. } | Part::LineEnd { .. } => true,
-        };
-        is_inside && !self.quits
-    }
-
-    /// Notes that the server answers this request and then no more.
-    fn break_off(&mut self) {
-        self.is_broken = true;
-        self.count += 1;
-    }
-
-    fn end_line(&mut self) {
-        let mut line = std::mem::take(&mut self.line);
-        let crlf = line.pop_if(|byte| *byte == b'\r').is_some();
-        if is_blank(&line) {
-            return;
-        }
-        let numbytes = match Request::parse(&line) {
-            _ if line.len() >= MAX_LINE_BYTES => return self.break_off(),
-            // It has no reply.
-            Ok(Request::Quit) => return self.quits = true,
-            Ok(request) => {
-                self.holds |= request.holds();
-                request.numbytes()
-            }
-            Err(Malformed::InStep { numbytes, .. }) => numbytes,
-            Err(Malformed::OutOfStep(_)) => return self.break_off(),
-        };
-        match numbytes {
-            None => self.count += 1,
-            Some(0) => self.next = Part::LineEnd { crlf },
-            Some(left) => self.next = Part::Contents { left, crlf },
-        }
-    }
-}
-
-/// The replies, counted.
-#[derive(Default)]
-struct Replies {
-    count: u64,
-    /// The last reply, if a server may end the session after it.
-    last_refusal: Option<String>,
-    /// Whether the server has no room for this connection. It says so without a request.
-    is_full: bool,
-    idle_timeout: Option<Duration>,
-    line: Vec<u8>,
-    /// Bytes of contents still to come, including their line end.
-    contents: u64,
-    /// Lines of an answer still to come.
-    lines: u64,
-}
-
-impl Replies {
-    /// Skips contents, of which `available` bytes at most are here.
-    fn skip(&mut self, available: usize) -> usize {
-        let skipped = self.contents.min(available as u64);
-        self.contents -= skipped;
-        skipped as usize
-    }
-
-    fn take(&mut self, byte: u8) {
-        if byte != b'\n' {
-            // No reply is that long; a longer line is not one.
-            self.line.extend((self.line.len() < 2 * MAX_LINE_BYTES).then_some(byte));
-            return;
-        }
-        let mut line = std::mem::take(&mut self.line);
-        line.pop_if(|byte| *byte == b'\r');
-        if self.lines > 0 {
-            self.lines -= 1;
-            return;
-        }
-        self.count += 1;
-        self.last_refusal = None;
-        match Reply::parse(&line) {
-            Some(Reply::Contents { numbytes, .. }) => {
-                self.contents = numbytes.saturating_add(b"\r\n".len() as u64);
-            }
-            Some(
-                Reply::List { count, .. }
-                | Reply::Changes { count, .. }
-                | Reply::Types { count }
-                | Reply::Stats { count }
-                | Reply::Help { count },
-            ) => self.lines = count,
-            Some(Reply::Hello { idle_timeout, .. }) => self.idle_timeout = idle_timeout,
-            Some(Reply::Refused(refusal)) => {
-                self.is_full = matches!(refusal, Refusal::Limit(Limit::Connections, _));
-                if self.is_full || matches!(refusal, Refusal::Malformed | Refusal::Denied) {
-                    self.last_refusal = Some(String::from_utf8_lossy(&line).into_owned());
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::MAX_LINE_BYTES;
 
     /// Returns how a session with these requests and replies ends, all at once and byte by byte.
     fn end(sent: &[u8], received: &[u8], all_sent: bool) -> End {

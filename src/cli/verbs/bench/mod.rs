@@ -1,12 +1,14 @@
 //! `telefile bench`: runs a closed loop of clients that check every reply.
 
 mod client;
+mod phase;
+mod settings;
 
-use super::flags::{self, Flag, Takes, number, seconds, size};
-use super::remote::{self, HasRemote, Remote};
-use super::streams;
-use super::{Failure, Outcome};
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::remote::Remote;
+use crate::cli::{flags, streams};
 use client::{Client, Counts};
+use settings::{FLAGS, Mix, Settings};
 use std::fmt::Write;
 use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
@@ -16,106 +18,7 @@ use std::time::{Duration, Instant};
 /// How long the loop runs before it measures.
 const WARM_UP: Duration = Duration::from_millis(300);
 
-/// The load to run.
-struct Settings {
-    remote: Remote,
-    conns: usize,
-    depth: usize,
-    size: usize,
-    mix: Mix,
-    time: Duration,
-    json: bool,
-}
-
-/// The shares of reads, writes and cas.
-#[derive(Clone, Copy)]
-struct Mix {
-    read: u32,
-    write: u32,
-    cas: u32,
-}
-
-impl std::str::FromStr for Mix {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || format!("{text}: not three numbers up to 1000, such as 90/10/0");
-        let shares: Result<Vec<u32>, _> = text.split('/').map(str::parse).collect();
-        match shares.map_err(|_| bad())?[..] {
-            [read, write, cas] if read.max(write).max(cas) <= 1000 && read + write + cas > 0 => {
-                Ok(Mix { read, write, cas })
-            }
-            _ => Err(bad()),
-        }
-    }
-}
-
-impl HasRemote for Settings {
-    fn remote(&mut self) -> &mut Remote {
-        &mut self.remote
-    }
-}
-
-const FLAGS: [Flag<Settings>; 8] = [
-    remote::addr(),
-    remote::token_file(),
-    Flag {
-        name: "conns",
-        takes: Takes::One("N"),
-        variable: "",
-        help: "connections, a thread each (50); the files end with them",
-        set: |s, text| put(&mut s.conns, number(text, 1)),
-    },
-    Flag {
-        name: "depth",
-        takes: Takes::One("D"),
-        variable: "",
-        help: "requests in flight on each, sent as one batch (1)",
-        set: |s, text| put(&mut s.depth, number(text, 1)),
-    },
-    Flag {
-        name: "size",
-        takes: Takes::One("V"),
-        variable: "",
-        help: "bytes of each file (100)",
-        set: |s, text| put(&mut s.size, size(text).map(|n| n as usize)),
-    },
-    Flag {
-        name: "mix",
-        takes: Takes::One("R/W/C"),
-        variable: "",
-        help: "shares of reads, writes and cas (90/10/0)",
-        set: |s, text| put(&mut s.mix, text.parse()),
-    },
-    Flag {
-        name: "secs",
-        takes: Takes::One("S"),
-        variable: "",
-        help: "how long to measure, in seconds (3)",
-        set: |s, text| put(&mut s.time, seconds(text)),
-    },
-    Flag {
-        name: "json",
-        takes: Takes::Nothing,
-        variable: "",
-        help: "one line of JSON instead of text",
-        set: |s, _| put(&mut s.json, Ok::<_, String>(true)),
-    },
-];
-
-fn put<V, E: ToString>(place: &mut V, value: Result<V, E>) -> Result<(), String> {
-    *place = value.map_err(|e| e.to_string())?;
-    Ok(())
-}
-
-/// The phases of a run.
-mod phase {
-    pub(super) const WARM_UP: u8 = 0;
-    pub(super) const MEASURE: u8 = 1;
-    pub(super) const STOP: u8 = 2;
-}
-
-pub(super) fn run(args: lexopt::Parser) -> Outcome {
+pub(crate) fn run(args: lexopt::Parser) -> Outcome {
     let mut settings = Settings {
         remote: Remote::default(),
         conns: 50,

@@ -1,7 +1,8 @@
 //! One client of the load: sends a batch, checks every reply, and repeats.
 
-use super::{Mix, Settings, phase};
-use crate::cli::Failure;
+use super::phase;
+use super::settings::{Mix, Settings};
+use crate::cli::failure::Failure;
 use crate::cli::remote::hello;
 use crate::client::Error;
 use crate::exptime::Exptime;

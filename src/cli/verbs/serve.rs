@@ -1,10 +1,10 @@
 //! `telefile serve`: the server.
 
-use super::flags::{self, Flag, Takes, number, seconds, size};
-use super::log::Log;
-use super::signals::{self, INTENTION};
-use super::streams::say;
-use super::{Failure, Outcome, exit_status};
+use crate::cli::failure::{Failure, Outcome, exit_status};
+use crate::cli::flags::{self, Flag, Takes, number, seconds, size};
+use crate::cli::log::Log;
+use crate::cli::signals::{self, INTENTION};
+use crate::cli::streams::say;
 use crate::files::FileType;
 use crate::net::Address;
 use crate::server::{Builder, Handle, Server};
@@ -141,12 +141,12 @@ fn change<V, E: ToString>(
 /// }
 /// ```
 pub fn serve(types: &[FileType]) -> ExitCode {
-    super::limits::refuse_large_files();
+    crate::cli::limits::refuse_large_files();
     signals::end_first_process();
     exit_status(run_with("", types, lexopt::Parser::from_env()))
 }
 
-pub(super) fn run(args: lexopt::Parser) -> Outcome {
+pub(crate) fn run(args: lexopt::Parser) -> Outcome {
     run_with("serve", &[], args)
 }
 
@@ -160,7 +160,7 @@ fn run_with(command: &str, types: &[FileType], args: lexopt::Parser) -> Outcome 
     let _log = Log::start().map_err(Failure::no_thread)?;
     keep_freed_memory();
     #[cfg(feature = "durable")]
-    super::tell_damage_once();
+    crate::cli::panics::report_damage_once();
     let server = builder.bind().map_err(|e| match e.kind() {
         ErrorKind::InvalidInput => Failure::usage(e),
         _ => Failure::failed(e),

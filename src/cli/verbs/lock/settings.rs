@@ -1,10 +1,12 @@
 //! The command line of `telefile lock`.
 
-use super::HELD;
 use crate::cli::flags::{self, Flag, Takes, number, seconds};
 use crate::cli::remote::{HasRemote, Remote, addr, timeout, token_file};
 use crate::exptime::Exptime;
 use std::time::Duration;
+
+/// The exit status if another client holds the lock (EX_TEMPFAIL), unless `-E` chooses another.
+const HELD: u8 = 75;
 
 pub(super) const HELP: &str =
     "run a command while the lock NAME is held; TELEFILE_TOKEN has the fencing token,

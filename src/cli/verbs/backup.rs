@@ -1,9 +1,11 @@
 //! `telefile backup` and `telefile restore`: save the table in the folder of a server that is not
 //! running into one file, and restore it.
 
-use super::flags::{self, Flag, Takes};
-use super::streams::stdin;
-use super::{Failure, Outcome, signals, tell_damage_once};
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::flags::{self, Flag, Takes};
+use crate::cli::panics::report_damage_once;
+use crate::cli::signals;
+use crate::cli::streams::stdin;
 use crate::server::system::draw_epoch;
 use crate::store::{CommitError, Durable, Options, ReadOnly, create_whole, remove_half_made};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -12,8 +14,8 @@ use std::io;
 use std::path::Path;
 use std::process;
 
-pub(super) const BACKUP: &str = "the table in a folder of --data to a new file";
-pub(super) const RESTORE: &str = "a backup to a new folder of --data, as a table of its own";
+pub(crate) const BACKUP: &str = "the table in a folder of --data to a new file";
+pub(crate) const RESTORE: &str = "a backup to a new folder of --data, as a table of its own";
 
 /// Stands for stdin or stdout instead of a file.
 const STREAM: &str = "-";
@@ -29,11 +31,11 @@ const NEW_EPOCH: Flag<bool> = Flag {
     },
 };
 
-pub(super) fn backup(args: lexopt::Parser) -> Outcome {
+pub(crate) fn backup(args: lexopt::Parser) -> Outcome {
     let what = "the table in DIR, where no server may run, to a new FILE; -: to stdout";
     let operands = flags::parse_operands("backup", "DIR FILE", what, &[], args, &mut ())?;
     let Some([folder, file]) = operands.as_deref() else { return Ok(()) };
-    tell_damage_once();
+    report_damage_once();
     remove_half_made_on_signals();
     let store = ReadOnly::open(folder.as_ref()).map_err(Failure::failed)?;
     let written = match &file[..] {
@@ -52,7 +54,7 @@ fn remove_half_made_on_signals() {
     });
 }
 
-pub(super) fn restore(args: lexopt::Parser) -> Outcome {
+pub(crate) fn restore(args: lexopt::Parser) -> Outcome {
     let what = "a backup to DIR, which is missing or empty; -: from stdin. Or a new epoch alone";
     let mut new_epoch = false;
     let flags = [NEW_EPOCH];
@@ -60,7 +62,7 @@ pub(super) fn restore(args: lexopt::Parser) -> Outcome {
         flags::parse_operands("restore", "[FILE] DIR", what, &flags, args, &mut new_epoch)?;
     let Some(operands) = operands else { return Ok(()) };
     let epoch = draw_epoch().map_err(Failure::failed)?;
-    tell_damage_once();
+    report_damage_once();
     remove_half_made_on_signals();
     match (new_epoch, &operands[..]) {
         (true, [folder]) => renew(folder.as_ref(), epoch),

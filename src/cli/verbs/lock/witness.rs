@@ -5,7 +5,9 @@
 //! does both, systemd signals each process of a unit, a terminal those in the foreground. The
 //! command already has what this process gets; passed on, it would be a second signal.
 
-use crate::cli::{Failure, Outcome, program, signals};
+use super::relay::PASSED_ON;
+use crate::cli::failure::{Failure, Outcome, program};
+use crate::cli::signals;
 use rustix::process::{Pid, Signal, kill_process};
 use std::env;
 use std::ffi::OsString;
@@ -14,7 +16,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 /// The command that runs as a witness. Not listed: it has no other use.
-pub(in crate::cli) const WITNESS: &str = "lock-witness";
+pub(crate) const WITNESS: &str = "lock-witness";
 
 /// Sent when every signal will be visible; no signal has this number.
 const READY: u8 = 0;
@@ -71,8 +73,8 @@ fn own_program() -> io::Result<OsString> {
 }
 
 /// Runs as a witness until stdin ends.
-pub(in crate::cli) fn witness() -> Outcome {
-    signals::each(&super::PASSED_ON, say).map_err(Failure::failed)?;
+pub(crate) fn witness() -> Outcome {
+    signals::each(&PASSED_ON, say).map_err(Failure::failed)?;
     say(READY.into());
     let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
     Ok(())

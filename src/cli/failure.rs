@@ -1,0 +1,92 @@
+//! How a command ends without success: one line on stderr, and an exit status.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Why a command ends without success: its message for stderr, and its exit status.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// Empty if there is nothing to print.
+    pub(super) message: String,
+    pub(super) status: u8,
+}
+
+impl Failure {
+    pub(super) const USAGE: u8 = 2;
+    pub(super) const NO_CONNECTION: u8 = 3;
+
+    /// The command failed: exit status 1.
+    pub(super) fn failed(message: impl fmt::Display) -> Self {
+        Failure { message: message.to_string(), status: 1 }
+    }
+
+    /// The system cannot start a thread: exit status 1.
+    pub(super) fn no_thread(e: std::io::Error) -> Self {
+        Failure::failed(format!("no thread can be started: {e}"))
+    }
+
+    /// The command line is wrong: exit status 2.
+    pub(super) fn usage(message: impl fmt::Display) -> Self {
+        Failure { message: message.to_string(), status: Self::USAGE }
+    }
+
+    /// The server cannot be reached: exit status 3.
+    pub(super) fn no_connection(message: impl fmt::Display) -> Self {
+        Failure { message: message.to_string(), status: Self::NO_CONNECTION }
+    }
+
+    /// The versions on the command line belong to another table: exit status 4.
+    pub(super) fn other_table(expected: u64, found: u64) -> Self {
+        let message = format!(
+            "the server has another table: its epoch is {found:016x}, and not {expected:016x}; \
+             nothing was done"
+        );
+        Failure { message, status: 4 }
+    }
+
+    /// There is nothing more to print.
+    pub(super) fn silent(status: u8) -> Self {
+        Failure { message: String::new(), status }
+    }
+
+    /// Prints the message on stderr, in one line.
+    pub(super) fn report(&self) {
+        if !self.message.is_empty() {
+            let line = one_line(&format!("{}: {}", program(), self.message));
+            let _ = writeln!(std::io::stderr(), "{line}");
+        }
+    }
+}
+
+/// What a command returns.
+pub(super) type Outcome = Result<(), Failure>;
+
+/// Reports a failure, and returns the exit status.
+pub(super) fn exit_status(outcome: Outcome) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.report();
+            ExitCode::from(failure.status)
+        }
+    }
+}
+
+/// Returns the name that this program was started under.
+pub(super) fn program() -> String {
+    let path = std::env::args_os().next().unwrap_or_default();
+    let name = Path::new(&path).file_name().unwrap_or(OsStr::new("telefile"));
+    name.to_string_lossy().into_owned()
+}
+
+/// Command-line input may contain line breaks and other control characters.
+fn one_line(message: &str) -> String {
+    let escape = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    message.chars().map(escape).collect()
+}
