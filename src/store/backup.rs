@@ -24,7 +24,8 @@ impl Durable {
     /// The store is damaged; those of the disk and of `to`.
     pub fn backup(&self, to: impl Write, name: &str) -> io::Result<()> {
         let told = |e: io::Error| Error::Io(error::at(Path::new(name), Error::Io(e)));
-        self.look(|view| write(view, to, told)).map_err(|e| error::at(self.path(), e))
+        let engine = self.engine();
+        engine.look(|view| write(view, to, told)).map_err(|e| error::at(engine.path(), e))
     }
 
     /// Restores a backup into a folder, which must be missing or empty, as a new table whose epoch
@@ -94,7 +95,7 @@ fn put(store: &Durable, head: &Head, batch: &[Item], bytes: usize) -> io::Result
     done.map_err(|e| match e {
         CommitError::Failed(e) => e,
         CommitError::Full(_) => {
-            let why = format!("{}: the disk is full", store.path().display());
+            let why = format!("{}: the disk is full", store.engine().path().display());
             io::Error::new(ErrorKind::StorageFull, why)
         }
     })

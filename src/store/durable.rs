@@ -1,21 +1,20 @@
-//! A table kept in a database, [redb](https://docs.rs/redb), in a folder.
+//! A table stored in a database in a folder.
 
-use super::disk::{Disk, Medium};
-use super::error::{self, Result, guarded};
+use super::disk::Medium;
+use super::engine::Engine;
+use super::error::{self, Result};
 use super::folder::{Folder, Use};
-use super::format::Stamp;
 use super::options::Options;
-use super::tables::{STORED_FROM, View, fresh_head};
-use super::transact::{self, Writer};
+use super::tables::{STORED_FROM, Tables};
+use super::writer::Writer;
 use crate::contents::Contents;
 use crate::files::store::{Change, CommitError, Head, Row, Store};
 use crate::name::Name;
-use redb::{Database, Error};
+use redb::Error;
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A table that survives the end of its process and a power failure. Each batch is on disk when
 /// [`Store::commit`] returns. After a crash the table holds every confirmed batch, perhaps the one
@@ -55,15 +54,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 /// ```
 #[derive(Debug)]
 pub struct Durable {
-    /// The path of the database's file.
-    path: PathBuf,
-    pub(super) options: Options,
-    pub(super) disk: Disk,
-    /// `None` while it cannot be reopened.
-    pub(super) database: RwLock<Option<Database>>,
+    engine: Engine,
     writer: Mutex<Writer>,
-    /// Whether data was found that differs from what was written.
-    damaged: AtomicBool,
     /// Released when the database is closed. `None` afterwards, and without a folder, in tests.
     folder: Mutex<Option<Folder>>,
 }
@@ -121,38 +113,16 @@ impl Durable {
         folder.create(|file| {
             let path = folder.database_path();
             let medium = || file.try_clone().map_err(|e| error::at(&path, Error::Io(e)));
-            Durable::make_on(Box::new(medium()?), &path, epoch)?;
+            Engine::create(Box::new(medium()?), &path, epoch)?;
             fill(&Durable::on(Box::new(medium()?), &path, options)?)
         })
     }
 
-    /// Creates an empty store on an empty medium.
-    pub(super) fn make_on(medium: Box<dyn Medium>, path: &Path, epoch: u64) -> io::Result<()> {
-        let made = Disk::new(medium).map_err(Error::Io).and_then(|disk| {
-            guarded(|| {
-                let database = Database::builder().create_with_backend(disk)?;
-                let stamp = Stamp { batch: 0, head: fresh_head(epoch) };
-                transact::write(&database, stamp, |_| Ok(()))?;
-                Ok(database.close()?)
-            })
-        });
-        made.map_err(|e| error::at(path, e))
-    }
-
     /// Opens the store on a medium. Errors name it by `path`.
     pub(super) fn on(medium: Box<dyn Medium>, path: &Path, options: Options) -> io::Result<Self> {
-        let told = |e| error::at(path, e);
-        let disk = Disk::new(medium).map_err(|e| told(Error::Io(e)))?;
-        let (database, stamp) = open(&disk, options).map_err(told)?;
-        Ok(Durable {
-            path: path.to_path_buf(),
-            options,
-            disk,
-            database: RwLock::new(Some(database)),
-            writer: Mutex::new(Writer::new(stamp)),
-            damaged: AtomicBool::new(false),
-            folder: Mutex::default(),
-        })
+        let (engine, stamp) = Engine::open(medium, path, options)?;
+        let (writer, folder) = (Mutex::new(Writer::new(stamp)), Mutex::default());
+        Ok(Durable { engine, writer, folder })
     }
 
     /// Returns the room that the database takes on disk, in bytes.
@@ -160,7 +130,7 @@ impl Durable {
     /// # Errors
     /// Those of the disk.
     pub fn bytes(&self) -> io::Result<u64> {
-        self.disk.taken().map_err(|e| error::at(&self.path, Error::Io(e)))
+        self.engine.disk().taken().map_err(|e| self.error(Error::Io(e)))
     }
 
     /// Gives the table a new epoch. This is needed when the folder was restored from a copy: its
@@ -173,51 +143,28 @@ impl Durable {
         self.commit(&[], &head)
     }
 
-    /// Returns the path of the database's file.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Calls `look` with a view of the whole table as it is at this moment.
-    pub(super) fn look<T>(&self, look: impl FnOnce(&View) -> Result<T>) -> Result<T> {
-        // The database is not closed while a reader uses it.
-        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let found = guarded(|| look(&View::of(database.as_ref().ok_or(Error::DatabaseClosed)?)?));
-        if let Err(Error::Corrupted(_)) = found {
-            self.damaged.store(true, SeqCst);
-        }
-        found
-    }
-
-    /// Reopens the database after an error: it does nothing more until then. Only for the holder of
-    /// the writer's lock.
-    pub(super) fn reopen_if_troubled(&self) -> Result<()> {
-        self.reopen_if_troubled_with(|_| Ok(())).map(drop)
-    }
-
-    /// Does the same; `prepare` sees the disk before it is opened.
-    pub(super) fn reopen_if_troubled_with<T>(
+    /// Writes a batch. `adds` is how many bytes it adds; `None` if it makes room. Whether it
+    /// `frees` any matters to later batches.
+    pub(super) fn transact(
         &self,
-        prepare: impl FnOnce(&Disk) -> io::Result<T>,
-    ) -> Result<Option<T>> {
-        let is_open = self.database.read().unwrap_or_else(PoisonError::into_inner).is_some();
-        if is_open && !self.disk.had_trouble() {
-            return Ok(None); // without waiting for readers
-        }
-        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
-        close(database.take());
-        self.disk.clear_trouble();
-        let prepared = prepare(&self.disk)?;
-        *database = Some(open(&self.disk, self.options)?.0);
-        Ok(Some(prepared))
+        head: &Head,
+        adds: Option<u64>,
+        frees: bool,
+        change: impl Fn(&mut Tables<'_>) -> Result<()>,
+    ) -> Result<(), CommitError> {
+        self.writer().commit(&self.engine, head, adds, frees, change)
     }
 
-    pub(super) fn writer(&self) -> MutexGuard<'_, Writer> {
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn failed(&self, error: Error) -> CommitError {
-        CommitError::Failed(error::at(&self.path, error))
+    fn error(&self, error: Error) -> io::Error {
+        error::at(self.engine.path(), error)
     }
 }
 
@@ -227,7 +174,7 @@ impl Store for Durable {
         file: &mut dyn FnMut(Row),
         removal: &mut dyn FnMut(u64, Name),
     ) -> io::Result<Head> {
-        let loaded = self.look(|view| {
+        let loaded = self.engine.look(|view| {
             view.files(|row| {
                 file(row);
                 Ok(())
@@ -238,7 +185,7 @@ impl Store for Durable {
             })?;
             Ok(view.stamp()?.head)
         });
-        loaded.map_err(|e| error::at(&self.path, e))
+        loaded.map_err(|e| self.error(e))
     }
 
     fn commit(&self, batch: &[Change], head: &Head) -> Result<(), CommitError> {
@@ -250,27 +197,28 @@ impl Store for Durable {
     }
 
     fn contents(&self, version: u64) -> io::Result<Option<Contents>> {
-        let look = || self.look(|view| view.contents(version));
+        let look = || self.engine.look(|view| view.contents(version));
         let found = match look() {
             // Perhaps an earlier operation failed, not this read: try once more from a fresh start.
             Err(Error::Io(_) | Error::PreviousIo | Error::DatabaseClosed) => {
                 let writer = self.writer();
-                let reopened = if writer.lost { Ok(()) } else { self.reopen_if_troubled() };
+                let reopened =
+                    if writer.is_lost { Ok(()) } else { self.engine.reopen_if_troubled() };
                 reopened.and_then(|()| look())
             }
             found => found,
         };
-        found.map_err(|e| error::at(&self.path, e))
+        found.map_err(|e| self.error(e))
     }
 
     fn size(&self) -> (u64, Option<u64>) {
-        (self.bytes().unwrap_or(0), self.options.max_data)
+        (self.bytes().unwrap_or(0), self.engine.options().max_data)
     }
 
     /// Closes the store. Threads that still use the table do not keep the next store out.
     fn close(&self) {
-        self.writer().lost = true; // nothing reopens it
-        self.close_database();
+        self.writer().is_lost = true; // nothing reopens it
+        self.engine.close();
         drop(self.folder.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
@@ -283,42 +231,4 @@ impl Drop for Durable {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-impl Durable {
-    fn close_database(&self) {
-        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
-        let database = database.take();
-        match self.damaged.load(SeqCst) {
-            // Closing it would write, and may abort the process.
-            true => std::mem::forget(database),
-            false => close(database),
-        }
-    }
-}
-
-/// Closes the database. What was confirmed is on disk already, so a failure does not matter. But
-/// where a page is damaged this panics.
-fn close(database: Option<Database>) {
-    if let Some(database) = database {
-        let _ = guarded(|| Ok(database.close()?));
-    }
-}
-
-fn open(disk: &Disk, options: Options) -> Result<(Database, Stamp)> {
-    disk.expect_database()?;
-    guarded(|| {
-        let mut builder = Database::builder();
-        let database =
-            builder.set_cache_size(options.cache_bytes).create_with_backend(disk.clone())?;
-        match View::of(&database).and_then(|view| view.stamp()) {
-            Ok(stamp) => Ok((database, stamp)),
-            Err(e) => {
-                if let Error::Corrupted(_) = e {
-                    std::mem::forget(database); // as in `drop`
-                }
-                Err(e)
-            }
-        }
-    })
 }

@@ -9,6 +9,8 @@ mod disk;
 #[cfg(feature = "durable")]
 mod durable;
 #[cfg(feature = "durable")]
+mod engine;
+#[cfg(feature = "durable")]
 mod error;
 #[cfg(feature = "durable")]
 mod folder;
@@ -29,9 +31,9 @@ mod tables;
 #[cfg(all(test, feature = "durable"))]
 mod tests;
 #[cfg(feature = "durable")]
-mod transact;
-#[cfg(feature = "durable")]
 mod whole;
+#[cfg(feature = "durable")]
+mod writer;
 
 pub use crate::files::store::{Change, CommitError, Head, Kept, Life, MAX_GONE, Row, Store};
 #[cfg(feature = "durable")]

@@ -8,6 +8,7 @@ mod room;
 mod sim;
 
 use super::durable::Durable;
+use super::engine::Engine;
 use super::options::Options;
 use model::Model;
 use sim::Sim;
@@ -40,7 +41,7 @@ const EPOCH: u64 = 0xbeef;
 /// A new store on a new disk.
 fn fresh() -> (Sim, Durable) {
     let sim = Sim::new();
-    Durable::make_on(Box::new(sim.clone()), Path::new("sim"), EPOCH).unwrap();
+    Engine::create(Box::new(sim.clone()), Path::new("sim"), EPOCH).unwrap();
     let store = open(&sim).unwrap();
     (sim, store)
 }

@@ -166,7 +166,7 @@ fn a_file_that_has_become_shorter_is_known_to_be() {
         filled.remove(&format!("mib{i}")).unwrap();
     }
     assert!(sim.end().unwrap() < before);
-    assert_eq!(filled.store.disk.end(), sim.end().unwrap());
+    assert_eq!(filled.store.engine().disk().end(), sim.end().unwrap());
 }
 
 #[test]

@@ -1,14 +1,13 @@
-//! One batch: whether there is room for it, the transaction, and what follows a failure.
+//! Writes one batch after another: whether there is room, the attempt, and what follows a failure.
 
 use super::disk::Trouble;
-use super::durable::Durable;
-use super::error::{Result, damaged, guarded};
+use super::engine::Engine;
+use super::error::{Result, damaged};
 use super::format::Stamp;
 use super::tables::{Tables, View};
 use crate::files::store::{CommitError, Head};
-use redb::{Database, Error};
+use redb::Error;
 use std::io;
-use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 /// The free room on disk that a new file leaves alone: other programs need some too.
@@ -34,7 +33,7 @@ pub(super) struct Writer {
     /// After this many further batches, all freed room can be reused.
     unripe: u8,
     /// The state of the disk is unknown: nothing more is written.
-    pub(super) lost: bool,
+    pub(super) is_lost: bool,
 }
 
 /// A batch for which there was no room.
@@ -65,65 +64,63 @@ enum Written {
 
 impl Writer {
     pub(super) fn new(stamp: Stamp) -> Self {
-        Writer { stamp, refused: None, unripe: 0, lost: false }
+        Writer { stamp, refused: None, unripe: 0, is_lost: false }
     }
-}
 
-impl Durable {
-    /// Writes a batch, whatever its contents. `adds` is how many bytes it adds; `None` if it makes
-    /// room. Whether it `frees` any matters to later batches.
-    pub(super) fn transact(
-        &self,
+    /// Writes a batch. `adds` is how many bytes it adds; `None` if it makes room. Whether it
+    /// `frees` any matters to later batches.
+    pub(super) fn commit(
+        &mut self,
+        engine: &Engine,
         head: &Head,
         adds: Option<u64>,
         frees: bool,
         change: impl Fn(&mut Tables<'_>) -> Result<()>,
     ) -> Result<(), CommitError> {
-        let mut writer = self.writer();
-        if writer.lost {
-            return Err(self.failed(Error::PreviousIo));
+        if self.is_lost {
+            return Err(engine.failed(Error::PreviousIo));
         }
-        let room = self.room(adds.is_some()).map_err(|e| self.failed(Error::Io(e)))?;
+        let room = Room::of(engine, adds.is_some()).map_err(|e| engine.failed(Error::Io(e)))?;
         let is_as_much = |refused: &Refused| {
             adds >= Some(refused.adds)
                 && room.limit <= refused.limit
                 && refused.at.elapsed() < REFUSED_AGAIN
         };
-        if writer.refused.as_ref().is_some_and(is_as_much) {
+        if self.refused.as_ref().is_some_and(is_as_much) {
             return Err(CommitError::Full(room.max));
         }
-        let mut written = self.write_next(&writer, *head, &room, &change);
-        while matches!(written, Ok(Written::OverLimit | Written::NoRoom)) && writer.unripe > 0 {
-            writer.unripe -= 1;
+        let mut written = self.write_next(engine, *head, &room, &change);
+        while matches!(written, Ok(Written::OverLimit | Written::NoRoom)) && self.unripe > 0 {
+            self.unripe -= 1;
             // Within the same limit, or the reserve for removals would shrink each time.
             let within = Room { reserve: 0, ..room };
-            match self.write_next(&writer, writer.stamp.head, &within, |_| Ok(())) {
-                Ok(Written::Done(stamp)) => writer.stamp = stamp,
+            match self.write_next(engine, self.stamp.head, &within, |_| Ok(())) {
+                Ok(Written::Done(stamp)) => self.stamp = stamp,
                 Ok(_) => break,
                 Err(e) => {
                     written = Err(e);
                     break;
                 }
             }
-            written = self.write_next(&writer, *head, &room, &change);
+            written = self.write_next(engine, *head, &room, &change);
         }
         match written {
             Ok(Written::Done(stamp)) => {
-                let unripe = if frees { RIPE_AFTER } else { writer.unripe.saturating_sub(1) };
-                *writer = Writer { unripe, ..Writer::new(stamp) };
+                let unripe = if frees { RIPE_AFTER } else { self.unripe.saturating_sub(1) };
+                *self = Writer { unripe, ..Writer::new(stamp) };
                 Ok(())
             }
             Ok(Written::OverLimit) => {
                 let (limit, at) = (room.limit, Instant::now());
                 if let Some(adds) = adds {
-                    writer.refused = Some(Refused { adds, limit, at });
+                    self.refused = Some(Refused { adds, limit, at });
                 }
                 Err(CommitError::Full(room.max))
             }
             Ok(Written::NoRoom) => Err(CommitError::Full(room.max)),
             Err(e) => {
-                writer.lost = true;
-                Err(self.failed(e))
+                self.is_lost = true;
+                Err(engine.failed(e))
             }
         }
     }
@@ -131,44 +128,40 @@ impl Durable {
     /// Writes the batch that follows the last confirmed one.
     fn write_next(
         &self,
-        writer: &Writer,
+        engine: &Engine,
         head: Head,
         room: &Room,
         change: impl Fn(&mut Tables<'_>) -> Result<()>,
     ) -> Result<Written> {
-        let stamp = Stamp { batch: writer.stamp.batch + 1, head };
-        self.write(writer.stamp, stamp, room, change)
-    }
-
-    fn write(
-        &self,
-        before: Stamp,
-        stamp: Stamp,
-        room: &Room,
-        change: impl Fn(&mut Tables<'_>) -> Result<()>,
-    ) -> Result<Written> {
-        self.reopen_if_troubled()?;
+        let stamp = Stamp { batch: self.stamp.batch + 1, head };
+        engine.reopen_if_troubled()?;
         let mut tries = 0;
         loop {
             tries += 1;
-            let error = match self.attempt(stamp, room, &change) {
+            let prove =
+                |tables: &mut Tables<'_>| change(tables).and_then(|()| tables.prove(room.reserve));
+            let error = match engine.write(stamp, room.limit, prove) {
                 Ok(stamp) => return Ok(Written::Done(stamp)),
                 Err(e) => e,
             };
-            let over = self.disk.had(Trouble::Limit);
-            if !(over || self.disk.had(Trouble::Full)) || self.disk.had(Trouble::Write) {
+            let disk = engine.disk();
+            let (over, full) = (disk.had(Trouble::Limit), disk.had(Trouble::Full));
+            if !(over || full) || disk.had(Trouble::Write) {
                 return Err(error);
             }
-            let full = self.disk.had(Trouble::Full);
-            let fitted = self.reopen_if_troubled_with(|disk| Ok(over && disk.fit(room.limit)?))?;
-            match self.look(View::stamp)? {
-                found if found.batch == before.batch => {}
+            let fitted =
+                engine.reopen_if_troubled_with(|disk| Ok(over && disk.fit(room.limit)?))?;
+            match engine.look(View::stamp)? {
+                found if found.batch == self.stamp.batch => {}
                 found if found.batch == stamp.batch => {
                     // It was refused when everything but the last fsync was done.
-                    self.disk.sync()?;
+                    disk.sync()?;
                     return Ok(Written::Done(found));
                 }
-                found => return Err(damaged(format!("batch {} is there again", found.batch))),
+                found => {
+                    let (found, expected) = (found.batch, self.stamp.batch);
+                    return Err(damaged(format!("its latest batch is {found}, not {expected}")));
+                }
             }
             match (full, fitted) {
                 (true, _) => return Ok(Written::NoRoom),
@@ -177,28 +170,13 @@ impl Durable {
             }
         }
     }
+}
 
-    fn attempt(
-        &self,
-        stamp: Stamp,
-        room: &Room,
-        change: impl Fn(&mut Tables<'_>) -> Result<()>,
-    ) -> Result<Stamp> {
-        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let database = database.as_ref().ok_or(Error::DatabaseClosed)?;
-        self.disk.set_limit(room.limit);
-        let written = guarded(|| {
-            write(database, stamp, |tables| {
-                change(tables).and_then(|()| tables.prove(room.reserve))
-            })
-        });
-        self.disk.set_limit(u64::MAX);
-        written
-    }
-
-    fn room(&self, adds: bool) -> io::Result<Room> {
-        let (end, free) = (self.disk.end(), self.disk.free()?);
-        let max_data = self.options.max_data.unwrap_or(u64::MAX);
+impl Room {
+    /// Returns how much a batch may use, which `adds` bytes or makes room.
+    fn of(engine: &Engine, adds: bool) -> io::Result<Self> {
+        let (end, free) = (engine.disk().end(), engine.disk().free()?);
+        let max_data = engine.options().max_data.unwrap_or(u64::MAX);
         // Each batch records which pages are free, two bits for each.
         let of_database = end / 1024;
         let margin = if adds { MARGIN_BYTES } else { LAST_MARGIN_BYTES } + of_database;
@@ -216,22 +194,4 @@ impl Durable {
             false => Ok(Room { limit, reserve: 0, max }),
         }
     }
-}
-
-/// Writes a batch in a transaction of its own. Returns its final stamp.
-pub(super) fn write(
-    database: &Database,
-    stamp: Stamp,
-    change: impl Fn(&mut Tables<'_>) -> Result<()>,
-) -> Result<Stamp> {
-    let mut transaction = database.begin_write()?;
-    // Strangers choose contents, and might find some that look like a whole batch.
-    transaction.set_two_phase_commit(true);
-    // Otherwise the first start after a crash reads the whole database.
-    transaction.set_quick_repair(true);
-    let mut tables = Tables::open(&transaction)?;
-    change(&mut tables)?;
-    let stamp = tables.finish(stamp)?;
-    transaction.commit()?;
-    Ok(stamp)
 }

@@ -1,0 +1,178 @@
+//! The storage engine: [redb](https://docs.rs/redb) on a disk, reopened after an error.
+
+use super::disk::{Disk, Medium};
+use super::error::{self, Result, guarded};
+use super::format::Stamp;
+use super::options::Options;
+use super::tables::{Tables, View, fresh_head};
+use crate::files::store::CommitError;
+use redb::{Database, Error};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{PoisonError, RwLock};
+
+/// An open database. After an error redb does nothing more until the database is reopened.
+#[derive(Debug)]
+pub(super) struct Engine {
+    /// The path of the database's file, for errors.
+    path: PathBuf,
+    options: Options,
+    disk: Disk,
+    /// `None` while it cannot be reopened.
+    database: RwLock<Option<Database>>,
+    /// Whether data was found that differs from what was written.
+    damaged: AtomicBool,
+}
+
+impl Engine {
+    /// Creates an empty database on an empty medium.
+    pub(super) fn create(medium: Box<dyn Medium>, path: &Path, epoch: u64) -> io::Result<()> {
+        let created = Disk::new(medium).map_err(Error::Io).and_then(|disk| {
+            guarded(|| {
+                let database = Database::builder().create_with_backend(disk)?;
+                let stamp = Stamp { batch: 0, head: fresh_head(epoch) };
+                write(&database, stamp, |_| Ok(()))?;
+                Ok(database.close()?)
+            })
+        });
+        created.map_err(|e| error::at(path, e))
+    }
+
+    /// Opens the database on a medium. Returns the stamp of its latest batch as well.
+    pub(super) fn open(
+        medium: Box<dyn Medium>,
+        path: &Path,
+        options: Options,
+    ) -> io::Result<(Self, Stamp)> {
+        let opened = Disk::new(medium).map_err(Error::Io).and_then(|disk| {
+            let (database, stamp) = open(&disk, options)?;
+            Ok((disk, database, stamp))
+        });
+        let (disk, database, stamp) = opened.map_err(|e| error::at(path, e))?;
+        let (path, database) = (path.to_path_buf(), RwLock::new(Some(database)));
+        Ok((Engine { path, options, disk, database, damaged: AtomicBool::new(false) }, stamp))
+    }
+
+    /// Returns the path of the database's file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn options(&self) -> Options {
+        self.options
+    }
+
+    pub(super) fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// Calls `look` with a view of the whole table as it is at this moment.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&View) -> Result<T>) -> Result<T> {
+        // The database is not closed while a reader uses it.
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let found = guarded(|| look(&View::of(database.as_ref().ok_or(Error::DatabaseClosed)?)?));
+        if let Err(Error::Corrupted(_)) = found {
+            self.damaged.store(true, SeqCst);
+        }
+        found
+    }
+
+    /// Writes a batch, while the file may not grow beyond `limit`. Returns its final stamp. Only
+    /// for the holder of the writer's lock, as the following methods.
+    pub(super) fn write(
+        &self,
+        stamp: Stamp,
+        limit: u64,
+        change: impl Fn(&mut Tables<'_>) -> Result<()>,
+    ) -> Result<Stamp> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let database = database.as_ref().ok_or(Error::DatabaseClosed)?;
+        self.disk.set_limit(limit);
+        let written = guarded(|| write(database, stamp, change));
+        self.disk.set_limit(u64::MAX);
+        written
+    }
+
+    /// Reopens the database after an error.
+    pub(super) fn reopen_if_troubled(&self) -> Result<()> {
+        self.reopen_if_troubled_with(|_| Ok(())).map(drop)
+    }
+
+    /// Reopens the database after an error. Before that, `prepare` gets the disk.
+    pub(super) fn reopen_if_troubled_with<T>(
+        &self,
+        prepare: impl FnOnce(&Disk) -> io::Result<T>,
+    ) -> Result<Option<T>> {
+        let is_open = self.database.read().unwrap_or_else(PoisonError::into_inner).is_some();
+        if is_open && !self.disk.had_trouble() {
+            return Ok(None); // without waiting for readers
+        }
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        close(database.take());
+        self.disk.clear_trouble();
+        let prepared = prepare(&self.disk)?;
+        *database = Some(open(&self.disk, self.options)?.0);
+        Ok(Some(prepared))
+    }
+
+    /// Closes the database.
+    pub(super) fn close(&self) {
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        let database = database.take();
+        match self.damaged.load(SeqCst) {
+            // Closing it would write, and may abort the process.
+            true => std::mem::forget(database),
+            false => close(database),
+        }
+    }
+
+    /// Returns the error of a batch that failed.
+    pub(super) fn failed(&self, error: Error) -> CommitError {
+        CommitError::Failed(error::at(&self.path, error))
+    }
+}
+
+/// Writes a batch in a transaction of its own. Returns its final stamp.
+fn write(
+    database: &Database,
+    stamp: Stamp,
+    change: impl Fn(&mut Tables<'_>) -> Result<()>,
+) -> Result<Stamp> {
+    let mut transaction = database.begin_write()?;
+    // Strangers choose contents, and might find some that look like a whole batch.
+    transaction.set_two_phase_commit(true);
+    // Otherwise the first start after a crash reads the whole database.
+    transaction.set_quick_repair(true);
+    let mut tables = Tables::open(&transaction)?;
+    change(&mut tables)?;
+    let stamp = tables.finish(stamp)?;
+    transaction.commit()?;
+    Ok(stamp)
+}
+
+/// Closes a database. Confirmed batches are on disk already, so a failure does not matter. But
+/// where a page is damaged redb panics.
+fn close(database: Option<Database>) {
+    if let Some(database) = database {
+        let _ = guarded(|| Ok(database.close()?));
+    }
+}
+
+fn open(disk: &Disk, options: Options) -> Result<(Database, Stamp)> {
+    disk.expect_database()?;
+    guarded(|| {
+        let mut builder = Database::builder();
+        let database =
+            builder.set_cache_size(options.cache_bytes).create_with_backend(disk.clone())?;
+        match View::of(&database).and_then(|view| view.stamp()) {
+            Ok(stamp) => Ok((database, stamp)),
+            Err(e) => {
+                if let Error::Corrupted(_) = e {
+                    std::mem::forget(database); // as in `Engine::close`
+                }
+                Err(e)
+            }
+        }
+    })
+}
