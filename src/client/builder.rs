@@ -2,7 +2,7 @@
 
 use super::Client;
 use super::error::Error;
-use super::link::{FOR_EVER, Link};
+use super::transport::{FOR_EVER, Transport};
 use crate::net::{Address, Stream};
 use std::fmt;
 use std::io;
@@ -132,8 +132,8 @@ impl Builder {
             }
         }
         let stream = Stream::connect(address, self.timeout).map_err(Error::Connect)?;
-        let link = Link::new(stream, address, self.timeout, self.max_contents);
-        Client::meet(link, self, address)
+        let transport = Transport::new(stream, address, self.timeout, self.max_contents);
+        Client::meet(transport, self, address)
     }
 
     pub(super) fn timeout_at_most(self, most: Duration) -> Self {

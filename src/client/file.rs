@@ -1,10 +1,11 @@
 //! An open file, which keeps the file open and finally closes it.
 
-use super::ask::{Ask, Target};
+use super::call::{Call, Subject};
 use super::error::Error;
-use super::link::{Link, lock};
+use super::transport::{Transport, lock};
 use super::{Snapshot, Stat};
 use crate::exptime::Exptime;
+use crate::name::FileRef;
 use crate::wire::Request;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -36,8 +37,8 @@ use std::time::Duration;
 #[derive(Debug)]
 #[must_use = "the file is closed when this is dropped"]
 pub struct OpenFile {
-    link: Arc<Mutex<Link>>,
-    fd: u64,
+    transport: Arc<Mutex<Transport>>,
+    descriptor: u64,
     name: String,
     version: u64,
     kind: String,
@@ -46,13 +47,13 @@ pub struct OpenFile {
 
 impl OpenFile {
     pub(super) fn new(
-        link: Arc<Mutex<Link>>,
-        fd: u64,
+        transport: Arc<Mutex<Transport>>,
+        descriptor: u64,
         name: &str,
         version: u64,
         kind: String,
     ) -> Self {
-        OpenFile { link, fd, name: name.to_string(), version, kind, closed: false }
+        OpenFile { transport, descriptor, name: name.to_string(), version, kind, closed: false }
     }
 
     /// Returns the name by which the file was opened.
@@ -62,7 +63,7 @@ impl OpenFile {
 
     /// Returns the file's number at the server, the same for all clients that have it open.
     pub fn descriptor(&self) -> u64 {
-        self.fd
+        self.descriptor
     }
 
     /// Returns the version that the file had when it was opened.
@@ -80,8 +81,8 @@ impl OpenFile {
     /// # Errors
     /// See [`Error`]; a type may refuse reads.
     pub fn read(&self) -> Result<Snapshot, Error> {
-        let ask = Ask::about(self.into(), &self.link, |file| Request::Read { file })?;
-        lock(&self.link)?.ask(&ask, Link::snapshot)
+        let call = Call::about(self.subject(), |file| Request::Read { file })?;
+        lock(&self.transport)?.call(&call, Transport::snapshot)
     }
 
     /// Writes to the file; returns its new version. The type decides what a write means.
@@ -89,8 +90,8 @@ impl OpenFile {
     /// # Errors
     /// See [`Error`]; a type may refuse writes.
     pub fn write(&self, contents: impl AsRef<[u8]>) -> Result<u64, Error> {
-        let ask = Ask::write(self.into(), &self.link, contents.as_ref(), Exptime::Never)?;
-        lock(&self.link)?.ask(&ask, Link::version)
+        let call = Call::write(self.subject(), contents.as_ref(), Exptime::Never)?;
+        lock(&self.transport)?.call(&call, Transport::version)
     }
 
     /// Writes to the file if it is still at `version`; returns its new version.
@@ -99,8 +100,8 @@ impl OpenFile {
     /// [`Refusal::Version`](crate::Refusal::Version) with the file's version, if it is another.
     pub fn cas(&self, version: u64, contents: impl AsRef<[u8]>) -> Result<u64, Error> {
         let (contents, never) = (contents.as_ref(), Exptime::Never);
-        let ask = Ask::cas(self.into(), &self.link, version, contents, never)?;
-        lock(&self.link)?.ask(&ask, Link::version)
+        let call = Call::cas(self.subject(), version, contents, never)?;
+        lock(&self.transport)?.call(&call, Transport::version)
     }
 
     /// Waits until the file is no longer at `version`, but no longer than `time`; returns its
@@ -110,8 +111,8 @@ impl OpenFile {
     /// # Errors
     /// See [`Error`].
     pub fn wait(&self, version: u64, time: Duration) -> Result<u64, Error> {
-        let ask = Ask::wait(self.into(), &self.link, version, time)?;
-        lock(&self.link)?.ask(&ask, Link::version)
+        let call = Call::wait(self.subject(), version, time)?;
+        lock(&self.transport)?.call(&call, Transport::version)
     }
 
     /// Returns everything except the contents.
@@ -119,8 +120,8 @@ impl OpenFile {
     /// # Errors
     /// See [`Error`].
     pub fn stat(&self) -> Result<Stat, Error> {
-        let ask = Ask::about(self.into(), &self.link, |file| Request::Stat { file })?;
-        lock(&self.link)?.ask(&ask, Link::stat)
+        let call = Call::about(self.subject(), |file| Request::Stat { file })?;
+        lock(&self.transport)?.call(&call, Transport::stat)
     }
 
     /// Closes the file, and returns errors.
@@ -132,18 +133,21 @@ impl OpenFile {
         self.close_once()
     }
 
-    pub(super) fn is_of(&self, link: &Arc<Mutex<Link>>) -> bool {
-        Arc::ptr_eq(&self.link, link)
+    pub(super) fn subject(&self) -> Subject<'_> {
+        Subject { file: FileRef::Descriptor(self.descriptor), name: &self.name }
+    }
+
+    pub(super) fn is_of(&self, transport: &Arc<Mutex<Transport>>) -> bool {
+        Arc::ptr_eq(&self.transport, transport)
     }
 
     fn close_once(&mut self) -> Result<(), Error> {
         if std::mem::replace(&mut self.closed, true) {
             return Ok(());
         }
-        let target = Target::from(&*self);
-        let fd = self.fd;
-        let ask = Ask::about(target, &self.link, |_| Request::Close { fd })?;
-        lock(&self.link)?.ask(&ask, Link::done)
+        let fd = self.descriptor;
+        let call = Call::about(self.subject(), |_| Request::Close { fd })?;
+        lock(&self.transport)?.call(&call, Transport::done)
     }
 }
 

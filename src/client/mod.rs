@@ -51,33 +51,34 @@
 //!
 //! See [`recipes`].
 
-mod answer;
-mod ask;
 mod builder;
+mod call;
+mod commands;
 mod error;
 mod file;
 mod keep_alive;
-mod link;
 mod pipeline;
 pub mod recipes;
-mod requests;
-mod take;
+mod replies;
+mod target;
+mod transport;
+mod values;
 
-pub use answer::{Answer, Change, Changes, Listed, Listing, Snapshot, Stat};
-pub use ask::Target;
 pub use builder::{Builder, DEFAULT_MAX_CONTENTS, DEFAULT_TIMEOUT};
 pub use error::Error;
 pub use file::OpenFile;
 pub use pipeline::{Answers, Pipeline};
+pub use target::Target;
+pub use values::{Answer, Change, Changes, Listed, Listing, Snapshot, Stat};
 
 use crate::net::Address;
 use crate::refusal::Refusal;
 use crate::wire::Request;
-use answer::Hello;
-use ask::Ask;
-use link::{FOR_EVER, Link, lock};
+use call::Call;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use transport::{FOR_EVER, Transport, lock};
+use values::Hello;
 
 /// A connection to a server. Clones share it.
 ///
@@ -89,7 +90,7 @@ pub struct Client {
     /// Shared with the open files: a program may have several open and still use the client, which
     /// they could not borrow mutably. Locked instead of a `RefCell`, so that client and files can
     /// move to other threads.
-    link: Arc<Mutex<Link>>,
+    transport: Arc<Mutex<Transport>>,
     epoch: u64,
     idle_timeout: Option<Duration>,
     /// The settings and address to reconnect with.
@@ -119,10 +120,10 @@ impl Client {
     }
 
     /// Sends `hello`, the first request that a server may require of its clients.
-    fn meet(mut link: Link, builder: Builder, address: &Address) -> Result<Self, Error> {
+    fn meet(mut transport: Transport, builder: Builder, address: &Address) -> Result<Self, Error> {
         let token = builder.shown_token();
-        let ask = Ask::plain(Request::Hello { token });
-        let hello = link.ask(&ask, Link::hello).map_err(|e| match e {
+        let call = Call::plain(Request::Hello { token });
+        let hello = transport.call(&call, Transport::hello).map_err(|e| match e {
             // The reply line is the same for both, but here it is about the token.
             Error::Refused { refusal: Refusal::Denied, file } => {
                 Error::Refused { refusal: Refusal::WrongToken, file }
@@ -135,9 +136,9 @@ impl Client {
         if builder.expected_epoch().is_some_and(|expected| expected != epoch) {
             return Err(Error::OtherTable);
         }
-        link.set_idle_timeout(idle_timeout);
+        transport.set_idle_timeout(idle_timeout);
         let made = Arc::new((builder, address.clone()));
-        Ok(Client { link: Arc::new(Mutex::new(link)), epoch, idle_timeout, made })
+        Ok(Client { transport: Arc::new(Mutex::new(transport)), epoch, idle_timeout, made })
     }
 
     /// Makes another connection to the same server with the same settings, for a program that goes
@@ -176,8 +177,8 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub fn rev(&self) -> Result<u64, Error> {
-        let ask = Ask::plain(Request::Hello { token: self.made.0.shown_token() });
-        Ok(self.call(&ask, Link::hello)?.rev)
+        let call = Call::plain(Request::Hello { token: self.made.0.shown_token() });
+        Ok(self.call(&call, Transport::hello)?.rev)
     }
 
     /// Returns how long this client may be silent before the server ends the connection; `None` is
@@ -197,17 +198,17 @@ impl Client {
     /// # Errors
     /// [`Error::Thread`]. A call that would hold something then sent no request.
     pub fn keep_alive(&self) -> Result<(), Error> {
-        keep_alive::start(&self.link)
+        keep_alive::start(&self.transport)
     }
 
-    /// Sends a request and returns its answer, as `take` parses it.
+    /// Sends a request and returns its answer, as `receive` reads it.
     fn call<T>(
         &self,
-        ask: &Ask<'_>,
-        take: fn(&mut Link, &Ask<'_>) -> Result<T, Error>,
+        call: &Call<'_>,
+        receive: fn(&mut Transport, &Call<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        keep_alive::if_holding(&self.link, ask)?;
-        lock(&self.link)?.ask(ask, take)
+        keep_alive::if_holding(&self.transport, call)?;
+        lock(&self.transport)?.call(call, receive)
     }
 
     /// Waits until the connection has ended, but no longer than `time`; returns whether it has. For
@@ -216,16 +217,16 @@ impl Client {
     /// # Errors
     /// [`Error::Lost`] if a thread panicked while it used the connection.
     pub fn wait_lost(&self, time: Duration) -> Result<bool, Error> {
-        let stream = lock(&self.link)?.stream().clone();
+        let stream = lock(&self.transport)?.stream().clone();
         let deadline = Instant::now() + time.min(FOR_EVER);
         // The rest of a reply is no sign of an end.
-        if lock(&self.link)?.pass().is_err() {
+        if lock(&self.transport)?.pass().is_err() {
             return Ok(true);
         }
         loop {
             // The lock is not held, so the readable bytes may be another thread's reply.
             let readable = stream.wait_readable(deadline).unwrap_or(true);
-            if readable && lock(&self.link)?.has_ended() {
+            if readable && lock(&self.transport)?.has_ended() {
                 return Ok(true);
             }
             if Instant::now() >= deadline {

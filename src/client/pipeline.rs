@@ -1,9 +1,9 @@
 //! Many requests at once: one round trip for a batch instead of one for each request.
 
-use super::ask::{Ask, Target};
+use super::call::Call;
 use super::error::Error;
-use super::link::{Link, lock};
-use super::{Answer, Client, keep_alive};
+use super::transport::{Transport, lock};
+use super::{Answer, Client, Target, keep_alive};
 use crate::exptime::Exptime;
 use crate::wire::{MAX_LINE_BYTES, Request};
 use std::collections::VecDeque;
@@ -49,13 +49,13 @@ const AIM_BYTES: usize = 4 << 20;
 /// ```
 #[must_use = "nothing is sent before `send`"]
 pub struct Pipeline<'a> {
-    link: &'a Arc<Mutex<Link>>,
-    asks: VecDeque<Ask<'a>>,
+    transport: &'a Arc<Mutex<Transport>>,
+    calls: VecDeque<Call<'a>>,
 }
 
 impl<'a> Pipeline<'a> {
     pub(super) fn new(client: &'a Client) -> Self {
-        Pipeline { link: &client.link, asks: VecDeque::new() }
+        Pipeline { transport: &client.transport, calls: VecDeque::new() }
     }
 
     /// Adds a read; its answer is a [`Snapshot`](super::Snapshot).
@@ -63,7 +63,7 @@ impl<'a> Pipeline<'a> {
     /// # Errors
     /// [`Error::Invalid`] for an invalid name; nothing is added then. The same for all of these.
     pub fn read(&mut self, file: impl Into<Target<'a>>) -> Result<&mut Self, Error> {
-        self.add(Ask::about(file.into(), self.link, |file| Request::Read { file }))
+        self.add(Call::about(file.into().of(self.transport)?, |file| Request::Read { file }))
     }
 
     /// Adds a write; its answer is the new version.
@@ -75,7 +75,7 @@ impl<'a> Pipeline<'a> {
         file: impl Into<Target<'a>>,
         contents: &'a (impl AsRef<[u8]> + ?Sized),
     ) -> Result<&mut Self, Error> {
-        self.add(Ask::write(file.into(), self.link, contents.as_ref(), Exptime::Never))
+        self.add(Call::write(file.into().of(self.transport)?, contents.as_ref(), Exptime::Never))
     }
 
     /// Adds a write of a file that ends by itself; its answer is the new version.
@@ -88,7 +88,7 @@ impl<'a> Pipeline<'a> {
         contents: &'a (impl AsRef<[u8]> + ?Sized),
         exptime: Exptime,
     ) -> Result<&mut Self, Error> {
-        self.add(Ask::write(file.into(), self.link, contents.as_ref(), exptime))
+        self.add(Call::write(file.into().of(self.transport)?, contents.as_ref(), exptime))
     }
 
     /// Adds a touch, for example to renew one of many leases; its answer is the version.
@@ -102,7 +102,7 @@ impl<'a> Pipeline<'a> {
         exptime: Exptime,
     ) -> Result<&mut Self, Error> {
         let request = |file| Request::Touch { file, version, exptime };
-        self.add(Ask::about(file.into(), self.link, request))
+        self.add(Call::about(file.into().of(self.transport)?, request))
     }
 
     /// Adds a write if the file is at `version` then; its answer is the new version.
@@ -116,7 +116,7 @@ impl<'a> Pipeline<'a> {
         contents: &'a (impl AsRef<[u8]> + ?Sized),
     ) -> Result<&mut Self, Error> {
         let contents = contents.as_ref();
-        self.add(Ask::cas(file.into(), self.link, version, contents, Exptime::Never))
+        self.add(Call::cas(file.into().of(self.transport)?, version, contents, Exptime::Never))
     }
 
     /// Adds a delete; its answer is that it is done.
@@ -128,7 +128,10 @@ impl<'a> Pipeline<'a> {
         file: impl Into<Target<'a>>,
         version: Option<u64>,
     ) -> Result<&mut Self, Error> {
-        self.add(Ask::about(file.into(), self.link, |file| Request::Delete { file, version }))
+        self.add(Call::about(file.into().of(self.transport)?, |file| Request::Delete {
+            file,
+            version,
+        }))
     }
 
     /// Adds a stat; its answer is a [`Stat`](super::Stat).
@@ -136,17 +139,22 @@ impl<'a> Pipeline<'a> {
     /// # Errors
     /// As for [`read`](Pipeline::read).
     pub fn stat(&mut self, file: impl Into<Target<'a>>) -> Result<&mut Self, Error> {
-        self.add(Ask::about(file.into(), self.link, |file| Request::Stat { file }))
+        self.add(Call::about(file.into().of(self.transport)?, |file| Request::Stat { file }))
     }
 
-    fn add(&mut self, ask: Result<Ask<'a>, Error>) -> Result<&mut Self, Error> {
-        self.asks.push_back(ask?);
+    fn add(&mut self, call: Result<Call<'a>, Error>) -> Result<&mut Self, Error> {
+        self.calls.push_back(call?);
         Ok(self)
     }
 
     /// Sends the requests. They go out as the answers are taken.
     pub fn send(self) -> Answers<'a> {
-        Answers { link: self.link, asks: self.asks, ready: VecDeque::new(), batch: FIRST_BATCH }
+        Answers {
+            transport: self.transport,
+            calls: self.calls,
+            ready: VecDeque::new(),
+            batch: FIRST_BATCH,
+        }
     }
 }
 
@@ -161,8 +169,8 @@ impl<'a> Pipeline<'a> {
 /// item, too: the later requests were not sent.
 #[must_use = "the requests are sent while the answers are taken"]
 pub struct Answers<'a> {
-    link: &'a Arc<Mutex<Link>>,
-    asks: VecDeque<Ask<'a>>,
+    transport: &'a Arc<Mutex<Transport>>,
+    calls: VecDeque<Call<'a>>,
     /// Answers that have arrived and are not taken yet.
     ready: VecDeque<Result<Answer, Error>>,
     /// The maximum of requests in the next batch.
@@ -172,22 +180,22 @@ pub struct Answers<'a> {
 impl Answers<'_> {
     /// Sends the next batch and receives its answers.
     fn exchange(&mut self) -> Result<(), Error> {
-        let next = self.asks.iter().take(self.batch);
-        next.into_iter().try_for_each(|ask| keep_alive::if_holding(self.link, ask))?;
-        let mut link = lock(self.link)?;
+        let next = self.calls.iter().take(self.batch);
+        next.into_iter().try_for_each(|call| keep_alive::if_holding(self.transport, call))?;
+        let mut transport = lock(self.transport)?;
         let (mut sent, mut bytes) = (0, 0);
-        for ask in self.asks.iter().take(self.batch) {
-            bytes += MAX_LINE_BYTES.min(32 + ask.file.map_or(0, str::len));
-            bytes += ask.contents.map_or(0, |contents| contents.len());
+        for call in self.calls.iter().take(self.batch) {
+            bytes += MAX_LINE_BYTES.min(32 + call.file.map_or(0, str::len));
+            bytes += call.contents.map_or(0, |contents| contents.len());
             if sent > 0 && bytes > MAX_BATCH_BYTES {
                 break;
             }
-            link.send(ask)?;
+            transport.send(call)?;
             sent += 1;
         }
         let mut taken_bytes = 0;
-        for ask in self.asks.drain(..sent) {
-            let answer = link.answer(&ask);
+        for call in self.calls.drain(..sent) {
+            let answer = transport.answer(&call);
             if let Ok(Answer::Snapshot(snapshot)) = &answer {
                 taken_bytes += snapshot.contents.len();
             }
@@ -208,15 +216,15 @@ impl Iterator for Answers<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ready.is_empty()
-            && !self.asks.is_empty()
+            && !self.calls.is_empty()
             && let Err(e) = self.exchange()
         {
-            self.asks.clear();
+            self.calls.clear();
             self.ready.push_back(Err(e));
         }
         let answer = self.ready.pop_front();
         if let Some(Err(Error::Lost(_) | Error::Protocol(_))) = answer {
-            self.asks.clear();
+            self.calls.clear();
         }
         answer
     }

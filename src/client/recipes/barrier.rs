@@ -1,7 +1,7 @@
 //! Several parties wait for each other, and go on together.
 
-use super::place::Line;
-use super::wait::Until;
+use super::deadline::Deadline;
+use super::waiters::Waiters;
 use crate::client::{Client, Error};
 use crate::refusal::Refusal;
 use std::time::Duration;
@@ -38,7 +38,7 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Barrier {
-    line: Line,
+    waiters: Waiters,
     name: String,
     parties: usize,
 }
@@ -60,7 +60,7 @@ impl Barrier {
     /// If `parties` is 0.
     pub fn new(client: &Client, name: &str, parties: usize) -> Self {
         assert!(parties > 0, "a barrier for nobody");
-        Barrier { line: Line::new(client, name), name: name.to_string(), parties }
+        Barrier { waiters: Waiters::new(client, name), name: name.to_string(), parties }
     }
 
     /// Waits for the others, for as long as necessary.
@@ -68,7 +68,7 @@ impl Barrier {
     /// # Errors
     /// See [`Error`]; this party has not passed then.
     pub fn wait(&self) -> Result<(), Error> {
-        while !self.wait_until(Until::ever())? {}
+        while !self.wait_by(Deadline::never())? {}
         Ok(())
     }
 
@@ -78,11 +78,11 @@ impl Barrier {
     /// # Errors
     /// As for [`wait`](Barrier::wait).
     pub fn wait_for(&self, time: Duration) -> Result<bool, Error> {
-        self.wait_until(Until::after(time))
+        self.wait_by(Deadline::after(time))
     }
 
-    fn wait_until(&self, until: Until) -> Result<bool, Error> {
-        let place = self.line.join(b"")?;
+    fn wait_by(&self, deadline: Deadline) -> Result<bool, Error> {
+        let place = self.waiters.join(b"")?;
         let number = place.token();
         let mut waits = true;
         loop {
@@ -91,7 +91,7 @@ impl Barrier {
             if gate.open_to >= number {
                 return Ok(true);
             }
-            let (places, _) = self.line.places()?;
+            let (places, _) = self.waiters.places()?;
             // Places that are gone never return.
             gate.gave_up.retain(|left| places.iter().any(|place| place.version == *left));
             let numbers = places.iter().map(|place| place.version);
@@ -101,7 +101,7 @@ impl Barrier {
                 self.set(&gate)?;
             } else if waits {
                 // A party that comes later sees this place, and opens the gate if it is the last.
-                waits = until.moved(&self.line.client, &self.name, gate.version)?;
+                waits = deadline.wait(&self.waiters.client, &self.name, gate.version)?;
             } else {
                 // Written while the place still exists: a missing place does not show why, and this
                 // party would not know whether it was counted before.
@@ -115,7 +115,7 @@ impl Barrier {
     }
 
     fn gate(&self) -> Result<Gate, Error> {
-        match self.line.client.read(&self.name) {
+        match self.waiters.client.read(&self.name) {
             Ok(file) => {
                 let text = str::from_utf8(&file.contents).unwrap_or_default();
                 let numbers: Result<Vec<u64>, _> = text.split(' ').map(str::parse).collect();
@@ -138,7 +138,7 @@ impl Barrier {
     fn set(&self, gate: &Gate) -> Result<bool, Error> {
         let numbers = [&[gate.open_to], &gate.gave_up[..]].concat();
         let text = numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(" ");
-        match self.line.client.cas(&self.name, gate.version, text) {
+        match self.waiters.client.cas(&self.name, gate.version, text) {
             Ok(_) => Ok(true),
             Err(Error::Refused { refusal: Refusal::Version(_), .. }) => Ok(false),
             Err(e) => Err(e),

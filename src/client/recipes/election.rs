@@ -1,8 +1,8 @@
 //! One of several candidates is the leader, and all know which.
 
+use super::deadline::Deadline;
 use super::lock::Guard;
-use super::place::Line;
-use super::wait::Until;
+use super::waiters::Waiters;
 use crate::client::{Client, Error, Snapshot};
 use crate::contents::Contents;
 use crate::refusal::Refusal;
@@ -40,7 +40,7 @@ use std::time::Duration;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Election(Line);
+pub struct Election(Waiters);
 
 /// The current leader.
 #[derive(Clone, Debug)]
@@ -54,7 +54,7 @@ pub struct Leader {
 impl Election {
     /// Returns the election of this name. Sends nothing yet.
     pub fn new(client: &Client, name: &str) -> Self {
-        Election(Line::new(client, name))
+        Election(Waiters::new(client, name))
     }
 
     /// Becomes a candidate, and waits until it leads, for as long as necessary.
@@ -63,7 +63,7 @@ impl Election {
     /// See [`Error`]; it is no longer a candidate then.
     pub fn campaign(&self, candidate: impl AsRef<[u8]>) -> Result<Guard, Error> {
         let place = self.0.join(candidate.as_ref())?;
-        while !self.0.wait(&place, 1, Until::ever())? {}
+        while !self.0.wait(&place, 1, Deadline::never())? {}
         Ok(place)
     }
 
@@ -78,7 +78,7 @@ impl Election {
         time: Duration,
     ) -> Result<Option<Guard>, Error> {
         let place = self.0.join(candidate.as_ref())?;
-        Ok(self.0.wait(&place, 1, Until::after(time))?.then_some(place))
+        Ok(self.0.wait(&place, 1, Deadline::after(time))?.then_some(place))
     }
 
     /// Returns the current leader.
@@ -95,16 +95,16 @@ impl Election {
     /// # Errors
     /// See [`Error`].
     pub fn next_leader(&self, known: u64, time: Duration) -> Result<Option<Leader>, Error> {
-        let until = Until::after(time);
+        let deadline = Deadline::after(time);
         let client = &self.0.client;
         loop {
             let (leader, mut rev) = self.look()?;
             let waited = match leader {
                 Some((_, ref leader)) if leader.token != known => false,
                 // New candidates do not change the leader.
-                Some((ref name, _)) => until.moved(client, name, known)?,
+                Some((ref name, _)) => deadline.wait(client, name, known)?,
                 None if known != 0 => false,
-                None => until.changes(client, &self.0.prefix, &mut rev)?.is_some(),
+                None => deadline.watch(client, &self.0.prefix, &mut rev)?.is_some(),
             };
             if !waited {
                 return Ok(leader.map(|(_, leader)| leader));

@@ -1,7 +1,7 @@
 //! A lease: a lock that its holder has to renew, and that survives a lost connection.
 
+use super::deadline::Deadline;
 use super::lock::acquire_logged;
-use super::wait::Until;
 use crate::client::{Client, Error};
 use crate::exptime::{Exptime, whole_seconds};
 use crate::refusal::Refusal::{NotFound, Version};
@@ -100,7 +100,7 @@ impl Lease {
     /// See [`Error`]. After [`Error::Lost`] it may be taken; it is free when its time is over.
     pub fn acquire(&self) -> Result<LeaseGuard, Error> {
         loop {
-            if let Some(guard) = self.acquire_until(Until::ever())? {
+            if let Some(guard) = self.acquire_by(Deadline::never())? {
                 return Ok(guard);
             }
         }
@@ -119,14 +119,14 @@ impl Lease {
     /// # Errors
     /// As for [`acquire`](Lease::acquire).
     pub fn try_acquire_for(&self, time: Duration) -> Result<Option<LeaseGuard>, Error> {
-        self.acquire_until(Until::after(time))
+        self.acquire_by(Deadline::after(time))
     }
 
-    fn acquire_until(&self, until: Until) -> Result<Option<LeaseGuard>, Error> {
+    fn acquire_by(&self, deadline: Deadline) -> Result<Option<LeaseGuard>, Error> {
         let Lease { client, name, ttl, holder } = self;
         let exptime = Exptime::Seconds(ttl.as_secs());
         client.keep_alive()?;
-        let made = acquire_logged(client, name, holder, exptime, until)?;
+        let made = acquire_logged(client, name, holder, exptime, deadline)?;
         let Some((token, before)) = made else { return Ok(None) };
         let held = Held {
             name: name.clone(),

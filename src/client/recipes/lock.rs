@@ -1,6 +1,6 @@
 //! A lock: one file, held by the client that made it.
 
-use super::wait::Until;
+use super::deadline::Deadline;
 use crate::client::{Client, Error};
 use crate::exptime::Exptime;
 use crate::refusal::Refusal;
@@ -83,7 +83,7 @@ impl Lock {
     /// See [`Error`]; the lock is not taken then.
     pub fn lock(&self) -> Result<Guard, Error> {
         loop {
-            if let Some(guard) = self.lock_until(Until::ever())? {
+            if let Some(guard) = self.lock_by(Deadline::never())? {
                 return Ok(guard);
             }
         }
@@ -102,12 +102,12 @@ impl Lock {
     /// # Errors
     /// As for [`lock`](Lock::lock).
     pub fn try_lock_for(&self, time: Duration) -> Result<Option<Guard>, Error> {
-        self.lock_until(Until::after(time))
+        self.lock_by(Deadline::after(time))
     }
 
-    fn lock_until(&self, until: Until) -> Result<Option<Guard>, Error> {
+    fn lock_by(&self, deadline: Deadline) -> Result<Option<Guard>, Error> {
         let Lock { client, name, holder } = self;
-        let made = acquire_logged(client, name, holder, Exptime::Connection, until)?;
+        let made = acquire_logged(client, name, holder, Exptime::Connection, deadline)?;
         Ok(made.map(|(token, _)| Guard::new(client, name, token)))
     }
 }
@@ -123,9 +123,9 @@ pub(super) fn acquire_logged(
     name: &str,
     contents: &str,
     exptime: Exptime,
-    until: Until,
+    deadline: Deadline,
 ) -> Result<Option<(u64, Instant)>, Error> {
-    acquire(client, name, contents, exptime, until, |text| log::warn!("{text}"))
+    acquire(client, name, contents, exptime, deadline, |text| log::warn!("{text}"))
 }
 
 /// Makes a file that does not exist; returns its version, and an instant before the server made it.
@@ -136,7 +136,7 @@ pub(crate) fn acquire(
     name: &str,
     contents: &str,
     exptime: Exptime,
-    until: Until,
+    deadline: Deadline,
     notice: impl Fn(&str),
 ) -> Result<Option<(u64, Instant)>, Error> {
     let mut noticed = 0;
@@ -146,14 +146,14 @@ pub(crate) fn acquire(
             Err(Error::Refused { refusal: Refusal::Version(held), .. }) => held,
             made => return Ok(Some((made?, before))),
         };
-        if until.within(MOMENT).moved(client, name, held)? {
+        if deadline.within(MOMENT).wait(client, name, held)? {
             continue;
         }
-        if held != noticed && until.left().is_some() && stays(client, name, held)? {
+        if held != noticed && deadline.left().is_some() && stays(client, name, held)? {
             notice(&not_a_lock(name));
             noticed = held;
         }
-        if !until.moved(client, name, held)? {
+        if !deadline.wait(client, name, held)? {
             return Ok(None);
         }
     }

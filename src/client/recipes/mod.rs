@@ -37,13 +37,13 @@
 //! leases keep their remaining time, and no token is reused.
 
 mod barrier;
+mod deadline;
 mod election;
 mod lease;
 mod lock;
-mod place;
 mod queue;
 mod semaphore;
-mod wait;
+mod waiters;
 
 pub use barrier::Barrier;
 pub use election::{Election, Leader};
@@ -52,4 +52,4 @@ pub use lock::{Guard, Lock};
 pub use queue::{Queue, Taken};
 pub use semaphore::{FairLock, Semaphore};
 #[cfg(feature = "cli")]
-pub(crate) use {lock::acquire, lock::not_a_lock, wait::Until};
+pub(crate) use {deadline::Deadline, lock::acquire, lock::not_a_lock};

@@ -1,8 +1,8 @@
 //! A queue of contents, filled and emptied by several clients.
 
+use super::deadline::Deadline;
 use super::lock::{Guard, acquire_logged};
-use super::place::Line;
-use super::wait::Until;
+use super::waiters::Waiters;
 use crate::client::{Client, Error, Listed};
 use crate::contents::Contents;
 use crate::exptime::Exptime;
@@ -52,7 +52,7 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Queue {
-    items: Line,
+    items: Waiters,
     claims: String,
     name: String,
 }
@@ -75,7 +75,7 @@ const PAGE: u64 = 64;
 impl Queue {
     /// Returns the queue of this name. Sends nothing yet.
     pub fn new(client: &Client, name: &str) -> Self {
-        let items = Line::new(client, &format!("{name}/item"));
+        let items = Waiters::new(client, &format!("{name}/item"));
         Queue { items, claims: format!("{name}/claim/"), name: format!("{name}/") }
     }
 
@@ -114,7 +114,7 @@ impl Queue {
     fn claim(&self, item: &Listed) -> Result<Option<Taken>, Error> {
         let client = &self.items.client;
         let claim = self.claim_of(item);
-        let at_once = Until::after(Duration::ZERO);
+        let at_once = Deadline::after(Duration::ZERO);
         let made = acquire_logged(client, &claim, "", Exptime::Connection, at_once)?;
         let Some((token, _)) = made else { return Ok(None) };
         let claim = Guard::new(client, &claim, token);
@@ -131,7 +131,7 @@ impl Queue {
         time: Duration,
         get: impl Fn(&Listed) -> Result<Option<T>, Error>,
     ) -> Result<Option<T>, Error> {
-        let (until, client) = (Until::after(time), &self.items.client);
+        let (deadline, client) = (Deadline::after(time), &self.items.client);
         loop {
             let mut rev = None;
             let mut after: Option<String> = None;
@@ -152,7 +152,7 @@ impl Queue {
                 }
             }
             let mut rev = rev.unwrap_or(0);
-            if until.changes(client, &self.name, &mut rev)?.is_none() {
+            if deadline.watch(client, &self.name, &mut rev)?.is_none() {
                 return Ok(None);
             }
         }

@@ -1,9 +1,9 @@
 //! A semaphore, and a lock that is one with a single permit: both are granted in the order of the
 //! requests.
 
+use super::deadline::Deadline;
 use super::lock::Guard;
-use super::place::Line;
-use super::wait::Until;
+use super::waiters::Waiters;
 use crate::client::{Client, Error};
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ pub struct FairLock(Semaphore);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Semaphore {
-    line: Line,
+    waiters: Waiters,
     permits: usize,
 }
 
@@ -72,7 +72,7 @@ impl Semaphore {
     /// If `permits` is 0.
     pub fn new(client: &Client, name: &str, permits: usize) -> Self {
         assert!(permits > 0, "a semaphore without permits lets nobody in, ever");
-        Semaphore { line: Line::new(client, name), permits }
+        Semaphore { waiters: Waiters::new(client, name), permits }
     }
 
     /// Takes a permit. Waits for as long as necessary.
@@ -81,7 +81,7 @@ impl Semaphore {
     /// See [`Error`]; no permit is taken then.
     pub fn acquire(&self) -> Result<Guard, Error> {
         loop {
-            if let Some(guard) = self.acquire_until(Until::ever())? {
+            if let Some(guard) = self.acquire_by(Deadline::never())? {
                 return Ok(guard);
             }
         }
@@ -100,12 +100,12 @@ impl Semaphore {
     /// # Errors
     /// As for [`acquire`](Semaphore::acquire).
     pub fn try_acquire_for(&self, time: Duration) -> Result<Option<Guard>, Error> {
-        self.acquire_until(Until::after(time))
+        self.acquire_by(Deadline::after(time))
     }
 
-    fn acquire_until(&self, until: Until) -> Result<Option<Guard>, Error> {
-        let place = self.line.join(b"")?;
-        Ok(self.line.wait(&place, self.permits, until)?.then_some(place))
+    fn acquire_by(&self, deadline: Deadline) -> Result<Option<Guard>, Error> {
+        let place = self.waiters.join(b"")?;
+        Ok(self.waiters.wait(&place, self.permits, deadline)?.then_some(place))
     }
 }
 

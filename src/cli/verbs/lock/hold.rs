@@ -2,7 +2,7 @@
 
 use crate::cli::failure::Failure;
 use crate::cli::remote::Remote;
-use crate::client::recipes::{Until, acquire, not_a_lock};
+use crate::client::recipes::{Deadline, acquire, not_a_lock};
 use crate::client::{Client, Error};
 use crate::exptime::Exptime;
 use crate::refusal::{Limit, Refusal};
@@ -54,22 +54,22 @@ impl Lock {
         mut terms: Terms,
         wait: Option<Duration>,
     ) -> Result<Result<Self, String>, Failure> {
-        let until = wait.map_or(Until::ever(), Until::after);
+        let deadline = wait.map_or(Deadline::never(), Deadline::after);
         terms.remote.timeout = terms.remote.timeout.min(terms.check);
         let builder = terms.remote.builder(Client::builder().max_contents(MAX_HOLDER_BYTES))?;
-        let mut was_connected = until.left().is_some() && wait.is_some();
+        let mut was_connected = deadline.left().is_some() && wait.is_some();
         let mut is_told = false;
         loop {
             let connected = builder.clone().connect(&terms.remote.address);
             if connected.is_ok() {
                 (was_connected, is_told) = (true, false);
             }
-            let error = match connected.and_then(|client| terms.take(client, until)) {
+            let error = match connected.and_then(|client| terms.take(client, deadline)) {
                 Ok(Ok((client, token, since))) => return Ok(Ok(terms.held(client, token, since))),
                 Ok(Err(holder)) => return Ok(Err(holder)),
                 Err(e) => e,
             };
-            let left = until.left().filter(|_| was_connected && is_temporary(&error));
+            let left = deadline.left().filter(|_| was_connected && is_temporary(&error));
             let Some(left) = left else { return Err(error.into()) };
             if !is_told {
                 Failure::failed(format!("lock {}: {error}; trying again", terms.name)).report();
@@ -179,12 +179,12 @@ impl Terms {
     fn take(
         &self,
         client: Client,
-        until: Until,
+        deadline: Deadline,
     ) -> Result<Result<(Client, u64, Instant), String>, Error> {
         let (name, host) = (&self.name, rustix::system::uname());
         let own = format!("{}:{}\n", host.nodename().to_string_lossy(), process::id());
         let notice = |text: &str| Failure::failed(text).report();
-        match acquire(&client, name, &own, self.exptime(), until, notice)? {
+        match acquire(&client, name, &own, self.exptime(), deadline, notice)? {
             Some((token, since)) => Ok(Ok((client, token, since))),
             None => Ok(Err(holder(&client, name))),
         }

@@ -11,23 +11,23 @@ const SLICE: Duration = Duration::from_secs(30);
 
 /// A deadline; `None` is never.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Until(Option<Instant>);
+pub(crate) struct Deadline(Option<Instant>);
 
-impl Until {
-    pub(crate) fn ever() -> Self {
-        Until(None)
+impl Deadline {
+    pub(crate) fn never() -> Self {
+        Deadline(None)
     }
 
     /// Returns the deadline `time` from now, rounded up to seconds as in a watch: otherwise a short
     /// time would be over before the first one. A time beyond the clock's range is forever.
     pub(crate) fn after(time: Duration) -> Self {
-        Until(Instant::now().checked_add(Duration::from_secs(whole_seconds(time))))
+        Deadline(Instant::now().checked_add(Duration::from_secs(whole_seconds(time))))
     }
 
     /// Returns this deadline, or `time` from now if that is earlier.
     pub(super) fn within(self, time: Duration) -> Self {
         let soon = Instant::now() + time;
-        Until(Some(self.0.map_or(soon, |deadline| deadline.min(soon))))
+        Deadline(Some(self.0.map_or(soon, |deadline| deadline.min(soon))))
     }
 
     /// Returns how long one request may wait; `None` if the time is over.
@@ -40,7 +40,7 @@ impl Until {
     /// Waits for a change after `rev` among the names that begin with `prefix`, and advances `rev`.
     /// Returns `None` if the time is over. The changes are empty if they are no longer known: list
     /// then.
-    pub(super) fn changes(
+    pub(super) fn watch(
         self,
         client: &Client,
         prefix: &str,
@@ -66,7 +66,7 @@ impl Until {
 
     /// Waits until a file is no longer at `version`; returns false if the time is over. Only that
     /// file ends the wait, however busy other files are whose names begin the same.
-    pub(super) fn moved(self, client: &Client, name: &str, version: u64) -> Result<bool, Error> {
+    pub(super) fn wait(self, client: &Client, name: &str, version: u64) -> Result<bool, Error> {
         while let Some(left) = self.left() {
             if client.wait(name, version, left)? != version {
                 return Ok(true);
@@ -83,17 +83,19 @@ mod tests {
     #[test]
     fn a_time_is_rounded_up_to_seconds() {
         for (time, most) in [(1, 1), (999, 1), (1001, 2), (3000, 3)] {
-            let left = Until::after(Duration::from_millis(time)).left().unwrap();
+            let left = Deadline::after(Duration::from_millis(time)).left().unwrap();
             assert!(left <= Duration::from_secs(most), "{time}: {left:?}");
             assert!(left > Duration::from_secs(most - 1), "{time}: {left:?}");
         }
-        assert_eq!(Until::after(Duration::ZERO).left(), None);
+        assert_eq!(Deadline::after(Duration::ZERO).left(), None);
     }
 
     #[test]
     fn one_watch_of_a_long_time_is_short() {
-        for until in [Until::ever(), Until::after(Duration::MAX), Until::after(2 * SLICE)] {
-            assert_eq!(until.left(), Some(SLICE));
+        for deadline in
+            [Deadline::never(), Deadline::after(Duration::MAX), Deadline::after(2 * SLICE)]
+        {
+            assert_eq!(deadline.left(), Some(SLICE));
         }
     }
 }

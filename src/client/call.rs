@@ -2,103 +2,66 @@
 //! request into the line.
 
 use super::error::Error;
-use super::file::OpenFile;
-use super::link::Link;
 use crate::exptime::{Exptime, whole_seconds};
 use crate::name::{FileRef, NameRef, Shown, Stem};
 use crate::wire::{MAX_LINE_BYTES, MAX_WATCH_SECONDS, Request};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// The file that a request is about: a name, or a file that the same client has open.
-///
-/// Anything that takes a `Target` takes a `&str` or a `&`[`OpenFile`].
-#[derive(Clone, Copy, Debug)]
-pub struct Target<'a>(Which<'a>);
-
-#[derive(Clone, Copy, Debug)]
-enum Which<'a> {
-    Name(&'a str),
-    Open(&'a OpenFile),
+/// The file of a request: how the request refers to it, and its name for errors.
+#[derive(Clone, Copy)]
+pub(super) struct Subject<'a> {
+    pub(super) file: FileRef<'a>,
+    pub(super) name: &'a str,
 }
 
-impl<'a> From<&'a str> for Target<'a> {
-    fn from(name: &'a str) -> Self {
-        Target(Which::Name(name))
-    }
-}
-
-impl<'a> From<&'a String> for Target<'a> {
-    fn from(name: &'a String) -> Self {
-        Target(Which::Name(name))
-    }
-}
-
-impl<'a> From<&'a OpenFile> for Target<'a> {
-    fn from(file: &'a OpenFile) -> Self {
-        Target(Which::Open(file))
+impl<'a> Subject<'a> {
+    pub(super) fn named(text: &'a str) -> Result<Self, Error> {
+        Ok(Subject { file: FileRef::Name(name(text)?), name: text })
     }
 }
 
 /// A valid request.
-pub(super) struct Ask<'a> {
+pub(super) struct Call<'a> {
     pub(super) request: Request<'a>,
     pub(super) contents: Option<&'a [u8]>,
     /// The file's name for errors, even if the request has its descriptor.
     pub(super) file: Option<&'a str>,
 }
 
-impl<'a> Ask<'a> {
-    /// Returns a request about a file of the client whose connection is `link`.
+impl<'a> Call<'a> {
     pub(super) fn about(
-        target: Target<'a>,
-        link: &Arc<Mutex<Link>>,
+        subject: Subject<'a>,
         request: impl FnOnce(FileRef<'a>) -> Request<'a>,
     ) -> Result<Self, Error> {
-        let (file, shown) = match target.0 {
-            Which::Name(text) => (FileRef::Name(name(text)?), text),
-            // Descriptors are valid server-wide, but opens are counted for each connection.
-            Which::Open(open) if !open.is_of(link) => {
-                return Err(Error::Invalid(format!("{} is open at another client", open.name())));
-            }
-            Which::Open(open) => (FileRef::Descriptor(open.descriptor()), open.name()),
-        };
-        let ask = Ask { request: request(file), contents: None, file: Some(shown) };
-        ask.fitting()
+        let Subject { file, name } = subject;
+        Call { request: request(file), contents: None, file: Some(name) }.fitting()
     }
 
     pub(super) fn write(
-        target: Target<'a>,
-        link: &Arc<Mutex<Link>>,
+        subject: Subject<'a>,
         contents: &'a [u8],
         exptime: Exptime,
     ) -> Result<Self, Error> {
         let numbytes = contents.len() as u64;
         let request = |file| Request::Write { file, numbytes, exptime };
-        Ok(Ask { contents: Some(contents), ..Ask::about(target, link, request)? })
+        Ok(Call { contents: Some(contents), ..Call::about(subject, request)? })
     }
 
     pub(super) fn cas(
-        target: Target<'a>,
-        link: &Arc<Mutex<Link>>,
+        subject: Subject<'a>,
         version: u64,
         contents: &'a [u8],
         exptime: Exptime,
     ) -> Result<Self, Error> {
         let numbytes = contents.len() as u64;
         let request = |file| Request::Cas { file, version, numbytes, exptime };
-        Ok(Ask { contents: Some(contents), ..Ask::about(target, link, request)? })
+        Ok(Call { contents: Some(contents), ..Call::about(subject, request)? })
     }
 
     /// `time` is rounded up to seconds.
-    pub(super) fn wait(
-        target: Target<'a>,
-        link: &Arc<Mutex<Link>>,
-        version: u64,
-        time: Duration,
-    ) -> Result<Self, Error> {
+    pub(super) fn wait(subject: Subject<'a>, version: u64, time: Duration) -> Result<Self, Error> {
         let seconds = whole_seconds(time).min(MAX_WATCH_SECONDS);
-        Ask::about(target, link, |file| Request::Wait { file, version, seconds })
+        Call::about(subject, |file| Request::Wait { file, version, seconds })
     }
 
     pub(super) fn open(text: &'a str, kind: Option<&'a str>) -> Result<Self, Error> {
@@ -106,7 +69,7 @@ impl<'a> Ask<'a> {
             name(kind)?;
         }
         let request = Request::Open { name: name(text)?, kind };
-        Ask { request, contents: None, file: Some(text) }.fitting()
+        Call { request, contents: None, file: Some(text) }.fitting()
     }
 
     pub(super) fn create(
@@ -120,7 +83,7 @@ impl<'a> Ask<'a> {
         };
         let stem = name(prefix).and_then(|_| Stem::new(prefix).ok_or_else(invalid))?;
         let request = Request::Create { stem, numbytes: contents.len() as u64, exptime };
-        Ask { request, contents: Some(contents), file: Some(prefix) }.fitting()
+        Call { request, contents: Some(contents), file: Some(prefix) }.fitting()
     }
 
     /// Returns a request about the files whose names begin with `prefix`.
@@ -128,13 +91,13 @@ impl<'a> Ask<'a> {
         prefix: &'a str,
         request: impl FnOnce(&'a str) -> Request<'a>,
     ) -> Result<Self, Error> {
-        let ask = Ask { request: request(field(prefix)?), contents: None, file: Some(prefix) };
-        ask.fitting()
+        let call = Call { request: request(field(prefix)?), contents: None, file: Some(prefix) };
+        call.fitting()
     }
 
     /// Returns a request about no file.
     pub(super) fn plain(request: Request<'a>) -> Self {
-        Ask { request, contents: None, file: None }
+        Call { request, contents: None, file: None }
     }
 
     /// Rejects what the server would refuse or misread.

@@ -1,47 +1,47 @@
-//! The answers that arrive over a link: each kind of reply and its data, as a value.
+//! Receives each kind of reply, with the lines or contents that follow it, as a value.
 
-use super::answer::Hello;
-use super::ask::Ask;
+use super::call::Call;
 use super::error::Error;
-use super::link::Link;
+use super::transport::Transport;
+use super::values::Hello;
 use super::{Answer, Change, Changes, DEFAULT_MAX_CONTENTS, Listed, Listing, Snapshot, Stat};
 use crate::wire::{self, MAX_ITEMS, Reply, Request};
 
-impl Link {
+impl Transport {
     /// Takes the answer to the oldest pending request of any kind.
-    pub(super) fn answer(&mut self, ask: &Ask<'_>) -> Result<Answer, Error> {
-        match ask.request {
-            Request::Read { .. } => self.snapshot(ask).map(Answer::Snapshot),
+    pub(super) fn answer(&mut self, call: &Call<'_>) -> Result<Answer, Error> {
+        match call.request {
+            Request::Read { .. } => self.snapshot(call).map(Answer::Snapshot),
             Request::Write { .. } | Request::Cas { .. } | Request::Touch { .. } => {
-                self.version(ask).map(Answer::Version)
+                self.version(call).map(Answer::Version)
             }
-            Request::Stat { .. } => self.stat(ask).map(Answer::Stat),
-            _ => self.done(ask).map(|()| Answer::Done),
+            Request::Stat { .. } => self.stat(call).map(Answer::Stat),
+            _ => self.done(call).map(|()| Answer::Done),
         }
     }
 
-    pub(super) fn snapshot(&mut self, ask: &Ask<'_>) -> Result<Snapshot, Error> {
-        let (version, numbytes, exptime) = self.reply(ask, |reply| match reply {
+    pub(super) fn snapshot(&mut self, call: &Call<'_>) -> Result<Snapshot, Error> {
+        let (version, numbytes, exptime) = self.reply(call, |reply| match reply {
             Reply::Contents { version, numbytes, exptime } => Some((version, numbytes, exptime)),
             _ => None,
         })?;
-        let contents = self.contents(ask, numbytes)?;
+        let contents = self.contents(call, numbytes)?;
         Ok(Snapshot { contents, version, exptime })
     }
 
-    pub(super) fn version(&mut self, ask: &Ask<'_>) -> Result<u64, Error> {
-        self.reply(ask, |reply| match reply {
+    pub(super) fn version(&mut self, call: &Call<'_>) -> Result<u64, Error> {
+        self.reply(call, |reply| match reply {
             Reply::Version(version) => Some(version),
             _ => None,
         })
     }
 
-    pub(super) fn done(&mut self, ask: &Ask<'_>) -> Result<(), Error> {
-        self.reply(ask, |reply| (reply == Reply::Done).then_some(()))
+    pub(super) fn done(&mut self, call: &Call<'_>) -> Result<(), Error> {
+        self.reply(call, |reply| (reply == Reply::Done).then_some(()))
     }
 
-    pub(super) fn stat(&mut self, ask: &Ask<'_>) -> Result<Stat, Error> {
-        self.reply(ask, |reply| match reply {
+    pub(super) fn stat(&mut self, call: &Call<'_>) -> Result<Stat, Error> {
+        self.reply(call, |reply| match reply {
             Reply::Stat { version, numbytes, exptime, kind, opens } => {
                 Some(Stat { version, numbytes, exptime, kind: kind.to_string(), opens })
             }
@@ -50,23 +50,23 @@ impl Link {
     }
 
     /// Returns the descriptor, the version and the type.
-    pub(super) fn opened(&mut self, ask: &Ask<'_>) -> Result<(u64, u64, String), Error> {
-        self.reply(ask, |reply| match reply {
+    pub(super) fn opened(&mut self, call: &Call<'_>) -> Result<(u64, u64, String), Error> {
+        self.reply(call, |reply| match reply {
             Reply::Fd { fd, version, kind } => Some((fd, version, kind.to_string())),
             _ => None,
         })
     }
 
-    pub(super) fn hello(&mut self, ask: &Ask<'_>) -> Result<Hello, Error> {
-        self.reply(ask, |reply| match reply {
+    pub(super) fn hello(&mut self, call: &Call<'_>) -> Result<Hello, Error> {
+        self.reply(call, |reply| match reply {
             Reply::Hello { epoch, rev, idle_timeout } => Some(Hello { epoch, rev, idle_timeout }),
             _ => None,
         })
     }
 
     /// Returns the lines of an answer that announces how many there are.
-    pub(super) fn lines(&mut self, ask: &Ask<'_>) -> Result<Vec<String>, Error> {
-        let count = self.reply(ask, |reply| match reply {
+    pub(super) fn lines(&mut self, call: &Call<'_>) -> Result<Vec<String>, Error> {
+        let count = self.reply(call, |reply| match reply {
             Reply::Types { count } | Reply::Stats { count } => Some(count),
             _ => None,
         })?;
@@ -76,7 +76,7 @@ impl Link {
             bytes += self.line.len() + size_of::<String>();
             // Not the client's maximum of contents: that may be arbitrarily small.
             if bytes as u64 > DEFAULT_MAX_CONTENTS {
-                return Err(self.unexpected(ask));
+                return Err(self.unexpected(call));
             }
             lines.push(String::from_utf8_lossy(&self.line).into_owned());
         }
@@ -84,19 +84,19 @@ impl Link {
     }
 
     /// Returns the version and the name of a new file.
-    pub(super) fn created(&mut self, ask: &Ask<'_>) -> Result<(u64, String), Error> {
-        self.reply(ask, |reply| match reply {
+    pub(super) fn created(&mut self, call: &Call<'_>) -> Result<(u64, String), Error> {
+        self.reply(call, |reply| match reply {
             Reply::Created { version, name } => Some((version, name.as_str().to_string())),
             _ => None,
         })
     }
 
-    pub(super) fn listing(&mut self, ask: &Ask<'_>) -> Result<Listing, Error> {
-        let (rev, count, more) = self.reply(ask, |reply| match reply {
+    pub(super) fn listing(&mut self, call: &Call<'_>) -> Result<Listing, Error> {
+        let (rev, count, more) = self.reply(call, |reply| match reply {
             Reply::List { rev, count, more } if count <= MAX_ITEMS => Some((rev, count, more)),
             _ => None,
         })?;
-        let files = self.items(ask, count, |line| {
+        let files = self.items(call, count, |line| {
             let wire::Listed { version, numbytes, exptime, name } = wire::Listed::parse(line)?;
             let name = name.as_str().to_string();
             Some(Listed { name, version, numbytes, exptime })
@@ -104,12 +104,12 @@ impl Link {
         Ok(Listing { rev, files, more })
     }
 
-    pub(super) fn changes(&mut self, ask: &Ask<'_>) -> Result<Changes, Error> {
-        let (rev, count) = self.reply(ask, |reply| match reply {
+    pub(super) fn changes(&mut self, call: &Call<'_>) -> Result<Changes, Error> {
+        let (rev, count) = self.reply(call, |reply| match reply {
             Reply::Changes { rev, count } if count <= MAX_ITEMS => Some((rev, count)),
             _ => None,
         })?;
-        let changes = self.items(ask, count, |line| {
+        let changes = self.items(call, count, |line| {
             let wire::Changed { version, numbytes, name } = wire::Changed::parse(line)?;
             Some(Change { name: name.as_str().to_string(), version, numbytes })
         })?;
@@ -118,14 +118,14 @@ impl Link {
 
     fn items<T>(
         &mut self,
-        ask: &Ask<'_>,
+        call: &Call<'_>,
         count: u64,
         parse: impl Fn(&[u8]) -> Option<T>,
     ) -> Result<Vec<T>, Error> {
         let mut items = Vec::new();
         for _ in 0..count {
             self.next_line()?;
-            items.push(parse(&self.line).ok_or(()).map_err(|()| self.unexpected(ask))?);
+            items.push(parse(&self.line).ok_or(()).map_err(|()| self.unexpected(call))?);
         }
         Ok(items)
     }

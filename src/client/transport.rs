@@ -1,7 +1,7 @@
 //! The connection of a client, always in step: the reply to a request is taken before the lock is
 //! released, and the first mismatch ends the connection.
 
-use super::ask::Ask;
+use super::call::Call;
 use super::error::Error;
 use crate::budget::Budget;
 use crate::contents::{Contents, Incoming};
@@ -21,7 +21,7 @@ const STEADY_BYTES: usize = 1 << 20;
 pub(super) const FOR_EVER: Duration = Duration::from_secs(3_155_760_000);
 
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct Transport {
     connection: Connection,
     /// The server's address, for errors.
     address: String,
@@ -46,11 +46,13 @@ pub(super) struct Link {
 }
 
 /// Locks the connection for one request and its reply.
-pub(super) fn lock(link: &Mutex<Link>) -> Result<MutexGuard<'_, Link>, Error> {
-    link.lock().map_err(|_| Error::Lost(io::Error::other("a thread panicked while it used it")))
+pub(super) fn lock(transport: &Mutex<Transport>) -> Result<MutexGuard<'_, Transport>, Error> {
+    transport
+        .lock()
+        .map_err(|_| Error::Lost(io::Error::other("a thread panicked while it used it")))
 }
 
-impl Link {
+impl Transport {
     pub(super) fn new(
         stream: Stream,
         address: &Address,
@@ -58,7 +60,7 @@ impl Link {
         max_contents: u64,
     ) -> Self {
         let write_timeout = timeout.unwrap_or(FOR_EVER);
-        Link {
+        Transport {
             connection: Connection::new(Arc::new(stream), MAX_REPLY_LINE_BYTES, write_timeout),
             address: address.to_string(),
             line: Vec::new(),
@@ -117,10 +119,10 @@ impl Link {
     }
 
     /// Sends a request with its contents, or keeps it to be sent with the next ones.
-    pub(super) fn send(&mut self, ask: &Ask<'_>) -> Result<(), Error> {
+    pub(super) fn send(&mut self, call: &Call<'_>) -> Result<(), Error> {
         self.check()?;
-        ask.request.write_to(self.connection.output());
-        let sent = ask.contents.map_or(Ok(()), |c| self.connection.send_contents(c));
+        call.request.write_to(self.connection.output());
+        let sent = call.contents.map_or(Ok(()), |c| self.connection.send_contents(c));
         self.sent(sent)
     }
 
@@ -137,25 +139,25 @@ impl Link {
         }
     }
 
-    /// Sends a request and returns its answer, as `take` parses it.
-    pub(super) fn ask<T>(
+    /// Sends a request and returns its answer, as `receive` reads it.
+    pub(super) fn call<T>(
         &mut self,
-        ask: &Ask<'_>,
-        take: fn(&mut Link, &Ask<'_>) -> Result<T, Error>,
+        call: &Call<'_>,
+        receive: fn(&mut Transport, &Call<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        self.send(ask)?;
-        take(self, ask)
+        self.send(call)?;
+        receive(self, call)
     }
 
     /// Reads the next reply line and returns what `pick` picks from it; a reply that `pick` does
     /// not accept does not answer the request.
     pub(super) fn reply<T>(
         &mut self,
-        ask: &Ask<'_>,
+        call: &Call<'_>,
         pick: impl FnOnce(Reply<'_>) -> Option<T>,
     ) -> Result<T, Error> {
         self.check()?;
-        self.set_deadline(match ask.request {
+        self.set_deadline(match call.request {
             Request::Watch { seconds, .. } | Request::Wait { seconds, .. } => {
                 Duration::from_secs(seconds)
             }
@@ -170,9 +172,9 @@ impl Link {
                 if refusal.closes() {
                     self.end(refusal.word().to_string());
                 }
-                Err(Error::Refused { file: ask.file.map(String::from), refusal })
+                Err(Error::Refused { file: call.file.map(String::from), refusal })
             }
-            reply => reply.and_then(pick).ok_or(()).map_err(|()| self.unexpected(ask)),
+            reply => reply.and_then(pick).ok_or(()).map_err(|()| self.unexpected(call)),
         }
     }
 
@@ -197,13 +199,13 @@ impl Link {
     }
 
     /// Reads announced contents directly into their final memory.
-    pub(super) fn contents(&mut self, ask: &Ask<'_>, numbytes: u64) -> Result<Contents, Error> {
+    pub(super) fn contents(&mut self, call: &Call<'_>, numbytes: u64) -> Result<Contents, Error> {
         let max = self.max_contents;
         let announced = match usize::try_from(numbytes) {
             Ok(announced) if numbytes <= max => announced,
             _ => {
                 self.passing = Some(numbytes);
-                let file = ask.file.unwrap_or_default().to_string();
+                let file = call.file.unwrap_or_default().to_string();
                 return Err(Error::TooLarge { file, numbytes, max });
             }
         };
@@ -261,11 +263,11 @@ impl Link {
     }
 
     /// Returns the error for a reply line that does not answer the request.
-    pub(super) fn unexpected(&mut self, ask: &Ask<'_>) -> Error {
+    pub(super) fn unexpected(&mut self, call: &Call<'_>) -> Error {
         const MAX_SHOWN_BYTES: usize = 64;
         let line = &self.line[..self.line.len().min(MAX_SHOWN_BYTES)];
         let line = String::from_utf8_lossy(line).escape_debug().to_string();
-        let asked = match ask.request {
+        let asked = match call.request {
             Request::Hello { .. } => "hello".to_string(),
             request => request.to_string(),
         };

@@ -1,8 +1,8 @@
 //! A waiting line: an ephemeral file for each waiter, named after its version, so that byte order
 //! is the order of arrival.
 
+use super::deadline::Deadline;
 use super::lock::Guard;
-use super::wait::Until;
 use crate::client::{Change, Client, Error, Listed};
 use crate::exptime::Exptime;
 use crate::name::Stem;
@@ -11,15 +11,15 @@ use crate::wire::MAX_ITEMS;
 
 /// A line, identified by the prefix of its places' names.
 #[derive(Clone, Debug)]
-pub(super) struct Line {
+pub(super) struct Waiters {
     pub(super) client: Client,
     pub(super) prefix: String,
 }
 
-impl Line {
+impl Waiters {
     /// Returns the line of the recipe `name`: its places are `NAME/` and a number.
     pub(super) fn new(client: &Client, name: &str) -> Self {
-        Line { client: client.clone(), prefix: format!("{name}/") }
+        Waiters { client: client.clone(), prefix: format!("{name}/") }
     }
 
     /// Takes the last place. Dropping the guard leaves it.
@@ -51,7 +51,12 @@ impl Line {
     }
 
     /// Waits until fewer than `seats` places are before this one; false if the time is over.
-    pub(super) fn wait(&self, place: &Guard, seats: usize, until: Until) -> Result<bool, Error> {
+    pub(super) fn wait(
+        &self,
+        place: &Guard,
+        seats: usize,
+        deadline: Deadline,
+    ) -> Result<bool, Error> {
         loop {
             let (places, mut rev) = self.places()?;
             let Some(before) = places.iter().position(|p| p.name == place.name()) else {
@@ -65,9 +70,9 @@ impl Line {
                 // The only place to wait for is the one before this, so no other wakes the waiter.
                 1 => {
                     let Listed { name, version, .. } = &places[before - 1];
-                    until.moved(&self.client, name, *version)?
+                    deadline.wait(&self.client, name, *version)?
                 }
-                _ => self.someone_left(&places[before].name, &mut rev, until)?,
+                _ => self.someone_left(&places[before].name, &mut rev, deadline)?,
             };
             if !waited {
                 return Ok(false);
@@ -76,8 +81,8 @@ impl Line {
     }
 
     /// Waits until a place before `place` is left.
-    fn someone_left(&self, place: &str, rev: &mut u64, until: Until) -> Result<bool, Error> {
-        while let Some(changes) = until.changes(&self.client, &self.prefix, rev)? {
+    fn someone_left(&self, place: &str, rev: &mut u64, deadline: Deadline) -> Result<bool, Error> {
+        while let Some(changes) = deadline.watch(&self.client, &self.prefix, rev)? {
             let changes = changes.changes;
             let left = |c: &Change| c.numbytes.is_none() && c.name.as_str() <= place;
             if changes.is_empty() || changes.iter().any(left) {

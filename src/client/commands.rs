@@ -1,8 +1,8 @@
 //! Each command of the protocol as a method of [`Client`].
 
-use super::ask::{self, Ask};
+use super::call::{self, Call};
 use super::error::Error;
-use super::link::Link;
+use super::transport::Transport;
 use super::{Changes, Client, Listing, OpenFile, Snapshot, Stat, Target};
 use crate::exptime::{Exptime, whole_seconds};
 use crate::name::Shown;
@@ -16,8 +16,8 @@ impl Client {
     /// See [`Error`]. Contents over [the maximum](super::Builder::max_contents) are
     /// [`Error::TooLarge`].
     pub fn read<'a>(&self, file: impl Into<Target<'a>>) -> Result<Snapshot, Error> {
-        let ask = Ask::about(file.into(), &self.link, |file| Request::Read { file })?;
-        self.call(&ask, Link::snapshot)
+        let call = Call::about(file.into().of(&self.transport)?, |file| Request::Read { file })?;
+        self.call(&call, Transport::snapshot)
     }
 
     /// Replaces a file's contents, or makes the file; returns the new version. It does not expire.
@@ -42,8 +42,8 @@ impl Client {
         contents: impl AsRef<[u8]>,
         exptime: Exptime,
     ) -> Result<u64, Error> {
-        let ask = Ask::write(file.into(), &self.link, contents.as_ref(), exptime)?;
-        self.call(&ask, Link::version)
+        let call = Call::write(file.into().of(&self.transport)?, contents.as_ref(), exptime)?;
+        self.call(&call, Transport::version)
     }
 
     /// Replaces the contents of a file if it is at `version`; returns the new version. 0 is the
@@ -71,8 +71,9 @@ impl Client {
         contents: impl AsRef<[u8]>,
         exptime: Exptime,
     ) -> Result<u64, Error> {
-        let ask = Ask::cas(file.into(), &self.link, version, contents.as_ref(), exptime)?;
-        self.call(&ask, Link::version)
+        let call =
+            Call::cas(file.into().of(&self.transport)?, version, contents.as_ref(), exptime)?;
+        self.call(&call, Transport::version)
     }
 
     /// Deletes a file; if a version is given, only if the file is at `version`.
@@ -86,8 +87,8 @@ impl Client {
         version: Option<u64>,
     ) -> Result<(), Error> {
         let request = |file| Request::Delete { file, version };
-        let ask = Ask::about(file.into(), &self.link, request)?;
-        self.call(&ask, Link::done)
+        let call = Call::about(file.into().of(&self.transport)?, request)?;
+        self.call(&call, Transport::done)
     }
 
     /// Changes a file's expiry if it is at `version`. The version stays the same.
@@ -102,8 +103,8 @@ impl Client {
         exptime: Exptime,
     ) -> Result<u64, Error> {
         let request = |file| Request::Touch { file, version, exptime };
-        let ask = Ask::about(file.into(), &self.link, request)?;
-        self.call(&ask, Link::version)
+        let call = Call::about(file.into().of(&self.transport)?, request)?;
+        self.call(&call, Transport::version)
     }
 
     /// Makes a new file; returns its version and its name: `prefix` and the version in 20 digits,
@@ -117,8 +118,8 @@ impl Client {
         contents: impl AsRef<[u8]>,
         exptime: Exptime,
     ) -> Result<(u64, String), Error> {
-        let ask = Ask::create(prefix, contents.as_ref(), exptime)?;
-        self.call(&ask, Link::created)
+        let call = Call::create(prefix, contents.as_ref(), exptime)?;
+        self.call(&call, Transport::created)
     }
 
     /// Lists the files whose names begin with `prefix` and sort after `after`: the first `limit` of
@@ -150,9 +151,9 @@ impl Client {
             return Err(Error::Invalid("a list of at most 0 files".to_string()));
         }
         let limit = limit.min(MAX_ITEMS);
-        let after = after.filter(|after| !after.is_empty()).map(ask::field).transpose()?;
-        match Ask::of_prefix(prefix, |prefix| Request::List { prefix, limit, after }) {
-            Ok(ask) => self.call(&ask, Link::listing),
+        let after = after.filter(|after| !after.is_empty()).map(call::field).transpose()?;
+        match Call::of_prefix(prefix, |prefix| Request::List { prefix, limit, after }) {
+            Ok(call) => self.call(&call, Transport::listing),
             Err(e) => self.list_behind(prefix, limit, after.ok_or(e)?),
         }
     }
@@ -164,7 +165,7 @@ impl Client {
         let near = &name[..name.floor_char_boundary(room)];
         let after = Some(near).filter(|near| !near.is_empty());
         let request = |prefix| Request::List { prefix, limit: MAX_ITEMS, after };
-        let mut listing = self.call(&Ask::of_prefix(prefix, request)?, Link::listing)?;
+        let mut listing = self.call(&Call::of_prefix(prefix, request)?, Transport::listing)?;
         if listing.more && listing.files.last().is_some_and(|file| file.name.as_str() <= name) {
             return Err(Error::Invalid(format!("{}: too long to go on from", Shown(name))));
         }
@@ -208,8 +209,8 @@ impl Client {
     /// [`Error::Invalid`] if `prefix` contains a space or line end.
     pub fn watch(&self, prefix: &str, rev: u64, time: Duration) -> Result<Changes, Error> {
         let seconds = whole_seconds(time).min(MAX_WATCH_SECONDS);
-        let ask = Ask::of_prefix(prefix, |prefix| Request::Watch { prefix, rev, seconds })?;
-        self.call(&ask, Link::changes)
+        let call = Call::of_prefix(prefix, |prefix| Request::Watch { prefix, rev, seconds })?;
+        self.call(&call, Transport::changes)
     }
 
     /// Waits until a file is no longer at `version`, but no longer than `time`, which is rounded up
@@ -247,8 +248,8 @@ impl Client {
         version: u64,
         time: Duration,
     ) -> Result<u64, Error> {
-        let ask = Ask::wait(file.into(), &self.link, version, time)?;
-        self.call(&ask, Link::version)
+        let call = Call::wait(file.into().of(&self.transport)?, version, time)?;
+        self.call(&call, Transport::version)
     }
 
     /// Returns everything about a file except its contents.
@@ -256,8 +257,8 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub fn stat<'a>(&self, file: impl Into<Target<'a>>) -> Result<Stat, Error> {
-        let ask = Ask::about(file.into(), &self.link, |file| Request::Stat { file })?;
-        self.call(&ask, Link::stat)
+        let call = Call::about(file.into().of(&self.transport)?, |file| Request::Stat { file })?;
+        self.call(&call, Transport::stat)
     }
 
     /// Opens a file. If there is none, makes one of type `kind`, or of type `File` by default. An
@@ -268,9 +269,9 @@ impl Client {
     /// [`Refusal::TypeNotFound`](crate::Refusal::TypeNotFound),
     /// [`Limit::Descriptors`](crate::Limit::Descriptors), and the type's own refusals.
     pub fn open(&self, name: &str, kind: Option<&str>) -> Result<OpenFile, Error> {
-        let ask = Ask::open(name, kind)?;
-        let (fd, version, kind) = self.call(&ask, Link::opened)?;
-        Ok(OpenFile::new(self.link.clone(), fd, name, version, kind))
+        let call = Call::open(name, kind)?;
+        let (fd, version, kind) = self.call(&call, Transport::opened)?;
+        Ok(OpenFile::new(self.transport.clone(), fd, name, version, kind))
     }
 
     /// Returns the types that a file of this server can have.
@@ -278,7 +279,7 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub fn types(&self) -> Result<Vec<String>, Error> {
-        self.call(&Ask::plain(Request::Types), Link::lines)
+        self.call(&Call::plain(Request::Types), Transport::lines)
     }
 
     /// Returns the server's limits and current usage, as names and values.
@@ -286,7 +287,7 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub fn stats(&self) -> Result<Vec<(String, String)>, Error> {
-        let lines = self.call(&Ask::plain(Request::Stats), Link::lines)?;
+        let lines = self.call(&Call::plain(Request::Stats), Transport::lines)?;
         let pair = |line: String| match line.split_once(' ') {
             Some((name, value)) => (name.to_string(), value.to_string()),
             None => (line, String::new()),
