@@ -1,11 +1,11 @@
 //! The client side, with a thread that reads for it.
 
 use super::app::DEFAULT_MAX_MESSAGE_BYTES;
+use super::channel::{Channel, DRAIN};
 use super::end::EndReason;
-use super::inbox::Limit;
-use super::incoming::Incoming;
-use super::link::{DRAIN, Link};
+use super::inbox::Capacity;
 use super::message::Message;
+use super::message_reader::MessageReader;
 use super::server::read_messages;
 use crate::net::{Pool, Stream};
 use log::Level;
@@ -17,7 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// The most that waits for `recv` before reading stops.
-const INBOX: Limit = Limit { messages: usize::MAX, bytes: 16 << 20 };
+const INBOX: Capacity = Capacity { messages: usize::MAX, bytes: 16 << 20 };
 
 const STACK_BYTES: usize = 256 << 10;
 
@@ -75,7 +75,7 @@ impl ClientConfig {
 /// sends.
 ///
 /// Dropping it begins a [`shutdown`](Client::shutdown) without waiting.
-pub struct Client(Arc<Link>);
+pub struct Client(Arc<Channel>);
 
 impl Client {
     /// Connects to `HOST:PORT`, or to `unix:PATH`, with the defaults of [`ClientConfig`].
@@ -87,16 +87,16 @@ impl Client {
     }
 
     fn start(stream: Stream, max_message_bytes: u32) -> io::Result<Client> {
-        let writers = Pool::new("client-writer", 1, STACK_BYTES, |link: &Arc<Link>, _| {
-            link.go_on_sending();
+        let writers = Pool::new("client-writer", 1, STACK_BYTES, |channel: &Arc<Channel>, _| {
+            channel.go_on_sending();
         });
-        let link = Link::new(stream, INBOX, None, &Arc::new(writers));
+        let channel = Channel::new(stream, INBOX, None, &Arc::new(writers));
         let reader = thread::Builder::new().name("client-reader".to_string());
         reader.stack_size(STACK_BYTES).spawn({
-            let link = link.clone();
-            move || read(&link, max_message_bytes)
+            let channel = channel.clone();
+            move || read(&channel, max_message_bytes)
         })?;
-        Ok(Client(link))
+        Ok(Client(channel))
     }
 
     /// Sends `message`. Waits only while more than 1 MiB waits for the server to take it; that may
@@ -144,13 +144,13 @@ fn deadline(timeout: Option<Duration>) -> Option<Instant> {
     timeout.and_then(|timeout| Instant::now().checked_add(timeout))
 }
 
-fn read(link: &Arc<Link>, max_message_bytes: u32) {
-    let mut incoming = Incoming::new(&link.stream, max_message_bytes);
-    read_messages(link, &mut incoming);
-    link.complete();
+fn read(channel: &Arc<Channel>, max_message_bytes: u32) {
+    let mut incoming = MessageReader::new(&channel.stream, max_message_bytes);
+    read_messages(channel, &mut incoming);
+    channel.complete();
     incoming.drop_rest();
-    link.peer_ended();
-    link.close();
+    channel.peer_ended();
+    channel.close();
 }
 
 impl Drop for Client {

@@ -1,6 +1,6 @@
 //! An application's view of a client's connection.
 
-use super::link::Link;
+use super::channel::Channel;
 use super::message::Message;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// the connection's end a kept one is useless, but occupies its file descriptor until it is
 /// dropped.
 #[derive(Clone)]
-pub struct Connection(pub(super) Arc<Link>);
+pub struct Connection(pub(super) Arc<Channel>);
 
 impl Connection {
     /// Queues `message` to be sent. This never waits for the client, however slow it is.

@@ -14,15 +14,15 @@ const TICK: Duration = Duration::from_millis(5);
 const RESTLESS_TICKS: u32 = 200;
 
 /// The workers' side of the flusher.
-pub(super) struct Bell {
+pub(super) struct FlusherHandle {
     resting: AtomicBool,
     ring: Sender<()>,
 }
 
-impl Bell {
+impl FlusherHandle {
     pub(super) fn new() -> (Arc<Self>, Receiver<()>) {
         let (ring, rung) = bounded(1);
-        (Arc::new(Bell { resting: AtomicBool::new(true), ring }), rung)
+        (Arc::new(FlusherHandle { resting: AtomicBool::new(true), ring }), rung)
     }
 
     /// Wakes the flusher if it is resting.
@@ -34,7 +34,12 @@ impl Bell {
 }
 
 /// Runs the flusher's thread, until the other side of `done` is dropped.
-pub(super) fn run(workers: &[Arc<Worker>], bell: &Bell, rung: &Receiver<()>, done: &Receiver<()>) {
+pub(super) fn run(
+    workers: &[Arc<Worker>],
+    bell: &FlusherHandle,
+    rung: &Receiver<()>,
+    done: &Receiver<()>,
+) {
     let bursts = || workers.iter().map(|worker| worker.burst_count()).collect::<Vec<_>>();
     let (mut before, mut quiet) = (bursts(), RESTLESS_TICKS);
     loop {

@@ -98,16 +98,15 @@
 //! `01 00 03 00 00 00 61 62 63`.
 
 mod app;
+mod channel;
 mod client;
 mod connection;
 mod end;
 mod flusher;
 mod inbox;
-mod incoming;
-mod link;
 mod message;
+mod message_reader;
 mod outbox;
-mod sending;
 mod server;
 mod worker;
 

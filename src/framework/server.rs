@@ -1,12 +1,12 @@
 //! The server: its listeners, a reader for each connection, and the workers.
 
 use super::app::{Config, ServerApp};
+use super::channel::{Channel, DRAIN};
 use super::end::EndReason;
-use super::flusher::{self, Bell};
-use super::inbox::Limit;
-use super::incoming::Incoming;
-use super::link::{DRAIN, Link};
+use super::flusher::{self, FlusherHandle};
+use super::inbox::Capacity;
 use super::message::Message;
+use super::message_reader::MessageReader;
 use super::worker::Worker;
 use crate::net::{Address, Listener, Live, Pool};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
@@ -21,7 +21,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How much of one connection waits for its worker; a message larger than this waits alone.
-const INBOX: Limit = Limit { messages: 64, bytes: 1 << 20 };
+const INBOX: Capacity = Capacity { messages: 64, bytes: 1 << 20 };
 
 /// The stack of threads that do not call the application.
 const STACK_BYTES: usize = 256 << 10;
@@ -35,7 +35,7 @@ pub struct Server {
 
 struct Shared {
     listeners: Vec<Listener>,
-    live: Live<Arc<Link>>,
+    live: Live<Arc<Channel>>,
     workers: Vec<Arc<Worker>>,
     max_message_bytes: u32,
 }
@@ -48,7 +48,7 @@ impl Server {
     /// value cannot be made; then the other values are dropped, and the port is free.
     pub fn start<A: ServerApp>(config: Config<A>) -> Result<Server, StartError> {
         let listeners = Listener::bind(&config.addr.parse()?)?;
-        let (bell, rung) = Bell::new();
+        let (bell, rung) = FlusherHandle::new();
         let shared = Arc::new(Shared {
             listeners,
             live: Live::default(),
@@ -163,17 +163,17 @@ fn no_thread(name: &str, e: &io::Error) -> io::Error {
 /// The threads of all connections.
 struct Pools {
     connections: usize,
-    readers: Pool<Arc<Link>>,
-    writers: Arc<Pool<Arc<Link>>>,
+    readers: Pool<Arc<Channel>>,
+    writers: Arc<Pool<Arc<Channel>>>,
 }
 
 impl Pools {
     fn new(shared: &Arc<Shared>, connections: usize, stack_bytes: usize) -> Pools {
         let shared = shared.clone();
         let readers =
-            Pool::new("reader", connections, stack_bytes, move |link, _| shared.serve(link));
-        let writers = Pool::new("writer", connections, STACK_BYTES, |link: &Arc<Link>, _| {
-            link.go_on_sending();
+            Pool::new("reader", connections, stack_bytes, move |channel, _| shared.serve(channel));
+        let writers = Pool::new("writer", connections, STACK_BYTES, |channel: &Arc<Channel>, _| {
+            channel.go_on_sending();
         });
         Pools { connections, readers, writers: Arc::new(writers) }
     }
@@ -187,52 +187,52 @@ impl Shared {
             let worker = self.workers.iter().min_by_key(by_load);
             let worker = worker.expect("there is at least one worker");
             worker.connections.fetch_add(1, Relaxed);
-            let link = Link::new(stream, INBOX, Some(worker.clone()), &pools.writers);
-            if let Err(link) = pools.readers.submit(link) {
+            let channel = Channel::new(stream, INBOX, Some(worker.clone()), &pools.writers);
+            if let Err(channel) = pools.readers.submit(channel) {
                 let Pools { connections, readers, .. } = pools;
                 let reason = match readers.used_slots() < *connections {
                     true => "the system has no thread for it".to_string(),
                     false => format!("{connections} connections are the limit"),
                 };
-                log::warn!("{} refused: {reason}", link.stream);
+                log::warn!("{} refused: {reason}", channel.stream);
                 worker.connections.fetch_sub(1, Relaxed);
             }
         });
     }
 
     /// Serves one connection, on a reader's thread.
-    fn serve(&self, link: &Arc<Link>) {
-        self.read(link);
-        if let Some(worker) = &link.worker {
+    fn serve(&self, channel: &Arc<Channel>) {
+        self.read(channel);
+        if let Some(worker) = &channel.worker {
             worker.connections.fetch_sub(1, Relaxed);
         }
     }
 
-    fn read(&self, link: &Arc<Link>) {
-        let Some(_pass) = self.live.register(link.clone()) else { return };
-        let stream = &link.stream;
-        let mut incoming = Incoming::new(stream, self.max_message_bytes);
-        if link.announce() {
+    fn read(&self, channel: &Arc<Channel>) {
+        let Some(_pass) = self.live.register(channel.clone()) else { return };
+        let stream = &channel.stream;
+        let mut incoming = MessageReader::new(stream, self.max_message_bytes);
+        if channel.announce() {
             log::debug!("{stream} connected");
-            read_messages(link, &mut incoming);
+            read_messages(channel, &mut incoming);
         }
-        link.complete();
+        channel.complete();
         incoming.drop_rest();
-        link.peer_ended();
-        link.wait_ended(None);
+        channel.peer_ended();
+        channel.wait_ended(None);
     }
 
     fn begin_stop(&self) {
         self.live.close();
-        let mut links = Vec::new();
-        self.live.each(|link| {
-            link.stop();
-            links.push(link.clone());
+        let mut channels = Vec::new();
+        self.live.each(|channel| {
+            channel.stop();
+            channels.push(channel.clone());
         });
         self.listeners.iter().for_each(Listener::close);
         for worker in &self.workers {
-            let mut own = links.clone();
-            own.retain(|link| link.worker.as_ref().is_some_and(|of| Arc::ptr_eq(of, worker)));
+            let mut own = channels.clone();
+            own.retain(|channel| channel.worker.as_ref().is_some_and(|of| Arc::ptr_eq(of, worker)));
             worker.stop(own);
         }
     }
@@ -249,30 +249,30 @@ impl Shared {
         }
         let drained = Instant::now() + DRAIN;
         self.live.wait_empty(Some(deadline.map_or(drained, |d| d.min(drained))));
-        self.live.each(|link| link.cut_silent());
+        self.live.each(|channel| channel.cut_silent());
         self.live.wait_empty(deadline); // a writer still sends to each of the others
         self.live.each(break_off);
         Ok(())
     }
 }
 
-fn break_off(link: &Arc<Link>) {
-    link.break_off(Level::Debug, EndReason::Shutdown);
+fn break_off(channel: &Arc<Channel>) {
+    channel.break_off(Level::Debug, EndReason::Shutdown);
 }
 
 /// Reads until the end, or until no more messages are accepted.
-pub(super) fn read_messages(link: &Arc<Link>, incoming: &mut Incoming) {
+pub(super) fn read_messages(channel: &Arc<Channel>, incoming: &mut MessageReader) {
     let mut batch: VecDeque<Message> = VecDeque::new();
     let (level, reason) = loop {
         match incoming.read(&mut batch) {
-            Ok(true) if link.hand_over(&mut batch) => {}
+            Ok(true) if channel.hand_over(&mut batch) => {}
             Ok(true) => break (Level::Debug, EndReason::Shutdown),
             Ok(false) => break (Level::Debug, EndReason::Peer),
             Err(reason @ EndReason::TooLarge { .. }) => break (Level::Warn, reason),
             Err(reason) => break (Level::Info, reason),
         }
     };
-    link.end_with(level, reason);
+    channel.end_with(level, reason);
 }
 
 /// Why a server did not start.

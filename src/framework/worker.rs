@@ -5,9 +5,9 @@
 //! where a reader would be kept from its connection.
 
 use super::app::ServerApp;
+use super::channel::{Channel, Event};
 use super::connection::Connection;
-use super::flusher::Bell;
-use super::link::{Link, Next};
+use super::flusher::FlusherHandle;
 use super::message::OwnedMessage;
 use crossbeam_channel::Sender;
 use std::any::Any;
@@ -36,10 +36,10 @@ pub(super) struct Worker {
     /// the turn.
     app: Mutex<Option<Box<dyn Callbacks>>>,
     /// Connections with messages to send, collected in a burst of work; `None` between bursts.
-    collected: Mutex<Option<Vec<Arc<Link>>>>,
+    collected: Mutex<Option<Vec<Arc<Channel>>>>,
     /// Counts the beginnings and ends of bursts: odd during a burst.
     burst: AtomicUsize,
-    bell: Arc<Bell>,
+    bell: Arc<FlusherHandle>,
     /// How many connections it has.
     pub(super) connections: AtomicUsize,
 }
@@ -47,9 +47,9 @@ pub(super) struct Worker {
 struct Turn {
     holder: Holder,
     /// Connections with work to do. Empty while nobody has the turn.
-    queue: VecDeque<Arc<Link>>,
+    queue: VecDeque<Arc<Channel>>,
     /// Set by a stop: the remaining connections.
-    stop: Option<Vec<Arc<Link>>>,
+    stop: Option<Vec<Arc<Channel>>>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -85,7 +85,7 @@ impl<A: ServerApp> Callbacks for A {
 
 impl Worker {
     /// Returns a worker whose thread, which is not started yet, has the turn.
-    pub(super) fn new(bell: &Arc<Bell>) -> Arc<Self> {
+    pub(super) fn new(bell: &Arc<FlusherHandle>) -> Arc<Self> {
         let turn = Turn { holder: Holder::Thread(None), queue: VecDeque::new(), stop: None };
         Arc::new(Worker {
             turn: Mutex::new(turn),
@@ -98,24 +98,24 @@ impl Worker {
         })
     }
 
-    /// Queues `link`, so that another thread does its work.
-    pub(super) fn queue(&self, link: Arc<Link>) {
+    /// Queues `channel`, so that another thread does its work.
+    pub(super) fn queue(&self, channel: Arc<Channel>) {
         let mut turn = lock(&self.turn);
         if turn.holder == Holder::Over {
             return;
         }
-        turn.queue.push_back(link);
+        turn.queue.push_back(channel);
         self.call_thread(turn);
     }
 
-    /// Does the work for `link`, and what others queue meanwhile. The caller is a reader. If
+    /// Does the work for `channel`, and what others queue meanwhile. The caller is a reader. If
     /// another thread has the turn already, that thread does the work.
-    pub(super) fn work_for(&self, link: Arc<Link>) {
+    pub(super) fn work_for(&self, channel: Arc<Channel>) {
         let mut turn = lock(&self.turn);
         if turn.holder == Holder::Over {
             return;
         }
-        turn.queue.push_back(link);
+        turn.queue.push_back(channel);
         if turn.holder != Holder::Nobody {
             return;
         }
@@ -136,11 +136,11 @@ impl Worker {
         }
     }
 
-    /// Makes the thread do all queued work, end `links`, and drop the application.
-    pub(super) fn stop(&self, links: Vec<Arc<Link>>) {
+    /// Makes the thread do all queued work, end `channels`, and drop the application.
+    pub(super) fn stop(&self, channels: Vec<Arc<Channel>>) {
         let mut turn = lock(&self.turn);
         if turn.holder != Holder::Over {
-            turn.stop.get_or_insert(links);
+            turn.stop.get_or_insert(channels);
             self.call_thread(turn);
         }
     }
@@ -160,9 +160,9 @@ impl Worker {
         [Holder::Reader(here), Holder::Thread(Some(here))].contains(&lock(&self.turn).holder)
     }
 
-    /// Registers `link` to be flushed at the end of the burst; returns false if there is no burst.
-    pub(super) fn collect(&self, link: &Arc<Link>) -> bool {
-        lock(&self.collected).as_mut().map(|links| links.push(link.clone())).is_some()
+    /// Registers `channel` to be flushed at the end of the burst; returns false if there is no burst.
+    pub(super) fn collect(&self, channel: &Arc<Channel>) -> bool {
+        lock(&self.collected).as_mut().map(|channels| channels.push(channel.clone())).is_some()
     }
 
     /// Returns the count of the current burst.
@@ -172,8 +172,8 @@ impl Worker {
 
     /// Sends the messages collected so far.
     pub(super) fn flush(&self) {
-        let links = lock(&self.collected).as_mut().map(std::mem::take);
-        links.iter().flatten().for_each(Link::flush);
+        let channels = lock(&self.collected).as_mut().map(std::mem::take);
+        channels.iter().flatten().for_each(Channel::flush);
     }
 
     /// Does the queued work, also what is added meanwhile, and then sends what was collected, so
@@ -181,9 +181,9 @@ impl Worker {
     fn burst(&self, until: Option<Instant>) -> bool {
         self.in_burst(|calls| {
             loop {
-                let Some(link) = lock(&self.turn).queue.pop_front() else { return true };
-                let _ = (0..MAX_BATCH).all(|_| calls.call(&link) && !calls.is_past(until));
-                link.turn_over();
+                let Some(channel) = lock(&self.turn).queue.pop_front() else { return true };
+                let _ = (0..MAX_BATCH).all(|_| calls.call(&channel) && !calls.is_past(until));
+                channel.turn_over();
                 if calls.is_past(until) {
                     return false;
                 }
@@ -191,13 +191,13 @@ impl Worker {
         })
     }
 
-    /// Does all pending work of `links`, and ends them.
-    fn finish(&self, links: &[Arc<Link>]) {
+    /// Does all pending work of `channels`, and ends them.
+    fn finish(&self, channels: &[Arc<Channel>]) {
         self.in_burst(|calls| {
-            for link in links {
-                while calls.call(link) {}
+            for channel in channels {
+                while calls.call(channel) {}
             }
-            links.iter().for_each(Link::close);
+            channels.iter().for_each(Channel::close);
         });
     }
 
@@ -209,8 +209,8 @@ impl Worker {
         let app = app.as_deref_mut().expect("it is made before the first burst");
         let now = Instant::now();
         let done = work(&mut Calls { app, worker: self, now, flushed: now });
-        let links = lock(&self.collected).take();
-        links.iter().flatten().for_each(Link::flush);
+        let channels = lock(&self.collected).take();
+        channels.iter().flatten().for_each(Channel::flush);
         self.burst.fetch_add(1, SeqCst);
         done
     }
@@ -230,8 +230,8 @@ impl Worker {
             Err(e) => return drop(born.send(Err(e))),
         }
         let _ = born.send(Ok(()));
-        let links = self.work_until_stop();
-        self.finish(&links);
+        let channels = self.work_until_stop();
+        self.finish(&channels);
         let app = lock(&self.app).take();
         guarded("drop", || drop(app));
         let mut turn = lock(&self.turn);
@@ -240,14 +240,14 @@ impl Worker {
     }
 
     /// Works whenever the thread has the turn. Returns the stop's connections, with the turn held.
-    fn work_until_stop(&self) -> Vec<Arc<Link>> {
+    fn work_until_stop(&self) -> Vec<Arc<Channel>> {
         let here = Holder::Thread(Some(thread::current().id()));
         loop {
             let mut turn = lock(&self.turn);
             if turn.queue.is_empty() {
                 turn.holder = here;
-                if let Some(links) = turn.stop.take() {
-                    return links;
+                if let Some(channels) = turn.stop.take() {
+                    return channels;
                 }
                 turn.holder = Holder::Nobody;
                 let others = |turn: &mut Turn| !matches!(turn.holder, Holder::Thread(_));
@@ -272,21 +272,21 @@ struct Calls<'a> {
 impl Calls<'_> {
     /// Calls the application if there is something to report about the connection; returns false if
     /// not.
-    fn call(&mut self, link: &Arc<Link>) -> bool {
-        let (app, client) = (&mut *self.app, Connection(link.clone()));
-        match link.next() {
-            Next::Connect => match guarded("on_client_connect", || app.connect(&client)) {
-                Some(true) => link.admit(),
-                _ => link.close(),
+    fn call(&mut self, channel: &Arc<Channel>) -> bool {
+        let (app, client) = (&mut *self.app, Connection(channel.clone()));
+        match channel.next() {
+            Event::Connect => match guarded("on_client_connect", || app.connect(&client)) {
+                Some(true) => channel.admit(),
+                _ => channel.close(),
             },
-            Next::Deliver(message) => {
+            Event::Message(message) => {
                 guarded("on_message", || app.message(OwnedMessage { message, client }));
             }
-            Next::Disconnect => {
+            Event::Disconnect => {
                 guarded("on_client_disconnect", || app.disconnect(&client));
-                link.close();
+                channel.close();
             }
-            Next::Nothing => return false,
+            Event::Nothing => return false,
         }
         self.now = Instant::now();
         if self.now - self.flushed >= MAX_COLLECT_TIME {

@@ -148,7 +148,7 @@ fn planted_bad_imports_are_found() {
         ("contents.rs", "use crate::name::Name;"),
         ("name.rs", "use super::exptime::Exptime;"),
         ("server/mod.rs", "use crate::cli;"),
-        ("framework/link.rs", "use crate::contents::Contents;"),
+        ("framework/channel/mod.rs", "use crate::contents::Contents;"),
         ("store/durable.rs", "use crate::server::Server;"),
         ("files/store.rs", "use crate::store::Durable;"),
         ("attic/mod.rs", ""),

@@ -14,16 +14,16 @@ const FIRST_STEP_BYTES: usize = 4 << 10;
 const MAX_STEP_BYTES: usize = 1 << 20;
 
 /// The receiving side of a connection.
-pub(super) struct Incoming {
+pub(super) struct MessageReader {
     connection: Connection,
     max_message_bytes: u32,
 }
 
-impl Incoming {
+impl MessageReader {
     pub(super) fn new(stream: &Arc<Stream>, max_message_bytes: u32) -> Self {
         // Neither lines nor output pass through it.
         let connection = Connection::new(stream.clone(), 0, Duration::ZERO);
-        Incoming { connection, max_message_bytes }
+        MessageReader { connection, max_message_bytes }
     }
 
     /// Waits until a message has arrived, and appends it and all that came with it to `batch`,

@@ -2,10 +2,10 @@
 //! waiting: usually the kernel has room, and no other thread is needed. The rest is sent by a
 //! writer, a thread of a pool; meanwhile other threads only add to the outbox.
 
-use super::end::EndReason;
-use super::link::{Link, State};
-use super::message::Message;
-use super::outbox::Piece;
+use super::{Channel, State};
+use crate::framework::end::EndReason;
+use crate::framework::message::Message;
+use crate::framework::outbox::Piece;
 use log::Level;
 use std::io::{ErrorKind, IoSlice};
 use std::net::Shutdown;
@@ -39,10 +39,10 @@ enum Step {
     End,
 }
 
-impl Link {
+impl Channel {
     /// Queues a message and never waits for the peer. In a worker's batch messages are collected;
     /// elsewhere they are sent at once.
-    pub(super) fn send(self: &Arc<Self>, message: Message) {
+    pub(in crate::framework) fn send(self: &Arc<Self>, message: Message) {
         let state = self.lock();
         if state.closing.is_some() || state.sent_all {
             return;
@@ -78,7 +78,7 @@ impl Link {
     }
 
     /// Sends what was collected.
-    pub(super) fn flush(self: &Arc<Self>) {
+    pub(in crate::framework) fn flush(self: &Arc<Self>) {
         let mut state = self.lock();
         state.collected = false;
         if !state.sending && state.outbox.waiting() > 0 {
@@ -102,7 +102,7 @@ impl Link {
     }
 
     /// Runs a writer.
-    pub(super) fn go_on_sending(self: &Arc<Self>) {
+    pub(in crate::framework) fn go_on_sending(self: &Arc<Self>) {
         // Since when this much has waited at an ending connection.
         let mut mark = None;
         loop {
@@ -157,7 +157,7 @@ impl Link {
             if !state.sent_all {
                 state.outbox.give_back(piece, n); // else broken off and dropped meanwhile
             }
-            self.settle(state);
+            self.notify(state);
             if full {
                 return Sent::Full;
             }

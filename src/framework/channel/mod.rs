@@ -3,8 +3,10 @@
 //! the peer takes less than is sent, or has not ended its side after this one has. None of them
 //! holds the lock during I/O.
 
+mod sending;
+
 use super::end::EndReason;
-use super::inbox::{Inbox, Limit};
+use super::inbox::{Capacity, Inbox};
 use super::message::Message;
 use super::outbox::Outbox;
 use super::worker::Worker;
@@ -21,11 +23,11 @@ const MAX_UNSENT_BYTES: usize = 1 << 20;
 /// How long an ending connection waits for a peer that does nothing.
 pub(super) const DRAIN: Duration = Duration::from_secs(5);
 
-pub(super) struct Link {
+pub(super) struct Channel {
     pub(super) stream: Arc<Stream>,
     /// The connection's worker; `None` in a client.
     pub(super) worker: Option<Arc<Worker>>,
-    pub(super) writers: Arc<Pool<Arc<Link>>>,
+    pub(super) writers: Arc<Pool<Arc<Channel>>>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -64,9 +66,9 @@ pub(super) struct State {
 }
 
 /// A worker's next action for a connection.
-pub(super) enum Next {
+pub(super) enum Event {
     Connect,
-    Deliver(Message),
+    Message(Message),
     Disconnect,
     Nothing,
 }
@@ -90,16 +92,16 @@ impl State {
     }
 }
 
-impl Link {
+impl Channel {
     pub(super) fn new(
         stream: Stream,
-        limit: Limit,
+        capacity: Capacity,
         worker: Option<Arc<Worker>>,
-        writers: &Arc<Pool<Arc<Link>>>,
+        writers: &Arc<Pool<Arc<Channel>>>,
     ) -> Arc<Self> {
         let wanted = worker.is_none(); // a client wants its connection from the start
         let state = State {
-            inbox: Inbox::new(limit),
+            inbox: Inbox::new(capacity),
             outbox: Outbox::default(),
             sending: false,
             collected: false,
@@ -117,7 +119,7 @@ impl Link {
             waiters: 0,
         };
         let (state, changed) = (Mutex::new(state), Condvar::new());
-        Arc::new(Link {
+        Arc::new(Channel {
             stream: Arc::new(stream),
             worker,
             writers: writers.clone(),
@@ -131,7 +133,7 @@ impl Link {
     /// Notifies the worker of the connection, and waits until the application has accepted or
     /// refused it.
     pub(super) fn announce(self: &Arc<Self>) -> bool {
-        self.settle_and_work(self.lock());
+        self.notify_and_work(self.lock());
         let decided = |s: &State| s.admitted || s.closing.is_some() || s.sent_all;
         self.wait_until(None, decided).admitted
     }
@@ -149,7 +151,7 @@ impl Link {
                 return false;
             }
             state.inbox.fill(batch);
-            self.settle_and_work(state);
+            self.notify_and_work(state);
         }
         // A client reads on: if each side read only while the other does, both would wait.
         let may_read = |s: &State| !s.is_choked() || ended(s) || self.worker.is_none();
@@ -170,14 +172,14 @@ impl Link {
     pub(super) fn complete(self: &Arc<Self>) {
         let mut state = self.lock();
         state.complete = true;
-        self.settle_and_work(state);
+        self.notify_and_work(state);
     }
 
     /// Records that the peer has ended its side.
     pub(super) fn peer_ended(self: &Arc<Self>) {
         let mut state = self.lock();
         state.peer_ended = true;
-        self.settle(state);
+        self.notify(state);
     }
 
     /// Waits until both sides have ended; returns false if `deadline` came first.
@@ -189,20 +191,20 @@ impl Link {
     // The part of the thread that takes the messages.
 
     /// Returns the worker's next action; `Connect` and `Disconnect` come once.
-    pub(super) fn next(&self) -> Next {
+    pub(super) fn next(&self) -> Event {
         let mut state = self.lock();
         if !state.is_due() {
-            return Next::Nothing;
+            return Event::Nothing;
         }
         if !state.asked {
             state.asked = true;
-            return Next::Connect;
+            return Event::Connect;
         }
         match self.take(&mut state) {
-            Some(message) => Next::Deliver(message),
+            Some(message) => Event::Message(message),
             None => {
                 state.parted = true;
-                Next::Disconnect
+                Event::Disconnect
             }
         }
     }
@@ -211,14 +213,14 @@ impl Link {
     pub(super) fn admit(self: &Arc<Self>) {
         let mut state = self.lock();
         state.admitted = true;
-        self.settle(state);
+        self.notify(state);
     }
 
     /// Called when the worker turns to another connection.
     pub(super) fn turn_over(self: &Arc<Self>) {
         let mut state = self.lock();
         state.scheduled = false;
-        self.settle(state);
+        self.notify(state);
     }
 
     /// Waits for a message. Returns why none will come, or `None` if none came before `deadline`.
@@ -263,7 +265,7 @@ impl Link {
             state.inbox.clear();
         }
         let sending = std::mem::replace(&mut state.sending, true);
-        self.settle(state);
+        self.notify(state);
         if !sending {
             self.push_out();
         }
@@ -276,7 +278,7 @@ impl Link {
         let mut state = self.lock();
         state.stopping = true;
         let unknown = !state.asked;
-        self.settle(state);
+        self.notify(state);
         if unknown {
             self.close();
         }
@@ -295,19 +297,19 @@ impl Link {
         let mut state = self.lock();
         state.outbox.clear();
         state.sent_all = true;
-        self.settle(state);
+        self.notify(state);
         self.stream.shutdown(Shutdown::Both);
     }
 
     // The writer's part that needs the condition variable; the rest is in `sending`.
 
-    /// Everything is sent. Whether somebody has to [`watch`](Link::watch) the peer: a stop does so
+    /// Everything is sent. Whether somebody has to [`watch`](Channel::watch) the peer: a stop does so
     /// for all of its connections.
     pub(super) fn all_sent(self: &Arc<Self>) -> bool {
         let mut state = self.lock();
         let broken = std::mem::replace(&mut state.sent_all, true);
         let unwatched = !broken && !state.peer_ended && !state.stopping;
-        self.settle(state);
+        self.notify(state);
         unwatched
     }
 
@@ -323,14 +325,14 @@ impl Link {
     }
 
     /// Called after a change: wakes the threads that wait for one, and notifies the worker of work.
-    pub(super) fn settle(self: &Arc<Self>, state: MutexGuard<'_, State>) {
+    pub(super) fn notify(self: &Arc<Self>, state: MutexGuard<'_, State>) {
         if let Some(worker) = self.publish(state) {
             worker.queue(self.clone());
         }
     }
 
     /// The same for the reader, which does the worker's work if nobody else does.
-    fn settle_and_work(self: &Arc<Self>, state: MutexGuard<'_, State>) {
+    fn notify_and_work(self: &Arc<Self>, state: MutexGuard<'_, State>) {
         if let Some(worker) = self.publish(state) {
             worker.work_for(self.clone());
         }
