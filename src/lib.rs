@@ -124,7 +124,17 @@ pub use server::{
 };
 pub use waker::Waker;
 
-/// The code that README shows, compiled.
+/// The code of the pages, compiled and run with the documentation's tests.
 #[cfg(all(doctest, feature = "cli"))]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../tutorial/reference/framework.md")]
+    struct Framework;
+    #[doc = include_str!("../tutorial/reference/library.md")]
+    struct Library;
+    #[doc = include_str!("../tutorial/reference/locks.md")]
+    struct Locks;
+    #[doc = include_str!("../tutorial/reference/types.md")]
+    struct Types;
+}

@@ -82,11 +82,11 @@ fn what_is_no_epoch_is_a_wrong_command_line() {
     run(at(&serving, &["write", "f", "--epoch", "0123456789abcdef"])).failed(2, &["--epoch"]);
 }
 
-/// The lines that README shows, run by a shell; the server is started again in the middle of them.
+/// The script of the page on the command line, run by a shell; the server restarts in its middle.
 #[test]
-fn the_pattern_of_the_readme_is_safe() {
-    let readme = include_str!("../../../README.md");
-    let (_, pattern) = readme.split_once("```sh\nepoch=").unwrap();
+fn a_script_that_keeps_the_epoch_is_safe() {
+    let page = include_str!("../../../tutorial/reference/shell.md");
+    let (_, pattern) = page.split_once("```sh\nepoch=").unwrap();
     let pattern = format!("epoch={}", pattern.split_once("```").unwrap().0);
     let (keeping, using) = pattern.split_once("telefile cas").unwrap();
     let shell = |serving: &Serving, script: &str| {

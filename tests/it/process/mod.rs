@@ -52,7 +52,7 @@ use std::time::{Duration, Instant};
 use telefile::net::Address;
 
 /// `telefile` with no settings from the environment of the tests.
-fn telefile(args: &[&str]) -> Command {
+pub(crate) fn telefile(args: &[&str]) -> Command {
     let mut command = program(env!("CARGO_BIN_EXE_telefile"));
     command.args(args);
     command
@@ -136,15 +136,15 @@ impl Drop for Program {
 
 /// How a program ended.
 #[derive(Debug)]
-struct Ended {
+pub(crate) struct Ended {
     status: i32,
-    stdout: String,
+    pub(crate) stdout: String,
     stderr: String,
 }
 
 /// Runs a program that has to end by itself.
 #[track_caller]
-fn run(command: Command) -> Ended {
+pub(crate) fn run(command: Command) -> Ended {
     let mut program = Program::start(command);
     let status = program.wait();
     Ended { status, stdout: program.stdout.whole(), stderr: program.stderr.whole() }
@@ -165,9 +165,9 @@ impl Ended {
 }
 
 /// A running `telefile serve` that has said where it listens.
-struct Serving {
+pub(crate) struct Serving {
     program: Program,
-    addresses: Vec<Address>,
+    pub(crate) addresses: Vec<Address>,
 }
 
 impl Serving {
@@ -179,7 +179,7 @@ impl Serving {
 
     /// On a free TCP port, with these arguments beside.
     #[track_caller]
-    fn local(args: &[&str]) -> Serving {
+    pub(crate) fn local(args: &[&str]) -> Serving {
         Serving::start(&[&["--listen", "127.0.0.1:0"], args].concat())
     }
 
@@ -205,7 +205,7 @@ impl Serving {
     }
 
     #[track_caller]
-    fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::connect(&self.addresses[0])
     }
 
@@ -226,7 +226,7 @@ impl Serving {
 
     /// Ends it with a signal, which has to be clean and quick; all that it logged.
     #[track_caller]
-    fn stop(mut self, signal: Signal) -> String {
+    pub(crate) fn stop(mut self, signal: Signal) -> String {
         let pace = Pace::start();
         self.program.signal(signal);
         let status = self.program.wait();

@@ -1,0 +1,75 @@
+//! The pages for people: what they show is run, what they link to exists.
+
+mod links;
+mod page;
+#[cfg(feature = "cli")]
+mod shell;
+
+use super::transcript;
+use page::{Block, Page, pages};
+use telefile::wire::Request;
+
+/// A door is read in a minute.
+const MAX_README_LINES: usize = 150;
+
+#[test]
+fn the_readme_is_short() {
+    let lines = Page::load("README.md").text.lines().count();
+    assert!(lines <= MAX_README_LINES, "README.md has {lines} lines, more than {MAX_README_LINES}");
+}
+
+/// A block that nothing runs would be true only until the next change.
+#[test]
+fn every_block_is_run_or_says_why_not() {
+    let library = Page::load("src/lib.rs").text;
+    for page in pages() {
+        for block in page.blocks() {
+            let runs = match block.language {
+                "rust" | "rust,no_run" => library.contains(&format!("(\"../{}\")", page.path)),
+                "console" | "sh" => true,
+                "toml" => block.body.starts_with("[dependencies]\ntelefile = { path = "),
+                "" | "text" => block.transcript().is_some() || !block.has_requests(),
+                _ => false,
+            };
+            assert!(runs, "{}: no test runs this block", block.place);
+        }
+    }
+}
+
+#[test]
+fn every_transcript_of_a_page_is_true() {
+    let mut count = 0;
+    for page in pages() {
+        for block in page.blocks() {
+            if let Some(name) = block.transcript() {
+                transcript::check_text(&format!("{}, {name}", block.place), block.body);
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 5, "{count} transcripts");
+}
+
+/// A session with `nc` is shown as a terminal shows it: requests and their contents are sent, the
+/// rest is received.
+#[test]
+fn every_typed_session_of_a_page_is_true() {
+    let mut count = 0;
+    for page in pages() {
+        for block in page.blocks().into_iter().filter(Block::is_typed) {
+            let (_, session) = block.body.split_once("$ nc ").unwrap();
+            let mut steps = String::new();
+            let mut contents_follow = false;
+            for line in session.lines().skip(1) {
+                let request = Request::parse(line.as_bytes());
+                let sent = contents_follow || request.is_ok();
+                contents_follow = !contents_follow && request.is_ok_and(|r| r.numbytes().is_some());
+                steps += &format!("{} {line}\n", if sent { '>' } else { '<' });
+            }
+            assert!(steps.lines().count() > 10, "{steps}");
+            transcript::check_text(&block.place, &steps);
+            count += 1;
+        }
+    }
+    assert!(count > 0);
+}
