@@ -22,6 +22,10 @@ pub enum Exptime {
     Connection,
 }
 
+/// The time that stands for "forever" where a duration is needed: an instant that far away is still
+/// representable.
+pub(crate) const FOREVER: Duration = Duration::from_secs(Exptime::MAX_SECONDS);
+
 impl Exptime {
     /// 100 years of 365.25 days. A larger exptime is reduced to this.
     pub const MAX_SECONDS: u64 = 3_155_760_000;

@@ -53,9 +53,8 @@
 //! // server is a value: on a port that the system chooses, on a thread, stopped in the end.
 //! let server =
 //!     Server::builder().types(file_types![Score]).listen("127.0.0.1:0".parse()?).bind()?;
+//! let server = server.spawn()?;
 //! let address = server.addresses()[0].to_string();
-//! let handle = server.handle();
-//! let running = std::thread::spawn(|| server.run());
 //!
 //! let ann = Client::connect(&address)?;
 //! let anns = ann.open("ann", Some("Score"))?;
@@ -71,8 +70,7 @@
 //! while &*anns.read()?.contents != br#"{"ann": "7"}"# {}
 //!
 //! drop((anns, ann));
-//! handle.stop();
-//! running.join().unwrap()?;
+//! server.stop()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -102,6 +100,7 @@ pub mod net;
 mod refusal;
 mod server;
 pub mod store;
+mod token;
 mod waker;
 pub mod wire;
 
@@ -119,9 +118,10 @@ pub use files::{
 pub use name::{FileRef, Name, NameRef, Stem};
 pub use refusal::{Limit, Refusal};
 pub use server::{
-    Builder, DEFAULT_CONNECTIONS, DEFAULT_MAX_CONTENTS, DEFAULT_WRITE_TIMEOUT, Handle, Server,
-    Token, default_max_memory,
+    BindError, Builder, DEFAULT_CONNECTIONS, DEFAULT_MAX_CONTENTS, DEFAULT_WRITE_TIMEOUT, Handle,
+    Running, Server, default_max_memory,
 };
+pub use token::{InvalidToken, Token};
 pub use waker::Waker;
 
 /// The code of the pages, compiled and run with the documentation's tests.

@@ -2,6 +2,7 @@
 
 use super::failure::{Failure, Outcome, program};
 use super::streams::put;
+use crate::exptime::FOREVER;
 use lexopt::Arg;
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -233,8 +234,9 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
         Some(time) if time < Duration::from_millis(1) => {
             Err(format!("{text}: too short, the least is 0.001 seconds"))
         }
-        Some(time) if time > Duration::from_secs(3_155_760_000) => {
-            Err(format!("{text}: too long, the most is 3155760000 seconds, 100 years"))
+        Some(time) if time > FOREVER => {
+            let most = FOREVER.as_secs();
+            Err(format!("{text}: too long, the most is {most} seconds, 100 years"))
         }
         Some(time) => Ok(time),
         None => Err(format!("{text}: not a number of seconds such as 30 or 0.5")),

@@ -6,7 +6,7 @@ use super::flags::{Flag, Takes, seconds};
 use crate::client::{self, Client, DEFAULT_TIMEOUT, Error};
 use crate::net::{Address, Connection};
 use crate::refusal::Refusal;
-use crate::server::Token;
+use crate::token::Token;
 use crate::wire::{Reply, Request};
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;

@@ -2,8 +2,10 @@
 
 use super::Client;
 use super::error::Error;
-use super::transport::{FOR_EVER, Transport};
+use super::transport::Transport;
+use crate::exptime::FOREVER;
 use crate::net::{Address, Stream};
+use crate::token::Token;
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -13,9 +15,6 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The default for the largest contents that a client accepts, in bytes.
 pub const DEFAULT_MAX_CONTENTS: u64 = 64 << 20;
-
-/// A token fits into a line beside `hello`.
-const MAX_TOKEN_BYTES: usize = 400;
 
 /// The settings of a client.
 ///
@@ -55,7 +54,7 @@ impl Builder {
     /// its share of the time-out.
     pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
         // An instant that far away is still representable.
-        self.timeout = timeout.map(|timeout| timeout.min(FOR_EVER));
+        self.timeout = timeout.map(|timeout| timeout.min(FOREVER));
         self
     }
 
@@ -77,9 +76,8 @@ impl Builder {
     /// an earlier connection, in a file for instance. Any epoch, by default.
     ///
     /// ```
-    /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
-    /// # let (address, handle) = (server.addresses()[0].clone(), server.handle());
-    /// # let running = std::thread::spawn(|| server.run());
+    /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
+    /// # let address = server.addresses()[0].clone();
     /// use telefile::client::{Client, Error};
     ///
     /// let client = Client::connect_to(&address)?;
@@ -94,9 +92,6 @@ impl Builder {
     /// // If the server had lost its files since, no further request would be sent.
     /// let another = Client::builder().epoch(!epoch).connect_to(&address);
     /// assert!(matches!(another, Err(Error::OtherTable)));
-    /// # drop(client);
-    /// # handle.stop();
-    /// # running.join().unwrap()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn epoch(mut self, epoch: u64) -> Self {
@@ -124,12 +119,8 @@ impl Builder {
     /// # Errors
     /// As for [`connect`](Builder::connect).
     pub fn connect_to(self, address: &Address) -> Result<Client, Error> {
-        if let Some(token) = &self.token {
-            let bad = |b: &u8| b.is_ascii_whitespace() || b.is_ascii_control();
-            if token.is_empty() || token.len() > MAX_TOKEN_BYTES || token.iter().any(bad) {
-                let why = "a token has 1 to 400 bytes, no space and no control character";
-                return Err(Error::Invalid(why.to_string()));
-            }
+        if let Some(Err(e)) = self.token.as_ref().map(Token::new) {
+            return Err(Error::Invalid(e.to_string()));
         }
         let stream = Stream::connect(address, self.timeout).map_err(Error::Connect)?;
         let transport = Transport::new(stream, address, self.timeout, self.max_contents);

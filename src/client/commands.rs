@@ -126,9 +126,8 @@ impl Client {
     /// them, at most 10,000. The empty prefix matches all files.
     ///
     /// ```
-    /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
-    /// # let (address, handle) = (server.addresses()[0].clone(), server.handle());
-    /// # let running = std::thread::spawn(|| server.run());
+    /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
+    /// # let address = server.addresses()[0].clone();
     /// let client = telefile::Client::connect_to(&address)?;
     /// for name in ["svc/a", "svc/b", "svc/c", "other"] {
     ///     client.write(name, "up")?;
@@ -137,8 +136,6 @@ impl Client {
     /// assert_eq!((page.files[1].name.as_str(), page.more), ("svc/b", true));
     /// let rest = client.list("svc/", 2, Some("svc/b"))?;
     /// assert_eq!((rest.files[0].name.as_str(), rest.more), ("svc/c", false));
-    /// # handle.stop();
-    /// # running.join().unwrap()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -183,9 +180,8 @@ impl Client {
     /// most 10,000 names. Continue from the answer's `rev`.
     ///
     /// ```
-    /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
-    /// # let (address, handle) = (server.addresses()[0].clone(), server.handle());
-    /// # let running = std::thread::spawn(|| server.run());
+    /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
+    /// # let address = server.addresses()[0].clone();
     /// use std::time::Duration;
     ///
     /// let client = telefile::Client::connect_to(&address)?;
@@ -198,8 +194,6 @@ impl Client {
     /// let news = client.watch("config/", rev, Duration::from_secs(60))?;
     /// assert_eq!((news.changes[0].name.as_str(), news.rev), ("config/port", 2));
     /// # writing.join().unwrap()?;
-    /// # handle.stop();
-    /// # running.join().unwrap()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -221,9 +215,8 @@ impl Client {
     /// other files, even ones whose names begin with this one's, do not end the wait.
     ///
     /// ```
-    /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
-    /// # let (address, handle) = (server.addresses()[0].clone(), server.handle());
-    /// # let running = std::thread::spawn(|| server.run());
+    /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
+    /// # let address = server.addresses()[0].clone();
     /// use std::time::Duration;
     ///
     /// let client = telefile::Client::connect_to(&address)?;
@@ -235,8 +228,6 @@ impl Client {
     ///
     /// assert_eq!(client.wait("config", version, Duration::from_secs(60))?, 2);
     /// # writing.join().unwrap()?;
-    /// # handle.stop();
-    /// # running.join().unwrap()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

@@ -94,11 +94,8 @@ impl Error {
     ///
     /// # assert!(Client::connect(&address).is_err_and(|e| e.is_retryable()));
     /// # let listen = address.parse()?;
-    /// # let starting = std::thread::spawn(|| {
-    /// #     telefile::Server::builder().listen(listen).bind().map(|server| {
-    /// #         (server.handle(), std::thread::spawn(|| server.run()))
-    /// #     })
-    /// # });
+    /// # let starting =
+    /// #     std::thread::spawn(|| telefile::Server::builder().listen(listen).bind()?.spawn());
     /// let client = connect(&address)?; // also while the server is being started
     /// let version = client.cas("config", 0, "port = 80")?;
     ///
@@ -107,9 +104,7 @@ impl Error {
     /// assert!(!error.is_retryable());
     /// assert_eq!(error.to_string(), format!("config is at version {version}"));
     /// # drop(client);
-    /// # let (handle, running) = starting.join().unwrap()?;
-    /// # handle.stop();
-    /// # running.join().unwrap()?;
+    /// # starting.join().unwrap()?.stop()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn is_retryable(&self) -> bool {

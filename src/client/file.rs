@@ -20,9 +20,8 @@ use std::time::Duration;
 /// ignores errors; [`close`](OpenFile::close) returns them.
 ///
 /// ```
-/// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
-/// # let (address, handle) = (server.addresses()[0].clone(), server.handle());
-/// # let running = std::thread::spawn(|| server.run());
+/// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
+/// # let address = server.addresses()[0].clone();
 /// let client = telefile::Client::connect_to(&address)?;
 /// let visit = client.open("visitors/me", None)?;
 /// assert_eq!(visit.kind(), "File");
@@ -30,8 +29,6 @@ use std::time::Duration;
 ///
 /// drop(visit); // and as nobody else has it open, the file ends
 /// assert!(client.stat("visitors/me").is_err());
-/// # handle.stop();
-/// # running.join().unwrap()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]

@@ -7,9 +7,8 @@
 //! number of this change among all changes of the server's files.
 //!
 //! ```
-//! # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
-//! # let (address, handle) = (server.addresses()[0].to_string(), server.handle());
-//! # let running = std::thread::spawn(|| server.run());
+//! # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
+//! # let address = server.addresses()[0].to_string();
 //! use telefile::{Client, Refusal};
 //!
 //! let ann = Client::connect(&address)?; // "127.0.0.1:8080", or "unix:/run/telefile.sock"
@@ -33,9 +32,6 @@
 //! assert_eq!(ann.stat("present/bob")?.opens, 1);
 //! drop(here);
 //! assert_eq!(ann.stat("present/bob").unwrap_err().refusal(), Some(&Refusal::NotFound));
-//! # drop((ann, bob));
-//! # handle.stop();
-//! # running.join().unwrap()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -71,13 +67,14 @@ pub use pipeline::{Answers, Pipeline};
 pub use target::Target;
 pub use values::{Answer, Change, Changes, Listed, Listing, Snapshot, Stat};
 
+use crate::exptime::FOREVER;
 use crate::net::Address;
 use crate::refusal::Refusal;
 use crate::wire::Request;
 use call::Call;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use transport::{FOR_EVER, Transport, lock};
+use transport::{Transport, lock};
 use values::Hello;
 
 /// A connection to a server. Clones share it.
@@ -218,7 +215,7 @@ impl Client {
     /// [`Error::Lost`] if a thread panicked while it used the connection.
     pub fn wait_lost(&self, time: Duration) -> Result<bool, Error> {
         let stream = lock(&self.transport)?.stream().clone();
-        let deadline = Instant::now() + time.min(FOR_EVER);
+        let deadline = Instant::now() + time.min(FOREVER);
         // The rest of a reply is no sign of an end.
         if lock(&self.transport)?.pass().is_err() {
             return Ok(true);

@@ -26,9 +26,8 @@ const AIM_BYTES: usize = 4 << 20;
 /// [`send`](Pipeline::send).
 ///
 /// ```
-/// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
-/// # let (address, handle) = (server.addresses()[0].clone(), server.handle());
-/// # let running = std::thread::spawn(|| server.run());
+/// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
+/// # let address = server.addresses()[0].clone();
 /// use telefile::client::Answer;
 ///
 /// let client = telefile::Client::connect_to(&address)?;
@@ -43,8 +42,6 @@ const AIM_BYTES: usize = 4 << 20;
 /// let refused = answers.next().unwrap().unwrap_err(); // and those behind it are still answered
 /// assert_eq!(refused.to_string(), "nothing does not exist");
 /// assert!(answers.next().is_none());
-/// # handle.stop();
-/// # running.join().unwrap()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "nothing is sent before `send`"]

@@ -5,6 +5,7 @@ use super::call::Call;
 use super::error::Error;
 use crate::budget::Budget;
 use crate::contents::{Contents, Incoming};
+use crate::exptime::FOREVER;
 use crate::net::{Address, Connection, Stream};
 use crate::wire::{MAX_REPLY_LINE_BYTES, Reply, Request};
 use std::fmt;
@@ -16,9 +17,6 @@ use std::time::{Duration, Instant};
 
 /// This many bytes of contents have to arrive within one time-out.
 const STEADY_BYTES: usize = 1 << 20;
-
-/// The meaning of "forever" where a finite time is required: a hundred years.
-pub(super) const FOR_EVER: Duration = Duration::from_secs(3_155_760_000);
 
 #[derive(Debug)]
 pub(super) struct Transport {
@@ -59,7 +57,7 @@ impl Transport {
         timeout: Option<Duration>,
         max_contents: u64,
     ) -> Self {
-        let write_timeout = timeout.unwrap_or(FOR_EVER);
+        let write_timeout = timeout.unwrap_or(FOREVER);
         Transport {
             connection: Connection::new(Arc::new(stream), MAX_REPLY_LINE_BYTES, write_timeout),
             address: address.to_string(),

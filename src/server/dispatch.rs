@@ -103,7 +103,7 @@ impl<'a> Session<'a> {
             (None, _) => Ok(()),
             (Some(_), None) if self.admitted => Ok(()),
             (Some(_), None) => Err(Refusal::Denied),
-            (Some(expected), Some(token)) if expected.is(token) => {
+            (Some(expected), Some(token)) if expected.matches(token) => {
                 self.admit();
                 Ok(())
             }

@@ -1,24 +1,28 @@
 //! JOINS: the only place that knows streams, requests and files together.
 
 mod answer;
+mod bind;
 mod builder;
 mod dispatch;
+mod error;
 mod long;
 mod opens;
 mod room;
+mod running;
 mod session;
 mod stats;
 pub(crate) mod system;
-mod token;
 
 pub use builder::{Builder, DEFAULT_CONNECTIONS, DEFAULT_MAX_CONTENTS, DEFAULT_WRITE_TIMEOUT};
+pub use error::BindError;
+pub use running::Running;
 pub use system::default_max_memory;
-pub use token::Token;
 
 use crate::budget::{Budget, Charge};
 use crate::files::{ClientId, Table};
 use crate::net::{Address, Connection, Listener, Live, Pool, Slot, Stream};
 use crate::refusal::{Limit, Refusal};
+use crate::token::Token;
 use crate::wire::{MAX_LINE_BYTES, Reply};
 use crossbeam_channel::{Receiver, Sender};
 use room::Room;
@@ -41,16 +45,15 @@ const SPARE_SLOTS: usize = 16;
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1 << 20;
 
-/// A server that is bound but not yet running.
+/// A server that is bound but not yet running: [`run`](Server::run) serves on this thread,
+/// [`spawn`](Server::spawn) on another.
 ///
 /// ```
 /// use std::io::{Read, Write};
 /// use telefile::net::Address;
 ///
-/// let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
-/// let Address::Tcp(address) = server.addresses()[0].clone() else { unreachable!() };
-/// let handle = server.handle();
-/// let running = std::thread::spawn(|| server.run());
+/// let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
+/// let Address::Tcp(address) = server.addresses()[0] else { unreachable!() };
 ///
 /// let mut client = std::net::TcpStream::connect(address)?;
 /// client.write_all(b"write foo 6\r\nabcdef\r\nquit\r\n")?;
@@ -58,8 +61,7 @@ const LINGER_BYTES: usize = 1 << 20;
 /// client.read_to_string(&mut replies)?;
 /// assert_eq!(replies, "OK 1\r\n");
 ///
-/// handle.stop();
-/// running.join().unwrap()?;
+/// server.stop()?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use std::thread;
 use telefile::client::recipes::Lock;
 use telefile::framework::{self, ClientError, Message};
 use telefile::net::Address;
-use telefile::{Client, Handle, Refusal, Server};
+use telefile::{Client, Refusal, Server};
 
 /// A running example. Killed when dropped.
 struct Example {
@@ -190,16 +190,15 @@ fn the_registry_tells_who_runs_a_service_and_forgets_who_is_killed() {
 }
 
 /// A server that another one may follow at the same address.
-fn serve_at(address: &Address) -> (Handle, thread::JoinHandle<()>) {
-    let server = Server::builder().listen(address.clone()).bind().unwrap();
-    (server.handle(), thread::spawn(|| server.run().unwrap()))
+fn serve_at(address: &Address) -> telefile::Running {
+    Server::builder().listen(address.clone()).bind().unwrap().spawn().unwrap()
 }
 
 #[test]
 fn the_configuration_is_reloaded_also_from_a_server_that_was_started_again() {
     let folder = Folder::new();
     let address = Address::Unix(folder.path().join("socket"));
-    let (handle, running) = serve_at(&address);
+    let server = serve_at(&address);
     let client = Client::connect_to(&address).unwrap();
     let program = Example::start("config_reload", &[&address.to_string(), "app/config"]);
     assert_eq!(program.line(), "configured: as by default");
@@ -212,18 +211,16 @@ fn the_configuration_is_reloaded_also_from_a_server_that_was_started_again() {
     assert_eq!(program.line(), "configured: as by default");
     client.write("app/config", "port = 80").unwrap();
     assert_eq!(program.line(), "configured: port = 80");
-    handle.stop();
-    running.join().unwrap();
+    server.stop().unwrap();
 
     // The new table is at the version that was known of the old one.
-    let (handle, running) = serve_at(&address);
+    let server = serve_at(&address);
     assert_eq!(program.line(), "configured: as by default");
     let client = Client::connect_to(&address).unwrap();
     (0..5).for_each(|_| assert!(client.write("other", "").is_ok()));
     client.write("app/config", "port = 443").unwrap();
     assert_eq!(program.line(), "configured: port = 443");
-    handle.stop();
-    running.join().unwrap();
+    server.stop().unwrap();
 }
 
 #[test]

@@ -7,9 +7,9 @@ use crate::cli::signals::{self, INTENTION};
 use crate::cli::streams::say;
 use crate::files::FileType;
 use crate::net::Address;
-use crate::server::{Builder, Handle, Server};
+use crate::server::{BindError, Builder, Handle, Server};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::PathBuf;
 use std::process::{self, ExitCode};
 use std::sync::mpsc::{self, Receiver};
@@ -161,8 +161,13 @@ fn run_with(command: &str, types: &[FileType], args: lexopt::Parser) -> Outcome 
     keep_freed_memory();
     #[cfg(feature = "durable")]
     crate::cli::panics::report_damage_once();
-    let server = builder.bind().map_err(|e| match e.kind() {
-        ErrorKind::InvalidInput => Failure::usage(e),
+    let server = builder.bind().map_err(|e| match e {
+        BindError::Exposed { .. } => {
+            Failure::usage(format!("{e}: give --token-file, or --insecure to allow that"))
+        }
+        BindError::NoDataFolder => Failure::usage("--max-data is for a table with --data"),
+        BindError::MaxDataTooSmall(_) => Failure::usage("--max-data is less than 4M"),
+        BindError::FileType(_) => Failure::usage(e),
         _ => Failure::failed(e),
     })?;
     stop_on_signals(server.handle()).map_err(Failure::failed)?;

@@ -19,9 +19,8 @@ use std::time::Duration;
 /// - **Restarted server**: everybody's [`wait`](Barrier::wait) fails with [`Error::Lost`].
 ///
 /// ```
-/// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
-/// # let (address, handle) = (server.addresses()[0].clone(), server.handle());
-/// # let running = std::thread::spawn(|| server.run());
+/// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
+/// # let address = server.addresses()[0].clone();
 /// use telefile::{Client, client::recipes::Barrier};
 ///
 /// std::thread::scope(|scope| {
@@ -32,8 +31,6 @@ use std::time::Duration;
 ///         });
 ///     }
 /// });
-/// # handle.stop();
-/// # running.join().unwrap()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]

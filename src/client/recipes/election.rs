@@ -22,9 +22,8 @@ use std::time::Duration;
 /// - **Restarted server**: nobody leads until candidates come again.
 ///
 /// ```
-/// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
-/// # let (address, handle) = (server.addresses()[0].clone(), server.handle());
-/// # let running = std::thread::spawn(|| server.run());
+/// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
+/// # let address = server.addresses()[0].clone();
 /// use telefile::{Client, client::recipes::Election};
 ///
 /// let client = Client::connect_to(&address)?;
@@ -34,9 +33,6 @@ use std::time::Duration;
 /// let leadership = election.campaign("10.0.0.5:80")?;
 /// let leader = election.leader()?.expect("somebody leads");
 /// assert_eq!((&*leader.contents, leader.token), (&b"10.0.0.5:80"[..], leadership.token()));
-/// # drop(leadership);
-/// # handle.stop();
-/// # running.join().unwrap()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]

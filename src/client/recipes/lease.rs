@@ -28,9 +28,8 @@ use std::time::{Duration, Instant};
 /// while a machine is suspended breaks this.
 ///
 /// ```
-/// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
-/// # let (address, handle) = (server.addresses()[0].clone(), server.handle());
-/// # let running = std::thread::spawn(|| server.run());
+/// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
+/// # let address = server.addresses()[0].clone();
 /// use std::time::Duration;
 /// use telefile::{Client, client::recipes::Lease};
 ///
@@ -41,8 +40,6 @@ use std::time::{Duration, Instant};
 ///     // ... a part of the work, with lease.token() ...
 /// }
 /// lease.release()?;
-/// # handle.stop();
-/// # running.join().unwrap()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]

@@ -24,9 +24,8 @@ const MOMENT: Duration = Duration::from_secs(1);
 /// - **Restarted server**: all locks are free, even with `--data`. Every guard's `check` fails.
 ///
 /// ```
-/// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
-/// # let (address, handle) = (server.addresses()[0].clone(), server.handle());
-/// # let running = std::thread::spawn(|| server.run());
+/// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
+/// # let address = server.addresses()[0].clone();
 /// use std::time::{Duration, Instant};
 /// use telefile::{Client, client::recipes::Lock};
 ///
@@ -39,9 +38,6 @@ const MOMENT: Duration = Duration::from_secs(1);
 ///
 /// let held = Lock::new(&bob, "lock/db").try_lock_for(Duration::from_secs(5))?.expect("it is free");
 /// assert!(held.token() > first);
-/// # drop(held);
-/// # handle.stop();
-/// # running.join().unwrap()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]

@@ -27,9 +27,8 @@ use std::time::Duration;
 /// items are kept, and nobody has claimed them.
 ///
 /// ```
-/// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
-/// # let (address, handle) = (server.addresses()[0].clone(), server.handle());
-/// # let running = std::thread::spawn(|| server.run());
+/// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
+/// # let address = server.addresses()[0].clone();
 /// use std::time::Duration;
 /// use telefile::{Client, client::recipes::Queue};
 ///
@@ -46,8 +45,6 @@ use std::time::Duration;
 /// assert_eq!(&*job.contents, b"first");
 /// job.done()?;
 /// assert_eq!(&*jobs.take(Duration::ZERO)?.expect("there is one").contents, b"second");
-/// # handle.stop();
-/// # running.join().unwrap()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]

@@ -17,9 +17,8 @@ use std::time::Duration;
 /// loses its connection loses its place.
 ///
 /// ```
-/// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
-/// # let (address, handle) = (server.addresses()[0].clone(), server.handle());
-/// # let running = std::thread::spawn(|| server.run());
+/// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
+/// # let address = server.addresses()[0].clone();
 /// use telefile::{Client, client::recipes::FairLock};
 ///
 /// let client = Client::connect_to(&address)?;
@@ -27,8 +26,6 @@ use std::time::Duration;
 /// let turn = printer.lock()?;
 /// assert!(printer.try_lock()?.is_none());
 /// turn.unlock()?;
-/// # handle.stop();
-/// # running.join().unwrap()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -43,9 +40,8 @@ pub struct FairLock(Semaphore);
 /// whenever somebody before it leaves.
 ///
 /// ```
-/// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
-/// # let (address, handle) = (server.addresses()[0].clone(), server.handle());
-/// # let running = std::thread::spawn(|| server.run());
+/// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
+/// # let address = server.addresses()[0].clone();
 /// use telefile::{Client, client::recipes::Semaphore};
 ///
 /// let client = Client::connect_to(&address)?;
@@ -55,8 +51,6 @@ pub struct FairLock(Semaphore);
 /// assert!(downloads.try_acquire()?.is_none());
 /// drop(first);
 /// assert!(downloads.try_acquire()?.is_some());
-/// # handle.stop();
-/// # running.join().unwrap()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]

@@ -252,16 +252,13 @@ fn a_stopped_server_leaves_its_data_to_the_next_one_while_a_type_is_still_at_wor
     let (folder, p) = (crate::server::Folder::new(), Strings::new());
     let data = || folder.path().join("data");
     let bind = || server().data(data()).listen("127.0.0.1:0".parse().unwrap()).bind().unwrap();
-    let first = bind();
-    let (address, handle) = (first.addresses()[0].clone(), first.handle());
-    let running = std::thread::spawn(|| first.run());
-    let mut a = Client::connect(&address);
+    let first = bind().spawn().unwrap();
+    let mut a = Client::connect(&first.addresses()[0]);
     a.ask(&p.open());
     let hold = p.hold(Op::Read);
     a.send("read @0\r\n");
     hold.begun();
-    handle.stop();
-    running.join().unwrap().unwrap();
+    first.stop().unwrap();
     drop(bind()); // the folder is free, though the read still has the table
     drop(hold);
 }

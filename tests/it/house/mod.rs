@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The words that every room may use.
-const COMMON: &[&str] = &["name", "exptime", "budget", "contents", "refusal", "waker"];
+const COMMON: &[&str] = &["name", "exptime", "budget", "contents", "refusal", "token", "waker"];
 
 /// What each room imports of this crate, beside itself. `cli`, `main` and `lib` import anything.
 const ROOMS: &[(&str, &[&str])] = &[
@@ -18,6 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("budget", &["refusal"]),
     ("contents", &["budget", "refusal"]),
     ("refusal", &["name"]),
+    ("token", &[]),
     ("waker", &[]),
     ("net", COMMON),
     ("wire", COMMON),
@@ -26,12 +27,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "server",
         &[
-            "name", "exptime", "budget", "contents", "refusal", "waker", "net", "wire", "files",
-            "store",
+            "name", "exptime", "budget", "contents", "refusal", "token", "waker", "net", "wire",
+            "files", "store",
         ],
     ),
     ("framework", &["net"]),
-    ("client", &["name", "exptime", "budget", "contents", "refusal", "net", "wire"]),
+    ("client", &["name", "exptime", "budget", "contents", "refusal", "token", "net", "wire"]),
     ("cli", ANYTHING),
     ("main", ANYTHING),
     ("lib", ANYTHING),
@@ -48,7 +49,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "files/table/mod.rs",
             "files/state/watchers.rs",
             "server/mod.rs",
-            "server/builder.rs",
+            "server/bind.rs",
             "framework/flusher.rs",
             "framework/server.rs",
             "framework/worker.rs",
@@ -77,7 +78,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
         ],
     ),
     ("socket2", &["net/connect.rs", "net/listener.rs", "net/options.rs", "net/stream.rs"]),
-    ("subtle", &["server/token.rs"]),
+    ("subtle", &["token.rs"]),
     ("env_logger", &["cli/"]),
     ("hdrhistogram", &["cli/"]),
     ("lexopt", &["cli/"]),

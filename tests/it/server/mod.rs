@@ -22,7 +22,7 @@ pub(crate) use client::Client;
 use crate::pace::Pace;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 use telefile::net::Address;
 use telefile::{Builder, Handle};
@@ -39,7 +39,8 @@ pub(crate) struct Running {
     tcp: Address,
     unix: Address,
     handle: Handle,
-    thread: Option<JoinHandle<()>>,
+    /// `None` once it is stopped.
+    running: Option<telefile::Running>,
     _folder: Folder,
 }
 
@@ -49,11 +50,9 @@ impl Running {
         let unix = Address::Unix(folder.path().join("socket"));
         let builder = builder.listen("127.0.0.1:0".parse().unwrap()).listen(unix.clone());
         let builder = kept_if_asked(builder, &folder.path().join("data"));
-        let server = builder.bind().unwrap();
-        let tcp = server.addresses()[0].clone();
-        let handle = server.handle();
-        let thread = Some(thread::spawn(|| server.run().unwrap()));
-        Running { tcp, unix, handle, thread, _folder: folder }
+        let running = builder.bind().unwrap().spawn().unwrap();
+        let tcp = running.addresses()[0].clone();
+        Running { tcp, unix, handle: running.handle(), running: Some(running), _folder: folder }
     }
 
     /// One address of each kind.
@@ -70,9 +69,8 @@ impl Running {
     pub(crate) fn stop(&mut self) -> Duration {
         let pace = Pace::start();
         self.handle.stop();
-        if let Some(thread) = self.thread.take() {
-            eventually("run returns", || thread.is_finished());
-            thread.join().expect("run does not panic");
+        if let Some(running) = self.running.take() {
+            running.stop().expect("the server ends well");
         }
         pace.took()
     }
@@ -106,10 +104,8 @@ pub(crate) fn in_memory(numbytes: usize) -> u64 {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.handle.stop();
-        if let Some(thread) = self.thread.take() {
-            let ended = thread.join();
-            assert!(ended.is_ok() || thread::panicking(), "run does not panic");
+        if !thread::panicking() {
+            self.stop();
         }
     }
 }

@@ -82,10 +82,7 @@ fn what_is_sent_after_the_stop_is_not_executed() {
 
 #[test]
 fn run_returns_in_time_whatever_clients_do() {
-    let folder = super::Folder::new();
-    let path = folder.path().join("token");
-    std::fs::write(&path, "s3cret").unwrap();
-    let token = Token::from_file(&path).unwrap();
+    let token = Token::new("s3cret").unwrap();
     let mut server = Running::start(Server::builder().connections(12).token(token));
     let mut asker = server.client();
     assert!(asker.ask("hello s3cret").starts_with("HELLO 1 "));
@@ -176,6 +173,29 @@ fn a_second_stop_and_one_before_run_are_fine() {
     handles.iter().for_each(|handle| handle.stop());
     running.join().unwrap();
     handles[0].stop();
+}
+
+#[test]
+fn a_spawned_server_ends_by_its_handle_by_stop_and_when_it_is_dropped() {
+    let spawn = || {
+        let listen = "127.0.0.1:0".parse().unwrap();
+        Server::builder().listen(listen).bind().unwrap().spawn().unwrap()
+    };
+    let ends: [fn(telefile::Running); 3] = [
+        |server| {
+            server.handle().stop();
+            server.join().unwrap();
+        },
+        |server| server.stop().unwrap(),
+        drop,
+    ];
+    for end in ends {
+        let server = spawn();
+        let address = server.addresses()[0].clone();
+        assert_eq!(Client::connect(&address).write("f", b"x"), "OK 1");
+        end(server);
+        assert!(Client::try_connect(&address).is_err(), "{address} is closed");
+    }
 }
 
 /// What a client gets that has replies unread and sends one more request while the server stops;

@@ -1,16 +1,9 @@
-use super::{Client, Folder, Running};
+use super::{Client, Running};
 use telefile::{Server, Token};
-
-fn token(text: &str) -> Token {
-    let folder = Folder::new();
-    let path = folder.path().join("token");
-    std::fs::write(&path, text).unwrap();
-    Token::from_file(&path).unwrap()
-}
 
 #[test]
 fn without_the_token_nothing_is_done() {
-    let server = Running::start(Server::builder().token(token("s3cret\n")));
+    let server = Running::start(Server::builder().token(Token::new("s3cret").unwrap()));
     for address in server.addresses() {
         let mut client = Client::connect(address);
         assert_eq!(client.ask("stats"), "ERR_DENIED");

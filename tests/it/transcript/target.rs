@@ -67,10 +67,7 @@ impl Target {
         }
         builder = builder.idle_timeout(settings.idle_timeout);
         if let Some(token) = &settings.token {
-            let path = temporary("token");
-            std::fs::write(&path, token).unwrap();
-            builder = builder.token(Token::from_file(&path).unwrap());
-            std::fs::remove_file(&path).unwrap();
+            builder = builder.token(Token::new(token).unwrap());
         }
         let server = builder.bind().unwrap();
         let Address::Tcp(tcp) = *server.addresses()[0] else { unreachable!() };

@@ -9,7 +9,7 @@ use crate::exptime::Exptime;
 use crate::name::{FileRef, Name, NameRef};
 use crate::net::{Address, Connection, Stream};
 use crate::refusal::Refusal;
-use crate::server::Token;
+use crate::token::Token;
 use crate::wire::{MAX_LINE_BYTES, Reply, Request};
 use hdrhistogram::Histogram;
 use std::collections::VecDeque;

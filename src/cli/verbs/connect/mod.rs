@@ -8,9 +8,10 @@ use crate::cli::flags;
 use crate::cli::remote::{Remote, addr, closed, hello, lost_at, timeout, token_file};
 use crate::cli::streams::{put_some, stdin};
 use crate::client::Error;
+use crate::exptime::FOREVER;
 use crate::net::{Address, Connection, Stream};
 use crate::refusal::Refusal;
-use crate::server::Token;
+use crate::token::Token;
 use crate::wire::MAX_LINE_BYTES;
 use session::{End, Session};
 use std::fs::File;
@@ -24,7 +25,7 @@ use std::time::{Duration, Instant};
 pub(crate) const WHAT: &str = "type requests and see the replies, as with telnet";
 
 /// A user may stop reading for any length of time.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(3_155_760_000);
+const WRITE_TIMEOUT: Duration = FOREVER;
 
 pub(crate) fn run(args: lexopt::Parser) -> Outcome {
     let flags = [addr(), token_file(), timeout()];

@@ -11,6 +11,7 @@ pub(crate) use witness::{WITNESS, witness};
 
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::{flags, signals};
+use crate::exptime::FOREVER;
 use child::Child;
 use hold::{Lock, Terms, Trouble};
 use relay::{PASSED_ON, Relay};
@@ -38,9 +39,6 @@ const NOT_FOUND: u8 = 127;
 
 /// Why a lease is lost that nobody took over.
 const LATE: &str = "it was not renewed in time";
-
-/// A hundred years.
-const FOR_EVER: Duration = Duration::from_secs(3_155_760_000);
 
 /// What can happen while the command runs.
 enum Event {
@@ -172,7 +170,7 @@ fn wait_end(
         let now = Instant::now();
         relay.take_due(now).into_iter().for_each(|decision| decision.act(child));
         let due = end.into_iter().chain(relay.next_due()).min();
-        let left = due.map_or(FOR_EVER, |due| due.saturating_duration_since(now));
+        let left = due.map_or(FOREVER, |due| due.saturating_duration_since(now));
         match events.recv_timeout(left) {
             Ok(Event::Renewed(sent)) => end = lock.end(sent),
             Ok(Event::Lost(why)) => return Err(why),
@@ -194,7 +192,7 @@ fn wait_end(
 
 /// Ends the command, but no process that it has started.
 fn end(child: &Child, events: &Receiver<Event>, kill_after: Duration) {
-    for (signal, time) in [(Signal::TERM, kill_after), (Signal::KILL, FOR_EVER)] {
+    for (signal, time) in [(Signal::TERM, kill_after), (Signal::KILL, FOREVER)] {
         child.signal(signal);
         child.signal(Signal::CONT); // a stopped process cannot end
         let deadline = Instant::now() + time;

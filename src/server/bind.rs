@@ -1,0 +1,170 @@
+//! From settings to a server that listens.
+
+use super::error::BindError;
+use super::room::Room;
+use super::system::{self, Wanted};
+use super::{Builder, Handle, Server, Shared};
+use crate::budget::{Budget, Charge};
+use crate::files::{Registry, Table};
+use crate::net::{Address, Listener};
+#[cfg(feature = "durable")]
+use crate::store::{Durable, Options};
+use crate::token::Token;
+#[cfg(feature = "durable")]
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, SocketAddrV4};
+#[cfg(feature = "durable")]
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const DEFAULT_ADDRESS: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8080);
+
+/// A client that acknowledges nothing for this long counts as gone. It has no more time than that
+/// to take its replies anyway.
+const USER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Lists and changes on their way to clients may take the memory of all files divided by this, and
+/// so may the buffers of connections; but each at least what the longest list needs, with names.
+const ON_ITS_WAY_PART: u64 = 16;
+const MIN_ON_ITS_WAY_BYTES: u64 = 8 << 20;
+
+/// With less, a database has no room to remove files.
+#[cfg(feature = "durable")]
+const LEAST_MAX_DATA: u64 = 4 << 20;
+
+impl Builder {
+    /// Binds all addresses, including all those that a name resolves to. Clients can connect from
+    /// then on; [`Server::run`] serves them.
+    ///
+    /// Raises the process's soft limit of open files, if the connections need that.
+    ///
+    /// # Errors
+    /// The settings do not fit together, or the system denies something that they need; each
+    /// [`BindError`] says what, with the address, the folder or the file.
+    pub fn bind(mut self) -> Result<Server, BindError> {
+        if self.listen.is_empty() {
+            self.listen.push(Address::Tcp(DEFAULT_ADDRESS.into()));
+        }
+        #[cfg(feature = "durable")]
+        self.check_data()?;
+        if let Some(file) = &self.token_file {
+            self.token = Some(Token::from_file(file).map_err(BindError::TokenFile)?);
+        }
+        let addresses = self.resolve()?;
+        let budget = Budget::new(self.max_memory.unwrap_or_else(system::default_max_memory));
+        let registry = Registry::default()
+            .with_text_files(self.absolute_root()?, self.max_contents, &budget)
+            .and_then(|registry| registry.with(&self.types))
+            .map_err(BindError::FileType)?;
+        // Before the table: a port in use leaves no new folder behind.
+        let listeners: Result<Vec<_>, _> =
+            addresses.iter().map(|addresses| Listener::bind_all(addresses)).collect();
+        let listeners: Vec<_> =
+            listeners.map_err(BindError::Listen)?.into_iter().flatten().collect();
+        listeners.iter().for_each(|listener| listener.set_user_timeout(USER_TIMEOUT));
+        let max_connections = system::make_room(&Wanted {
+            connections: self.connections,
+            listeners: listeners.len(),
+            stack_bytes: self.stack_bytes,
+            max_memory: self.max_memory,
+        })
+        .map_err(BindError::System)?;
+        let (table, database) = self.table(registry, budget.clone())?;
+        let on_its_way = (budget.max() / ON_ITS_WAY_PART).max(MIN_ON_ITS_WAY_BYTES);
+        let (stop, stopped) = crossbeam_channel::bounded(1);
+        let shared = Shared {
+            table,
+            budget,
+            _database: database,
+            room: Room::new(on_its_way),
+            buffers: Budget::new(on_its_way),
+            live: Default::default(),
+            refused: Default::default(),
+            max_contents: self.max_contents,
+            max_connections,
+            idle_timeout: self.idle_timeout,
+            write_timeout: self.write_timeout,
+            token: self.token,
+            dedicated: self.dedicated,
+            stack_bytes: self.stack_bytes,
+            started: Instant::now(),
+        };
+        Ok(Server { listeners, shared: Arc::new(shared), handle: Handle(stop), stopped })
+    }
+
+    #[cfg(feature = "durable")]
+    fn check_data(&self) -> Result<(), BindError> {
+        match (&self.data, self.max_data) {
+            (None, Some(_)) => Err(BindError::NoDataFolder),
+            (_, Some(..LEAST_MAX_DATA)) => Err(BindError::MaxDataTooSmall(LEAST_MAX_DATA)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Looks up the names among the addresses. The addresses checked here are those bound later.
+    fn resolve(&self) -> Result<Vec<Vec<Address>>, BindError> {
+        let all = self.listen.iter().map(|given| {
+            let found = given.resolve().map_err(BindError::Listen)?;
+            let reachable = found.iter().find(|address| !address.is_private());
+            match reachable.filter(|_| self.token.is_none() && !self.insecure) {
+                None => Ok(found),
+                Some(reachable) => {
+                    Err(BindError::Exposed { given: given.clone(), reachable: reachable.clone() })
+                }
+            }
+        });
+        all.collect()
+    }
+
+    /// Returns the folder of text files, for a process that may change its working folder. The
+    /// folder is not needed before a file is.
+    fn absolute_root(&self) -> Result<PathBuf, BindError> {
+        let root = std::path::absolute(&self.root).unwrap_or_else(|e| {
+            let root = self.root.display();
+            log::warn!("{root}: no TextFile can be used, the working folder is not found: {e}");
+            self.root.clone()
+        });
+        match root.metadata().is_ok_and(|found| !found.is_dir()) {
+            true => Err(BindError::Root(self.root.clone())),
+            false => Ok(root),
+        }
+    }
+
+    /// Returns the table, and the memory that its database may take beside it.
+    fn table(&self, registry: Registry, budget: Arc<Budget>) -> Result<(Table, Charge), BindError> {
+        let epoch = system::draw_epoch().map_err(BindError::System)?;
+        #[cfg(feature = "durable")]
+        if let Some(folder) = &self.data {
+            return self.load(folder, registry, budget, epoch).map_err(BindError::Data);
+        }
+        let none = Charge::none(&budget);
+        Ok((Table::new(registry, self.clock.clone(), budget, epoch), none))
+    }
+
+    /// Loads the table from its folder. `epoch` is that of a new one.
+    #[cfg(feature = "durable")]
+    fn load(
+        &self,
+        folder: &Path,
+        registry: Registry,
+        budget: Arc<Budget>,
+        epoch: u64,
+    ) -> io::Result<(Table, Charge)> {
+        let file_size = system::max_file_size();
+        if let Some(max @ ..LEAST_MAX_DATA) = file_size {
+            let why = format!("a file may have {max} bytes (ulimit -f), and the data needs 4M");
+            return Err(io::Error::new(ErrorKind::FileTooLarge, why));
+        }
+        let max_data = self.max_data.into_iter().chain(file_size).min();
+        let max = Options::default().cache_bytes;
+        let cache_bytes = usize::try_from(budget.max() / 8).map_or(max, |eighth| max.min(eighth));
+        let options = Options { max_data, cache_bytes };
+        let store = Durable::open(folder, options, epoch)?;
+        let mut database = Charge::none(&budget);
+        database.grow_over(cache_bytes as u64);
+        let table = Table::load(registry, &self.clock, budget, Arc::new(store))?;
+        Ok((table, database))
+    }
+}
