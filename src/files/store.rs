@@ -12,7 +12,7 @@ use std::time::Duration;
 /// The most removals that are remembered, for watches that ask what has changed.
 pub const MAX_GONE: usize = 100_000;
 
-/// What a store keeps of a table besides its files.
+/// What is stored of a table besides its files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     /// The number that identifies the table. It belongs to the data.
@@ -25,7 +25,7 @@ pub struct Head {
     pub forgotten: u64,
 }
 
-/// How long a file lives, as a store keeps it.
+/// How long a file lives, as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
     /// Until it is deleted.
@@ -36,17 +36,17 @@ pub enum Life {
     Connection,
 }
 
-/// A change, as a store keeps it. The changes of a batch are in the order of their versions, and a
+/// A change to the stored table. The mutations of a batch are in the order of their versions, and a
 /// name occurs at most once in a batch.
 #[derive(Clone, Debug)]
-pub enum Change {
+pub enum Mutation {
     /// A name gets a file, or its file gets new contents.
     Put {
         /// The name.
         name: Name,
         /// The version that the change took.
         version: u64,
-        /// The file's previous version, which is no longer kept. `None` for a new file.
+        /// The file's previous version, which is no longer stored. `None` for a new file.
         old: Option<u64>,
         /// The remembered removal of an earlier file of this name, which is now forgotten.
         removed: Option<u64>,
@@ -87,21 +87,21 @@ pub enum Change {
     },
 }
 
-impl Change {
-    /// Returns the number of bytes that the change adds to the store; `None` if it adds nothing.
+impl Mutation {
+    /// Returns the number of bytes that this adds to the store; `None` if it adds nothing.
     pub fn adds(&self) -> Option<u64> {
         match self {
-            Change::Put { name, contents, .. } => {
+            Mutation::Put { name, contents, .. } => {
                 Some((name.as_str().len() + contents.as_ref().map_or(0, |c| c.len())) as u64)
             }
             // It frees nothing in exchange for the removal that is remembered.
-            Change::Pass { name, .. } => Some(name.as_str().len() as u64),
-            Change::Touch { .. } | Change::Remove { .. } | Change::Unnamed { .. } => None,
+            Mutation::Pass { name, .. } => Some(name.as_str().len() as u64),
+            Mutation::Touch { .. } | Mutation::Remove { .. } | Mutation::Unnamed { .. } => None,
         }
     }
 }
 
-/// A kept file.
+/// A stored file.
 #[derive(Debug)]
 pub struct Row {
     /// Its name.
@@ -111,17 +111,17 @@ pub struct Row {
     /// What ends it.
     pub life: Life,
     /// Its contents, or their length.
-    pub contents: Kept,
+    pub contents: RowContents,
 }
 
-/// Kept contents.
+/// The contents of a stored file, as they are loaded.
 #[derive(Debug)]
-pub enum Kept {
+pub enum RowContents {
     /// None: a code file.
     Code,
     /// Small contents.
-    Here(Contents),
-    /// This number of bytes, to be read with [`Store::contents`].
+    Inline(Contents),
+    /// This number of bytes, which [`Store::contents`] reads.
     Stored(u64),
 }
 
@@ -137,7 +137,8 @@ pub enum CommitError {
 
 /// Persistent storage of a table.
 pub trait Store: fmt::Debug + Send + Sync {
-    /// Passes on all that is kept: files, and the remembered removals with their versions.
+    /// Calls `file` with each stored file and `removal` with each remembered removal. Returns the
+    /// head.
     ///
     /// # Errors
     /// If the data cannot be read or is damaged.
@@ -151,9 +152,9 @@ pub trait Store: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// See [`CommitError`].
-    fn commit(&self, batch: &[Change], head: &Head) -> Result<(), CommitError>;
+    fn commit(&self, batch: &[Mutation], head: &Head) -> Result<(), CommitError>;
 
-    /// Returns the contents that were put at this version; `None` if they are no longer kept.
+    /// Returns the contents that were written at this version; `None` if they were replaced.
     ///
     /// # Errors
     /// If the disk fails.
@@ -166,7 +167,7 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// committed after this, and reading contents may fail.
     fn close(&self) {}
 
-    /// Returns the smallest size of contents that are [stored](Kept::Stored), not kept in memory,
-    /// in bytes.
+    /// Returns the smallest size, in bytes, of contents that are [only stored](RowContents::Stored).
+    /// Smaller contents are in memory as well.
     fn stored_from(&self) -> usize;
 }

@@ -1,6 +1,6 @@
 //! What the table promises, with a clock that stands still.
 
-mod kept;
+mod stored;
 mod waiting;
 mod watching;
 

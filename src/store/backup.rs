@@ -4,9 +4,9 @@ use super::durable::Durable;
 use super::error::{self, Result, damaged};
 use super::folder::Folder;
 use super::options::Options;
-use super::stream::{Item, Reader, Writer};
+use super::stream::{BackupReader, BackupWriter, Item};
 use super::tables::View;
-use crate::files::store::{CommitError, Head, Kept, Life};
+use crate::files::store::{CommitError, Head, Life, RowContents};
 use redb::Error;
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
@@ -30,7 +30,7 @@ impl Durable {
 
     /// Restores a backup into a folder, which must be missing or empty, as a new table whose epoch
     /// is `epoch`: versions that the first table assigned after the backup will be assigned again.
-    /// Those of the backup are kept. Errors call the backup `name`.
+    /// Files keep the versions that they have in the backup. Errors call the backup `name`.
     ///
     /// # Errors
     /// The backup is damaged, or of a later version of this program ([`ErrorKind::InvalidData`]);
@@ -40,7 +40,7 @@ impl Durable {
         let (folder, made) = Folder::make(folder)?;
         folder.expect_empty()?;
         let told = |e| error::at(Path::new(name), e);
-        let (mut reader, head) = Reader::start(from).map_err(told)?;
+        let (mut reader, head) = BackupReader::start(from).map_err(told)?;
         let head = Head { epoch, ..head };
         let restoring = folder.begin_restore()?;
         Durable::create(&folder, Options::default(), epoch, |store| {
@@ -49,11 +49,11 @@ impl Durable {
                 bytes += item.bytes();
                 batch.push(item);
                 if bytes >= BATCH_BYTES || batch.len() >= BATCH_ITEMS {
-                    put(store, &head, &batch, bytes)?;
+                    insert(store, &head, &batch, bytes)?;
                     (batch, bytes) = (Vec::new(), 0);
                 }
             }
-            put(store, &head, &batch, bytes)
+            insert(store, &head, &batch, bytes)
         })?;
         drop(restoring);
         made.keep();
@@ -62,12 +62,12 @@ impl Durable {
 }
 
 fn write(view: &View, to: impl Write, told: impl Fn(io::Error) -> Error) -> Result<()> {
-    let mut writer = Writer::start(to, &view.stamp()?.head).map_err(&told)?;
+    let mut writer = BackupWriter::start(to, &view.stamp()?.head).map_err(&told)?;
     view.files(|row| {
         let contents = match (row.contents, row.life) {
-            (Kept::Code, _) | (_, Life::Connection) => return Ok(()),
-            (Kept::Here(contents), _) => contents,
-            (Kept::Stored(_), _) => {
+            (RowContents::Code, _) | (_, Life::Connection) => return Ok(()),
+            (RowContents::Inline(contents), _) => contents,
+            (RowContents::Stored(_), _) => {
                 let of_file = |what: &str| damaged(format!("{}: {what}", row.name.as_ref()));
                 let contents = view.contents(row.version).map_err(|e| match e {
                     Error::Corrupted(what) => of_file(&what),
@@ -83,13 +83,13 @@ fn write(view: &View, to: impl Write, told: impl Fn(io::Error) -> Error) -> Resu
     writer.finish().map_err(&told)
 }
 
-fn put(store: &Durable, head: &Head, batch: &[Item], bytes: usize) -> io::Result<()> {
+fn insert(store: &Durable, head: &Head, batch: &[Item], bytes: usize) -> io::Result<()> {
     let done = store.transact(head, Some(bytes as u64), false, |tables| {
         batch.iter().try_for_each(|item| match item {
             Item::File { name, version, life, contents } => {
-                tables.put(name, *version, None, *life, Some(contents))
+                tables.insert(name, *version, None, *life, Some(contents))
             }
-            Item::Removal { version, name } => tables.put_removal(*version, name),
+            Item::Removal { version, name } => tables.insert_removal(*version, name),
         })
     });
     done.map_err(|e| match e {

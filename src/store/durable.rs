@@ -8,7 +8,7 @@ use super::options::Options;
 use super::tables::{STORED_FROM, Tables};
 use super::writer::Writer;
 use crate::contents::Contents;
-use crate::files::store::{Change, CommitError, Head, Row, Store};
+use crate::files::store::{CommitError, Head, Mutation, Row, Store};
 use crate::name::Name;
 use redb::Error;
 use std::fs::File;
@@ -24,7 +24,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 ///
 /// ```
 /// use telefile::NameRef;
-/// use telefile::store::{Change, Durable, Life, Options, Store};
+/// use telefile::store::{Mutation, Durable, Life, Options, Store};
 ///
 /// let folder = std::env::temp_dir().join(format!("telefile-doc-{}", std::process::id()));
 /// let epoch = 0xbeef; // a new table gets it; draw it from the system's randomness
@@ -33,7 +33,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// assert_eq!((head.epoch, head.version), (epoch, 0));
 ///
 /// head.version = 1;
-/// let put = Change::Put {
+/// let put = Mutation::Put {
 ///     name: NameRef::new("foo").unwrap().to_name(),
 ///     version: 1,
 ///     old: None,
@@ -188,10 +188,10 @@ impl Store for Durable {
         loaded.map_err(|e| self.error(e))
     }
 
-    fn commit(&self, batch: &[Change], head: &Head) -> Result<(), CommitError> {
-        let adds = batch.iter().filter_map(Change::adds).reduce(|sum, bytes| sum + bytes);
+    fn commit(&self, batch: &[Mutation], head: &Head) -> Result<(), CommitError> {
+        let adds = batch.iter().filter_map(Mutation::adds).reduce(|sum, bytes| sum + bytes);
         let frees = batch.iter().any(|change| {
-            matches!(change, Change::Put { old: Some(_), .. } | Change::Remove { .. })
+            matches!(change, Mutation::Put { old: Some(_), .. } | Mutation::Remove { .. })
         });
         self.transact(head, adds, frees, |tables| batch.iter().try_for_each(|c| tables.apply(c)))
     }

@@ -13,7 +13,7 @@ pub(super) const FORMAT: u32 = 1;
 const MAGIC: &[u8; 8] = b"telefile";
 
 const CODE: u8 = 0;
-const HERE: u8 = 1;
+const INLINE: u8 = 1;
 const STORED: u8 = 2;
 
 const UNLIMITED: u8 = 0;
@@ -25,7 +25,7 @@ const CHECKSUM_BYTES: usize = 4;
 /// After the bytes of each part of large contents: how many come in later parts, and a checksum.
 pub(super) const PART_END_BYTES: usize = 8 + CHECKSUM_BYTES;
 
-/// What is kept of a file besides its name.
+/// What is stored of a file besides its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Record<'a> {
     pub(super) version: u64,
@@ -36,7 +36,7 @@ pub(super) struct Record<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Body<'a> {
     Code,
-    Here(&'a [u8]),
+    Inline(&'a [u8]),
     /// This many bytes, in parts of their own.
     Stored(u64),
 }
@@ -52,13 +52,13 @@ impl<'a> Record<'a> {
     pub(super) fn encode(&self, name: &[u8]) -> Vec<u8> {
         let (body, inline) = match self.body {
             Body::Code => (CODE, &[][..]),
-            Body::Here(bytes) => (HERE, bytes),
+            Body::Inline(bytes) => (INLINE, bytes),
             Body::Stored(_) => (STORED, &[][..]),
         };
         let mut value = Vec::with_capacity(32 + inline.len());
         value.push(body);
         value.extend_from_slice(&self.version.to_le_bytes());
-        put_life(&mut value, self.life);
+        encode_life(&mut value, self.life);
         if let Body::Stored(numbytes) = self.body {
             value.extend_from_slice(&numbytes.to_le_bytes());
         }
@@ -74,7 +74,7 @@ impl<'a> Record<'a> {
         let life = fields.life()?;
         let body = match body {
             CODE => Body::Code,
-            HERE => Body::Here(fields.rest()),
+            INLINE => Body::Inline(fields.rest()),
             STORED => Body::Stored(fields.u64()?),
             _ => return Err(damaged("a file is of no known kind")),
         };
@@ -89,7 +89,7 @@ impl Stamp {
         value.extend_from_slice(MAGIC);
         value.extend_from_slice(&FORMAT.to_le_bytes());
         value.extend_from_slice(&self.batch.to_le_bytes());
-        put_head(&mut value, &self.head);
+        encode_head(&mut value, &self.head);
         seal(&mut value, &[]);
         value
     }
@@ -163,25 +163,25 @@ fn part_checksum(bytes: &[u8], later: &[u8], (version, part): (u64, u32)) -> u32
     hasher.finalize()
 }
 
-pub(super) fn put_head(value: &mut Vec<u8>, head: &Head) {
+pub(super) fn encode_head(value: &mut Vec<u8>, head: &Head) {
     value.extend_from_slice(&head.epoch.to_le_bytes());
     value.extend_from_slice(&head.version.to_le_bytes());
-    put_time(value, head.time);
+    encode_time(value, head.time);
     value.extend_from_slice(&head.forgotten.to_le_bytes());
 }
 
-pub(super) fn put_life(value: &mut Vec<u8>, life: Life) {
+pub(super) fn encode_life(value: &mut Vec<u8>, life: Life) {
     match life {
         Life::Unlimited => value.push(UNLIMITED),
         Life::Until(time) => {
             value.push(UNTIL);
-            put_time(value, time);
+            encode_time(value, time);
         }
         Life::Connection => value.push(CONNECTION),
     }
 }
 
-fn put_time(value: &mut Vec<u8>, time: Duration) {
+fn encode_time(value: &mut Vec<u8>, time: Duration) {
     value.extend_from_slice(&time.as_secs().to_le_bytes());
     value.extend_from_slice(&time.subsec_nanos().to_le_bytes());
 }

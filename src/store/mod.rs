@@ -1,6 +1,6 @@
-//! KEPT: where a table is kept beyond the life of its process, and what such a store must do.
+//! STORE: a table on disk, which outlives its process, and the interface of such a store.
 //!
-//! Knows names, contents and the trait; nothing of how a table decides.
+//! Knows names, contents and the trait; not how a table decides.
 
 #[cfg(feature = "durable")]
 mod backup;
@@ -35,7 +35,9 @@ mod whole;
 #[cfg(feature = "durable")]
 mod writer;
 
-pub use crate::files::store::{Change, CommitError, Head, Kept, Life, MAX_GONE, Row, Store};
+pub use crate::files::store::{
+    CommitError, Head, Life, MAX_GONE, Mutation, Row, RowContents, Store,
+};
 #[cfg(feature = "durable")]
 pub use durable::Durable;
 #[cfg(all(feature = "durable", feature = "cli"))]

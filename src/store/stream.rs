@@ -2,7 +2,7 @@
 //! and removals, an end that counts them, and a checksum over everything.
 
 use super::error::{Result, damaged, foreign};
-use super::format::{FORMAT, Fields, decode_name, put_head, put_life, unknown_format};
+use super::format::{FORMAT, Fields, decode_name, encode_head, encode_life, unknown_format};
 use crate::contents::Contents;
 use crate::files::store::{Head, Life};
 use crate::name::Name;
@@ -35,20 +35,20 @@ impl Item {
     }
 }
 
-pub(super) struct Writer<W: Write> {
+pub(super) struct BackupWriter<W: Write> {
     to: BufWriter<W>,
     hasher: crc32fast::Hasher,
     items: u64,
 }
 
-impl<W: Write> Writer<W> {
+impl<W: Write> BackupWriter<W> {
     pub(super) fn start(to: W, head: &Head) -> io::Result<Self> {
         let to = BufWriter::with_capacity(BUFFER_BYTES, to);
-        let mut writer = Writer { to, hasher: crc32fast::Hasher::new(), items: 0 };
+        let mut writer = BackupWriter { to, hasher: crc32fast::Hasher::new(), items: 0 };
         let mut start = MAGIC.to_vec();
         start.extend_from_slice(&FORMAT.to_le_bytes());
-        put_head(&mut start, head);
-        writer.put(&start)?;
+        encode_head(&mut start, head);
+        writer.write(&start)?;
         Ok(writer)
     }
 
@@ -60,14 +60,14 @@ impl<W: Write> Writer<W> {
         };
         start.push(tag);
         start.extend_from_slice(&version.to_le_bytes());
-        put_bytes(&mut start, name.as_str().as_bytes());
+        encode_bytes(&mut start, name.as_str().as_bytes());
         if let Item::File { life, contents, .. } = item {
-            put_life(&mut start, *life);
+            encode_life(&mut start, *life);
             start.extend_from_slice(&(contents.len() as u64).to_le_bytes());
-            self.put(&start)?;
-            self.put(contents)?;
+            self.write(&start)?;
+            self.write(contents)?;
         } else {
-            self.put(&start)?;
+            self.write(&start)?;
         }
         self.items += 1;
         Ok(())
@@ -75,34 +75,34 @@ impl<W: Write> Writer<W> {
 
     pub(super) fn finish(mut self) -> io::Result<()> {
         let items = self.items.to_le_bytes();
-        self.put(&[END])?;
-        self.put(&items)?;
+        self.write(&[END])?;
+        self.write(&items)?;
         let sum = self.hasher.finalize();
         self.to.write_all(&sum.to_le_bytes())?;
         self.to.flush()
     }
 
-    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.hasher.update(bytes);
         self.to.write_all(bytes)
     }
 }
 
-fn put_bytes(value: &mut Vec<u8>, bytes: &[u8]) {
+fn encode_bytes(value: &mut Vec<u8>, bytes: &[u8]) {
     value.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
     value.extend_from_slice(bytes);
 }
 
-pub(super) struct Reader<R: Read> {
+pub(super) struct BackupReader<R: Read> {
     from: BufReader<R>,
     hasher: crc32fast::Hasher,
     items: u64,
 }
 
-impl<R: Read> Reader<R> {
+impl<R: Read> BackupReader<R> {
     pub(super) fn start(from: R) -> Result<(Self, Head)> {
         let from = BufReader::with_capacity(BUFFER_BYTES, from);
-        let mut reader = Reader { from, hasher: crc32fast::Hasher::new(), items: 0 };
+        let mut reader = BackupReader { from, hasher: crc32fast::Hasher::new(), items: 0 };
         // Anything shorter is not a backup either.
         let magic = reader.take(MAGIC.len() as u64).unwrap_or_default();
         if magic != MAGIC {

@@ -3,7 +3,7 @@
 use super::error::{NO_STORE, Result, damaged, foreign};
 use super::format::{self, Body, PART_END_BYTES, Record, Stamp, decode_part, part_end};
 use crate::contents::Contents;
-use crate::files::store::{Change, Head, Kept, Life, MAX_GONE, Row};
+use crate::files::store::{Head, Life, MAX_GONE, Mutation, Row, RowContents};
 use crate::name::Name;
 use redb::{
     Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table,
@@ -18,7 +18,7 @@ const CONTENTS: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("c
 /// Removed names, by the version that removed them.
 const GONE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("gone");
 
-/// Contents of at least this many bytes are not kept in memory.
+/// Contents of at least this size, in bytes, stay on disk.
 pub(super) const STORED_FROM: usize = 4096;
 
 /// A part fills a page of the database, whose sizes are powers of two: contents in one piece would
@@ -49,30 +49,30 @@ impl<'t> Tables<'t> {
         })
     }
 
-    pub(super) fn apply(&mut self, change: &Change) -> Result<()> {
+    pub(super) fn apply(&mut self, change: &Mutation) -> Result<()> {
         match change {
-            Change::Put { name, version, old, removed, life, contents } => {
+            Mutation::Put { name, version, old, removed, life, contents } => {
                 if let Some(removed) = removed {
                     self.gone.remove(removed)?;
                 }
-                self.put(name, *version, *old, *life, contents.as_ref())
+                self.insert(name, *version, *old, *life, contents.as_ref())
             }
-            Change::Touch { name, life } => self.touch(name, *life),
-            Change::Remove { name, version, old } => {
+            Mutation::Touch { name, life } => self.touch(name, *life),
+            Mutation::Remove { name, version, old } => {
                 self.remove(name, *old)?;
-                self.put_removal(*version, name)
+                self.insert_removal(*version, name)
             }
-            Change::Pass { name, version, removed } => {
+            Mutation::Pass { name, version, removed } => {
                 if let Some(removed) = removed {
                     self.gone.remove(removed)?;
                 }
-                self.put_removal(*version, name)
+                self.insert_removal(*version, name)
             }
-            Change::Unnamed { .. } => Ok(()),
+            Mutation::Unnamed { .. } => Ok(()),
         }
     }
 
-    pub(super) fn put(
+    pub(super) fn insert(
         &mut self,
         name: &Name,
         version: u64,
@@ -82,9 +82,9 @@ impl<'t> Tables<'t> {
     ) -> Result<()> {
         let body = match contents {
             None => Body::Code,
-            Some(contents) if contents.len() < STORED_FROM => Body::Here(contents),
+            Some(contents) if contents.len() < STORED_FROM => Body::Inline(contents),
             Some(contents) => {
-                self.put_parts(version, contents)?;
+                self.insert_parts(version, contents)?;
                 Body::Stored(contents.len() as u64)
             }
         };
@@ -133,7 +133,7 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    fn put_parts(&mut self, version: u64, contents: &[u8]) -> Result<()> {
+    fn insert_parts(&mut self, version: u64, contents: &[u8]) -> Result<()> {
         let mut rest = contents;
         for part in 0.. {
             let (bytes, later) = rest.split_at(part_length(rest.len()));
@@ -151,7 +151,7 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    pub(super) fn put_removal(&mut self, version: u64, name: &Name) -> Result<()> {
+    pub(super) fn insert_removal(&mut self, version: u64, name: &Name) -> Result<()> {
         self.gone.insert(version, &format::encode_removal(version, name)[..])?;
         Ok(())
     }
@@ -231,9 +231,9 @@ impl View {
             last.extend_from_slice(key.value());
             let record = Record::decode(key.value(), value.value())?;
             let contents = match record.body {
-                Body::Code => Kept::Code,
-                Body::Here(bytes) => Kept::Here(bytes.into()),
-                Body::Stored(numbytes) => Kept::Stored(numbytes),
+                Body::Code => RowContents::Code,
+                Body::Inline(bytes) => RowContents::Inline(bytes.into()),
+                Body::Stored(numbytes) => RowContents::Stored(numbytes),
             };
             let (version, life) = (record.version, record.life);
             each(Row { name: format::decode_name(key.value())?, version, life, contents })?;

@@ -9,7 +9,7 @@ use super::step::Step;
 use super::ticket::{Commit, Ticket};
 use crate::budget::Charge;
 use crate::files::stat::Fd;
-use crate::files::store::Change;
+use crate::files::store::Mutation;
 use crate::name::Name;
 use crate::refusal::Refusal;
 use std::collections::HashMap;
@@ -37,7 +37,7 @@ pub(in crate::files) struct Journal {
     running: Arc<Commit>,
     /// The last place given to a request in its commit. No place is given twice.
     place: usize,
-    /// The smallest size of contents that are not kept in memory, in bytes.
+    /// The smallest size, in bytes, of contents that stay on disk.
     stored_from: usize,
     /// Whether the journal ends once no change is waiting.
     pub(in crate::files) is_ending: bool,
@@ -80,9 +80,9 @@ pub(in crate::files) struct Staging {
 }
 
 impl Staging {
-    /// Returns both in the form that a store keeps.
-    pub(in crate::files) fn kept(&self) -> (Change, Option<Change>) {
-        (self.step.kept(), self.instead.as_ref().map(Step::kept))
+    /// Returns both for the store.
+    pub(in crate::files) fn mutations(&self) -> (Mutation, Option<Mutation>) {
+        (self.step.mutation(), self.instead.as_ref().map(Step::mutation))
     }
 }
 

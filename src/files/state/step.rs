@@ -3,7 +3,7 @@
 use super::entry::{Body, Entry};
 use super::expiry::End;
 use crate::files::stat::Fd;
-use crate::files::store::{Change, Life};
+use crate::files::store::{Life, Mutation};
 use crate::name::Name;
 
 /// A change to the table.
@@ -70,10 +70,10 @@ impl Step {
         }
     }
 
-    /// Returns the change in the form that a store keeps.
-    pub(in crate::files) fn kept(&self) -> Change {
+    /// Returns the change for the store.
+    pub(in crate::files) fn mutation(&self) -> Mutation {
         match self {
-            Step::Insert { name, entry, removed } => Change::Put {
+            Step::Insert { name, entry, removed } => Mutation::Put {
                 name: name.clone(),
                 version: entry.version,
                 old: None,
@@ -81,7 +81,7 @@ impl Step {
                 life: life(entry.end),
                 contents: entry.body.contents(),
             },
-            Step::Change { name, version, old, body, end } => Change::Put {
+            Step::Change { name, version, old, body, end } => Mutation::Put {
                 name: name.clone(),
                 version: *version,
                 old: Some(*old),
@@ -89,13 +89,13 @@ impl Step {
                 life: life(*end),
                 contents: body.contents(),
             },
-            Step::ChangeUnnamed { version, .. } => Change::Unnamed { version: *version },
-            Step::Touch { name, end } => Change::Touch { name: name.clone(), life: life(*end) },
+            Step::ChangeUnnamed { version, .. } => Mutation::Unnamed { version: *version },
+            Step::Touch { name, end } => Mutation::Touch { name: name.clone(), life: life(*end) },
             Step::Remove { name, version, old, .. } => {
-                Change::Remove { name: name.clone(), version: *version, old: *old }
+                Mutation::Remove { name: name.clone(), version: *version, old: *old }
             }
             Step::Pass { name, version, removed } => {
-                Change::Pass { name: name.clone(), version: *version, removed: *removed }
+                Mutation::Pass { name: name.clone(), version: *version, removed: *removed }
             }
         }
     }

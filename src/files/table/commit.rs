@@ -84,7 +84,7 @@ impl Table {
         let forgotten = state.changes.forgotten();
         let head = Head { epoch: self.epoch, version: state.taken, time, forgotten };
         drop(table);
-        let changes = steps.iter().map(Staging::kept).collect();
+        let changes = steps.iter().map(Staging::mutations).collect();
         let committed = load_open(&mut steps, &**store, &self.budget)
             .and_then(|()| commit_what_fits(&**store, changes, &head));
         match committed {

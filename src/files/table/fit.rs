@@ -1,7 +1,7 @@
 //! Commits as much of a batch as fits, when there is not room for all.
 
 use crate::files::state::chain::Lack;
-use crate::files::store::{Change, CommitError, Head, Store};
+use crate::files::store::{CommitError, Head, Mutation, Store};
 use crate::refusal::{Limit, Refusal};
 use std::collections::BTreeMap;
 use std::{io, mem};
@@ -10,7 +10,7 @@ use std::{io, mem};
 /// the changes for which there was no room, by their number in the batch.
 pub(in crate::files) fn commit_what_fits(
     store: &dyn Store,
-    batch: Vec<(Change, Option<Change>)>,
+    batch: Vec<(Mutation, Option<Mutation>)>,
     head: &Head,
 ) -> io::Result<BTreeMap<usize, Lack>> {
     let (changes, mut instead): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
@@ -54,7 +54,7 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    fn commit(&mut self, numbers: &[usize], changes: &[Change]) -> io::Result<()> {
+    fn commit(&mut self, numbers: &[usize], changes: &[Mutation]) -> io::Result<()> {
         if changes.is_empty() {
             return Ok(());
         }
@@ -72,7 +72,7 @@ impl Parts<'_> {
     }
 
     /// Halves what did not fit, because each half may free what the next one needs.
-    fn split(&mut self, numbers: &[usize], changes: &[Change], max: u64) -> io::Result<()> {
+    fn split(&mut self, numbers: &[usize], changes: &[Mutation], max: u64) -> io::Result<()> {
         if let ([number], [change]) = (numbers, changes) {
             self.least = Some((change.adds().unwrap_or(0), max));
             self.refused.insert(*number, max);

@@ -9,7 +9,7 @@ use crate::files::state::asked::Asked;
 use crate::files::state::entry::{Body, Entry};
 use crate::files::state::expiry::End;
 use crate::files::state::journal::Journal;
-use crate::files::store::{Kept, Life, Row, Store};
+use crate::files::store::{Life, Row, RowContents, Store};
 use crate::name::Name;
 use std::io;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use std::time::Duration;
 const LEFTOVERS: usize = 16 << 10;
 
 impl Table {
-    /// Loads the table that a store has kept. Its time continues from where it stood, whatever
+    /// Loads a stored table. Its time continues from where it stood, whatever
     /// `clock` shows. Code files, and files that lived as long as a connection, have ended: they
     /// are removed, now or as soon as there is room to write that down.
     ///
@@ -77,23 +77,23 @@ impl Table {
     }
 }
 
-/// Makes the entry of a kept file. It counts, even beyond the budget.
+/// Makes the entry of a stored file. It counts, even beyond the budget.
 fn file_of(row: Row, budget: &Arc<Budget>) -> (Name, Box<Entry>) {
     let end = match (&row.contents, row.life) {
-        (Kept::Code, _) | (_, Life::Connection) => Some(End::At(Duration::ZERO)),
+        (RowContents::Code, _) | (_, Life::Connection) => Some(End::At(Duration::ZERO)),
         (_, Life::Until(time)) => Some(End::At(time)),
         (_, Life::Unlimited) => None,
     };
     let mut charge = Charge::none(budget);
     charge.grow_over(Entry::cost_with(row.name.as_ref()));
     let body = match row.contents {
-        Kept::Code => Body::Stored(0),
-        Kept::Here(contents) => {
+        RowContents::Code => Body::Stored(0),
+        RowContents::Inline(contents) => {
             let mut charge = Charge::none(budget);
             charge.grow_over(Contents::cost(contents.len()));
             Body::Bytes(contents.with_charge(charge))
         }
-        Kept::Stored(numbytes) => Body::Stored(numbytes),
+        RowContents::Stored(numbytes) => Body::Stored(numbytes),
     };
     (row.name, Box::new(Entry { version: row.version, body, end, charge, fd: None }))
 }

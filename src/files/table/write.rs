@@ -10,7 +10,7 @@ use crate::files::state::ticket::Ticket;
 use crate::name::{FileRef, Name, Stem};
 use crate::refusal::Refusal;
 
-/// A decided request. In a table that is [kept](Table::load), its effect is not visible before it
+/// A decided request. In a [stored](Table::load) table, its effect is not visible before it
 /// is on disk, and nothing is refused because of a change that is not on disk.
 #[derive(Debug)]
 #[must_use = "it is decided, but nobody may have seen it yet"]

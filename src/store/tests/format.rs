@@ -34,7 +34,7 @@ proptest! {
     ) {
         let body = match kind {
             0 => Body::Code,
-            1 => Body::Here(&bytes),
+            1 => Body::Inline(&bytes),
             _ => Body::Stored(numbytes),
         };
         let record = Record { version, life, body };

@@ -2,7 +2,7 @@
 
 use super::Random;
 use crate::contents::Contents;
-use crate::files::store::{Change, Head, Kept, Life, Store};
+use crate::files::store::{Head, Life, Mutation, RowContents, Store};
 use crate::name::{Name, NameRef};
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -50,9 +50,9 @@ impl Model {
         let mut files = BTreeMap::new();
         for row in rows {
             let bytes = match row.contents {
-                Kept::Code => None,
-                Kept::Here(contents) => Some(contents.to_vec()),
-                Kept::Stored(numbytes) => {
+                RowContents::Code => None,
+                RowContents::Inline(contents) => Some(contents.to_vec()),
+                RowContents::Stored(numbytes) => {
                     let missing = || io::Error::other(format!("no contents of {:?}", row.name));
                     let contents = store.contents(row.version)?.ok_or_else(missing)?;
                     assert_eq!(contents.len() as u64, numbytes);
@@ -66,24 +66,24 @@ impl Model {
     }
 
     /// What a batch does to this.
-    pub(super) fn apply(&mut self, batch: &[Change], head: Head) {
+    pub(super) fn apply(&mut self, batch: &[Mutation], head: Head) {
         for change in batch {
             match change.clone() {
-                Change::Put { name, version, life, contents, .. } => {
+                Mutation::Put { name, version, life, contents, .. } => {
                     self.gone.retain(|_, gone| *gone != name);
                     let bytes = contents.map(|contents| contents.to_vec());
                     self.files.insert(name, File { version, life, bytes });
                 }
-                Change::Touch { name, life } => self.files.get_mut(&name).unwrap().life = life,
-                Change::Remove { name, version, .. } => {
+                Mutation::Touch { name, life } => self.files.get_mut(&name).unwrap().life = life,
+                Mutation::Remove { name, version, .. } => {
                     self.files.remove(&name);
                     self.gone.insert(version, name);
                 }
-                Change::Pass { name, version, .. } => {
+                Mutation::Pass { name, version, .. } => {
                     self.gone.retain(|_, gone| *gone != name);
                     self.gone.insert(version, name);
                 }
-                Change::Unnamed { .. } => {}
+                Mutation::Unnamed { .. } => {}
             }
         }
         self.gone.retain(|version, _| *version > head.forgotten);
@@ -91,9 +91,9 @@ impl Model {
     }
 
     /// A put of this file, as a table would say it.
-    pub(super) fn put(&self, file: &str, bytes: Vec<u8>) -> Change {
+    pub(super) fn put(&self, file: &str, bytes: Vec<u8>) -> Mutation {
         let name = name(file);
-        Change::Put {
+        Mutation::Put {
             version: self.head.version + 1,
             old: self.files.get(&name).map(|file| file.version),
             removed: self.removal(&name),
@@ -103,10 +103,10 @@ impl Model {
         }
     }
 
-    pub(super) fn remove(&self, file: &str) -> Change {
+    pub(super) fn remove(&self, file: &str) -> Mutation {
         let name = name(file);
         let old = self.files[&name].version;
-        Change::Remove { name, version: self.head.version + 1, old }
+        Mutation::Remove { name, version: self.head.version + 1, old }
     }
 
     /// The head after a batch of one.
@@ -118,7 +118,7 @@ impl Model {
         self.gone.iter().find(|(_, gone)| *gone == name).map(|(version, _)| *version)
     }
 
-    pub(super) fn draw(&self, random: &mut Random) -> (Vec<Change>, Head) {
+    pub(super) fn draw(&self, random: &mut Random) -> (Vec<Mutation>, Head) {
         let mut head = self.head;
         head.time += Duration::from_nanos(random.below(5_000_000_000));
         let (mut batch, mut named) = (Vec::new(), HashSet::new());
@@ -129,25 +129,25 @@ impl Model {
             }
             let old = self.files.get(&name).map(|file| file.version);
             batch.push(match (random.below(7), old) {
-                (0, Some(_)) => Change::Touch { name, life: life(random) },
+                (0, Some(_)) => Mutation::Touch { name, life: life(random) },
                 (1, Some(old)) => {
                     head.version += 1;
-                    Change::Remove { name, version: head.version, old }
+                    Mutation::Remove { name, version: head.version, old }
                 }
                 (2, _) => {
                     head.version += 1;
-                    Change::Unnamed { version: head.version }
+                    Mutation::Unnamed { version: head.version }
                 }
                 (3, None) => {
                     head.version += 1;
                     let removed = self.removal(&name);
-                    Change::Pass { name, version: head.version, removed }
+                    Mutation::Pass { name, version: head.version, removed }
                 }
                 _ => {
                     head.version += 1;
                     let removed = self.removal(&name);
                     let (life, contents) = (life(random), contents(random));
-                    Change::Put { name, version: head.version, old, removed, life, contents }
+                    Mutation::Put { name, version: head.version, old, removed, life, contents }
                 }
             });
         }

@@ -4,7 +4,7 @@ use super::super::disk::Medium;
 use super::model::Model;
 use super::sim::Sim;
 use super::{EPOCH, found, fresh, open_with};
-use crate::files::store::{Change, CommitError, Head, Store};
+use crate::files::store::{CommitError, Head, Mutation, Store};
 use crate::store::{Durable, Options};
 use std::slice::from_ref;
 
@@ -21,7 +21,7 @@ impl Filled {
         Filled { sim, store, model: Model::empty(EPOCH) }
     }
 
-    fn commit(&mut self, change: &Change, head: Head) -> Result<(), CommitError> {
+    fn commit(&mut self, change: &Mutation, head: Head) -> Result<(), CommitError> {
         self.store.commit(from_ref(change), &head)?;
         self.model.apply(from_ref(change), head);
         Ok(())

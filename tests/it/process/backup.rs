@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use telefile::NameRef;
-use telefile::store::{Change, Durable, Head, Kept, Life, Options, Store};
+use telefile::store::{Durable, Head, Life, Mutation, Options, RowContents, Store};
 
 const EPOCH: u64 = 5;
 
@@ -18,7 +18,7 @@ const EPOCH: u64 = 5;
 fn store(folder: &Folder, contents: &str) -> String {
     let path = folder.path().join("data");
     let store = Durable::open(&path, Options::default(), EPOCH).unwrap();
-    let put = Change::Put {
+    let put = Mutation::Put {
         name: NameRef::new("f").unwrap().to_name(),
         version: 3,
         old: None,
@@ -40,7 +40,7 @@ fn look(path: &str) -> (u64, u64, Vec<String>) {
     let store = Durable::open_existing(path.as_ref(), Options::default()).unwrap();
     let mut files = Vec::new();
     let mut file = |kept| match kept {
-        Kept::Here(contents) => files.push(String::from_utf8(contents.to_vec()).unwrap()),
+        RowContents::Inline(contents) => files.push(String::from_utf8(contents.to_vec()).unwrap()),
         other => panic!("{other:?}"),
     };
     let head = store.load(&mut |row| file(row.contents), &mut |_, _| ()).unwrap();

@@ -9,13 +9,13 @@ use std::fs;
 use std::io::Write;
 use std::process::{ChildStdin, Command, Stdio};
 use telefile::NameRef;
-use telefile::store::{Change, Durable, Head, Life, Options, Store};
+use telefile::store::{Durable, Head, Life, Mutation, Options, Store};
 
 /// A backup of a mebibyte.
 fn backup(folder: &Folder) -> Vec<u8> {
     let data = folder.path().join("data");
     let store = Durable::open(&data, Options::default(), 1).unwrap();
-    let put = Change::Put {
+    let put = Mutation::Put {
         name: NameRef::new("f").unwrap().to_name(),
         version: 1,
         old: None,

@@ -1,15 +1,15 @@
-//! The durable store, on files: what is kept, what is refused, and backups.
+//! The durable store, on files: what is stored, what is refused, and backups.
 #![cfg(feature = "durable")]
 
 mod backup;
 mod folder;
-mod kept;
 mod reading;
+mod restarts;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
-use telefile::store::{Change, Durable, Head, Kept, Life, Options, Store};
+use telefile::store::{Durable, Head, Life, Mutation, Options, RowContents, Store};
 use telefile::{Name, NameRef};
 
 const EPOCH: u64 = 0xbeef;
@@ -22,8 +22,8 @@ fn name(text: &str) -> Name {
     NameRef::new(text).unwrap().to_name()
 }
 
-fn put(file: &str, version: u64, old: Option<u64>, bytes: &[u8]) -> Change {
-    Change::Put {
+fn put(file: &str, version: u64, old: Option<u64>, bytes: &[u8]) -> Mutation {
+    Mutation::Put {
         name: name(file),
         version,
         old,
@@ -33,8 +33,8 @@ fn put(file: &str, version: u64, old: Option<u64>, bytes: &[u8]) -> Change {
     }
 }
 
-fn remove(file: &str, version: u64, old: u64) -> Change {
-    Change::Remove { name: name(file), version, old }
+fn remove(file: &str, version: u64, old: u64) -> Mutation {
+    Mutation::Remove { name: name(file), version, old }
 }
 
 fn head(version: u64) -> Head {
@@ -44,13 +44,13 @@ fn head(version: u64) -> Head {
 /// A table with something of everything in it.
 fn fill(store: &Durable) {
     let until = |version| match put("b/lease", version, None, b"soon") {
-        Change::Put { name, version, old, removed, contents, .. } => {
+        Mutation::Put { name, version, old, removed, contents, .. } => {
             let life = Life::Until(Duration::new(3, 7));
-            Change::Put { name, version, old, removed, life, contents }
+            Mutation::Put { name, version, old, removed, life, contents }
         }
         other => other,
     };
-    let of = |file: &str, version, life, contents: Option<&str>| Change::Put {
+    let of = |file: &str, version, life, contents: Option<&str>| Mutation::Put {
         name: name(file),
         version,
         old: None,
@@ -75,7 +75,7 @@ fn large(seed: u8) -> Vec<u8> {
     (0..300_000_u32).map(|i| (i / 7) as u8 ^ seed).collect()
 }
 
-/// What is kept of a file: version, life, bytes.
+/// What is stored of a file: version, life, bytes.
 type Found = (u64, Life, Option<Vec<u8>>);
 
 fn found(store: &Durable) -> (Head, BTreeMap<String, Found>, Vec<(u64, String)>) {
@@ -88,9 +88,9 @@ fn found(store: &Durable) -> (Head, BTreeMap<String, Found>, Vec<(u64, String)>)
     let mut files = BTreeMap::new();
     for row in rows {
         let bytes = match row.contents {
-            Kept::Code => None,
-            Kept::Here(contents) => Some(contents.to_vec()),
-            Kept::Stored(_) => Some(store.contents(row.version).unwrap().unwrap().to_vec()),
+            RowContents::Code => None,
+            RowContents::Inline(contents) => Some(contents.to_vec()),
+            RowContents::Stored(_) => Some(store.contents(row.version).unwrap().unwrap().to_vec()),
         };
         files.insert(row.name.as_str().to_string(), (row.version, row.life, bytes));
     }

@@ -2,7 +2,7 @@
 
 use super::STORED_FROM;
 use crate::contents::Contents;
-use crate::files::store::{Change, CommitError, Head, Kept, Life, Row, Store};
+use crate::files::store::{CommitError, Head, Life, Mutation, Row, RowContents, Store};
 use crate::name::Name;
 use std::collections::BTreeMap;
 use std::io;
@@ -41,18 +41,20 @@ pub(super) struct Full {
 }
 
 impl Full {
-    fn refuses(&self, batch: &[Change]) -> Option<u64> {
-        let needs: u64 = batch.iter().filter_map(Change::adds).sum();
+    fn refuses(&self, batch: &[Mutation]) -> Option<u64> {
+        let needs: u64 = batch.iter().filter_map(Mutation::adds).sum();
         self.left.is_none_or(|left| needs > left as u64).then_some(self.max)
     }
 }
 
 impl Inner {
     /// The version of the gate's file that holds up this batch.
-    fn gated(&self, batch: &[Change]) -> Option<u64> {
+    fn gated(&self, batch: &[Mutation]) -> Option<u64> {
         let (gate, passed) = self.gate.as_ref()?;
         batch.iter().find_map(|change| match change {
-            Change::Put { name, version, .. } if name == gate && version > passed => Some(*version),
+            Mutation::Put { name, version, .. } if name == gate && version > passed => {
+                Some(*version)
+            }
             _ => None,
         })
     }
@@ -112,11 +114,11 @@ impl Store for Disk {
         let inner = self.inner.lock().unwrap();
         for (name, (version, life, contents)) in &inner.files {
             let contents = match contents {
-                None => Kept::Code,
+                None => RowContents::Code,
                 Some(contents) if contents.len() >= STORED_FROM => {
-                    Kept::Stored(contents.len() as u64)
+                    RowContents::Stored(contents.len() as u64)
                 }
-                Some(contents) => Kept::Here(contents.clone()),
+                Some(contents) => RowContents::Inline(contents.clone()),
             };
             file(Row { name: name.clone(), version: *version, life: *life, contents });
         }
@@ -125,7 +127,7 @@ impl Store for Disk {
         Ok(inner.head.unwrap_or(fresh))
     }
 
-    fn commit(&self, batch: &[Change], head: &Head) -> Result<(), CommitError> {
+    fn commit(&self, batch: &[Mutation], head: &Head) -> Result<(), CommitError> {
         let mut inner = self.inner.lock().unwrap();
         let full = inner.full.as_ref().and_then(|full| full.refuses(batch));
         inner.waiting = true;
@@ -142,22 +144,22 @@ impl Store for Disk {
         }
         for change in batch {
             match change.clone() {
-                Change::Put { name, version, old, removed, life, contents } => {
+                Mutation::Put { name, version, old, removed, life, contents } => {
                     assert_eq!(inner.files.get(&name).map(|file| file.0), old);
                     removed.map(|removed| inner.gone.remove(&removed));
                     inner.files.insert(name, (version, life, contents));
                 }
-                Change::Touch { name, life } => inner.files.get_mut(&name).unwrap().1 = life,
-                Change::Remove { name, version, old } => {
+                Mutation::Touch { name, life } => inner.files.get_mut(&name).unwrap().1 = life,
+                Mutation::Remove { name, version, old } => {
                     assert_eq!(inner.files.remove(&name).unwrap().0, old);
                     inner.gone.insert(version, name);
                 }
-                Change::Pass { name, version, removed } => {
+                Mutation::Pass { name, version, removed } => {
                     assert!(!inner.files.contains_key(&name));
                     removed.map(|removed| inner.gone.remove(&removed));
                     inner.gone.insert(version, name);
                 }
-                Change::Unnamed { .. } => {}
+                Mutation::Unnamed { .. } => {}
             }
         }
         inner.head = Some(*head);

@@ -1,11 +1,11 @@
-//! What was confirmed is kept: against a plain model, over restarts.
+//! Confirmed batches survive restarts: a comparison with a plain model.
 
 use super::{EPOCH, Found, fill, found, head, large, name, open, put, remove};
 use crate::server::Folder;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use telefile::store::{Change, CommitError, Head, Life, MAX_GONE, Store};
+use telefile::store::{CommitError, Head, Life, MAX_GONE, Mutation, Store};
 
 #[test]
 fn everything_is_there_after_a_restart() {
@@ -66,7 +66,7 @@ fn a_touch_keeps_version_and_contents() {
     let store = open(folder.path()).unwrap();
     fill(&store);
     let life = Life::Until(Duration::from_secs(77));
-    let touch = |file| Change::Touch { name: name(file), life };
+    let touch = |file| Mutation::Touch { name: name(file), life };
     store.commit(&[touch("a/large"), touch("größe"), touch("d/code")], &head(8)).unwrap();
     let (_, files, _) = found(&store);
     assert_eq!(files["a/large"], (2, life, Some(large(1))));
@@ -77,7 +77,7 @@ fn a_touch_keeps_version_and_contents() {
 /// A table that is told of another state than the one that it has been given has to stop.
 #[test]
 fn a_batch_that_does_not_fit_what_is_kept_ends_the_store() {
-    let touch = Change::Touch { name: name("none"), life: Life::Unlimited };
+    let touch = Mutation::Touch { name: name("none"), life: Life::Unlimited };
     for wrong in [
         put("größe", 9, None, b"there is one"),
         put("größe", 9, Some(2), b"at 1"),
@@ -90,9 +90,9 @@ fn a_batch_that_does_not_fit_what_is_kept_ends_the_store() {
         let store = open(folder.path()).unwrap();
         fill(&store);
         let before = found(&store);
-        let batch = [put("new", 9, None, b"not kept either"), wrong.clone()];
+        let batch = [put("new", 9, None, b"not stored either"), wrong.clone()];
         let Err(CommitError::Failed(e)) = store.commit(&batch, &head(10)) else {
-            panic!("{wrong:?} is kept");
+            panic!("{wrong:?} was committed");
         };
         assert!(e.to_string().contains("telefile.redb"), "{e}");
         let next = store.commit(&[put("new", 9, None, b"")], &head(10));
@@ -123,7 +123,7 @@ fn removals_are_forgotten_as_the_head_says_and_beyond_so_many() {
     assert_eq!((head_now.forgotten, gone.len()), (forgotten, 2));
 
     // A name that comes back is no removal any more.
-    let back = Change::Put {
+    let back = Mutation::Put {
         name: name(&format!("f{count}")),
         version: version(count) + 1,
         old: None,
@@ -174,8 +174,8 @@ struct Model {
     version: u64,
     files: BTreeMap<String, Found>,
     gone: BTreeMap<u64, String>,
-    batch: BTreeMap<String, Change>,
-    unnamed: Vec<Change>,
+    batch: BTreeMap<String, Mutation>,
+    unnamed: Vec<Mutation>,
 }
 
 impl Model {
@@ -199,7 +199,7 @@ impl Model {
         | Step::Pass { name: number }) = step
         else {
             let version = self.next();
-            self.unnamed.push(Change::Unnamed { version });
+            self.unnamed.push(Mutation::Unnamed { version });
             return;
         };
         let text = format!("name/{number}");
@@ -214,22 +214,22 @@ impl Model {
                 let removed = self.recall(&text);
                 self.files.insert(text.clone(), (version, life, contents.clone()));
                 let contents = contents.map(Into::into);
-                Change::Put { name: name(&text), version, old, removed, life, contents }
+                Mutation::Put { name: name(&text), version, old, removed, life, contents }
             }
             (Step::Touch { life, .. }, Some(_)) => {
                 self.files.get_mut(&text).unwrap().1 = life;
-                Change::Touch { name: name(&text), life }
+                Mutation::Touch { name: name(&text), life }
             }
             (Step::Remove { .. }, Some(old)) => {
                 let version = self.next();
                 self.files.remove(&text);
                 self.gone.insert(version, text.clone());
-                Change::Remove { name: name(&text), version, old }
+                Mutation::Remove { name: name(&text), version, old }
             }
             (Step::Pass { .. }, None) => {
                 let (version, removed) = (self.next(), self.recall(&text));
                 self.gone.insert(version, text.clone());
-                Change::Pass { name: name(&text), version, removed }
+                Mutation::Pass { name: name(&text), version, removed }
             }
             _ => return,
         };
@@ -240,11 +240,11 @@ impl Model {
         let batch = std::mem::take(&mut self.batch).into_values();
         let mut batch: Vec<_> = batch.chain(self.unnamed.drain(..)).collect();
         batch.sort_by_key(|change| match change {
-            Change::Put { version, .. }
-            | Change::Remove { version, .. }
-            | Change::Pass { version, .. }
-            | Change::Unnamed { version } => *version,
-            Change::Touch { .. } => 0,
+            Mutation::Put { version, .. }
+            | Mutation::Remove { version, .. }
+            | Mutation::Pass { version, .. }
+            | Mutation::Unnamed { version } => *version,
+            Mutation::Touch { .. } => 0,
         });
         store.commit(&batch, &head(self.version)).unwrap();
     }

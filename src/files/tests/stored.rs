@@ -1,4 +1,4 @@
-//! What a table promises that is kept.
+//! What a stored table promises.
 
 mod disk;
 mod model;
@@ -22,7 +22,7 @@ use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// So many bytes and more are not kept in memory.
+/// Contents of at least this size, in bytes, stay on disk.
 const STORED_FROM: usize = 100;
 
 fn load(disk: &Arc<Disk>, clock: &Clock) -> Table {
