@@ -32,10 +32,37 @@ docs() {
     RUSTDOCFLAGS='-D warnings' "$cargo" doc --no-deps
 }
 
+# What deny.toml allows. Advisories are fetched, so a machine without the network checks the rest.
+dependencies() {
+    if ! "$cargo" deny --version >/dev/null 2>&1; then
+        echo 'SKIPPED, cargo-deny is not installed: licences, sources and advisories of dependencies'
+        return
+    fi
+    "$cargo" deny --offline check bans licenses sources || return
+    if "$cargo" deny fetch db; then
+        "$cargo" deny --offline check advisories
+    else
+        echo 'SKIPPED, the database of advisories cannot be fetched: advisories of dependencies'
+    fi
+}
+
+# Clippy knows since when std has each item. Only the toolchain itself knows the language.
+oldest_toolchain() {
+    oldest=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
+    installed=$(rustup toolchain list 2>/dev/null | grep -m 1 "^$oldest[-.]" | cut -d ' ' -f 1)
+    if [ -z "$installed" ]; then
+        echo "SKIPPED, rustup has no toolchain $oldest: a build with the oldest toolchain"
+        return
+    fi
+    rustup run "$installed" cargo check --all-targets
+}
+
 stage 'format' "$cargo" fmt --check
 stage 'lints' "$cargo" clippy --all-targets -- -D warnings
 stage 'lints, small library' "$cargo" clippy --no-default-features --lib --tests -- -D warnings
 stage 'documentation' docs
+stage 'dependencies' dependencies
+stage 'oldest toolchain' oldest_toolchain
 stage 'tests' "$cargo" test --no-fail-fast
 stage 'tests, tables on disk' on_disk
 stage 'tests, small library' "$cargo" test --no-fail-fast --no-default-features
