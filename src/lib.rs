@@ -84,6 +84,8 @@
 //! `ARCHITECTURE.md` in the repository shows how the parts fit together, the path of one request, and
 //! the invariants.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(not(unix))]
 compile_error!("telefile needs a Unix: it uses poll, Unix sockets and file descriptors");
 
