@@ -72,6 +72,7 @@ use crate::net::Address;
 use crate::refusal::Refusal;
 use crate::wire::Request;
 use call::Call;
+use std::net::Shutdown;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use transport::{Transport, lock};
@@ -155,6 +156,21 @@ impl Client {
     /// The same, with a time-out of at most this.
     pub(crate) fn reconnect_within(&self, timeout: Duration) -> Result<Client, Error> {
         self.reconnect_as(self.made.0.clone().timeout_at_most(timeout))
+    }
+
+    /// Lowers the time-out of this connection, and of those that replace it, to at most this.
+    fn limit_timeout(&mut self, timeout: Duration) -> Result<(), Error> {
+        let (builder, address) = &*self.made;
+        self.made = Arc::new((builder.clone().timeout_at_most(timeout), address.clone()));
+        lock(&self.transport)?.limit_timeout(timeout);
+        Ok(())
+    }
+
+    /// Ends the connection, also for the clones that share it.
+    fn disconnect(&self) {
+        if let Ok(transport) = lock(&self.transport) {
+            transport.stream().shutdown(Shutdown::Both);
+        }
     }
 
     fn reconnect_as(&self, builder: Builder) -> Result<Client, Error> {

@@ -73,6 +73,10 @@ impl Transport {
         }
     }
 
+    pub(super) fn limit_timeout(&mut self, most: Duration) {
+        self.timeout = Some(self.timeout.map_or(most, |timeout| timeout.min(most)));
+    }
+
     /// Stores the server's idle time-out.
     pub(super) fn set_idle_timeout(&mut self, timeout: Option<Duration>) {
         self.idle_timeout = timeout;

@@ -12,7 +12,7 @@ const MOMENT: Duration = Duration::from_secs(1);
 /// A lock that is free again as soon as its holder's connection ends.
 ///
 /// It is an ephemeral file: `cas NAME 0` makes it or fails, its version is the token, `delete`
-/// gives the lock back, and waiters learn of that by `wait`. Any of them may be the next holder; a
+/// releases the lock, and waiters learn of that by `wait`. Any of them may be the next holder; a
 /// [`FairLock`](super::FairLock) keeps the order.
 ///
 /// - **Lost connection**: the server frees the lock when it sees the end of the connection: at once
@@ -52,12 +52,12 @@ pub struct Lock {
 /// Dropping waits for the server's reply, and for the connection, if another thread uses it. It
 /// ignores errors; [`unlock`](Guard::unlock) returns them.
 #[derive(Debug)]
-#[must_use = "what it holds is given back when this is dropped"]
+#[must_use = "what it holds is released when this is dropped"]
 pub struct Guard {
     client: Client,
     name: String,
     token: u64,
-    given_back: bool,
+    released: bool,
 }
 
 impl Lock {
@@ -73,10 +73,10 @@ impl Lock {
         self
     }
 
-    /// Takes the lock. Waits for as long as necessary.
+    /// Acquires the lock. Waits for as long as necessary.
     ///
     /// # Errors
-    /// See [`Error`]; the lock is not taken then.
+    /// See [`Error`]; the lock is not acquired then.
     pub fn lock(&self) -> Result<Guard, Error> {
         loop {
             if let Some(guard) = self.lock_by(Deadline::never())? {
@@ -85,7 +85,7 @@ impl Lock {
         }
     }
 
-    /// Takes the lock if it is free.
+    /// Acquires the lock if it is free.
     ///
     /// # Errors
     /// As for [`lock`](Lock::lock).
@@ -93,7 +93,7 @@ impl Lock {
         self.try_lock_for(Duration::ZERO)
     }
 
-    /// Takes the lock if it becomes free within this time, which is rounded up to seconds.
+    /// Acquires the lock if it becomes free within this time, which is rounded up to seconds.
     ///
     /// # Errors
     /// As for [`lock`](Lock::lock).
@@ -102,8 +102,17 @@ impl Lock {
     }
 
     fn lock_by(&self, deadline: Deadline) -> Result<Option<Guard>, Error> {
+        self.lock_noticing(deadline, log_notice)
+    }
+
+    /// Acquires the lock by the deadline. Reports through `notice` a file that is not a lock.
+    pub(crate) fn lock_noticing(
+        &self,
+        deadline: Deadline,
+        notice: impl Fn(&str),
+    ) -> Result<Option<Guard>, Error> {
         let Lock { client, name, holder } = self;
-        let made = acquire_logged(client, name, holder, Exptime::Connection, deadline)?;
+        let made = acquire(client, name, holder, Exptime::Connection, deadline, notice)?;
         Ok(made.map(|(token, _)| Guard::new(client, name, token)))
     }
 }
@@ -113,21 +122,15 @@ pub(crate) fn not_a_lock(name: &str) -> String {
     format!("{name} is not a lock but a file that stays: it is free when somebody deletes it")
 }
 
-/// Calls [`acquire`] for a library: logs its notices.
-pub(super) fn acquire_logged(
-    client: &Client,
-    name: &str,
-    contents: &str,
-    exptime: Exptime,
-    deadline: Deadline,
-) -> Result<Option<(u64, Instant)>, Error> {
-    acquire(client, name, contents, exptime, deadline, |text| log::warn!("{text}"))
+/// Reports a notice of [`acquire`] in a library's way.
+pub(super) fn log_notice(text: &str) {
+    log::warn!("{text}");
 }
 
 /// Makes a file that does not exist; returns its version, and an instant before the server made it.
 /// Waits until the file is gone, if necessary. After a moment, reports through `notice` a file that
 /// does not end by itself.
-pub(crate) fn acquire(
+pub(super) fn acquire(
     client: &Client,
     name: &str,
     contents: &str,
@@ -164,10 +167,20 @@ fn stays(client: &Client, name: &str, version: u64) -> Result<bool, Error> {
     }
 }
 
+/// Checks that the file is still at the version that its token is.
+pub(crate) fn check(client: &Client, name: &str, token: u64) -> Result<(), Error> {
+    let stat = client.stat(name)?;
+    if stat.version != token {
+        let (file, refusal) = (Some(name.to_string()), Refusal::Version(stat.version));
+        return Err(Error::Refused { file, refusal });
+    }
+    Ok(())
+}
+
 impl Guard {
     pub(super) fn new(client: &Client, name: &str, token: u64) -> Self {
         let (client, name) = (client.clone(), name.to_string());
-        Guard { client, name, token, given_back: false }
+        Guard { client, name, token, released: false }
     }
 
     /// Returns the fencing token: the version that taking it took. Every later holder's is greater,
@@ -186,25 +199,20 @@ impl Guard {
     /// # Errors
     /// Any error means that it is lost, or may be. [`Error::Lost`] if the connection is lost.
     pub fn check(&self) -> Result<(), Error> {
-        let stat = self.client.stat(&self.name)?;
-        if stat.version != self.token {
-            let (file, refusal) = (Some(self.name.clone()), Refusal::Version(stat.version));
-            return Err(Error::Refused { file, refusal });
-        }
-        Ok(())
+        check(&self.client, &self.name, self.token)
     }
 
-    /// Gives the lock back.
+    /// Releases the lock.
     ///
     /// # Errors
     /// [`Refusal::NotFound`] or [`Refusal::Version`] if it was lost before, so that somebody else
     /// may have held it too; after [`Error::Lost`], it is free or will be.
     pub fn unlock(mut self) -> Result<(), Error> {
-        self.give_back()
+        self.release_once()
     }
 
-    fn give_back(&mut self) -> Result<(), Error> {
-        if std::mem::replace(&mut self.given_back, true) {
+    fn release_once(&mut self) -> Result<(), Error> {
+        if std::mem::replace(&mut self.released, true) {
             return Ok(());
         }
         self.client.delete(&self.name, Some(self.token))
@@ -213,6 +221,6 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let _ = self.give_back();
+        let _ = self.release_once();
     }
 }

@@ -47,9 +47,9 @@ mod waiters;
 
 pub use barrier::Barrier;
 pub use election::{Election, Leader};
-pub use lease::{Lease, LeaseGuard};
+pub use lease::{Lease, LeaseEvent, LeaseGuard};
 pub use lock::{Guard, Lock};
 pub use queue::{Queue, Taken};
 pub use semaphore::{FairLock, Semaphore};
 #[cfg(feature = "cli")]
-pub(crate) use {deadline::Deadline, lock::acquire, lock::not_a_lock};
+pub(crate) use {deadline::Deadline, lock::check, lock::not_a_lock};

@@ -7,6 +7,7 @@ mod fence;
 mod holder;
 mod kills;
 mod lease;
+mod lease_events;
 mod line;
 mod lock;
 mod proxy;

@@ -2,13 +2,19 @@
 
 use crate::cli::failure::Failure;
 use crate::cli::remote::Remote;
-use crate::client::recipes::{Deadline, acquire, not_a_lock};
+use crate::client::recipes::{self, Deadline, Guard, Lease, LeaseEvent, LeaseGuard, not_a_lock};
 use crate::client::{Client, Error};
 use crate::exptime::Exptime;
 use crate::refusal::{Limit, Refusal};
+use std::io;
+use std::mem;
 use std::process;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// Why a lease is lost that nobody took over.
+pub(super) const LATE: &str = "it was not renewed in time";
 
 /// How long to wait before connecting again.
 const RETRY: Duration = Duration::from_millis(200);
@@ -26,7 +32,17 @@ pub(super) struct Terms {
     pub(super) check: Duration,
 }
 
-/// Why a lock is no longer what it was.
+/// What happens to an acquired lock.
+pub(super) enum News {
+    /// It ends by itself at this time, unless it is renewed again.
+    Renewed(Instant),
+    Lost(String),
+}
+
+/// What to call with the news.
+pub(super) type Report = Arc<dyn Fn(News) + Send + Sync>;
+
+/// Why a lock could not be released.
 pub(super) enum Trouble {
     /// Another client holds it, or nobody does.
     Lost(String),
@@ -36,13 +52,17 @@ pub(super) enum Trouble {
 
 /// An acquired lock.
 pub(super) struct Lock {
-    terms: Terms,
-    token: u64,
+    name: String,
+    check: Duration,
     epoch: u64,
-    /// When it was requested.
-    since: Instant,
-    /// The connection that the lock ends with; a lease ends with none.
-    client: Option<Client>,
+    held: Held,
+    report: Report,
+}
+
+enum Held {
+    /// A lock that ends with the client's connection.
+    Guard(Guard, Client),
+    Lease(LeaseGuard),
 }
 
 impl Lock {
@@ -53,27 +73,37 @@ impl Lock {
     pub(super) fn acquire(
         mut terms: Terms,
         wait: Option<Duration>,
+        report: Report,
     ) -> Result<Result<Self, String>, Failure> {
         let deadline = wait.map_or(Deadline::never(), Deadline::after);
         terms.remote.timeout = terms.remote.timeout.min(terms.check);
         let builder = terms.remote.builder(Client::builder().max_contents(MAX_HOLDER_BYTES))?;
         let mut was_connected = deadline.left().is_some() && wait.is_some();
-        let mut is_told = false;
+        let mut is_reported = false;
         loop {
             let connected = builder.clone().connect(&terms.remote.address);
             if connected.is_ok() {
-                (was_connected, is_told) = (true, false);
+                (was_connected, is_reported) = (true, false);
             }
-            let error = match connected.and_then(|client| terms.take(client, deadline)) {
-                Ok(Ok((client, token, since))) => return Ok(Ok(terms.held(client, token, since))),
+            let acquired = connected.and_then(|client| {
+                let held = terms.acquire(&client, deadline, &report)?;
+                Ok(held
+                    .map(|held| (client.epoch(), held))
+                    .ok_or_else(|| holder(&client, &terms.name)))
+            });
+            let error = match acquired {
+                Ok(Ok((epoch, held))) => {
+                    let Terms { name, check, .. } = terms;
+                    return Ok(Ok(Lock { name, check, epoch, held, report }));
+                }
                 Ok(Err(holder)) => return Ok(Err(holder)),
                 Err(e) => e,
             };
             let left = deadline.left().filter(|_| was_connected && is_temporary(&error));
             let Some(left) = left else { return Err(error.into()) };
-            if !is_told {
+            if !is_reported {
                 Failure::failed(format!("lock {}: {error}; trying again", terms.name)).report();
-                is_told = true;
+                is_reported = true;
             }
             thread::sleep(left.min(RETRY));
         }
@@ -81,7 +111,10 @@ impl Lock {
 
     /// Returns the version of the lock's file: greater than that of any earlier holder.
     pub(super) fn token(&self) -> u64 {
-        self.token
+        match &self.held {
+            Held::Guard(guard, _) => guard.token(),
+            Held::Lease(lease) => lease.token(),
+        }
     }
 
     /// Returns the epoch of the table that the [token](Lock::token) is a version in.
@@ -90,120 +123,81 @@ impl Lock {
     }
 
     pub(super) fn name(&self) -> &str {
-        &self.terms.name
+        &self.name
     }
 
-    /// Returns when the lock was requested.
-    pub(super) fn since(&self) -> Instant {
-        self.since
-    }
-
-    /// Returns when the lock expires by itself if nothing requested after `sent` was granted.
-    pub(super) fn end(&self, sent: Instant) -> Option<Instant> {
-        self.terms.ttl.map(|ttl| sent + ttl)
-    }
-
-    /// Keeps the lock until it is lost; returns why. `renewed` gets each renewal's request time.
-    pub(super) fn keep(&self, renewed: impl Fn(Instant)) -> String {
-        match &self.client {
-            Some(client) => self.look_after(client),
-            None => self.renew(renewed),
+    /// Returns when the lock ends by itself, unless it is renewed.
+    pub(super) fn end(&self) -> Option<Instant> {
+        match &self.held {
+            Held::Guard(..) => None,
+            Held::Lease(lease) => Some(lease.valid_until()),
         }
     }
 
-    fn look_after(&self, client: &Client) -> String {
-        loop {
-            // If that means the end, the next request shows it.
-            let _ = client.wait_lost(self.terms.pause());
-            match client.stat(&self.terms.name) {
-                Ok(stat) if stat.version == self.token => {}
-                Ok(stat) => return format!("it is at version {}", stat.version),
-                Err(e) => return e.to_string(),
-            }
-        }
-    }
-
-    fn renew(&self, renewed: impl Fn(Instant)) -> String {
-        let (mut client, mut pause) = (None::<Client>, self.terms.pause());
-        loop {
-            match &client {
-                Some(client) => drop(client.wait_lost(pause)),
-                None => thread::sleep(pause),
-            }
-            let sent = Instant::now();
-            pause = match self.touch(&mut client) {
-                Ok(()) => {
-                    renewed(sent);
-                    self.terms.pause()
-                }
-                Err(Trouble::Lost(why)) => return why,
-                Err(Trouble::Unreachable(_)) => {
-                    client = None;
-                    RETRY
-                }
-            };
-        }
-    }
-
-    fn touch(&self, client: &mut Option<Client>) -> Result<(), Trouble> {
-        let client = match client {
-            Some(client) => client,
-            None => client.insert(self.reach()?),
+    /// Starts a thread that keeps the lock and reports what happens to it.
+    pub(super) fn keep(&mut self) -> io::Result<()> {
+        let (guard, client) = match &mut self.held {
+            Held::Lease(lease) => return lease.keep().map_err(io::Error::other),
+            Held::Guard(guard, client) => (guard, client.clone()),
         };
-        let touched = client.touch(&self.terms.name, self.token, self.terms.exptime());
-        touched.map(drop).map_err(trouble)
-    }
-
-    /// Opens a new connection to the table that holds the lock.
-    fn reach(&self) -> Result<Client, Trouble> {
-        let client = self.terms.remote.connect(Client::builder());
-        let client = client.map_err(|failure| Trouble::Unreachable(failure.message))?;
-        match client.epoch() == self.epoch {
-            true => client.keep_alive().map(|()| client).map_err(trouble),
-            false => Err(Trouble::Lost("the server has begun anew".to_string())),
-        }
+        let (name, token) = (guard.name().to_string(), guard.token());
+        let (check, report) = (self.check, self.report.clone());
+        let thread = thread::Builder::new().name("keep".to_string());
+        let keeper = thread.spawn(move || {
+            loop {
+                // If that means the end, the next request shows it.
+                let _ = client.wait_lost(check);
+                if let Err(e) = recipes::check(&client, &name, token) {
+                    return report(News::Lost(e.to_string()));
+                }
+            }
+        });
+        keeper.map(drop)
     }
 
     /// Releases the lock; an error says that it may have been lost before.
-    pub(super) fn release(&self) -> Result<(), Trouble> {
-        let delete = |client: &Client| client.delete(&self.terms.name, Some(self.token));
-        match &self.client {
-            Some(client) => delete(client).map_err(|e| Trouble::Lost(e.to_string())),
-            None => delete(&self.reach()?).map_err(trouble),
+    pub(super) fn release(self) -> Result<(), Trouble> {
+        match self.held {
+            Held::Guard(guard, _) => guard.unlock().map_err(|e| Trouble::Lost(e.to_string())),
+            Held::Lease(lease) => lease.release().map_err(|e| match why_lost(&e) {
+                Some(why) => Trouble::Lost(why),
+                None => Trouble::Unreachable(e.to_string()),
+            }),
         }
+    }
+
+    /// Leaves a lost lock alone: the process ends without asking the server.
+    pub(super) fn abandon(self) {
+        mem::forget(self);
     }
 }
 
 impl Terms {
-    /// Takes the lock once it is free: its token, and when it was requested. Or who holds it.
-    fn take(
+    /// Acquires the lock once it is free; `None` if it is not by the deadline.
+    fn acquire(
         &self,
-        client: Client,
+        client: &Client,
         deadline: Deadline,
-    ) -> Result<Result<(Client, u64, Instant), String>, Error> {
-        let (name, host) = (&self.name, rustix::system::uname());
-        let own = format!("{}:{}\n", host.nodename().to_string_lossy(), process::id());
+        report: &Report,
+    ) -> Result<Option<Held>, Error> {
+        let host = rustix::system::uname();
+        let holder = format!("{}:{}\n", host.nodename().to_string_lossy(), process::id());
         let notice = |text: &str| Failure::failed(text).report();
-        match acquire(&client, name, &own, self.exptime(), deadline, notice)? {
-            Some((token, since)) => Ok(Ok((client, token, since))),
-            None => Ok(Err(holder(&client, name))),
-        }
-    }
-
-    fn held(mut self, client: Client, token: u64, since: Instant) -> Lock {
-        let epoch = client.epoch();
-        self.remote.timeout = self.remote.timeout.min(self.pause());
-        let client = self.ttl.is_none().then_some(client);
-        Lock { terms: self, token, epoch, since, client }
-    }
-
-    fn exptime(&self) -> Exptime {
-        self.ttl.map_or(Exptime::Connection, |ttl| Exptime::from_seconds(ttl.as_secs()))
-    }
-
-    /// The pause between two signs of life. Two renewals of a lease may fail.
-    fn pause(&self) -> Duration {
-        self.ttl.map_or(self.check, |ttl| self.check.min(ttl / 3))
+        let Some(ttl) = self.ttl else {
+            let lock = recipes::Lock::new(client, &self.name).holder(&holder);
+            let guard = lock.lock_noticing(deadline, notice)?;
+            return Ok(guard.map(|guard| Held::Guard(guard, client.clone())));
+        };
+        let report = report.clone();
+        let lease = Lease::new(client, &self.name, ttl).holder(&holder).renew_every(self.check);
+        let lease = lease.on_event(move |event| match event {
+            LeaseEvent::Renewed { valid_until } => report(News::Renewed(valid_until)),
+            LeaseEvent::Retrying(_) => {}
+            LeaseEvent::Lost(e) => {
+                report(News::Lost(why_lost(&e).unwrap_or_else(|| LATE.to_string())));
+            }
+        });
+        Ok(lease.acquire_noticing(deadline, notice)?.map(Held::Lease))
     }
 }
 
@@ -225,9 +219,13 @@ fn is_temporary(e: &Error) -> bool {
     is_full || matches!(e, Error::Connect(_) | Error::Lost(_))
 }
 
-fn trouble(e: Error) -> Trouble {
-    match e.refusal() {
-        Some(_) => Trouble::Lost(e.to_string()),
-        None => Trouble::Unreachable(e.to_string()),
+/// Returns why a lease is lost, if the error says that it is.
+fn why_lost(e: &Error) -> Option<String> {
+    match e {
+        Error::OtherTable => Some("the server has begun anew".to_string()),
+        Error::Refused { refusal: Refusal::NotFound | Refusal::Version(_), .. } => {
+            Some(e.to_string())
+        }
+        _ => None,
     }
 }

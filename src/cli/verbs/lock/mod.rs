@@ -13,7 +13,7 @@ use crate::cli::failure::{Failure, Outcome};
 use crate::cli::{flags, signals};
 use crate::exptime::FOREVER;
 use child::Child;
-use hold::{Lock, Terms, Trouble};
+use hold::{LATE, Lock, News, Terms, Trouble};
 use relay::{PASSED_ON, Relay};
 use rustix::process::Signal;
 use settings::{FLAGS, Settings};
@@ -37,14 +37,9 @@ const FAILED: u8 = 125;
 const NOT_RUN: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
-/// Why a lease is lost that nobody took over.
-const LATE: &str = "it was not renewed in time";
-
 /// What can happen while the command runs.
 enum Event {
-    /// What was requested at that time is granted.
-    Renewed(Instant),
-    Lost(String),
+    Lock(News),
     Ended(u8),
     /// A signal to this process.
     Signal(i32),
@@ -71,21 +66,28 @@ fn lock(args: lexopt::Parser) -> Result<u8, Failure> {
     let Settings { remote, ttl, wait, check, kill_after, held } = settings;
     let terms = Terms { remote, name: names.swap_remove(0), ttl, check };
     signals::see_children().map_err(Failure::failed).map_err(own_status)?;
-    let lock = match Lock::acquire(terms, wait).map_err(own_status)? {
-        Ok(lock) => Arc::new(lock),
+    let (events, next) = mpsc::channel();
+    let report = {
+        let events = events.clone();
+        Arc::new(move |news| drop(events.send(Event::Lock(news))))
+    };
+    let mut lock = match Lock::acquire(terms, wait, report).map_err(own_status)? {
+        Ok(lock) => lock,
         Err(why) => return Err(Failure { status: held, ..Failure::failed(why) }),
     };
-    if lock.end(lock.since()).is_some_and(|end| end <= Instant::now()) {
-        return Err(lost(&lock, LATE));
+    if lock.end().is_some_and(|end| end <= Instant::now()) {
+        let lost = lost(lock.name(), LATE);
+        lock.abandon();
+        return Err(lost);
     }
     // Without a witness the command may get some signals twice.
     let (_witness, seen) = Witness::start().ok().unzip();
     let is_witnessed = seen.is_some();
-    let (run, events) = match watch_over(&lock, seen) {
-        Ok(watching) => watching,
+    let run = match watch_over(&mut lock, seen, events) {
+        Ok(run) => run,
         Err(e) => {
             failed(format!("nothing is run: {e}")).report();
-            return Ok(give_back(&lock, FAILED));
+            return Ok(release(lock, FAILED));
         }
     };
     let child = match Child::start(&command, lock.token(), lock.epoch()) {
@@ -97,28 +99,29 @@ fn lock(args: lexopt::Parser) -> Result<u8, Failure> {
                 ErrorKind::NotFound => NOT_FOUND,
                 _ => NOT_RUN,
             };
-            return Ok(give_back(&lock, status));
+            return Ok(release(lock, status));
         }
     };
     // The receiver lives as long as the events are received.
     let _ = run.send(child.clone());
-    match wait_end(&lock, &child, Relay::new(is_witnessed), &events) {
-        Ok(status) => Ok(give_back(&lock, status)),
+    match wait_end(&lock, &child, Relay::new(is_witnessed), &next) {
+        Ok(status) => Ok(release(lock, status)),
         Err(why) => {
-            lost(&lock, &why).report();
-            end(&child, &events, kill_after);
+            lost(lock.name(), &why).report();
+            lock.abandon();
+            end(&child, &next, kill_after);
             Ok(FAILED)
         }
     }
 }
 
 /// Starts everything that must run beside the command, so that nothing can fail any more once the
-/// command has started. Returns where to hand over the command, and the events.
+/// command has started. Returns where to hand over the command.
 fn watch_over(
-    lock: &Arc<Lock>,
+    lock: &mut Lock,
     seen: Option<Seen>,
-) -> io::Result<(Sender<Arc<Child>>, Receiver<Event>)> {
-    let (events, next) = mpsc::channel();
+    events: Sender<Event>,
+) -> io::Result<Sender<Arc<Child>>> {
     let (run, started) = mpsc::channel::<Arc<Child>>();
     signals::each(&PASSED_ON, {
         let events = events.clone();
@@ -133,21 +136,16 @@ fn watch_over(
             events.send(Event::Unwitnessed)
         })?;
     }
-    let ended = events.clone();
     start("wait", move || {
         let Ok(child) = started.recv() else { return };
         let status = child.wait().unwrap_or_else(|e| {
             failed(format!("how the command ends is not known: {e}")).report();
             FAILED
         });
-        let _ = ended.send(Event::Ended(status));
+        let _ = events.send(Event::Ended(status));
     })?;
-    let lock = lock.clone();
-    start("keep", move || {
-        let why = lock.keep(|sent| drop(events.send(Event::Renewed(sent))));
-        events.send(Event::Lost(why))
-    })?;
-    Ok((run, next))
+    lock.keep()?;
+    Ok(run)
 }
 
 fn start<T: Send + 'static>(
@@ -165,15 +163,15 @@ fn wait_end(
     mut relay: Relay,
     events: &Receiver<Event>,
 ) -> Result<u8, String> {
-    let mut end = lock.end(lock.since());
+    let mut end = lock.end();
     loop {
         let now = Instant::now();
         relay.take_due(now).into_iter().for_each(|decision| decision.act(child));
         let due = end.into_iter().chain(relay.next_due()).min();
         let left = due.map_or(FOREVER, |due| due.saturating_duration_since(now));
         match events.recv_timeout(left) {
-            Ok(Event::Renewed(sent)) => end = lock.end(sent),
-            Ok(Event::Lost(why)) => return Err(why),
+            Ok(Event::Lock(News::Renewed(until))) => end = Some(until),
+            Ok(Event::Lock(News::Lost(why))) => return Err(why),
             Ok(Event::Ended(status)) => return Ok(status),
             Ok(Event::Signal(signal)) => {
                 let decided = relay.take(signal, child.is_in_own_group(), Instant::now());
@@ -207,23 +205,23 @@ fn end(child: &Child, events: &Receiver<Event>, kill_after: Duration) {
 
 /// Releases the lock and returns the exit status for a command that ended with `status`: a
 /// different one if the lock was lost meanwhile.
-fn give_back(lock: &Lock, status: u8) -> u8 {
+fn release(lock: Lock, status: u8) -> u8 {
+    let name = lock.name().to_string();
     match lock.release() {
         Ok(()) => status,
         Err(Trouble::Lost(why)) => {
-            lost(lock, &why).report();
+            lost(&name, &why).report();
             FAILED
         }
         Err(Trouble::Unreachable(why)) => {
-            let name = lock.name();
             failed(format!("lock {name} is left to end by itself: {why}")).report();
             status
         }
     }
 }
 
-fn lost(lock: &Lock, why: &str) -> Failure {
-    failed(format!("lock {} is lost: {why}", lock.name()))
+fn lost(name: &str, why: &str) -> Failure {
+    failed(format!("lock {name} is lost: {why}"))
 }
 
 fn failed(why: String) -> Failure {
