@@ -1,6 +1,6 @@
 //! The trait that a user of the framework implements, and its settings.
 
-use super::{Connection, OwnedMessage};
+use super::connection::{Connection, OwnedMessage};
 use std::error::Error;
 
 /// The default for the largest payload that is read, in bytes.

@@ -3,13 +3,11 @@
 use super::app::DEFAULT_MAX_MESSAGE_BYTES;
 use super::channel::{Channel, DRAIN};
 use super::end::EndReason;
+use super::error::ClientError;
 use super::inbox::Capacity;
 use super::message::Message;
-use super::message_reader::MessageReader;
-use super::server::read_messages;
 use crate::net::{Pool, Stream};
 use log::Level;
-use std::error::Error;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -94,7 +92,10 @@ impl Client {
         let reader = thread::Builder::new().name("client-reader".to_string());
         reader.stack_size(STACK_BYTES).spawn({
             let channel = channel.clone();
-            move || read(&channel, max_message_bytes)
+            move || {
+                channel.read(max_message_bytes);
+                channel.close();
+            }
         })?;
         Ok(Client(channel))
     }
@@ -144,15 +145,6 @@ fn deadline(timeout: Option<Duration>) -> Option<Instant> {
     timeout.and_then(|timeout| Instant::now().checked_add(timeout))
 }
 
-fn read(channel: &Arc<Channel>, max_message_bytes: u32) {
-    let mut incoming = MessageReader::new(&channel.stream, max_message_bytes);
-    read_messages(channel, &mut incoming);
-    channel.complete();
-    incoming.drop_rest();
-    channel.peer_ended();
-    channel.close();
-}
-
 impl Drop for Client {
     fn drop(&mut self) {
         self.0.close();
@@ -162,26 +154,5 @@ impl Drop for Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Client({})", self.0.stream)
-    }
-}
-
-/// Why a call of a [`Client`] failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ClientError {
-    /// The time was over.
-    Timeout,
-    /// The connection has ended, from either side or by an error, for this reason.
-    ConnectionReset(EndReason),
-}
-
-impl Error for ClientError {}
-
-impl fmt::Display for ClientError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ClientError::Timeout => f.write_str("timed out"),
-            ClientError::ConnectionReset(reason) => write!(f, "the connection has ended: {reason}"),
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! An application's view of a client's connection.
+//! An application's view of a client's connection, and of a message that came over it.
 
 use super::channel::Channel;
 use super::message::Message;
@@ -67,4 +67,13 @@ impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Connection({})", self.0.stream)
     }
+}
+
+/// A received message and its sender.
+#[derive(Debug)]
+pub struct OwnedMessage {
+    /// The message.
+    pub message: Message,
+    /// The connection that sent it, and that takes the answer.
+    pub client: Connection,
 }

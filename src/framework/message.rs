@@ -1,7 +1,6 @@
 //! A message, and its wire format: `id` u16, `size` u32, both little endian, then `size` bytes of
 //! payload. Independent of sockets.
 
-use super::Connection;
 use std::error::Error;
 use std::fmt;
 
@@ -134,15 +133,6 @@ impl fmt::Debug for Message {
             more => write!(f, " and {more} bytes)"),
         }
     }
-}
-
-/// A received message and its sender.
-#[derive(Debug)]
-pub struct OwnedMessage {
-    /// The message.
-    pub message: Message,
-    /// The connection that sent it, and that takes the answer.
-    pub client: Connection,
 }
 
 /// Fewer bytes are left in a message than were to be [popped](Message::pop).

@@ -98,23 +98,27 @@
 //! `01 00 03 00 00 00 61 62 63`.
 
 mod app;
+mod callbacks;
 mod channel;
 mod client;
 mod connection;
 mod end;
+mod error;
 mod flusher;
 mod inbox;
 mod message;
 mod message_reader;
 mod outbox;
 mod server;
+mod service;
 mod worker;
 
 pub use app::{
     Config, DEFAULT_CONNECTIONS, DEFAULT_MAX_MESSAGE_BYTES, DEFAULT_STACK_BYTES, ServerApp,
 };
-pub use client::{Client, ClientConfig, ClientError};
-pub use connection::Connection;
+pub use client::{Client, ClientConfig};
+pub use connection::{Connection, OwnedMessage};
 pub use end::EndReason;
-pub use message::{Message, OwnedMessage, PopError};
-pub use server::{Server, StartError, StopError};
+pub use error::{ClientError, StartError, StopError};
+pub use message::{Message, PopError};
+pub use server::Server;

@@ -2,7 +2,8 @@
 //! waiting: usually the kernel has room, and no other thread is needed. The rest is sent by a
 //! writer, a thread of a pool; meanwhile other threads only add to the outbox.
 
-use super::{Channel, State};
+use super::state::{Closing, Reading, State, Writing};
+use super::{Channel, DRAIN};
 use crate::framework::end::EndReason;
 use crate::framework::message::Message;
 use crate::framework::outbox::Piece;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 
 /// If more than this waits, the next message ends the connection.
 const MAX_QUEUED_BYTES: usize = 16 << 20;
-/// This much is sent even before the worker's batch is done.
+/// This much is sent even before the worker's burst is over.
 const MAX_COLLECTED_BYTES: usize = 64 << 10;
 
 /// An ending connection's peer has to take this much within its time, or what is left.
@@ -26,25 +27,18 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 enum Sent {
     /// Everything is sent.
     All,
-    /// Everything is sent, and the sending side is shut.
+    /// Everything is sent and the sending side is shut, or the stream is broken.
     End,
     /// There is no room. The caller still has the right to send.
     Full,
 }
 
-/// The next step of the thread that has the right to send.
-enum Step {
-    Send(Piece),
-    Return,
-    End,
-}
-
 impl Channel {
-    /// Queues a message and never waits for the peer. In a worker's batch messages are collected;
+    /// Queues a message and never waits for the peer. In a worker's burst messages are collected;
     /// elsewhere they are sent at once.
     pub(in crate::framework) fn send(self: &Arc<Self>, message: Message) {
         let state = self.lock();
-        if state.closing.is_some() || state.sent_all {
+        if !state.can_send() {
             return;
         }
         // During a stop nothing more is read, and the peer has its time to take what is pending.
@@ -57,42 +51,51 @@ impl Channel {
         self.queue(state, message);
     }
 
-    pub(super) fn queue(self: &Arc<Self>, mut state: MutexGuard<'_, State>, message: Message) {
+    /// Queues a message, as soon as not too much waits. Returns why there is nobody to send to.
+    pub(in crate::framework) fn send_patiently(
+        self: &Arc<Self>,
+        message: Message,
+    ) -> Result<(), EndReason> {
+        let state = self.wait_until(None, |s| !s.is_choked());
+        if state.reading != Reading::Open || !state.can_send() {
+            return Err(state.end_reason());
+        }
+        self.queue(state, message);
+        Ok(())
+    }
+
+    fn queue(self: &Arc<Self>, mut state: MutexGuard<'_, State>, message: Message) {
         state.outbox.push(message);
-        if state.sending {
-            return;
-        }
-        if state.outbox.waiting() < MAX_COLLECTED_BYTES {
-            if !state.collected
-                && let Some(worker) = &self.worker
-            {
-                state.collected = worker.collect(self);
+        let few = state.outbox.waiting() < MAX_COLLECTED_BYTES;
+        match state.writing {
+            Writing::Sending | Writing::Ended => {}
+            Writing::Collected if few => {}
+            Writing::Idle if few && self.worker.as_ref().is_some_and(|w| w.collect(self)) => {
+                state.writing = Writing::Collected;
             }
-            if state.collected {
-                return;
-            }
+            Writing::Idle | Writing::Collected => self.send_queued(state),
         }
-        state.sending = true;
-        drop(state);
-        self.push_out();
     }
 
     /// Sends what was collected.
     pub(in crate::framework) fn flush(self: &Arc<Self>) {
-        let mut state = self.lock();
-        state.collected = false;
-        if !state.sending && state.outbox.waiting() > 0 {
-            state.sending = true;
-            drop(state);
-            self.push_out();
+        let state = self.lock();
+        if state.writing == Writing::Collected {
+            self.send_queued(state);
         }
     }
 
-    /// Sends as much as fits, and leaves the rest to a writer. The caller has set `sending`.
+    fn send_queued(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+        state.writing = Writing::Sending;
+        drop(state);
+        self.push_out();
+    }
+
+    /// Sends as much as fits, and leaves the rest to a writer. The caller has the right to send.
     pub(super) fn push_out(self: &Arc<Self>) {
         let left = match self.send_now() {
             Sent::All => false,
-            Sent::End => self.all_sent(),
+            Sent::End => self.end_writing(),
             Sent::Full => true,
         };
         if left && self.writers.submit(self.clone()).is_err() {
@@ -109,18 +112,18 @@ impl Channel {
             match self.send_now() {
                 Sent::All => return,
                 Sent::End => {
-                    self.all_sent();
+                    self.end_writing();
                     return self.watch();
                 }
                 Sent::Full => {}
             }
-            let (closing, patience, waiting) = {
+            let (closing, waiting) = {
                 let state = self.lock();
-                (state.closing, state.patience, state.outbox.waiting())
+                (state.closing, state.outbox.waiting())
             };
             let now = Instant::now();
             // On a connection that is not ending, the peer may take any time.
-            if let Some(since) = closing {
+            if let Some(Closing { since, patience }) = closing {
                 let (at, before) = *mark.get_or_insert((since, waiting));
                 if waiting + STEP_BYTES <= before {
                     mark = Some((now, waiting));
@@ -136,13 +139,13 @@ impl Channel {
 
     fn send_now(self: &Arc<Self>) -> Sent {
         loop {
-            let piece = match self.step() {
-                Step::Send(piece) => piece,
-                Step::Return => return Sent::All,
-                Step::End => {
+            let piece = match self.next_piece() {
+                Ok(piece) => piece,
+                Err(Sent::End) => {
                     self.stream.shutdown(Shutdown::Write);
                     return Sent::End;
                 }
+                Err(sent) => return sent,
             };
             let n = match self.stream.send_now(&[IoSlice::new(piece.rest())]) {
                 Ok(n) => n,
@@ -154,7 +157,7 @@ impl Channel {
             };
             let full = n < piece.rest().len();
             let mut state = self.lock();
-            if !state.sent_all {
+            if state.writing == Writing::Sending {
                 state.outbox.give_back(piece, n); // else broken off and dropped meanwhile
             }
             self.notify(state);
@@ -164,18 +167,36 @@ impl Channel {
         }
     }
 
-    fn step(&self) -> Step {
+    /// Returns the next piece to send, or that there is none. The right to send ends with
+    /// [`Sent::All`].
+    fn next_piece(&self) -> Result<Piece, Sent> {
         let mut state = self.lock();
-        if state.sent_all {
-            return Step::End;
-        }
         if let Some(piece) = state.outbox.take() {
-            return Step::Send(piece);
+            return Ok(piece);
         }
-        if state.closing.is_some() {
-            return Step::End;
+        if !state.can_send() {
+            return Err(Sent::End);
         }
-        state.sending = false;
-        Step::Return
+        state.writing = Writing::Idle;
+        Err(Sent::All)
+    }
+
+    /// Records that everything is sent and the sending side is shut. Returns whether somebody has
+    /// to [`watch`](Channel::watch) the peer: a stop does so for all of its connections.
+    fn end_writing(self: &Arc<Self>) -> bool {
+        let mut state = self.lock();
+        let broken = state.writing == Writing::Ended;
+        state.writing = Writing::Ended;
+        let unwatched = !broken && state.reading != Reading::Ended && !state.stopping;
+        self.notify(state);
+        unwatched
+    }
+
+    /// Ends both directions when the peer has ended, or its time for that is over.
+    fn watch(&self) {
+        let patience = self.lock().closing.map_or(DRAIN, |closing| closing.patience);
+        let deadline = Instant::now().checked_add(patience);
+        drop(self.wait_until(deadline, |s| s.reading == Reading::Ended));
+        self.stream.shutdown(Shutdown::Both);
     }
 }

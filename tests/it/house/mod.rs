@@ -53,6 +53,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "server/bind.rs",
             "framework/flusher.rs",
             "framework/server.rs",
+            "framework/service.rs",
             "framework/worker.rs",
             "cli/log.rs",
         ],
@@ -94,7 +95,7 @@ const MAX_LINES: usize = 394;
 const MAX_TEST_LINES: usize = 400;
 
 /// How many circles of files that import each other there may be. None is in `files`.
-const MAX_CIRCLES: usize = 3;
+const MAX_CIRCLES: usize = 1;
 
 #[test]
 fn each_room_imports_only_what_it_may() {

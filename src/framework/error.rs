@@ -1,0 +1,82 @@
+//! Why a call of a server or a client failed.
+
+use super::end::EndReason;
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+/// Why a server did not start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The address is invalid or taken, or the system cannot start a thread.
+    Io(io::Error),
+    /// The error of [`ServerApp::new`](super::ServerApp::new), or that it panicked.
+    App(Box<dyn Error + Send + Sync>),
+}
+
+impl From<io::Error> for StartError {
+    fn from(e: io::Error) -> Self {
+        StartError::Io(e)
+    }
+}
+
+impl Error for StartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            StartError::Io(e) => e.source(),
+            StartError::App(e) => e.source(),
+        }
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Io(e) => e.fmt(f),
+            StartError::App(e) => write!(f, "the application does not start: {e}"),
+        }
+    }
+}
+
+/// Why a server was not stopped as requested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StopError {
+    /// It is stopped, but the workers were not done in time; a callback may not have returned.
+    TimedOut,
+    /// A callback of the server requested it, and would have waited for itself.
+    InCallback,
+}
+
+impl Error for StopError {}
+
+impl fmt::Display for StopError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            StopError::TimedOut => "the workers were not done in time and were left alone",
+            StopError::InCallback => "a callback cannot stop its own server",
+        })
+    }
+}
+
+/// Why a call of a [`Client`](super::Client) failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The time was over.
+    Timeout,
+    /// The connection has ended, from either side or by an error, for this reason.
+    ConnectionReset(EndReason),
+}
+
+impl Error for ClientError {}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClientError::Timeout => f.write_str("timed out"),
+            ClientError::ConnectionReset(reason) => write!(f, "the connection has ended: {reason}"),
+        }
+    }
+}
