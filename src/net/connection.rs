@@ -302,8 +302,10 @@ impl Connection {
         self.stream.receive_spare(contents)
     }
 
-    /// Every wait for the peer passes through here.
+    /// Every wait for the peer's next bytes passes through here.
     fn before_receive(&mut self) -> io::Result<()> {
+        // No read may block while a reply is unsent (invariant 6 in ARCHITECTURE.md): the peer may
+        // be waiting for exactly that. Half a line in the buffer counts as nothing.
         self.flush()?;
         if let Some(deadline) = self.deadline
             // A flood is always readable, so the time is checked first.

@@ -2,8 +2,9 @@
 
 use super::error::BindError;
 use super::room::Room;
+use super::shared::Shared;
 use super::system::{self, Wanted};
-use super::{Builder, Handle, Server, Shared};
+use super::{Builder, Handle, Server};
 use crate::budget::{Budget, Charge};
 use crate::files::{Registry, Table};
 use crate::net::{Address, Listener};

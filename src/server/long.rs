@@ -4,8 +4,8 @@
 //! A list is a snapshot, so it stays in memory until its client has read it. A client that asks and
 //! does not read keeps it there, and a thousand such clients keep a thousand lists.
 
-use super::answer::Answer;
-use super::room::Taken;
+use super::answer::{Answer, Outcome, Pending};
+use super::room::Long;
 use super::session::Session;
 use crate::files::{Changes, Listing, Watch};
 use crate::refusal::Refusal;
@@ -22,18 +22,6 @@ const MEDIUM: usize = 1000;
 /// How long a long list waits for room. A client that does not take its replies is disconnected
 /// after the write time-out, and clients wait somewhat longer than this for replies.
 const MAX_WAIT: Duration = Duration::from_secs(10);
-
-/// A value in memory, and its room if it is long.
-pub(super) struct Long<'a, T> {
-    pub(super) value: T,
-    _room: Option<Taken<'a>>,
-}
-
-impl<T> Long<'_, T> {
-    fn short(value: T) -> Self {
-        Long { value, _room: None }
-    }
-}
 
 impl<'a> Session<'a> {
     pub(super) fn list(
@@ -71,10 +59,11 @@ impl<'a> Session<'a> {
         prefix: &str,
         rev: u64,
         seconds: u64,
-    ) -> Result<Answer<'a>, Refusal> {
+    ) -> Result<Outcome<'a>, Refusal> {
+        let time = Duration::from_secs(seconds);
         Ok(match self.server.table.watch(prefix, rev, SHORT, seconds > 0)? {
-            Watch::Now(first) => Answer::Changes(self.all_changes(prefix, first)),
-            Watch::Later(waiting) => Answer::ChangesWithin(Duration::from_secs(seconds), waiting),
+            Watch::Now(first) => Outcome::Answer(Answer::Changes(self.all_changes(prefix, first))),
+            Watch::Later(waiting) => Outcome::Pending(Pending::Changes(time, waiting)),
         })
     }
 
@@ -110,7 +99,7 @@ impl<'a> Session<'a> {
             let value = make()?;
             needed = bytes(&value);
             if room.resize(needed) {
-                return Ok(Long { value, _room: Some(room) });
+                return Ok(Long::new(value, room));
             }
             // Longer than guessed: retry, with room for all of it.
         }

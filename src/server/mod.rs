@@ -1,5 +1,6 @@
 //! JOINS: the only place that knows streams, requests and files together.
 
+mod accept;
 mod answer;
 mod bind;
 mod builder;
@@ -7,27 +8,26 @@ mod dispatch;
 mod error;
 mod long;
 mod opens;
+mod owed;
+mod receive;
+mod refused;
 mod room;
 mod running;
+mod send;
 mod session;
+mod shared;
 mod stats;
 pub(crate) mod system;
+mod wait;
 
 pub use builder::{Builder, DEFAULT_CONNECTIONS, DEFAULT_MAX_CONTENTS, DEFAULT_WRITE_TIMEOUT};
 pub use error::BindError;
 pub use running::Running;
 pub use system::default_max_memory;
 
-use crate::budget::{Budget, Charge};
-use crate::files::{ClientId, Table};
-use crate::net::{Address, Connection, Listener, Live, Pool, Slot, Stream};
-use crate::refusal::{Limit, Refusal};
-use crate::token::Token;
-use crate::wire::{MAX_LINE_BYTES, Reply};
+use crate::net::{Address, Listener, Pool, Stream};
 use crossbeam_channel::{Receiver, Sender};
-use room::Room;
-use session::Session;
-use stats::Refused;
+use shared::Shared;
 use std::io;
 use std::net::Shutdown;
 use std::sync::Arc;
@@ -41,9 +41,6 @@ const LET_GO: Duration = Duration::from_millis(1500);
 
 /// How many refused connections may receive the reason at once; more are closed without a reply.
 const SPARE_SLOTS: usize = 16;
-/// How long and how much a disconnected client may still send, so that it gets the last reply.
-const LINGER: Duration = Duration::from_secs(1);
-const LINGER_BYTES: usize = 1 << 20;
 
 /// A server that is bound but not yet running: [`run`](Server::run) serves on this thread,
 /// [`spawn`](Server::spawn) on another.
@@ -82,30 +79,6 @@ impl Handle {
     pub fn stop(&self) {
         let _ = self.0.try_send(()); // full: already asked
     }
-}
-
-/// What all sessions share.
-#[derive(Debug)]
-struct Shared {
-    table: Table,
-    budget: Arc<Budget>,
-    /// The part of the budget for the table's database.
-    _database: Charge,
-    /// For lists and changes on their way to clients.
-    room: Room,
-    /// For the buffers of connections.
-    buffers: Arc<Budget>,
-    /// Closed by a stop; each session checks that before each request.
-    live: Live<Arc<Stream>>,
-    refused: Refused,
-    max_contents: u64,
-    max_connections: usize,
-    idle_timeout: Option<Duration>,
-    write_timeout: Duration,
-    token: Option<Token>,
-    dedicated: bool,
-    stack_bytes: usize,
-    started: Instant,
 }
 
 impl Server {
@@ -213,52 +186,5 @@ impl Server {
                 .join()
                 .unwrap_or_else(|_| Err(io::Error::other("the committer panicked")))
         })
-    }
-}
-
-impl Shared {
-    fn accept_loop(
-        &self,
-        listener: &Listener,
-        sessions: &Pool<Arc<Stream>>,
-        spare: &Pool<Arc<Stream>>,
-    ) {
-        self.live.accept_all(listener, |stream| {
-            if let Err(stream) = sessions.submit(Arc::new(stream)) {
-                self.refused.count(&self.too_many());
-                // Refused with the reason if a spare slot is free, else closed by the drop.
-                let _ = spare.submit(stream);
-            }
-        });
-    }
-
-    /// Serves one connection, on a thread of the pool.
-    fn serve(&self, stream: &Arc<Stream>, slot: &Slot<'_>) {
-        let Some(pass) = self.live.register(stream.clone()) else { return };
-        let client = ClientId::new(pass.number());
-        log::info!("{stream} {client} connected");
-        match Session::new(self, client, stream).run(slot) {
-            Ok(()) => log::info!("{stream} {client} left"),
-            Err(e) => log::info!("{stream} {client} lost: {e}"),
-        }
-    }
-
-    /// Refuses one connection over the maximum.
-    fn turn_away(&self, stream: &Arc<Stream>) {
-        log::warn!("{stream} refused: {} connections are the limit", self.max_connections);
-        let mut connection = self.connection(stream);
-        Reply::Refused(self.too_many()).write_to(connection.output());
-        let _ = connection.close(LINGER, LINGER_BYTES);
-    }
-
-    fn too_many(&self) -> Refusal {
-        Refusal::Limit(Limit::Connections, self.max_connections as u64)
-    }
-
-    fn connection(&self, stream: &Arc<Stream>) -> Connection {
-        let mut connection = Connection::new(stream.clone(), MAX_LINE_BYTES, self.write_timeout);
-        connection.set_budget(&self.buffers);
-        connection.set_telnet();
-        connection
     }
 }

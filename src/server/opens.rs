@@ -1,7 +1,7 @@
-//! What one connection holds on the server, and what ends with it: its -1 files, and its opens.
+//! The files that a connection has open, and what ends with it: those, and its -1 files.
 
 use crate::budget::{Budget, Charge};
-use crate::files::{ClientId, Endings, Fd, OPEN_COST, Open, Opened, Table};
+use crate::files::{ClientId, Endings, Fd, OPEN_COST, Open, Opening, Table};
 use crate::name::NameRef;
 use crate::refusal::{Limit, Refusal};
 use std::collections::BTreeMap;
@@ -31,21 +31,33 @@ impl<'a> Opens<'a> {
         self.counts.contains_key(&fd)
     }
 
+    /// Opens a file. A new one may have to be [finished](Opens::finish).
     pub(super) fn open(
         &mut self,
         name: NameRef<'_>,
         kind: Option<&str>,
-    ) -> Result<Opened, Refusal> {
+    ) -> Result<Open<'a>, Refusal> {
         if self.counts.values().sum::<u64>() >= MAX_OPENS {
             return Err(Refusal::Limit(Limit::Descriptors, MAX_OPENS));
         }
         self.charge.grow(OPEN_COST)?;
-        let opened = self.table.open(name, kind, self.client).and_then(Open::opened);
-        match &opened {
-            Ok(opened) => *self.counts.entry(opened.fd).or_default() += 1,
+        let open = self.table.open(name, kind, self.client);
+        self.counted(open)
+    }
+
+    /// Blocks until a new file is on disk.
+    pub(super) fn finish(&mut self, opening: Opening<'a>) -> Result<Open<'a>, Refusal> {
+        self.counted(opening.finish())
+    }
+
+    /// Counts an open that is done. One that has failed needs no memory any more.
+    fn counted(&mut self, open: Result<Open<'a>, Refusal>) -> Result<Open<'a>, Refusal> {
+        match &open {
+            Ok(Open::Now(opened)) => *self.counts.entry(opened.fd).or_default() += 1,
+            Ok(Open::Later(_)) => {}
             Err(_) => self.charge.shrink(OPEN_COST),
         }
-        opened
+        open
     }
 
     pub(super) fn close(&mut self, fd: Fd) -> Result<(), Refusal> {

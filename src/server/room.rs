@@ -38,6 +38,22 @@ pub(super) struct Taken<'a> {
     bytes: u64,
 }
 
+/// A value in memory, and its room if it is long.
+pub(super) struct Long<'a, T> {
+    pub(super) value: T,
+    _room: Option<Taken<'a>>,
+}
+
+impl<'a, T> Long<'a, T> {
+    pub(super) fn new(value: T, room: Taken<'a>) -> Self {
+        Long { value, _room: Some(room) }
+    }
+
+    pub(super) fn short(value: T) -> Self {
+        Long { value, _room: None }
+    }
+}
+
 impl Room {
     pub(super) fn new(max: u64) -> Self {
         Room { max, state: Mutex::default() }

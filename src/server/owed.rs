@@ -1,0 +1,134 @@
+//! Answers that wait for the disk, and what may be decided meanwhile.
+
+use super::answer::Answer;
+use crate::budget::{Budget, Charge};
+use crate::files::{Decided, Table};
+use crate::name::FileRef;
+use crate::refusal::{Limit, Refusal};
+use crate::wire::Request;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// How many requests of one client may be decided before the first of them is visible.
+const MAX_OWED: usize = 512;
+
+/// The most bytes read for owed answers, not counting the last answer.
+const MAX_OWED_BYTES: usize = 64 << 10;
+
+/// The memory that a request takes until it is answered: its answer, and what the table keeps of
+/// it. Contents and files are charged separately.
+const OWED_BYTES: u64 = 512;
+
+/// Answers to send, in order, once the decided changes are visible. Changes that the client sent
+/// together are in one commit.
+pub(super) struct Owed<'a> {
+    answers: VecDeque<Decided<Answer<'a>>>,
+    /// How many bytes were read for them.
+    bytes: usize,
+    charge: Charge,
+    /// Whether memory for more of them has run out.
+    is_over: bool,
+}
+
+impl<'a> Owed<'a> {
+    pub(super) fn new(budget: &Arc<Budget>) -> Self {
+        let charge = Charge::none(budget);
+        Owed { answers: VecDeque::new(), bytes: 0, charge, is_over: false }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.answers.is_empty()
+    }
+
+    /// Returns whether the answers have to be sent before another request is decided.
+    pub(super) fn is_full(&self) -> bool {
+        self.is_over || self.answers.len() >= MAX_OWED || self.bytes >= MAX_OWED_BYTES
+    }
+
+    pub(super) fn push(&mut self, answer: Decided<Answer<'a>>) {
+        if let Ok(Answer::Contents(_, contents)) = &answer.outcome {
+            self.bytes += contents.len();
+        }
+        self.is_over |= self.charge.grow(OWED_BYTES).is_err();
+        self.answers.push_back(answer);
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Decided<Answer<'a>>> {
+        let popped = self.answers.pop_front();
+        if self.is_empty() {
+            self.bytes = 0;
+            self.is_over = false;
+            self.charge.shrink(self.charge.bytes());
+        }
+        popped
+    }
+
+    /// Returns whether memory has run out that earlier requests of this client may free: they do so
+    /// when they become visible.
+    pub(super) fn may_free_memory<T>(&self, result: &Result<T, Refusal>) -> bool {
+        !self.is_empty() && matches!(result, Err(Refusal::Limit(Limit::Memory, _)))
+    }
+}
+
+/// However the session ends, its decided changes are visible afterwards, or never will be.
+impl Drop for Owed<'_> {
+    fn drop(&mut self) {
+        for answer in &self.answers {
+            let _ = answer.ticket.wait();
+        }
+    }
+}
+
+/// Executes a `read` or `stat` that need not wait until the earlier requests are visible: it sees
+/// what they have decided, and its answer waits for them.
+pub(super) fn read_in_turn<'a>(
+    table: &Table,
+    request: &Request<'_>,
+) -> Option<Decided<Answer<'a>>> {
+    match *request {
+        Request::Read { file: file @ FileRef::Name(_) } => {
+            Some(table.read_in_turn(file)?.map(Answer::contents))
+        }
+        Request::Stat { file: file @ FileRef::Name(_) } => {
+            Some(table.stat_in_turn(file)?.map(Answer::stat))
+        }
+        _ => None,
+    }
+}
+
+/// Returns whether a request need not wait until the earlier ones are visible, once it has arrived
+/// whole: it is a change, or does not concern files.
+pub(super) fn may_be_decided_early(request: &Request<'_>) -> bool {
+    use Request::{Cas, Create, Delete, Help, Touch, Types, Write};
+    matches!(
+        request,
+        Write { .. } | Cas { .. } | Create { .. } | Touch { .. } | Delete { .. } | Types | Help
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::Ticket;
+
+    #[test]
+    fn what_is_owed_counts_and_without_memory_no_more_is_owed() {
+        let refused = || Decided { ticket: Ticket::DONE, outcome: Err(Refusal::NotFound) };
+        let budget = Budget::new(3 * OWED_BYTES);
+        let mut owed = Owed::new(&budget);
+        for _ in 0..3 {
+            owed.push(refused());
+        }
+        assert!(!owed.is_full() && budget.used() == budget.max());
+        owed.push(refused());
+        assert!(owed.is_full());
+        while owed.pop().is_some() {}
+        assert!(!owed.is_full() && budget.used() == 0);
+        for _ in 0..MAX_OWED {
+            owed.push(refused());
+        }
+        assert!(owed.is_full());
+        drop(owed);
+        assert_eq!(budget.used(), 0);
+    }
+}

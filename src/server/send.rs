@@ -1,0 +1,144 @@
+//! Answering a request, in the order of the requests.
+
+use super::answer::{Answer, Outcome};
+use super::session::{Flow, Session};
+use crate::contents::Contents;
+use crate::files::{Change, Changes, Decided, Listing, Stat, Ticket};
+use crate::refusal::Refusal;
+use crate::wire::{Changed, Listed, Reply, Request, ShownLine};
+use std::fmt;
+use std::io;
+
+impl<'a> Session<'a> {
+    /// Executes a request whose contents, if it has any, have arrived, and answers it.
+    pub(super) fn execute(
+        &mut self,
+        request: &Request<'_>,
+        contents: Option<Contents>,
+    ) -> io::Result<Flow> {
+        let again = if self.owed.is_empty() { None } else { contents.clone() };
+        let mut outcome = self.dispatch(request, contents);
+        if self.owed.may_free_memory(&outcome) {
+            self.send_owed()?;
+            outcome = self.dispatch(request, again);
+        }
+        match outcome {
+            Ok(Outcome::Answer(answer)) if self.owed.is_empty() => self.write(answer)?,
+            Ok(Outcome::Answer(answer)) => return self.owe(answer.done()),
+            Ok(Outcome::Decided(answer)) => return self.owe(answer),
+            Ok(Outcome::Pending(pending)) => return self.wait(pending),
+            Ok(Outcome::Quit) => return Ok(Flow::Close),
+            Err(refusal) => return self.refuse(refusal),
+        }
+        Ok(Flow::Continue)
+    }
+
+    /// Answers a request once its ticket is done and the earlier requests are answered.
+    pub(super) fn owe(&mut self, answer: Decided<Answer<'a>>) -> io::Result<Flow> {
+        self.owed.push(answer);
+        if self.owed.is_full() {
+            self.send_owed()?;
+        }
+        Ok(Flow::Continue)
+    }
+
+    /// Waits until the decided changes are visible, and answers them. No reply is sent before that.
+    pub(super) fn send_owed(&mut self) -> io::Result<()> {
+        while let Some(Decided { ticket, outcome }) = self.owed.pop() {
+            let outcome = match ticket.outcome() {
+                Ok(None) => outcome,
+                Ok(Some(looked)) => outcome.map(|answer| answer.instead(looked)),
+                Err(refusal) => Err(refusal),
+            };
+            match outcome {
+                Ok(answer) => self.write(answer)?,
+                Err(refusal) => drop(self.write_refusal(refusal)?),
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers all requests, and sends the answers.
+    pub(super) fn flush_owed(&mut self) -> io::Result<()> {
+        self.send_owed()?;
+        self.connection.flush()
+    }
+
+    pub(super) fn write(&mut self, answer: Answer<'a>) -> io::Result<()> {
+        let output = self.connection.output();
+        match answer {
+            Answer::Line(reply) => reply.write_to(output),
+            Answer::Lines(head, lines) => {
+                head.write_to(output);
+                output.extend_from_slice(lines.as_bytes());
+            }
+            Answer::Contents(head, contents) => {
+                head.write_to(output);
+                self.connection.send_contents(&contents)?;
+            }
+            Answer::Created(version, name) => {
+                Reply::Created { version, name: name.as_ref() }.write_to(output);
+            }
+            Answer::Listing(listing) => self.write_listing(&listing.value)?,
+            Answer::Changes(changes) => self.write_changes(&changes.value)?,
+        }
+        self.connection.relieve()
+    }
+
+    fn write_listing(&mut self, listing: &Listing) -> io::Result<()> {
+        let Listing { rev, ref files, more } = *listing;
+        let count = files.len() as u64;
+        Reply::List { rev, count, more }.write_to(self.connection.output());
+        for file in files {
+            let Stat { version, numbytes, exptime } = file.stat;
+            let name = file.name.as_ref();
+            Listed { version, numbytes, exptime, name }.write_to(self.connection.output());
+            self.connection.relieve()?;
+        }
+        Ok(())
+    }
+
+    fn write_changes(&mut self, changes: &Changes) -> io::Result<()> {
+        let Changes { rev, ref changes } = *changes;
+        Reply::Changes { rev, count: changes.len() as u64 }.write_to(self.connection.output());
+        for change in changes {
+            let Change { version, numbytes, ref name } = *change;
+            let name = name.as_ref();
+            Changed { version, numbytes, name }.write_to(self.connection.output());
+            self.connection.relieve()?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a request, once the earlier ones are answered.
+    pub(super) fn refuse(&mut self, refusal: Refusal) -> io::Result<Flow> {
+        if !self.owed.is_empty() && !refusal.closes() {
+            return self.owe(Decided { ticket: Ticket::DONE, outcome: Err(refusal) });
+        }
+        self.send_owed()?;
+        self.write_refusal(refusal)
+    }
+
+    /// Refuses a line after which the start of the next request is unknown, and disconnects.
+    pub(super) fn disconnect(&mut self, why: impl fmt::Display, line: &[u8]) -> io::Result<Flow> {
+        let (stream, client, word) = (self.connection.stream(), self.client, "ERR_CMD_ERR");
+        log::info!("{stream} {client} disconnected: {word}: {why}: {}", ShownLine(line));
+        self.send_owed()?;
+        self.connection.answer_telnet(); // as if it had come before the rest
+        self.refuse(Refusal::OutOfStep)
+    }
+
+    fn write_refusal(&mut self, refusal: Refusal) -> io::Result<Flow> {
+        self.server.refused.count(&refusal);
+        let (stream, client, word) = (self.connection.stream(), self.client, refusal.word());
+        match refusal {
+            Refusal::OutOfStep => {} // the reason is already logged
+            Refusal::WrongToken => log::info!("{stream} {client} disconnected: {word}: {refusal}"),
+            _ => log::debug!("{stream} {client} is refused: {word}: {refusal}"),
+        }
+        let closes = refusal.closes();
+        Reply::Refused(refusal).write_to(self.connection.output());
+        self.connection.relieve()?;
+        Ok(if closes { Flow::Close } else { Flow::Continue })
+    }
+}
