@@ -19,7 +19,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
-use telefile::framework::{Config, OwnedMessage, Server, ServerApp};
+use telefile::framework::{OwnedMessage, Server, ServerApp, ServerConfig};
 use window::Phase;
 
 const PAYLOAD_BYTES: usize = 100;
@@ -237,9 +237,9 @@ impl ServerApp for Echo {
 }
 
 fn serve_framework(workers: usize) -> Result<(), Box<dyn Error>> {
-    let config = Config::<Echo>::new(()).addr("127.0.0.1:0").workers(workers);
-    let server = Server::start(config)?;
-    say(server.addr())?;
+    let config = ServerConfig::<Echo>::new(()).listen("127.0.0.1:0".parse()?).workers(workers);
+    let server = Server::spawn(config)?;
+    say(&server.addresses()[0])?;
     loop {
         thread::park();
     }

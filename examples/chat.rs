@@ -6,7 +6,9 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 use std::{io, thread};
-use telefile::framework::{Client, Config, Connection, Message, OwnedMessage, Server, ServerApp};
+use telefile::framework::{
+    Client, Connection, Message, OwnedMessage, Server, ServerApp, ServerConfig,
+};
 
 /// From a client: the room and the nick, separated by a space. From the server: a line to print.
 const ENTER: u16 = 1;
@@ -82,8 +84,8 @@ fn run() -> Result<(), Box<dyn Error>> {
     match &std::env::args().skip(1).collect::<Vec<_>>()[..] {
         [address, room, nick] => enter(address, room, nick),
         [address] => {
-            let server = Server::start(Config::<Chat>::new(()).addr(address))?;
-            println!("listening on {}", server.addr());
+            let server = Server::spawn(ServerConfig::<Chat>::new(()).listen(address.parse()?))?;
+            println!("listening on {}", server.addresses()[0]);
             loop {
                 thread::park(); // until the process is killed, and the workers with it
             }

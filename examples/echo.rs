@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 use std::thread;
-use telefile::framework::{Config, OwnedMessage, Server, ServerApp};
+use telefile::framework::{OwnedMessage, Server, ServerApp, ServerConfig};
 
 struct Echo;
 
@@ -21,8 +21,8 @@ impl ServerApp for Echo {
 
 fn run() -> Result<(), Box<dyn Error>> {
     let address = std::env::args().nth(1).unwrap_or("127.0.0.1:54314".to_string());
-    let server = Server::start(Config::<Echo>::new(()).addr(address))?;
-    println!("listening on {}", server.addr());
+    let server = Server::spawn(ServerConfig::<Echo>::new(()).listen(address.parse()?))?;
+    println!("listening on {}", server.addresses()[0]);
     loop {
         thread::park(); // until the process is killed, and the workers with it
     }

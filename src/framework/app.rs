@@ -1,7 +1,13 @@
 //! The trait that a user of the framework implements, and its settings.
 
 use super::connection::{Connection, OwnedMessage};
+use crate::net::Address;
 use std::error::Error;
+use std::fmt;
+use std::net::Ipv4Addr;
+
+/// The port of the default address, on loopback.
+const DEFAULT_PORT: u16 = 54314;
 
 /// The default for the largest payload that is read, in bytes.
 pub const DEFAULT_MAX_MESSAGE_BYTES: u32 = 16 << 20;
@@ -31,7 +37,7 @@ pub trait ServerApp: Sized + Send + 'static {
     ///
     /// # Errors
     /// Whatever prevents the application from working; a panic counts as an error.
-    /// [`Server::start`](super::Server::start) fails then.
+    /// [`Server::spawn`](super::Server::spawn) fails then.
     fn new(context: Self::Context) -> Result<Self, Box<dyn Error + Send + Sync>>;
 
     /// Called when a client has connected, before anything is read from it. False, or a panic,
@@ -58,21 +64,21 @@ pub trait ServerApp: Sized + Send + 'static {
 
 /// The settings of a server and its application.
 #[must_use]
-pub struct Config<A: ServerApp> {
+pub struct ServerConfig<A: ServerApp> {
     pub(super) context: A::Context,
-    pub(super) addr: String,
+    listen: Vec<Address>,
     pub(super) workers: usize,
     pub(super) connections: usize,
     pub(super) max_message_bytes: u32,
     pub(super) stack_bytes: usize,
 }
 
-impl<A: ServerApp> Config<A> {
+impl<A: ServerApp> ServerConfig<A> {
     /// Returns the defaults: one worker on `127.0.0.1:54314`, with a clone of `context`.
     pub fn new(context: A::Context) -> Self {
-        Config {
+        ServerConfig {
             context,
-            addr: "127.0.0.1:54314".to_string(),
+            listen: Vec::new(),
             workers: 1,
             connections: DEFAULT_CONNECTIONS,
             max_message_bytes: DEFAULT_MAX_MESSAGE_BYTES,
@@ -80,10 +86,10 @@ impl<A: ServerApp> Config<A> {
         }
     }
 
-    /// Sets the address to listen on: `HOST:PORT`, where port 0 takes a free one, or `unix:PATH`. A
-    /// host name stands for all its addresses.
-    pub fn addr(mut self, addr: impl Into<String>) -> Self {
-        self.addr = addr.into();
+    /// Adds an address to listen on; the default is `127.0.0.1:54314`. A name stands for all its
+    /// addresses. If the port is 0, the system chooses one for each address.
+    pub fn listen(mut self, address: Address) -> Self {
+        self.listen.push(address);
         self
     }
 
@@ -112,5 +118,27 @@ impl<A: ServerApp> Config<A> {
     pub fn stack_bytes(mut self, bytes: usize) -> Self {
         self.stack_bytes = bytes;
         self
+    }
+}
+
+impl<A: ServerApp> ServerConfig<A> {
+    /// Returns the addresses to listen on.
+    pub(super) fn addresses(&self) -> Vec<Address> {
+        match self.listen.is_empty() {
+            true => vec![Address::Tcp((Ipv4Addr::LOCALHOST, DEFAULT_PORT).into())],
+            false => self.listen.clone(),
+        }
+    }
+}
+
+impl<A: ServerApp> fmt::Debug for ServerConfig<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerConfig")
+            .field("listen", &self.listen)
+            .field("workers", &self.workers)
+            .field("connections", &self.connections)
+            .field("max_message_bytes", &self.max_message_bytes)
+            .field("stack_bytes", &self.stack_bytes)
+            .finish_non_exhaustive()
     }
 }

@@ -3,10 +3,10 @@
 use super::app::DEFAULT_MAX_MESSAGE_BYTES;
 use super::channel::{Channel, DRAIN};
 use super::end::EndReason;
-use super::error::ClientError;
+use super::error::{ClientError, SendError};
 use super::inbox::Capacity;
 use super::message::Message;
-use crate::net::{Pool, Stream};
+use crate::net::{Address, Pool, Stream};
 use log::Level;
 use std::fmt;
 use std::io;
@@ -58,10 +58,18 @@ impl ClientConfig {
     /// [`io::ErrorKind::InvalidInput`] for an invalid address, those of connect(2), and
     /// [`io::ErrorKind::WouldBlock`] if the system cannot start the receiving thread; each names
     /// the address.
-    pub fn connect(&self, addr: &str) -> io::Result<Client> {
-        let stream = Stream::connect(&addr.parse()?, None)?;
+    pub fn connect(&self, address: &str) -> io::Result<Client> {
+        self.connect_to(&address.parse()?)
+    }
+
+    /// Connects to an address that is already parsed.
+    ///
+    /// # Errors
+    /// As for [`connect`](ClientConfig::connect).
+    pub fn connect_to(&self, address: &Address) -> io::Result<Client> {
+        let stream = Stream::connect(address, None)?;
         Client::start(stream, self.max_message_bytes)
-            .map_err(|e| io::Error::new(e.kind(), format!("{addr}: no thread to receive: {e}")))
+            .map_err(|e| io::Error::new(e.kind(), format!("{address}: no thread to receive: {e}")))
     }
 }
 
@@ -79,9 +87,18 @@ impl Client {
     /// Connects to `HOST:PORT`, or to `unix:PATH`, with the defaults of [`ClientConfig`].
     ///
     /// # Errors
-    /// As [`ClientConfig::connect`].
-    pub fn connect(addr: &str) -> io::Result<Client> {
-        ClientConfig::new().connect(addr)
+    /// As for [`ClientConfig::connect`].
+    pub fn connect(address: &str) -> io::Result<Client> {
+        ClientConfig::new().connect(address)
+    }
+
+    /// Connects to an address that is already parsed, for instance one of
+    /// [`Server::addresses`](super::Server::addresses).
+    ///
+    /// # Errors
+    /// As for [`ClientConfig::connect`].
+    pub fn connect_to(address: &Address) -> io::Result<Client> {
+        ClientConfig::new().connect_to(address)
     }
 
     fn start(stream: Stream, max_message_bytes: u32) -> io::Result<Client> {
@@ -104,11 +121,13 @@ impl Client {
     /// be forever if the server answers every message, 16 MiB of answers have arrived and nobody
     /// takes them.
     ///
+    /// Success does not mean that the message arrives: only an answer shows that.
+    ///
     /// # Errors
-    /// [`ClientError::ConnectionReset`] if the connection has ended. Success does not mean that the
-    /// message arrives: only an answer shows that.
-    pub fn send(&self, message: Message) -> Result<(), ClientError> {
-        self.0.send_patiently(message).map_err(ClientError::ConnectionReset)
+    /// The connection has ended. The error returns the message. In a function that returns
+    /// [`ClientError`], `?` turns it into [`ClientError::ConnectionReset`].
+    pub fn send(&self, message: Message) -> Result<(), SendError> {
+        self.0.send_patiently(message)
     }
 
     /// Waits for the next message, at most `timeout`; `None` is forever.

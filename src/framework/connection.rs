@@ -44,7 +44,7 @@ impl Connection {
     }
 
     /// Returns the client's address; `None` on a Unix socket, where clients have none.
-    pub fn addr(&self) -> Option<SocketAddr> {
+    pub fn address(&self) -> Option<SocketAddr> {
         self.0.stream.peer()
     }
 }

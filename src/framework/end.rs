@@ -1,5 +1,6 @@
 //! Why a connection has ended, for logs and for callers.
 
+use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind};
 
@@ -18,10 +19,10 @@ pub enum EndReason {
         /// The length of its payload in bytes.
         size: u32,
         /// The most that this side accepts: see [`ClientConfig::max_message_bytes`] and
-        /// [`Config::max_message_bytes`].
+        /// [`ServerConfig::max_message_bytes`].
         ///
         /// [`ClientConfig::max_message_bytes`]: super::ClientConfig::max_message_bytes
-        /// [`Config::max_message_bytes`]: super::Config::max_message_bytes
+        /// [`ServerConfig::max_message_bytes`]: super::ServerConfig::max_message_bytes
         max: u32,
     },
     /// An error ended it.
@@ -38,6 +39,8 @@ impl EndReason {
         EndReason::Lost { kind, reason: reason.into() }
     }
 }
+
+impl Error for EndReason {}
 
 impl From<io::Error> for EndReason {
     fn from(e: io::Error) -> Self {

@@ -1,6 +1,7 @@
 //! Why a call of a server or a client failed.
 
 use super::end::EndReason;
+use super::message::Message;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -9,7 +10,7 @@ use std::io;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The address is invalid or taken, or the system cannot start a thread.
+    /// An address cannot be bound, or the system cannot start a thread.
     Io(io::Error),
     /// The error of [`ServerApp::new`](super::ServerApp::new), or that it panicked.
     App(Box<dyn Error + Send + Sync>),
@@ -78,5 +79,42 @@ impl fmt::Display for ClientError {
             ClientError::Timeout => f.write_str("timed out"),
             ClientError::ConnectionReset(reason) => write!(f, "the connection has ended: {reason}"),
         }
+    }
+}
+
+impl From<SendError> for ClientError {
+    fn from(e: SendError) -> Self {
+        ClientError::ConnectionReset(e.reason)
+    }
+}
+
+/// A message could not be sent, because the connection has ended. The message is given back.
+///
+/// ```
+/// use telefile::framework::{Client, Message, SendError};
+///
+/// /// Sends over the first connection that has not ended.
+/// fn send(message: Message, clients: &[Client]) -> Option<Message> {
+///     clients.iter().try_fold(message, |message, client| match client.send(message) {
+///         Ok(()) => Err(()),
+///         Err(SendError { message, .. }) => Ok(message),
+///     }).ok()
+/// }
+/// # assert_eq!(send(Message::new(1), &[]), Some(Message::new(1)));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SendError {
+    /// The message that was not sent.
+    pub message: Message,
+    /// Why the connection has ended.
+    pub reason: EndReason,
+}
+
+impl Error for SendError {}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the connection has ended: {}", self.reason)
     }
 }

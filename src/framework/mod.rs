@@ -5,14 +5,18 @@
 //!
 //! # An example: an auction
 //!
-//! Bidders see each other's bids, and a bidder that leaves is out. An application is a value whose
-//! methods are callbacks; it needs no lock, because the callbacks of a worker run one at a time.
+//! Bidders see the highest bid, and the bid of a bidder that leaves no longer counts. An application
+//! is a value whose methods are callbacks. It needs no lock, because the callbacks of a worker run
+//! one at a time; but they run on several threads, so its state belongs into the value and not into
+//! a `thread_local!`.
 //!
 //! ```
 //! use std::collections::HashMap;
 //! use std::error::Error;
 //! use std::time::Duration;
-//! use telefile::framework::{Client, Config, Connection, Message, OwnedMessage, Server, ServerApp};
+//! use telefile::framework::{
+//!     Client, Connection, Message, OwnedMessage, Server, ServerApp, ServerConfig,
+//! };
 //!
 //! const BID: u16 = 1;
 //! const HIGHEST: u16 = 2;
@@ -23,7 +27,7 @@
 //! }
 //!
 //! impl Auction {
-//!     fn tell_all(&self) {
+//!     fn announce(&self) {
 //!         let highest = self.bids.values().max().copied().unwrap_or(0);
 //!         for bidder in self.bids.keys() {
 //!             // Never waits, however slow the bidder is.
@@ -42,32 +46,32 @@
 //!     fn on_message(&mut self, OwnedMessage { mut message, client }: OwnedMessage) {
 //!         match (message.id(), message.pop(4)) {
 //!             (BID, Ok(bid)) => {
-//!                 let bid = u32::from_le_bytes(bid.try_into().expect("they are 4"));
+//!                 let bid = u32::from_le_bytes(bid.try_into().expect("it has 4 bytes"));
 //!                 self.bids.insert(client, bid);
-//!                 self.tell_all();
+//!                 self.announce();
 //!             }
-//!             _ => client.shutdown(), // speaks something else
+//!             _ => client.shutdown(), // not a message of ours
 //!         }
 //!     }
 //!
 //!     fn on_client_disconnect(&mut self, client: &Connection) {
 //!         self.bids.remove(client);
-//!         self.tell_all();
+//!         self.announce();
 //!     }
 //! }
 //!
-//! let server = Server::start(Config::<Auction>::new(()).addr("127.0.0.1:0"))?;
-//! let address = server.addr().to_string();
+//! let config = ServerConfig::<Auction>::new(()).listen("127.0.0.1:0".parse()?);
+//! let server = Server::spawn(config)?;
 //! let second = Some(Duration::from_secs(1));
 //! let bid = |bid: u32| Message::new(BID).append(bid.to_le_bytes());
 //! let highest = |client: &Client| -> Result<u32, Box<dyn Error>> {
 //!     Ok(u32::from_le_bytes(client.recv(second)?.pop(4)?.try_into()?))
 //! };
 //!
-//! let ann = Client::connect(&address)?;
+//! let ann = Client::connect_to(&server.addresses()[0])?;
 //! ann.send(bid(5))?;
 //! assert_eq!(highest(&ann)?, 5);
-//! let bob = Client::connect(&address)?;
+//! let bob = Client::connect_to(&server.addresses()[0])?;
 //! bob.send(bid(7))?;
 //! assert_eq!((highest(&ann)?, highest(&bob)?), (7, 7));
 //!
@@ -114,11 +118,11 @@ mod service;
 mod worker;
 
 pub use app::{
-    Config, DEFAULT_CONNECTIONS, DEFAULT_MAX_MESSAGE_BYTES, DEFAULT_STACK_BYTES, ServerApp,
+    DEFAULT_CONNECTIONS, DEFAULT_MAX_MESSAGE_BYTES, DEFAULT_STACK_BYTES, ServerApp, ServerConfig,
 };
 pub use client::{Client, ClientConfig};
 pub use connection::{Connection, OwnedMessage};
 pub use end::EndReason;
-pub use error::{ClientError, StartError, StopError};
+pub use error::{ClientError, SendError, StartError, StopError};
 pub use message::{Message, PopError};
 pub use server::Server;

@@ -1,6 +1,6 @@
 //! The server: its listeners, a reader for each connection, and the workers.
 
-use super::app::{Config, ServerApp};
+use super::app::{ServerApp, ServerConfig};
 use super::error::{StartError, StopError};
 use super::flusher::{self, FlusherHandle};
 use super::service::{Pools, STACK_BYTES, Service};
@@ -13,21 +13,58 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A running server. Dropping it begins a [`stop`](Server::stop) without waiting.
+/// A server that runs on threads of its own.
+///
+/// Dropping it begins a [`stop`](Server::stop) without waiting, so that a callback can drop it too.
+#[must_use = "dropping it stops the server"]
 pub struct Server {
     service: Arc<Service>,
+    addresses: Vec<Address>,
     /// Signals its end: all threads at work have dropped the other side.
     done: Receiver<()>,
 }
 
 impl Server {
-    /// Binds, makes the application once for each worker, and serves it on new threads.
+    /// Binds, makes the application once for each worker, and serves it on threads of its own.
+    /// Returns once everything that serving needs has started.
+    ///
+    /// ```
+    /// use telefile::framework::{Client, Message, OwnedMessage, Server, ServerApp, ServerConfig};
+    /// # use std::error::Error;
+    ///
+    /// struct Echo;
+    ///
+    /// impl ServerApp for Echo {
+    ///     type Context = ();
+    ///
+    ///     fn new((): ()) -> Result<Self, Box<dyn Error + Send + Sync>> {
+    ///         Ok(Echo)
+    ///     }
+    ///
+    ///     fn on_message(&mut self, OwnedMessage { message, client }: OwnedMessage) {
+    ///         client.send(message);
+    ///     }
+    /// }
+    ///
+    /// let config = ServerConfig::<Echo>::new(()).listen("127.0.0.1:0".parse()?).workers(2);
+    /// let server = Server::spawn(config)?;
+    /// let client = Client::connect_to(&server.addresses()[0])?;
+    /// client.send(Message::new(7).append("hi"))?;
+    /// assert_eq!(client.recv(None)?.payload(), b"hi");
+    /// client.shutdown(None)?;
+    /// server.stop(None)?;
+    /// # Ok::<(), Box<dyn Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// The address is invalid or cannot be bound, a thread cannot be started, or an application
-    /// value cannot be made; then the other values are dropped, and the port is free.
-    pub fn start<A: ServerApp>(config: Config<A>) -> Result<Server, StartError> {
-        let listeners = Listener::bind(&config.addr.parse()?)?;
+    /// An address cannot be bound, a thread cannot be started, or an application value cannot be
+    /// made; then the other values are dropped, and the ports are free.
+    pub fn spawn<A: ServerApp>(config: ServerConfig<A>) -> Result<Server, StartError> {
+        let mut listeners = Vec::new();
+        for address in config.addresses() {
+            listeners.append(&mut Listener::bind(&address)?);
+        }
+        let addresses = listeners.iter().map(|listener| listener.address().clone()).collect();
         let (flusher, woken) = FlusherHandle::new();
         let service = Arc::new(Service {
             listeners,
@@ -37,7 +74,7 @@ impl Server {
         });
         let (working, done) = bounded(0);
         // From here on, dropping `server` ends what was begun.
-        let server = Server { service: service.clone(), done };
+        let server = Server { service: service.clone(), addresses, done };
         let (started, starts) = unbounded();
         for worker in &service.workers {
             let (context, worker) = (config.context.clone(), worker.clone());
@@ -67,15 +104,9 @@ impl Server {
         Ok(server)
     }
 
-    /// Returns the listening address, with the port that the system chose: the first of
-    /// [`addrs`](Server::addrs).
-    pub fn addr(&self) -> &Address {
-        self.service.listeners[0].address()
-    }
-
-    /// Returns all listening addresses: a name may have several.
-    pub fn addrs(&self) -> impl Iterator<Item = &Address> {
-        self.service.listeners.iter().map(Listener::address)
+    /// Returns the addresses it listens on, with the ports that the system chose.
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
     }
 
     /// Stops the server: accepts no more clients, delivers all messages received so far, sends what
@@ -83,7 +114,7 @@ impl Server {
     ///
     /// Clients get the end of the stream; one that does not end its side within 5 s, or does not
     /// take a mebibyte of the waiting data within 5 s, is cut off. `on_client_disconnect` is not
-    /// called. A `timeout` cuts all that short. Afterwards the port is free.
+    /// called. A `timeout` cuts all that short. Afterwards the ports are free.
     ///
     /// # Errors
     /// [`StopError::TimedOut`] if the workers were not done in time: a callback that has not
@@ -120,7 +151,9 @@ impl Drop for Server {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Server({}, {} clients)", self.addr(), self.service.live.count())
+        f.write_str("Server(")?;
+        self.addresses.iter().try_for_each(|address| write!(f, "{address}, "))?;
+        write!(f, "{} clients)", self.service.live.count())
     }
 }
 

@@ -5,6 +5,7 @@
 use super::state::{Closing, Reading, State, Writing};
 use super::{Channel, DRAIN};
 use crate::framework::end::EndReason;
+use crate::framework::error::SendError;
 use crate::framework::message::Message;
 use crate::framework::outbox::Piece;
 use log::Level;
@@ -51,14 +52,14 @@ impl Channel {
         self.queue(state, message);
     }
 
-    /// Queues a message, as soon as not too much waits. Returns why there is nobody to send to.
+    /// Queues a message, as soon as not too much waits. Returns it if the connection has ended.
     pub(in crate::framework) fn send_patiently(
         self: &Arc<Self>,
         message: Message,
-    ) -> Result<(), EndReason> {
+    ) -> Result<(), SendError> {
         let state = self.wait_until(None, |s| !s.is_choked());
         if state.reading != Reading::Open || !state.can_send() {
-            return Err(state.end_reason());
+            return Err(SendError { message, reason: state.end_reason() });
         }
         self.queue(state, message);
         Ok(())

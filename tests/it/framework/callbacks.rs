@@ -1,10 +1,12 @@
-use super::{Diary, Raw, Script, config, message, next, start, wire};
+use super::{Diary, Puppet, Raw, Script, config, message, next, start, wire};
 use crate::server::eventually;
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
-use telefile::framework::{Connection, OwnedMessage, Server, StartError};
+use telefile::framework::{Connection, OwnedMessage, Server, ServerConfig, StartError};
+use telefile::net::Address;
 
 #[test]
 fn a_connection_is_told_of_in_order_and_its_end_once() {
@@ -189,7 +191,7 @@ fn a_kept_connection_can_be_used_in_another_callback() {
 fn the_address_is_the_clients() {
     let (diary, lines) = Diary::new();
     let connect = Arc::new(move |client: &Connection| {
-        diary.note(client.addr().unwrap().to_string());
+        diary.note(client.address().unwrap().to_string());
         true
     });
     let server = start(Script { connect, ..Script::default() });
@@ -211,7 +213,7 @@ fn who_cannot_be_made_keeps_the_server_from_starting() {
             ..diary.script()
         };
         drop(diary);
-        let e = Server::start(config(script).workers(3)).unwrap_err();
+        let e = Server::spawn(config(script).workers(3)).unwrap_err();
         assert!(matches!(e, StartError::App(_)), "{e:?}");
         let said = e.to_string();
         let expected = "the application does not start: ";
@@ -225,8 +227,43 @@ fn an_address_that_is_taken_is_an_error_and_nothing_is_made() {
     let server = start(Script::default());
     let new = Arc::new(|| panic!("it was made"));
     let script = Script { new, ..Script::default() };
-    let e = Server::start(config(script.clone()).addr(server.addr().to_string())).unwrap_err();
-    assert_eq!(e.to_string(), format!("{}: address already in use", server.addr()));
-    let e = Server::start(config(script).addr("nonsense")).unwrap_err();
-    assert!(e.to_string().starts_with("nonsense: "), "{e}");
+    let taken = &server.addresses()[0];
+    let free: Address = "127.0.0.1:0".parse().unwrap();
+    let config = ServerConfig::<Puppet>::new(script).listen(free).listen(taken.clone());
+    let e = Server::spawn(config).unwrap_err();
+    assert_eq!(e.to_string(), format!("{taken}: address already in use"));
+}
+
+#[test]
+fn a_server_listens_on_all_its_addresses() {
+    let free: Address = "127.0.0.1:0".parse().unwrap();
+    let server = Server::spawn(config(Script::default()).listen(free)).unwrap();
+    let [first, second] = server.addresses() else { panic!("{server:?}") };
+    assert_ne!(first, second);
+    for address in [first, second] {
+        let mut client = Raw::connect_to(&address.to_string());
+        client.send(&wire(1, "x"));
+        client.expect(&wire(1, "x"));
+    }
+    server.stop(None).unwrap();
+    for address in server.addresses() {
+        assert!(TcpStream::connect(address.to_string()).is_err());
+    }
+}
+
+#[test]
+fn a_kept_connection_can_be_used_on_any_thread() {
+    let (kept, connections) = std::sync::mpsc::channel();
+    let script = Script {
+        connect: Arc::new(move |client| kept.send(client.clone()).is_ok()),
+        ..Script::default()
+    };
+    let server = start(script);
+    let mut client = Raw::connect(&server);
+    let connection: Connection = next(&connections);
+    thread::spawn(move || {
+        connection.send(message(1, "from elsewhere"));
+        connection.shutdown();
+    });
+    assert_eq!(client.rest(), wire(1, "from elsewhere"));
 }

@@ -189,7 +189,7 @@ fn taken_while_busy(size: usize) -> usize {
         ..diary.script()
     };
     let server = start(script);
-    let address = server.addr().to_string();
+    let address = server.addresses()[0].to_string();
     let [mut busy, clients @ ..] = [(); 3].map(|()| Raw::connect(&server));
     (0..3).for_each(|_| assert_eq!(next(&lines), "connect"));
     busy.send(&wire(0, "keeps the worker busy"));
@@ -237,7 +237,7 @@ fn data_bytes() -> usize {
 
 #[test]
 fn an_announcement_takes_no_memory() {
-    let server = Server::start(config(Script::default()).max_message_bytes(u32::MAX)).unwrap();
+    let server = Server::spawn(config(Script::default()).max_message_bytes(u32::MAX)).unwrap();
     let mut probe = Raw::connect(&server);
     let mut announcers: Vec<_> = (0..20).map(|_| Raw::connect(&server)).collect();
     probe.send(&wire(1, "x"));
@@ -280,7 +280,7 @@ fn an_answer_does_not_wait_for_a_slow_callback_behind_it() {
 
 #[test]
 fn messages_in_flight_come_back_in_order() {
-    let server = Server::start(config(Script::default()).workers(2)).unwrap();
+    let server = Server::spawn(config(Script::default()).workers(2)).unwrap();
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
@@ -298,7 +298,7 @@ fn messages_in_flight_come_back_in_order() {
 
 #[test]
 fn over_the_maximum_a_connection_is_closed_and_a_place_is_free_again() {
-    let server = Server::start(config(Script::default()).connections(1)).unwrap();
+    let server = Server::spawn(config(Script::default()).connections(1)).unwrap();
     let mut first = Raw::connect(&server);
     first.send(&wire(1, "x"));
     first.expect(&wire(1, "x"));

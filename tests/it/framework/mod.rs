@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
-use telefile::framework::{Config, Connection, Message, OwnedMessage, Server, ServerApp};
+use telefile::framework::{Connection, Message, OwnedMessage, Server, ServerApp, ServerConfig};
 
 /// How long an ending connection is kept for a peer that does nothing.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -72,12 +72,12 @@ impl Drop for Puppet {
     }
 }
 
-fn config(script: Script) -> Config<Puppet> {
-    Config::new(script).addr("127.0.0.1:0")
+fn config(script: Script) -> ServerConfig<Puppet> {
+    ServerConfig::new(script).listen("127.0.0.1:0".parse().unwrap())
 }
 
 fn start(script: Script) -> Server {
-    Server::start(config(script)).unwrap()
+    Server::spawn(config(script)).unwrap()
 }
 
 /// What is told in callbacks, in order.
@@ -123,7 +123,7 @@ struct Raw(TcpStream);
 
 impl Raw {
     fn connect(server: &Server) -> Raw {
-        Raw::connect_to(&server.addr().to_string())
+        Raw::connect_to(&server.addresses()[0].to_string())
     }
 
     fn connect_to(address: &str) -> Raw {

@@ -1,4 +1,4 @@
-use super::{DRAIN, Diary, Raw, Script, config, message, next, start, wire};
+use super::{DRAIN, Diary, Puppet, Raw, Script, message, next, start, wire};
 use crate::pace::Pace;
 use crate::server::{PATIENCE, eventually};
 use std::io::Write;
@@ -6,22 +6,26 @@ use std::net::TcpStream;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
-use telefile::framework::{Client, ClientError, EndReason, OwnedMessage, Server, StopError};
+use telefile::framework::{
+    Client, ClientError, EndReason, OwnedMessage, Server, ServerConfig, StopError,
+};
+use telefile::net::Address;
 
 #[test]
 fn a_stopped_servers_port_can_be_served_again_at_once() {
-    let mut addr = "127.0.0.1:0".to_string();
+    let mut address: Address = "127.0.0.1:0".parse().unwrap();
     let mut servers = Vec::new();
     for _ in 0..3 {
-        let server = Server::start(config(Script::default()).addr(&addr)).unwrap();
-        addr = server.addr().to_string();
+        let server =
+            Server::spawn(ServerConfig::<Puppet>::new(Script::default()).listen(address)).unwrap();
+        address = server.addresses()[0].clone();
         let mut client = Raw::connect(&server);
         client.send(&wire(1, "x"));
         client.expect(&wire(1, "x"));
         let waiting = thread::spawn(move || client.rest());
         server.stop(None).unwrap();
         assert_eq!(waiting.join().unwrap(), b"", "the client sees the end");
-        assert!(TcpStream::connect(&addr).is_err());
+        assert!(TcpStream::connect(address.to_string()).is_err());
         servers.push(server); // stopped and not dropped
     }
 }
@@ -122,7 +126,7 @@ fn a_stuck_callback_is_let_go() {
         ..diary.script()
     };
     let server = start(script);
-    let addr = server.addr().to_string();
+    let address = server.addresses()[0].clone();
     let mut client = Raw::connect(&server);
     client.send(&[wire(1, "x"), wire(2, "y")].concat());
     assert_eq!([next(&lines), next(&lines)], ["connect", "stuck"]);
@@ -131,7 +135,8 @@ fn a_stuck_callback_is_let_go() {
     let (least, took) = (since.elapsed(), pace.took());
     assert!(least >= Duration::from_millis(300) && took < Duration::from_millis(900), "{took:?}");
     assert_eq!(client.rest(), b"");
-    let again = Server::start(config(Script::default()).addr(addr)).unwrap();
+    let again =
+        Server::spawn(ServerConfig::<Puppet>::new(Script::default()).listen(address)).unwrap();
     drop(again);
     drop((go, diary));
     // When the callback returns, its thread and its value end.
@@ -161,7 +166,7 @@ fn whom_the_application_does_not_know_yet_at_the_stop_it_never_will() {
         scope.spawn(|| server.stop(Some(PATIENCE)).unwrap());
         assert_eq!(unknown.rest(), b"", "it sees the end though the worker is busy");
         // Last of all the listener is closed: else the other might leave before the stop meets it.
-        let address = server.addr().to_string();
+        let address = server.addresses()[0].to_string();
         eventually("all are stopped", || TcpStream::connect(&address).is_err());
         drop((unknown, known, go));
     });
@@ -213,13 +218,14 @@ fn a_drop_begins_a_stop_also_in_a_callback() {
 #[test]
 fn clients_of_a_stopped_server_are_told() {
     let server = start(Script::default());
-    let client = Client::connect(&server.addr().to_string()).unwrap();
+    let client = Client::connect_to(&server.addresses()[0]).unwrap();
     client.send(message(1, "x")).unwrap();
     assert_eq!(client.recv(Some(PATIENCE)), Ok(message(1, "x")));
     let pace = Pace::start();
     server.stop(None).unwrap();
     assert!(pace.took() < Duration::from_secs(4), "the client ends too");
     let ended = ClientError::ConnectionReset(EndReason::Peer);
-    assert_eq!(client.recv(Some(PATIENCE)), Err(ended.clone()));
-    assert_eq!(client.send(message(2, "y")), Err(ended));
+    assert_eq!(client.recv(Some(PATIENCE)), Err(ended));
+    let unsent = client.send(message(2, "y")).unwrap_err();
+    assert_eq!((unsent.message, unsent.reason), (message(2, "y"), EndReason::Peer));
 }

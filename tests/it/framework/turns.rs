@@ -10,7 +10,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
-use telefile::framework::{Config, Connection, OwnedMessage, Server, ServerApp};
+use telefile::framework::{Connection, OwnedMessage, Server, ServerApp, ServerConfig};
 
 #[test]
 fn a_single_message_in_flight_is_answered_by_the_thread_that_reads_it() {
@@ -63,8 +63,10 @@ impl ServerApp for Numbered {
 fn each_worker_has_a_value_and_its_own_clients() {
     const WORKERS: usize = 3;
     let made = Arc::new(AtomicUsize::new(0));
-    let config = Config::<Numbered>::new(made.clone()).addr("127.0.0.1:0").workers(WORKERS);
-    let server = Server::start(config).unwrap();
+    let config = ServerConfig::<Numbered>::new(made.clone())
+        .listen("127.0.0.1:0".parse().unwrap())
+        .workers(WORKERS);
+    let server = Server::spawn(config).unwrap();
     assert_eq!(made.load(SeqCst), WORKERS);
     let mut clients: Vec<_> = (0..4 * WORKERS)
         .map(|_| {
@@ -180,7 +182,7 @@ fn a_callback_has_the_stack_of_a_thread_of_std_or_what_is_set() {
             None => config(diving.clone()),
             Some(bytes) => config(diving.clone()).stack_bytes(bytes),
         };
-        let server = Server::start(config).unwrap();
+        let server = Server::spawn(config).unwrap();
         let mut client = Raw::connect(&server);
         client.send(&wire(kibibytes, "deep"));
         client.expect(&wire(kibibytes, "deep"));

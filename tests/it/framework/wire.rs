@@ -47,7 +47,7 @@ fn messages_may_be_split_and_joined_anywhere() {
 
 #[test]
 fn a_message_of_the_largest_size_passes_and_one_byte_more_ends_the_connection() {
-    let server = Server::start(config(Script::default()).max_message_bytes(300_000)).unwrap();
+    let server = Server::spawn(config(Script::default()).max_message_bytes(300_000)).unwrap();
     let mut client = Raw::connect(&server);
     let largest = wire(1, vec![b'x'; 300_000]);
     client.flood(largest.clone());
@@ -68,7 +68,7 @@ fn python(args: &[&str]) -> Option<Child> {
 #[test]
 fn a_python_client_is_answered() {
     let server = start(Script::default());
-    let Some(child) = python(&["client", &server.addr().to_string()]) else { return };
+    let Some(child) = python(&["client", &server.addresses()[0].to_string()]) else { return };
     let output = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "1 b'abc'\n65535 b''\n7 1000000\nend\n");
     assert!(output.status.success());
