@@ -4,7 +4,7 @@
 use super::failure::Failure;
 use super::flags::{Flag, Takes, seconds};
 use crate::client::{self, Client, DEFAULT_TIMEOUT, Error};
-use crate::net::{Address, Connection};
+use crate::net::{Address, BufferedStream};
 use crate::refusal::Refusal;
 use crate::token::Token;
 use crate::wire::{Reply, Request};
@@ -132,7 +132,7 @@ impl Remote {
 /// Says hello over a connection that is not a [`Client`]'s, and reads the reply. Returns the
 /// server's idle time-out.
 pub(super) fn hello(
-    connection: &mut Connection,
+    connection: &mut BufferedStream,
     address: &Address,
     token: Option<&Token>,
 ) -> Result<Option<Duration>, Error> {

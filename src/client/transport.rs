@@ -6,7 +6,7 @@ use super::error::Error;
 use crate::budget::Budget;
 use crate::contents::{Contents, Incoming};
 use crate::exptime::FOREVER;
-use crate::net::{Address, Connection, Stream};
+use crate::net::{Address, BufferedStream, Stream};
 use crate::wire::{MAX_REPLY_LINE_BYTES, Reply, Request};
 use std::fmt;
 use std::io::{self, ErrorKind, IoSlice};
@@ -20,7 +20,7 @@ const STEADY_BYTES: usize = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct Transport {
-    connection: Connection,
+    connection: BufferedStream,
     /// The server's address, for errors.
     address: String,
     /// The latest reply line.
@@ -59,7 +59,7 @@ impl Transport {
     ) -> Self {
         let write_timeout = timeout.unwrap_or(FOREVER);
         Transport {
-            connection: Connection::new(Arc::new(stream), MAX_REPLY_LINE_BYTES, write_timeout),
+            connection: BufferedStream::new(Arc::new(stream), MAX_REPLY_LINE_BYTES, write_timeout),
             address: address.to_string(),
             line: Vec::new(),
             timeout,

@@ -2,7 +2,7 @@
 
 use super::end::EndReason;
 use super::message::{HEADER_BYTES, Header, Message};
-use crate::net::{Connection, Stream};
+use crate::net::{BufferedStream, Stream};
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ const MAX_STEP_BYTES: usize = 1 << 20;
 
 /// The receiving side of a connection.
 pub(super) struct MessageReader {
-    connection: Connection,
+    connection: BufferedStream,
     max_message_bytes: u32,
 }
 
 impl MessageReader {
     pub(super) fn new(stream: &Arc<Stream>, max_message_bytes: u32) -> Self {
         // Neither lines nor output pass through it.
-        let connection = Connection::new(stream.clone(), 0, Duration::ZERO);
+        let connection = BufferedStream::new(stream.clone(), 0, Duration::ZERO);
         MessageReader { connection, max_message_bytes }
     }
 

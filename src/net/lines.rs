@@ -1,11 +1,13 @@
-//! The buffer between a stream and its lines: it keeps what came after the line just taken. It is
-//! the `iter_lines` of socket tutorials turned inside out, because contents stand between lines:
-//! the caller puts received bytes in, and takes lines and counted bytes out. Knows no socket.
+//! The buffer between a stream and its lines: it keeps what came after the line just taken. The
+//! caller puts received bytes in, and takes lines and counted bytes out, because contents stand
+//! between lines; where there are only lines, [`iter_lines`](super::iter_lines) reads them. Knows no
+//! socket.
 
 use super::telnet::{self, Found, IAC};
 use std::io;
 
-/// An idle connection keeps this much. A buffer that one receive fills doubles, up to `MAX`.
+/// An idle connection keeps this much. A buffer that one receive fills doubles, up to `MAX`, or to
+/// the size of the longest line if that is more.
 const MIN_BUFFER_BYTES: usize = 1 << 10;
 const MAX_BUFFER_BYTES: usize = 64 << 10;
 
@@ -40,6 +42,8 @@ enum LineEnd {
 }
 
 impl LineEnd {
+    const MAX_BYTES: usize = 2;
+
     fn bytes(self) -> &'static [u8] {
         match self {
             LineEnd::Lf => b"\n",
@@ -51,11 +55,7 @@ impl LineEnd {
 
 impl Lines {
     /// Creates an empty buffer, for lines of fewer than `max_line_bytes` bytes.
-    ///
-    /// # Panics
-    /// If the smallest buffer could not hold such a line with its end.
     pub fn new(max_line_bytes: usize) -> Self {
-        assert!(max_line_bytes + 2 <= MIN_BUFFER_BYTES, "a line has to fit into the buffer");
         let buffer = vec![0; MIN_BUFFER_BYTES].into();
         Lines {
             buffer,
@@ -166,6 +166,9 @@ impl Lines {
 
     /// Returns room to receive into, never empty. Report the bytes to
     /// [`received`](Lines::received).
+    ///
+    /// # Panics
+    /// If the buffer [is full](Lines::is_full).
     pub fn room(&mut self) -> &mut [u8] {
         let data = self.start..self.end;
         if data.end == self.buffer.len() {
@@ -181,7 +184,7 @@ impl Lines {
         } else if data.is_empty() {
             (self.start, self.end) = (0, 0);
         }
-        assert!(self.end < self.buffer.len(), "a line and its end fit into the smallest buffer");
+        assert!(self.end < self.buffer.len(), "the lines in the buffer have to be taken first");
         &mut self.buffer[self.end..]
     }
 
@@ -202,12 +205,14 @@ impl Lines {
     }
 
     /// Returns the size after the next call to [`room`](Lines::room): doubled if the last receive
-    /// filled the buffer, up to 64 KiB.
+    /// filled the buffer, up to 64 KiB or to the size of the longest line.
     pub fn next_size(&self) -> usize {
-        match self.end == self.buffer.len() {
-            true => (self.buffer.len() * 2).min(self.max_bytes.max(self.buffer.len())),
-            false => self.buffer.len(),
+        let size = self.buffer.len();
+        if self.end < size {
+            return size;
         }
+        let longest_line = self.max_line_bytes.saturating_add(LineEnd::MAX_BYTES);
+        (size * 2).min(self.max_bytes.max(longest_line).max(size))
     }
 
     /// Sets whether the buffer may grow from now on. A line fits in any case.

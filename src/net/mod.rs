@@ -4,8 +4,10 @@
 //! differ only in [`Address`] and [`Listener`]; behind them a [`Stream`] is a stream.
 
 mod address;
+mod buffered;
+mod buffers;
 mod connect;
-mod connection;
+mod iter_lines;
 mod lines;
 mod listener;
 mod live;
@@ -15,7 +17,8 @@ mod stream;
 mod telnet;
 
 pub use address::Address;
-pub use connection::Connection;
+pub use buffered::BufferedStream;
+pub use iter_lines::{IterLines, iter_lines};
 pub use lines::Lines;
 pub use listener::Listener;
 pub use live::{Live, Registration};

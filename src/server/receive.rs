@@ -45,7 +45,7 @@ impl Session<'_> {
         if !has_arrived || self.connection.owes_telnet() {
             // No read may block while a reply is unsent: the client may be waiting for exactly that
             // reply. Half a line counts as nothing: the rest may never come. (Invariant 6 in
-            // ARCHITECTURE.md; `Connection::before_receive` keeps it for what is written already.)
+            // ARCHITECTURE.md; `BufferedStream::before_receive` keeps it for what is written already.)
             self.send_owed()?;
             self.connection.answer_telnet();
             self.connection.relieve()?;

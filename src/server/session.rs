@@ -8,7 +8,7 @@ use super::opens::Opens;
 use super::owed::{Owed, may_be_decided_early, read_in_turn};
 use super::shared::{LINGER, LINGER_BYTES, Shared};
 use crate::files::ClientId;
-use crate::net::{Connection, Slot, Stream};
+use crate::net::{BufferedStream, Slot, Stream};
 use crate::wire::{Malformed, Request, is_blank};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(super) struct Session<'a> {
     pub(super) owed: Owed<'a>,
     pub(super) opens: Opens<'a>,
     pub(super) client: ClientId,
-    pub(super) connection: Connection,
+    pub(super) connection: BufferedStream,
 }
 
 /// What follows a request.

@@ -4,7 +4,7 @@ use super::refused::Refused;
 use super::room::Room;
 use crate::budget::{Budget, Charge};
 use crate::files::Table;
-use crate::net::{Connection, Live, Stream};
+use crate::net::{BufferedStream, Live, Stream};
 use crate::refusal::{Limit, Refusal};
 use crate::token::Token;
 use crate::wire::MAX_LINE_BYTES;
@@ -41,8 +41,9 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Returns the buffered connection of a client.
-    pub(super) fn connection(&self, stream: &Arc<Stream>) -> Connection {
-        let mut connection = Connection::new(stream.clone(), MAX_LINE_BYTES, self.write_timeout);
+    pub(super) fn connection(&self, stream: &Arc<Stream>) -> BufferedStream {
+        let mut connection =
+            BufferedStream::new(stream.clone(), MAX_LINE_BYTES, self.write_timeout);
         connection.set_budget(&self.buffers);
         connection.set_telnet();
         connection

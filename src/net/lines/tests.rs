@@ -90,6 +90,31 @@ fn a_buffer_that_may_not_grow_takes_lines_of_any_number() {
     assert_eq!(lines.next_size(), 2 * MIN_BUFFER_BYTES);
 }
 
+#[test]
+fn a_long_line_fits_also_into_a_buffer_that_may_not_grow() {
+    for max_line_bytes in [500, 1023, 1024, 5000, 100_000] {
+        for may_grow in [true, false] {
+            let mut lines = Lines::new(max_line_bytes);
+            lines.set_may_grow(may_grow);
+            let text = vec![b'z'; max_line_bytes - 1];
+            let input = [&text[..], b"\r\n"].concat().repeat(3);
+            let (mut line, mut rest, mut count) = (Vec::new(), &input[..], 0);
+            while !rest.is_empty() {
+                let room = lines.room();
+                let n = room.len().min(rest.len());
+                room[..n].copy_from_slice(&rest[..n]);
+                lines.received(n);
+                rest = &rest[n..];
+                while lines.next_line(&mut line).unwrap() {
+                    assert!(line == text, "{max_line_bytes}");
+                    count += 1;
+                }
+            }
+            assert_eq!(count, 3, "{max_line_bytes}");
+        }
+    }
+}
+
 /// What comes behind a line that ends so.
 fn line_end(before: &str, input: &str, telnet: bool) -> Option<bool> {
     let mut lines = Lines::new(500);

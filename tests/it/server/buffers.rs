@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 use telefile::Budget;
-use telefile::net::{Connection, Stream};
+use telefile::net::{BufferedStream, Stream};
 
 const TIMEOUT: Duration = Duration::from_secs(600);
 
-fn connection(budget: &Arc<Budget>) -> (Connection, UnixStream) {
+fn connection(budget: &Arc<Budget>) -> (BufferedStream, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    let mut connection = Connection::new(Arc::new(Stream::new(ours, None)), 500, TIMEOUT);
+    let mut connection = BufferedStream::new(Arc::new(Stream::new(ours, None)), 500, TIMEOUT);
     connection.set_budget(budget);
     (connection, theirs)
 }

@@ -7,7 +7,7 @@ use crate::cli::remote::hello;
 use crate::client::Error;
 use crate::exptime::Exptime;
 use crate::name::{FileRef, Name, NameRef};
-use crate::net::{Address, Connection, Stream};
+use crate::net::{Address, BufferedStream, Stream};
 use crate::refusal::Refusal;
 use crate::token::Token;
 use crate::wire::{MAX_LINE_BYTES, Reply, Request};
@@ -109,7 +109,7 @@ enum Operation {
 /// request, and this measures the server.
 pub(super) struct Client<'a> {
     load: &'a Load,
-    connection: Connection,
+    connection: BufferedStream,
     /// Requests without a reply yet: the operation, and the index of the file.
     asked: VecDeque<(Operation, usize)>,
     /// The version of each file as this client last saw it, if needed.
@@ -127,7 +127,7 @@ impl<'a> Client<'a> {
         let versions = vec![0; if load.mix.cas > 0 { load.names.len() } else { 0 }];
         let mut client = Client {
             load,
-            connection: Connection::new(Arc::new(stream), MAX_LINE_BYTES, TIMEOUT),
+            connection: BufferedStream::new(Arc::new(stream), MAX_LINE_BYTES, TIMEOUT),
             asked: VecDeque::with_capacity(load.depth),
             versions,
             line: Vec::new(),

@@ -9,7 +9,7 @@ use crate::cli::remote::{Remote, addr, closed, hello, lost_at, timeout, token_fi
 use crate::cli::streams::{put_some, stdin};
 use crate::client::Error;
 use crate::exptime::FOREVER;
-use crate::net::{Address, Connection, Stream};
+use crate::net::{Address, BufferedStream, Stream};
 use crate::refusal::Refusal;
 use crate::token::Token;
 use crate::wire::MAX_LINE_BYTES;
@@ -106,7 +106,7 @@ fn meet(
     token: Option<&Token>,
     timeout: Duration,
 ) -> Result<Option<Duration>, Failure> {
-    let mut connection = Connection::new(stream.clone(), MAX_LINE_BYTES, timeout);
+    let mut connection = BufferedStream::new(stream.clone(), MAX_LINE_BYTES, timeout);
     connection.set_deadline(Some(Instant::now() + timeout));
     match hello(&mut connection, address, token) {
         Err(Error::Refused { refusal: Refusal::WrongToken, .. }) if token.is_none() => Ok(None),

@@ -1,63 +1,38 @@
-//! A stream with a buffer for each direction. Output is collected, so that a batch of requests
-//! costs one receive and one send.
+//! A stream with a buffer for each direction. Output is collected, so that requests that arrive
+//! together cost one receive and one send.
 
-use super::lines::Lines;
+use super::buffers::{Buffers, MIN_DIRECT_BYTES};
 use super::stream::{Stream, timed_out};
-use crate::budget::{Budget, Charge};
+use crate::budget::Budget;
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Output beyond this is sent, not collected.
-const MAX_COLLECTED_BYTES: usize = 64 << 10;
-
-/// The size of an output buffer that collects this much: the last item that it collects is a head
-/// and contents that are not large.
-const MAX_OUTPUT_BYTES: usize = MAX_COLLECTED_BYTES + MIN_DIRECT_BYTES + (1 << 10);
-
-/// Contents of this size or more are sent without a copy. Below it, one copy is cheaper than a
-/// second part.
-const MIN_DIRECT_BYTES: usize = 16 << 10;
-
-/// An idle connection keeps no larger output buffer. Each buffer has this much without asking the
-/// [budget](Connection::set_budget).
-const MAX_RESTING_BYTES: usize = 4 << 10;
-
 /// A buffer that a burst has enlarged is freed after this long without a byte.
 const REST: Duration = Duration::from_secs(1);
 
-/// A buffered stream of lines and counted bytes, both ways.
+/// A [`Stream`] with buffers, for lines and counted bytes, both ways.
 ///
 /// Every wait for the peer goes through one function that first sends all output, because the peer
 /// may be waiting for exactly that. Half a line in the buffer does not count: it may never be
 /// completed.
 #[derive(Debug)]
-pub struct Connection {
+pub struct BufferedStream {
     stream: Arc<Stream>,
-    input: Lines,
-    output: Vec<u8>,
-    /// How much is collected before it is sent: [`MAX_COLLECTED_BYTES`] if the budget has granted
-    /// memory for it.
-    collects: usize,
-    /// The memory that both buffers have from the budget.
-    held: Charge,
+    buffers: Buffers,
     write_timeout: Duration,
     deadline: Option<Instant>,
     yields: bool,
 }
 
-impl Connection {
+impl BufferedStream {
     /// Wraps `stream`, for lines of fewer than `max_line_bytes` bytes.
     pub fn new(stream: Arc<Stream>, max_line_bytes: usize, write_timeout: Duration) -> Self {
-        let input = Lines::new(max_line_bytes);
-        Connection {
+        BufferedStream {
             stream,
-            input,
-            output: Vec::new(),
-            collects: MAX_RESTING_BYTES,
-            held: Charge::default(),
+            buffers: Buffers::new(max_line_bytes),
             write_timeout,
             deadline: None,
             yields: false,
@@ -72,7 +47,7 @@ impl Connection {
     /// Counts what the buffers take beyond a few KiB. If the budget has no more memory they stay
     /// small, and the connection makes more system calls. Without a budget they may grow.
     pub fn set_budget(&mut self, budget: &Arc<Budget>) {
-        self.held = Charge::none(budget);
+        self.buffers.set_budget(budget);
     }
 
     /// Sets the deadline for every receive, whatever arrives before it; `None` is no deadline.
@@ -99,49 +74,53 @@ impl Connection {
                 return Ok(true);
             }
             if !self.receive()? {
-                return if self.input.data().is_empty() { Ok(false) } else { Err(ended("a line")) };
+                return if self.buffers.input.data().is_empty() {
+                    Ok(false)
+                } else {
+                    Err(ended("a line"))
+                };
             }
         }
     }
 
     /// Takes the next line into `line`, if it has arrived. Answers that it
-    /// [owes](Connection::owes_telnet) to Telnet commands in it are not yet sent.
+    /// [owes](BufferedStream::owes_telnet) to Telnet commands in it are not yet sent.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidData`] as for [`read_line`](Connection::read_line).
+    /// [`ErrorKind::InvalidData`] as for [`read_line`](BufferedStream::read_line).
     pub fn take_line(&mut self, line: &mut Vec<u8>) -> io::Result<bool> {
-        self.input.next_line(line)
+        self.buffers.input.next_line(line)
     }
 
     /// Skips Telnet commands in lines from now on: see [`Lines::set_telnet`].
     pub fn set_telnet(&mut self) {
-        self.input.set_telnet();
+        self.buffers.input.set_telnet();
     }
 
     /// Returns whether a Telnet command is not yet answered.
     pub fn owes_telnet(&mut self) -> bool {
-        !self.input.answers().is_empty()
+        !self.buffers.input.answers().is_empty()
     }
 
     /// Appends the answers to Telnet commands to the output.
     pub fn answer_telnet(&mut self) {
-        self.output.append(self.input.answers());
+        self.buffers.output.append(self.buffers.input.answers());
     }
 
     /// Returns the bytes that were received and not yet used.
     pub fn data(&self) -> &[u8] {
-        self.input.data()
+        self.buffers.input.data()
     }
 
-    /// Marks the first `n` bytes of the [`data`](Connection::data) as used.
+    /// Marks the first `n` bytes of the [`data`](BufferedStream::data) as used.
     ///
     /// # Panics
     /// If there are fewer than `n`.
     pub fn consume(&mut self, n: usize) {
-        self.input.consume(n);
+        self.buffers.input.consume(n);
     }
 
-    /// Waits for more [`data`](Connection::data). Returns false at the end of the stream.
+    /// Waits for more [`data`](BufferedStream::data). Returns false at the end of the stream.
     ///
     /// # Panics
     /// If there are 64 KiB of it.
@@ -161,7 +140,7 @@ impl Connection {
     /// [`ErrorKind::UnexpectedEof`], and those of the stream.
     pub fn read_contents(&mut self, contents: &mut Vec<u8>) -> io::Result<()> {
         let wanted = contents.capacity() - contents.len();
-        if self.input.data().is_empty() {
+        if self.buffers.input.data().is_empty() {
             let direct = wanted >= MIN_DIRECT_BYTES;
             let received = if direct { self.fill_spare(contents)? } else { self.fill()? };
             if received == 0 {
@@ -171,19 +150,19 @@ impl Connection {
                 return Ok(());
             }
         }
-        let here = self.input.data();
+        let here = self.buffers.input.data();
         let n = here.len().min(wanted);
         contents.extend_from_slice(&here[..n]);
-        self.input.consume(n);
+        self.buffers.input.consume(n);
         Ok(())
     }
 
     /// Reads and discards `numbytes` bytes.
     pub fn skip(&mut self, mut numbytes: u64) -> io::Result<()> {
         loop {
-            let here = self.input.data().len();
+            let here = self.buffers.input.data().len();
             let n = here.min(usize::try_from(numbytes).unwrap_or(here));
-            self.input.consume(n);
+            self.buffers.input.consume(n);
             numbytes -= n as u64;
             if numbytes == 0 {
                 return Ok(());
@@ -199,7 +178,7 @@ impl Connection {
     /// # Errors
     /// [`ErrorKind::InvalidData`] if something else comes, [`ErrorKind::UnexpectedEof`].
     pub fn read_line_end(&mut self) -> io::Result<()> {
-        while !self.input.line_end()? {
+        while !self.buffers.input.line_end()? {
             if self.fill()? == 0 {
                 return Err(ended("contents"));
             }
@@ -209,48 +188,24 @@ impl Connection {
 
     /// Returns the buffer to append output to. It is sent before the next wait for the peer.
     pub fn output(&mut self) -> &mut Vec<u8> {
-        &mut self.output
+        &mut self.buffers.output
     }
 
     /// Sends the collected output, if there is much of it.
     pub fn relieve(&mut self) -> io::Result<()> {
-        if self.may_collect(0) { Ok(()) } else { self.flush() }
-    }
-
-    /// Returns whether there is memory to collect `bytes` more.
-    fn may_collect(&mut self, bytes: usize) -> bool {
-        if self.output.len() + bytes < self.collects {
-            return true;
-        }
-        if self.collects == MAX_COLLECTED_BYTES {
-            return self.output.len() < MAX_COLLECTED_BYTES;
-        }
-        if !self.hold(self.input.size(), MAX_OUTPUT_BYTES) {
-            return false;
-        }
-        self.collects = MAX_COLLECTED_BYTES;
-        self.output.reserve_exact(MAX_OUTPUT_BYTES - self.output.len());
-        true
-    }
-
-    /// Charges buffers of these sizes to the budget. Returns false if it has too little.
-    fn hold(&mut self, input: usize, output: usize) -> bool {
-        let counted = |size: usize| size.saturating_sub(MAX_RESTING_BYTES) as u64;
-        let (wanted, has) = (counted(input) + counted(output), self.held.bytes());
-        self.held.shrink(has.saturating_sub(wanted));
-        self.held.grow(wanted.saturating_sub(has)).is_ok()
+        if self.buffers.may_collect(0) { Ok(()) } else { self.flush() }
     }
 
     /// Sends `contents` and a line end after the collected output. Large contents are not copied.
     pub fn send_contents(&mut self, contents: &[u8]) -> io::Result<()> {
-        if contents.len() < MIN_DIRECT_BYTES && self.may_collect(contents.len()) {
-            self.output.extend_from_slice(contents);
-            self.output.extend_from_slice(b"\r\n");
+        if contents.len() < MIN_DIRECT_BYTES && self.buffers.may_collect(contents.len()) {
+            self.buffers.output.extend_from_slice(contents);
+            self.buffers.output.extend_from_slice(b"\r\n");
             return self.relieve();
         }
-        let parts = &mut [&self.output, contents, b"\r\n"].map(IoSlice::new);
+        let parts = &mut [&self.buffers.output, contents, b"\r\n"].map(IoSlice::new);
         self.stream.send_all(parts, self.time_left(self.write_timeout))?;
-        self.output.clear();
+        self.buffers.output.clear();
         Ok(())
     }
 
@@ -259,12 +214,12 @@ impl Connection {
     /// # Errors
     /// [`ErrorKind::TimedOut`] if the peer does not take it, and those of the stream.
     pub fn flush(&mut self) -> io::Result<()> {
-        if self.output.is_empty() {
+        if self.buffers.output.is_empty() {
             return Ok(());
         }
         let time_left = self.time_left(self.write_timeout);
-        self.stream.send_all(&mut [IoSlice::new(&self.output)], time_left)?;
-        self.output.clear();
+        self.stream.send_all(&mut [IoSlice::new(&self.buffers.output)], time_left)?;
+        self.buffers.output.clear();
         Ok(())
     }
 
@@ -276,25 +231,10 @@ impl Connection {
     /// Receives once. Returns 0 at the end of the stream.
     fn fill(&mut self) -> io::Result<usize> {
         self.before_receive()?;
-        self.let_input_grow();
-        let n = self.stream.receive(self.input.room())?;
-        self.input.received(n);
+        self.buffers.let_input_grow();
+        let n = self.stream.receive(self.buffers.input.room())?;
+        self.buffers.input.received(n);
         Ok(n)
-    }
-
-    /// Lets the input buffer grow if it needs to and the budget allows it.
-    fn let_input_grow(&mut self) {
-        self.input.set_may_grow(true);
-        let (size, next_size) = (self.input.size(), self.input.next_size());
-        if next_size > size {
-            let may_grow = self.hold(next_size, self.output_bytes());
-            self.input.set_may_grow(may_grow);
-        }
-    }
-
-    /// Returns the most bytes that the output buffer may take.
-    fn output_bytes(&self) -> usize {
-        if self.collects == MAX_COLLECTED_BYTES { MAX_OUTPUT_BYTES } else { 0 }
     }
 
     fn fill_spare(&mut self, contents: &mut Vec<u8>) -> io::Result<usize> {
@@ -321,14 +261,10 @@ impl Connection {
 
     /// Frees memory if a burst has enlarged a buffer and nothing has arrived for a while.
     fn rest(&mut self) -> io::Result<()> {
-        let oversized = self.input.is_oversized() || self.output.capacity() > MAX_RESTING_BYTES;
-        if oversized {
+        if self.buffers.are_oversized() {
             self.flush()?;
             if !self.stream.wait_readable(Instant::now() + self.time_left(REST))? {
-                self.input.shrink();
-                self.output = Vec::new();
-                self.collects = MAX_RESTING_BYTES;
-                self.hold(self.input.size(), 0);
+                self.buffers.shrink();
             }
         }
         Ok(())
@@ -340,13 +276,13 @@ impl Connection {
     pub fn wait_end(&mut self, waker: impl AsFd, deadline: Instant) -> io::Result<()> {
         self.flush()?;
         loop {
-            self.let_input_grow();
-            if self.input.is_full() || !self.stream.wait_readable_or(&waker, deadline)? {
+            self.buffers.let_input_grow();
+            if self.buffers.input.is_full() || !self.stream.wait_readable_or(&waker, deadline)? {
                 return Ok(());
             }
-            match self.stream.receive_now(self.input.room()) {
+            match self.stream.receive_now(self.buffers.input.room()) {
                 Ok(0) => return Ok(()),
-                Ok(n) => self.input.received(n),
+                Ok(n) => self.buffers.input.received(n),
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {}
                 Err(e) => return Err(e),
             }
