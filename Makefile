@@ -10,6 +10,7 @@ help:
 	@echo '                    a server of yours, in any language. They write and delete there, so one'
 	@echo '                    with files is left alone, unless TELEFILE_TEST_DELETE=1'
 	@echo 'make soak           a server that keeps its files, killed TELEFILE_TEST_KILLS times (500) under load'
+	@echo 'make fuzz           the parsers under libFuzzer, FUZZ_SECONDS (10) for each target'
 	@echo 'make bench          telefile beside memcached and redis, where they are installed'
 	@echo 'make bench-data     what keeping the files costs, beside redis, etcd and what the disk allows'
 	@echo 'make bench-watch    what a thousand watches cost'
@@ -32,6 +33,9 @@ test-protocol:
 soak:
 	TELEFILE_TEST_KILLS=$${TELEFILE_TEST_KILLS:-500} $(CARGO) test --test it process::kills -- --nocapture
 
+fuzz:
+	@fuzz/run.sh
+
 bench:
 	$(CARGO) bench --bench compare -- $(ARGS)
 
@@ -47,4 +51,4 @@ bench-framework:
 fmt:
 	$(CARGO) fmt
 
-.PHONY: help run test test-protocol soak bench bench-data bench-watch bench-framework fmt
+.PHONY: help run test test-protocol soak fuzz bench bench-data bench-watch bench-framework fmt

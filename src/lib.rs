@@ -97,6 +97,8 @@ mod contents;
 mod exptime;
 mod files;
 pub mod framework;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod name;
 pub mod net;
 mod refusal;

@@ -109,6 +109,8 @@ mod connection;
 mod end;
 mod error;
 mod flusher;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod inbox;
 mod message;
 mod message_reader;

@@ -186,7 +186,8 @@ fn encode_time(value: &mut Vec<u8>, time: Duration) {
     value.extend_from_slice(&time.subsec_nanos().to_le_bytes());
 }
 
-fn seal(value: &mut Vec<u8>, key: &[u8]) {
+/// Appends the checksum of a value and its key.
+pub(super) fn seal(value: &mut Vec<u8>, key: &[u8]) {
     let sum = checksum(value, key);
     value.extend_from_slice(&sum.to_le_bytes());
 }

@@ -16,6 +16,8 @@ mod error;
 mod folder;
 #[cfg(feature = "durable")]
 mod format;
+#[cfg(all(any(test, fuzzing), feature = "durable"))]
+pub(crate) mod fuzz;
 #[cfg(feature = "durable")]
 mod half_made;
 #[cfg(feature = "durable")]

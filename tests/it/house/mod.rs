@@ -35,6 +35,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("framework", &["net"]),
     ("client", &["name", "exptime", "budget", "contents", "refusal", "token", "net", "wire"]),
     ("cli", ANYTHING),
+    ("fuzz", ANYTHING),
     ("main", ANYTHING),
     ("lib", ANYTHING),
 ];
