@@ -8,18 +8,21 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use telefile::{Contents, File, Name, Refusal, Server, file_types};
 
-/// By name, the greatest token so far, and the contents. A field of `Fenced` would be gone with the
-/// last close, and an old token would be valid again.
-static FILES: Mutex<BTreeMap<String, (u64, String)>> = Mutex::new(BTreeMap::new());
+/// By name, the greatest token so far, and the contents. This outlives the files: a file is dropped
+/// at its last close, and an old token would be valid again.
+pub(crate) type Files = Arc<Mutex<BTreeMap<String, (u64, String)>>>;
 
-pub(crate) struct Fenced(String);
+pub(crate) struct Fenced {
+    name: String,
+    files: Files,
+}
 
-impl File for Fenced {
-    fn create(name: &Name) -> Result<Self, Refusal> {
-        Ok(Fenced(name.as_str().to_string()))
+impl File<Files> for Fenced {
+    fn create(name: &Name, files: &Files) -> Result<Self, Refusal> {
+        Ok(Fenced { name: name.as_str().to_string(), files: files.clone() })
     }
 
     fn write(&mut self, written: Contents) -> Result<(), Refusal> {
@@ -29,8 +32,8 @@ impl File for Fenced {
             None => (text.trim_end(), None),
         };
         let token = token.parse().map_err(|_| Refusal::Denied)?;
-        let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = files.entry(self.0.clone()).or_default();
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = files.entry(self.name.clone()).or_default();
         if token < file.0 {
             return Err(Refusal::Denied); // another client has acquired the lock since
         }
@@ -41,15 +44,15 @@ impl File for Fenced {
 
     /// Returns what was written: the token, and the contents.
     fn read(&mut self) -> Result<Contents, Refusal> {
-        let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
-        let (token, contents) = files.entry(self.0.clone()).or_default();
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let (token, contents) = files.entry(self.name.clone()).or_default();
         Ok(format!("{token} {contents}").into())
     }
 }
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {
     let address = std::env::args().nth(1).unwrap_or("127.0.0.1:8080".to_string());
-    let types = file_types![Fenced];
+    let types = file_types![Fenced with Files::default()];
     let server = Server::builder().listen(address.parse()?).types(types).bind()?;
     println!("listening on {}", server.addresses()[0]);
     Ok(server.run()?)

@@ -5,33 +5,40 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::io;
 use std::process::ExitCode;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use telefile::{Client, Contents, File, Name, Refusal, Server, file_types};
 
-static ONLINE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+/// Who is online. All files share it.
+#[derive(Clone, Default)]
+struct Online(Arc<Mutex<BTreeSet<String>>>);
 
-fn online() -> MutexGuard<'static, BTreeSet<String>> {
-    ONLINE.lock().unwrap_or_else(PoisonError::into_inner)
+impl Online {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A person. All windows of the same person share one file, which ends with the last window.
-struct Person(String);
+struct Person {
+    name: String,
+    online: Online,
+}
 
-impl File for Person {
-    fn create(name: &Name) -> Result<Self, Refusal> {
+impl File<Online> for Person {
+    fn create(name: &Name, online: &Online) -> Result<Self, Refusal> {
         let name = name.as_str().to_string();
-        online().insert(name.clone());
-        Ok(Person(name))
+        online.lock().insert(name.clone());
+        Ok(Person { name, online: online.clone() })
     }
 
     fn read(&mut self) -> Result<Contents, Refusal> {
-        Ok(online().iter().map(String::as_str).collect::<Vec<_>>().join(" ").into())
+        Ok(self.online.lock().iter().map(String::as_str).collect::<Vec<_>>().join(" ").into())
     }
 }
 
 impl Drop for Person {
     fn drop(&mut self) {
-        online().remove(&self.0);
+        self.online.lock().remove(&self.name);
     }
 }
 
@@ -49,7 +56,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     match &std::env::args().skip(1).collect::<Vec<_>>()[..] {
         [address, name] => join(address, name),
         [address] => {
-            let types = file_types![Person];
+            let types = file_types![Person with Online::default()];
             let server = Server::builder().listen(address.parse()?).types(types).bind()?;
             println!("listening on {}", server.addresses()[0]);
             Ok(server.run()?)

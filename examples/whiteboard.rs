@@ -12,7 +12,7 @@ const HEIGHT: usize = 4;
 struct Board([[char; WIDTH]; HEIGHT]);
 
 impl File for Board {
-    fn create(_name: &Name) -> Result<Self, Refusal> {
+    fn create(_name: &Name, _: &()) -> Result<Self, Refusal> {
         Ok(Board([['.'; WIDTH]; HEIGHT]))
     }
 

@@ -29,7 +29,7 @@
 //!
 //! impl File for Score {
 //!     // The first open of a name makes its file...
-//!     fn create(name: &Name) -> Result<Self, Refusal> {
+//!     fn create(name: &Name, _: &()) -> Result<Self, Refusal> {
 //!         Ok(Score(name.as_str().to_string()))
 //!     }
 //!     fn write(&mut self, contents: Contents) -> Result<(), Refusal> {
@@ -115,7 +115,7 @@ pub use client::Client;
 pub use contents::{Contents, Incoming};
 pub use exptime::Exptime;
 pub use files::{
-    Change, Changes, ClientId, Clock, Decided, Expiry, Fd, File, FileType, Listed, Listing,
+    Caller, Change, Changes, ClientId, Clock, Decided, Expiry, Fd, File, FileType, Listed, Listing,
     MEMORY_FILE, Open, Opened, Opening, Registry, Stat, Table, Ticket, Totals, Wait, Waiter,
     Waiting, Watch,
 };

@@ -1,7 +1,8 @@
-//! Code files: what a file type implements, and how types are registered.
+//! Code files: what a file type implements.
 
+use super::stat::Fd;
 use crate::contents::Contents;
-use crate::name::{Name, NameRef};
+use crate::name::{FileRef, Name};
 use crate::refusal::Refusal;
 use std::fmt;
 
@@ -10,8 +11,19 @@ use std::fmt;
 pub struct ClientId(u64);
 
 impl ClientId {
-    pub(crate) fn new(id: u64) -> Self {
+    pub(crate) const fn new(id: u64) -> Self {
         ClientId(id)
+    }
+}
+
+impl Caller {
+    /// Returns the caller of a request of this client about this file.
+    pub(super) fn new(client: ClientId, file: FileRef<'_>) -> Self {
+        let descriptor = match file {
+            FileRef::Name(_) => None,
+            FileRef::Descriptor(fd) => Some(fd),
+        };
+        Caller { client, descriptor }
     }
 }
 
@@ -25,6 +37,16 @@ impl fmt::Debug for ClientId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// Who calls an operation of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Caller {
+    /// The client's connection.
+    pub client: ClientId,
+    /// The descriptor, if the request gives the file by one and not by its name.
+    pub descriptor: Option<Fd>,
 }
 
 /// A file type, declared like a kernel module: a constructor and four operations.
@@ -52,7 +74,7 @@ impl fmt::Debug for ClientId {
 /// struct Audience(usize);
 ///
 /// impl File for Audience {
-///     fn create(_name: &Name) -> Result<Self, Refusal> {
+///     fn create(_name: &Name, _: &()) -> Result<Self, Refusal> {
 ///         Ok(Audience(0))
 ///     }
 ///     fn open(&mut self, _by: ClientId) -> Result<(), Refusal> {
@@ -71,15 +93,55 @@ impl fmt::Debug for ClientId {
 /// # let _ = server;
 /// ```
 ///
+/// # Context
+///
+/// Files that share something with each other, or with the rest of the program, get it from
+/// their context: a value of type `Context` that is listed [`with`](crate::file_types) the type.
+/// The server has one of it, and each [`create`](File::create) gets a reference. A type without a
+/// context has `()`.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use telefile::{Contents, File, Name, Refusal, file_types};
+///
+/// /// Counts the reads of all files of this type.
+/// struct Reads(Arc<AtomicU64>);
+///
+/// impl File<Arc<AtomicU64>> for Reads {
+///     fn create(_name: &Name, reads: &Arc<AtomicU64>) -> Result<Self, Refusal> {
+///         Ok(Reads(reads.clone()))
+///     }
+///     fn read(&mut self) -> Result<Contents, Refusal> {
+///         self.0.fetch_add(1, Ordering::Relaxed);
+///         Ok("".into())
+///     }
+/// }
+///
+/// let reads = Arc::new(AtomicU64::new(0));
+/// let types = file_types![Reads with reads.clone()];
+/// let server = telefile::Server::builder().types(types);
+/// # let _ = server;
+/// println!("{} reads", reads.load(Ordering::Relaxed));
+/// ```
+///
+/// # Refusals
+///
 /// An operation may refuse with [`Refusal::Denied`], [`Refusal::Limit`], [`Refusal::NotFound`] or
 /// [`Refusal::Internal`]. A type may not give any other refusal; it becomes `Internal`.
-pub trait File: Send + 'static {
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a file type with a context of type `{Context}`",
+    label = "does not implement `File<{Context}>`",
+    note = "`impl File for {Self}` has no context, and `impl File<C> for {Self}` is listed as \
+            `{Self} with context`"
+)]
+pub trait File<Context = ()>: Send + 'static {
     /// Creates the file when its name is first opened. The name is not visible to other clients
     /// until this and the first [`open`](File::open) have succeeded.
     ///
     /// # Errors
     /// If it fails, there is no file, and the client gets the refusal.
-    fn create(name: &Name) -> Result<Self, Refusal>
+    fn create(name: &Name, context: &Context) -> Result<Self, Refusal>
     where
         Self: Sized;
 
@@ -109,6 +171,26 @@ pub trait File: Send + 'static {
         Err(Refusal::Denied)
     }
 
+    /// Returns the whole contents, for a type that must know who reads. This is what the table
+    /// calls; it calls [`read`](File::read) unless a type says otherwise.
+    ///
+    /// # Errors
+    /// The client gets the refusal.
+    fn read_by(&mut self, by: Caller) -> Result<Contents, Refusal> {
+        let _ = by;
+        self.read()
+    }
+
+    /// Replaces the contents, for a type that must know who writes. This is what the table calls;
+    /// it calls [`write`](File::write) unless a type says otherwise.
+    ///
+    /// # Errors
+    /// If it fails, the file counts as unchanged and keeps its version.
+    fn write_by(&mut self, contents: Contents, by: Caller) -> Result<(), Refusal> {
+        let _ = by;
+        self.write(contents)
+    }
+
     /// Called exactly once for each close, and for each open that a lost connection leaves behind.
     fn close(&mut self, by: ClientId) {
         let _ = by;
@@ -125,73 +207,4 @@ pub trait File: Send + 'static {
     fn numbytes(&self) -> u64 {
         0
     }
-}
-
-/// A registered type: its name on the wire, and how its files are created.
-#[derive(Clone, Copy)]
-pub struct FileType {
-    pub(super) name: &'static str,
-    pub(super) create: fn(&Name) -> Result<Box<dyn File>, Refusal>,
-}
-
-impl FileType {
-    /// Returns the type `T`, called `name`. See [`file_types!`](crate::file_types).
-    pub const fn new<T: File>(name: &'static str) -> Self {
-        fn create<T: File>(name: &Name) -> Result<Box<dyn File>, Refusal> {
-            Ok(Box::new(T::create(name)?))
-        }
-        FileType { name, create: create::<T> }
-    }
-
-    /// Returns the last segment of a path: `Scores` of `board::Scores`.
-    #[doc(hidden)]
-    pub const fn base_name(path: &'static str) -> &'static str {
-        let bytes = path.as_bytes();
-        let mut at = bytes.len();
-        while at > 0 && bytes[at - 1] != b':' {
-            at -= 1;
-            assert!(bytes[at] != b'>', "name a type with parameters: \"name\" => Type<..>");
-        }
-        path.split_at(at).1
-    }
-
-    /// Returns whether the name is valid in a line of the protocol.
-    pub(super) fn has_valid_name(&self) -> bool {
-        NameRef::new(self.name).is_some() && self.name.len() <= MAX_NAME_BYTES
-    }
-}
-
-const MAX_NAME_BYTES: usize = 64;
-
-impl fmt::Debug for FileType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "FileType({})", self.name)
-    }
-}
-
-/// Lists file types: a `&'static [FileType]`, built at compile time.
-///
-/// The name of a type on the wire is the last segment of its path, or the literal before `=>`,
-/// which a type with parameters needs. Two types of one name are refused when the server is bound.
-///
-/// ```
-/// # mod board {
-/// #     pub struct Scores;
-/// #     impl telefile::File for Scores {
-/// #         fn create(_: &telefile::Name) -> Result<Self, telefile::Refusal> { Ok(Scores) }
-/// #     }
-/// #     pub type Names = Scores;
-/// # }
-/// let types = telefile::file_types![board::Scores, "names" => board::Names];
-/// assert_eq!(format!("{types:?}"), "[FileType(Scores), FileType(names)]");
-/// ```
-#[macro_export]
-macro_rules! file_types {
-    (@name $name:literal $file:ty) => { $name };
-    (@name $file:ty) => { $crate::FileType::base_name(stringify!($file)) };
-    ($($($name:literal =>)? $file:ty),* $(,)?) => {{
-        const TYPES: &[$crate::FileType] =
-            &[$($crate::FileType::new::<$file>($crate::file_types!(@name $($name)? $file))),*];
-        TYPES
-    }};
 }

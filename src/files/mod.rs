@@ -4,6 +4,7 @@
 
 mod clock;
 mod file;
+mod file_type;
 mod kinds;
 mod registry;
 mod stat;
@@ -14,7 +15,8 @@ mod table;
 mod tests;
 
 pub use clock::Clock;
-pub use file::{ClientId, File, FileType};
+pub use file::{Caller, ClientId, File};
+pub use file_type::FileType;
 pub(crate) use kinds::MAX_DESCRIPTORS as TEXT_FILE_DESCRIPTORS;
 pub use registry::{MEMORY_FILE, Registry};
 pub(crate) use stat::Looked;

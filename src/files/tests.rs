@@ -36,6 +36,9 @@ fn fixture_with_memory(bytes: u64) -> Fixture {
     }
 }
 
+/// Who writes and reads, where that does not matter.
+const BY: ClientId = ClientId::new(1);
+
 const SECOND: Duration = Duration::from_secs(1);
 
 fn name(text: &str) -> FileRef<'_> {
@@ -50,12 +53,12 @@ fn expiry(seconds: u64) -> Expiry {
 impl Fixture {
     fn write(&self, file: &str, seconds: u64) -> u64 {
         let contents = Contents::from(file.as_bytes());
-        self.table.write(name(file), contents, expiry(seconds)).unwrap().seen().unwrap()
+        self.table.write(name(file), contents, expiry(seconds), BY).unwrap().seen().unwrap()
     }
 
     fn cas(&self, file: &str, version: u64, seconds: u64) -> Result<u64, Refusal> {
         let contents = Contents::from(file.as_bytes());
-        self.table.cas(name(file), version, contents, expiry(seconds)).and_then(Decided::seen)
+        self.table.cas(name(file), version, contents, expiry(seconds), BY).and_then(Decided::seen)
     }
 
     /// Version and remaining seconds.
@@ -184,12 +187,12 @@ fn without_room_for_an_entry_nothing_is_made() {
     let room = Entry::COST + cost::NAMED + name_cost("a") + cost::REMOVAL + name_cost("a");
     let table = Table::new(Registry::default(), Clock::manual(), Budget::new(room), 1);
     let empty = || Contents::from(b"".as_slice());
-    assert_eq!(table.write(name("a"), empty(), Expiry::Never).and_then(Decided::seen), Ok(1));
+    assert_eq!(table.write(name("a"), empty(), Expiry::Never, BY).and_then(Decided::seen), Ok(1));
     let refusal = Err(Refusal::Limit(Limit::Memory, room));
-    assert_eq!(table.write(name("b"), empty(), Expiry::Never).and_then(Decided::seen), refusal);
-    assert_eq!(table.write(name("a"), empty(), Expiry::Never).and_then(Decided::seen), Ok(2));
+    assert_eq!(table.write(name("b"), empty(), Expiry::Never, BY).and_then(Decided::seen), refusal);
+    assert_eq!(table.write(name("a"), empty(), Expiry::Never, BY).and_then(Decided::seen), Ok(2));
     table.delete(name("a"), None).unwrap().seen().unwrap();
-    assert_eq!(table.write(name("b"), empty(), Expiry::Never).and_then(Decided::seen), Ok(4));
+    assert_eq!(table.write(name("b"), empty(), Expiry::Never, BY).and_then(Decided::seen), Ok(4));
 }
 
 #[test]
@@ -217,7 +220,7 @@ static SLOW: LazyLock<Clock> = LazyLock::new(Clock::manual);
 struct Slow;
 
 impl File for Slow {
-    fn create(_name: &Name) -> Result<Self, Refusal> {
+    fn create(_name: &Name, _: &()) -> Result<Self, Refusal> {
         Ok(Slow)
     }
 
@@ -230,13 +233,13 @@ impl File for Slow {
 /// Nobody else has met the passed deadline, not even the sweeper: absent all the same.
 #[test]
 fn a_cas_whose_lease_runs_out_while_its_type_writes_is_refused() {
-    let registry = Registry::default().with(&[FileType::new::<Slow>("Slow")]).unwrap();
+    let registry = Registry::default().with(vec![FileType::new::<Slow>("Slow")]).unwrap();
     let table = Table::new(registry, SLOW.clone(), Budget::new(1 << 20), 1);
     let (lease, text) = (name("lease"), || Contents::from("mine"));
     let FileRef::Name(opened) = lease else { unreachable!() };
     let fd = table.open(opened, Some("Slow"), ClientId::new(1)).and_then(Open::opened).unwrap().fd;
-    assert_eq!(table.write(lease, text(), Expiry::Seconds(5)).and_then(Decided::seen), Ok(2));
-    let late = table.cas(lease, 2, text(), Expiry::Seconds(30)).and_then(Decided::seen);
+    assert_eq!(table.write(lease, text(), Expiry::Seconds(5), BY).and_then(Decided::seen), Ok(2));
+    let late = table.cas(lease, 2, text(), Expiry::Seconds(30), BY).and_then(Decided::seen);
     assert_eq!(late, Err(Refusal::Version(0)));
     assert_eq!(table.stat(lease), Err(Refusal::NotFound));
     assert_eq!(table.stat(FileRef::Descriptor(fd)).map(|(s, ..)| s.version), Ok(4));

@@ -55,9 +55,10 @@ impl Builder {
         }
         let addresses = self.resolve()?;
         let budget = Budget::new(self.max_memory.unwrap_or_else(system::default_max_memory));
+        let types = std::mem::take(&mut self.types);
         let registry = Registry::default()
             .with_text_files(self.absolute_root()?, self.max_contents, &budget)
-            .and_then(|registry| registry.with(&self.types))
+            .and_then(|registry| registry.with(types))
             .map_err(BindError::FileType)?;
         // Before the table: a port in use leaves no new folder behind.
         let listeners: Result<Vec<_>, _> =

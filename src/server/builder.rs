@@ -146,7 +146,7 @@ impl Builder {
     }
 
     /// Adds file types to the built-in ones: see [`file_types!`](crate::file_types).
-    pub fn types(mut self, types: &[FileType]) -> Self {
+    pub fn types(mut self, types: impl IntoIterator<Item = FileType>) -> Self {
         self.types.extend(types);
         self
     }

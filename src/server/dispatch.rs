@@ -27,15 +27,17 @@ impl<'a> Session<'a> {
         let expiry = |exptime: Exptime| Expiry::new(exptime, self.client);
         match *request {
             Request::Read { file } => {
-                let (stat, contents) = table.read(file)?;
+                let (stat, contents) = table.read(file, self.client)?;
                 Ok(Outcome::Answer(Answer::contents(Looked { stat, contents })))
             }
             Request::Write { file, exptime, .. } => {
-                let decided = table.write(file, written(contents)?, expiry(exptime))?;
+                let decided =
+                    table.write(file, written(contents)?, expiry(exptime), self.client)?;
                 Outcome::decided(decided, Answer::version)
             }
             Request::Cas { file, version, exptime, .. } => {
-                let decided = table.cas(file, version, written(contents)?, expiry(exptime))?;
+                let decided =
+                    table.cas(file, version, written(contents)?, expiry(exptime), self.client)?;
                 Outcome::decided(decided, Answer::version)
             }
             Request::Delete { file, version } => {

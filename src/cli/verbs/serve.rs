@@ -131,7 +131,7 @@ fn change<V, E: ToString>(
 ///
 /// struct MyFile;
 /// impl File for MyFile {
-///     fn create(_name: &Name) -> Result<Self, Refusal> {
+///     fn create(_name: &Name, _: &()) -> Result<Self, Refusal> {
 ///         Ok(MyFile)
 ///     }
 /// }
@@ -140,17 +140,21 @@ fn change<V, E: ToString>(
 ///     telefile::serve(file_types![MyFile])
 /// }
 /// ```
-pub fn serve(types: &[FileType]) -> ExitCode {
+pub fn serve(types: impl IntoIterator<Item = FileType>) -> ExitCode {
     crate::cli::limits::refuse_large_files();
     signals::end_first_process();
     exit_status(run_with("", types, lexopt::Parser::from_env()))
 }
 
 pub(crate) fn run(args: lexopt::Parser) -> Outcome {
-    run_with("serve", &[], args)
+    run_with("serve", [], args)
 }
 
-fn run_with(command: &str, types: &[FileType], args: lexopt::Parser) -> Outcome {
+fn run_with(
+    command: &str,
+    types: impl IntoIterator<Item = FileType>,
+    args: lexopt::Parser,
+) -> Outcome {
     let mut builder = Server::builder().types(types);
     let what =
         "share files with many clients until SIGINT or SIGTERM; RUST_LOG=debug shows each command";

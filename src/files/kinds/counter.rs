@@ -10,7 +10,7 @@ use crate::refusal::Refusal;
 pub(super) struct Counter(i64);
 
 impl File for Counter {
-    fn create(_name: &Name) -> Result<Self, Refusal> {
+    fn create(_name: &Name, _: &()) -> Result<Self, Refusal> {
         Ok(Counter(0))
     }
 
@@ -41,7 +41,7 @@ mod tests {
 
     #[track_caller]
     fn check(writes: &[&str], last: Result<(), Refusal>, sum: &str) {
-        let mut counter = Counter::create(&NameRef::new("c").unwrap().to_name()).unwrap();
+        let mut counter = Counter::create(&NameRef::new("c").unwrap().to_name(), &()).unwrap();
         let results: Vec<_> = writes.iter().map(|text| counter.write((*text).into())).collect();
         assert_eq!(results.last(), Some(&last), "{writes:?}");
         assert_eq!(&counter.read().unwrap()[..], format!("{sum}\n").as_bytes(), "{writes:?}");

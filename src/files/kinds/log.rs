@@ -38,7 +38,7 @@ impl LogFile {
 }
 
 impl File for LogFile {
-    fn create(_name: &Name) -> Result<Self, Refusal> {
+    fn create(_name: &Name, _: &()) -> Result<Self, Refusal> {
         Ok(LogFile::default())
     }
 

@@ -6,13 +6,15 @@ mod null;
 mod text;
 
 pub(crate) use text::MAX_DESCRIPTORS;
-pub(super) use text::Root;
+pub(super) use text::{Root, TextFile};
 
-use super::file::FileType;
+use super::file_type::FileType;
 
-/// The types by their names on the wire, without `TextFile`: its files need to know where they are.
-pub(super) const BUILT_IN: &[FileType] = &[
-    FileType::new::<null::NullFile>("File"),
-    FileType::new::<counter::Counter>("Counter"),
-    FileType::new::<log::LogFile>("LogFile"),
-];
+/// Returns the types that need nothing from the server: all but `TextFile`.
+pub(super) fn built_in() -> Vec<FileType> {
+    vec![
+        FileType::new::<null::NullFile>("File"),
+        FileType::new::<counter::Counter>("Counter"),
+        FileType::new::<log::LogFile>("LogFile"),
+    ]
+}

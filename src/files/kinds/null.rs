@@ -9,7 +9,7 @@ use crate::refusal::Refusal;
 pub(super) struct NullFile;
 
 impl File for NullFile {
-    fn create(_name: &Name) -> Result<Self, Refusal> {
+    fn create(_name: &Name, _: &()) -> Result<Self, Refusal> {
         Ok(NullFile)
     }
 

@@ -1,7 +1,7 @@
 //! Code files: the value of a file, and the lock around each operation on it.
 
 use super::cost;
-use crate::files::file::File;
+use crate::files::file_type::AnyFile;
 use crate::files::stat::Fd;
 use crate::name::FileRef;
 use std::fmt;
@@ -14,17 +14,17 @@ pub(in crate::files) struct Code {
     /// The file's descriptor as long as the value exists, because the file is open.
     fd: Fd,
     /// `None` once the last close has ended it.
-    value: Mutex<Option<Box<dyn File>>>,
+    value: Mutex<Option<Box<dyn AnyFile>>>,
     /// See [`is_changed`](Code::is_changed).
     changed: AtomicBool,
     cost: u64,
 }
 
 /// The value of a file, locked.
-pub(in crate::files) type Value<'a> = MutexGuard<'a, Option<Box<dyn File>>>;
+pub(in crate::files) type Value<'a> = MutexGuard<'a, Option<Box<dyn AnyFile>>>;
 
 impl Code {
-    pub(in crate::files) fn new(kind: &'static str, fd: Fd, value: Box<dyn File>) -> Arc<Self> {
+    pub(in crate::files) fn new(kind: &'static str, fd: Fd, value: Box<dyn AnyFile>) -> Arc<Self> {
         let cost = cost::code::<Code>(&*value);
         let (value, changed) = (Mutex::new(Some(value)), AtomicBool::new(false));
         Arc::new(Code { kind, fd, value, changed, cost })

@@ -12,7 +12,8 @@
 //!   while doubling.
 
 use crate::budget::block;
-use crate::files::file::{ClientId, File};
+use crate::files::file::ClientId;
+use crate::files::file_type::AnyFile;
 use crate::name::{Name, NameRef};
 use std::mem::{size_of, size_of_val};
 use std::time::Duration;
@@ -54,7 +55,7 @@ pub(in crate::files) fn name(name: NameRef<'_>) -> u64 {
 }
 
 /// A code file that the table keeps as a `T`, without what its type keeps elsewhere.
-pub(in crate::files) fn code<T>(value: &dyn File) -> u64 {
+pub(in crate::files) fn code<T>(value: &dyn AnyFile) -> u64 {
     block(COUNTS_BYTES + size_of::<T>()) + block(size_of_val(value))
 }
 

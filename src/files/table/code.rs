@@ -5,7 +5,8 @@
 
 use super::Table;
 use crate::contents::Contents;
-use crate::files::file::File;
+use crate::files::file::{Caller, ClientId};
+use crate::files::file_type::AnyFile;
 use crate::files::stat::Stat;
 use crate::files::state::asked::Asked;
 use crate::files::state::code::Code;
@@ -60,6 +61,7 @@ impl Table {
         &self,
         file: FileRef<'_>,
         code: &Arc<Code>,
+        by: ClientId,
     ) -> Option<Result<(Stat, Contents), Refusal>> {
         let mut held = code.lock();
         let value = held.as_mut()?;
@@ -70,7 +72,7 @@ impl Table {
             Err(refusal) => return Some(Err(refusal)),
             Ok(stat) => stat?,
         };
-        let read = ask(code.kind(), "read", || value.read());
+        let read = ask(code.kind(), "read", || value.read(Caller::new(by, file)));
         let numbytes = run(code.kind(), "numbytes", || value.numbytes()).unwrap_or(0);
         if let Some(entry) = self.lock().state.entry_mut(code.descriptor()) {
             entry.body = Body::Code(code.clone(), numbytes);
@@ -90,6 +92,7 @@ impl Table {
         expected: Option<u64>,
         contents: &Contents,
         expiry: Expiry,
+        by: ClientId,
     ) -> Option<Result<u64, Refusal>> {
         let mut held = code.lock();
         let value = held.as_mut()?;
@@ -100,7 +103,8 @@ impl Table {
         if expected.is_some_and(|version| version != current) {
             return Some(Err(Refusal::Version(current)));
         }
-        let written = match run(code.kind(), "write", || value.write(contents.clone())) {
+        let caller = Caller::new(by, file);
+        let written = match run(code.kind(), "write", || value.write(contents.clone(), caller)) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(refusal)) => return Some(Err(allowed(refusal))),
             // The effect is unknown: the file counts as changed.
@@ -136,7 +140,7 @@ impl Table {
         &self,
         file: FileRef<'_>,
         code: &Arc<Code>,
-        value: &mut Box<dyn File>,
+        value: &mut Box<dyn AnyFile>,
     ) -> Result<Option<Stat>, Refusal> {
         if run(code.kind(), "refresh", || value.refresh()).unwrap_or(false) {
             code.set_changed(true);

@@ -41,18 +41,6 @@ pub(in crate::files) const PAUSE: Duration = Duration::from_micros(10);
 ///
 /// A file is identified by its name or by its descriptor. The caller checks whether a client may
 /// use the descriptor.
-///
-/// ```
-/// use telefile::{Budget, Clock, Contents, Expiry, FileRef, NameRef, Refusal, Registry, Table};
-///
-/// let table = Table::new(Registry::default(), Clock::system(), Budget::new(1 << 20), 0xbeef);
-/// let foo = FileRef::Name(NameRef::new("foo").unwrap());
-/// assert_eq!(table.write(foo, Contents::from("abcdef"), Expiry::Never)?.seen()?, 1);
-/// assert_eq!(table.cas(foo, 1, Contents::from("ghijklm"), Expiry::Never)?.seen()?, 2);
-/// let late = table.cas(foo, 1, Contents::from("late"), Expiry::Never);
-/// assert_eq!(late.unwrap_err(), Refusal::Version(2));
-/// # Ok::<(), Refusal>(())
-/// ```
 #[derive(Debug)]
 pub struct Table {
     pub(in crate::files) state: Mutex<State>,

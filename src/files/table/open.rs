@@ -6,8 +6,9 @@ use super::Table;
 use super::code::{ask, run};
 use super::locked::Locked;
 use crate::contents::Contents;
-use crate::files::file::{ClientId, File};
-use crate::files::registry::{Create, DEFAULT, MEMORY_FILE};
+use crate::files::file::ClientId;
+use crate::files::file_type::{AnyFile, Create};
+use crate::files::registry::{DEFAULT, MEMORY_FILE};
 use crate::files::stat::Fd;
 use crate::files::state::asked::Asked;
 use crate::files::state::code::{Code, Value};
@@ -134,7 +135,7 @@ struct Ending<'a> {
     /// Present if the file has a name: keeps a new file of this name from meeting the value.
     busy: Option<Busy<'a>>,
     kind: &'static str,
-    value: Option<Box<dyn File>>,
+    value: Option<Box<dyn AnyFile>>,
     ticket: Ticket,
 }
 

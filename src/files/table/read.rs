@@ -3,18 +3,19 @@
 use super::Table;
 use crate::budget::Charge;
 use crate::contents::Contents;
+use crate::files::file::ClientId;
 use crate::files::stat::Stat;
 use crate::files::state::entry::Body;
 use crate::name::FileRef;
 use crate::refusal::Refusal;
 
 impl Table {
-    /// Returns the contents of a file, and their stat.
+    /// Returns the contents of a file, and their stat, for a client.
     ///
     /// # Errors
     /// [`Refusal::NotFound`], and those of the file's type. [`Refusal::Internal`] if the store
     /// cannot be read.
-    pub fn read(&self, file: FileRef<'_>) -> Result<(Stat, Contents), Refusal> {
+    pub fn read(&self, file: FileRef<'_>, by: ClientId) -> Result<(Stat, Contents), Refusal> {
         loop {
             let (table, found) = self.look(file, |e, now| (e.stat(now), e.body.clone()));
             drop(table);
@@ -32,7 +33,7 @@ impl Table {
                     }
                 }
                 (_, Body::Code(code, _)) => {
-                    if let Some(done) = self.read_code(file, &code) {
+                    if let Some(done) = self.read_code(file, &code, by) {
                         return done;
                     }
                     self.wait_ended(file);

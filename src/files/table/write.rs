@@ -3,6 +3,7 @@
 use super::Table;
 use super::locked::Locked;
 use crate::contents::Contents;
+use crate::files::file::ClientId;
 use crate::files::state::asked::Asked;
 use crate::files::state::entry::Body;
 use crate::files::state::expiry::Expiry;
@@ -40,7 +41,7 @@ impl<T> Decided<T> {
 }
 
 impl Table {
-    /// Makes the file, or replaces its contents and expiry. Returns the version that this takes.
+    /// Makes the file, or replaces its contents and expiry, for a client. Returns the version that this takes.
     ///
     /// # Errors
     /// [`Limit::Memory`](crate::Limit::Memory) if there is no room for a new entry, and those of
@@ -50,8 +51,9 @@ impl Table {
         file: FileRef<'_>,
         contents: Contents,
         expiry: Expiry,
+        by: ClientId,
     ) -> Result<Decided<u64>, Refusal> {
-        self.put(file, None, contents, expiry)
+        self.put(file, None, contents, expiry, by)
     }
 
     /// Does a [`write`](Table::write) if the file is at `version`; 0 means that it does not exist.
@@ -65,8 +67,9 @@ impl Table {
         version: u64,
         contents: Contents,
         expiry: Expiry,
+        by: ClientId,
     ) -> Result<Decided<u64>, Refusal> {
-        self.put(file, Some(version), contents, expiry)
+        self.put(file, Some(version), contents, expiry, by)
     }
 
     fn put(
@@ -75,6 +78,7 @@ impl Table {
         expected: Option<u64>,
         contents: Contents,
         expiry: Expiry,
+        by: ClientId,
     ) -> Result<Decided<u64>, Refusal> {
         let asked = Asked::Put(expected);
         loop {
@@ -96,7 +100,7 @@ impl Table {
             let current = match found {
                 Some((_, Some(code))) => {
                     drop(table);
-                    match self.write_code(file, &code, expected, &contents, expiry) {
+                    match self.write_code(file, &code, expected, &contents, expiry, by) {
                         Some(done) => {
                             return done.map(|version| Decided::done(version, Ticket::DONE));
                         }

@@ -8,6 +8,7 @@ mod room;
 use crate::budget::Budget;
 use crate::contents::Contents;
 use crate::exptime::Exptime;
+use crate::files::tests::BY;
 use crate::files::{
     Change, ClientId, Clock, Decided, Endings, Expiry, Looked, Open, Opened, Registry, Table,
     Ticket, Wait, Watch,
@@ -63,7 +64,7 @@ fn name(text: &str) -> FileRef<'_> {
 }
 
 fn write(table: &Table, file: &str, text: &str) -> Result<Decided<u64>, Refusal> {
-    table.write(name(file), Contents::from(text), Expiry::Never)
+    table.write(name(file), Contents::from(text), Expiry::Never, BY)
 }
 
 fn put(table: &Table, file: &str, text: &str) -> Result<u64, Refusal> {
@@ -71,7 +72,7 @@ fn put(table: &Table, file: &str, text: &str) -> Result<u64, Refusal> {
 }
 
 fn read(table: &Table, file: &str) -> Option<String> {
-    let (_, contents) = table.read(name(file)).ok()?;
+    let (_, contents) = table.read(name(file), BY).ok()?;
     Some(String::from_utf8(contents.to_vec()).unwrap())
 }
 
@@ -113,7 +114,7 @@ fn who_changes_the_same_file_waits_and_is_judged_by_what_is_seen() {
         let first = write(table, "a", "2").unwrap();
         thread::scope(|scope| {
             let cas = |version| {
-                let cas = table.cas(name("a"), version, "3".into(), Expiry::Never);
+                let cas = table.cas(name("a"), version, "3".into(), Expiry::Never, BY);
                 cas.and_then(Decided::seen)
             };
             let (late, right) = (scope.spawn(move || cas(1)), scope.spawn(move || cas(2)));
@@ -157,7 +158,7 @@ fn what_is_put_upon_what_waits_shares_its_commit() {
             let file = if i % 2 == 0 { "f" } else { "g" };
             versions.push(write(table, file, &i.to_string()).unwrap());
         }
-        let cas = table.cas(name("f"), 999, "last".into(), Expiry::Seconds(9)).unwrap();
+        let cas = table.cas(name("f"), 999, "last".into(), Expiry::Seconds(9), BY).unwrap();
         disk.hold(false);
         for (i, decided) in versions.into_iter().enumerate() {
             assert_eq!(decided.seen(), Ok(i as u64 + 1));
@@ -180,7 +181,7 @@ fn a_connection_takes_a_thousand_files_with_it() {
     run(&disk, |table| {
         let names: Vec<_> = (0..1000).map(|i| i.to_string()).collect();
         let write =
-            |file: &String| table.write(name(file), "".into(), Expiry::With(client)).unwrap();
+            |file: &String| table.write(name(file), "".into(), Expiry::With(client), BY).unwrap();
         let decided: Vec<_> = names.iter().map(write).collect();
         assert!(decided.into_iter().all(|decided| decided.seen().is_ok()));
         let before = disk.commits();

@@ -2,6 +2,7 @@
 
 use super::{Fixture, Open, SECOND, fixture, name};
 use crate::contents::Contents;
+use crate::files::tests::BY;
 use crate::files::{ClientId, Expiry, Wait, Waiter};
 use crate::name::{FileRef, NameRef};
 use std::fs;
@@ -75,7 +76,8 @@ fn time_and_clients_end_files_for_those_who_wait() {
         scope.spawn(|| f.table.sweep());
         let expiring = f.await_version(name("a"), f.write("a", 2));
         let expiry = Expiry::With(ClientId::new(1));
-        let written = f.table.write(name("b"), Contents::from(""), expiry).unwrap().seen().unwrap();
+        let written =
+            f.table.write(name("b"), Contents::from(""), expiry, BY).unwrap().seen().unwrap();
         let ephemeral = f.await_version(name("b"), written);
         f.clock.advance(2 * SECOND);
         f.table.end_client(ClientId::new(1));
@@ -115,7 +117,8 @@ fn an_open_file_is_waited_for_under_its_name_and_without() {
     assert_eq!(version(by_name), 0);
     f.write("a", 0);
     assert_eq!(f.table.woken.len(), 2, "its own write, and the delete for the name");
-    let written = f.table.write(file, Contents::from("x"), Expiry::Never).unwrap().seen().unwrap();
+    let written =
+        f.table.write(file, Contents::from("x"), Expiry::Never, BY).unwrap().seen().unwrap();
     assert_eq!(version(waiter), written);
 }
 

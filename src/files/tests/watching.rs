@@ -4,6 +4,7 @@ use super::{Fixture, SECOND, fixture, fixture_with_memory, name};
 use crate::budget::Budget;
 use crate::contents::Contents;
 use crate::exptime::Exptime;
+use crate::files::tests::BY;
 use crate::files::{Changes, ClientId, Clock, Expiry, Registry, Table, Waiting, Watch};
 use crate::name::Stem;
 use crate::refusal::Refusal;
@@ -60,7 +61,7 @@ impl Fixture {
 
     fn ephemeral(&self, file: &str, client: u64) -> u64 {
         let expiry = Expiry::new(Exptime::Connection, ClientId::new(client));
-        self.table.write(name(file), Contents::from(""), expiry).unwrap().seen().unwrap()
+        self.table.write(name(file), Contents::from(""), expiry, BY).unwrap().seen().unwrap()
     }
 
     fn delete(&self, file: &str) {

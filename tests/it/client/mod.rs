@@ -19,7 +19,7 @@ use telefile::{Client, Contents, Exptime, File, Limit, Name, Refusal, Server, To
 struct Note(Contents);
 
 impl File for Note {
-    fn create(_name: &Name) -> Result<Self, Refusal> {
+    fn create(_name: &Name, _: &()) -> Result<Self, Refusal> {
         Ok(Note(Contents::from("")))
     }
 

@@ -1,6 +1,7 @@
 //! Files of types that a program brings: a puppet does in each operation what the test says.
 
 mod blocking;
+mod context;
 mod crowd;
 mod failures;
 mod opens;

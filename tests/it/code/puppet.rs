@@ -155,7 +155,7 @@ pub(super) struct Puppet {
 }
 
 impl File for Puppet {
-    fn create(name: &Name) -> Result<Self, Refusal> {
+    fn create(name: &Name, _: &()) -> Result<Self, Refusal> {
         let strings = lock(&ALL).get(name.as_str()).and_then(Weak::upgrade);
         let strings = strings.ok_or(Refusal::NotFound)?;
         strings.does(Op::Create, "create".to_string())?;

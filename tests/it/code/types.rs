@@ -6,7 +6,7 @@ use telefile::{BindError, Contents, File, FileType, Name, Refusal, Server, file_
 struct Plain;
 
 impl File for Plain {
-    fn create(_: &Name) -> Result<Self, Refusal> {
+    fn create(_: &Name, _: &()) -> Result<Self, Refusal> {
         Ok(Plain)
     }
 }
@@ -15,7 +15,7 @@ mod inner {
     pub(super) struct Deep;
 
     impl telefile::File for Deep {
-        fn create(_: &telefile::Name) -> Result<Self, telefile::Refusal> {
+        fn create(_: &telefile::Name, _: &()) -> Result<Self, telefile::Refusal> {
             Ok(Deep)
         }
         fn read(&mut self) -> Result<telefile::Contents, telefile::Refusal> {
@@ -24,7 +24,7 @@ mod inner {
     }
 }
 
-fn refused(types: &[FileType]) -> String {
+fn refused(types: Vec<FileType>) -> String {
     let builder = Server::builder().listen("127.0.0.1:0".parse().unwrap()).types(types);
     let error = builder.bind().map(|_| ()).unwrap_err();
     assert!(matches!(error, BindError::FileType(_)), "{error:?}");
@@ -63,7 +63,7 @@ fn a_name_that_cannot_stand_in_a_line_is_refused() {
         assert!(refused(types).contains("name"));
     }
     let long: &'static str = Box::leak("x".repeat(500).into_boxed_str());
-    assert!(refused(&[FileType::new::<Plain>(long)]).contains("name"));
+    assert!(refused(vec![FileType::new::<Plain>(long)]).contains("name"));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn what_a_type_does_not_say_is_denied_and_changes_nothing() {
 fn a_type_may_read_more_than_a_client_may_write() {
     struct Large;
     impl File for Large {
-        fn create(_: &Name) -> Result<Self, Refusal> {
+        fn create(_: &Name, _: &()) -> Result<Self, Refusal> {
             Ok(Large)
         }
         fn read(&mut self) -> Result<Contents, Refusal> {

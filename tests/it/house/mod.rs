@@ -90,7 +90,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
 ];
 
 /// How many lines a file may have, without the unit tests at its end.
-const MAX_LINES: usize = 394;
+const MAX_LINES: usize = 395;
 
 /// How many lines a file of tests may have.
 const MAX_TEST_LINES: usize = 400;

@@ -31,10 +31,10 @@ struct Counter<const CHECKED: bool> {
     inner: fenced::Fenced,
 }
 
-impl<const CHECKED: bool> File for Counter<CHECKED> {
-    fn create(name: &Name) -> Result<Self, Refusal> {
+impl<const CHECKED: bool> File<fenced::Files> for Counter<CHECKED> {
+    fn create(name: &Name, files: &fenced::Files) -> Result<Self, Refusal> {
         let log = name.as_str().to_string();
-        Ok(Counter { inner: fenced::Fenced::create(name)?, log })
+        Ok(Counter { inner: fenced::Fenced::create(name, files)?, log })
     }
 
     fn read(&mut self) -> Result<Contents, Refusal> {
@@ -63,7 +63,7 @@ struct Journal(String);
 static LINES: Mutex<BTreeMap<String, Vec<String>>> = Mutex::new(BTreeMap::new());
 
 impl File for Journal {
-    fn create(name: &Name) -> Result<Self, Refusal> {
+    fn create(name: &Name, _: &()) -> Result<Self, Refusal> {
         Ok(Journal(name.as_str().to_string()))
     }
 
@@ -80,9 +80,10 @@ pub(super) fn lines(name: &str) -> Vec<String> {
 }
 
 pub(super) fn running() -> Running {
+    let files = fenced::Files::default();
     Running::start(Server::builder().types(file_types![
-        "Fenced" => Counter<true>,
-        "Unfenced" => Counter<false>,
+        "Fenced" => Counter<true> with files.clone(),
+        "Unfenced" => Counter<false> with files,
         Journal,
     ]))
 }

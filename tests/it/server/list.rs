@@ -164,7 +164,7 @@ fn hold(begun: &AtomicBool) {
 }
 
 impl File for Slow {
-    fn create(_name: &Name) -> Result<Self, Refusal> {
+    fn create(_name: &Name, _: &()) -> Result<Self, Refusal> {
         hold(&MAKING);
         Ok(Slow)
     }

@@ -60,20 +60,6 @@ impl Root {
         Turn(self)
     }
 
-    /// Returns the file of this name, whether it is on the disk or not.
-    ///
-    /// # Errors
-    /// [`Refusal::Denied`] if the name leads out of the root, or to something other than a file.
-    pub(in crate::files) fn file(self: &Arc<Self>, name: &Name) -> Result<TextFile, Refusal> {
-        if !stays_inside(name.as_str()) {
-            return Err(Refusal::Denied);
-        }
-        let mut file = TextFile { root: self.clone(), name: name.clone(), seen: Ok(None) };
-        file.seen = file.look();
-        file.seen.clone()?;
-        Ok(file)
-    }
-
     /// Returns the folder of a path, and its last part; `None` where a folder is missing.
     fn find<'a>(&self, path: &'a str) -> Asked<Option<(Folder, &'a str)>> {
         let (mut folders, name) = split(path);
@@ -175,10 +161,19 @@ impl TextFile {
     }
 }
 
-impl File for TextFile {
-    /// Only [`Root::file`] knows where the files are.
-    fn create(_name: &Name) -> Result<Self, Refusal> {
-        Err(Refusal::Internal)
+impl File<Arc<Root>> for TextFile {
+    /// Creates the file of this name, whether it is on the disk or not.
+    ///
+    /// # Errors
+    /// [`Refusal::Denied`] if the name leads out of the root, or to something other than a file.
+    fn create(name: &Name, root: &Arc<Root>) -> Result<Self, Refusal> {
+        if !stays_inside(name.as_str()) {
+            return Err(Refusal::Denied);
+        }
+        let mut file = TextFile { root: root.clone(), name: name.clone(), seen: Ok(None) };
+        file.seen = file.look();
+        file.seen.clone()?;
+        Ok(file)
     }
 
     /// Returns the bytes on the disk; none if there is no file.

@@ -39,7 +39,7 @@ impl Disk {
 
     fn open(&self, name: &str) -> Result<TextFile, Refusal> {
         let root = Arc::new(Root::new(self.path("files"), MAX_BYTES, &Budget::new(u64::MAX)));
-        root.file(&NameRef::new(name).unwrap().to_name())
+        TextFile::create(&NameRef::new(name).unwrap().to_name(), &root)
     }
 
     fn file(&self, name: &str) -> TextFile {

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::files::state::expiry::End;
+use crate::files::tests::BY;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -126,8 +127,8 @@ impl Asker<'_> {
             What::Write(expected, bytes, expiry) => {
                 let contents = Contents::from(vec![0; bytes]);
                 let decided = match expected {
-                    Some(version) => self.table.cas(file, version, contents, expiry),
-                    None => self.table.write(file, contents, expiry),
+                    Some(version) => self.table.cas(file, version, contents, expiry, BY),
+                    None => self.table.write(file, contents, expiry, BY),
                 };
                 at_once(decided).map(Answer::At)
             }
@@ -240,7 +241,7 @@ impl Files {
         let changes = changes(table, 0);
         assert!(changes.is_sorted_by(|a, b| a.0 < b.0), "{changes:?}");
         for name in NAMES {
-            let is = table.read(super::name(name)).ok();
+            let is = table.read(super::name(name), BY).ok();
             let is = is.map(|(stat, contents)| (stat.version, contents.len(), stat.exptime));
             let file = self.at(name, now);
             let exptime = |end: Option<End>| end.map_or(Exptime::Never, |end| end.exptime(now));
@@ -269,7 +270,8 @@ fn check(before: &[Op], first: &[Op], second: &[Op], room: Option<usize>) {
         }
         drop(table.lock_swept()); // what is over would wait to be removed
         disk.gate(NameRef::new("gate").unwrap().to_name());
-        let gate = || table.write(name("gate"), "".into(), Expiry::Never).unwrap().outcome.unwrap();
+        let gate =
+            || table.write(name("gate"), "".into(), Expiry::Never, BY).unwrap().outcome.unwrap();
         let gated = gate();
         disk.wait_gated(gated);
         for name in 0..NAMES.len() {

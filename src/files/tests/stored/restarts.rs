@@ -3,6 +3,7 @@
 use super::*;
 use crate::files::state::cost;
 use crate::files::state::entry::Entry;
+use crate::files::tests::BY;
 
 #[test]
 fn after_a_restart_all_is_there_but_what_could_not_stay() {
@@ -10,15 +11,19 @@ fn after_a_restart_all_is_there_but_what_could_not_stay() {
     let client = ClientId::new(1);
     let version = run(&disk, |table| {
         put(table, "stays", "as it is").unwrap();
-        table.write(name("ephemeral"), "".into(), Expiry::With(client)).unwrap().seen().unwrap();
+        table
+            .write(name("ephemeral"), "".into(), Expiry::With(client), BY)
+            .unwrap()
+            .seen()
+            .unwrap();
         let log = NameRef::new("log").unwrap();
         let fd = table.open(log, Some("LogFile"), client).and_then(Open::opened).unwrap().fd;
-        let by_fd = table.write(FileRef::Descriptor(fd), "line".into(), Expiry::Never);
+        let by_fd = table.write(FileRef::Descriptor(fd), "line".into(), Expiry::Never, BY);
         by_fd.unwrap().seen().unwrap();
         put(table, "deleted", "").unwrap();
         table.delete(name("deleted"), None).unwrap().seen().unwrap();
         table.delete(FileRef::Descriptor(fd), None).unwrap().seen().unwrap();
-        let unlinked = table.write(FileRef::Descriptor(fd), "line".into(), Expiry::Never);
+        let unlinked = table.write(FileRef::Descriptor(fd), "line".into(), Expiry::Never, BY);
         unlinked.unwrap().seen().unwrap()
     });
     assert_eq!(version, 8);
@@ -39,7 +44,7 @@ fn deadlines_stand_still_while_nothing_runs() {
     let clock = Clock::manual();
     let _ = with(&disk, &clock, |table| {
         clock.advance(50 * SECOND);
-        table.write(name("lease"), "".into(), Expiry::Seconds(100)).unwrap().seen().unwrap();
+        table.write(name("lease"), "".into(), Expiry::Seconds(100), BY).unwrap().seen().unwrap();
         clock.advance(30 * SECOND);
         put(table, "other", "").unwrap(); // the last commit
         clock.advance(10 * SECOND);
@@ -74,11 +79,12 @@ fn large_contents_are_read_from_the_store_and_stay_for_who_has_them_open() {
         let fd =
             table.open(NameRef::new("f").unwrap(), None, client).and_then(Open::opened).unwrap().fd;
         table.delete(name("f"), None).unwrap().seen().unwrap();
-        let by_fd = || table.read(FileRef::Descriptor(fd)).unwrap().1.to_vec();
+        let by_fd = || table.read(FileRef::Descriptor(fd), BY).unwrap().1.to_vec();
         assert_eq!(by_fd(), large.as_bytes());
         put(table, "f", "another").unwrap();
         let file = FileRef::Descriptor(fd);
-        let written = table.write(file, Contents::from(&*larger), Expiry::Never).unwrap().seen();
+        let written =
+            table.write(file, Contents::from(&*larger), Expiry::Never, BY).unwrap().seen();
         written.unwrap();
         assert_eq!(by_fd(), larger.as_bytes());
         assert_eq!(read(table, "f").as_deref(), Some("another"));

@@ -1,6 +1,7 @@
 //! A disk that is full, or fails.
 
 use super::*;
+use crate::files::tests::BY;
 
 const MAX: u64 = 77;
 const REFUSED: Refusal = Refusal::Limit(Limit::Data, MAX);
@@ -72,7 +73,7 @@ fn what_is_decided_upon_what_did_not_fit_is_judged_again() {
         disk.hold(true);
         let refused = write(table, "f", &"x".repeat(60)).unwrap();
         disk.wait_held();
-        let upon = table.cas(name("f"), 2, "new".into(), Expiry::Never).unwrap();
+        let upon = table.cas(name("f"), 2, "new".into(), Expiry::Never, BY).unwrap();
         let beside = write(table, "g", "new").unwrap();
         disk.hold(false);
         assert_eq!(refused.seen(), Err(REFUSED));
@@ -114,7 +115,7 @@ fn a_type_that_was_written_without_room_takes_a_version_when_there_is() {
         assert_eq!(put(table, "n", "5"), Err(Refusal::Internal));
         assert_eq!(read(table, "n").as_deref(), Some("5\n"));
         disk.fill(None);
-        let stale = table.cas(name("n"), version, "1".into(), Expiry::Never).map(|_| ());
+        let stale = table.cas(name("n"), version, "1".into(), Expiry::Never, BY).map(|_| ());
         assert!(matches!(stale, Err(Refusal::Version(now)) if now > version), "{stale:?}");
         assert_eq!(read(table, "n").as_deref(), Some("5\n"));
         table.close_file(fd, ClientId::new(1)).unwrap();
@@ -139,12 +140,12 @@ fn an_expired_file_is_absent_also_while_its_end_is_not_on_disk() {
     let disk = Arc::new(Disk::default());
     let clock = Clock::manual();
     let _ = with(&disk, &clock, |table| {
-        table.write(name("lease"), "".into(), Expiry::Seconds(1)).unwrap().seen().unwrap();
+        table.write(name("lease"), "".into(), Expiry::Seconds(1), BY).unwrap().seen().unwrap();
         clock.advance(SECOND);
         disk.fill(nothing_left());
-        assert_eq!(table.read(name("lease")).unwrap_err(), Refusal::NotFound);
+        assert_eq!(table.read(name("lease"), BY).unwrap_err(), Refusal::NotFound);
         assert_eq!(table.list("", 10, None).files.len(), 0);
-        let cas = table.cas(name("lease"), 0, "".into(), Expiry::Never).map(|_| ());
+        let cas = table.cas(name("lease"), 0, "".into(), Expiry::Never, BY).map(|_| ());
         assert_eq!(cas, Err(REFUSED));
         disk.fill(None);
         let version = put(table, "lease", "").unwrap();
@@ -157,7 +158,7 @@ fn what_ended_with_its_server_is_absent_also_while_that_cannot_be_written_down()
     let disk = Arc::new(Disk::default());
     let client = ClientId::new(1);
     run(&disk, |table| {
-        let lock = table.write(name("lock"), "".into(), Expiry::With(client));
+        let lock = table.write(name("lock"), "".into(), Expiry::With(client), BY);
         lock.unwrap().seen().unwrap();
         table
             .open(NameRef::new("n").unwrap(), Some("Counter"), client)
@@ -167,7 +168,7 @@ fn what_ended_with_its_server_is_absent_also_while_that_cannot_be_written_down()
     disk.fill(nothing_left());
     run(&disk, |table| {
         for file in ["lock", "n"] {
-            assert_eq!(table.read(name(file)).unwrap_err(), Refusal::NotFound);
+            assert_eq!(table.read(name(file), BY).unwrap_err(), Refusal::NotFound);
         }
         assert_eq!(table.list("", 10, None).files.len(), 0);
         disk.fill(None);
