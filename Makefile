@@ -4,18 +4,18 @@ CARGO ?= cargo
 ARGS ?=
 
 help:
-	@echo 'make run            build and start the server; ARGS="--listen 127.0.0.1:9000" adds flags'
-	@echo 'make test           everything that has to pass: format, lints, docs, all tests'
-	@echo 'make test-protocol  the protocol transcripts alone; TELEFILE_TEST_ADDR=HOST:PORT aims them at'
-	@echo '                    a server of yours, in any language. They write and delete there, so one'
-	@echo '                    with files is left alone, unless TELEFILE_TEST_DELETE=1'
-	@echo 'make soak           a server that keeps its files, killed TELEFILE_TEST_KILLS times (500) under load'
-	@echo 'make fuzz           the parsers under libFuzzer, FUZZ_SECONDS (10) for each target'
-	@echo 'make bench          telefile beside memcached and redis, where they are installed'
-	@echo 'make bench-data     what keeping the files costs, beside redis, etcd and what the disk allows'
-	@echo 'make bench-watch    what a thousand watches cost'
-	@echo 'make bench-framework the message framework beside a bare blocking echo'
-	@echo 'make fmt            format the sources'
+	@echo 'make run              build and start the server; ARGS="--listen 127.0.0.1:9000" adds flags'
+	@echo 'make test             everything that has to pass: format, lints, docs, dependencies, all tests'
+	@echo 'make test-protocol    the transcripts of the protocol alone. TELEFILE_TEST_ADDR=HOST:PORT runs'
+	@echo '                      them against a server of yours, in any language. They write and delete'
+	@echo '                      there, so a server with files is refused, unless TELEFILE_TEST_DELETE=1'
+	@echo 'make soak             a server with --data, killed TELEFILE_TEST_KILLS times (500) under load'
+	@echo 'make fuzz             the parsers under libFuzzer, FUZZ_SECONDS (10) for each target'
+	@echo 'make bench            telefile beside memcached and redis, where they are installed'
+	@echo 'make bench-data       what --data costs, beside redis, etcd and what the disk allows'
+	@echo 'make bench-watch      what a thousand watches cost'
+	@echo 'make bench-framework  the message framework beside a bare blocking echo'
+	@echo 'make fmt              format the sources'
 
 run:
 	$(CARGO) run --release --bin telefile -- serve $(ARGS)

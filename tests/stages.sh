@@ -1,9 +1,9 @@
 #!/bin/sh
-# All that has to pass, as `make test` runs it: a line for each stage. What a stage prints is shown
-# only if it fails. Installs nothing; tests say what they could not test for want of a program.
+# Everything that has to pass, as `make test` runs it: a line for each stage. The output of a stage is
+# shown only if it fails. Installs nothing; the last lines say what was skipped because a program is missing.
 cd "$(dirname "$0")/.." || exit
 cargo=${CARGO:-cargo}
-# Most tests wait most of the time.
+# More threads than processors: most tests wait most of the time.
 export RUST_TEST_THREADS="${RUST_TEST_THREADS:-8}"
 log=$(mktemp) skipped=$(mktemp) begin=$(date +%s)
 trap 'rm -f "$log" "$skipped"' EXIT
@@ -32,7 +32,7 @@ docs() {
     RUSTDOCFLAGS='-D warnings' "$cargo" doc --no-deps
 }
 
-# What deny.toml allows. Advisories are fetched, so a machine without the network checks the rest.
+# Checks what deny.toml allows. Advisories are fetched: without a network only the rest is checked.
 dependencies() {
     if ! "$cargo" deny --version >/dev/null 2>&1; then
         echo 'SKIPPED, cargo-deny is not installed: licences, sources and advisories of dependencies'
@@ -46,7 +46,7 @@ dependencies() {
     fi
 }
 
-# Clippy knows since when std has each item. Only the toolchain itself knows the language.
+# Clippy knows since when std has each item. Only the toolchain itself knows its language.
 oldest_toolchain() {
     oldest=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
     installed=$(rustup toolchain list 2>/dev/null | grep -m 1 "^$oldest[-.]" | cut -d ' ' -f 1)
