@@ -1,13 +1,12 @@
 //! The message framework beside a bare blocking echo of the same bytes: messages a second and p99,
 //! with one connection and with 50, one message in flight and 16.
 //!
-//! Each server is a process of its own, freshly started for each sample, and all take turns. The
-//! load is a blocking thread for each connection that knows the bytes it expects, and costs the
-//! machine about as much as the bare echo does. Samples that other programs disturbed are taken
-//! again, once.
+//! Each server is a process of its own, started for each sample, and all take turns. The load is a
+//! blocking thread for each connection. It compares the bytes that it expects, which costs about as
+//! much as the bare echo does. A sample that other programs disturbed is measured again, once.
 
 #[path = "compare/machine.rs"]
-#[allow(dead_code)] // the comparison asks more of it
+#[allow(dead_code)] // the comparison uses more of it
 mod machine;
 #[path = "compare/window.rs"]
 mod window;
@@ -25,17 +24,17 @@ use window::Phase;
 const PAYLOAD_BYTES: usize = 100;
 const USAGE: &str = "cargo bench --bench framework -- [--time SECONDS] [--reps N] [--only 50x16]";
 
-/// Who answers.
+/// The server under test.
 #[derive(Clone, Copy, PartialEq)]
 enum Peer {
     Bare,
-    /// With so many workers.
+    /// The number of workers.
     Framework(usize),
 }
 
 const PEERS: [Peer; 3] = [Peer::Bare, Peer::Framework(1), Peer::Framework(4)];
 
-/// Connections, and how many messages each has in flight.
+/// The number of connections, and of messages that each has in flight.
 const SCENARIOS: [(usize, usize); 4] = [(1, 1), (50, 1), (1, 16), (50, 16)];
 
 struct Sample {
@@ -50,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut args = lexopt::Parser::from_env();
     while let Some(arg) = args.next()? {
         match arg {
-            lexopt::Arg::Long("bench") => is_bench = true, // cargo bench says so
+            lexopt::Arg::Long("bench") => is_bench = true, // cargo bench passes it
             lexopt::Arg::Long("time") => time = args.value()?.to_string_lossy().parse()?,
             lexopt::Arg::Long("reps") => reps = args.value()?.to_string_lossy().parse()?,
             lexopt::Arg::Long("only") => only = Some(args.value()?.to_string_lossy().to_string()),
@@ -175,7 +174,8 @@ fn new_tally() -> Histogram<u32> {
     Histogram::new_with_max(60_000_000_000, 2).expect("these bounds are valid")
 }
 
-/// One batch after the other, until it is over; what each of its messages took, in nanoseconds.
+/// Sends one batch after the other until the phase is over. Returns the time that each message took,
+/// in nanoseconds.
 fn drive(mut stream: TcpStream, depth: usize, phase: &Phase) -> io::Result<Histogram<u32>> {
     stream.set_nodelay(true)?;
     let mut message = vec![7, 0, PAYLOAD_BYTES as u8, 0, 0, 0];
@@ -189,7 +189,7 @@ fn drive(mut stream: TcpStream, depth: usize, phase: &Phase) -> io::Result<Histo
         stream.read_exact(&mut reply)?;
         let took = since.elapsed();
         if reply != batch {
-            return Err(io::Error::other("this is no echo"));
+            return Err(io::Error::other("the reply is not what was sent"));
         }
         if phase.is_measuring() {
             tally.saturating_record_n(took.as_nanos() as u64, depth as u32);
@@ -202,7 +202,7 @@ fn say(address: impl std::fmt::Display) -> io::Result<()> {
     writeln!(io::stdout(), "{address}")
 }
 
-/// A thread for each connection, one receive and one send a batch, and no message is looked at.
+/// Serves with a thread for each connection, and sends back what each receive returns.
 fn serve_bare() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     say(listener.local_addr()?)?;

@@ -1,5 +1,5 @@
-//! Chat rooms. `chat ADDRESS` serves. `chat ADDRESS ROOM NICK` enters a room, sends what is typed,
-//! and prints what the others send.
+//! Chat rooms. `chat ADDRESS` serves. `chat ADDRESS ROOM NICK` enters a room, sends the lines of
+//! stdin, and prints what the others send.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -18,8 +18,9 @@ const SAY: u16 = 2;
 struct Chat(HashMap<Connection, (String, String)>);
 
 impl Chat {
-    /// Nobody waits for a guest who reads slowly: such a guest is disconnected in the end.
-    fn tell(&self, room: &str, line: String) {
+    /// Sends a line to everybody in the room. It never waits for a client that reads slowly: in the
+    /// end such a client is disconnected.
+    fn announce(&self, room: &str, line: String) {
         let line = Message::new(SAY).append(line);
         let there = self.0.iter().filter(|(_, (its_room, _))| its_room == room);
         there.for_each(|(client, _)| client.send(line.clone()));
@@ -29,15 +30,15 @@ impl Chat {
         if self.0.values().any(|(_, taken)| taken == nick) || self.0.contains_key(&client) {
             client.send(Message::new(SAY).append(format!("{nick} cannot enter")));
             client.shutdown();
-            return self.leave(&client); // for its own shutdown there is no on_client_disconnect
+            return self.leave(&client); // shutdown calls no on_client_disconnect
         }
         self.0.insert(client, (room.to_string(), nick.to_string()));
-        self.tell(room, format!("{nick} is here"));
+        self.announce(room, format!("{nick} is here"));
     }
 
     fn leave(&mut self, client: &Connection) {
         if let Some((room, nick)) = self.0.remove(client) {
-            self.tell(&room, format!("{nick} has left"));
+            self.announce(&room, format!("{nick} has left"));
         }
     }
 }
@@ -57,8 +58,8 @@ impl ServerApp for Chat {
         let text = String::from_utf8_lossy(message.payload());
         match (message.id(), text.split_once(' '), self.0.get(&client)) {
             (ENTER, Some((room, nick)), _) => self.enter(client, room, nick),
-            (SAY, _, Some((room, nick))) => self.tell(room, format!("{nick}: {text}")),
-            _ => {} // not in a room, or not for us
+            (SAY, _, Some((room, nick))) => self.announce(room, format!("{nick}: {text}")),
+            _ => {} // not in a room, or an unknown message
         }
     }
 }
@@ -87,7 +88,7 @@ fn run() -> Result<(), Box<dyn Error>> {
             let server = Server::spawn(ServerConfig::<Chat>::new(()).listen(address.parse()?))?;
             println!("listening on {}", server.addresses()[0]);
             loop {
-                thread::park(); // until the process is killed, and the workers with it
+                thread::park(); // until the process is killed
             }
         }
         _ => Err("usage: chat ADDRESS [ROOM NICK]".into()),

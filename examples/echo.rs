@@ -24,7 +24,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     let server = Server::spawn(ServerConfig::<Echo>::new(()).listen(address.parse()?))?;
     println!("listening on {}", server.addresses()[0]);
     loop {
-        thread::park(); // until the process is killed, and the workers with it
+        thread::park(); // until the process is killed
     }
 }
 

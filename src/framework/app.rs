@@ -1,4 +1,4 @@
-//! The trait that a user of the framework implements, and its settings.
+//! The trait that an application implements, and the settings of its server.
 
 use super::connection::{Connection, OwnedMessage};
 use crate::net::Address;
@@ -22,9 +22,9 @@ pub const DEFAULT_CONNECTIONS: usize = 4096;
 ///
 /// A [`Server`](super::Server) makes one value for each of its workers. A worker has its own
 /// connections, and its callbacks run one at a time, so an application needs no lock for its own
-/// state; but a callback that takes long delays all clients of its worker.
+/// state. A callback that takes long delays all clients of its worker.
 ///
-/// The callbacks of a worker run on several threads: usually on the one that has read the message.
+/// The callbacks of a worker run on several threads, usually on the one that has read the message.
 /// Keep a worker's state in its value, not in a `thread_local!`.
 ///
 /// A panic in a callback is logged. It ends neither the worker nor the connection, which goes on
@@ -36,21 +36,21 @@ pub trait ServerApp: Sized + Send + 'static {
     /// Makes the value, on its worker's thread, before the first client is accepted.
     ///
     /// # Errors
-    /// Whatever prevents the application from working; a panic counts as an error.
+    /// Whatever prevents the application from working. A panic counts as an error.
     /// [`Server::spawn`](super::Server::spawn) fails then.
     fn new(context: Self::Context) -> Result<Self, Box<dyn Error + Send + Sync>>;
 
     /// Called when a client has connected, before anything is read from it. False, or a panic,
-    /// refuses the client: messages sent to it here are delivered, then it gets the end of the
-    /// stream, and no other callback follows.
+    /// refuses the client: it gets the messages sent to it here and the end of the stream, and no
+    /// other callback follows.
     fn on_client_connect(&mut self, client: &Connection) -> bool {
         let _ = client;
         true
     }
 
     /// Called once when a connection has ended, normally or by an error, after all messages
-    /// received over it. A client that has ended only its sending side still gets messages sent
-    /// here.
+    /// received over it. A client that has ended only its sending side still gets the messages sent
+    /// to it here.
     ///
     /// Not called if this side ended the connection: [`Connection::shutdown`], a refusal, or the
     /// server's stop.
@@ -107,14 +107,14 @@ impl<A: ServerApp> ServerConfig<A> {
     }
 
     /// Sets the largest payload in bytes. A client that announces a larger one is disconnected, and
-    /// the reason is logged. A payload that is only announced takes no memory.
+    /// the reason is logged. The announcement alone allocates no memory.
     pub fn max_message_bytes(mut self, bytes: u32) -> Self {
         self.max_message_bytes = bytes;
         self
     }
 
     /// Sets the stack of each thread that calls the application: one for each worker, and one for
-    /// each connection. This reserves address space; callbacks take memory as they use it.
+    /// each connection. This reserves address space, and memory only as callbacks use it.
     pub fn stack_bytes(mut self, bytes: usize) -> Self {
         self.stack_bytes = bytes;
         self

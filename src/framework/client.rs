@@ -1,4 +1,4 @@
-//! The client side, with a thread that reads for it.
+//! The client side: a connection, and a thread that reads it.
 
 use super::app::DEFAULT_MAX_MESSAGE_BYTES;
 use super::channel::{Channel, DRAIN};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The most that waits for `recv` before reading stops.
+/// Reading stops while this much waits for `recv`.
 const INBOX: Capacity = Capacity { messages: usize::MAX, bytes: 16 << 20 };
 
 const STACK_BYTES: usize = 256 << 10;
@@ -46,7 +46,7 @@ impl ClientConfig {
     }
 
     /// Sets the largest payload in bytes. If the server announces a larger one, the connection ends
-    /// with [`EndReason::TooLarge`]. A payload that is only announced takes no memory.
+    /// with [`EndReason::TooLarge`]. The announcement alone allocates no memory.
     pub fn max_message_bytes(mut self, bytes: u32) -> Self {
         self.max_message_bytes = bytes;
         self
@@ -75,12 +75,13 @@ impl ClientConfig {
 
 /// A connection to a [`Server`](super::Server), or to another server with the same wire format.
 ///
-/// Messages are received in the background, up to 16 MiB and one message until they are taken. A
-/// message larger than [`ClientConfig::max_message_bytes`], 16 MiB by default, ends the connection.
-/// All methods may be called from several threads, so that one can wait in `recv` while another
-/// sends.
+/// Messages are received in the background: up to 16 MiB and one message wait for
+/// [`recv`](Client::recv). A message larger than [`ClientConfig::max_message_bytes`], 16 MiB by
+/// default, ends the connection. All methods may be called from several threads, so that one can
+/// wait in `recv` while another sends.
 ///
 /// Dropping it begins a [`shutdown`](Client::shutdown) without waiting.
+#[must_use = "dropping it ends the connection"]
 pub struct Client(Arc<Channel>);
 
 impl Client {
@@ -117,9 +118,10 @@ impl Client {
         Ok(Client(channel))
     }
 
-    /// Sends `message`. Waits only while more than 1 MiB waits for the server to take it; that may
-    /// be forever if the server answers every message, 16 MiB of answers have arrived and nobody
-    /// takes them.
+    /// Sends `message`. Blocks only while the server has not taken all but 1 MiB of what was sent
+    /// before. That may be forever if the server answers every message, 16 MiB of answers have
+    /// arrived, and nobody receives them.
+    ///
     ///
     /// Success does not mean that the message arrives: only an answer shows that.
     ///
@@ -140,15 +142,15 @@ impl Client {
         received.map_err(|end| end.map_or(ClientError::Timeout, ClientError::ConnectionReset))
     }
 
-    /// Ends the connection: sends what is not sent yet, signals the server that nothing more will
-    /// come, and waits until the server ends it too, at most `timeout`. Without a timeout, a server
-    /// that does nothing is abandoned after 5 s.
+    /// Ends the connection: sends what is queued and the end of the stream, and waits until the
+    /// server ends its side too, at most `timeout`. Without a timeout, a server that does nothing is
+    /// abandoned after 5 s.
     ///
     /// Messages that arrive meanwhile can still be received, up to 16 MiB; the rest is dropped.
     ///
     /// # Errors
-    /// [`ClientError::Timeout`] if the server did not end it in time; what was sent last may be
-    /// lost. The connection is ended in any case.
+    /// [`ClientError::Timeout`] if the server did not end its side in time; the last messages may be
+    /// lost. The connection has ended in any case.
     pub fn shutdown(&self, timeout: Option<Duration>) -> Result<(), ClientError> {
         self.0.close_within(timeout.map_or(DRAIN, |timeout| timeout.saturating_add(DRAIN)));
         if self.0.wait_ended(deadline(timeout)) {

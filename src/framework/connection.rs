@@ -10,9 +10,9 @@ use std::sync::Arc;
 /// The connection of a client to a [`Server`](super::Server), as its [`ServerApp`](super::ServerApp)
 /// sees it.
 ///
-/// It can be kept and cloned, and used in all callbacks of its worker, also during another client's
-/// message, as in a chat. Two are equal if they are the same connection, so it can be a key. After
-/// the connection's end a kept one is useless, but occupies its file descriptor until it is
+/// It can be kept, cloned, and used on any thread: a chat keeps all of them, and sends one client's
+/// message to the others. Two are equal if they are the same connection, so it can be a key. A kept
+/// one does nothing after the connection's end, but occupies its file descriptor until it is
 /// dropped.
 #[derive(Clone)]
 pub struct Connection(pub(super) Arc<Channel>);
@@ -20,13 +20,13 @@ pub struct Connection(pub(super) Arc<Channel>);
 impl Connection {
     /// Queues `message` to be sent. This never waits for the client, however slow it is.
     ///
-    /// Messages sent by the callbacks of a batch go out together, when the batch is done or its
-    /// callbacks have taken a millisecond; if one of them takes longer, within 10 ms. A batch is
-    /// what had arrived from one client, at most 64 messages.
+    /// Messages sent by callbacks are collected, so that they go out together: when the worker has
+    /// nothing more to do, or after a millisecond; if one callback takes longer, within 10 ms. A
+    /// message sent from another thread may go out at once.
     ///
     /// While more than 1 MiB waits to be sent, nothing is read from this client and none of its
     /// messages is delivered. More than 16 MiB may wait nevertheless, because other clients'
-    /// callbacks send to it or one callback sends more at once. The next `send` then ends the
+    /// callbacks send to it, or one callback sends more at once. The next `send` then ends the
     /// connection, which is logged and reported by
     /// [`on_client_disconnect`](super::ServerApp::on_client_disconnect). Messages sent after the
     /// connection's end are dropped.
@@ -34,11 +34,11 @@ impl Connection {
         self.0.send(message);
     }
 
-    /// Ends the connection: what was sent goes out, then the client gets the end of the stream.
+    /// Ends the connection: sends what is queued, then the end of the stream.
     ///
-    /// No more callbacks come for this connection. Data that the client still sends is dropped
-    /// until it ends its side too; if it does not within 5 s, or does not take a mebibyte of the
-    /// waiting data within 5 s, it is cut off.
+    /// No further callback is called for this connection. Data that the client still sends is
+    /// dropped until it ends its side too. If it does not within 5 s, or does not take a mebibyte of
+    /// the waiting data within 5 s, it is cut off.
     pub fn shutdown(&self) {
         self.0.close();
     }
@@ -74,6 +74,6 @@ impl fmt::Debug for Connection {
 pub struct OwnedMessage {
     /// The message.
     pub message: Message,
-    /// The connection that sent it, and that takes the answer.
+    /// The connection that sent it. The answer goes there.
     pub client: Connection,
 }

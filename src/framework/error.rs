@@ -40,13 +40,13 @@ impl fmt::Display for StartError {
     }
 }
 
-/// Why a server was not stopped as requested.
+/// Why [`Server::stop`](super::Server::stop) failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StopError {
-    /// It is stopped, but the workers were not done in time; a callback may not have returned.
+    /// The server has stopped, but the workers were not done in time: a callback has not returned.
     TimedOut,
-    /// A callback of the server requested it, and would have waited for itself.
+    /// A callback of the server called it, and would have waited for itself.
     InCallback,
 }
 
@@ -55,7 +55,7 @@ impl Error for StopError {}
 impl fmt::Display for StopError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            StopError::TimedOut => "the workers were not done in time and were left alone",
+            StopError::TimedOut => "a callback has not returned in time, and was abandoned",
             StopError::InCallback => "a callback cannot stop its own server",
         })
     }
@@ -65,7 +65,7 @@ impl fmt::Display for StopError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// The time was over.
+    /// The time-out has passed.
     Timeout,
     /// The connection has ended, from either side or by an error, for this reason.
     ConnectionReset(EndReason),

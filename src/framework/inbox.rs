@@ -3,7 +3,7 @@
 use super::message::Message;
 use std::collections::VecDeque;
 
-/// How much may wait. A message of more than `bytes` waits alone.
+/// The most that may wait. A message of more than `bytes` waits alone.
 #[derive(Clone, Copy)]
 pub(super) struct Capacity {
     pub(super) messages: usize,
@@ -27,10 +27,10 @@ impl Inbox {
         self.is_empty() || (fits && self.messages.len() < self.capacity.messages)
     }
 
-    /// Takes messages from the front of `batch` while there is room.
-    pub(super) fn fill(&mut self, batch: &mut VecDeque<Message>) {
-        while batch.front().is_some_and(|message| self.has_room_for(message)) {
-            let message = batch.pop_front().expect("it has a front");
+    /// Takes messages from the front of `received` while there is room.
+    pub(super) fn fill(&mut self, received: &mut VecDeque<Message>) {
+        while received.front().is_some_and(|message| self.has_room_for(message)) {
+            let message = received.pop_front().expect("it has a front");
             self.bytes += message.wire().len();
             self.messages.push_back(message);
         }
@@ -46,7 +46,8 @@ impl Inbox {
         self.messages.is_empty()
     }
 
-    /// Returns whether it is worth waking a thread that waits for room: not for each message.
+    /// Returns whether there is room enough to wake a thread that waits for it. Waking it for each
+    /// message would cost a switch of threads each.
     pub(super) fn is_half_empty(&self) -> bool {
         self.messages.len() <= self.capacity.messages / 2 && self.bytes <= self.capacity.bytes / 2
     }
@@ -60,34 +61,34 @@ impl Inbox {
 mod tests {
     use super::*;
 
-    /// Returns how many messages of these sizes are taken at first.
-    fn taken(capacity: Capacity, sizes: &[usize]) -> usize {
-        let mut batch = sizes.iter().map(|n| Message::new(1).append(vec![0; n - 6])).collect();
+    /// Returns how many messages of these sizes fit.
+    fn fitting(capacity: Capacity, sizes: &[usize]) -> usize {
+        let mut received = sizes.iter().map(|n| Message::new(1).append(vec![0; n - 6])).collect();
         let mut inbox = Inbox::new(capacity);
-        inbox.fill(&mut batch);
-        sizes.len() - batch.len()
+        inbox.fill(&mut received);
+        sizes.len() - received.len()
     }
 
     #[test]
-    fn so_much_may_wait_and_a_large_message_alone() {
+    fn an_inbox_holds_its_capacity_or_one_large_message() {
         let capacity = Capacity { messages: 3, bytes: 100 };
-        assert_eq!(taken(capacity, &[10, 10, 10, 10]), 3);
-        assert_eq!(taken(capacity, &[60, 40, 10]), 2);
-        assert_eq!(taken(capacity, &[60, 41]), 1);
-        assert_eq!(taken(capacity, &[1000, 10]), 1);
-        assert_eq!(taken(capacity, &[10, 1000]), 1);
+        assert_eq!(fitting(capacity, &[10, 10, 10, 10]), 3);
+        assert_eq!(fitting(capacity, &[60, 40, 10]), 2);
+        assert_eq!(fitting(capacity, &[60, 41]), 1);
+        assert_eq!(fitting(capacity, &[1000, 10]), 1);
+        assert_eq!(fitting(capacity, &[10, 1000]), 1);
     }
 
     #[test]
-    fn what_is_popped_makes_room() {
+    fn popping_makes_room() {
         let mut inbox = Inbox::new(Capacity { messages: 4, bytes: 100 });
-        let mut batch: VecDeque<_> = (0..9).map(Message::new).collect();
-        inbox.fill(&mut batch);
+        let mut received: VecDeque<_> = (0..9).map(Message::new).collect();
+        inbox.fill(&mut received);
         let mut half_empty = Vec::new();
         while let Some(message) = inbox.pop() {
             half_empty.push((message.id(), inbox.is_half_empty()));
         }
         assert_eq!(half_empty, [(0, false), (1, true), (2, true), (3, true)]);
-        assert_eq!((inbox.bytes, batch.len()), (0, 5));
+        assert_eq!((inbox.bytes, received.len()), (0, 5));
     }
 }

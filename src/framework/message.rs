@@ -24,9 +24,9 @@ pub(super) const HEADER_BYTES: usize = 6;
 /// Two are equal if their ids and payloads are, no matter how much of them was popped.
 #[derive(Clone)]
 pub struct Message {
-    /// In wire format, starting with a valid header: so it is received and sent as one piece.
+    /// In wire format, starting with a valid header, so that it is received and sent as one piece.
     wire: Vec<u8>,
-    /// How much of the payload was popped.
+    /// How many bytes of the payload were popped.
     popped: usize,
 }
 
@@ -59,8 +59,8 @@ impl Message {
         u16::from_le_bytes([self.wire[0], self.wire[1]])
     }
 
-    /// Returns the message under another id. The payload is not copied: so an answer can send back
-    /// what was received.
+    /// Returns the message with another id. The payload is not copied, so this is a cheap way to
+    /// answer with what was received.
     ///
     /// ```
     /// # use telefile::framework::{Message, OwnedMessage};
@@ -135,8 +135,9 @@ impl fmt::Debug for Message {
     }
 }
 
-/// Fewer bytes are left in a message than were to be [popped](Message::pop).
+/// A message has fewer bytes left than [`Message::pop`] was to return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PopError {
     /// The number of bytes requested.
     pub wanted: usize,
@@ -148,7 +149,7 @@ impl Error for PopError {}
 
 impl fmt::Display for PopError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes wanted of a message that has {} left", self.wanted, self.left)
+        write!(f, "{} bytes requested from a message that has {} left", self.wanted, self.left)
     }
 }
 
@@ -160,13 +161,13 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// `None` if not all of it is here.
+    /// Returns `None` if `data` is shorter than a header.
     pub(super) fn parse(data: &[u8]) -> Option<Self> {
         let [low, high, size @ ..] = *data.first_chunk::<HEADER_BYTES>()?;
         Some(Header { id: u16::from_le_bytes([low, high]), size: u32::from_le_bytes(size) })
     }
 
-    /// Of header and payload.
+    /// Returns the length of header and payload.
     pub(super) fn whole_bytes(self) -> usize {
         HEADER_BYTES.saturating_add(usize::try_from(self.size).unwrap_or(usize::MAX))
     }
@@ -177,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_on_the_wire_as_the_page_says() {
+    fn the_wire_format_is_the_documented_one() {
         let message = Message::new(1).append("abc");
         assert_eq!(message.wire(), b"\x01\x00\x03\x00\x00\x00abc");
         assert_eq!(Message::new(0xFEDC).wire(), b"\xDC\xFE\x00\x00\x00\x00");
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn another_id_moves_no_payload() {
+    fn with_id_does_not_move_the_payload() {
         let mut message = Message::new(0x0102).append(vec![b'x'; 1000]);
         message.pop(10).unwrap();
         let payload = message.payload().as_ptr();
@@ -210,12 +211,12 @@ mod tests {
             (message.id(), message.size(), message.payload().as_ptr()),
             (0xFEDC, 1000, payload)
         );
-        assert_eq!(message.pop(991).unwrap_err().left, 990, "what was popped stays popped");
+        assert_eq!(message.pop(991).unwrap_err().left, 990, "the cursor stays");
         assert_eq!(message, Message::new(0xFEDC).append(vec![b'x'; 1000]));
     }
 
     #[test]
-    fn half_a_header_is_none() {
+    fn an_incomplete_header_is_none() {
         assert!(Header::parse(b"\x01\x00\x03\x00\x00").is_none());
         let header = Header::parse(b"\x01\x02\xFF\xFF\xFF\xFF").unwrap();
         assert_eq!((header.id, header.size), (0x0201, u32::MAX));

@@ -1,4 +1,4 @@
-//! From bytes to messages: what arrives over a connection, all whole messages of a receive at once.
+//! From bytes to messages: reads a connection, and returns all whole messages of one receive at once.
 
 use super::end::EndReason;
 use super::message::{HEADER_BYTES, Header, Message};
@@ -8,12 +8,12 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Memory for a payload is taken in steps: at first this much, then as much as has arrived already.
-/// So the peer has sent at least half of the memory it makes us take.
+/// Memory for a payload is allocated in steps: at first this many bytes, then as many as have
+/// arrived, so that the peer has sent at least half of what it makes us allocate.
 const FIRST_STEP_BYTES: usize = 4 << 10;
 const MAX_STEP_BYTES: usize = 1 << 20;
 
-/// The receiving side of a connection.
+/// Reads the messages of a connection.
 pub(super) struct MessageReader {
     connection: BufferedStream,
     max_message_bytes: u32,
@@ -26,16 +26,16 @@ impl MessageReader {
         MessageReader { connection, max_message_bytes }
     }
 
-    /// Waits until a message has arrived, and appends it and all that came with it to `batch`,
-    /// which is empty. Returns false at the end of the stream.
+    /// Waits for a message, and appends it and all that arrived with it to `received`, which is
+    /// empty. Returns false at the end of the stream.
     ///
     /// # Errors
     /// A message is too large, the stream ends inside one, or reading fails.
-    pub(super) fn read(&mut self, batch: &mut VecDeque<Message>) -> Result<bool, EndReason> {
+    pub(super) fn read(&mut self, received: &mut VecDeque<Message>) -> Result<bool, EndReason> {
         loop {
             let data = self.connection.data();
             let Some(header) = Header::parse(data) else {
-                if !batch.is_empty() {
+                if !received.is_empty() {
                     return Ok(true);
                 }
                 let inside = !data.is_empty();
@@ -48,13 +48,13 @@ impl MessageReader {
             if let Some(wire) = data.get(..header.whole_bytes())
                 && header.size <= self.max_message_bytes
             {
-                batch.push_back(Message::from_wire(wire.to_vec()));
+                received.push_back(Message::from_wire(wire.to_vec()));
                 self.connection.consume(header.whole_bytes());
-            } else if batch.is_empty() {
-                batch.push_back(self.read_split(header)?);
+            } else if received.is_empty() {
+                received.push_back(self.read_split(header)?);
                 return Ok(true);
             } else {
-                return Ok(true); // the rest may take its time
+                return Ok(true); // the rest may come late
             }
         }
     }

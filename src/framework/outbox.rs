@@ -57,13 +57,13 @@ impl Outbox {
         }
     }
 
-    /// Returns the next piece, to be sent and then [given back](Outbox::give_back).
+    /// Returns the next piece, to be sent and then [returned](Outbox::put_back).
     pub(super) fn take(&mut self) -> Option<Piece> {
         self.pieces.pop_front()
     }
 
     /// Puts back a taken piece of which `n` more bytes were sent.
-    pub(super) fn give_back(&mut self, mut piece: Piece, n: usize) {
+    pub(super) fn put_back(&mut self, mut piece: Piece, n: usize) {
         self.waiting -= n;
         piece.sent += n;
         if !piece.rest().is_empty() {
@@ -84,20 +84,20 @@ impl Outbox {
 mod tests {
     use super::*;
 
-    /// Sends at most `step` bytes at a time; returns what went out, and in how many pieces.
+    /// Sends at most `step` bytes at a time. Returns the bytes, and the number of pieces.
     fn drain(outbox: &mut Outbox, step: usize) -> (Vec<u8>, usize) {
         let (mut out, mut pieces) = (Vec::new(), 0);
         while let Some(piece) = outbox.take() {
             let n = piece.rest().len().min(step);
             out.extend_from_slice(&piece.rest()[..n]);
             pieces += usize::from(n == piece.rest().len());
-            outbox.give_back(piece, n);
+            outbox.put_back(piece, n);
         }
         (out, pieces)
     }
 
     #[test]
-    fn what_goes_in_comes_out_in_order_and_small_messages_together() {
+    fn messages_leave_in_order_and_small_ones_together() {
         for step in [1, 7, 1000, usize::MAX] {
             let mut outbox = Outbox::default();
             let mut expected = Vec::new();
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_grows_no_further_than_it_may() {
+    fn a_piece_has_a_maximum_size() {
         let mut outbox = Outbox::default();
         for _ in 0..1000 {
             outbox.push(Message::new(1).append([0; 194]));

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 pub struct Server {
     service: Arc<Service>,
     addresses: Vec<Address>,
-    /// Signals its end: all threads at work have dropped the other side.
+    /// Disconnected when the threads of the workers and listeners have ended.
     done: Receiver<()>,
 }
 
@@ -118,8 +118,9 @@ impl Server {
     ///
     /// # Errors
     /// [`StopError::TimedOut`] if the workers were not done in time: a callback that has not
-    /// returned, and its value, are left alone, and its thread ends when it returns.
-    /// [`StopError::InCallback`] for a callback that would wait for itself; nothing happens then.
+    /// returned, and its value, are abandoned, and its thread ends when it returns.
+    /// [`StopError::InCallback`] if a callback calls it, which would wait for itself; nothing happens
+    /// then.
     pub fn stop(&self, timeout: Option<Duration>) -> Result<(), StopError> {
         let service = &self.service;
         if service.workers.iter().any(|worker| worker.is_here()) {

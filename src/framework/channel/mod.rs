@@ -215,7 +215,7 @@ impl Channel {
 
     /// Wakes waiting threads. Returns the worker if it has to be notified of work.
     fn wake(&self, mut state: MutexGuard<'_, State>) -> Option<&dyn WorkerHandle> {
-        let worker = self.worker.as_deref().filter(|_| state.is_due() && !state.scheduled);
+        let worker = self.worker.as_deref().filter(|_| !state.scheduled && state.is_due());
         state.scheduled |= worker.is_some();
         if state.waiters > 0 {
             drop(state);

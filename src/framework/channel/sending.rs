@@ -159,7 +159,7 @@ impl Channel {
             let full = n < piece.rest().len();
             let mut state = self.lock();
             if state.writing == Writing::Sending {
-                state.outbox.give_back(piece, n); // else broken off and dropped meanwhile
+                state.outbox.put_back(piece, n); // else broken off and dropped meanwhile
             }
             self.notify(state);
             if full {

@@ -109,13 +109,14 @@ impl State {
 
     /// Returns whether the worker has work. A stop does not wait for a peer to take its replies.
     pub(super) fn is_due(&self) -> bool {
-        if self.closing.is_some() {
-            return false;
+        let ended = self.reading >= Reading::Complete && !self.stopping;
+        match self.admission {
+            _ if self.closing.is_some() => false,
+            Admission::Unknown => true,
+            Admission::Parted => false,
+            Admission::Asked | Admission::Accepted => {
+                (!self.inbox.is_empty() || ended) && (self.stopping || !self.is_choked())
+            }
         }
-        let ended = self.reading >= Reading::Complete
-            && self.admission != Admission::Parted
-            && !self.stopping;
-        let held = self.is_choked() && !self.stopping;
-        self.admission == Admission::Unknown || ((!self.inbox.is_empty() || ended) && !held)
     }
 }

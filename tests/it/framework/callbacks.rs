@@ -9,7 +9,7 @@ use telefile::framework::{Connection, OwnedMessage, Server, ServerConfig, StartE
 use telefile::net::Address;
 
 #[test]
-fn a_connection_is_told_of_in_order_and_its_end_once() {
+fn events_of_a_connection_come_in_order_and_its_end_once() {
     let (diary, lines) = Diary::new();
     let server = start(diary.script());
     for in_order in [true, false] {
@@ -36,14 +36,14 @@ fn a_connection_is_told_of_in_order_and_its_end_once() {
 }
 
 #[test]
-fn the_application_is_asked_before_anything_is_read() {
+fn nothing_is_read_before_the_application_accepts() {
     let (diary, lines) = Diary::new();
     let (go, gate) = crossbeam_channel::bounded::<()>(0);
     let script = Script {
         connect: {
             let diary = diary.clone();
             Arc::new(move |_| {
-                diary.note("asked");
+                diary.note("connect");
                 gate.recv().is_ok()
             })
         },
@@ -51,14 +51,14 @@ fn the_application_is_asked_before_anything_is_read() {
     };
     let server = start(script);
     let mut client = Raw::connect(&server);
-    // More than the socket's buffers hold: if it were read, the writing would come to its end.
+    // More than the sockets hold: the write ends only if the server reads.
     let (written, done) = std::sync::mpsc::channel();
     let mut stream = client.0.try_clone().unwrap();
     thread::spawn(move || {
         use std::io::Write;
         written.send(stream.write_all(&wire(1, vec![b'x'; 15 << 20])).is_ok())
     });
-    assert_eq!(next(&lines), "asked");
+    assert_eq!(next(&lines), "connect");
     assert!(done.recv_timeout(Duration::from_millis(200)).is_err());
     go.send(()).unwrap();
     assert!(next(&done));
@@ -67,7 +67,7 @@ fn the_application_is_asked_before_anything_is_read() {
 }
 
 #[test]
-fn who_is_refused_gets_what_was_sent_and_no_other_callback_comes() {
+fn a_refused_client_gets_its_messages_and_no_other_callback_is_called() {
     for panics in [false, true] {
         let (diary, lines) = Diary::new();
         let script = Script {
@@ -90,7 +90,7 @@ fn who_is_refused_gets_what_was_sent_and_no_other_callback_comes() {
 }
 
 #[test]
-fn its_own_shutdown_flushes_and_is_no_disconnect() {
+fn a_shutdown_by_the_application_flushes_and_is_no_disconnect() {
     let (diary, lines) = Diary::new();
     let script = Script {
         message: Arc::new(|OwnedMessage { message, client }| {
@@ -114,7 +114,7 @@ fn its_own_shutdown_flushes_and_is_no_disconnect() {
 }
 
 #[test]
-fn after_its_own_shutdown_a_silent_client_is_cut_off() {
+fn a_silent_client_is_cut_off_after_a_shutdown_by_the_application() {
     let script = Script {
         message: Arc::new(|OwnedMessage { client, .. }| client.shutdown()),
         ..Script::default()
@@ -124,7 +124,7 @@ fn after_its_own_shutdown_a_silent_client_is_cut_off() {
     client.send(&wire(1, "x"));
     assert_eq!(client.rest(), b"");
     let since = Instant::now();
-    eventually("it is cut off", || format!("{server:?}").contains(" 0 clients"));
+    eventually("the client is cut off", || format!("{server:?}").contains(" 0 clients"));
     assert!(since.elapsed() > Duration::from_secs(4), "{:?}", since.elapsed());
 }
 
@@ -180,7 +180,7 @@ fn a_kept_connection_can_be_used_in_another_callback() {
             client
         })
         .collect();
-    // Everyone has heard those who came after, and now all hear this.
+    // Each client has received the messages of those that connected after it.
     clients[2].send(&wire(2, "all"));
     for (i, client) in clients.iter_mut().enumerate() {
         client.expect(&[wire(1, "in").repeat(2 - i), wire(2, "all")].concat());
@@ -188,7 +188,7 @@ fn a_kept_connection_can_be_used_in_another_callback() {
 }
 
 #[test]
-fn the_address_is_the_clients() {
+fn a_connection_has_the_address_of_its_client() {
     let (diary, lines) = Diary::new();
     let connect = Arc::new(move |client: &Connection| {
         diary.note(client.address().unwrap().to_string());
@@ -200,7 +200,7 @@ fn the_address_is_the_clients() {
 }
 
 #[test]
-fn who_cannot_be_made_keeps_the_server_from_starting() {
+fn a_server_does_not_start_if_an_application_cannot_be_made() {
     for panics in [false, true] {
         let (diary, lines) = Diary::new();
         let made = AtomicUsize::new(0);
@@ -218,14 +218,18 @@ fn who_cannot_be_made_keeps_the_server_from_starting() {
         let said = e.to_string();
         let expected = "the application does not start: ";
         assert!(said.starts_with(expected) && said.ends_with("no luck"), "{said}");
-        assert_eq!(lines.iter().collect::<Vec<_>>(), ["drop", "drop"], "the others end too");
+        assert_eq!(
+            lines.iter().collect::<Vec<_>>(),
+            ["drop", "drop"],
+            "the other values are dropped"
+        );
     }
 }
 
 #[test]
-fn an_address_that_is_taken_is_an_error_and_nothing_is_made() {
+fn a_taken_address_is_an_error_and_no_application_is_made() {
     let server = start(Script::default());
-    let new = Arc::new(|| panic!("it was made"));
+    let new = Arc::new(|| panic!("an application was made"));
     let script = Script { new, ..Script::default() };
     let taken = &server.addresses()[0];
     let free: Address = "127.0.0.1:0".parse().unwrap();

@@ -26,7 +26,7 @@ fn reset(reason: EndReason) -> ClientError {
 }
 
 #[test]
-fn the_largest_message_can_be_set_and_a_larger_one_is_named_in_the_error() {
+fn a_message_over_the_configured_maximum_is_described_in_the_error() {
     const LARGE: u32 = 17 << 20;
     let (client, peer) = pair_with(ClientConfig::new().max_message_bytes(LARGE));
     let large = wire(1, vec![b'x'; LARGE as usize]);
@@ -50,7 +50,7 @@ fn the_largest_message_can_be_set_and_a_larger_one_is_named_in_the_error() {
 }
 
 #[test]
-fn an_end_inside_a_header_and_a_reset_have_their_reasons() {
+fn an_end_inside_a_header_and_a_reset_have_different_reasons() {
     let (client, mut peer) = pair();
     peer.send(&[1, 0, 3]);
     peer.half_close();
@@ -67,7 +67,7 @@ fn an_end_inside_a_header_and_a_reset_have_their_reasons() {
 }
 
 #[test]
-fn recv_waits_so_long_and_loses_nothing_that_has_begun() {
+fn recv_waits_for_its_timeout_and_loses_no_part_of_a_message() {
     let (client, mut peer) = pair();
     let since = Instant::now();
     let timeout = Duration::from_millis(50);
@@ -82,7 +82,7 @@ fn recv_waits_so_long_and_loses_nothing_that_has_begun() {
 }
 
 #[test]
-fn what_had_arrived_is_handed_out_before_the_end_is_told() {
+fn recv_returns_all_messages_that_arrived_before_the_error() {
     let (client, mut peer) = pair();
     peer.send(&[wire(1, "a"), wire(2, "b"), wire(3, "c")[..6].to_vec()].concat());
     drop(peer);
@@ -122,7 +122,7 @@ fn shutdown_does_not_hang_with_a_server_that_does_nothing() {
     assert_eq!(client.shutdown(Some(timeout)), Err(ClientError::Timeout));
     assert!(pace.took() < Duration::from_secs(2));
     let (client, _silent) = pair();
-    client.send(message(1, vec![b'x'; 12 << 20])).unwrap(); // it does not read either
+    client.send(message(1, vec![b'x'; 12 << 20])).unwrap(); // the peer does not read either
     let (since, pace) = (Instant::now(), Pace::start());
     client.shutdown(None).unwrap();
     let (least, took) = (since.elapsed(), pace.took());
@@ -130,11 +130,11 @@ fn shutdown_does_not_hang_with_a_server_that_does_nothing() {
 }
 
 #[test]
-fn many_may_be_sent_before_one_is_received() {
+fn a_client_may_send_many_messages_before_it_receives_one() {
     let server = start(Script::default());
     let client = Client::connect_to(&server.addresses()[0]).unwrap();
     for id in 0..10_000 {
-        client.send(message(id, [b'x'; 1000])).unwrap(); // 10 MB: neither end holds the other up
+        client.send(message(id, [b'x'; 1000])).unwrap(); // 10 MB: neither end blocks the other
     }
     for id in 0..10_000 {
         assert_eq!(client.recv(Some(PATIENCE)), Ok(message(id, [b'x'; 1000])));
@@ -142,7 +142,7 @@ fn many_may_be_sent_before_one_is_received() {
 }
 
 #[test]
-fn sending_waits_for_a_server_that_takes_it_late_and_loses_nothing() {
+fn sending_waits_for_a_slow_server_and_loses_nothing() {
     let (client, mut peer) = pair();
     let (begun, begins) = std::sync::mpsc::channel();
     thread::scope(|scope| {
@@ -154,7 +154,7 @@ fn sending_waits_for_a_server_that_takes_it_late_and_loses_nothing() {
             }
             client.shutdown(Some(PATIENCE)).unwrap();
         });
-        // Until it waits; then it still receives.
+        // Once the sender blocks, the client can still receive.
         while begins.recv_timeout(Duration::from_millis(200)).is_ok() {}
         for id in 0..3 {
             peer.send(&wire(id, "meanwhile"));
@@ -169,7 +169,7 @@ fn sending_waits_for_a_server_that_takes_it_late_and_loses_nothing() {
 }
 
 #[test]
-fn one_thread_may_wait_while_another_sends() {
+fn one_thread_may_receive_while_another_sends() {
     let server = start(Script::default());
     let client = Client::connect_to(&server.addresses()[0]).unwrap();
     thread::scope(|scope| {
@@ -183,8 +183,8 @@ fn one_thread_may_wait_while_another_sends() {
 }
 
 #[test]
-fn dropping_a_client_still_sends_what_was_sent() {
-    let (sender, told) = std::sync::mpsc::channel();
+fn a_dropped_client_still_sends_what_is_queued() {
+    let (sender, delivered) = std::sync::mpsc::channel();
     let script = Script {
         message: Arc::new(move |OwnedMessage { message, .. }| {
             let _ = sender.send(message);
@@ -195,11 +195,11 @@ fn dropping_a_client_still_sends_what_was_sent() {
     let client = Client::connect_to(&server.addresses()[0]).unwrap();
     client.send(message(1, vec![b'x'; 12 << 20])).unwrap();
     drop(client);
-    assert_eq!(told.recv_timeout(PATIENCE), Ok(message(1, vec![b'x'; 12 << 20])));
+    assert_eq!(delivered.recv_timeout(PATIENCE), Ok(message(1, vec![b'x'; 12 << 20])));
 }
 
 #[test]
-fn who_does_not_listen_is_an_error_with_the_address() {
+fn a_failed_connect_names_the_address() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let e = Client::connect(&free).unwrap_err();
     assert!(e.to_string().starts_with(&free), "{e}");
@@ -207,7 +207,7 @@ fn who_does_not_listen_is_an_error_with_the_address() {
 }
 
 #[test]
-fn the_end_is_told_after_all_that_arrived_however_impatient_who_asks_is() {
+fn polling_returns_all_messages_that_arrived_before_the_error() {
     for _ in 0..200 {
         let (client, mut peer) = pair();
         let sending = thread::spawn(move || {
@@ -229,9 +229,9 @@ fn the_end_is_told_after_all_that_arrived_however_impatient_who_asks_is() {
     }
 }
 
-/// Without a time it is left after 5 s.
+/// Without a timeout it returns after 5 s.
 #[test]
-fn a_shutdown_waits_for_an_answer_as_long_as_was_said() {
+fn a_shutdown_waits_for_an_answer_for_its_timeout() {
     let (client, mut peer) = pair();
     client.send(message(1, "a question")).unwrap();
     let answering = thread::spawn(move || {

@@ -11,11 +11,11 @@ use telefile::framework::{Connection, OwnedMessage, Server};
 
 const MIB: usize = 1 << 20;
 
-/// Waits until `count` does not change because a full inbox or socket stops all who could: those
-/// who flood and the readers sleep, and do not merely wait for a processor. What it is then.
-fn settled(count: &AtomicUsize) -> usize {
+/// Waits until `count` no longer changes because inboxes or sockets are full, and returns it: the
+/// threads that flood and the readers sleep, and do not merely wait for a processor.
+fn final_count(count: &AtomicUsize) -> usize {
     let mut last = (0, 0);
-    eventually("it comes to rest", || {
+    eventually("the count is final", || {
         thread::sleep(Duration::from_millis(5));
         let now = count.load(SeqCst);
         let rests = now > 0 && now == last.0 && all_sleep(&["flood", "reader"]);
@@ -25,10 +25,10 @@ fn settled(count: &AtomicUsize) -> usize {
     last.0
 }
 
-/// Whether no thread of these names runs or could.
+/// Returns whether no thread of these names runs or is ready to.
 fn all_sleep(names: &[&str]) -> bool {
     fs::read_dir("/proc/self/task").unwrap().all(|thread| {
-        // One that has ended meanwhile has no file any more.
+        // A thread that has ended has no file.
         let stat = fs::read_to_string(thread.unwrap().path().join("stat")).unwrap_or_default();
         let is_named = |name: &&str| stat.contains(&format!("({name})"));
         stat.contains(") S ") || !names.iter().any(is_named)
@@ -36,7 +36,7 @@ fn all_sleep(names: &[&str]) -> bool {
 }
 
 #[test]
-fn who_sends_its_last_request_and_half_closes_still_gets_the_answers() {
+fn a_client_that_half_closes_still_gets_its_answers() {
     let (diary, lines) = Diary::new();
     let slow = Script {
         message: Arc::new(|OwnedMessage { message, client }| {
@@ -64,7 +64,7 @@ fn who_sends_its_last_request_and_half_closes_still_gets_the_answers() {
 }
 
 #[test]
-fn a_slow_reader_holds_up_neither_the_worker_nor_other_clients_and_loses_nothing() {
+fn a_slow_client_delays_neither_the_worker_nor_other_clients_and_loses_nothing() {
     let delivered = Arc::new(AtomicUsize::new(0));
     let script = Script {
         message: {
@@ -80,8 +80,8 @@ fn a_slow_reader_holds_up_neither_the_worker_nor_other_clients_and_loses_nothing
     let mut slow = Raw::connect(&server);
     let one = wire(1, vec![b's'; 100_000]);
     slow.flood(one.repeat(1000));
-    let taken = settled(&delivered);
-    // What the sockets hold, 1 MiB that waits, and the message that went over it.
+    let taken = final_count(&delivered);
+    // What the sockets hold, 1 MiB that waits, and the message that exceeded it.
     assert!(taken < 200, "{taken} messages were delivered");
     let mut quick = Raw::connect(&server);
     quick.send(&wire(2, "quick"));
@@ -92,17 +92,18 @@ fn a_slow_reader_holds_up_neither_the_worker_nor_other_clients_and_loses_nothing
 }
 
 #[test]
-fn no_message_is_delivered_while_its_clients_answers_wait() {
+fn no_message_is_delivered_while_answers_wait_for_its_client() {
     const ASKED: usize = 60;
     let script = Script {
-        message: Arc::new(|OwnedMessage { message: told, client }| {
-            client.send(message(told.id(), vec![b'x'; MIB]));
+        message: Arc::new(|OwnedMessage { message: received, client }| {
+            client.send(message(received.id(), vec![b'x'; MIB]));
         }),
         ..Script::default()
     };
     let server = start(script);
     let mut client = Raw::connect(&server);
-    // All in one receive, and more than may wait for one client: answered at once it would be ended.
+    // All arrive in one receive, and their answers are more than may wait for one client. If they
+    // were delivered at once, the connection would end.
     client.send(&wire(1, "").repeat(ASKED));
     let mut other = Raw::connect(&server);
     other.send(&wire(2, ""));
@@ -113,23 +114,23 @@ fn no_message_is_delivered_while_its_clients_answers_wait() {
 }
 
 #[test]
-fn what_others_send_to_a_client_that_does_not_read_is_bounded() {
+fn messages_for_a_client_that_does_not_read_are_bounded() {
     let (diary, lines) = Diary::new();
     let idle: Arc<Mutex<Option<Connection>>> = Arc::default();
     let script = Script {
         message: {
             let (idle, diary) = (idle.clone(), diary.clone());
-            Arc::new(move |OwnedMessage { message: told, client }| match told.id() {
+            Arc::new(move |OwnedMessage { message: received, client }| match received.id() {
                 0 => {
                     *idle.lock().unwrap() = Some(client.clone());
-                    client.send(told);
+                    client.send(received);
                 }
                 id => {
-                    // None of these waits for the one who does not read.
+                    // None of these sends waits for the client that does not read.
                     if let Some(idle) = &*idle.lock().unwrap() {
                         idle.send(message(id, vec![b'x'; MIB]));
                     }
-                    client.send(told);
+                    client.send(received);
                     diary.note("sent");
                 }
             })
@@ -141,7 +142,7 @@ fn what_others_send_to_a_client_that_does_not_read_is_bounded() {
     idle_client.send(&wire(0, ""));
     idle_client.expect(&wire(0, ""));
     let mut other = Raw::connect(&server);
-    // 16 MiB and a message may wait; the sockets hold some more.
+    // 16 MiB and a message may wait, and the sockets hold some more.
     for _ in 0..45 {
         other.send(&wire(1, ""));
         other.expect(&wire(1, ""));
@@ -149,12 +150,12 @@ fn what_others_send_to_a_client_that_does_not_read_is_bounded() {
     while next(&lines) != "disconnect" {}
     drop(idle.lock().unwrap().take());
     assert!(idle_client.rest().len() < 28 * MIB);
-    other.send(&wire(1, "and the others go on"));
-    other.expect(&wire(1, "and the others go on"));
+    other.send(&wire(1, "the others go on"));
+    other.expect(&wire(1, "the others go on"));
 }
 
 #[test]
-fn what_is_sent_below_the_bound_arrives_however_late_it_is_read() {
+fn messages_below_the_bound_arrive_however_late_they_are_read() {
     let script = Script {
         connect: Arc::new(|client: &Connection| {
             (0..15).for_each(|id| client.send(message(id, vec![b'x'; MIB])));
@@ -174,10 +175,10 @@ fn what_is_sent_below_the_bound_arrives_however_late_it_is_read() {
     other.expect(&wire(7, "is not delivered while more than 1 MiB waits"));
 }
 
-/// How many messages of `size` bytes a server has taken in from one client, behind the callback that
-/// keeps its worker busy, when it is stopped: what was taken in is delivered in the end, and nothing
-/// else. There are two such clients, for the reader of one may be the thread that is busy.
-fn taken_while_busy(size: usize) -> usize {
+/// Returns how many messages of `size` bytes a server queues for one client while its worker is
+/// busy: a stop delivers these and no others. Two clients flood, because the reader of one may be
+/// the busy thread.
+fn queued_while_busy(size: usize) -> usize {
     let (diary, lines) = Diary::new();
     let (go, gate) = crossbeam_channel::bounded::<()>(0);
     let noted = diary.clone();
@@ -205,12 +206,12 @@ fn taken_while_busy(size: usize) -> usize {
         };
         thread::Builder::new().name("flood".to_string()).spawn(flood).unwrap();
     }
-    settled(&sent);
+    final_count(&sent);
     thread::scope(|scope| {
         scope.spawn(|| server.stop(Some(PATIENCE)).unwrap());
         eventually("it stops", || TcpStream::connect(&address).is_err());
         drop((go, busy));
-        // Else the writing would go on, and be drained for 5 s.
+        // Otherwise the floods would go on for 5 s.
         clients.iter().for_each(|client| client.0.shutdown(Shutdown::Both).unwrap());
     });
     drop(diary);
@@ -220,11 +221,11 @@ fn taken_while_busy(size: usize) -> usize {
 }
 
 #[test]
-fn so_much_waits_for_a_worker_and_no_more() {
-    // One less is as good: the reader waits until there is room for several.
+fn an_inbox_holds_64_messages_or_a_mebibyte() {
+    // One less is correct too: the reader waits until there is room for several.
     for (size, least, most) in [(5, 63, 64), (250_000, 3, 4), (2 * MIB, 1, 1)] {
-        let taken = taken_while_busy(size);
-        assert!((least..=most).contains(&taken), "{taken} of {size} bytes");
+        let queued = queued_while_busy(size);
+        assert!((least..=most).contains(&queued), "{queued} of {size} bytes");
     }
 }
 
@@ -236,7 +237,7 @@ fn data_bytes() -> usize {
 }
 
 #[test]
-fn an_announcement_takes_no_memory() {
+fn an_announced_payload_takes_no_memory() {
     let server = Server::spawn(config(Script::default()).max_message_bytes(u32::MAX)).unwrap();
     let mut probe = Raw::connect(&server);
     let mut announcers: Vec<_> = (0..20).map(|_| Raw::connect(&server)).collect();
@@ -247,7 +248,7 @@ fn an_announcement_takes_no_memory() {
         client.send(&[&wire(1, "x")[..], b"\x01\x00\xFF\xFF\xFF\xFF what comes of 4 GiB"].concat());
     }
     announcers.iter_mut().for_each(|client| client.expect(&wire(1, "x")));
-    // What comes next is read after the echo.
+    // The server reads the announcement after it has answered the message before.
     for _ in 0..20 {
         let grown = data_bytes().saturating_sub(before);
         assert!(grown < 1 << 30, "{grown} bytes for 80 GiB that were announced");
@@ -256,12 +257,12 @@ fn an_announcement_takes_no_memory() {
 }
 
 #[test]
-fn an_answer_does_not_wait_for_a_slow_callback_behind_it() {
+fn an_answer_does_not_wait_for_the_next_callback() {
     let (go, gate) = crossbeam_channel::bounded::<()>(0);
     let script = Script {
-        message: Arc::new(move |OwnedMessage { message: told, client }| {
-            client.send(told.clone());
-            if told.id() == 2 {
+        message: Arc::new(move |OwnedMessage { message: received, client }| {
+            client.send(received.clone());
+            if received.id() == 2 {
                 let _ = gate.recv_timeout(PATIENCE * 2);
                 client.send(message(3, "late"));
             }
@@ -297,33 +298,33 @@ fn messages_in_flight_come_back_in_order() {
 }
 
 #[test]
-fn over_the_maximum_a_connection_is_closed_and_a_place_is_free_again() {
+fn connections_over_the_maximum_are_closed_until_another_ends() {
     let server = Server::spawn(config(Script::default()).connections(1)).unwrap();
     let mut first = Raw::connect(&server);
     first.send(&wire(1, "x"));
     first.expect(&wire(1, "x"));
     assert_eq!(Raw::connect(&server).rest(), b"");
     drop(first);
-    eventually("there is a place", || {
+    eventually("a connection is accepted", || {
         let mut next = Raw::connect(&server);
         let sent = next.0.write_all(&wire(2, "y"));
         sent.is_ok() && matches!(next.0.read(&mut [0; 9]), Ok(n) if n > 0)
     });
 }
 
-/// Whoever sees to that does not rest because nothing else happens.
+/// Also after the second for which the flusher watches an idle server.
 #[test]
-fn what_a_long_callback_sends_goes_out_while_it_lasts() {
-    let (go_on, told) = std::sync::mpsc::channel();
-    let told = std::sync::Mutex::new(told);
+fn messages_of_a_long_callback_go_out_while_it_runs() {
+    let (go_on, gate) = std::sync::mpsc::channel();
+    let gate = std::sync::Mutex::new(gate);
     let server = start(Script {
         message: Arc::new(move |OwnedMessage { message, client }| {
             thread::sleep(Duration::from_millis(1300));
             client.send(message);
-            told.lock()
+            gate.lock()
                 .unwrap()
                 .recv_timeout(PATIENCE)
-                .expect("it is there before the callback ends");
+                .expect("the message arrives before the callback returns");
         }),
         ..Script::default()
     });

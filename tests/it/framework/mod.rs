@@ -1,11 +1,11 @@
-//! `telefile::framework` from outside: applications made of closures, peers that speak bytes.
+//! `telefile::framework` from outside: applications made of closures, and peers that send bytes.
 
 mod callbacks;
 mod client;
 mod flow;
 mod stop;
-mod turns;
 mod wire;
+mod workers;
 
 use crate::server::PATIENCE;
 use std::error::Error;
@@ -20,7 +20,7 @@ use telefile::framework::{Connection, Message, OwnedMessage, Server, ServerApp, 
 /// How long an ending connection is kept for a peer that does nothing.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// What a [`Puppet`] does.
+/// The callbacks of a [`Puppet`].
 #[derive(Clone)]
 struct Script {
     new: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
@@ -30,7 +30,7 @@ struct Script {
     drop: Arc<dyn Fn() + Send + Sync>,
 }
 
-/// Sends everything back.
+/// Sends every message back.
 impl Default for Script {
     fn default() -> Self {
         Script {
@@ -80,7 +80,7 @@ fn start(script: Script) -> Server {
     Server::spawn(config(script)).unwrap()
 }
 
-/// What is told in callbacks, in order.
+/// Records what callbacks do, in order.
 #[derive(Clone)]
 struct Diary(Sender<String>);
 
@@ -94,7 +94,7 @@ impl Diary {
         let _ = self.0.send(line.into());
     }
 
-    /// Notes everything, and sends messages back.
+    /// Returns a script that records every callback, and sends messages back.
     fn script(&self) -> Script {
         let [connect, message, disconnect, drop] = [(); 4].map(|()| self.clone());
         Script {
@@ -102,9 +102,9 @@ impl Diary {
                 connect.note("connect");
                 true
             }),
-            message: Arc::new(move |OwnedMessage { message: told, client }| {
-                message.note(format!("message {}", told.id()));
-                client.send(told);
+            message: Arc::new(move |OwnedMessage { message: received, client }| {
+                message.note(format!("message {}", received.id()));
+                client.send(received);
             }),
             disconnect: Arc::new(move |_| disconnect.note("disconnect")),
             drop: Arc::new(move || drop.note("drop")),
@@ -115,10 +115,10 @@ impl Diary {
 
 #[track_caller]
 fn next<T>(lines: &Receiver<T>) -> T {
-    lines.recv_timeout(PATIENCE).expect("it happens in time")
+    lines.recv_timeout(PATIENCE).expect("a callback in time")
 }
 
-/// A client that speaks bytes.
+/// A client that sends and receives bytes.
 struct Raw(TcpStream);
 
 impl Raw {
@@ -146,7 +146,7 @@ impl Raw {
         assert_eq!(got.escape_ascii().to_string(), bytes.escape_ascii().to_string());
     }
 
-    /// What comes until the end, or until the connection is reset.
+    /// Returns what arrives until the end of the stream, or until the connection is reset.
     #[track_caller]
     fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
@@ -160,7 +160,7 @@ impl Raw {
         self.0.shutdown(Shutdown::Write).unwrap();
     }
 
-    /// Sends `bytes` from a thread of its own, as far as they are taken.
+    /// Sends `bytes` on a thread of its own, until the peer takes no more.
     fn flood(&self, bytes: Vec<u8>) {
         let mut stream = self.0.try_clone().unwrap();
         let flood = move || stream.write_all(&bytes);
@@ -168,7 +168,7 @@ impl Raw {
     }
 }
 
-/// As on the wire.
+/// Returns a message in its wire format.
 fn wire(id: u16, payload: impl AsRef<[u8]>) -> Vec<u8> {
     let payload = payload.as_ref();
     [&id.to_le_bytes()[..], &(payload.len() as u32).to_le_bytes(), payload].concat()

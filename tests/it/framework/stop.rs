@@ -12,7 +12,7 @@ use telefile::framework::{
 use telefile::net::Address;
 
 #[test]
-fn a_stopped_servers_port_can_be_served_again_at_once() {
+fn the_port_of_a_stopped_server_is_free_at_once() {
     let mut address: Address = "127.0.0.1:0".parse().unwrap();
     let mut servers = Vec::new();
     for _ in 0..3 {
@@ -24,14 +24,14 @@ fn a_stopped_servers_port_can_be_served_again_at_once() {
         client.expect(&wire(1, "x"));
         let waiting = thread::spawn(move || client.rest());
         server.stop(None).unwrap();
-        assert_eq!(waiting.join().unwrap(), b"", "the client sees the end");
+        assert_eq!(waiting.join().unwrap(), b"", "the client gets the end of the stream");
         assert!(TcpStream::connect(address.to_string()).is_err());
         servers.push(server); // stopped and not dropped
     }
 }
 
 #[test]
-fn all_work_in_hand_is_done_before_the_end() {
+fn a_stop_answers_all_messages_that_have_arrived() {
     let (diary, lines) = Diary::new();
     let noted = diary.clone();
     let script = Script {
@@ -51,19 +51,19 @@ fn all_work_in_hand_is_done_before_the_end() {
     server.stop(None).unwrap();
     assert_eq!(reader.join().unwrap(), requests);
     drop(diary);
-    let told: Vec<_> = lines.iter().collect();
-    assert_eq!(told.len(), 30, "{told:?}");
-    assert_eq!(told.last().unwrap(), "drop", "and no disconnect");
+    let rest: Vec<_> = lines.iter().collect();
+    assert_eq!(rest.len(), 30, "{rest:?}");
+    assert_eq!(rest.last().unwrap(), "drop", "no disconnect comes before");
 }
 
 #[test]
-fn messages_that_wait_for_a_slow_reader_are_answered_too() {
-    const ASKED: usize = 14; // as many mebibytes: less than may wait, more than the sockets hold
+fn a_stop_answers_messages_that_wait_for_a_slow_client() {
+    const ASKED: usize = 14; // mebibytes: less than may wait, more than the sockets hold
     let (diary, lines) = Diary::new();
     let script = Script {
-        message: Arc::new(move |OwnedMessage { message: told, client }| {
+        message: Arc::new(move |OwnedMessage { message: received, client }| {
             diary.note("message");
-            client.send(message(told.id(), vec![b'x'; 1 << 20]));
+            client.send(message(received.id(), vec![b'x'; 1 << 20]));
         }),
         ..Script::default()
     };
@@ -80,7 +80,7 @@ fn messages_that_wait_for_a_slow_reader_are_answered_too() {
 }
 
 #[test]
-fn a_silent_peer_is_drained_five_seconds_and_one_that_never_ends_too() {
+fn a_stop_waits_five_seconds_for_a_client_that_does_not_end() {
     thread::scope(|scope| {
         for floods in [false, true] {
             scope.spawn(move || {
@@ -102,7 +102,7 @@ fn a_silent_peer_is_drained_five_seconds_and_one_that_never_ends_too() {
 }
 
 #[test]
-fn with_a_time_out_a_silent_peer_is_cut_off_then() {
+fn a_stop_with_a_timeout_cuts_off_silent_clients_then() {
     let server = start(Script::default());
     let mut client = Raw::connect(&server);
     client.send(&wire(1, "x"));
@@ -114,7 +114,7 @@ fn with_a_time_out_a_silent_peer_is_cut_off_then() {
 }
 
 #[test]
-fn a_stuck_callback_is_let_go() {
+fn a_stop_abandons_a_callback_that_does_not_return() {
     let (diary, lines) = Diary::new();
     let (go, gate) = crossbeam_channel::bounded::<()>(0);
     let noted = diary.clone();
@@ -139,13 +139,13 @@ fn a_stuck_callback_is_let_go() {
         Server::spawn(ServerConfig::<Puppet>::new(Script::default()).listen(address)).unwrap();
     drop(again);
     drop((go, diary));
-    // When the callback returns, its thread and its value end.
+    // When the callback returns, its thread ends and its value is dropped.
     assert_eq!(lines.iter().last().unwrap(), "drop");
     server.stop(Some(PATIENCE)).unwrap();
 }
 
 #[test]
-fn whom_the_application_does_not_know_yet_at_the_stop_it_never_will() {
+fn a_stop_ends_clients_that_the_application_does_not_know_yet() {
     let (diary, lines) = Diary::new();
     let (go, gate) = crossbeam_channel::bounded::<()>(0);
     let noted = diary.clone();
@@ -161,11 +161,16 @@ fn whom_the_application_does_not_know_yet_at_the_stop_it_never_will() {
     known.send(&wire(1, "x"));
     assert_eq!([next(&lines), next(&lines)], ["connect", "busy"]);
     let mut unknown = Raw::connect(&server);
-    eventually("it is in", || format!("{server:?}").contains("2 clients"));
+    eventually("both clients are connected", || format!("{server:?}").contains("2 clients"));
     thread::scope(|scope| {
         scope.spawn(|| server.stop(Some(PATIENCE)).unwrap());
-        assert_eq!(unknown.rest(), b"", "it sees the end though the worker is busy");
-        // Last of all the listener is closed: else the other might leave before the stop meets it.
+        assert_eq!(
+            unknown.rest(),
+            b"",
+            "it gets the end of the stream although the worker is busy"
+        );
+        // A stop closes the listener last. Otherwise the other client might leave before it is
+        // stopped.
         let address = server.addresses()[0].to_string();
         eventually("all are stopped", || TcpStream::connect(&address).is_err());
         drop((unknown, known, go));
@@ -177,10 +182,10 @@ fn whom_the_application_does_not_know_yet_at_the_stop_it_never_will() {
 #[test]
 fn a_stop_from_a_callback_is_an_error() {
     let here: Arc<OnceLock<Arc<Server>>> = Arc::default();
-    let told = here.clone();
+    let own = here.clone();
     let script = Script {
         message: Arc::new(move |OwnedMessage { client, .. }| {
-            let answer = told.get().unwrap().stop(None).unwrap_err();
+            let answer = own.get().unwrap().stop(None).unwrap_err();
             assert_eq!(answer, StopError::InCallback);
             client.send(message(1, answer.to_string()));
         }),
@@ -198,12 +203,12 @@ fn a_stop_from_a_callback_is_an_error() {
 }
 
 #[test]
-fn a_drop_begins_a_stop_also_in_a_callback() {
+fn a_callback_may_drop_its_server() {
     let here: Arc<Mutex<Option<Server>>> = Arc::default();
-    let told = here.clone();
+    let own = here.clone();
     let script = Script {
         message: Arc::new(move |OwnedMessage { message, client }| {
-            drop(told.lock().unwrap().take());
+            drop(own.lock().unwrap().take());
             client.send(message);
         }),
         ..Script::default()
@@ -216,14 +221,14 @@ fn a_drop_begins_a_stop_also_in_a_callback() {
 }
 
 #[test]
-fn clients_of_a_stopped_server_are_told() {
+fn clients_of_a_stopped_server_get_an_error() {
     let server = start(Script::default());
     let client = Client::connect_to(&server.addresses()[0]).unwrap();
     client.send(message(1, "x")).unwrap();
     assert_eq!(client.recv(Some(PATIENCE)), Ok(message(1, "x")));
     let pace = Pace::start();
     server.stop(None).unwrap();
-    assert!(pace.took() < Duration::from_secs(4), "the client ends too");
+    assert!(pace.took() < Duration::from_secs(4), "the client ends its side at once");
     let ended = ClientError::ConnectionReset(EndReason::Peer);
     assert_eq!(client.recv(Some(PATIENCE)), Err(ended));
     let unsent = client.send(message(2, "y")).unwrap_err();

@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 use telefile::framework::{Client, Server};
 
 #[test]
-fn the_wire_is_six_bytes_little_endian_and_the_payload() {
+fn a_message_is_six_bytes_little_endian_and_its_payload() {
     let server = start(Script::default());
     let mut client = Raw::connect(&server);
     let abc = b"\x01\x00\x03\x00\x00\x00abc";
@@ -30,7 +30,7 @@ fn messages_may_be_split_and_joined_anywhere() {
     let sizes = [0, 1, 5, 6, 7, 1017, 1018, 1019, 4096, 16_384, 70_000];
     let all: Vec<_> = sizes.iter().flat_map(|n| wire(*n as u16, vec![b'x'; *n])).collect();
     for step in [1, 3, 1000, 65_536, usize::MAX] {
-        // Byte by byte only the beginning, for that is a system call each.
+        // Only the beginning byte by byte, which takes a system call for each.
         let some = if step < 10 { &all[..1100] } else { &all[..] };
         for piece in some.chunks(step.min(some.len())) {
             client.send(piece);
@@ -46,18 +46,18 @@ fn messages_may_be_split_and_joined_anywhere() {
 }
 
 #[test]
-fn a_message_of_the_largest_size_passes_and_one_byte_more_ends_the_connection() {
+fn a_message_over_the_maximum_ends_the_connection() {
     let server = Server::spawn(config(Script::default()).max_message_bytes(300_000)).unwrap();
     let mut client = Raw::connect(&server);
     let largest = wire(1, vec![b'x'; 300_000]);
     client.flood(largest.clone());
     client.expect(&largest);
-    // What was asked before is answered, in spite of all that still comes.
+    // The message before it is answered.
     client.flood([wire(2, "last"), wire(3, vec![b'x'; 300_001])].concat());
     assert_eq!(client.rest(), wire(2, "last"));
 }
 
-/// The peer in Python, or `None` where there is no Python.
+/// Starts the peer in Python. Returns `None` where there is no Python.
 fn python(args: &[&str]) -> Option<Child> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/framework/peer.py");
     let mut command = program("python3");

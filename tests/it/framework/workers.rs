@@ -1,4 +1,4 @@
-//! Who calls a worker's application: its callbacks come from several threads, and never two at once.
+//! Which threads call a worker's application: several, and never two at once.
 
 use super::{Raw, Script, config, next, start, wire};
 use crate::server::PATIENCE;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use telefile::framework::{Connection, OwnedMessage, Server, ServerApp, ServerConfig};
 
 #[test]
-fn a_single_message_in_flight_is_answered_by_the_thread_that_reads_it() {
+fn the_reader_of_a_single_message_calls_the_application() {
     let threads: Arc<Mutex<HashSet<_>>> = Arc::default();
     let noted = threads.clone();
     let script = Script {
@@ -32,10 +32,10 @@ fn a_single_message_in_flight_is_answered_by_the_thread_that_reads_it() {
     }
     let threads = threads.lock().unwrap();
     let names: Vec<_> = threads.iter().map(|(_, name)| name.as_deref()).collect();
-    assert_eq!(names, [Some("reader")], "no message changes the thread");
+    assert_eq!(names, [Some("reader")], "no other thread calls the application");
 }
 
-/// Answers with the number of its worker's value, and notices calls for other workers' clients.
+/// Answers with the number of its value, and does not answer clients of other workers.
 struct Numbered {
     number: u16,
     clients: HashSet<Connection>,
@@ -60,7 +60,7 @@ impl ServerApp for Numbered {
 }
 
 #[test]
-fn each_worker_has_a_value_and_its_own_clients() {
+fn each_worker_has_its_own_value_and_clients() {
     const WORKERS: usize = 3;
     let made = Arc::new(AtomicUsize::new(0));
     let config = ServerConfig::<Numbered>::new(made.clone())
@@ -78,7 +78,11 @@ fn each_worker_has_a_value_and_its_own_clients() {
         })
         .collect();
     for worker in 0..WORKERS as u16 {
-        assert_eq!(clients.iter().filter(|(_, of)| *of == worker).count(), 4, "they are spread");
+        assert_eq!(
+            clients.iter().filter(|(_, of)| *of == worker).count(),
+            4,
+            "connections are spread over the workers"
+        );
     }
     for round in 0..50 {
         clients.iter_mut().for_each(|(client, _)| client.send(&wire(round, "x")));
@@ -86,7 +90,7 @@ fn each_worker_has_a_value_and_its_own_clients() {
     }
 }
 
-/// With quick and slow callbacks, so that the turn passes from reader to reader and to the thread.
+/// Some callbacks are quick and some slow, so that readers and the worker's thread take turns.
 #[test]
 fn callbacks_of_a_worker_never_overlap_and_keep_their_order() {
     const CLIENTS: usize = 8;
@@ -124,13 +128,13 @@ fn callbacks_of_a_worker_never_overlap_and_keep_their_order() {
     });
     assert_eq!(overlaps.load(SeqCst), 0);
     let threads = threads.lock().unwrap().len();
-    assert!(threads > 1, "of the many that could call, only one did");
+    assert!(threads > 1, "only one thread has called the application");
     server.stop(Some(PATIENCE)).unwrap();
 }
 
-/// Its own reader has called, so it cannot be the one that works for the others.
+/// The reader of the slow client calls the application, so another thread has to deliver the rest.
 #[test]
-fn after_a_slow_callback_all_that_has_come_meanwhile_is_delivered() {
+fn messages_that_arrive_during_a_slow_callback_are_delivered() {
     let (entered, entries) = channel();
     let (go, gate) = crossbeam_channel::bounded::<()>(0);
     let script = Script {
@@ -161,7 +165,7 @@ fn after_a_slow_callback_all_that_has_come_meanwhile_is_delivered() {
 }
 
 #[test]
-fn a_callback_has_the_stack_of_a_thread_of_std_or_what_is_set() {
+fn a_callback_has_the_default_or_the_configured_stack() {
     /// Uses about `kibibytes` of stack.
     fn dive(kibibytes: u16) -> usize {
         let here = black_box([kibibytes; 512]);
