@@ -92,7 +92,7 @@ impl BufferedStream {
         self.buffers.input.next_line(line)
     }
 
-    /// Skips Telnet commands in lines from now on: see [`Lines::set_telnet`].
+    /// Skips Telnet commands in lines from now on: see [`Lines::set_telnet`](super::Lines::set_telnet).
     pub fn set_telnet(&mut self) {
         self.buffers.input.set_telnet();
     }
