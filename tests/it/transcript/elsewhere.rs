@@ -1,6 +1,6 @@
-//! The transcripts against a server elsewhere, one after the other, and what came of each.
+//! The transcripts against a server elsewhere, one after the other, and the outcome of each.
 //!
-//! They write and delete there: so the server has to have no files, or the caller's word.
+//! They write and delete there, so the server must have no files, unless the caller allows it.
 
 use super::parse::Transcript;
 use super::run::{Cut, run};
@@ -19,16 +19,16 @@ pub(crate) struct Elsewhere {
     target: Target,
 }
 
-/// What came of the transcripts, by name.
+/// The outcomes of the transcripts, by name.
 #[derive(Default)]
 pub(crate) struct Summary {
     server: String,
     pub(crate) passed: usize,
-    /// With what was expected and what came.
+    /// With what was expected and what arrived.
     pub(crate) failed: Vec<(String, String)>,
     /// With what the transcript needs.
     pub(crate) skipped: Vec<(String, String)>,
-    /// Why the transcripts behind the last one were not run, and how many.
+    /// Why the transcripts after the last one were not run, and how many.
     pub(crate) stopped: Option<(String, usize)>,
 }
 
@@ -61,13 +61,13 @@ impl Elsewhere {
         }
     }
 
-    /// Whether it answers `hello`, with whatever line.
+    /// Returns whether it answers `hello`, with any line.
     fn probe(&self) -> Result<(), String> {
         self.target.probe().map_err(|e| format!("{} does not answer: {e}", self.address))
     }
 
-    /// Runs these transcripts, with a line of each into `report`, until one fails and the server does
-    /// not answer any more.
+    /// Runs these transcripts and writes a line for each into `report`. Stops if one fails and the
+    /// server no longer answers.
     pub(crate) fn run(&self, names: &[&str], mut report: impl Write) -> Summary {
         let mut summary = Summary { server: self.address.clone(), ..Summary::default() };
         for (n, name) in names.iter().enumerate() {
@@ -159,7 +159,7 @@ mod tests {
         "hello_shows_the_idle_timeout",
     ];
 
-    /// For those who are silent in the end.
+    /// For servers that fall silent.
     const NO_PATIENCE: Duration = Duration::from_millis(300);
 
     #[test]
@@ -182,7 +182,7 @@ mod tests {
         assert!(Elsewhere::find(&address, false).is_ok(), "nothing is left");
     }
 
-    /// So none mentions a version before it has come, or counts on one.
+    /// So no transcript mentions a version before it has arrived, or relies on one.
     #[test]
     fn a_transcript_that_needs_nothing_runs_on_a_server_that_others_have_used() {
         let server = Running::start(Server::builder());
@@ -197,6 +197,7 @@ mod tests {
                 let steps: Vec<_> = transcript.steps.iter().collect();
                 let outcome = run(&steps, &modes()[0], &found.target);
                 outcome.unwrap_or_else(|failure| panic!("{file}: {failure}"));
+                found.target.delete_names(&transcript.names()).unwrap(); // of which others list some
             }
         }
     }
@@ -223,7 +224,7 @@ mod tests {
         assert!(e.starts_with(&format!("{address} does not answer: ")), "{e}");
     }
 
-    /// Answers each line with `reply`, on so many connections, and is silent from then on.
+    /// Answers each line with `reply`, on this many connections, and is silent from then on.
     fn imposter(reply: &'static str, connections: usize) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();

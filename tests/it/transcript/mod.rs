@@ -1,29 +1,29 @@
-//! Transcripts: what clients send and what has to come back, as text in `tests/protocol`.
+//! Transcripts: what clients send and what the server has to answer, as text in `tests/protocol`.
 //!
 //! ```text
 //! # a comment
 //! % max_contents 10        a setting of the server, before the first step: also max_memory,
-//!                          connections, idle_timeout, token; `store memory` or `store durable`: not as the
-//!                          run asks; `fresh`: only on a server of its own;
+//!                          connections, idle_timeout, token; `store memory` or `store durable`, whatever
+//!                          the run uses; `fresh`: only on a server of its own;
 //!                          `not_pipelined`: a client has to read before it sends more
-//! > read foo               a line that the client sends; `A> read foo` if there are several
-//! >> read                  bytes as they stand, without a line end
-//! < ERR_FILE_NOT_FOUND     what has to come back, and a \r\n
-//! << \xff\xfc\x06          bytes as they stand, without a line end
+//! > read foo               a line that the client sends; `A> read foo` if there are several clients
+//! >> read                  bytes as written here, without a line end
+//! < ERR_FILE_NOT_FOUND     the expected line, and a \r\n
+//! << \xff\xfc\x06          expected bytes as written here, without a line end
 //! ! shut                   the client ends its sending side
-//! ! closed                 the server ends the connection, and nothing more came
-//! ! reset                  the client vanishes: what it sends last is a reset
-//! ? watches 1              until `stats` tells that, as a client beside these sees it
-//! T+ 1.5                   the server's clock moves by so many seconds
+//! ! closed                 the server ends the connection, and nothing else arrives
+//! ! reset                  the client vanishes: the last thing that it sends is a reset
+//! ? watches 1              waits until `stats` shows this value to another client
+//! T+ 1.5                   the server's clock moves by this many seconds
 //! ```
 //!
-//! A client connects at its first step. In what is sent or expected `\r \n \t \0 \xff \\ \<` are
-//! bytes, and `<ab*3>` is `ababab`. `<v2>` is the second version of the server: exactly 2 if
-//! nobody else uses it; elsewhere what came at first sight, the same from then on, and more than
-//! `<v1>`; `<n2>` is the same in 20 digits. In what is expected `<number>`, `<epoch>` (the same each time) and `<rest>` of the line
-//! stand for what cannot be known; `<lines>` are as many lines as the last `<count>` said.
+//! A client connects at its first step. In sent and expected text `\r \n \t \0 \xff \\ \<` are bytes, and
+//! `<ab*3>` is `ababab`. `<v2>` is the second version of the server: exactly 2 on a server of its own;
+//! elsewhere the version that arrives first, the same from then on, and more than `<v1>`. `<n2>` is
+//! the same in 20 digits. In expected text `<number>`, `<epoch>` (the same each time) and `<rest>` (of
+//! the line) stand for what cannot be known; `<lines>` are as many lines as the last `<count>`.
 //!
-//! `TELEFILE_TEST_SEED` repeats one random split. Against a server `elsewhere` clocks take their time.
+//! `TELEFILE_TEST_SEED` repeats one random split. Against a server `elsewhere`, waits take real time.
 
 mod elsewhere;
 mod parse;
@@ -40,7 +40,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use target::{Target, Transport};
 
-/// How often a transcript is split at random, on each run of the tests.
+/// How many random splits of a transcript each run of the tests tries.
 const RANDOM_SPLITS: u64 = 4;
 
 pub(crate) fn folder() -> PathBuf {
@@ -50,7 +50,7 @@ pub(crate) fn folder() -> PathBuf {
 /// Runs the transcript in each mode.
 ///
 /// # Panics
-/// With the whole exchange, if something else comes than is expected.
+/// With the whole exchange, if something other than expected arrives.
 pub(crate) fn check(file: &str) {
     let result = check_fresh(&load(file));
     result.unwrap_or_else(|failure| panic!("tests/protocol/{file}: {failure}"));
@@ -63,10 +63,10 @@ fn load(file: &str) -> Transcript {
     Transcript::parse(&text).unwrap_or_else(|e| panic!("{file}: {e}"))
 }
 
-/// Runs a transcript that stands elsewhere, on servers of its own.
+/// Runs a transcript from another file, on servers of its own.
 ///
 /// # Panics
-/// With the whole exchange, if something else comes than is expected.
+/// With the whole exchange, if something other than expected arrives.
 pub(crate) fn check_text(source: &str, text: &str) {
     let transcript = Transcript::parse(text).unwrap_or_else(|e| panic!("{source}: {e}"));
     check_fresh(&transcript).unwrap_or_else(|failure| panic!("{source}: {failure}"));

@@ -18,7 +18,7 @@ pub(super) struct Settings {
     pub(super) max_memory: Option<u64>,
     pub(super) connections: Option<u64>,
     pub(super) idle_timeout: Option<Duration>,
-    /// Where the table is kept; else as the run asks.
+    /// Where the table is stored, if not where the run says.
     pub(super) store: Option<Store>,
     fresh: bool,
     not_pipelined: bool,
@@ -42,7 +42,7 @@ impl Store {
 
 #[derive(Debug)]
 pub(super) struct Step {
-    /// Where it stands, from 1, and as it stands there.
+    /// Its line number, from 1, and the line.
     pub(super) line: usize,
     pub(super) source: String,
     pub(super) client: String,
@@ -51,14 +51,14 @@ pub(super) struct Step {
 
 #[derive(Debug, PartialEq)]
 pub(super) enum Action {
-    /// With a line end behind it or not.
+    /// With a line end after it or not.
     Send(Text, bool),
     Expect(Text),
     Shut,
     Closed,
     Reset,
     Wait(Duration),
-    /// Until `stats` tells that this is so much.
+    /// Until `stats` shows this value.
     Until(String, u64),
 }
 
@@ -72,7 +72,7 @@ impl Transcript {
             let with_place = |e| format!("line {line}, {source:?}: {e}");
             match source.strip_prefix("% ") {
                 Some(_) if !transcript.steps.is_empty() => {
-                    return Err(with_place("a setting behind a step".to_string()));
+                    return Err(with_place("a setting after a step".to_string()));
                 }
                 Some(setting) => transcript.settings.set(setting).map_err(with_place)?,
                 None => {
@@ -88,10 +88,10 @@ impl Transcript {
         self.steps.iter().any(|step| matches!(step.action, Action::Wait(_)))
     }
 
-    /// The steps in the order in which each client sends all that it has before it reads. `None`
-    /// where that is something else: clients take turns, or time passes between.
+    /// The steps in an order in which each client sends everything before it reads. `None` if that
+    /// would be another exchange: clients take turns, or time passes in between.
     ///
-    /// On a server that is not fresh nobody knows a version before it has come.
+    /// On a server that is not fresh no version is known before it has arrived.
     pub(super) fn pipelined(&self, fresh: bool) -> Option<Vec<&Step>> {
         let waits = |step: &Step| matches!(step.action, Action::Wait(_) | Action::Until(..));
         if self.settings.not_pipelined || self.steps.iter().any(waits) {
@@ -114,7 +114,7 @@ impl Transcript {
         (fresh || !order.iter().any(unknown)).then_some(order)
     }
 
-    /// The names that its requests mention, as far as they can be deleted.
+    /// The names in its requests that can be deleted.
     pub(super) fn names(&self) -> BTreeSet<Vec<u8>> {
         const VERBS: [&[u8]; 6] = [b"read", b"write", b"cas", b"delete", b"stat", b"touch"];
         const MAX_BYTES: usize = 499 - "delete ".len();
@@ -138,7 +138,7 @@ impl Transcript {
 }
 
 impl Settings {
-    /// What a server needs for it that any other server may lack.
+    /// What the transcript needs of a server that not every server has.
     pub(super) fn needs(&self) -> Option<String> {
         let limit = |name: &str, limit: Option<u64>| limit.map(|limit| format!("{name} {limit}"));
         let idle = self.idle_timeout.map(|time| format!("idle_timeout {}", time.as_secs_f64()));
@@ -155,7 +155,7 @@ impl Settings {
 
     fn set(&mut self, setting: &str) -> Result<(), String> {
         let (name, value) = setting.split_once(' ').unwrap_or((setting, ""));
-        let number = || value.parse().map(Some).map_err(|_| format!("{value:?} is no number"));
+        let number = || value.parse().map(Some).map_err(|_| format!("{value:?} is not a number"));
         match name {
             "token" => self.token = Some(value.to_string()),
             "max_contents" => self.max_contents = number()?,
@@ -163,7 +163,7 @@ impl Settings {
             "store" => self.store = Some(Store::parse(value)?),
             "connections" => self.connections = number()?,
             "idle_timeout" => {
-                let seconds = value.parse().map_err(|_| format!("{value:?} is no number"))?;
+                let seconds = value.parse().map_err(|_| format!("{value:?} is not a number"))?;
                 self.idle_timeout = Some(Duration::from_secs_f64(seconds));
             }
             "fresh" => self.fresh = true,

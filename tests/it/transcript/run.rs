@@ -13,13 +13,13 @@ use std::net::Shutdown;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Of what is longer only the first and last bytes are sent one by one. A line that is too long
-/// is refused within the first part.
+/// Of longer text only the first and last bytes are sent one by one. A line that is too long is
+/// refused within the first part.
 const FIRST_BYTES: usize = 520;
 const LAST_BYTES: usize = 40;
 
-/// A thread that gives way to the server between its pieces, and has its turn again only after
-/// so long, does it no more in this run.
+/// A thread yields to the server between its pieces. If it gets its turn back only after this time,
+/// it stops yielding in this run.
 const MAX_TURN: Duration = Duration::from_millis(1);
 
 pub(super) struct Mode {
@@ -29,21 +29,22 @@ pub(super) struct Mode {
     pub(super) transport: Transport,
 }
 
-/// How what a client sends between two replies is written.
+/// How the text between two replies is cut when it is sent.
 #[derive(Clone, Copy)]
 pub(super) enum Cut {
     Whole,
     Bytes,
     /// With the seed of the generator.
     Random(u64),
-    /// Whole, and all that a client has before it reads: the steps come in that order.
+    /// Whole, and everything that a client sends before it reads: the steps are in that order.
     Pipelined,
 }
 
-/// Runs the steps. Then each client that is still there ends its side, and nothing more may come.
+/// Runs the steps. Then each client that is still connected ends its side, and nothing more may
+/// arrive.
 ///
 /// # Errors
-/// The exchange so far, what was expected and what came.
+/// The exchange so far, what was expected and what arrived.
 pub(super) fn run(steps: &[&Step], mode: &Mode, target: &Target) -> Result<(), String> {
     let mut exchange = Exchange {
         target,
@@ -76,7 +77,7 @@ struct Exchange<'a> {
     mode: &'a Mode,
     values: Values,
     clients: BTreeMap<String, Client>,
-    /// What one client has to send before anything else is done.
+    /// What one client has to send before anything else happens.
     unsent: Option<(String, Vec<u8>)>,
     random: Random,
     yields: bool,
@@ -85,13 +86,13 @@ struct Exchange<'a> {
 
 struct Client {
     socket: Socket,
-    /// What came and is not compared yet.
+    /// What arrived and is not compared yet.
     came: Vec<u8>,
     patience: Duration,
 }
 
 impl Exchange<'_> {
-    /// Takes one step; the error is what came instead.
+    /// Runs one step; the error is what arrived instead.
     fn take(&mut self, step: &Step) -> Result<(), String> {
         match &step.action {
             Action::Send(text, ended) => {
@@ -190,12 +191,12 @@ impl Exchange<'_> {
         for piece in pieces {
             match client.socket.write_all(piece) {
                 Ok(()) => {}
-                // The server has shown this client out and did not wait for the rest. What it
-                // said before is here, or the next step fails.
+                // The server has disconnected this client without waiting for the rest. What it
+                // sent before has arrived, or the next step fails.
                 Err(e) if [BrokenPipe, ConnectionReset].contains(&e.kind()) => break,
                 Err(e) => return Err(format!("cannot send: {e}")),
             }
-            // So that the server sees the piece alone. Busy machines give the turn back late.
+            // So that the server receives the piece alone. Busy machines give the turn back late.
             if yields {
                 let turn = Instant::now();
                 thread::yield_now();
@@ -248,7 +249,7 @@ impl Client {
         if self.came.is_empty() && !self.receive()? { Ok(()) } else { Err(self.what_came()) }
     }
 
-    /// What came instead, up to the end of its line if that comes soon.
+    /// What arrived instead, up to the end of its line if that arrives soon.
     fn what_came(&mut self) -> String {
         const SOON: Duration = Duration::from_millis(200);
         let _ = self.socket.set_read_timeout(Some(SOON));
@@ -276,7 +277,7 @@ impl fmt::Display for Mode {
     }
 }
 
-/// Bytes as a person can read them, not too many.
+/// Bytes in a form that people can read, shortened.
 fn shown(bytes: &[u8]) -> String {
     const MAX_BYTES: usize = 200;
     match bytes.split_at_checked(MAX_BYTES) {

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use telefile::net::Address;
 use telefile::{Clock, Handle, Server, Token};
 
-/// How long a server elsewhere may take to show that it is there.
+/// How long a server elsewhere may take to give a sign of life.
 const PROBE_TIME: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Copy, PartialEq)]
@@ -26,7 +26,7 @@ pub(super) enum Transport {
 
 pub(super) enum Target {
     Fresh(Running),
-    /// With the time that a reply may take, which perhaps never comes.
+    /// With the time that a reply may take, which may never arrive.
     Elsewhere(SocketAddr, Duration),
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Running {
     root: PathBuf,
     clock: Clock,
     handle: Handle,
-    /// Hung up when the server has ended.
+    /// Disconnected when the server has ended.
     ended: Receiver<()>,
 }
 
@@ -90,7 +90,7 @@ impl Target {
         matches!(self, Target::Fresh(_))
     }
 
-    /// How long anything may take that is waited for.
+    /// How long anything awaited may take.
     pub(super) fn patience(&self) -> Duration {
         match self {
             Target::Fresh(_) => PATIENCE,
@@ -115,7 +115,7 @@ impl Target {
         Ok(socket)
     }
 
-    /// Whether a server elsewhere answers `hello`, with whatever line.
+    /// Returns whether a server elsewhere answers `hello`, with any line.
     pub(super) fn probe(&self) -> io::Result<()> {
         let Target::Elsewhere(address, patience) = self else { return Ok(()) };
         let time = PROBE_TIME.min(*patience);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// How many a version has in the names that `create` makes.
+/// The digits of a version in the names that `create` makes.
 const VERSION_DIGITS: usize = 20;
 
 /// What is sent or expected, in order.
@@ -101,12 +101,12 @@ fn hole(inner: &str) -> Result<Piece, String> {
     })
 }
 
-/// How what came compares with what is expected.
+/// How the arrived bytes compare with the expected ones.
 #[derive(Debug, PartialEq)]
 pub(super) enum Compared {
-    /// So many bytes are what is expected.
+    /// This many bytes are as expected.
     Equal(usize),
-    /// What is here is right, but not all.
+    /// What has arrived is right, but incomplete.
     More,
     Different,
 }
@@ -114,7 +114,7 @@ pub(super) enum Compared {
 /// What the holes stand for.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Values {
-    /// Nobody else uses the server, so its nth version is n.
+    /// No other client uses the server, so its nth version is n.
     fresh: bool,
     versions: BTreeMap<u64, u64>,
     epoch: Option<Vec<u8>>,
@@ -145,7 +145,7 @@ impl Values {
         seen.ok_or_else(|| format!("<v{n}> was not seen yet"))
     }
 
-    /// Compares what came, and remembers what the holes stood for if it is equal.
+    /// Compares what arrived, and remembers what the holes stood for if it is equal.
     pub(super) fn compare(&mut self, expected: &[Piece], came: &[u8]) -> Compared {
         let mut seen = self.clone();
         let mut rest = came;
@@ -161,7 +161,7 @@ impl Values {
 
     fn compare_piece(&mut self, expected: &Piece, came: &[u8]) -> Compared {
         let equal_if = |equal, n| if equal { Compared::Equal(n) } else { Compared::Different };
-        // A field or line is compared when the byte behind it is here.
+        // A field or line is compared when the byte after it has arrived.
         let upto = |end: fn(&u8) -> bool| came.iter().position(end).map(|n| &came[..n]);
         let number = || {
             upto(|b| !b.is_ascii_digit())
@@ -213,7 +213,7 @@ impl Values {
         }
     }
 
-    /// Whether the nth version can be this one; if it can, it is from now on.
+    /// Returns whether the nth version can be this one; if it can, it is from now on.
     fn is(&mut self, n: u64, version: u64) -> bool {
         if self.fresh {
             return n == version;
