@@ -82,8 +82,8 @@ pub(super) fn program() -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// Command-line input may contain line breaks and other control characters.
-fn one_line(message: &str) -> String {
+/// Escapes control characters: what a message quotes of the command line may contain line breaks.
+pub(super) fn one_line(message: &str) -> String {
     let escape = |c: char| match c.is_control() {
         true => c.escape_default().to_string(),
         false => c.to_string(),

@@ -2,115 +2,93 @@
 //! and the messages about refusals.
 
 use super::failure::Failure;
-use super::flags::{Flag, Takes, seconds};
-use crate::client::{self, Client, DEFAULT_TIMEOUT, Error};
+use super::values;
+use crate::client::{self, Client, Error, OpenFile};
 use crate::net::{Address, BufferedStream};
 use crate::refusal::Refusal;
 use crate::token::Token;
 use crate::wire::{Reply, Request};
+use clap::Args;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::time::Duration;
 
-const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
+/// Where a server is, and what to show it.
+#[derive(Args)]
+pub(super) struct Place {
+    /// Connect to HOST:PORT, [IPV6]:PORT or unix:PATH
+    #[arg(
+        long = "addr",
+        value_name = "ADDR",
+        env = "TELEFILE_ADDR",
+        default_value = "127.0.0.1:8080",
+        value_parser = values::ADDRESS,
+        help_heading = HEADING
+    )]
+    pub(super) address: String,
+    /// Show the server the token in this file
+    #[arg(long, value_name = "FILE", env = "TELEFILE_TOKEN_FILE", help_heading = HEADING)]
+    token_file: Option<PathBuf>,
+}
 
 /// A server, and how to connect to it.
+#[derive(Args)]
 pub(super) struct Remote {
-    /// Resolved only when needed: an unknown host is not a wrong command line.
-    pub(super) address: String,
-    /// Also read only when needed.
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// Wait at most SECS seconds to connect, and for each reply
+    #[arg(
+        long,
+        value_name = "SECS",
+        env = "TELEFILE_TIMEOUT",
+        default_value = "30",
+        value_parser = values::SECONDS,
+        help_heading = HEADING
+    )]
     pub(super) timeout: Duration,
-    /// The epoch of the table that the versions on the command line belong to.
-    pub(super) epoch: Option<u64>,
 }
 
-impl Default for Remote {
-    fn default() -> Self {
-        let address = DEFAULT_ADDRESS.to_string();
-        Remote { address, token_file: None, timeout: DEFAULT_TIMEOUT, epoch: None }
-    }
+/// A table on a server, for commands with versions: those mean nothing in another table.
+#[derive(Args)]
+pub(super) struct Table {
+    #[command(flatten)]
+    remote: Remote,
+    /// Do nothing, with exit status 4, unless the table has this epoch, as `telefile hello` prints it
+    #[arg(long, value_parser = values::EPOCH, help_heading = HEADING)]
+    epoch: Option<u64>,
 }
 
-/// Settings that include a server.
-pub(super) trait HasRemote: 'static {
-    fn remote(&mut self) -> &mut Remote;
-}
+/// The part of the help about the server.
+const HEADING: &str = "Server";
 
-impl HasRemote for Remote {
-    fn remote(&mut self) -> &mut Remote {
-        self
-    }
-}
-
-pub(super) const fn addr<T: HasRemote>() -> Flag<T> {
-    Flag {
-        name: "addr",
-        takes: Takes::One("ADDR"),
-        variable: "TELEFILE_ADDR",
-        help: "the server's address (127.0.0.1:8080); unix:PATH for a socket",
-        set: |s, text| {
-            s.remote().address = text.to_string();
-            Ok(())
-        },
-    }
-}
-
-pub(super) const fn token_file<T: HasRemote>() -> Flag<T> {
-    Flag {
-        name: "token-file",
-        takes: Takes::One("FILE"),
-        variable: "TELEFILE_TOKEN_FILE",
-        help: "show the server the token in this file",
-        set: |s, text| {
-            if text.is_empty() {
-                return Err("is empty".to_string());
-            }
-            s.remote().token_file = Some(text.into());
-            Ok(())
-        },
-    }
-}
-
-pub(super) const fn timeout<T: HasRemote>() -> Flag<T> {
-    Flag {
-        name: "timeout",
-        takes: Takes::One("SECS"),
-        variable: "TELEFILE_TIMEOUT",
-        help: "time to connect, and for each reply (30)",
-        set: |s, text| {
-            s.remote().timeout = seconds(text)?;
-            Ok(())
-        },
-    }
-}
-
-pub(super) const fn epoch<T: HasRemote>() -> Flag<T> {
-    Flag {
-        name: "epoch",
-        takes: Takes::One("EPOCH"),
-        variable: "",
-        help: "do nothing, with exit status 4, if the server has another table",
-        set: |s, text| {
-            let is_one = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
-            let epoch = u64::from_str_radix(text, 16).ok().filter(|_| is_one);
-            let bad = || format!("{text}: not 16 hex digits, as `telefile hello` prints them");
-            s.remote().epoch = Some(epoch.ok_or_else(bad)?);
-            Ok(())
-        },
-    }
-}
-
-impl Remote {
-    /// Returns the token to send, if there is one.
+impl Place {
+    /// Reads the token to send, if there is one.
     pub(super) fn token(&self) -> Result<Option<Token>, Failure> {
         let token = self.token_file.as_ref().map(|file| Token::from_file(file)).transpose();
         token.map_err(Failure::failed)
     }
+}
 
+impl Remote {
+    /// Connects and says hello.
+    pub(super) fn connect(&self, builder: client::Builder) -> Result<Client, Failure> {
+        Ok(self.builder(builder)?.connect(&self.place.address)?)
+    }
+
+    /// Adds the time-out and the token.
+    pub(super) fn builder(&self, builder: client::Builder) -> Result<client::Builder, Failure> {
+        let builder = builder.timeout(Some(self.timeout));
+        Ok(match self.place.token()? {
+            Some(token) => builder.token(token.as_bytes()),
+            None => builder,
+        })
+    }
+}
+
+impl Table {
     /// Connects and says hello; a server that has another table gets no further request.
     pub(super) fn connect(&self, builder: client::Builder) -> Result<Client, Failure> {
-        let client = self.builder(builder)?.connect(&self.address)?;
+        let client = self.remote.connect(builder)?;
         match self.epoch {
             Some(epoch) if epoch != client.epoch() => {
                 Err(Failure::other_table(epoch, client.epoch()))
@@ -118,14 +96,24 @@ impl Remote {
             _ => Ok(client),
         }
     }
+}
 
-    /// Adds the time-out and the token.
-    pub(super) fn builder(&self, builder: client::Builder) -> Result<client::Builder, Failure> {
-        let builder = builder.timeout(Some(self.timeout));
-        Ok(match self.token()? {
-            Some(token) => builder.token(token.as_bytes()),
-            None => builder,
-        })
+/// Opens a file if a type is asked for, so that the next request goes to a file of that type.
+pub(super) fn open_as(
+    client: &Client,
+    name: &str,
+    kind: Option<&str>,
+) -> Result<Option<OpenFile>, Failure> {
+    Ok(kind.map(|kind| client.open(name, Some(kind))).transpose()?)
+}
+
+/// Returns the failure of a change: one without a reply may have been made.
+pub(super) fn change_failed(error: Error) -> Failure {
+    let lost = matches!(error, Error::Lost(_));
+    let failure = Failure::from(error);
+    match lost {
+        true => Failure::no_connection(format!("{}; the change may be made", failure.message)),
+        false => failure,
     }
 }
 
@@ -139,15 +127,15 @@ pub(super) fn hello(
     let token = token.map(Token::as_bytes);
     Request::Hello { token }.write_to(connection.output());
     let mut line = Vec::new();
-    let told = |e: io::Error| {
+    let failed = |e: io::Error| {
         let why = match e.kind() {
             ErrorKind::TimedOut => format!("{address}: no answer in time"),
             _ => format!("{address}: {e}"),
         };
         Error::Connect(io::Error::new(e.kind(), why))
     };
-    if !connection.read_line(&mut line).map_err(told)? {
-        return Err(told(closed()));
+    if !connection.read_line(&mut line).map_err(failed)? {
+        return Err(failed(closed()));
     }
     let refusal = match Reply::parse(&line) {
         Some(Reply::Hello { idle_timeout, .. }) => return Ok(idle_timeout),
@@ -197,5 +185,20 @@ impl From<Error> for Failure {
                 Failure::no_connection(error)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::builder::Resettable;
+    use clap::{Command, FromArgMatches};
+
+    #[test]
+    fn the_time_out_is_that_of_the_library() {
+        let command = Remote::augment_args(Command::new("test"));
+        let command = command.mut_args(|arg| arg.env(Resettable::Reset));
+        let remote = Remote::from_arg_matches(&command.get_matches_from(["test"])).unwrap();
+        assert_eq!(remote.timeout, client::DEFAULT_TIMEOUT);
     }
 }

@@ -1,96 +1,52 @@
 //! `telefile list`: prints the existing files, one a line.
 
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::flags::{self, Flag, Takes, number};
-use crate::cli::remote::{HasRemote, Remote, addr, epoch, timeout, token_file};
+use crate::cli::remote::Table;
 use crate::cli::streams::put_some;
+use crate::cli::values;
 use crate::client::Client;
 use crate::wire::MAX_ITEMS;
+use clap::Args;
 
-pub(crate) const WHAT: &str =
-    "print the files that begin with PREFIX, a line each: VERSION NUMBYTES EXPTIME NAME";
-
-struct Settings {
-    remote: Remote,
-    head: bool,
+/// Print the files, one a line: VERSION NUMBYTES EXPTIME NAME
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  telefile list svc/
+  telefile list --names | while read -r name; do telefile stat \"$name\"; done")]
+pub(crate) struct Settings {
+    /// Print the files whose names begin with PREFIX [default: all]
+    #[arg(default_value = "", hide_default_value = true, value_parser = values::TEXT)]
+    prefix: String,
+    /// Print only the names
+    #[arg(long)]
     names: bool,
-    limit: u64,
+    /// Print first a line LIST REV EPOCH; a watch from REV misses nothing
+    #[arg(long)]
+    head: bool,
+    /// Print at most N files [default: all]
+    #[arg(long, value_name = "N", value_parser = values::COUNT)]
+    limit: Option<usize>,
+    /// Print only the files after this name, in byte order
+    #[arg(long, value_name = "NAME", value_parser = values::TEXT)]
     after: Option<String>,
+    #[command(flatten)]
+    table: Table,
 }
 
-impl HasRemote for Settings {
-    fn remote(&mut self) -> &mut Remote {
-        &mut self.remote
+impl Settings {
+    pub(crate) fn run(self) -> Outcome {
+        let client = self.table.connect(Client::builder())?;
+        print(&client, self)
     }
 }
 
-const FLAGS: [Flag<Settings>; 8] = [
-    addr(),
-    token_file(),
-    timeout(),
-    epoch(),
-    Flag {
-        name: "names",
-        takes: Takes::Nothing,
-        variable: "",
-        help: "print only the names",
-        set: |s, _| {
-            s.names = true;
-            Ok(())
-        },
-    },
-    Flag {
-        name: "head",
-        takes: Takes::Nothing,
-        variable: "",
-        help: "print first a line LIST REV EPOCH; a watch from REV misses nothing",
-        set: |s, _| {
-            s.head = true;
-            Ok(())
-        },
-    },
-    Flag {
-        name: "limit",
-        takes: Takes::One("N"),
-        variable: "",
-        help: "print at most N files (all)",
-        set: |s, text| {
-            s.limit = number(text, 1)? as u64;
-            Ok(())
-        },
-    },
-    Flag {
-        name: "after",
-        takes: Takes::One("NAME"),
-        variable: "",
-        help: "print only files behind this name, in byte order",
-        set: |s, text| {
-            s.after = Some(text.to_string());
-            Ok(())
-        },
-    },
-];
-
-pub(crate) fn run(args: lexopt::Parser) -> Outcome {
-    let mut settings = Settings {
-        remote: Remote::default(),
-        head: false,
-        names: false,
-        limit: u64::MAX,
-        after: None,
-    };
-    let operands = flags::parse_operands("list", "[PREFIX]", WHAT, &FLAGS, args, &mut settings)?;
-    let Some(operands) = operands else { return Ok(()) };
-    let prefix = operands.first().map_or("", String::as_str);
-    let client = settings.remote.connect(Client::builder())?;
-    print(&client, prefix, settings)
-}
-
 /// Prints page by page, so that a table of any size takes little memory here.
-fn print(client: &Client, prefix: &str, mut settings: Settings) -> Result<(), Failure> {
-    while settings.limit > 0 {
-        let limit = settings.limit.min(MAX_ITEMS);
-        let page = client.list(prefix, limit, settings.after.as_deref())?;
+fn print(client: &Client, mut settings: Settings) -> Result<(), Failure> {
+    let mut left = settings.limit.map_or(u64::MAX, |limit| limit as u64);
+    while left > 0 {
+        let limit = left.min(MAX_ITEMS);
+        let page = client.list(&settings.prefix, limit, settings.after.as_deref())?;
         let mut text = String::new();
         // The version of the first page: changes during the later pages are visible from there.
         if std::mem::take(&mut settings.head) {
@@ -104,7 +60,7 @@ fn print(client: &Client, prefix: &str, mut settings: Settings) -> Result<(), Fa
             text += "\n";
         }
         let is_read = put_some(text.as_bytes())?;
-        settings.limit -= page.files.len() as u64;
+        left -= page.files.len() as u64;
         settings.after = page.files.into_iter().next_back().map(|file| file.name);
         if !is_read || !page.more || settings.after.is_none() {
             break;

@@ -1,111 +1,88 @@
-//! `telefile read`, `write` and so on: one request of the protocol as a command, contents from
-//! stdin and to stdout, and exit statuses for scripts.
+//! The verbs of the command line, one file for each: its settings, which clap parses, and what it
+//! does. The comment of the settings is the verb's help.
 
 #[cfg(feature = "durable")]
-pub(super) mod backup;
-pub(super) mod bench;
-mod change;
-pub(super) mod connect;
-pub(super) mod list;
+mod backup;
+mod bench;
+mod cas;
+mod connect;
+mod create;
+mod delete;
+mod hello;
+mod list;
 pub(super) mod lock;
-mod look;
 mod open;
+mod read;
+#[cfg(feature = "durable")]
+mod restore;
 pub(super) mod serve;
-pub(super) mod wait;
-pub(super) mod watch;
+mod stat;
+mod stats;
+mod touch;
+mod types;
+mod wait;
+mod watch;
+mod write;
 
-pub(super) use change::{CAS, CREATE, DELETE, TOUCH, WRITE};
-pub(super) use look::{HELLO, READ, STAT, STATS, TYPES};
-pub(super) use open::OPEN;
+use super::failure::Outcome;
+use clap::Subcommand;
 
-use crate::cli::failure::{Failure, Outcome};
-use crate::cli::flags::{self, Flag, Takes, size, whole};
-use crate::cli::remote::{HasRemote, Remote};
-use crate::client::{Client, DEFAULT_MAX_CONTENTS, OpenFile};
-use crate::exptime::Exptime;
-
-/// The settings of all these commands.
-struct Settings {
-    remote: Remote,
-    head: bool,
-    max_contents: u64,
-    exptime: Exptime,
-    kind: Option<String>,
+/// A verb and its settings, in the order of the help.
+#[derive(Subcommand)]
+pub(super) enum Verb {
+    Serve(serve::Settings),
+    Read(read::Settings),
+    Write(write::Settings),
+    Cas(cas::Settings),
+    Create(create::Settings),
+    Touch(touch::Settings),
+    Delete(delete::Settings),
+    Stat(stat::Settings),
+    List(list::Settings),
+    Wait(wait::Settings),
+    Watch(watch::Settings),
+    Lock(lock::Settings),
+    Open(open::Settings),
+    Hello(hello::Settings),
+    Types(types::Settings),
+    Stats(stats::Settings),
+    Connect(connect::Settings),
+    Bench(bench::Settings),
+    #[cfg(feature = "durable")]
+    Backup(backup::Settings),
+    #[cfg(feature = "durable")]
+    Restore(restore::Settings),
+    /// Run beside the command of `lock`; it has no other use
+    #[command(name = lock::WITNESS, hide = true)]
+    LockWitness,
 }
-
-impl HasRemote for Settings {
-    fn remote(&mut self) -> &mut Remote {
-        &mut self.remote
-    }
-}
-
-impl Settings {
-    fn connect(&self) -> Result<Client, Failure> {
-        self.remote.connect(Client::builder().max_contents(self.max_contents))
-    }
-
-    /// Opens the file if `--type` is given, so that the request goes to a file of that type.
-    fn open(&self, client: &Client, name: &str) -> Result<Option<OpenFile>, Failure> {
-        let open = |kind: &String| client.open(name, Some(kind));
-        Ok(self.kind.as_ref().map(open).transpose()?)
-    }
-}
-
-/// A command that sends a server one request.
-pub(super) struct Verb {
-    name: &'static str,
-    operands: &'static str,
-    pub(super) what: &'static str,
-    flags: &'static [Flag<Settings>],
-    run: fn(&Settings, &[String]) -> Outcome,
-}
-
-const MAX_CONTENTS: Flag<Settings> = Flag {
-    name: "max-contents",
-    takes: Takes::One("BYTES"),
-    variable: "",
-    help: "fetch and send no more than that (64M)",
-    set: |s, text| {
-        s.max_contents = size(text)?;
-        Ok(())
-    },
-};
-
-const EXPTIME: Flag<Settings> = Flag {
-    name: "exptime",
-    takes: Takes::One("SECS"),
-    variable: "",
-    help: "the file ends after SECS seconds (never)",
-    set: |s, text| {
-        s.exptime = exptime(text)?;
-        Ok(())
-    },
-};
 
 impl Verb {
-    pub(crate) fn run(&self, args: lexopt::Parser) -> Outcome {
-        let mut settings = Settings {
-            remote: Remote::default(),
-            head: false,
-            max_contents: DEFAULT_MAX_CONTENTS,
-            exptime: Exptime::Never,
-            kind: None,
-        };
-        let Verb { name, operands, what, flags, run } = self;
-        match flags::parse_operands(name, operands, what, flags, args, &mut settings)? {
-            Some(operands) => run(&settings, &operands),
-            None => Ok(()),
+    pub(super) fn run(self) -> Outcome {
+        match self {
+            Verb::Serve(settings) => settings.run([]),
+            Verb::Read(settings) => settings.run(),
+            Verb::Write(settings) => settings.run(),
+            Verb::Cas(settings) => settings.run(),
+            Verb::Create(settings) => settings.run(),
+            Verb::Touch(settings) => settings.run(),
+            Verb::Delete(settings) => settings.run(),
+            Verb::Stat(settings) => settings.run(),
+            Verb::List(settings) => settings.run(),
+            Verb::Wait(settings) => settings.run(),
+            Verb::Watch(settings) => settings.run(),
+            Verb::Lock(settings) => settings.run(),
+            Verb::Open(settings) => settings.run(),
+            Verb::Hello(settings) => settings.run(),
+            Verb::Types(settings) => settings.run(),
+            Verb::Stats(settings) => settings.run(),
+            Verb::Connect(settings) => settings.run(),
+            Verb::Bench(settings) => settings.run(),
+            #[cfg(feature = "durable")]
+            Verb::Backup(settings) => settings.run(),
+            #[cfg(feature = "durable")]
+            Verb::Restore(settings) => settings.run(),
+            Verb::LockWitness => lock::witness(),
         }
-    }
-}
-
-/// Parses an exptime. Not `-1`: a command's connection ends with it.
-fn exptime(text: &str) -> Result<Exptime, String> {
-    match whole(text) {
-        Some(seconds) => Ok(Exptime::from_seconds(seconds)),
-        None if text == "-1" => {
-            Err("-1: the file would end at once, with the connection of this command".to_string())
-        }
-        None => Err(format!("{text}: not a whole number of seconds")),
     }
 }

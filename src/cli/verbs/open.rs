@@ -1,31 +1,42 @@
 //! `telefile open`: keeps a file open until stdin ends.
 
-use super::Verb;
-use crate::cli::failure::Failure;
-use crate::cli::remote::{addr, closed, lost_at, timeout, token_file};
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::remote::{Remote, closed, lost_at};
 use crate::cli::streams::{put, stdin};
+use crate::cli::values;
 use crate::client::Client;
+use clap::Args;
 use std::fs::File;
 use std::io;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-pub(crate) const OPEN: Verb = Verb {
-    name: "open",
-    operands: "NAME [TYPE]",
-    what: "hold a file open until stdin ends",
-    flags: &[addr(), token_file(), timeout()],
-    run: |settings, operands| {
+/// Hold a file open until stdin ends, and print FD DESCRIPTOR VERSION TYPE first
+#[derive(Args)]
+pub(crate) struct Settings {
+    /// The file's name
+    #[arg(value_parser = values::TEXT)]
+    name: String,
+    /// The file's type, one of those that `telefile types` prints [default: the type that it has,
+    /// or File]
+    #[arg(value_name = "TYPE", value_parser = values::TEXT)]
+    kind: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl Settings {
+    pub(crate) fn run(self) -> Outcome {
         let stdin = stdin()?;
-        let client = Arc::new(settings.connect()?);
-        let file = client.open(&operands[0], operands.get(1).map(String::as_str))?;
+        let client = Arc::new(self.remote.connect(Client::builder())?);
+        let file = client.open(&self.name, self.kind.as_deref())?;
         let (fd, version, kind) = (file.descriptor(), file.version(), file.kind());
         put(format!("FD {fd} {version} {kind}\n"))?;
-        wait_ended(stdin, client, settings.remote.address.clone())?;
+        wait_ended(stdin, client, self.remote.place.address)?;
         Ok(file.close()?)
-    },
-};
+    }
+}
 
 /// Waits for the end of stdin; if the connection ends first, that is a failure. The thread of the
 /// one that did not end lasts until the process exits.

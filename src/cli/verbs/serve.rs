@@ -1,17 +1,18 @@
 //! `telefile serve`: the server.
 
-use crate::cli::failure::{Failure, Outcome, exit_status};
-use crate::cli::flags::{self, Flag, Takes, number, seconds, size};
+use crate::cli::failure::{Failure, Outcome};
 use crate::cli::log::Log;
 use crate::cli::signals::{self, INTENTION};
 use crate::cli::streams::say;
+use crate::cli::values;
 use crate::files::FileType;
 use crate::net::Address;
 use crate::server::{BindError, Builder, Handle, Server};
+use clap::Args;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io;
 use std::path::PathBuf;
-use std::process::{self, ExitCode};
+use std::process;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,172 +20,178 @@ use std::time::{Duration, Instant};
 /// How long the process lasts at most after the first signal.
 const LAST_CALL: Duration = Duration::from_millis(1800);
 
-const FLAGS: &[Flag<Builder>] = &[
-    Flag {
-        name: "listen",
-        takes: Takes::Many("ADDR"),
-        variable: "TELEFILE_LISTEN",
-        help: "HOST:PORT, [IPV6]:PORT or unix:PATH (127.0.0.1:8080); port 0: a free one",
-        set: |b, text| change(b, text.parse::<Address>(), Builder::listen),
-    },
-    Flag {
-        name: "connections",
-        takes: Takes::One("N"),
-        variable: "TELEFILE_CONNECTIONS",
-        help: "clients at once (4096); Linux carries about 15,900 by default",
-        set: |b, text| change(b, number(text, 1), Builder::connections),
-    },
-    Flag {
-        name: "max-contents",
-        takes: Takes::One("BYTES"),
-        variable: "TELEFILE_MAX_CONTENTS",
-        help: "bytes of one file (64M)",
-        set: |b, text| change(b, size(text), Builder::max_contents),
-    },
-    Flag {
-        name: "max-memory",
-        takes: Takes::One("BYTES"),
-        variable: "TELEFILE_MAX_MEMORY",
-        help: "bytes of all files (half of the machine's, or of the cgroup's)",
-        set: |b, text| change(b, size(text), Builder::max_memory),
-    },
-    Flag {
-        name: "root",
-        takes: Takes::One("DIR"),
-        variable: "TELEFILE_ROOT",
-        help: "the folder of TextFiles (./files), made by the first write to one",
-        set: |b, text| change(b, path(text), Builder::root),
-    },
+/// Share files with many clients until SIGINT or SIGTERM
+#[derive(Args)]
+#[command(after_help = "\
+BYTES may end in K, M, G or T, for 1024 and its powers. In the environment a switch is 1 or 0, and
+TELEFILE_LISTEN has its addresses separated by commas. The log goes to stderr: RUST_LOG=debug shows
+each command, RUST_LOG=warn only what is wrong.
+
+Examples:
+  telefile serve
+  telefile serve --data /var/lib/telefile --listen unix:/run/telefile/socket
+  telefile serve --listen 0.0.0.0:8080 --token-file token --connections 500")]
+pub(crate) struct Settings {
+    /// Listen on HOST:PORT, [IPV6]:PORT or unix:PATH; port 0 is a free one. May be repeated
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "TELEFILE_LISTEN",
+        default_value = "127.0.0.1:8080",
+        value_parser = values::LISTEN,
+        help_heading = ACCESS
+    )]
+    listen: Vec<Vec<Address>>,
+    /// Require the token in this file from each client: hello TOKEN
+    #[arg(long, value_name = "FILE", env = "TELEFILE_TOKEN_FILE", help_heading = ACCESS)]
+    token_file: Option<PathBuf>,
+    /// Listen on addresses that other machines can reach, without a token
+    #[arg(long, env = "TELEFILE_INSECURE", value_parser = values::SWITCH, help_heading = ACCESS)]
+    insecure: bool,
+    /// Keep the files in this folder, over restarts and crashes [default: in memory]
     #[cfg(feature = "durable")]
-    Flag {
-        name: "data",
-        takes: Takes::One("DIR"),
-        variable: "TELEFILE_DATA",
-        help: "keep the files in this folder, over restarts and crashes (in memory)",
-        set: |b, text| change(b, path(text), Builder::data),
-    },
+    #[arg(long, value_name = "DIR", env = "TELEFILE_DATA", help_heading = STORAGE)]
+    data: Option<PathBuf>,
+    /// Let that folder grow to at most this many bytes, 4M at least [default: what the disk has]
     #[cfg(feature = "durable")]
-    Flag {
-        name: "max-data",
-        takes: Takes::One("BYTES"),
-        variable: "TELEFILE_MAX_DATA",
-        help: "bytes of that folder, 4M at least (what the disk has)",
-        set: |b, text| change(b, size(text), Builder::max_data),
-    },
-    Flag {
-        name: "idle-timeout",
-        takes: Takes::One("SECS"),
-        variable: "TELEFILE_IDLE_TIMEOUT",
-        help: "a client that is silent for so long is closed (never)",
-        set: |b, text| change(b, seconds(text).map(Some), Builder::idle_timeout),
-    },
-    Flag {
-        name: "write-timeout",
-        takes: Takes::One("SECS"),
-        variable: "TELEFILE_WRITE_TIMEOUT",
-        help: "so is one that takes longer for a MiB of replies (30)",
-        set: |b, text| change(b, seconds(text), Builder::write_timeout),
-    },
-    Flag {
-        name: "token-file",
-        takes: Takes::One("FILE"),
-        variable: "TELEFILE_TOKEN_FILE",
-        help: "clients have to show the token in it: hello TOKEN",
-        set: |b, text| change(b, path(text), Builder::token_file),
-    },
-    Flag {
-        name: "insecure",
-        takes: Takes::Nothing,
-        variable: "TELEFILE_INSECURE",
-        help: "listen for other machines without a token",
-        set: |b, _| change(b, Ok::<_, String>(true), Builder::insecure),
-    },
-    Flag {
-        name: "dedicated",
-        takes: Takes::Nothing,
-        variable: "TELEFILE_DEDICATED",
-        help: "this machine serves nothing else: more throughput, less for others",
-        set: |b, _| change(b, Ok::<_, String>(true), Builder::dedicated),
-    },
-];
-
-fn path(text: &str) -> Result<PathBuf, String> {
-    if text.is_empty() { Err("is empty".to_string()) } else { Ok(text.into()) }
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "TELEFILE_MAX_DATA",
+        value_parser = values::SIZE,
+        help_heading = STORAGE
+    )]
+    max_data: Option<u64>,
+    /// Keep TextFiles below this folder, which the first write to one makes
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "TELEFILE_ROOT",
+        default_value = "./files",
+        help_heading = STORAGE
+    )]
+    root: PathBuf,
+    /// Serve at most N clients at once; Linux carries about 15,900 by default
+    #[arg(
+        long,
+        value_name = "N",
+        env = "TELEFILE_CONNECTIONS",
+        default_value = "4096",
+        value_parser = values::COUNT,
+        help_heading = LIMITS
+    )]
+    connections: usize,
+    /// Refuse files of more bytes than this
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "TELEFILE_MAX_CONTENTS",
+        default_value = "64M",
+        value_parser = values::SIZE,
+        help_heading = LIMITS
+    )]
+    max_contents: u64,
+    /// Let all files take at most this many bytes of memory [default: half of the machine's, or of
+    /// the cgroup's]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "TELEFILE_MAX_MEMORY",
+        value_parser = values::SIZE,
+        help_heading = LIMITS
+    )]
+    max_memory: Option<u64>,
+    /// Disconnect a client that is silent for SECS seconds [default: never]
+    #[arg(
+        long,
+        value_name = "SECS",
+        env = "TELEFILE_IDLE_TIMEOUT",
+        value_parser = values::SECONDS,
+        help_heading = LIMITS
+    )]
+    idle_timeout: Option<Duration>,
+    /// Disconnect a client that takes longer than SECS seconds for a MiB of replies
+    #[arg(
+        long,
+        value_name = "SECS",
+        env = "TELEFILE_WRITE_TIMEOUT",
+        default_value = "30",
+        value_parser = values::SECONDS,
+        help_heading = LIMITS
+    )]
+    write_timeout: Duration,
+    /// Use a machine that serves nothing else: more throughput, less for other programs
+    #[arg(long, env = "TELEFILE_DEDICATED", value_parser = values::SWITCH)]
+    dedicated: bool,
 }
 
-fn change<V, E: ToString>(
-    builder: &mut Builder,
-    value: Result<V, E>,
-    with: fn(Builder, V) -> Builder,
-) -> Result<(), String> {
-    let value = value.map_err(|e| e.to_string())?;
-    *builder = with(std::mem::take(builder), value);
-    Ok(())
+/// Parts of the help.
+const ACCESS: &str = "Access";
+const STORAGE: &str = "Storage";
+const LIMITS: &str = "Limits";
+
+/// The command line of a program with file types of its own: that of `telefile serve`.
+#[derive(clap::Parser)]
+#[command(name = "telefile")]
+pub(crate) struct Program {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
 }
 
-/// Runs the command line of `telefile serve` for a program with file types of its own: reads the
-/// process's arguments and environment, serves until SIGINT or SIGTERM, and returns the exit status
-/// for `main`: 0 done, 1 failed, 2 a wrong command line.
-///
-/// ```no_run
-/// use telefile::{File, Name, Refusal, file_types};
-///
-/// struct MyFile;
-/// impl File for MyFile {
-///     fn create(_name: &Name, _: &()) -> Result<Self, Refusal> {
-///         Ok(MyFile)
-///     }
-/// }
-///
-/// fn main() -> std::process::ExitCode {
-///     telefile::serve(file_types![MyFile])
-/// }
-/// ```
-pub fn serve(types: impl IntoIterator<Item = FileType>) -> ExitCode {
-    crate::cli::limits::refuse_large_files();
-    signals::end_first_process();
-    exit_status(run_with("", types, lexopt::Parser::from_env()))
-}
-
-pub(crate) fn run(args: lexopt::Parser) -> Outcome {
-    run_with("serve", [], args)
-}
-
-fn run_with(
-    command: &str,
-    types: impl IntoIterator<Item = FileType>,
-    args: lexopt::Parser,
-) -> Outcome {
-    let mut builder = Server::builder().types(types);
-    let what =
-        "share files with many clients until SIGINT or SIGTERM; RUST_LOG=debug shows each command";
-    if !flags::parse(command, what, FLAGS, args, &mut builder)? {
-        return Ok(());
+impl Settings {
+    fn builder(self, types: impl IntoIterator<Item = FileType>) -> Builder {
+        let mut builder = Server::builder()
+            .types(types)
+            .insecure(self.insecure)
+            .root(self.root)
+            .connections(self.connections)
+            .max_contents(self.max_contents)
+            .idle_timeout(self.idle_timeout)
+            .write_timeout(self.write_timeout)
+            .dedicated(self.dedicated);
+        builder = self.listen.into_iter().flatten().fold(builder, Builder::listen);
+        builder = self.token_file.into_iter().fold(builder, Builder::token_file);
+        builder = self.max_memory.into_iter().fold(builder, Builder::max_memory);
+        #[cfg(feature = "durable")]
+        {
+            builder = self.data.into_iter().fold(builder, Builder::data);
+            builder = self.max_data.into_iter().fold(builder, Builder::max_data);
+        }
+        builder
     }
-    let _log = Log::start().map_err(Failure::no_thread)?;
-    keep_freed_memory();
-    #[cfg(feature = "durable")]
-    crate::cli::panics::report_damage_once();
-    let server = builder.bind().map_err(|e| match e {
+
+    /// Serves files of these types beside the built-in ones.
+    pub(crate) fn run(self, types: impl IntoIterator<Item = FileType>) -> Outcome {
+        let _log = Log::start().map_err(Failure::no_thread)?;
+        keep_freed_memory();
+        #[cfg(feature = "durable")]
+        crate::cli::panics::report_damage_once();
+        let server = self.builder(types).bind().map_err(not_bound)?;
+        stop_on_signals(server.handle()).map_err(Failure::failed)?;
+        let addresses: Vec<_> = server.addresses().iter().map(ToString::to_string).collect();
+        let addresses = addresses.join(" ");
+        let version = env!("CARGO_PKG_VERSION");
+        server.warnings().iter().for_each(|warning| log::warn!("{warning}"));
+        log::info!("telefile {version} on {addresses}, {}", server.limits());
+        // Programs that read this line rely on it.
+        let ready = || say(&format!("telefile {version} listening on {addresses}\n"));
+        let served = server.run_then(ready).map_err(Failure::failed);
+        log::info!("stopped");
+        served
+    }
+}
+
+/// Returns the failure of a server that cannot start: which flag is wrong, if one is.
+fn not_bound(e: BindError) -> Failure {
+    match e {
         BindError::Exposed { .. } => {
             Failure::usage(format!("{e}: give --token-file, or --insecure to allow that"))
         }
-        BindError::NoDataFolder => Failure::usage("--max-data is for a table with --data"),
+        BindError::NoDataFolder => Failure::usage("--max-data needs --data"),
         BindError::MaxDataTooSmall(_) => Failure::usage("--max-data is less than 4M"),
         BindError::FileType(_) => Failure::usage(e),
         _ => Failure::failed(e),
-    })?;
-    stop_on_signals(server.handle()).map_err(Failure::failed)?;
-    let addresses: Vec<_> = server.addresses().iter().map(ToString::to_string).collect();
-    let addresses = addresses.join(" ");
-    let version = env!("CARGO_PKG_VERSION");
-    server.warnings().iter().for_each(|warning| log::warn!("{warning}"));
-    log::info!("telefile {version} on {addresses}, {}", server.limits());
-    // Programs that read this line rely on it.
-    let ready = || say(&format!("telefile {version} listening on {addresses}\n"));
-    let served = server.run_then(ready).map_err(Failure::failed);
-    log::info!("stopped");
-    served
+    }
 }
 
 /// Makes SIGHUP, SIGINT and SIGTERM stop the server. Everything that a stop needs is created here,
@@ -223,4 +230,23 @@ fn stop_once(handle: &Handle, signals: &Receiver<i32>) {
 fn keep_freed_memory() {
     const BLOCK_BYTES: usize = (8 << 20) - 4096;
     drop(std::hint::black_box(Vec::<u8>::with_capacity(BLOCK_BYTES)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::Clock;
+    use clap::builder::Resettable;
+    use clap::{CommandFactory, FromArgMatches};
+
+    #[test]
+    fn the_defaults_are_those_of_the_library() {
+        let address = "127.0.0.1:8080".parse().unwrap();
+        let clock = Clock::system(); // shown with its start
+        let default = Server::builder().listen(address).clock(clock.clone());
+        let command = Program::command().mut_args(|arg| arg.env(Resettable::Reset));
+        let parsed = Program::from_arg_matches(&command.get_matches_from(["test"])).unwrap();
+        let builder = parsed.settings.builder([]).clock(clock);
+        assert_eq!(format!("{builder:?}"), format!("{default:?}"));
+    }
 }

@@ -1,33 +1,52 @@
 //! `telefile wait`: waits until a file is at another version.
 
-use crate::cli::failure::{Failure, Outcome};
-use crate::cli::flags;
-use crate::cli::remote::{Remote, addr, epoch, timeout, token_file};
+use crate::cli::failure::Outcome;
+use crate::cli::remote::Table;
 use crate::cli::streams::put;
+use crate::cli::values;
 use crate::client::Client;
+use clap::Args;
 use std::time::{Duration, Instant};
-
-pub(crate) const WHAT: &str = "wait until a file is not at VERSION (0: no file); print its version";
 
 /// A server that vanished silently is noticed after this and the time-out.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
 
-pub(crate) fn run(args: lexopt::Parser) -> Outcome {
-    let flags = [addr(), token_file(), timeout(), epoch()];
-    let (mut remote, expected) = (Remote::default(), "NAME VERSION [SECS]");
-    let operands = flags::parse_operands("wait", expected, WHAT, &flags, args, &mut remote)?;
-    let Some(operands) = operands else { return Ok(()) };
-    let version = flags::version(&operands[1])?;
-    let seconds = operands.get(2).map(|text| flags::number(text, 0)).transpose();
-    let seconds = seconds.map_err(|why| Failure::usage(format!("wait: {why}")))?;
-    let deadline = seconds.and_then(|s| Instant::now().checked_add(Duration::from_secs(s as u64)));
-    let client = remote.connect(Client::builder())?;
-    loop {
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let time = left.unwrap_or(SIGN_OF_LIFE).min(SIGN_OF_LIFE);
-        let current = client.wait(&operands[0], version, time)?;
-        if current != version || deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-            return put(format!("{current}\n"));
+/// Wait until a file is not at VERSION, and print the version that it is at
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  telefile wait config 7           # until config is changed or deleted
+  telefile wait config 0 60        # until config exists, at most a minute")]
+pub(crate) struct Settings {
+    /// The file's name
+    #[arg(value_parser = values::TEXT)]
+    name: String,
+    /// The version that is known already; 0 is no file
+    #[arg(value_parser = values::VERSION)]
+    version: u64,
+    /// Wait at most SECS seconds, and then print VERSION [default: for ever]
+    #[arg(
+        value_name = "SECS",
+        value_parser = values::WHOLE_SECONDS
+    )]
+    time: Option<u64>,
+    #[command(flatten)]
+    table: Table,
+}
+
+impl Settings {
+    pub(crate) fn run(self) -> Outcome {
+        let time = self.time.map(Duration::from_secs);
+        let deadline = time.and_then(|time| Instant::now().checked_add(time));
+        let client = self.table.connect(Client::builder())?;
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let time = left.unwrap_or(SIGN_OF_LIFE).min(SIGN_OF_LIFE);
+            let current = client.wait(&self.name, self.version, time)?;
+            let is_over = deadline.is_some_and(|deadline| deadline <= Instant::now());
+            if current != self.version || is_over {
+                return put(format!("{current}\n"));
+            }
         }
     }
 }

@@ -1,107 +1,86 @@
 //! `telefile watch`: prints each change as it comes, one a line, until stdout has no reader.
 
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::flags::{self, Flag, Takes, number, version};
-use crate::cli::remote::{HasRemote, Remote, addr, epoch, timeout, token_file};
+use crate::cli::remote::Table;
 use crate::cli::streams::put_some;
+use crate::cli::values;
 use crate::client::{Change, Client, Error};
 use crate::name::Shown;
 use crate::refusal::Refusal;
+use clap::Args;
 use rustix::event::{PollFd, PollFlags, poll};
 use std::io;
 use std::process;
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub(crate) const WHAT: &str =
-    "print changes at PREFIX as they come: put VERSION NUMBYTES NAME, or del";
-
 /// A server that vanished silently is noticed after this and the time-out.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
 
-struct Settings {
-    remote: Remote,
-    /// `None` means forever.
-    time: Option<Duration>,
+/// Print changes of files as they come: put VERSION NUMBYTES NAME, or del VERSION 0 NAME
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  telefile watch svc/ 0 | while read -r what version numbytes name; do echo \"$what $name\"; done
+  telefile watch --once config        # until config, or a name that begins so, changes")]
+pub(crate) struct Settings {
+    /// Watch the files whose names begin with PREFIX; an empty one is every file
+    #[arg(value_parser = values::TEXT)]
+    prefix: String,
+    /// Begin with the changes after this revision [default: from now on]
+    #[arg(value_parser = values::VERSION)]
+    rev: Option<u64>,
+    /// End after SECS seconds; 0 prints what has changed already [default: never]
+    #[arg(
+        long = "for",
+        value_name = "SECS",
+        value_parser = values::WHOLE_SECONDS
+    )]
+    time: Option<u64>,
+    /// End as soon as something has changed
+    #[arg(long)]
     once: bool,
+    #[command(flatten)]
+    table: Table,
 }
 
-impl HasRemote for Settings {
-    fn remote(&mut self) -> &mut Remote {
-        &mut self.remote
-    }
-}
-
-const FLAGS: [Flag<Settings>; 6] = [
-    addr(),
-    token_file(),
-    timeout(),
-    epoch(),
-    Flag {
-        name: "for",
-        takes: Takes::One("SECS"),
-        variable: "",
-        help: "end after SECS seconds; 0: print what has changed already (never)",
-        set: |s, text| {
-            s.time = Some(Duration::from_secs(number(text, 0)? as u64));
-            Ok(())
-        },
-    },
-    Flag {
-        name: "once",
-        takes: Takes::Nothing,
-        variable: "",
-        help: "end when something has changed",
-        set: |s, _| {
-            s.once = true;
-            Ok(())
-        },
-    },
-];
-
-pub(crate) fn run(args: lexopt::Parser) -> Outcome {
-    let mut settings = Settings { remote: Remote::default(), time: None, once: false };
-    let expected = "PREFIX [REV]";
-    let operands = flags::parse_operands("watch", expected, WHAT, &FLAGS, args, &mut settings)?;
-    let Some(operands) = operands else { return Ok(()) };
-    let rev = operands.get(1).map(|text| version(text)).transpose()?;
-    let started = thread::Builder::new().spawn(|| {
-        if wait_unread().is_ok() {
-            process::exit(0);
-        }
-    });
-    started.map_err(Failure::no_thread)?;
-    print(&settings, &operands[0], rev)
-}
-
-fn print(settings: &Settings, prefix: &str, rev: Option<u64>) -> Outcome {
-    let deadline = settings.time.and_then(|time| Instant::now().checked_add(time));
-    let client = settings.remote.connect(Client::builder())?;
-    let mut rev = match rev {
-        Some(rev) => rev,
-        None => client.rev()?,
-    };
-    // The version up to which to print everything, once enough is printed.
-    let mut end = None;
-    loop {
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let time = left.unwrap_or(SIGN_OF_LIFE).min(SIGN_OF_LIFE);
-        let time = if end.is_some() { Duration::ZERO } else { time };
-        let news = client.watch(prefix, rev, time);
-        let news = news.map_err(|e| failed(e, prefix, rev))?;
-        rev = news.rev;
-        let text: String = news.changes.iter().map(line).collect();
-        if !put_some(text.as_bytes())? {
-            return Ok(());
-        }
-        let over = deadline.is_some_and(|deadline| deadline <= Instant::now());
-        if end.is_none() && (over || settings.once && !news.changes.is_empty()) {
-            // An answer that ends with a change may be only the first part.
-            let is_part = news.changes.last().is_some_and(|last| last.version == rev);
-            end = Some(if is_part { client.rev()? } else { rev });
-        }
-        if end.is_some_and(|end| rev >= end) {
-            return Ok(());
+impl Settings {
+    pub(crate) fn run(self) -> Outcome {
+        let started = thread::Builder::new().spawn(|| {
+            if wait_unread().is_ok() {
+                process::exit(0);
+            }
+        });
+        started.map_err(Failure::no_thread)?;
+        let time = self.time.map(Duration::from_secs);
+        let deadline = time.and_then(|time| Instant::now().checked_add(time));
+        let client = self.table.connect(Client::builder())?;
+        let mut rev = match self.rev {
+            Some(rev) => rev,
+            None => client.rev()?,
+        };
+        // The version up to which to print everything, once enough is printed.
+        let mut end = None;
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let time = left.unwrap_or(SIGN_OF_LIFE).min(SIGN_OF_LIFE);
+            let time = if end.is_some() { Duration::ZERO } else { time };
+            let news = client.watch(&self.prefix, rev, time);
+            let news = news.map_err(|e| failed(e, &self.prefix, rev))?;
+            rev = news.rev;
+            let text: String = news.changes.iter().map(line).collect();
+            if !put_some(text.as_bytes())? {
+                return Ok(());
+            }
+            let is_over = deadline.is_some_and(|deadline| deadline <= Instant::now());
+            if end.is_none() && (is_over || self.once && !news.changes.is_empty()) {
+                // An answer that ends with a change may be only the first part.
+                let is_part = news.changes.last().is_some_and(|last| last.version == rev);
+                end = Some(if is_part { client.rev()? } else { rev });
+            }
+            if end.is_some_and(|end| rev >= end) {
+                return Ok(());
+            }
         }
     }
 }

@@ -59,6 +59,10 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "cli/log.rs",
         ],
     ),
+    (
+        "clap",
+        &["cli/command.rs", "cli/new_contents.rs", "cli/remote.rs", "cli/values.rs", "cli/verbs/"],
+    ),
     ("crc32fast", &["store/format.rs", "store/stream.rs"]),
     ("itoa", &["wire/fields.rs"]),
     ("log", ANYTHING),
@@ -84,7 +88,6 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("subtle", &["token.rs"]),
     ("env_logger", &["cli/"]),
     ("hdrhistogram", &["cli/"]),
-    ("lexopt", &["cli/"]),
     ("nix", &["cli/signals.rs"]),
     ("signal_hook", &["cli/"]),
 ];
@@ -196,7 +199,7 @@ fn planted_bad_dependencies_are_found() {
         ("server/session.rs", "use socket2::Socket;", 1),
         ("wire/reply.rs", "fn f() { rustix::net::recv() }", 1),
         ("net/pool.rs", "use memchr;", 1),
-        ("cli/verbs/serve.rs", "use lexopt::Arg;\nuse ::subtle::Choice;", 1),
+        ("cli/verbs/serve.rs", "use clap::Args;\nuse ::subtle::Choice;", 1),
         ("cli/bench/mod.rs", "use hdrhistogram::Histogram;", 0),
         ("files/table/mod.rs", "log::error!(\"\");", 0),
         ("net/pool.rs", "use std::log::rustix;", 0),

@@ -122,7 +122,7 @@ fn a_folder_that_was_put_back_by_other_means_gets_a_new_epoch() {
 }
 
 #[test]
-fn what_cannot_be_backed_up_or_put_back_is_told() {
+fn what_cannot_be_backed_up_or_restored_is_reported() {
     let folder = Folder::new();
     let data = store(&folder, "abc");
     let at = |name: &str| text(folder.path().join(name));
@@ -191,16 +191,16 @@ fn a_backup_that_does_not_fit_on_the_disk_restores_nothing() {
 }
 
 #[test]
-fn a_wrong_command_line_is_told() {
+fn a_wrong_command_line_is_reported() {
     for (args, word) in [
         (&["backup"][..], "DIR"),
         (&["backup", "d"], "FILE"),
         (&["backup", "d", "f", "g"], "g"),
         (&["restore"], "DIR"),
-        (&["restore", "f"], "DIR"),
+        (&["restore", "f"], "FILE"),
         (&["restore", "f", "d", "e"], "e"),
         (&["restore", "--new-epoch"], "DIR"),
-        (&["restore", "--new-epoch", "f", "d"], "DIR alone"),
+        (&["restore", "--new-epoch", "f", "d"], "--new-epoch"),
     ] {
         run(telefile(args)).failed(2, &[args[0], word]);
     }

@@ -68,7 +68,7 @@ fn a_run_that_is_killed_leaves_no_file() {
 }
 
 #[test]
-fn without_a_server_it_says_so() {
+fn a_missing_server_is_reported() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let ended = bench(&free, &[]);
     ended.failed(3, &[&free]);
@@ -116,7 +116,7 @@ fn a_server_that_answers_hello_wrongly_is_not_one() {
 }
 
 #[test]
-fn a_refusal_is_said_in_words() {
+fn a_refusal_is_reported_in_words() {
     let serving = Serving::local(&["--max-contents", "10"]);
     let address = serving.addresses[0].to_string();
     let limit = "the server takes at most 10 bytes for a file (ERR_LIMIT contents 10)";

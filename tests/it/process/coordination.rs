@@ -186,7 +186,7 @@ fn touch_changes_the_expiry_alone() {
 }
 
 #[test]
-fn what_would_end_with_the_command_is_refused() {
+fn a_file_that_would_end_with_the_command_is_refused() {
     for args in [
         &["write", "f", "--exptime", "-1"][..],
         &["write", "f", "--exptime=-1"],
@@ -196,27 +196,27 @@ fn what_would_end_with_the_command_is_refused() {
     ] {
         // Nobody listens there: it is known before anything is asked.
         let command = telefile(&[args, &["--addr", "unix:/nobody"]].concat());
-        run(command).failed(2, &["-1: the file would end at once"]);
+        run(command).failed(2, &["'-1'", "the file would end at once"]);
     }
 }
 
 #[test]
-fn a_wrong_command_line_is_told() {
+fn a_wrong_command_line_is_reported() {
     let serving = Serving::local(&[]);
     for (args, word) in [
         (&["list", "a", "b"][..], "b"),
         (&["list", "a b"], "a b"),
-        (&["list", "--limit", "0"], "--limit 0"),
-        (&["list", "--limit", "-1"], "--limit -1"),
+        (&["list", "--limit", "0"], "'0' for '--limit <N>'"),
+        (&["list", "--limit", "-1"], "'-1' for '--limit <N>'"),
         (&["list", "--after", "a b"], "a b"),
         (&["watch"], "PREFIX"),
-        (&["watch", "a", "-1"], "-1: not a version"),
-        (&["watch", "a", "soon"], "soon: not a version"),
-        (&["watch", "a", "--for", "-1"], "--for -1"),
-        (&["watch", "a", "--for", "1.5"], "--for 1.5"),
+        (&["watch", "a", "-1"], "'-1' for '[REV]': not a version"),
+        (&["watch", "a", "soon"], "'soon' for '[REV]': not a version"),
+        (&["watch", "a", "--for", "-1"], "'-1' for '--for <SECS>'"),
+        (&["watch", "a", "--for", "1.5"], "'1.5' for '--for <SECS>'"),
         (&["touch", "f", "1"], "SECS"),
-        (&["touch", "f", "-7", "9"], "-7: not a version"),
-        (&["touch", "f", "1", "-9"], "-9: not a whole number of seconds"),
+        (&["touch", "f", "-7", "9"], "'-7' for '<VERSION>': not a version"),
+        (&["touch", "f", "1", "-9"], "'-9' for '<SECS>': not a whole number of seconds"),
         (&["touch", "f", "1", "9", "-9"], "unexpected argument"),
         (&["create"], "PREFIX"),
         (&["create", "@"], "@"),

@@ -1,9 +1,12 @@
-use super::{Ended, Serving, run, telefile};
+//! Flags, operands and environment variables: which are accepted, and how a wrong one is reported.
+
+use super::verbs::at;
+use super::{Serving, run, telefile};
+use crate::programs::skipped;
 use crate::server::{Client, Folder};
 use rustix::process::Signal;
 use std::ffi::OsStr;
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 use telefile::net::Address;
@@ -20,48 +23,7 @@ fn with(mut command: Command, variables: &[(&str, &str)]) -> Command {
 }
 
 #[test]
-fn help_and_version_are_no_failure() {
-    for args in [
-        &["--help"][..],
-        &["-h"],
-        &["--version"],
-        &["-V"],
-        &["serve", "--help"],
-        &["serve", "-h"],
-        &["bench", "--help"],
-    ] {
-        let Ended { status, stdout, stderr } = run(telefile(args));
-        assert_eq!((status, &stderr[..]), (0, ""), "{args:?}");
-        assert!(stdout.ends_with('\n'), "{args:?}: {stdout:?}");
-    }
-    let version = concat!("telefile ", env!("CARGO_PKG_VERSION"), "\n");
-    assert_eq!(run(telefile(&["--version"])).stdout, version);
-    let help = run(telefile(&["--help"])).stdout;
-    assert!(help.contains("serve") && help.contains("bench"), "{help}");
-}
-
-#[test]
-fn help_names_every_flag_and_variable() {
-    let help = run(telefile(&["serve", "--help"])).stdout;
-    for name in [
-        "listen",
-        "connections",
-        "max-contents",
-        "max-memory",
-        "root",
-        "idle-timeout",
-        "write-timeout",
-        "token-file",
-        "insecure",
-        "dedicated",
-    ] {
-        let variable = format!("TELEFILE_{}", name.replace('-', "_").to_uppercase());
-        assert!(help.contains(&format!("--{name}")) && help.contains(&variable), "{name}: {help}");
-    }
-}
-
-#[test]
-fn a_bad_command_line_is_told_in_one_line() {
+fn a_bad_command_line_is_reported_in_one_line() {
     for (args, word) in [
         (&[][..], "--help"),
         (&["sirve"], "sirve"),
@@ -76,8 +38,8 @@ fn a_bad_command_line_is_told_in_one_line() {
         (&["serve", "--connections", "0"], "--connections"),
         (&["serve", "--connections", "many"], "many"),
         (&["serve", "--connections", "-1"], "--connections"),
-        (&["serve", "--connections=5", "--connections=5"], "twice"),
-        (&["serve", "--insecure", "--insecure"], "twice"),
+        (&["serve", "--connections=5", "--connections=5"], "multiple times"),
+        (&["serve", "--insecure", "--insecure"], "multiple times"),
         (&["serve", "--insecure=1"], "--insecure"),
         (&["serve", "--max-contents", "64MB"], "64MB"),
         (&["serve", "--max-memory", ""], "--max-memory"),
@@ -92,6 +54,101 @@ fn a_bad_command_line_is_told_in_one_line() {
     }
 }
 
+/// Each verb with what it needs and one thing more or less, and a word of the message.
+#[test]
+fn a_wrong_argument_of_any_verb_is_reported() {
+    for (verb, operands, rest) in [
+        ("read", &["NAME"][..], &[][..]),
+        ("write", &["NAME"], &[]),
+        ("cas", &["NAME", "VERSION"], &[]),
+        ("create", &["PREFIX"], &[]),
+        ("touch", &["NAME", "VERSION", "SECS"], &[]),
+        ("delete", &["NAME"], &["VERSION"]),
+        ("stat", &["NAME"], &[]),
+        ("list", &[], &["PREFIX"]),
+        ("wait", &["NAME", "VERSION"], &["SECS"]),
+        ("watch", &["PREFIX"], &["REV"]),
+        ("open", &["NAME"], &["TYPE"]),
+        ("hello", &[], &[]),
+        ("types", &[], &[]),
+        ("stats", &[], &[]),
+        ("connect", &[], &[]),
+        ("bench", &[], &[]),
+        ("serve", &[], &[]),
+        #[cfg(feature = "durable")]
+        ("backup", &["DIR", "FILE"], &[]),
+        #[cfg(feature = "durable")]
+        ("restore", &["FILE", "DIR"], &[]),
+    ] {
+        let hint = format!("telefile {verb} --help");
+        let given = |count: usize| [vec![verb], vec!["1"; count]].concat();
+        for (at, missing) in operands.iter().enumerate() {
+            let word = if verb == "restore" { "<FILE>" } else { &format!("<{missing}>") };
+            run(telefile(&given(at))).failed(2, &[word, &hint]);
+        }
+        let all = given(operands.len() + rest.len());
+        let surplus = [&all[..], &["surplus"]].concat();
+        run(telefile(&surplus)).failed(2, &["'surplus'", &hint]);
+        let unknown = [&all[..], &["--no-such-flag=1"]].concat();
+        run(telefile(&unknown)).failed(2, &["'--no-such-flag'", &hint]);
+        if !["serve", "backup", "restore"].contains(&verb) {
+            let twice = [&all[..], &["--addr=h:1", "--addr", "h:2"]].concat();
+            run(telefile(&twice)).failed(2, &["'--addr <ADDR>'", "multiple times", &hint]);
+        }
+    }
+}
+
+#[test]
+fn a_value_out_of_range_is_reported_with_its_flag() {
+    let seconds = "the least is 0.001 seconds";
+    for (args, words) in [
+        (&["read", "f", "--timeout", "0"][..], &["--timeout <SECS>", seconds][..]),
+        (&["read", "f", "--timeout=1e12"], &["--timeout <SECS>", "3155760000 seconds"]),
+        (&["read", "f", "--max-contents", "1E"], &["--max-contents <BYTES>", "64M"]),
+        (&["write", "f", "--exptime", "-1"], &["--exptime <SECS>", "would end at once"]),
+        (&["write", "f", "--exptime", "1.5"], &["--exptime <SECS>", "a whole number"]),
+        (&["cas", "f", "9223372036854775808"], &["<VERSION>", "not a version"]),
+        (&["touch", "f", "1", "-1"], &["<SECS>", "would end at once"]),
+        (&["list", "--limit", "0"], &["--limit <N>", "at least 1"]),
+        (&["list", "--epoch", "7"], &["--epoch <EPOCH>", "16 hex digits"]),
+        (&["wait", "f", "1", "-1"], &["[SECS]", "at least 0"]),
+        (&["watch", "f", "--for", "-1"], &["--for <SECS>", "at least 0"]),
+        (&["bench", "--conns=0"], &["--conns <N>", "at least 1"]),
+        (&["bench", "--mix", "1001/0/0"], &["--mix <R/W/C>", "90/10/0"]),
+    ] {
+        run(telefile(args)).failed(2, words);
+    }
+}
+
+#[test]
+fn a_flag_and_its_value_are_two_arguments_or_one_with_an_equals_sign() {
+    let serving = Serving::local(&[]);
+    serving.client().write("f", b"1234567");
+    let address = serving.addresses[0].to_string();
+    let joined = [&format!("--addr={address}")[..], "--max-contents=1K"];
+    let apart = ["--addr", &address[..], "--max-contents", "1K"];
+    for flags in [&joined[..], &apart] {
+        for args in [[&["read", "f"], flags].concat(), [&["read"], flags, &["f"]].concat()] {
+            assert_eq!(run(telefile(&args)).stdout, "1234567", "{args:?}");
+        }
+    }
+}
+
+#[test]
+fn a_name_may_begin_with_a_dash() {
+    let serving = Serving::local(&[]);
+    let mut client = serving.client();
+    for name in ["-f", "--head", "-5"] {
+        client.write(name, name.as_bytes());
+        let read = ["read", "--", name];
+        assert_eq!(run(at(&serving, &read)).stdout, name);
+        run(at(&serving, &["read", "-f"])).failed(2, &["'-f'", "use '-- -f'"]);
+    }
+    assert_eq!(run(at(&serving, &["read", "-5"])).stdout, "-5", "no flag is a number");
+    let after = ["list", "--names", "--after=-5"];
+    assert_eq!(run(at(&serving, &after)).stdout, "-f\n");
+}
+
 #[test]
 fn a_flag_is_not_taken_for_the_value_of_the_flag_before() {
     let folder = Folder::new();
@@ -104,7 +161,7 @@ fn a_flag_is_not_taken_for_the_value_of_the_flag_before() {
     ] {
         let mut command = telefile(args);
         command.current_dir(folder.path());
-        run(command).failed(2, &[&format!("{} needs", args[1]), &format!("got {};", args[2])]);
+        run(command).failed(2, &[&format!("a value is required for '{} <", args[1])]);
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "no folder named --listen");
     // With `=` there is no doubt.
@@ -127,26 +184,50 @@ fn a_line_break_in_an_argument_does_not_break_the_line() {
 }
 
 #[test]
-fn what_is_not_utf8_is_told_too() {
+fn an_argument_that_is_not_utf8_is_reported() {
     let bad = OsStr::from_bytes(b"\xff\xfe");
-    for flag in ["--listen", "--token-file", "--connections"] {
-        let mut command = telefile(&["serve", flag]);
+    for args in
+        [&["serve", "--listen"][..], &["serve", "--connections"], &["serve"], &["read"], &[]]
+    {
+        let mut command = telefile(args);
         command.arg(bad);
-        run(command).failed(2, &[]);
+        run(command).failed(2, &["\u{fffd}", "--help"]);
     }
-    let mut command = telefile(&[]);
-    command.arg(bad);
-    run(command).failed(2, &[]);
 }
 
 #[test]
-fn a_variable_that_is_not_utf8_is_not_passed_over() {
-    // Else a server that should ask for a token would not. This one cannot start either way.
-    let occupied = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = occupied.local_addr().unwrap().to_string();
-    let mut command = telefile(&["serve", "--listen", &address]);
-    command.env("TELEFILE_TOKEN_FILE", OsStr::from_bytes(b"/tmp/t\xf6ken"));
-    run(command).failed(2, &["TELEFILE_TOKEN_FILE"]);
+fn a_variable_that_is_not_utf8_is_reported_with_its_name() {
+    let mut command = telefile(&["serve"]);
+    command.env("TELEFILE_LISTEN", OsStr::from_bytes(b"/tmp/s\xf6cket"));
+    run(command).failed(2, &["TELEFILE_LISTEN", "not UTF-8"]);
+}
+
+#[test]
+fn the_path_of_a_file_need_not_be_utf8() {
+    let folder = Folder::new();
+    let path = folder.path().join(OsStr::from_bytes(b"t\xf6ken"));
+    if fs::write(&path, "s3cret").is_err() {
+        return skipped("this file system has UTF-8 names alone");
+    }
+    let mut command = telefile(&["serve", "--listen", "127.0.0.1:0"]);
+    command.env("TELEFILE_TOKEN_FILE", &path);
+    let serving = Serving::from(command);
+    assert_eq!(serving.client().ask("stats"), "ERR_DENIED");
+    let mut command = telefile(&["stats", "--addr", &serving.addresses[0].to_string()]);
+    command.arg("--token-file").arg(&path);
+    assert_eq!(run(command).status, 0);
+}
+
+#[test]
+fn an_empty_variable_counts_as_unset() {
+    let variables = [
+        ("TELEFILE_LISTEN", "127.0.0.1:0"),
+        ("TELEFILE_CONNECTIONS", ""),
+        ("TELEFILE_TOKEN_FILE", ""),
+        ("TELEFILE_INSECURE", ""),
+    ];
+    let serving = Serving::from(with(telefile(&["serve"]), &variables));
+    assert_eq!(serving.client().stat("contents_max"), 64 << 20);
 }
 
 #[test]
@@ -199,7 +280,7 @@ fn a_switch_from_the_environment_works() {
 }
 
 #[test]
-fn a_bad_variable_is_told_with_its_name() {
+fn a_bad_variable_is_reported_with_its_name() {
     for (variable, value) in [
         ("TELEFILE_LISTEN", "8080"),
         ("TELEFILE_CONNECTIONS", "0"),
@@ -215,7 +296,7 @@ fn a_bad_variable_is_told_with_its_name() {
 }
 
 #[test]
-fn the_command_line_beats_the_environment() {
+fn the_command_line_takes_precedence_over_the_environment() {
     let variables = [
         ("TELEFILE_LISTEN", "127.0.0.1:1,8080"), // not even looked at
         ("TELEFILE_CONNECTIONS", "7"),
@@ -255,7 +336,7 @@ fn an_address_for_other_machines_needs_a_token_or_consent() {
 }
 
 #[test]
-fn a_token_file_has_to_have_a_token_in_it() {
+fn a_token_file_must_contain_a_token() {
     let folder = Folder::new();
     let missing = folder.path().join("missing").display().to_string();
     for (path, why) in [

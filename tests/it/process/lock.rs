@@ -1,7 +1,7 @@
 //! `telefile lock`: who has it, what its command gets, and how that ends.
 
 use super::verbs::at;
-use super::{Ended, Program, Serving, Text, run, telefile};
+use super::{Ended, Program, Serving, Text, run};
 use crate::programs::program;
 use crate::server::{Client, Folder, eventually};
 use rustix::process::Signal;
@@ -81,7 +81,7 @@ fn the_status_is_that_of_the_command() {
         for (script, status) in [("exit 0", 0), ("exit 7", 7), ("kill -KILL $$", 137)] {
             let ended = sh(&serving, ttl, script);
             assert_eq!((ended.status, &ended.stderr[..]), (status, ""), "{script}");
-            assert_eq!(serving.client().ask("stat db"), "ERR_FILE_NOT_FOUND", "it is given back");
+            assert_eq!(serving.client().ask("stat db"), "ERR_FILE_NOT_FOUND", "it is released");
         }
     }
 }
@@ -95,7 +95,7 @@ fn a_command_that_cannot_be_run_is_126_or_127() {
     let path = path.to_str().unwrap();
     for (command, status) in [(path, 126), ("/no/such", 127)] {
         run(at(&serving, &["lock", "db", "--ttl", "99", command])).failed(status, &[command]);
-        assert_eq!(serving.client().ask("stat db"), "ERR_FILE_NOT_FOUND", "it is given back");
+        assert_eq!(serving.client().ask("stat db"), "ERR_FILE_NOT_FOUND", "it is released");
     }
 }
 
@@ -107,10 +107,10 @@ fn its_own_failures_have_statuses_of_their_own() {
         (&["lock", "db"], "COMMAND"),
         (&["lock", "db", "--"], "COMMAND"),
         (&["lock", "a b", "true"], "a b"),
-        (&["lock", "db", "--ttl", "0", "true"], "--ttl 0"),
-        (&["lock", "db", "--ttl", "-1", "true"], "--ttl -1"),
-        (&["lock", "db", "--wait", "-1", "true"], "--wait -1"),
-        (&["lock", "db", "--check", "0", "true"], "--check 0"),
+        (&["lock", "db", "--ttl", "0", "true"], "'0' for '--ttl <SECS>'"),
+        (&["lock", "db", "--ttl", "-1", "true"], "'-1' for '--ttl <SECS>'"),
+        (&["lock", "db", "--wait", "-1", "true"], "'-1' for '--wait <SECS>'"),
+        (&["lock", "db", "--check", "0", "true"], "'0' for '--check <SECS>'"),
         (&["lock", "db", "-E", "256", "true"], "256"),
         (&["lock", "db", "--no-such", "true"], "--no-such"),
         (&["lock", "db", "--addr", "nowhere", "true"], "nowhere"),
@@ -153,19 +153,16 @@ fn a_script_without_an_interpreter_is_run_by_the_shell() {
 }
 
 #[test]
-fn all_behind_the_name_belongs_to_the_command() {
+fn everything_after_the_name_is_the_command() {
     let serving = Serving::local(&[]);
     let mut command = at(&serving, &["lock", "--wait", "9", "db", "printf", "%s.%s.%s", "--wait"]);
     command.args([OsStr::new("--"), OsStr::from_bytes(b"\xff")]);
     let Ended { status, stdout, .. } = run(command);
     assert_eq!((status, &stdout[..]), (0, "--wait.--.\u{fffd}"));
-    assert!(
-        run(telefile(&["lock", "--help"])).stdout.starts_with("telefile lock NAME COMMAND...: ")
-    );
 }
 
 #[test]
-fn one_after_the_other_and_each_with_a_greater_token() {
+fn holders_follow_each_other_and_each_has_a_greater_token() {
     let serving = Serving::local(&[]);
     let folder = Folder::new();
     let shared = folder.path().join("shared");
@@ -195,7 +192,7 @@ fn one_after_the_other_and_each_with_a_greater_token() {
 }
 
 #[test]
-fn the_token_is_the_version_of_a_file_that_tells_its_holder() {
+fn the_token_is_the_version_of_a_file_that_names_its_holder() {
     let serving = Serving::local(&[]);
     serving.client().write("f", b"");
     let mut outer = Locked::ready(&serving, &[], "echo $TELEFILE_TOKEN; echo ready; read x");
@@ -216,7 +213,7 @@ fn the_token_is_the_version_of_a_file_that_tells_its_holder() {
 }
 
 #[test]
-fn a_killed_holder_frees_it_although_its_command_goes_on() {
+fn a_killed_holder_frees_the_lock_while_its_command_goes_on() {
     let serving = Serving::local(&[]);
     let mut killed = Locked::ready(&serving, &[], "echo ready; read x; echo survived");
     killed.program.signal(Signal::KILL);
@@ -226,7 +223,7 @@ fn a_killed_holder_frees_it_although_its_command_goes_on() {
 }
 
 #[test]
-fn the_command_begins_as_if_it_had_been_started_without() {
+fn the_command_starts_as_without_a_lock() {
     let serving = Serving::local(&[]);
     // The signals that are blocked and ignored, and which sockets are open.
     let script = "grep -E '^Sig(Blk|Ign)' /proc/self/status; \

@@ -17,6 +17,7 @@ mod first_process;
 mod flags;
 mod footprint;
 mod full_disk;
+mod help;
 mod inherited;
 mod kills;
 mod listening;

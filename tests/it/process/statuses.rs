@@ -27,7 +27,7 @@ const COMMANDS: [(&[&str], bool); 16] = [
     (&["bench", "--conns", "1", "--secs", "0.01"], false),
 ];
 
-/// Runs a command against whoever is at this address, with a request on stdin.
+/// Runs a command against the server at this address, with a request on stdin.
 #[track_caller]
 fn ask(args: &[&str], address: &str) -> Fed {
     let mut command = telefile(args);

@@ -101,7 +101,7 @@ fn a_root_that_is_no_folder_is_refused_at_the_start() {
     let file = file.to_str().unwrap();
     let ended = run(telefile(&["serve", "--listen", "127.0.0.1:0", "--root", file]));
     ended.failed(1, &[file, "not a folder"]);
-    run(telefile(&["serve", "--root", ""])).failed(2, &["--root", "empty"]);
+    run(telefile(&["serve", "--root", ""])).failed(2, &["a value is required for '--root <DIR>'"]);
 }
 
 #[test]

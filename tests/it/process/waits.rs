@@ -7,7 +7,7 @@ use std::io::Read;
 use std::process::Stdio;
 
 #[test]
-fn it_prints_the_version_when_that_is_another_one_or_the_time_is_over() {
+fn wait_prints_the_version_once_it_is_another_one_or_the_time_is_over() {
     let serving = Serving::local(&[]);
     let ask = |args: &[&str]| feed(at(&serving, args), b"");
     ask(&["wait", "f", "0", "0"]).said(0, "0\n", "");
@@ -19,12 +19,14 @@ fn it_prints_the_version_when_that_is_another_one_or_the_time_is_over() {
     ask(&["wait", "f", "1", "soon"]).said(
         2,
         "",
-        "telefile: wait: soon: not a whole number of at least 0\n",
+        "telefile: invalid value 'soon' for '[SECS]': not a whole number of at least 0; \
+         try `telefile wait --help`\n",
     );
     ask(&["wait", "f", "one"]).said(
         2,
         "",
-        "telefile: one: not a version, which is a whole number\n",
+        "telefile: invalid value 'one' for '<VERSION>': not a version, which is a whole number; \
+         try `telefile wait --help`\n",
     );
 }
 

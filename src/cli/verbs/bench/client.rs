@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// A batch must fit into the sockets' buffers, requests one way and replies the other.
-pub(super) const MAX_BATCH_BYTES: usize = 128 << 10;
+pub(super) const MAX_BATCH_BYTES: u64 = 128 << 10;
 
 /// The longest wait for a reply.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -38,11 +38,11 @@ impl Load {
     /// # Errors
     /// An invalid address.
     pub(super) fn new(settings: &Settings, token: Option<Token>) -> io::Result<Self> {
-        let size = settings.size;
+        let size = settings.size as usize;
         let files = ((64 << 20) / size.max(1)).clamp(16, 10_000);
         let name = |i| format!("bench/{}/{i}", std::process::id());
         Ok(Load {
-            address: settings.remote.address.parse()?,
+            address: settings.place.address.parse()?,
             token,
             names: (0..files).filter_map(|i| Some(NameRef::new(&name(i))?.to_name())).collect(),
             contents: (0..size).map(|i| b'0' + ((i * 7 + i / 61) % 75) as u8).collect(),

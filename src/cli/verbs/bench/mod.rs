@@ -4,11 +4,12 @@ mod client;
 mod phase;
 mod settings;
 
+pub(crate) use settings::Settings;
+
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::remote::Remote;
-use crate::cli::{flags, streams};
+use crate::cli::streams;
 use client::{Client, Counts};
-use settings::{FLAGS, Mix, Settings};
+use settings::Mix;
 use std::fmt::Write;
 use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
@@ -18,38 +19,28 @@ use std::time::{Duration, Instant};
 /// How long the loop runs before it measures.
 const WARM_UP: Duration = Duration::from_millis(300);
 
-pub(crate) fn run(args: lexopt::Parser) -> Outcome {
-    let mut settings = Settings {
-        remote: Remote::default(),
-        conns: 50,
-        depth: 1,
-        size: 100,
-        mix: Mix { read: 90, write: 10, cas: 0 },
-        time: Duration::from_secs(3),
-        json: false,
-    };
-    let what = "load a server with requests, each after the reply to the one before";
-    if !flags::parse("bench", what, &FLAGS, args, &mut settings)? {
-        return Ok(());
+impl Settings {
+    pub(crate) fn run(self) -> Outcome {
+        let batch = (self.depth as u64).saturating_mul(self.size);
+        if self.depth > 1 && batch > client::MAX_BATCH_BYTES {
+            // Otherwise both ends would wait for the other to read.
+            let max = client::MAX_BATCH_BYTES >> 10;
+            let why = format!("bench: --depth times --size is over {max} KiB; lower one of them");
+            return Err(Failure::usage(why));
+        }
+        let load = client::Load::new(&self, self.place.token()?);
+        let load = load.map_err(|e| Failure::usage(format!("bench: {e}")))?;
+        let mut clients = Vec::new();
+        for i in 0..self.conns {
+            clients.push(Client::connect(&load, i as u64)?);
+        }
+        clients[0].write_all_files().map_err(failed)?;
+        let (counts, seconds) = measure(&mut clients, self.secs);
+        let tidied = clients[0].delete_all_files();
+        let first_error = counts.first_error.clone().map(|(kind, why)| io::Error::new(kind, why));
+        streams::put(report(&self, &counts, seconds))?;
+        first_error.map_or(tidied, Err).map_err(failed)
     }
-    if settings.depth > 1 && settings.depth.saturating_mul(settings.size) > client::MAX_BATCH_BYTES
-    {
-        // Otherwise both ends would wait for the other to read.
-        let max = client::MAX_BATCH_BYTES >> 10;
-        return Err(Failure::usage(format!("bench: --depth times --size is over {max} KiB")));
-    }
-    let load = client::Load::new(&settings, settings.remote.token()?);
-    let load = load.map_err(|e| Failure::usage(format!("bench: {e}")))?;
-    let mut clients = Vec::new();
-    for i in 0..settings.conns {
-        clients.push(Client::connect(&load, i as u64)?);
-    }
-    clients[0].write_all_files().map_err(failed)?;
-    let (counts, seconds) = measure(&mut clients, settings.time);
-    let tidied = clients[0].delete_all_files();
-    let first_error = counts.first_error.clone().map(|(kind, why)| io::Error::new(kind, why));
-    streams::put(report(&settings, &counts, seconds))?;
-    first_error.map_or(tidied, Err).map_err(failed)
 }
 
 /// An invalid answer or a refusal is `InvalidData`; anything else is about the connection.

@@ -1,19 +1,60 @@
 //! The command line of `telefile bench`.
 
-use crate::cli::flags::{Flag, Takes, number, seconds, size};
-use crate::cli::remote::{HasRemote, Remote, addr, token_file};
-use std::str::FromStr;
+use crate::cli::remote::Place;
+use crate::cli::values::{self, Parser};
+use clap::Args;
 use std::time::Duration;
 
-/// The load to run.
-pub(super) struct Settings {
-    pub(super) remote: Remote,
+/// Load a server with requests, check every reply, and print rates and latencies
+#[derive(Args)]
+#[command(after_help = "\
+Each connection sends a batch of requests after the replies to the one before. The files that this
+makes, bench/PID/0 and so on, are deleted at the end.
+
+Examples:
+  telefile bench --conns 100 --secs 10
+  telefile bench --mix 0/0/1 --depth 16 --json")]
+pub(crate) struct Settings {
+    /// Open N connections, a thread each
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "50",
+        value_parser = values::COUNT
+    )]
     pub(super) conns: usize,
+    /// Send N requests as one batch on each connection
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "1",
+        value_parser = values::COUNT
+    )]
     pub(super) depth: usize,
-    pub(super) size: usize,
+    /// Write files of this many bytes
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value = "100",
+        value_parser = values::SIZE
+    )]
+    pub(super) size: u64,
+    /// Send reads, writes and cas in these shares
+    #[arg(long, value_name = "R/W/C", default_value = "90/10/0", value_parser = MIX)]
     pub(super) mix: Mix,
-    pub(super) time: Duration,
+    /// Measure for SECS seconds
+    #[arg(
+        long,
+        value_name = "SECS",
+        default_value = "3",
+        value_parser = values::SECONDS
+    )]
+    pub(super) secs: Duration,
+    /// Print one line of JSON instead of text
+    #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) place: Place,
 }
 
 /// The shares of reads, writes and cas.
@@ -24,75 +65,13 @@ pub(super) struct Mix {
     pub(super) cas: u32,
 }
 
-impl FromStr for Mix {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || format!("{text}: not three numbers up to 1000, such as 90/10/0");
-        let shares: Result<Vec<u32>, _> = text.split('/').map(str::parse).collect();
-        match shares.map_err(|_| bad())?[..] {
-            [read, write, cas] if read.max(write).max(cas) <= 1000 && read + write + cas > 0 => {
-                Ok(Mix { read, write, cas })
-            }
-            _ => Err(bad()),
+const MIX: Parser<Mix> = Parser::new(|text| {
+    let bad = || "not three numbers up to 1000, such as 90/10/0".to_string();
+    let shares: Result<Vec<u32>, _> = text.split('/').map(str::parse).collect();
+    match shares.map_err(|_| bad())?[..] {
+        [read, write, cas] if read.max(write).max(cas) <= 1000 && read + write + cas > 0 => {
+            Ok(Mix { read, write, cas })
         }
+        _ => Err(bad()),
     }
-}
-
-impl HasRemote for Settings {
-    fn remote(&mut self) -> &mut Remote {
-        &mut self.remote
-    }
-}
-
-pub(super) const FLAGS: [Flag<Settings>; 8] = [
-    addr(),
-    token_file(),
-    Flag {
-        name: "conns",
-        takes: Takes::One("N"),
-        variable: "",
-        help: "connections, a thread each (50); the files end with them",
-        set: |s, text| put(&mut s.conns, number(text, 1)),
-    },
-    Flag {
-        name: "depth",
-        takes: Takes::One("D"),
-        variable: "",
-        help: "requests in flight on each, sent as one batch (1)",
-        set: |s, text| put(&mut s.depth, number(text, 1)),
-    },
-    Flag {
-        name: "size",
-        takes: Takes::One("V"),
-        variable: "",
-        help: "bytes of each file (100)",
-        set: |s, text| put(&mut s.size, size(text).map(|n| n as usize)),
-    },
-    Flag {
-        name: "mix",
-        takes: Takes::One("R/W/C"),
-        variable: "",
-        help: "shares of reads, writes and cas (90/10/0)",
-        set: |s, text| put(&mut s.mix, text.parse()),
-    },
-    Flag {
-        name: "secs",
-        takes: Takes::One("S"),
-        variable: "",
-        help: "how long to measure, in seconds (3)",
-        set: |s, text| put(&mut s.time, seconds(text)),
-    },
-    Flag {
-        name: "json",
-        takes: Takes::Nothing,
-        variable: "",
-        help: "one line of JSON instead of text",
-        set: |s, _| put(&mut s.json, Ok::<_, String>(true)),
-    },
-];
-
-fn put<V, E: ToString>(place: &mut V, value: Result<V, E>) -> Result<(), String> {
-    *place = value.map_err(|e| e.to_string())?;
-    Ok(())
-}
+});

@@ -4,8 +4,7 @@
 mod session;
 
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::flags;
-use crate::cli::remote::{Remote, addr, closed, hello, lost_at, timeout, token_file};
+use crate::cli::remote::{Remote, closed, hello, lost_at};
 use crate::cli::streams::{put_some, stdin};
 use crate::client::Error;
 use crate::exptime::FOREVER;
@@ -13,6 +12,7 @@ use crate::net::{Address, BufferedStream, Stream};
 use crate::refusal::Refusal;
 use crate::token::Token;
 use crate::wire::MAX_LINE_BYTES;
+use clap::Args;
 use session::{End, Session};
 use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice, Read};
@@ -22,21 +22,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub(crate) const WHAT: &str = "type requests and see the replies, as with telnet";
-
 /// A user may stop reading for any length of time.
 const WRITE_TIMEOUT: Duration = FOREVER;
 
-pub(crate) fn run(args: lexopt::Parser) -> Outcome {
-    let flags = [addr(), token_file(), timeout()];
-    let mut remote = Remote::default();
-    if !flags::parse("connect", WHAT, &flags, args, &mut remote)? {
-        return Ok(());
+/// Send stdin to the server and print its replies, as telnet does
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  telefile connect                          # type requests, for example help
+  printf 'write f 2\\nhi\\nread f\\n' | telefile connect")]
+pub(crate) struct Settings {
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl Settings {
+    pub(crate) fn run(self) -> Outcome {
+        run(&self.remote)
     }
+}
+
+fn run(remote: &Remote) -> Outcome {
     let stdin = stdin()?;
     let wrong = |e: io::Error| Failure::usage(format!("connect: {e}"));
-    let address = remote.address.parse().map_err(wrong)?;
-    let token = remote.token()?;
+    let address = remote.place.address.parse().map_err(wrong)?;
+    let token = remote.place.token()?;
     let stream = Arc::new(Stream::connect(&address, Some(remote.timeout)).map_err(Error::Connect)?);
     let mut idle_timeout = meet(&stream, &address, token.as_ref(), remote.timeout)?;
     let session = Arc::new(Mutex::new(Session::default()));

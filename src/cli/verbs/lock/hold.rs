@@ -81,7 +81,7 @@ impl Lock {
         let mut was_connected = deadline.left().is_some() && wait.is_some();
         let mut is_reported = false;
         loop {
-            let connected = builder.clone().connect(&terms.remote.address);
+            let connected = builder.clone().connect(&terms.remote.place.address);
             if connected.is_ok() {
                 (was_connected, is_reported) = (true, false);
             }

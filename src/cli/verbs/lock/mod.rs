@@ -7,16 +7,16 @@ mod relay;
 mod settings;
 mod witness;
 
+pub(crate) use settings::Settings;
 pub(crate) use witness::{WITNESS, witness};
 
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::{flags, signals};
+use crate::cli::signals;
 use crate::exptime::FOREVER;
 use child::Child;
 use hold::{LATE, Lock, News, Terms, Trouble};
 use relay::{PASSED_ON, Relay};
 use rustix::process::Signal;
-use settings::{FLAGS, Settings};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -24,10 +24,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use witness::{Seen, Witness};
 
+/// The verb. Its exit statuses are its own also for a wrong command line.
 pub(crate) const NAME: &str = "lock";
-
-pub(crate) const WHAT: &str =
-    "run a command while the lock NAME is held; TELEFILE_TOKEN has the fencing token";
 
 /// EX_USAGE.
 const USAGE: u8 = 64;
@@ -49,22 +47,21 @@ enum Event {
     Unwitnessed,
 }
 
-pub(crate) fn run(args: lexopt::Parser) -> Outcome {
-    match lock(args) {
-        Ok(0) => Ok(()),
-        Ok(status) => Err(Failure::silent(status)),
-        Err(failure) => Err(failure),
+impl Settings {
+    pub(crate) fn run(self) -> Outcome {
+        match lock(self)? {
+            0 => Ok(()),
+            status => Err(Failure::silent(status)),
+        }
     }
 }
 
 /// Runs the command and returns the exit status.
-fn lock(args: lexopt::Parser) -> Result<u8, Failure> {
-    let mut settings = Settings::default();
-    let (operands, what) = ("NAME COMMAND...", settings::HELP);
-    let found = flags::parse_command(NAME, operands, what, &FLAGS, args, &mut settings);
-    let Some((mut names, command)) = found.map_err(own_status)? else { return Ok(0) };
-    let Settings { remote, ttl, wait, check, kill_after, held } = settings;
-    let terms = Terms { remote, name: names.swap_remove(0), ttl, check };
+fn lock(settings: Settings) -> Result<u8, Failure> {
+    let Settings { name, command, wait, ttl, check, kill_after, held, remote } = settings;
+    let [wait, ttl] =
+        [wait, ttl].map(|time| time.map(|secs| Duration::from_secs(secs).min(FOREVER)));
+    let terms = Terms { remote, name, ttl, check };
     signals::see_children().map_err(Failure::failed).map_err(own_status)?;
     let (events, next) = mpsc::channel();
     let report = {
@@ -229,7 +226,7 @@ fn failed(why: String) -> Failure {
 }
 
 /// Maps a failure to a status of this command, which the command it runs hardly uses.
-fn own_status(failure: Failure) -> Failure {
+pub(crate) fn own_status(failure: Failure) -> Failure {
     let status = match failure.status {
         Failure::USAGE => USAGE,
         Failure::NO_CONNECTION => NO_SERVER,

@@ -1,105 +1,75 @@
 //! The command line of `telefile lock`.
 
-use crate::cli::flags::{self, Flag, Takes, number, seconds};
-use crate::cli::remote::{HasRemote, Remote, addr, timeout, token_file};
-use crate::exptime::Exptime;
+use crate::cli::remote::Remote;
+use crate::cli::values;
+use clap::Args;
+use std::ffi::OsString;
 use std::time::Duration;
 
-/// The exit status if another client holds the lock (EX_TEMPFAIL), unless `-E` chooses another.
-const HELD: u8 = 75;
+/// Run a command while holding a lock
+#[derive(Args)]
+#[command(after_help = "\
+The command finds the fencing token in TELEFILE_TOKEN, and in TELEFILE_EPOCH the epoch that the
+token belongs to.
 
-pub(super) const HELP: &str =
-    "run a command while the lock NAME is held; TELEFILE_TOKEN has the fencing token,
-TELEFILE_EPOCH the epoch that it belongs to.
-Exit status: that of the command; 64 wrong usage, 69 no server, 75 held by another, 125 the lock
-was lost or something else failed, 126 the command cannot be run, 127 it is not found";
+Exit status: that of the command, or
+   64  wrong usage
+   69  no server
+   75  another client holds the lock; see -E
+  125  the lock was lost, or something else failed
+  126  the command cannot be run
+  127  the command is not found
 
-/// The settings of `telefile lock`.
-pub(super) struct Settings {
-    pub(super) remote: Remote,
-    pub(super) ttl: Option<Duration>,
-    /// `None` means forever.
-    pub(super) wait: Option<Duration>,
+Examples:
+  telefile lock backup ./backup.sh               # one at a time, on however many machines
+  telefile lock --wait 0 -E 0 nightly ./job.sh   # skips the job if another machine runs it")]
+pub(crate) struct Settings {
+    /// The lock: the name of a file that exists while somebody holds it
+    #[arg(value_parser = values::TEXT)]
+    pub(super) name: String,
+    /// The command and its arguments: everything after NAME and the options, or after --
+    #[arg(required = true, num_args = 1.., trailing_var_arg = true)]
+    pub(super) command: Vec<OsString>,
+    /// Wait at most SECS seconds for the lock; 0 does not wait [default: for ever]
+    #[arg(
+        long,
+        value_name = "SECS",
+        value_parser = values::WHOLE_SECONDS
+    )]
+    pub(super) wait: Option<u64>,
+    /// Let the lock outlive a lost connection by at most SECS seconds [default: it ends with it]
+    #[arg(
+        long,
+        value_name = "SECS",
+        value_parser = values::LEAST_ONE_SECOND
+    )]
+    pub(super) ttl: Option<u64>,
+    /// Ask the server every SECS seconds whether the lock is still held, and wait as long for its
+    /// answer
+    #[arg(
+        long,
+        value_name = "SECS",
+        default_value = "10",
+        value_parser = values::SECONDS
+    )]
     pub(super) check: Duration,
+    /// If the lock is lost, send the command SIGTERM, and SIGKILL after SECS seconds
+    #[arg(
+        long,
+        value_name = "SECS",
+        default_value = "5",
+        value_parser = values::SECONDS
+    )]
     pub(super) kill_after: Duration,
-    /// The exit status if another client holds the lock.
+    /// Exit with status N if another client holds the lock
+    #[arg(
+        short = 'E',
+        long = "conflict-exit-code",
+        value_name = "N",
+        default_value = "75", // EX_TEMPFAIL
+        value_parser = values::EXIT_STATUS
+    )]
     pub(super) held: u8,
+    #[command(flatten)]
+    pub(super) remote: Remote,
 }
-
-impl Default for Settings {
-    fn default() -> Self {
-        Settings {
-            remote: Remote::default(),
-            ttl: None,
-            wait: None,
-            check: Duration::from_secs(10),
-            kill_after: Duration::from_secs(5),
-            held: HELD,
-        }
-    }
-}
-
-impl HasRemote for Settings {
-    fn remote(&mut self) -> &mut Remote {
-        &mut self.remote
-    }
-}
-
-pub(super) const FLAGS: [Flag<Settings>; 8] = [
-    addr(),
-    token_file(),
-    timeout(),
-    Flag {
-        name: "wait",
-        takes: Takes::One("SECS"),
-        variable: "",
-        help: "wait for the lock at most SECS seconds; 0: not at all (forever)",
-        set: |s, text| {
-            let seconds = number(text, 0)? as u64;
-            s.wait = Some(Duration::from_secs(seconds.min(Exptime::MAX_SECONDS)));
-            Ok(())
-        },
-    },
-    Flag {
-        name: "ttl",
-        takes: Takes::One("SECS"),
-        variable: "",
-        help: "outlive a lost connection by at most SECS (the lock ends with it)",
-        set: |s, text| {
-            let seconds = number(text, 1)? as u64;
-            s.ttl = Some(Duration::from_secs(seconds.min(Exptime::MAX_SECONDS)));
-            Ok(())
-        },
-    },
-    Flag {
-        name: "check",
-        takes: Takes::One("SECS"),
-        variable: "",
-        help: "ask the server every SECS whether the lock is still held; it has as long to answer (10)",
-        set: |s, text| {
-            s.check = seconds(text)?;
-            Ok(())
-        },
-    },
-    Flag {
-        name: "kill-after",
-        takes: Takes::One("SECS"),
-        variable: "",
-        help: "if the lock is lost, the time from SIGTERM to SIGKILL (5)",
-        set: |s, text| {
-            s.kill_after = seconds(text)?;
-            Ok(())
-        },
-    },
-    Flag {
-        name: flags::CONFLICT_EXIT_CODE,
-        takes: Takes::One("N"),
-        variable: "",
-        help: "or -E N: the exit status if the lock is held by another (75)",
-        set: |s, text| {
-            let bad = || format!("{text}: not an exit status from 0 to 255");
-            s.held = text.parse().map_err(|_| bad())?;
-            Ok(())
-        },
-    },
-];

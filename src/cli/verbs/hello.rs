@@ -1,0 +1,25 @@
+//! `telefile hello`: prints the table's epoch and revision.
+
+use crate::cli::failure::Outcome;
+use crate::cli::remote::Remote;
+use crate::cli::streams::put;
+use crate::client::Client;
+use clap::Args;
+
+/// Print the table's epoch and its revision: EPOCH REV
+#[derive(Args)]
+#[command(after_help = "\
+A script that keeps a version from one command to the next keeps the epoch too:
+  epoch=$(telefile hello) && epoch=${epoch% *}
+  telefile cas --epoch \"$epoch\" config 7 < app.toml    # exit status 4 from another table")]
+pub(crate) struct Settings {
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl Settings {
+    pub(crate) fn run(self) -> Outcome {
+        let client = self.remote.connect(Client::builder())?;
+        put(format!("{:016x} {}\n", client.epoch(), client.rev()?))
+    }
+}

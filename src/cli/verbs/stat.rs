@@ -1,0 +1,38 @@
+//! `telefile stat`: prints what the server knows of a file.
+
+use crate::cli::failure::Outcome;
+use crate::cli::remote::{Remote, open_as};
+use crate::cli::streams::put;
+use crate::cli::values;
+use crate::client::{Client, Target};
+use clap::Args;
+
+/// Print a file's version, numbytes, exptime, type, opens and the table's epoch, one a line
+#[derive(Args)]
+pub(crate) struct Settings {
+    /// The file's name
+    #[arg(value_parser = values::TEXT)]
+    name: String,
+    /// Open the file as this type; a TextFile that nobody has open needs it
+    #[arg(long = "type", value_name = "TYPE", value_parser = values::TEXT)]
+    kind: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl Settings {
+    pub(crate) fn run(self) -> Outcome {
+        let client = self.remote.connect(Client::builder())?;
+        let open = open_as(&client, &self.name, self.kind.as_deref())?;
+        let stat = client.stat(open.as_ref().map_or(Target::from(&self.name), Target::from))?;
+        let fields = [
+            ("version", stat.version.to_string()),
+            ("numbytes", stat.numbytes.to_string()),
+            ("exptime", stat.exptime.to_string()),
+            ("type", stat.kind),
+            ("opens", stat.opens.to_string()),
+            ("epoch", format!("{:016x}", client.epoch())),
+        ];
+        put(fields.map(|(name, value)| format!("{name} {value}\n")).concat())
+    }
+}

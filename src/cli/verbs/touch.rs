@@ -1,0 +1,32 @@
+//! `telefile touch`: changes when a file expires.
+
+use crate::cli::failure::Outcome;
+use crate::cli::remote::{Table, change_failed};
+use crate::cli::values;
+use crate::client::Client;
+use crate::exptime::Exptime;
+use clap::Args;
+
+/// Delete a file after SECS seconds, only if it is at VERSION
+#[derive(Args)]
+pub(crate) struct Settings {
+    /// The file's name
+    #[arg(value_parser = values::TEXT)]
+    name: String,
+    /// The version that the file must have
+    #[arg(value_parser = values::VERSION)]
+    version: u64,
+    /// How many seconds the file lasts from now on; 0 is for ever
+    #[arg(value_name = "SECS", value_parser = values::EXPTIME)]
+    exptime: Exptime,
+    #[command(flatten)]
+    table: Table,
+}
+
+impl Settings {
+    pub(crate) fn run(self) -> Outcome {
+        let client = self.table.connect(Client::builder())?;
+        let touched = client.touch(&self.name, self.version, self.exptime);
+        touched.map(drop).map_err(change_failed)
+    }
+}
