@@ -25,7 +25,7 @@ fn time_inside(mut client: Client, mut say: impl FnMut(&Client, Duration)) -> (D
 
 /// The one test that has to last for 10 s: so long is the time for `hello`.
 #[test]
-fn whatever_a_client_does_it_has_ten_seconds_to_show_its_token() {
+fn every_client_has_ten_seconds_to_send_its_token() {
     let folder = Folder::new();
     let path = folder.path().join("token");
     std::fs::write(&path, "s3cret\n").unwrap();

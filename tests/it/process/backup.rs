@@ -54,7 +54,7 @@ fn silent(args: &[&str]) {
 }
 
 #[test]
-fn a_backup_is_put_back_as_a_table_of_its_own() {
+fn a_restored_backup_is_another_table() {
     let folder = Folder::new();
     let data = store(&folder, "abc");
     let at = |name: &str| text(folder.path().join(name));
@@ -78,7 +78,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_backup_goes_through_a_pipe() {
+fn a_backup_can_be_piped() {
     let folder = Folder::new();
     let data = store(&folder, "abc");
     let out = telefile(&["backup", &data, "-"]).output().unwrap();
@@ -95,7 +95,7 @@ fn a_backup_goes_through_a_pipe() {
 }
 
 #[test]
-fn a_folder_that_is_used_is_refused() {
+fn a_folder_in_use_is_refused() {
     let folder = Folder::new();
     let data = store(&folder, "abc");
     let at = |name: &str| text(folder.path().join(name));
@@ -112,7 +112,7 @@ fn a_folder_that_is_used_is_refused() {
 }
 
 #[test]
-fn a_folder_that_was_put_back_by_other_means_gets_a_new_epoch() {
+fn a_folder_restored_by_other_means_gets_a_new_epoch() {
     let folder = Folder::new();
     let data = store(&folder, "abc");
     silent(&["restore", "--new-epoch", &data]);

@@ -59,7 +59,7 @@ fn is_whole(folder: &Folder, backup: &str) {
 }
 
 #[test]
-fn the_folder_of_a_killed_server_stays_as_it_is() {
+fn a_backup_does_not_change_the_folder_of_a_killed_server() {
     let folder = Folder::new();
     let data = killed(&folder);
     let before = all(&data);
@@ -96,7 +96,7 @@ fn a_folder_that_is_mounted_read_only_can_be_backed_up() {
 }
 
 #[test]
-fn who_may_only_read_a_folder_can_back_it_up() {
+fn a_user_with_read_access_can_back_up_a_folder() {
     let folder = Folder::new();
     let data = killed(&folder);
     fs::set_permissions(format!("{data}/telefile.redb"), PermissionsExt::from_mode(0o444)).unwrap();

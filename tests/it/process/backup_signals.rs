@@ -45,7 +45,7 @@ fn half(folder: &Folder, mut command: Command, bytes: &[u8]) -> (Program, ChildS
 }
 
 #[test]
-fn a_restore_that_a_signal_ends_leaves_nothing() {
+fn a_restore_that_a_signal_ends_leaves_nothing_behind() {
     let folder = Folder::new();
     let bytes = backup(&folder);
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
@@ -58,7 +58,7 @@ fn a_restore_that_a_signal_ends_leaves_nothing() {
 
 /// What it leaves is no empty table, and no hindrance to the next one.
 #[test]
-fn a_restore_that_was_killed_is_not_served_and_done_again() {
+fn a_killed_restore_is_not_served_and_can_be_repeated() {
     let folder = Folder::new();
     let bytes = backup(&folder);
     let (mut program, _stdin) = half(&folder, telefile(&[]), &bytes);
@@ -78,7 +78,7 @@ fn a_restore_that_was_killed_is_not_served_and_done_again() {
 
 /// As nohup(1) starts it.
 #[test]
-fn a_signal_that_is_ignored_ends_no_restore() {
+fn an_ignored_signal_does_not_end_a_restore() {
     let folder = Folder::new();
     let bytes = backup(&folder);
     let mut shell = program("sh");

@@ -33,7 +33,7 @@ fn json(report: &str) -> HashMap<&str, &str> {
 }
 
 #[test]
-fn a_running_server_is_measured_and_left_as_it_was() {
+fn bench_measures_a_running_server_and_leaves_it_unchanged() {
     let serving = Serving::local(&[]);
     let address = serving.addresses[0].to_string();
     for (args, parse) in [
@@ -54,7 +54,7 @@ fn a_running_server_is_measured_and_left_as_it_was() {
 }
 
 #[test]
-fn a_run_that_is_killed_leaves_no_file() {
+fn a_killed_bench_leaves_no_file() {
     let serving = Serving::local(&[]);
     let address = serving.addresses[0].to_string();
     let load = ["bench", "--addr", &address, "--conns", "4", "--secs", "600", "--mix", "1/1/1"];
@@ -110,7 +110,7 @@ fn wrong_answers_are_counted_and_fail() {
 }
 
 #[test]
-fn a_server_that_answers_hello_wrongly_is_not_one() {
+fn a_server_with_a_wrong_hello_is_refused() {
     let address = wrong_server(None);
     bench(&address, &[]).failed(3, &["not a telefile server", "hello"]);
 }

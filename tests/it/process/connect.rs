@@ -8,7 +8,7 @@ use std::io::{BufRead, Read, Write};
 use std::process::Stdio;
 
 #[test]
-fn what_is_typed_is_sent_and_what_is_answered_is_shown() {
+fn connect_sends_stdin_and_prints_replies() {
     let folder = Folder::new();
     let unix = format!("unix:{}", folder.path().join("socket").display());
     let serving = Serving::local(&["--listen", &unix]);
@@ -32,7 +32,7 @@ fn what_is_typed_is_sent_and_what_is_answered_is_shown() {
 }
 
 #[test]
-fn when_stdin_ends_all_is_still_answered() {
+fn connect_prints_all_replies_after_the_end_of_stdin() {
     let serving = Serving::local(&[]);
     let large = vec![b'x'; 3_000_000];
     let sent = [b"write f 3000000\n", &large[..], b"\nread f\nread f\n"].concat();
@@ -45,7 +45,7 @@ fn when_stdin_ends_all_is_still_answered() {
 }
 
 #[test]
-fn it_ends_with_the_server_and_with_its_reader() {
+fn connect_ends_with_the_server_and_with_its_reader() {
     let serving = Serving::local(&[]);
     let mut command = at(&serving, &["connect"]);
     let (reader, writer) = std::io::pipe().unwrap();
@@ -73,7 +73,7 @@ fn it_ends_with_the_server_and_with_its_reader() {
 }
 
 #[test]
-fn a_server_that_is_killed_is_status_3() {
+fn a_killed_server_is_status_3() {
     let serving = Serving::local(&[]);
     let (typed, typing) = std::io::pipe().unwrap();
     let mut command = at(&serving, &["connect"]);
@@ -88,7 +88,7 @@ fn a_server_that_is_killed_is_status_3() {
 }
 
 #[test]
-fn a_request_that_the_server_cannot_follow_is_status_1() {
+fn a_request_that_breaks_the_framing_is_status_1() {
     let serving = Serving::local(&["--connections", "1"]);
     let ends = "telefile: the server ended the session: ERR_CMD_ERR\n";
     for sent in [&b"reed x\n"[..], b"read x y\nwrite x 1\nabc\nread x\n"] {

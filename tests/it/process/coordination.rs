@@ -23,7 +23,7 @@ fn stderr(child: &mut Child) -> String {
 }
 
 #[test]
-fn list_shows_what_is_there() {
+fn list_shows_the_files() {
     let serving = Serving::local(&[]);
     let mut client = serving.client();
     let said = |args: &[&str], stdout: &str| feed(at(&serving, args), b"").said(0, stdout, "");
@@ -44,7 +44,7 @@ fn list_shows_what_is_there() {
 }
 
 #[test]
-fn a_list_and_a_watch_have_as_many_lines_as_there_are_files() {
+fn a_list_and_a_watch_have_a_line_for_each_file() {
     const FILES: usize = 20_500;
     let serving = Serving::local(&[]);
     let mut client = serving.client();
@@ -72,7 +72,7 @@ fn a_list_and_a_watch_have_as_many_lines_as_there_are_files() {
 }
 
 #[test]
-fn from_the_rev_of_a_list_nothing_is_missed() {
+fn a_watch_from_the_rev_of_a_list_misses_nothing() {
     let serving = Serving::local(&[]);
     let mut client = serving.client();
     client.write("svc/a", b"1");
@@ -93,7 +93,7 @@ fn from_the_rev_of_a_list_nothing_is_missed() {
 }
 
 #[test]
-fn changes_are_told_as_they_come() {
+fn changes_are_printed_as_they_come() {
     let serving = Serving::local(&[]);
     let mut client = serving.client();
     client.write("a/old", b"");
@@ -112,7 +112,7 @@ fn changes_are_told_as_they_come() {
 }
 
 #[test]
-fn without_a_rev_it_is_from_now_on() {
+fn a_watch_without_a_rev_begins_now() {
     let serving = Serving::local(&[]);
     let mut client = serving.client();
     client.write("a/old", b"");
@@ -127,7 +127,7 @@ fn without_a_rev_it_is_from_now_on() {
 }
 
 #[test]
-fn once_is_no_success_if_nothing_has_changed() {
+fn a_watch_with_once_fails_if_nothing_has_changed() {
     let serving = Serving::local(&[]);
     let mut command = at(&serving, &["watch", "a", "0", "--once"]);
     let mut child = command.stderr(Stdio::null()).spawn().unwrap();
@@ -138,7 +138,7 @@ fn once_is_no_success_if_nothing_has_changed() {
 }
 
 #[test]
-fn a_watch_has_its_time() {
+fn a_watch_lasts_its_seconds() {
     let serving = Serving::local(&[]);
     for args in [&["watch", "a", "--for", "1"][..], &["watch", "a", "--for", "1", "--once"]] {
         let since = Instant::now();
@@ -159,7 +159,7 @@ fn a_watch_ends_with_its_reader_although_nothing_changes() {
 }
 
 #[test]
-fn create_numbers_its_files() {
+fn create_appends_the_version_to_the_name() {
     let serving = Serving::local(&[]);
     let ask = |args: &[&str], input: &[u8]| feed(at(&serving, args), input);
     ask(&["create", "queue/"], b"first").said(0, "1 queue/00000000000000000001\n", "");
@@ -172,7 +172,7 @@ fn create_numbers_its_files() {
 }
 
 #[test]
-fn touch_changes_the_expiry_alone() {
+fn touch_changes_only_the_expiry() {
     let serving = Serving::local(&[]);
     let ask = |args: &[&str]| feed(at(&serving, args), b"");
     ask(&["write", "f"]).said(0, "1\n", "");

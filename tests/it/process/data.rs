@@ -16,7 +16,7 @@ fn places(folder: &Folder) -> (String, String) {
 }
 
 #[test]
-fn a_second_server_is_told_that_the_folder_is_used() {
+fn a_second_server_reports_that_the_folder_is_in_use() {
     let folder = Folder::new();
     let (data, socket) = places(&folder);
     let serving = Serving::start(&["--data", &data, "--listen", &socket]);
@@ -33,7 +33,7 @@ fn writes(serving: &Serving) -> u64 {
 }
 
 #[test]
-fn requests_that_are_sent_together_share_commits_whatever_they_are() {
+fn pipelined_requests_of_any_kind_share_commits() {
     let folder = Folder::new();
     let (data, socket) = places(&folder);
     let serving = Serving::start(&["--data", &data, "--listen", &socket]);
@@ -69,7 +69,7 @@ fn requests_that_are_sent_together_share_commits_whatever_they_are() {
 }
 
 #[test]
-fn a_file_is_no_folder_for_data() {
+fn a_file_is_refused_as_the_data_folder() {
     let folder = Folder::new();
     let (data, socket) = places(&folder);
     fs::write(&data, "not to be lost").unwrap();
@@ -79,7 +79,7 @@ fn a_file_is_no_folder_for_data() {
 }
 
 #[test]
-fn a_server_that_cannot_listen_makes_no_folder() {
+fn a_server_that_cannot_listen_creates_no_folder() {
     let folder = Folder::new();
     let (data, socket) = places(&folder);
     let occupied = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -90,7 +90,7 @@ fn a_server_that_cannot_listen_makes_no_folder() {
 }
 
 #[test]
-fn a_server_that_was_stopped_goes_on_with_all_files() {
+fn a_restarted_server_has_all_files() {
     let folder = Folder::new();
     let (data, socket) = places(&folder);
     let args = ["--data", &data[..], "--listen", &socket];
@@ -125,7 +125,7 @@ fn a_server_that_was_stopped_goes_on_with_all_files() {
 }
 
 #[test]
-fn stats_tell_where_the_files_are_kept() {
+fn stats_show_where_the_files_are_stored() {
     let folder = Folder::new();
     let (data, socket) = places(&folder);
     for (args, store) in [
@@ -173,7 +173,7 @@ fn damaged(whole: &[u8]) -> [(Vec<u8>, &'static str); 4] {
 }
 
 #[test]
-fn a_damaged_database_is_told_and_its_pages_are_left_alone() {
+fn a_damaged_database_is_reported_and_not_changed() {
     let folder = Folder::new();
     let (path, whole) = filled(&folder);
     let (data, socket) = places(&folder);
@@ -194,7 +194,7 @@ fn a_damaged_database_is_told_and_its_pages_are_left_alone() {
 }
 
 #[test]
-fn a_damaged_database_is_told_in_one_line() {
+fn a_damaged_database_is_reported_in_one_line() {
     let folder = Folder::new();
     let (path, whole) = filled(&folder);
     let (data, socket) = places(&folder);
@@ -205,7 +205,7 @@ fn a_damaged_database_is_told_in_one_line() {
 }
 
 #[test]
-fn damaged_contents_are_refused_and_the_rest_is_served() {
+fn damaged_contents_are_refused_and_other_files_are_served() {
     let folder = Folder::new();
     let (path, mut bytes) = filled(&folder);
     let at = bytes.windows(2000).position(|bytes| bytes == [b'b'; 2000]).unwrap();

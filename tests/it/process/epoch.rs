@@ -71,7 +71,7 @@ fn a_version_of_another_table_changes_and_prints_nothing() {
 }
 
 #[test]
-fn what_is_no_epoch_is_a_wrong_command_line() {
+fn an_invalid_epoch_is_a_wrong_command_line() {
     let serving = Serving::local(&[]);
     for bad in
         ["", "7", "0123456789abcde", "0123456789abcdef0", "0123456789abcdeg", "+123456789abcdef"]

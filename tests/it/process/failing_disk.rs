@@ -10,7 +10,7 @@ use telefile::client::Error;
 use telefile::{Client, Refusal};
 
 #[test]
-fn a_server_whose_database_is_removed_ends_and_has_lost_nothing() {
+fn a_server_whose_database_is_removed_ends_and_loses_nothing() {
     let folder = Folder::new();
     let data = folder.path().join("data");
     let socket = format!("unix:{}", folder.path().join("socket").display());

@@ -64,7 +64,7 @@ fn lock_runs_its_command_with_the_lock_or_not_at_all() {
 }
 
 #[test]
-fn no_command_panics_for_want_of_a_thread() {
+fn no_command_panics_without_a_thread() {
     let serving = Serving::local(&[]);
     serving.client().write("f", b"");
     for args in [&["watch", "f", "0", "--once"][..], &["open", "f"], &["connect"]] {
@@ -76,7 +76,7 @@ fn no_command_panics_for_want_of_a_thread() {
 }
 
 #[test]
-fn a_server_listens_with_all_its_threads_or_says_nothing() {
+fn a_server_says_that_it_listens_only_with_all_its_threads() {
     let serve = telefile(&["serve", "--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0"]);
     let mut count = 1;
     loop {
@@ -101,10 +101,10 @@ fn a_server_listens_with_all_its_threads_or_says_nothing() {
 const INNER_ADDR: &str = "TELEFILE_TEST_INNER_ADDR";
 
 #[test]
-fn a_pipeline_ends_that_has_no_thread_to_keep_its_files_alive() {
+fn a_pipeline_without_a_thread_to_keep_its_files_alive_ends() {
     let serving = Serving::local(&["--idle-timeout", "3600"]);
     let mut inner = program(std::env::current_exe().unwrap());
-    let name = "process::few_processes::what_the_pipeline_answers";
+    let name = "process::few_processes::the_result_of_the_pipeline";
     inner.args(["--exact", name, "--ignored", "--nocapture", "--test-threads=1"]);
     inner.env(INNER_ADDR, serving.addresses[0].to_string());
     let Some(command) = limited(1, &inner) else { return };
@@ -115,8 +115,8 @@ fn a_pipeline_ends_that_has_no_thread_to_keep_its_files_alive() {
 
 /// Run by the test above, as a user who may have no thread.
 #[test]
-#[ignore = "a part of a_pipeline_ends_that_has_no_thread_to_keep_its_files_alive"]
-fn what_the_pipeline_answers() {
+#[ignore = "a part of a_pipeline_without_a_thread_to_keep_its_files_alive_ends"]
+fn the_result_of_the_pipeline() {
     let client = Client::connect(&std::env::var(INNER_ADDR).unwrap()).unwrap();
     let mut pipeline = client.pipeline();
     pipeline.write_expiring("held", "", Exptime::Connection).unwrap();

@@ -38,7 +38,7 @@ fn a_text_file_that_is_too_large_is_refused_and_the_old_bytes_stay() {
 
 #[cfg(feature = "durable")]
 #[test]
-fn a_table_that_would_be_too_large_takes_no_more_and_goes_on() {
+fn a_table_over_the_file_size_limit_refuses_writes_and_serves_on() {
     let folder = Folder::new();
     let data = folder.path().join("data");
     let args = ["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
@@ -64,7 +64,7 @@ fn a_table_that_would_be_too_large_takes_no_more_and_goes_on() {
 
 #[cfg(feature = "durable")]
 #[test]
-fn a_table_for_which_there_is_hardly_any_room_is_refused_at_the_start() {
+fn a_server_does_not_start_if_its_table_does_not_fit() {
     let folder = Folder::new();
     let data = folder.path().join("data");
     let mut program = Program::start(limited(200, &["serve", "--data", data.to_str().unwrap()]));
@@ -74,7 +74,7 @@ fn a_table_for_which_there_is_hardly_any_room_is_refused_at_the_start() {
 }
 
 #[test]
-fn a_command_whose_output_file_is_too_large_says_so() {
+fn a_command_reports_an_output_file_that_is_too_large() {
     let serving = Serving::local(&[]);
     assert_eq!(serving.client().write("f", &vec![b'x'; 300_000]), "OK 1");
     let folder = Folder::new();
@@ -88,7 +88,7 @@ fn a_command_whose_output_file_is_too_large_says_so() {
 
 #[cfg(feature = "durable")]
 #[test]
-fn a_backup_that_would_be_too_large_leaves_nothing_behind() {
+fn a_backup_over_the_file_size_limit_leaves_nothing_behind() {
     let folder = Folder::new();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
     let serving = Serving::local(&["--data", &path("data")]);

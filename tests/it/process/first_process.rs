@@ -83,7 +83,7 @@ fn lock_and_serve_reap_orphans() {
 }
 
 #[test]
-fn a_server_stops_as_ever() {
+fn a_server_that_is_the_first_process_stops() {
     let Some(serve) = first(&super::telefile(&["serve", "--listen", "127.0.0.1:0"])) else {
         return;
     };

@@ -317,7 +317,7 @@ fn reached(serving: &Serving) -> Client {
 }
 
 #[test]
-fn an_address_for_other_machines_needs_a_token_or_consent() {
+fn a_public_address_needs_a_token_or_consent() {
     let folder = Folder::new();
     let open = ["--listen", "0.0.0.0:0"];
     let refused = run(telefile(&["serve", "--listen", "127.0.0.1:0", "--listen", "0.0.0.0:0"]));

@@ -97,7 +97,7 @@ fn ends_of_files() {
 }
 
 #[test]
-fn names_that_are_gone_and_remembered() {
+fn removed_names_in_the_change_log() {
     let long = |i| name(i) + &"n".repeat(384);
     let gone = (0..FILES).flat_map(|i| [write(&long(i), 1, 0), format!("delete {}\r\n", long(i))]);
     check_requests("removals", gone);
@@ -127,7 +127,7 @@ fn files_that_are_open() {
 /// The database's part counts from the start, and is taken as it is used.
 #[cfg(feature = "durable")]
 #[test]
-fn files_that_are_kept_on_disk() {
+fn files_of_a_table_on_disk() {
     // What was on its way to the disk is not counted any more, and stays with the allocator.
     const ON_THE_WAY: f64 = 4e6;
     for (files, numbytes) in [(FILES, 1), (FILES, 100), (4000, 5000)] {

@@ -26,7 +26,7 @@ fn with(treated: &[&str], command: &Command) -> Option<Command> {
 }
 
 #[test]
-fn lock_has_the_status_of_its_command_though_ends_of_children_are_ignored() {
+fn lock_gets_the_status_of_its_command_although_sigchld_is_ignored() {
     let serving = Serving::local(&[]);
     for (script, status) in [("exit 7", 7), ("kill -KILL $$", 137)] {
         let lock = at(&serving, &["lock", "db", "sh", "-c", script]);
@@ -38,7 +38,7 @@ fn lock_has_the_status_of_its_command_though_ends_of_children_are_ignored() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn the_command_of_lock_inherits_what_lock_has_inherited() {
+fn the_command_inherits_what_lock_has_inherited() {
     let serving = Serving::local(&[]);
     let script = "grep -E '^Sig(Blk|Ign)' /proc/self/status";
     for treated in [
@@ -56,7 +56,7 @@ fn the_command_of_lock_inherits_what_lock_has_inherited() {
 
 /// As after nohup(1), or in the background of a script.
 #[test]
-fn a_server_goes_on_ignoring_what_it_was_started_to_ignore() {
+fn a_server_keeps_ignoring_inherited_ignored_signals() {
     let serve = telefile(&["serve", "--listen", "127.0.0.1:0"]);
     let Some(serve) = with(&["--ignore-signal=HUP,INT"], &serve) else { return };
     let serving = Serving::from(serve);
@@ -68,14 +68,14 @@ fn a_server_goes_on_ignoring_what_it_was_started_to_ignore() {
 }
 
 #[test]
-fn a_server_stops_though_the_signal_was_blocked() {
+fn a_server_stops_although_the_signal_was_blocked() {
     let serve = telefile(&["serve", "--listen", "127.0.0.1:0"]);
     let Some(serve) = with(&["--block-signal=TERM"], &serve) else { return };
     Serving::from(serve).stop(Signal::TERM);
 }
 
 #[test]
-fn lock_passes_on_what_was_blocked_and_not_what_is_ignored() {
+fn lock_forwards_blocked_signals_and_not_ignored_ones() {
     let serving = Serving::local(&[]);
     let script = "trap 'exit 9' HUP; trap 'exit 8' TERM; echo ready; while sleep 0.01; do :; done";
     let command = ["env", "--default-signal=HUP", "sh", "-c", script];

@@ -14,7 +14,7 @@ fn unix(folder: &Folder) -> (String, std::path::PathBuf) {
 }
 
 #[test]
-fn one_line_tells_all_addresses_and_each_is_served() {
+fn one_line_names_all_addresses_and_each_is_served() {
     let folder = Folder::new();
     let (unix, path) = unix(&folder);
     let mut args = vec!["--listen", "127.0.0.1:0", "--listen", &unix];
@@ -58,7 +58,7 @@ fn the_next_server_takes_the_same_port_at_once() {
 }
 
 #[test]
-fn an_address_in_use_is_named() {
+fn an_address_in_use_is_named_in_the_error() {
     let folder = Folder::new();
     let (unix, path) = unix(&folder);
     let serving = Serving::local(&["--listen", &unix]);
@@ -89,7 +89,7 @@ fn the_socket_of_a_killed_server_is_replaced() {
 }
 
 #[test]
-fn what_is_no_dead_socket_is_left_alone() {
+fn other_files_and_live_sockets_are_left_alone() {
     let folder = Folder::new();
     let (unix, path) = unix(&folder);
     fs::write(&path, "precious").unwrap();
@@ -125,7 +125,7 @@ fn a_server_that_cannot_start_leaves_no_socket_behind() {
 }
 
 #[test]
-fn what_replaced_the_socket_meanwhile_is_not_removed() {
+fn a_file_that_replaced_the_socket_is_not_removed() {
     let folder = Folder::new();
     let (unix, path) = unix(&folder);
     let serving = Serving::start(&["--listen", &unix]);

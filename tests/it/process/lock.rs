@@ -75,7 +75,7 @@ pub(super) fn hold(serving: &Serving) -> Client {
 }
 
 #[test]
-fn the_status_is_that_of_the_command() {
+fn lock_exits_with_the_status_of_its_command() {
     let serving = Serving::local(&[]);
     for ttl in [&[][..], &["--ttl", "99"]] {
         for (script, status) in [("exit 0", 0), ("exit 7", 7), ("kill -KILL $$", 137)] {
@@ -87,7 +87,7 @@ fn the_status_is_that_of_the_command() {
 }
 
 #[test]
-fn a_command_that_cannot_be_run_is_126_or_127() {
+fn a_command_that_cannot_be_run_is_status_126_or_127() {
     let serving = Serving::local(&[]);
     let folder = Folder::new();
     let path = folder.path().join("not-executable");
@@ -100,7 +100,7 @@ fn a_command_that_cannot_be_run_is_126_or_127() {
 }
 
 #[test]
-fn its_own_failures_have_statuses_of_their_own() {
+fn failures_of_lock_have_their_own_statuses() {
     let serving = Serving::local(&[]);
     for (args, word) in [
         (&["lock"][..], "NAME"),
@@ -134,7 +134,7 @@ fn its_own_failures_have_statuses_of_their_own() {
 }
 
 #[test]
-fn a_script_without_an_interpreter_is_run_by_the_shell() {
+fn the_shell_runs_a_script_without_an_interpreter() {
     let serving = Serving::local(&[]);
     let folder = Folder::new();
     let path = folder.path().join("script");

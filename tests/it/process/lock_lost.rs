@@ -26,7 +26,7 @@ fn lost(mut locked: Locked) -> String {
 }
 
 #[test]
-fn who_deletes_it_ends_the_command() {
+fn deleting_the_lock_ends_the_command() {
     let serving = Serving::local(&[]);
     for args in [&["--check", "0.1"][..], &["--check", "0.1", "--ttl", "99"]] {
         let locked = Locked::ready(&serving, args, TELLS);
@@ -81,7 +81,7 @@ fn a_command_that_does_not_end_is_killed() {
 }
 
 #[test]
-fn what_was_lost_unnoticed_is_no_success() {
+fn a_lock_that_was_lost_unnoticed_is_no_success() {
     let serving = Serving::local(&[]);
     let mut other = serving.client();
     for args in [&["--check", "60"][..], &["--check", "60", "--ttl", "999"]] {
@@ -102,7 +102,7 @@ fn what_was_lost_unnoticed_is_no_success() {
 }
 
 #[test]
-fn a_lease_is_renewed_as_long_as_the_command_runs() {
+fn a_lease_is_renewed_while_the_command_runs() {
     let serving = Serving::local(&[]);
     let mut command = at(&serving, &["lock", "db", "--ttl", "2"]);
     command.args(["--", "sleep", "3"]);
@@ -111,7 +111,7 @@ fn a_lease_is_renewed_as_long_as_the_command_runs() {
 }
 
 #[test]
-fn another_server_at_the_same_place_has_no_lock() {
+fn another_server_at_the_same_address_does_not_have_the_lock() {
     let folder = Folder::new();
     let unix = format!("unix:{}", folder.path().join("socket").display());
     let serving = Serving::start(&["--listen", &unix]);
@@ -123,7 +123,7 @@ fn another_server_at_the_same_place_has_no_lock() {
 }
 
 #[test]
-fn a_lease_that_cannot_be_given_back_ends_by_itself() {
+fn a_lease_that_cannot_be_released_expires() {
     let serving = Serving::local(&[]);
     let mut locked = Locked::ready(&serving, &["--ttl", "99"], "echo ready; read x; exit 7");
     serving.stop(Signal::TERM);
@@ -217,7 +217,7 @@ fn with_a_ttl_a_cut_connection_is_replaced() {
 
 /// Each is silent for longer than the server bears.
 #[test]
-fn what_a_command_holds_outlives_the_idle_timeout() {
+fn a_held_lock_outlives_the_idle_timeout() {
     let serving = Serving::local(&["--idle-timeout", "2"]);
     let script = "echo ready; read x; exit 7";
     let mut locks = [("a", &[][..]), ("b", &["--ttl", "99"])].map(|(name, args)| {

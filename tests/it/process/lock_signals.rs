@@ -50,7 +50,7 @@ fn terms(serving: &Serving, send: impl Fn(&Program)) -> usize {
 
 /// As timeout(1) does, and as systemd does with a unit.
 #[test]
-fn a_signal_that_the_group_gets_too_is_not_passed_on() {
+fn a_signal_to_the_process_group_is_not_forwarded() {
     let serving = Serving::local(&[]);
     for to_lock in [0, 1, 2] {
         let got = terms(&serving, |program| {
@@ -62,7 +62,7 @@ fn a_signal_that_the_group_gets_too_is_not_passed_on() {
 }
 
 #[test]
-fn a_signal_that_comes_twice_is_passed_on_once() {
+fn a_signal_that_comes_twice_is_forwarded_once() {
     let serving = Serving::local(&[]);
     let got = terms(&serving, |program| (0..2).for_each(|_| program.signal(Signal::TERM)));
     assert_eq!(got, 1);
@@ -97,7 +97,7 @@ fn under_timeout_the_command_gets_one_signal() {
 }
 
 #[test]
-fn a_command_that_has_left_the_group_gets_what_the_group_gets() {
+fn a_command_outside_the_group_gets_the_signals_of_the_group() {
     if !has("setsid") {
         return;
     }
@@ -113,7 +113,7 @@ fn a_command_that_has_left_the_group_gets_what_the_group_gets() {
 }
 
 #[test]
-fn a_killed_lock_leaves_nothing_but_the_command() {
+fn a_killed_lock_leaves_only_its_command() {
     if !has("ps") {
         return;
     }
@@ -185,7 +185,7 @@ fn a_job_is_stopped_and_continued_as_a_whole() {
 }
 
 #[test]
-fn signals_are_passed_on() {
+fn signals_are_forwarded() {
     let serving = Serving::local(&[]);
     for (signal, name) in
         [(Signal::TERM, "TERM"), (Signal::HUP, "HUP"), (Signal::INT, "INT"), (Signal::USR1, "USR1")]
@@ -203,7 +203,7 @@ fn signals_are_passed_on() {
 }
 
 #[test]
-fn who_is_ended_while_it_waits_runs_nothing() {
+fn a_lock_that_is_ended_while_it_waits_runs_no_command() {
     let serving = Serving::local(&[]);
     let mut holder = hold(&serving);
     let mut waiting = Locked::start(at(&serving, &["lock", "db", "echo", "never"]));
@@ -217,7 +217,7 @@ fn who_is_ended_while_it_waits_runs_nothing() {
 /// `script` runs it with a terminal of its own, whose keys are what it is fed.
 #[cfg(target_os = "linux")]
 #[test]
-fn on_a_terminal_the_command_reads_what_is_typed_and_ctrl_c_is_for_it_once() {
+fn on_a_terminal_the_command_reads_input_and_gets_ctrl_c_once() {
     if !has("script") {
         return;
     }
@@ -257,7 +257,7 @@ fn on_terminal(serving: &Serving, typed: &str) -> Locked {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn keys_of_a_terminal_reach_a_command_that_has_left_the_foreground() {
+fn terminal_signals_reach_a_command_outside_the_foreground() {
     if !has("script") {
         return;
     }
@@ -278,7 +278,7 @@ fn keys_of_a_terminal_reach_a_command_that_has_left_the_foreground() {
 /// The kernel tells only the leader of the session that its terminal is gone.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_command_hears_of_the_end_of_its_terminal() {
+fn a_command_gets_the_hangup_of_its_terminal() {
     if !has("setsid") {
         return;
     }

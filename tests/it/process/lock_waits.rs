@@ -36,7 +36,7 @@ fn a_lock_that_may_wait_waits_for_the_server_too() {
 }
 
 #[test]
-fn once_it_was_connected_a_waiter_survives_a_restart() {
+fn a_connected_waiter_survives_a_restart() {
     for args in [&[][..], &["--wait", "3600"], &["--ttl", "99"]] {
         for signal in [Signal::TERM, Signal::KILL] {
             let folder = Folder::new();
@@ -56,7 +56,7 @@ fn once_it_was_connected_a_waiter_survives_a_restart() {
 }
 
 #[test]
-fn without_a_server_it_ends_when_its_time_is_over() {
+fn without_a_server_a_waiter_ends_at_its_timeout() {
     let folder = Folder::new();
     let address = socket(&folder);
     let mut program = waiting(&address, &["--wait", "1"]);
@@ -69,7 +69,7 @@ fn without_a_server_it_ends_when_its_time_is_over() {
 }
 
 #[test]
-fn a_server_that_refuses_is_not_asked_again() {
+fn a_refused_lock_is_not_retried() {
     let folder = Folder::new();
     let token = folder.path().join("token");
     std::fs::write(&token, "secret").unwrap();
@@ -78,7 +78,7 @@ fn a_server_that_refuses_is_not_asked_again() {
 }
 
 #[test]
-fn a_full_server_is_asked_again() {
+fn a_full_server_is_retried() {
     let serving = Serving::local(&["--connections", "1"]);
     let mut full = serving.client();
     assert_eq!(full.ask("stat f"), "ERR_FILE_NOT_FOUND");
@@ -89,7 +89,7 @@ fn a_full_server_is_asked_again() {
 }
 
 #[test]
-fn a_file_that_is_no_lock_is_said() {
+fn a_file_that_is_no_lock_is_reported() {
     let serving = Serving::local(&[]);
     let mut other = serving.client();
     let why =

@@ -14,7 +14,7 @@ fn logging(level: &str, args: &[&str]) -> Serving {
 }
 
 #[test]
-fn connections_and_errors_are_told_with_the_clients_address() {
+fn the_log_has_connections_and_errors_with_the_address() {
     let serving = Serving::local(&["--connections", "1"]);
     let mut good = serving.client();
     let of_good = address(&good);
@@ -45,7 +45,7 @@ fn connections_and_errors_are_told_with_the_clients_address() {
 }
 
 #[test]
-fn what_broke_the_framing_is_logged_with_the_line() {
+fn a_line_that_broke_the_framing_is_logged() {
     let serving = Serving::local(&["--max-contents", "100"]);
     let long = "x".repeat(500);
     let secret = format!("write s/{}/m six\r\n", "0123456789abcdef".repeat(2));
@@ -77,7 +77,7 @@ fn what_broke_the_framing_is_logged_with_the_line() {
 }
 
 #[test]
-fn mistakes_that_keep_the_connection_are_logged_for_debug() {
+fn errors_that_keep_the_connection_are_logged_for_debug() {
     let serving = logging("debug", &[]);
     let mut client = serving.client();
     for request in ["touch f 1 soon", "read", "delete f x"] {
@@ -92,7 +92,7 @@ fn mistakes_that_keep_the_connection_are_logged_for_debug() {
 }
 
 #[test]
-fn on_a_unix_socket_connections_are_told_too() {
+fn the_log_has_connections_of_a_unix_socket_too() {
     let folder = Folder::new();
     let unix = format!("unix:{}", folder.path().join("socket").display());
     let serving = Serving::start(&["--listen", &unix]);

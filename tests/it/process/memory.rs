@@ -63,7 +63,7 @@ fn fill(client: &mut Client, rest_of_line: &str, contents: &str) -> usize {
 
 /// The limits are the default's: with what a tool says that gives a container its memory.
 #[test]
-fn a_server_in_a_small_container_is_not_killed_whatever_is_written() {
+fn a_server_in_a_small_container_survives_all_writes() {
     const BYTES: u64 = 48 << 20;
     let group = match Cgroup::new(BYTES) {
         Ok(group) => group,
@@ -115,7 +115,7 @@ fn with_address_space(kib: u32, arenas: &str) -> std::process::Command {
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[test]
-fn a_server_with_little_address_space_refuses_what_it_cannot_have() {
+fn a_server_with_little_address_space_refuses_what_does_not_fit() {
     let serving = Serving::from(with_address_space(160_000, "1"));
     serving.logs(&["ulimit -v"]);
     let mut client = serving.client();

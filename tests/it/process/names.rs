@@ -95,7 +95,7 @@ fn a_server_listens_on_each_address_of_a_name() {
 
 /// What a name means is checked, not how it looks.
 #[test]
-fn a_name_that_other_machines_can_reach_needs_a_token() {
+fn a_name_of_a_public_address_needs_a_token() {
     let folder = Folder::new();
     let args = ["serve", "--listen", "far:0"];
     let Some(command) = with_names(&folder, &args) else { return };

@@ -27,7 +27,7 @@ fn failing(inject: &[&str], path: Option<&str>, args: &[&str]) -> Option<Command
 }
 
 #[test]
-fn a_socket_serves_without_its_options() {
+fn a_server_works_without_socket_options() {
     let folder = Folder::new();
     let unix = format!("unix:{}", folder.path().join("socket").display());
     let inject = ["inject=setsockopt:error=ENOPROTOOPT"];
@@ -53,7 +53,7 @@ fn a_socket_serves_without_its_options() {
 
 /// As the profile of an old container does, and as a file system without any of it.
 #[test]
-fn a_text_file_is_written_again_on_an_old_system() {
+fn a_text_file_can_be_replaced_on_an_old_system() {
     for inject in [
         &["inject=faccessat2:error=EPERM"][..],
         &["inject=faccessat2:error=ENOSYS"],
@@ -83,7 +83,7 @@ fn a_text_file_is_written_again_on_an_old_system() {
 /// What CIFS, NFS and some of FUSE lack, the first time and the second.
 #[cfg(feature = "durable")]
 #[test]
-fn data_is_kept_on_an_odd_file_system() {
+fn a_table_can_be_stored_on_an_odd_file_system() {
     for (inject, warned) in [
         (&["inject=fsync:error=EINVAL"][..], "no fsync"),
         (&["inject=fsync:error=ENOSYS"], "no fsync"),
@@ -171,7 +171,7 @@ fn a_text_file_that_is_a_mount_point_is_read_and_not_written() {
 }
 
 #[test]
-fn a_working_folder_that_is_gone_keeps_nobody_from_serving() {
+fn a_server_starts_in_a_deleted_working_folder() {
     let folder = Folder::new();
     let script = "cd \"$0\" && rmdir \"$0\" && exec \"$@\"";
     let gone = folder.path().join("gone");

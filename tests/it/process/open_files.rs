@@ -33,7 +33,7 @@ fn the_soft_limit_of_open_files_is_raised() {
 }
 
 #[test]
-fn a_server_that_has_no_descriptor_left_survives_and_goes_on_when_it_has() {
+fn a_server_recovers_from_a_lack_of_descriptors() {
     let serving = limited("-n 200", "");
     let mut inside = serving.client();
     assert_eq!(inside.ask("read f"), "ERR_FILE_NOT_FOUND");
@@ -57,7 +57,7 @@ fn a_server_that_has_no_descriptor_left_survives_and_goes_on_when_it_has() {
 }
 
 #[test]
-fn no_more_clients_are_let_in_than_can_all_watch_and_use_text_files_at_once() {
+fn the_descriptors_suffice_for_all_clients_to_watch_and_use_text_files() {
     let folder = Folder::new();
     let serving = limited("-n 200", &format!("--root {}", folder.path().display()));
     serving.logs(&["only 200 files may be open", "connections"]);
@@ -92,7 +92,7 @@ fn no_more_clients_are_let_in_than_can_all_watch_and_use_text_files_at_once() {
 }
 
 #[test]
-fn with_hardly_any_descriptors_one_client_is_let_in() {
+fn with_hardly_any_descriptors_one_client_is_served() {
     let serving = limited("-n 40", "");
     serving.logs(&["only 40 files may be open"]);
     let mut inside = serving.client();

@@ -23,7 +23,7 @@ fn clients(serving: &Serving, sent: &str, line: &str) -> Vec<Client> {
 }
 
 #[test]
-fn idle_clients_do_not_hold_it_up() {
+fn idle_clients_do_not_delay_a_stop() {
     for signal in [Signal::INT, Signal::TERM] {
         let serving = Serving::local(&[]);
         let mut idle: Vec<_> = (0..100).map(|_| serving.client()).collect();
@@ -39,7 +39,7 @@ fn idle_clients_do_not_hold_it_up() {
 }
 
 #[test]
-fn a_client_in_the_middle_of_contents_gets_what_it_is_owed_and_nothing_else() {
+fn a_client_that_sends_contents_gets_only_the_replies_it_is_owed() {
     let folder = Folder::new();
     for signal in [Signal::INT, Signal::TERM] {
         let serving = both(&folder);
@@ -71,7 +71,7 @@ fn a_slow_reader_is_cut_off() {
 }
 
 #[test]
-fn a_full_house_with_a_queue_before_it_does_not_hold_it_up() {
+fn a_full_server_with_waiting_connections_stops_at_once() {
     for signal in [Signal::INT, Signal::TERM] {
         let serving = Serving::local(&["--connections", "100"]);
         let mut inside: Vec<_> = (0..100).map(|_| serving.client()).collect();
@@ -123,7 +123,7 @@ fn replies_arrive_whole(numbytes: usize) -> bool {
 
 /// Somebody who presses a key again when nothing seems to happen.
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_ends_the_server_at_once() {
     for (first, second) in [(Signal::INT, Signal::INT), (Signal::TERM, Signal::INT)] {
         let mut serving = Serving::local(&[]);
         let mut slow = serving.client();
@@ -142,7 +142,7 @@ fn a_second_signal_ends_it_at_once() {
 /// As timeout(1) does, which signals its child and then its group, or systemd, or the end of a
 /// terminal.
 #[test]
-fn several_signals_at_once_stop_it_as_one_does() {
+fn several_signals_at_once_stop_the_server_like_one() {
     let folder = Folder::new();
     let mut serving = both(&folder);
     let numbytes = 8 * MIB;

@@ -36,7 +36,7 @@ fn make(client: &mut Client, files: usize) {
 }
 
 #[test]
-fn lists_and_changes_that_nobody_reads_have_a_maximum_together() {
+fn all_unread_lists_and_changes_together_have_a_maximum() {
     const FILES: usize = 5000;
     const CLIENTS: usize = 150;
     let (serving, _folder) = serving();
@@ -74,7 +74,7 @@ fn lists_and_changes_that_nobody_reads_have_a_maximum_together() {
 }
 
 #[test]
-fn a_short_list_and_a_watch_find_room_beside_long_lists_that_nobody_reads() {
+fn a_short_list_and_a_watch_find_room_beside_long_unread_lists() {
     const FILES: usize = 4500;
     let (serving, _folder) = serving();
     let mut asker = serving.client();
@@ -112,7 +112,7 @@ fn a_short_list_and_a_watch_find_room_beside_long_lists_that_nobody_reads() {
 }
 
 #[test]
-fn replies_that_are_collected_for_many_have_a_maximum_together() {
+fn all_collected_replies_together_have_a_maximum() {
     const CLIENTS: usize = 400;
     let (serving, _folder) = serving();
     let mut asker = serving.client();

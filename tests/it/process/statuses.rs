@@ -58,7 +58,7 @@ fn line(input: &mut BufReader<TcpStream>) -> String {
 }
 
 #[test]
-fn without_a_server_it_is_3() {
+fn no_server_is_status_3() {
     let folder = Folder::new();
     let nobody = format!("unix:{}", folder.path().join("nobody").display());
     let closing = server(drop);
@@ -72,7 +72,7 @@ fn without_a_server_it_is_3() {
 }
 
 #[test]
-fn with_a_server_of_something_else_it_is_3() {
+fn a_server_of_another_protocol_is_status_3() {
     let other = server(|mut input| {
         let _ = line(&mut input);
         let _ = input.get_mut().write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
@@ -86,7 +86,7 @@ fn with_a_server_of_something_else_it_is_3() {
 }
 
 #[test]
-fn a_connection_that_is_lost_is_3_and_a_change_may_be_made() {
+fn a_lost_connection_is_status_3_and_a_change_may_be_made() {
     let losing = server(|mut input| {
         if line(&mut input).starts_with("hello") {
             let _ = input.get_mut().write_all(b"HELLO 1 0123456789abcdef 7\r\n");
@@ -101,7 +101,7 @@ fn a_connection_that_is_lost_is_3_and_a_change_may_be_made() {
 }
 
 #[test]
-fn without_the_token_it_is_1() {
+fn a_missing_token_is_status_1() {
     let folder = Folder::new();
     let token = folder.path().join("token");
     std::fs::write(&token, "s3cret").unwrap();
@@ -117,7 +117,7 @@ fn without_the_token_it_is_1() {
 }
 
 #[test]
-fn over_the_connections_it_is_1() {
+fn too_many_connections_are_status_1() {
     let serving = Serving::local(&["--connections", "1"]);
     let mut inside = serving.client();
     assert!(inside.ask("hello").starts_with("HELLO "));
@@ -129,7 +129,7 @@ fn over_the_connections_it_is_1() {
 }
 
 #[test]
-fn a_wrong_command_line_is_2() {
+fn each_wrong_command_line_is_status_2() {
     for (args, _) in COMMANDS {
         let fed = ask(&[args, &["--no-such-flag"]].concat(), "unix:/nobody");
         let found = (fed.status, fed.stderr.contains("--no-such-flag"));

@@ -69,7 +69,7 @@ fn a_stdin_that_cannot_be_read_is_not_an_empty_one() {
 
 #[cfg(feature = "durable")]
 #[test]
-fn restore_does_not_take_a_closed_stdin_for_a_backup() {
+fn restore_does_not_accept_a_closed_stdin_as_a_backup() {
     let folder = Folder::new();
     let path = folder.path().join("data").display().to_string();
     let restore = telefile(&["restore", "-", &path]);
@@ -78,7 +78,7 @@ fn restore_does_not_take_a_closed_stdin_for_a_backup() {
 }
 
 #[test]
-fn what_cannot_be_printed_is_a_failure() {
+fn an_output_that_cannot_be_printed_is_a_failure() {
     let serving = Serving::local(&[]);
     feed(at(&serving, &["write", "f"]), b"x").said(0, "1\n", "");
     let changes = [
@@ -133,7 +133,7 @@ fn a_session_whose_replies_cannot_be_printed_fails() {
 }
 
 #[test]
-fn an_output_that_is_dropped_on_purpose_is_no_failure() {
+fn an_output_to_dev_null_is_no_failure() {
     let serving = Serving::local(&[]);
     // As the shell opens it, and as Python's DEVNULL and Node's ignore do.
     for redirection in [">/dev/null", "1<>/dev/null"] {

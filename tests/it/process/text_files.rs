@@ -33,7 +33,7 @@ pub(super) fn serving_after(inside: &[&str], preparation: &str, root: &Path) -> 
 }
 
 #[test]
-fn a_server_killed_while_it_writes_leaves_old_or_new_bytes_whole() {
+fn a_server_killed_in_a_write_leaves_the_old_or_the_new_contents() {
     let folder = Folder::new();
     let root = folder.path().join("files");
     let values = [vec![b'a'; BYTES], vec![b'b'; BYTES]];
@@ -63,7 +63,7 @@ fn a_server_killed_while_it_writes_leaves_old_or_new_bytes_whole() {
 
 /// A disk of its own that is full, in a mount namespace of its own.
 #[test]
-fn a_full_disk_leaves_the_old_bytes() {
+fn a_full_disk_leaves_the_old_contents() {
     let folder = Folder::new();
     let root = folder.path().join("files");
     fs::create_dir(&root).unwrap();
@@ -94,7 +94,7 @@ fn refuses_what_does_not_fit(command: Command) {
 }
 
 #[test]
-fn a_root_that_is_no_folder_is_refused_at_the_start() {
+fn a_server_does_not_start_if_its_root_is_no_folder() {
     let folder = Folder::new();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
@@ -105,7 +105,7 @@ fn a_root_that_is_no_folder_is_refused_at_the_start() {
 }
 
 #[test]
-fn the_folder_of_the_files_is_made_by_the_first_write() {
+fn the_first_write_creates_the_folder() {
     let folder = Folder::new();
     let mut command = telefile(&["serve", "--listen", "127.0.0.1:0"]);
     command.current_dir(folder.path());

@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 #[test]
-fn a_log_that_nobody_reads_holds_up_neither_clients_nor_the_end() {
+fn an_unread_log_delays_neither_clients_nor_a_stop() {
     let mut command = telefile(&["serve", "--listen", "127.0.0.1:0"]);
     command.env("RUST_LOG", "debug").stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();

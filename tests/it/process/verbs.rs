@@ -248,7 +248,7 @@ fn write_with_a_type_opens_writes_and_closes() {
 }
 
 #[test]
-fn a_text_file_goes_to_the_disk_in_one_command() {
+fn one_command_writes_a_text_file_to_disk() {
     let folder = Folder::new();
     let serving = Serving::local(&["--root", folder.path().to_str().unwrap()]);
     let fed = feed(at(&serving, &["write", "--type", "TextFile", "notes.txt"]), b"kept\n");

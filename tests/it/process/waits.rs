@@ -31,7 +31,7 @@ fn wait_prints_the_version_once_it_is_another_one_or_the_time_is_over() {
 }
 
 #[test]
-fn without_a_time_it_waits_until_the_file_has_changed() {
+fn wait_without_seconds_blocks_until_the_file_changes() {
     let serving = Serving::local(&[]);
     let mut asker = serving.client();
     let mut command = at(&serving, &["wait", "lock/db", "0"]);

@@ -14,7 +14,7 @@ impl Program {
 }
 
 #[test]
-fn a_client_that_is_killed_takes_its_files_with_it() {
+fn the_ephemeral_files_of_a_killed_client_are_deleted() {
     let serving = Serving::local(&[]);
     let mut asker = serving.client();
     for signal in [Signal::KILL, Signal::TERM] {
@@ -38,7 +38,7 @@ fn a_client_that_is_killed_takes_its_files_with_it() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn watches_that_come_and_go_leave_no_descriptor() {
+fn ended_watches_leave_no_descriptor() {
     let serving = Serving::local(&[]);
     let mut asker = serving.client();
     assert_eq!(asker.stat("watches"), 0);
@@ -68,7 +68,7 @@ fn watches_that_come_and_go_leave_no_descriptor() {
 
 /// For each prefix that is watched the server needs a descriptor.
 #[test]
-fn the_log_has_8_digits_of_a_secret() {
+fn the_log_shows_8_digits_of_a_secret() {
     let mut command = telefile(&["serve", "--listen", "127.0.0.1:0"]);
     command.env("RUST_LOG", "debug");
     let serving = Serving::from(command);

@@ -196,7 +196,7 @@ fn without_any_room_a_server_loses_nothing_on_tmpfs() {
 }
 
 #[test]
-fn what_a_connection_has_left_goes_when_there_is_room_after_a_restart() {
+fn ephemeral_files_are_deleted_after_a_restart_when_there_is_room() {
     let Some(disk) = Disk::new(EXT4) else { return };
     let (serving, client, _passing, mut kept) = start(&disk);
     disk.fill(0);

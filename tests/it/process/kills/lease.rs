@@ -9,7 +9,7 @@ use std::time::Duration;
 use telefile::{Client, Exptime};
 
 #[test]
-fn the_time_of_a_lease_stands_still_while_there_is_no_server() {
+fn a_lease_does_not_run_while_the_server_is_down() {
     const SECONDS: u64 = 100;
     let (places, mut uptime) = (Places::new(), Uptime::stopped());
     uptime.start();

@@ -49,7 +49,7 @@ fn survives(signal: Signal, times: u64) -> u64 {
 }
 
 #[test]
-fn what_was_acknowledged_survives_every_kill_and_nothing_else_appears() {
+fn acknowledged_changes_survive_every_kill_and_no_others_appear() {
     let kills = std::env::var("TELEFILE_TEST_KILLS").ok().map(|kills| kills.parse().unwrap());
     let kills = kills.unwrap_or(30);
     let acknowledged = survives(Signal::KILL, kills);
@@ -58,7 +58,7 @@ fn what_was_acknowledged_survives_every_kill_and_nothing_else_appears() {
 }
 
 #[test]
-fn what_was_acknowledged_survives_every_stop_and_nothing_else_appears() {
+fn acknowledged_changes_survive_every_stop_and_no_others_appear() {
     let acknowledged = survives(Signal::TERM, 30);
     println!("{acknowledged} acknowledged changes");
 }
