@@ -113,7 +113,7 @@ fn all_clients_see_the_dictionary_and_a_close_removes_its_entry() {
 }
 
 #[test]
-fn who_is_killed_is_not_online() {
+fn a_killed_user_is_not_online() {
     let (_server, address) = Example::serve("presence");
     let mut ann = Example::start("presence", &[&address, "ann"]);
     assert_eq!(ann.line(), "online: ann");
@@ -146,7 +146,7 @@ fn who_is_killed_is_not_online() {
 }
 
 #[test]
-fn strokes_of_all_are_on_the_board_until_the_last_one_leaves() {
+fn the_board_has_all_strokes_until_the_last_user_leaves() {
     let (_server, address) = Example::serve("whiteboard");
     let board = |example: &Example| -> Vec<String> { (0..4).map(|_| example.line()).collect() };
     let mut ann = Example::start("whiteboard", &[&address, "plan"]);
@@ -172,7 +172,7 @@ fn strokes_of_all_are_on_the_board_until_the_last_one_leaves() {
 }
 
 #[test]
-fn the_registry_tells_who_runs_a_service_and_forgets_who_is_killed() {
+fn the_registry_lists_services_and_forgets_killed_ones() {
     let server = Running::start(Server::builder());
     let address = server.addresses()[0].to_string();
     let watcher = Example::start("registry", &[&address, "web"]);
@@ -195,7 +195,7 @@ fn serve_at(address: &Address) -> telefile::Running {
 }
 
 #[test]
-fn the_configuration_is_reloaded_also_from_a_server_that_was_started_again() {
+fn the_configuration_is_reloaded_also_after_a_restart_of_the_server() {
     let folder = Folder::new();
     let address = Address::Unix(folder.path().join("socket"));
     let server = serve_at(&address);
@@ -224,7 +224,7 @@ fn the_configuration_is_reloaded_also_from_a_server_that_was_started_again() {
 }
 
 #[test]
-fn an_error_is_one_line_for_people() {
+fn an_error_is_one_readable_line() {
     let folder = Folder::new();
     let nobody = format!("unix:{}", folder.path().join("nobody").display());
     let no_folder = format!("unix:{}", folder.path().join("no/folder").display());
@@ -257,7 +257,7 @@ fn an_error_is_one_line_for_people() {
 }
 
 #[test]
-fn who_comes_with_an_old_token_is_refused() {
+fn a_write_with_an_old_token_is_refused() {
     let (_server, address) = Example::serve("fenced");
     let late = Client::connect(&address).unwrap();
     let file = late.open("balance", Some("Fenced")).unwrap();
@@ -297,7 +297,7 @@ fn who_comes_with_an_old_token_is_refused() {
 }
 
 #[test]
-fn echo_sends_back_and_a_killed_one_leaves_no_worker() {
+fn echo_answers_and_leaves_no_process_when_killed() {
     let (server, address) = Example::serve("echo");
     let client = framework::Client::connect(&address).unwrap();
     for id in [0, 7, u16::MAX] {
@@ -312,7 +312,7 @@ fn echo_sends_back_and_a_killed_one_leaves_no_worker() {
 }
 
 #[test]
-fn a_room_hears_who_comes_speaks_and_leaves_and_another_room_does_not() {
+fn a_room_gets_its_own_messages_and_no_others() {
     let (_server, address) = Example::serve("chat");
     let mut ann = Example::start("chat", &[&address, "garden", "ann"]);
     assert_eq!(ann.line(), "ann is here");
@@ -335,7 +335,7 @@ fn a_room_hears_who_comes_speaks_and_leaves_and_another_room_does_not() {
 }
 
 #[test]
-fn who_reads_slowly_does_not_hold_up_the_room() {
+fn a_slow_reader_does_not_delay_the_room() {
     let (_server, address) = Example::serve("chat");
     let said = |client: &framework::Client| {
         let message = client.recv(Some(PATIENCE)).unwrap();

@@ -43,10 +43,10 @@ pub(crate) fn skipped(why: &str) {
 }
 
 #[test]
-fn a_program_has_no_settings_of_the_environment() {
+fn a_program_inherits_no_settings() {
     let shell = std::env::current_exe().unwrap();
     let mut inner = program(shell);
-    inner.args(["--exact", "programs::what_the_inner_one_sees", "--ignored", "--nocapture"]);
+    inner.args(["--exact", "programs::the_environment_of_the_child", "--ignored", "--nocapture"]);
     let outer = Command::new("env")
         .args(["TELEFILE_ADDR=127.0.0.1:1", "TELEFILE_TOKEN_FILE=/none", "RUST_LOG=trace"])
         .args(["TELEFILE_TEST_SEED=7"])
@@ -61,8 +61,8 @@ fn a_program_has_no_settings_of_the_environment() {
 
 /// Run by the test above, with settings in its environment.
 #[test]
-#[ignore = "a part of a_program_has_no_settings_of_the_environment"]
-fn what_the_inner_one_sees() {
+#[ignore = "a part of a_program_inherits_no_settings"]
+fn the_environment_of_the_child() {
     let output = program("env").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     let is_ours = |line: &&str| line.starts_with("TELEFILE_") || line.starts_with("RUST_LOG");
@@ -70,12 +70,12 @@ fn what_the_inner_one_sees() {
 }
 
 #[test]
-fn a_program_that_is_not_installed_is_found_out() {
+fn a_missing_program_is_noticed() {
     assert!(is_installed("sh") && !is_installed("telefile-no-such-program"));
 }
 
 #[test]
-fn every_program_of_the_tests_is_made_here() {
+fn every_program_is_started_through_this_module() {
     fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

@@ -102,7 +102,7 @@ const MAX_TEST_LINES: usize = 400;
 const MAX_CIRCLES: usize = 1;
 
 #[test]
-fn each_room_imports_only_what_it_may() {
+fn each_module_imports_only_what_it_may() {
     let bad: Vec<_> = sources().iter().flat_map(|(file, text)| bad_imports(file, text)).collect();
     assert!(bad.is_empty(), "\n{}", bad.join("\n"));
 }
@@ -130,7 +130,7 @@ fn each_dependency_is_imported_in_few_places() {
 }
 
 #[test]
-fn each_file_begins_with_what_it_is_and_is_not_too_long() {
+fn each_file_begins_with_a_head_and_is_short() {
     let bad: Vec<_> = sources().iter().flat_map(|(file, text)| bad_shape(file, text)).collect();
     assert!(bad.is_empty(), "\n{}", bad.join("\n"));
 }

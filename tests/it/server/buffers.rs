@@ -19,7 +19,7 @@ fn connection(budget: &Arc<Budget>) -> (BufferedStream, UnixStream) {
 }
 
 #[test]
-fn what_is_sent_arrives_with_and_without_memory_to_collect_it() {
+fn replies_arrive_with_and_without_memory_to_collect_them() {
     for (max, most) in [(0, 0), (1 << 20, 100 << 10)] {
         let budget = Budget::new(max);
         let (mut connection, mut peer) = connection(&budget);
@@ -49,7 +49,7 @@ fn what_is_sent_arrives_with_and_without_memory_to_collect_it() {
 }
 
 #[test]
-fn what_comes_is_read_with_and_without_memory_for_it() {
+fn requests_are_read_with_and_without_memory_for_them() {
     for max in [0, 1 << 20] {
         let budget = Budget::new(max);
         let (mut connection, mut peer) = connection(&budget);

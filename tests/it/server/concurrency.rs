@@ -7,7 +7,7 @@ use std::time::Duration;
 use telefile::Server;
 
 #[test]
-fn of_many_cas_on_one_version_one_wins() {
+fn one_of_many_cas_on_one_version_succeeds() {
     const ROUNDS: u64 = 500;
     let server = Running::start(Server::builder());
     let compete = || {
@@ -35,7 +35,7 @@ fn of_many_cas_on_one_version_one_wins() {
 }
 
 #[test]
-fn contents_are_of_one_write_alone() {
+fn contents_are_those_of_a_single_write() {
     const NUMBYTES: usize = 50_000;
     let server = Running::start(Server::builder());
     server.client().write("f", &[b'a'; NUMBYTES]);
@@ -95,7 +95,7 @@ fn clients_that_vanish_leave_nothing_behind() {
 }
 
 #[test]
-fn a_client_with_thousands_of_requests_in_flight_starves_nobody() {
+fn thousands_of_requests_in_flight_do_not_starve_other_clients() {
     let server = Running::start(Server::builder());
     let mut greedy = server.client();
     let (sender, ongoing) = (greedy.sender(), AtomicBool::new(true));

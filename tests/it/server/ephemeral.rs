@@ -9,7 +9,7 @@ use telefile::Server;
 
 /// The server removes so many at once that others want to come between.
 #[test]
-fn thousands_of_files_go_with_one_client_and_each_takes_a_version() {
+fn thousands_of_ephemeral_files_end_with_one_client() {
     const FILES: u64 = 3000;
     let server = Running::start(Server::builder());
     let (mut owner, mut asker) = (server.client(), server.client());
@@ -56,7 +56,7 @@ fn until_the_end(mut client: Client) {
 }
 
 #[test]
-fn however_a_connection_ends_its_files_go() {
+fn ephemeral_files_are_deleted_however_their_connection_ends() {
     let server = Running::start(Server::builder());
     let mut asker = server.client();
     let before = asker.stat("memory");
@@ -77,7 +77,7 @@ fn however_a_connection_ends_its_files_go() {
 }
 
 #[test]
-fn who_is_let_go_for_silence_or_deafness_loses_them_too() {
+fn ephemeral_files_are_deleted_with_a_client_that_is_cut_off() {
     let time = Duration::from_millis(200);
     let builder = Server::builder().idle_timeout(Some(time)).write_timeout(time);
     let server = Running::start(builder);
@@ -95,7 +95,7 @@ fn who_is_let_go_for_silence_or_deafness_loses_them_too() {
 }
 
 #[test]
-fn all_that_was_asked_is_executed_before_the_files_go() {
+fn all_requests_are_executed_before_ephemeral_files_are_deleted() {
     let server = Running::start(Server::builder());
     for (i, address) in server.addresses().into_iter().enumerate() {
         let mut client = Client::connect(address);
@@ -119,7 +119,7 @@ fn all_that_was_asked_is_executed_before_the_files_go() {
 
 /// Somebody takes over the file of a client that is just going.
 #[test]
-fn a_file_that_is_taken_over_goes_with_the_old_client_or_the_new_one() {
+fn an_ephemeral_file_ends_with_its_old_owner_or_the_new_one() {
     let server = Running::start(Server::builder());
     let mut asker = server.client();
     let (mut lost, mut taken) = (0, 0);
@@ -161,7 +161,7 @@ fn a_file_that_is_taken_over_goes_with_the_old_client_or_the_new_one() {
 /// Clients that vanish while they hold a lock: nobody else ever holds it with them, and it always
 /// comes free. What it guards is the number of who is inside.
 #[test]
-fn a_lock_is_held_by_one_and_outlives_nobody() {
+fn a_lock_has_one_holder_and_ends_with_it() {
     const ROUNDS: u64 = 60;
     let server = Running::start(Server::builder());
     let (inside, highest) = (AtomicBool::new(false), AtomicU64::new(0));

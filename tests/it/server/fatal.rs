@@ -17,14 +17,14 @@ fn check(server: &Running, sent: &[u8], expected: &str) {
 }
 
 #[test]
-fn the_reply_arrives_behind_a_heap_of_junk() {
+fn the_last_reply_arrives_although_junk_follows() {
     let server = Running::start(Server::builder());
     check(&server, &[b'x'; 900 << 10], "ERR_CMD_ERR\r\n");
     check(&server, &b"GET / HTTP/1.1\r\n".repeat(57_600), "ERR_CMD_ERR\r\n");
 }
 
 #[test]
-fn replies_to_what_came_before_arrive_and_nothing_after_is_done() {
+fn a_fatal_request_ends_the_connection_after_the_replies_before_it() {
     let server = Running::start(Server::builder());
     let after = b"write f 1\r\nx\r\n".repeat(60_000);
     let sent = [b"read f\r\nstat f\r\nnonsense\r\n", &after[..]].concat();

@@ -16,7 +16,7 @@ fn silent_clients_do_not_stop_the_next() {
 }
 
 #[test]
-fn one_too_many_hears_why_whatever_it_sends() {
+fn a_client_over_the_limit_gets_the_reason_whatever_it_sends() {
     let server = Running::start(Server::builder().connections(2));
     let mut inside = [server.client(), server.client()];
     for client in &mut inside {
@@ -34,7 +34,7 @@ fn one_too_many_hears_why_whatever_it_sends() {
 }
 
 #[test]
-fn a_seat_is_free_when_its_client_has_the_end_of_the_stream() {
+fn a_slot_is_free_when_its_client_has_the_end_of_the_stream() {
     let server = Running::start(Server::builder().connections(1));
     for address in server.addresses() {
         for round in 0..300 {
@@ -54,7 +54,7 @@ fn a_seat_is_free_when_its_client_has_the_end_of_the_stream() {
 }
 
 #[test]
-fn of_many_refused_at_once_sixteen_hear_why_and_none_hangs() {
+fn sixteen_of_many_refused_clients_get_the_reason_and_none_hangs() {
     let server = Running::start(Server::builder().connections(1));
     let mut inside = server.client();
     assert_eq!(inside.ask("stat f"), "ERR_FILE_NOT_FOUND");
@@ -67,7 +67,7 @@ fn of_many_refused_at_once_sixteen_hear_why_and_none_hangs() {
 }
 
 #[test]
-fn contents_over_the_limit_are_refused_before_they_come() {
+fn contents_over_the_limit_are_refused_before_they_arrive() {
     let server = Running::start(Server::builder().max_contents(1000));
     let mut client = server.client();
     assert_eq!(client.ask("write f 1001"), "ERR_LIMIT contents 1000");
@@ -77,7 +77,7 @@ fn contents_over_the_limit_are_refused_before_they_come() {
 }
 
 #[test]
-fn telnet_options_in_a_line_that_is_too_long_are_answered_however_it_comes() {
+fn telnet_options_in_a_line_that_is_too_long_are_answered() {
     let server = Running::start(Server::builder());
     let line = [&b"\xff\xfd\x06".repeat(166)[..], &b"x".repeat(10)].concat();
     let expected = [&b"\xff\xfc\x06".repeat(166)[..], b"ERR_CMD_ERR\r\n"].concat();

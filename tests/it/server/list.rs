@@ -58,7 +58,7 @@ impl Client {
 const MANY: usize = 25_000;
 
 #[test]
-fn pages_have_at_most_10_000_files_and_together_each_of_them_once() {
+fn pages_have_at_most_10_000_files_and_each_file_once() {
     let server = Running::start(Server::builder());
     let mut client = server.client();
     let name = |i: usize| format!("p/{:05}", i * 7919 % MANY);
@@ -103,7 +103,7 @@ impl Drop for Enough<'_> {
 
 /// One writer goes round: at each moment the files have the last versions, each another one.
 #[test]
-fn a_page_and_its_rev_are_one_moment() {
+fn a_page_and_its_rev_show_the_same_state() {
     const FILES: u64 = 50;
     let server = Running::start(Server::builder());
     let mut client = server.client();
@@ -130,7 +130,7 @@ fn a_page_and_its_rev_are_one_moment() {
 }
 
 #[test]
-fn thousands_of_secrets_between_the_names_are_passed_over() {
+fn a_list_skips_thousands_of_secret_names() {
     let server = Running::start(Server::builder());
     let mut client = server.client();
     let secret = |i: usize| format!("s/{:032x}/", i as u128 * 0x0123_4567_89ab_cdef_0123);
@@ -177,7 +177,7 @@ impl Drop for Slow {
 }
 
 #[test]
-fn a_file_that_is_being_made_or_ended_is_in_no_list_and_no_change() {
+fn a_file_that_is_being_opened_or_closed_is_in_no_list_and_no_change() {
     let server = Running::start(Server::builder().types(file_types![Slow]));
     let (mut slow, mut client) = (server.client(), server.client());
     slow.send("open f00000000000000000001 Slow\r\n");

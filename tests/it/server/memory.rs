@@ -5,7 +5,7 @@ use telefile::Server;
 const MIB: usize = 1 << 20;
 
 #[test]
-fn announced_bytes_take_no_memory() {
+fn announced_contents_take_no_memory() {
     let server = Running::start(Server::builder().max_memory(1 << 40));
     let mut boaster = server.client();
     let before = boaster.stat("memory");
@@ -23,7 +23,7 @@ fn announced_bytes_take_no_memory() {
 }
 
 #[test]
-fn half_sent_contents_are_given_back_when_their_client_goes() {
+fn the_memory_of_partial_contents_is_released_with_their_client() {
     let server = Running::start(Server::builder());
     let mut asker = server.client();
     let before = asker.stat("memory");
@@ -40,7 +40,7 @@ fn half_sent_contents_are_given_back_when_their_client_goes() {
 }
 
 #[test]
-fn memory_counts_until_the_last_reader_lets_go() {
+fn contents_count_until_their_last_reader_has_them() {
     let server = Running::start(Server::builder());
     let (mut writer, mut reader) = (server.client(), server.client());
     let numbytes = 32 * MIB;
@@ -56,7 +56,7 @@ fn memory_counts_until_the_last_reader_lets_go() {
 }
 
 #[test]
-fn expiry_gives_memory_back_without_being_asked() {
+fn expiry_releases_memory_by_itself() {
     let server = Running::start(Server::builder());
     let mut client = server.client();
     let (since, before) = (Instant::now(), client.stat("memory"));

@@ -159,7 +159,7 @@ fn mirrors_are_true(seed: u64) {
 }
 
 #[test]
-fn who_lists_and_watches_on_has_in_the_end_what_there_is() {
+fn a_list_and_watches_lead_to_the_state_of_the_table() {
     let seed = std::env::var("TELEFILE_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| RandomState::new().hash_one(()));
     for i in 0..4 {

@@ -52,7 +52,7 @@ fn replies_taken_late(kind: usize, asked: usize) -> usize {
 }
 
 #[test]
-fn what_was_pipelined_behind_an_unread_reply_is_not_executed() {
+fn requests_behind_an_unread_reply_are_not_executed() {
     thread::scope(|scope| {
         for kind in 0..2 {
             scope.spawn(move || {
@@ -64,7 +64,7 @@ fn what_was_pipelined_behind_an_unread_reply_is_not_executed() {
 }
 
 #[test]
-fn what_is_sent_after_the_stop_is_not_executed() {
+fn requests_after_the_stop_are_not_executed() {
     let mut server = Running::start(Server::builder());
     let mut clients = server.addresses().map(Client::connect);
     for client in &mut clients {
@@ -118,7 +118,7 @@ fn run_returns_in_time_whatever_clients_do() {
 }
 
 #[test]
-fn a_reply_that_is_being_taken_arrives_whole() {
+fn a_stop_sends_the_rest_of_a_reply() {
     let mut server = Running::start(Server::builder());
     let numbytes = 32 * MIB;
     assert_eq!(server.client().write("f", &vec![b'x'; numbytes]), "OK 1");
@@ -139,7 +139,7 @@ fn a_reply_that_is_being_taken_arrives_whole() {
 }
 
 #[test]
-fn with_idle_clients_alone_it_is_quick() {
+fn a_stop_with_only_idle_clients_is_quick() {
     let stop = || {
         let mut server = Running::start(Server::builder());
         let mut idle: Vec<_> = (0..50).map(|_| server.client()).collect();
@@ -176,7 +176,7 @@ fn a_second_stop_and_one_before_run_are_fine() {
 }
 
 #[test]
-fn a_spawned_server_ends_by_its_handle_by_stop_and_when_it_is_dropped() {
+fn a_spawned_server_ends_by_its_handle_by_stop_or_when_dropped() {
     let spawn = || {
         let listen = "127.0.0.1:0".parse().unwrap();
         Server::builder().listen(listen).bind().unwrap().spawn().unwrap()
@@ -220,7 +220,7 @@ fn replies_after_a_late_request(kind: usize) -> (String, Duration) {
 /// Both sides shut, the kernel answers one more byte with a reset, and that takes unread replies
 /// with it. So the server takes what comes for 200 ms before it ends.
 #[test]
-fn a_request_that_comes_too_late_takes_no_reply_with_it() {
+fn a_late_request_loses_no_reply() {
     for kind in 0..2 {
         let in_time = |(_, late): &(_, Duration)| *late < Duration::from_millis(100);
         let attempts = (0..10).map(|_| replies_after_a_late_request(kind));

@@ -107,7 +107,7 @@ fn session_panics() -> usize {
 }
 
 #[test]
-fn random_bytes_break_nothing() {
+fn a_server_survives_random_bytes() {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let chosen = std::env::var("TELEFILE_TEST_SEED").ok().and_then(|s| s.parse().ok());
     let seed = chosen.unwrap_or(now.as_nanos() as u64);

@@ -83,7 +83,7 @@ fn the_idle_time_does_not_run_while_a_reply_is_sent() {
 }
 
 #[test]
-fn a_client_that_does_not_take_its_replies_is_let_go() {
+fn a_client_that_does_not_take_its_replies_is_disconnected() {
     let server = Running::start(Server::builder().write_timeout(WRITE));
     let mut asker = server.client();
     let before = asker.stat("memory");
@@ -106,7 +106,7 @@ fn a_client_that_does_not_take_its_replies_is_let_go() {
 }
 
 #[test]
-fn replies_that_nobody_reads_end_a_client_that_goes_on_asking() {
+fn unread_replies_end_a_client_that_keeps_sending() {
     let server = Running::start(Server::builder().write_timeout(WRITE));
     // A Telnet option is a question, too.
     for request in [&b"help\r\n"[..], b"\xff\xfd\x01\n"] {
@@ -143,7 +143,7 @@ fn take_steadily(address: &Address, numbytes: usize, time_out: Duration) -> usiz
 /// On a busy machine the reader, the server or the kernel between them may lose a part of the
 /// time-out. That part does not grow with the time-out.
 #[test]
-fn a_slow_but_steady_reader_is_served_to_the_end() {
+fn a_slow_but_steady_reader_gets_everything() {
     let numbytes = 10 * MIB;
     let contents = vec![b'x'; numbytes];
     let taken = |time_out| {

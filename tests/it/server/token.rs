@@ -2,7 +2,7 @@ use super::{Client, Running};
 use telefile::{Server, Token};
 
 #[test]
-fn without_the_token_nothing_is_done() {
+fn nothing_is_executed_without_the_token() {
     let server = Running::start(Server::builder().token(Token::new("s3cret").unwrap()));
     for address in server.addresses() {
         let mut client = Client::connect(address);

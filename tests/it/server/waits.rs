@@ -10,7 +10,7 @@ fn wait_for(asker: &mut Client, waits: u64) {
 }
 
 #[test]
-fn a_wait_takes_as_long_as_it_says_and_is_not_silent_meanwhile() {
+fn a_wait_lasts_its_seconds_and_does_not_count_as_silence() {
     let idle = Duration::from_millis(300);
     let server = Running::start(Server::builder().idle_timeout(Some(idle)));
     let mut clients = server.addresses().map(Client::connect);
@@ -47,7 +47,7 @@ fn one_change_ends_all_waits_for_its_file() {
 }
 
 #[test]
-fn a_client_that_vanishes_waits_no_longer() {
+fn the_wait_of_a_client_that_vanished_ends() {
     let server = Running::start(Server::builder());
     let mut asker = server.client();
     for address in server.addresses() {

@@ -76,7 +76,7 @@ fn more_than_10_000_changes_come_in_parts() {
 }
 
 #[test]
-fn a_watch_waits_as_long_as_it_says_and_is_not_silent_meanwhile() {
+fn a_watch_lasts_its_seconds_and_does_not_count_as_silence() {
     let idle = Duration::from_millis(300);
     let server = Running::start(Server::builder().idle_timeout(Some(idle)));
     let mut clients = server.addresses().map(Client::connect);
@@ -102,7 +102,7 @@ fn a_watch_waits_as_long_as_it_says_and_is_not_silent_meanwhile() {
 }
 
 #[test]
-fn one_change_wakes_all_who_wait() {
+fn one_change_wakes_all_watches() {
     const CLIENTS: usize = 500;
     let server = Running::start(Server::builder());
     let mut asker = server.client();
@@ -151,7 +151,7 @@ fn no_change_is_missed_between_two_watches() {
 }
 
 #[test]
-fn a_deadline_that_came_nearer_wakes_although_nobody_asks() {
+fn an_earlier_deadline_wakes_a_watch() {
     let server = Running::start(Server::builder());
     let (mut owner, mut watcher) = (server.client(), server.client());
     assert_eq!(owner.ask("write lease 0 600\r\n"), "OK 1");
@@ -165,7 +165,7 @@ fn a_deadline_that_came_nearer_wakes_although_nobody_asks() {
 }
 
 #[test]
-fn who_vanishes_while_a_watch_waits_is_gone_at_once() {
+fn a_client_that_vanishes_in_a_watch_ends_at_once() {
     let server = Running::start(Server::builder());
     let mut asker = server.client();
     for address in server.addresses() {
@@ -226,7 +226,7 @@ fn stop_after(pause: Duration, watches: usize) {
 }
 
 #[test]
-fn a_watch_and_a_stop_meet_at_any_moment() {
+fn a_stop_ends_a_watch_at_any_moment() {
     thread::scope(|scope| {
         for i in 0..8 {
             scope.spawn(move || {
@@ -241,7 +241,7 @@ fn a_watch_and_a_stop_meet_at_any_moment() {
 /// Each of these ends removes a file of another name, one by one and all in a moment. A watch that
 /// waits when it begins is told all the same.
 #[test]
-fn so_many_ends_compact_an_old_rev_but_no_watch_that_waits() {
+fn removals_compact_an_old_rev_but_no_waiting_watch() {
     const REMEMBERED: usize = 100_000;
     let server = Running::start(Server::builder());
     let (mut owner, mut asker) = (server.client(), server.client());
@@ -295,7 +295,7 @@ fn so_many_ends_compact_an_old_rev_but_no_watch_that_waits() {
 }
 
 #[test]
-fn watches_that_come_and_go_leave_nothing() {
+fn ended_watches_leave_nothing_behind() {
     let server = Running::start(Server::builder());
     let mut asker = server.client();
     let memory = asker.stat("memory");
@@ -327,7 +327,7 @@ fn watches_that_come_and_go_leave_nothing() {
 
 /// Its end is behind more than the sockets hold, where nobody sees it who does not read.
 #[test]
-fn who_vanishes_behind_a_megabyte_is_gone_at_once_too() {
+fn a_client_that_vanishes_behind_a_megabyte_ends_at_once() {
     let server = Running::start(Server::builder());
     let mut asker = server.client();
     for address in server.addresses() {

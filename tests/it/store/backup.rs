@@ -19,7 +19,7 @@ fn backup() -> (Vec<u8>, BTreeMap<String, Found>) {
 }
 
 #[test]
-fn a_restored_table_is_the_one_that_was_backed_up_with_another_epoch() {
+fn a_restored_table_equals_the_backup_with_another_epoch() {
     let (bytes, expected) = backup();
     let outside = Folder::new();
     let folder = outside.path().join("new/one");
@@ -40,7 +40,7 @@ fn a_restored_table_is_the_one_that_was_backed_up_with_another_epoch() {
 }
 
 #[test]
-fn a_restore_takes_more_than_one_batch_holds() {
+fn a_restore_may_exceed_one_batch() {
     let folder = Folder::new();
     let store = open(folder.path()).unwrap();
     let mut version = 0;
@@ -92,7 +92,7 @@ fn a_damaged_backup_restores_nothing() {
 }
 
 #[test]
-fn a_folder_with_anything_in_it_takes_no_restore() {
+fn a_restore_refuses_a_folder_that_is_not_empty() {
     let (bytes, _) = backup();
     let folder = Folder::new();
     fs::write(folder.path().join("note"), "").unwrap();
@@ -133,7 +133,7 @@ impl Write for Failing {
 }
 
 #[test]
-fn an_error_of_the_backups_own_disk_is_told() {
+fn an_error_of_the_disk_of_the_backup_is_reported() {
     let (bytes, _) = backup();
     let folder = Folder::new();
     let store = open(folder.path()).unwrap();

@@ -36,7 +36,7 @@ fn a_new_folder_is_for_its_user_alone() {
 }
 
 #[test]
-fn the_rights_of_a_folder_that_is_there_stay() {
+fn an_existing_folder_keeps_its_permissions() {
     let folder = Folder::new();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o750)).unwrap();
     drop(open(folder.path()).unwrap());
@@ -45,7 +45,7 @@ fn the_rights_of_a_folder_that_is_there_stay() {
 }
 
 #[test]
-fn one_uses_a_folder_at_a_time() {
+fn a_folder_has_one_user_at_a_time() {
     let folder = Folder::new();
     let store = open(folder.path()).unwrap();
     refused(folder.path(), ErrorKind::ResourceBusy, &["another telefile uses it"]);
@@ -60,7 +60,7 @@ fn one_uses_a_folder_at_a_time() {
 }
 
 #[test]
-fn many_read_a_folder_at_once_and_nobody_changes_it_meanwhile() {
+fn many_may_read_a_folder_and_nobody_changes_it_meanwhile() {
     let folder = Folder::new();
     fill(&open(folder.path()).unwrap());
     let (one, two) = (ReadOnly::open(folder.path()), ReadOnly::open(folder.path()));
@@ -89,7 +89,7 @@ fn the_epoch_is_that_of_the_first_start() {
 }
 
 #[test]
-fn what_is_no_store_is_refused_and_left_alone() {
+fn a_file_that_is_no_store_is_refused_and_not_changed() {
     for bytes in [&b""[..], b"short", &[0; 100_000], b"redb but not the magic of one"] {
         let folder = Folder::new();
         fs::write(database(folder.path()), bytes).unwrap();
@@ -120,7 +120,7 @@ fn a_damaged_store_is_refused() {
 }
 
 #[test]
-fn a_folder_that_is_none_is_refused() {
+fn a_path_that_is_no_folder_is_refused() {
     let outside = Folder::new();
     let file = outside.path().join("file");
     fs::write(&file, "").unwrap();
@@ -136,7 +136,7 @@ fn a_folder_that_is_none_is_refused() {
 
 /// It was killed while it made a new one.
 #[test]
-fn an_unfinished_store_is_made_anew() {
+fn an_unfinished_store_is_created_again() {
     let folder = Folder::new();
     let unfinished = folder.path().join("telefile.redb.unfinished");
     fs::write(&unfinished, "half").unwrap();
@@ -145,7 +145,7 @@ fn an_unfinished_store_is_made_anew() {
 }
 
 #[test]
-fn the_size_is_what_the_disk_has_of_it() {
+fn the_size_is_that_on_the_disk() {
     let folder = Folder::new();
     let store = open(folder.path()).unwrap();
     let before = store.bytes().unwrap();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use telefile::store::{CommitError, Head, Life, MAX_GONE, Mutation, Store};
 
 #[test]
-fn everything_is_there_after_a_restart() {
+fn a_restarted_store_has_everything() {
     let folder = Folder::new();
     let store = open(folder.path()).unwrap();
     assert_eq!(found(&store).0, Head { version: 0, time: Duration::ZERO, ..head(0) });
@@ -29,7 +29,7 @@ fn everything_is_there_after_a_restart() {
 }
 
 #[test]
-fn a_closed_store_leaves_its_folder_to_the_next_one() {
+fn a_closed_store_releases_its_folder() {
     let folder = Folder::new();
     let store = open(folder.path()).unwrap();
     fill(&store);
@@ -47,7 +47,7 @@ fn a_closed_store_leaves_its_folder_to_the_next_one() {
 }
 
 #[test]
-fn contents_that_are_replaced_are_dropped() {
+fn replaced_contents_are_removed() {
     let folder = Folder::new();
     let store = open(folder.path()).unwrap();
     store.commit(&[put("f", 1, None, &large(1))], &head(1)).unwrap();
@@ -76,7 +76,7 @@ fn a_touch_keeps_version_and_contents() {
 
 /// A table that is told of another state than the one that it has been given has to stop.
 #[test]
-fn a_batch_that_does_not_fit_what_is_kept_ends_the_store() {
+fn a_batch_that_contradicts_the_store_ends_it() {
     let touch = Mutation::Touch { name: name("none"), life: Life::Unlimited };
     for wrong in [
         put("größe", 9, None, b"there is one"),
@@ -103,7 +103,7 @@ fn a_batch_that_does_not_fit_what_is_kept_ends_the_store() {
 }
 
 #[test]
-fn removals_are_forgotten_as_the_head_says_and_beyond_so_many() {
+fn old_removals_are_forgotten_as_the_head_says() {
     let folder = Folder::new();
     let store = open(folder.path()).unwrap();
     let count = MAX_GONE as u64 + 5;
