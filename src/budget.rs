@@ -18,7 +18,8 @@ impl Budget {
         Arc::new(Budget { used: AtomicU64::new(0), max })
     }
 
-    /// Returns the bytes in use. They may be more than the maximum: see [`Charge::grow_over`].
+    /// Returns the bytes in use. They may be more than the maximum, because
+    /// some memory cannot be refused.
     pub fn used(&self) -> u64 {
         self.used.load(Relaxed)
     }
@@ -31,19 +32,19 @@ impl Budget {
 
 /// Bytes taken from a [`Budget`], given back on drop. The default takes from none.
 #[derive(Debug, Default)]
-pub struct Charge {
+pub(crate) struct Charge {
     budget: Option<Arc<Budget>>,
     bytes: u64,
 }
 
 impl Charge {
     /// Returns a charge of nothing: see [`grow`](Charge::grow).
-    pub fn none(budget: &Arc<Budget>) -> Self {
+    pub(crate) fn none(budget: &Arc<Budget>) -> Self {
         Charge { budget: Some(budget.clone()), bytes: 0 }
     }
 
     /// Returns the bytes taken.
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
@@ -56,7 +57,7 @@ impl Charge {
     ///
     /// # Errors
     /// [`Limit::Memory`] if that would exceed the maximum; nothing is taken then.
-    pub fn grow(&mut self, bytes: u64) -> Result<(), Refusal> {
+    pub(crate) fn grow(&mut self, bytes: u64) -> Result<(), Refusal> {
         let Some(budget) = &self.budget else { return Ok(()) };
         let add = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= budget.max);
         match budget.used.fetch_update(Relaxed, Relaxed, add) {
@@ -68,7 +69,7 @@ impl Charge {
 
     /// Takes more bytes even over the maximum, for memory that cannot be refused. Until enough is
     /// given back, [`grow`](Charge::grow) refuses.
-    pub fn grow_over(&mut self, bytes: u64) {
+    pub(crate) fn grow_over(&mut self, bytes: u64) {
         if let Some(budget) = &self.budget {
             budget.used.fetch_add(bytes, Relaxed);
             self.bytes += bytes;
@@ -76,7 +77,7 @@ impl Charge {
     }
 
     /// Gives some of the bytes back.
-    pub fn shrink(&mut self, bytes: u64) {
+    pub(crate) fn shrink(&mut self, bytes: u64) {
         if let Some(budget) = &self.budget {
             let bytes = bytes.min(self.bytes);
             budget.used.fetch_sub(bytes, Relaxed);

@@ -1,5 +1,8 @@
 //! Versioned files shared over a plain-text protocol.
 //!
+//! A telefile server has named files. Clients read and write them, over TCP or a Unix socket, with
+//! commands that a person can type:
+//!
 //! ```text
 //! write foo 6
 //! abcdef
@@ -9,80 +12,133 @@
 //! OK 2
 //! ```
 //!
-//! The program `telefile` serves such files, and this library is what it is made of. With it you
-//! give files a meaning of your own, embed the server, or speak to one.
+//! Each change takes the next version, a number that never comes back. A write can require the
+//! version that it replaces, a file can end at a time or with a connection, and a client can wait
+//! for a change. Locks, leases, elections and queues are built on that. A file can also be code.
 //!
-//! # A story: a board that forgets who is gone
+//! This library is a server to embed, a client, and the program `telefile` that is made of them.
 //!
-//! Players show their scores to each other. A player who leaves, however that happens, shall be
-//! gone from the board: no time-outs, no tidying up by hand. So the score is a file of code. Its
-//! name is the player's; what it knows of the others is in a map that all of them share.
+//! # A server with a file type
+//!
+//! Players show each other their scores. A score is a file that is code: its name is the player's,
+//! and reading it returns the scores of all. A player who leaves, however that happens, also
+//! leaves the board.
 //!
 //! ```
 //! use std::collections::BTreeMap;
-//! use std::sync::Mutex;
+//! use std::sync::{Arc, Mutex};
+//! use std::time::Duration;
 //! use telefile::{Client, Contents, File, Name, Refusal, Server, file_types};
 //!
-//! static BOARD: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+//! /// The scores by player: the context that all files of the type share.
+//! type Board = Arc<Mutex<BTreeMap<String, String>>>;
 //!
-//! struct Score(String);
+//! struct Score {
+//!     player: String,
+//!     board: Board,
+//! }
 //!
-//! impl File for Score {
-//!     // The first open of a name makes its file...
-//!     fn create(name: &Name, _: &()) -> Result<Self, Refusal> {
-//!         Ok(Score(name.as_str().to_string()))
+//! impl File<Board> for Score {
+//!     // The first open of a name creates its file...
+//!     fn create(name: &Name, board: &Board) -> Result<Self, Refusal> {
+//!         Ok(Score { player: name.as_str().to_string(), board: board.clone() })
 //!     }
 //!     fn write(&mut self, contents: Contents) -> Result<(), Refusal> {
-//!         let score = str::from_utf8(&contents).map_err(|_| Refusal::Denied)?;
-//!         BOARD.lock().unwrap().insert(self.0.clone(), score.to_string());
+//!         let score = String::from_utf8_lossy(&contents).into_owned();
+//!         self.board.lock().unwrap().insert(self.player.clone(), score);
 //!         Ok(())
 //!     }
 //!     fn read(&mut self) -> Result<Contents, Refusal> {
-//!         Ok(format!("{:?}", BOARD.lock().unwrap()).into())
+//!         Ok(format!("{:?}", self.board.lock().unwrap()).into())
 //!     }
 //! }
 //!
 //! // ...and the last close, or the last lost connection, drops it.
 //! impl Drop for Score {
 //!     fn drop(&mut self) {
-//!         BOARD.lock().unwrap().remove(&self.0);
+//!         self.board.lock().unwrap().remove(&self.player);
 //!     }
 //! }
 //!
-//! // A program of its own would say no more than `telefile::serve(file_types![Score])`. Here the
-//! // server is a value: on a port that the system chooses, on a thread, stopped in the end.
-//! let server =
-//!     Server::builder().types(file_types![Score]).listen("127.0.0.1:0".parse()?).bind()?;
-//! let server = server.spawn()?;
+//! let types = file_types![Score with Board::default()];
+//! let server = Server::builder().listen("127.0.0.1:0".parse()?).types(types).bind()?.spawn()?;
 //! let address = server.addresses()[0].to_string();
 //!
-//! let ann = Client::connect(&address)?;
+//! let (ann, bob) = (Client::connect(&address)?, Client::connect(&address)?);
 //! let anns = ann.open("ann", Some("Score"))?;
-//! anns.write("7")?;
-//!
-//! let bob = Client::connect(&address)?;
 //! let bobs = bob.open("bob", Some("Score"))?;
-//! bobs.write("5")?;
+//! anns.write("7")?;
+//! let version = bobs.write("5")?;
 //! assert_eq!(&*anns.read()?.contents, br#"{"ann": "7", "bob": "5"}"#);
 //!
-//! // Bob is gone: his connection ends, what he had open is closed, his file is no more.
+//! // Bob's connection ends, and his file with it: a name without a file is at version 0.
 //! drop((bobs, bob));
-//! while &*anns.read()?.contents != br#"{"ann": "7"}"# {}
-//!
-//! drop((anns, ann));
+//! assert_eq!(ann.wait("bob", version, Duration::from_secs(60))?, 0);
+//! # drop((anns, ann));
 //! server.stop()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! For programs that want messages and no files there is [`framework`].
+//! A program of its own is shorter: `telefile::serve(file_types![Score with board])` in `main` has
+//! all options of `telefile serve`.
 //!
-//! Where to read on: [`File`] says what a type can do, [`Server`] what can be set, [`Client`] how to
-//! send requests and wait for changes. [`client::recipes`] has locks, leases and elections, and
-//! [`store`] keeps a table over restarts (`Builder::data` is all that a server needs).
-//! `tutorial/reference/protocol.md` in the repository describes the protocol.
+//! # A client
 //!
-//! `ARCHITECTURE.md` in the repository shows how the parts fit together, the path of one request, and
-//! the invariants.
+//! ```
+//! # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
+//! # let address = server.addresses()[0].to_string();
+//! use telefile::{Client, Refusal};
+//!
+//! let client = Client::connect(&address)?;
+//! let first = client.write("greeting", "hello")?;
+//! let second = client.cas("greeting", first, "hello world")?;
+//!
+//! // A write that requires a version that the file has left is refused.
+//! let error = client.cas("greeting", first, "goodbye").unwrap_err();
+//! assert_eq!(error.refusal(), Some(&Refusal::Version(second)));
+//! assert_eq!(&*client.read("greeting")?.contents, b"hello world");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # A lock
+//!
+//! ```
+//! # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
+//! # let address = server.addresses()[0].to_string();
+//! use telefile::{Client, client::recipes::Lock};
+//!
+//! let client = Client::connect(&address)?;
+//! let guard = Lock::new(&client, "lock/backup").lock()?; // blocks while another client has it
+//! println!("back up, and show this number to the storage: {}", guard.token());
+//! guard.unlock()?; // the end of the connection would do the same
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where to read on
+//!
+//! - [`Server`] and [`server`]: what can be set, how to run and to stop.
+//! - [`File`] and [`file_types!`]: what a file type can do.
+//! - [`Client`] and [`client`]: requests, open files, pipelines, lost connections.
+//! - [`client::recipes`]: locks, leases, elections, semaphores, barriers and queues, and what each
+//!   promises.
+//! - [`store`]: a table on disk. For a server,
+#![cfg_attr(feature = "durable", doc = "  [`Builder::data`](server::Builder::data)")]
+#![cfg_attr(not(feature = "durable"), doc = "  `Builder::data`, of feature `durable`,")]
+//!   is enough.
+//! - [`framework`]: servers and clients that exchange messages, without files.
+//! - [`wire`] and [`net`]: the protocol and the streams, for proxies and other clients.
+//!
+//! The book in `tutorial/` of the repository has the protocol, `tutorial/reference/protocol.md`, and
+//! what there is to know about operating a server. `ARCHITECTURE.md` has the parts, the path of one
+//! request and the invariants.
+//!
+//! # Features
+//!
+//! Both are on by default and build the program. A library user pays for neither with
+//! `default-features = false`.
+//!
+//! - `cli`: the command line, for `telefile` and for programs with file types of their own.
+//! - `durable`: a table on disk.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -91,6 +147,7 @@ compile_error!("telefile needs a Unix: it uses poll, Unix sockets and file descr
 
 mod budget;
 #[cfg(feature = "cli")]
+#[doc(hidden)] // for `main`
 pub mod cli;
 pub mod client;
 mod contents;
@@ -102,31 +159,22 @@ pub mod fuzz;
 mod name;
 pub mod net;
 mod refusal;
-mod server;
+pub mod server;
 pub mod store;
 mod token;
 mod waker;
 pub mod wire;
 
-pub use budget::{Budget, Charge};
 #[cfg(feature = "cli")]
 pub use cli::serve;
 pub use client::Client;
-pub use contents::{Contents, Incoming};
+pub use contents::Contents;
 pub use exptime::Exptime;
-pub use files::{
-    Caller, Change, Changes, ClientId, Clock, Decided, Expiry, Fd, File, FileType, Listed, Listing,
-    MEMORY_FILE, Open, Opened, Opening, Registry, Stat, Table, Ticket, Totals, Wait, Waiter,
-    Waiting, Watch,
-};
-pub use name::{FileRef, Name, NameRef, Stem};
+pub use files::{Caller, ClientId, Clock, Fd, File, FileType};
+pub use name::{Name, NameRef};
 pub use refusal::{Limit, Refusal};
-pub use server::{
-    BindError, Builder, DEFAULT_CONNECTIONS, DEFAULT_MAX_CONTENTS, DEFAULT_WRITE_TIMEOUT, Handle,
-    Running, Server, default_max_memory,
-};
+pub use server::Server;
 pub use token::{InvalidToken, Token};
-pub use waker::Waker;
 
 /// The code of the pages, compiled and run with the documentation's tests.
 #[cfg(all(doctest, feature = "cli"))]

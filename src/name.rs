@@ -68,7 +68,7 @@ impl Name {
 /// The beginning of a name, which `create` completes with a version of 20 digits.
 ///
 /// ```
-/// use telefile::Stem;
+/// use telefile::wire::Stem;
 ///
 /// let stem = Stem::new("queue/job-").unwrap();
 /// assert_eq!(stem.numbered(42).as_str(), "queue/job-00000000000000000042");

@@ -104,7 +104,8 @@ impl fmt::Debug for FileType {
     }
 }
 
-/// Lists file types, as a `Vec` of [`FileType`](crate::FileType), for [`Builder::types`](crate::Builder::types) and [`serve`](crate::serve).
+/// Lists file types, as a `Vec` of [`FileType`](crate::FileType), for
+/// [`Builder::types`](crate::server::Builder::types) and `telefile::serve`.
 ///
 /// The name of a type on the wire is the last segment of its path, or the literal before `=>`,
 /// which a type with parameters needs. Two types of one name are refused when the server is bound.

@@ -8,8 +8,10 @@ mod file_type;
 mod kinds;
 mod registry;
 mod stat;
+#[allow(unreachable_pub)]
 mod state;
 pub(crate) mod store;
+#[allow(unreachable_pub)]
 mod table;
 #[cfg(test)]
 mod tests;
@@ -18,16 +20,17 @@ pub use clock::Clock;
 pub use file::{Caller, ClientId, File};
 pub use file_type::FileType;
 pub(crate) use kinds::MAX_DESCRIPTORS as TEXT_FILE_DESCRIPTORS;
-pub use registry::{MEMORY_FILE, Registry};
+pub(crate) use registry::Registry;
+pub use stat::Fd;
 pub(crate) use stat::Looked;
-pub use stat::{Fd, Stat, Totals};
+pub(crate) use stat::Stat;
 pub(crate) use state::cost::OPEN as OPEN_COST;
-pub use state::expiry::Expiry;
-pub use state::ticket::Ticket;
-pub use table::Table;
-pub use table::list::{Listed, Listing};
+pub(crate) use state::expiry::Expiry;
+pub(crate) use state::ticket::Ticket;
+pub(crate) use table::Table;
+pub(crate) use table::list::Listing;
 pub(crate) use table::open::Endings;
-pub use table::open::{Open, Opened, Opening};
-pub use table::wait::{Wait, Waiter};
-pub use table::watch::{Change, Changes, Waiting, Watch};
-pub use table::write::Decided;
+pub(crate) use table::open::{Open, Opened, Opening};
+pub(crate) use table::wait::{Wait, Waiter};
+pub(crate) use table::watch::{Change, Changes, Waiting, Watch};
+pub(crate) use table::write::Decided;

@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The type of a file that `write`, `cas` or `open NAME MemoryFile` creates.
-pub const MEMORY_FILE: &str = "MemoryFile";
+pub(crate) const MEMORY_FILE: &str = "MemoryFile";
 
 /// The type of a file that `open NAME` creates.
 pub(super) const DEFAULT: &str = "File";
 
 /// All types of a table: the built-in ones, and those of the program.
-pub struct Registry(Vec<FileType>);
+pub(crate) struct Registry(Vec<FileType>);
 
 impl Registry {
     /// Adds `TextFile`, whose files are in the folder `root`. A file of more than `max_bytes` is
@@ -22,7 +22,7 @@ impl Registry {
     ///
     /// # Errors
     /// The same as for [`with`](Registry::with).
-    pub fn with_text_files(
+    pub(crate) fn with_text_files(
         self,
         root: PathBuf,
         max_bytes: u64,
@@ -36,7 +36,7 @@ impl Registry {
     ///
     /// # Errors
     /// A message, if two types have the same name, or if a name is not valid in a line.
-    pub fn with(self, types: Vec<FileType>) -> Result<Self, String> {
+    pub(crate) fn with(self, types: Vec<FileType>) -> Result<Self, String> {
         types.into_iter().try_fold(self, |mut registry, file_type| {
             if !file_type.has_valid_name() {
                 let name = file_type.name;
@@ -51,7 +51,7 @@ impl Registry {
     }
 
     /// Returns the names, in the order in which they were added.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
         std::iter::once(MEMORY_FILE).chain(self.0.iter().map(FileType::name))
     }
 

@@ -8,7 +8,7 @@ pub type Fd = u64;
 
 /// A file's metadata besides its name and its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stat {
+pub(crate) struct Stat {
     /// The version of the file's latest change.
     pub version: u64,
     /// The length of the contents in bytes, as far as it is known without calling the type.
@@ -26,7 +26,7 @@ pub(crate) struct Looked {
 
 /// The table's counters, as `stats` reports them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Totals {
+pub(crate) struct Totals {
     /// The number of files.
     pub files: u64,
     /// The total size of all `MemoryFile`s, in bytes.

@@ -4,10 +4,11 @@ mod stored;
 mod waiting;
 mod watching;
 
+use super::stat::Totals;
 use super::state::cost;
 use super::state::entry::Entry;
 use super::state::expiry::End;
-use super::{ClientId, Clock, Decided, Expiry, File, FileType, Open, Registry, Table, Totals};
+use super::{ClientId, Clock, Decided, Expiry, File, FileType, Open, Registry, Table};
 use crate::budget::Budget;
 use crate::contents::Contents;
 use crate::exptime::Exptime;

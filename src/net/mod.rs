@@ -2,6 +2,9 @@
 //!
 //! Knows nothing of files or commands: the meaning of a line is one floor up. TCP and Unix sockets
 //! differ only in [`Address`] and [`Listener`]; behind them a [`Stream`] is a stream.
+//!
+//! [`Address`] and [`iter_lines`] are for every program. The rest is what telefile itself is made of:
+//! it comes with no promise, and any release may change it.
 
 mod address;
 mod buffered;
@@ -16,6 +19,9 @@ mod pool;
 mod stream;
 mod telnet;
 
+pub use crate::budget::Budget;
+pub use crate::contents::Incoming;
+pub use crate::waker::Waker;
 pub use address::Address;
 pub use buffered::BufferedStream;
 pub use iter_lines::{IterLines, iter_lines};

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// its cause.
 ///
 /// ```
-/// use telefile::{BindError, Server};
+/// use telefile::{Server, server::BindError};
 ///
 /// let error = Server::builder().listen("0.0.0.0:0".parse()?).bind().unwrap_err();
 /// assert!(matches!(error, BindError::Exposed { .. }));

@@ -1,3 +1,6 @@
+//! The server: a [`Builder`] has the settings and binds a [`Server`]; a [`Running`] is one that has a
+//! thread of its own.
+//!
 //! JOINS: the only place that knows streams, requests and files together.
 
 mod accept;

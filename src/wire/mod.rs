@@ -14,6 +14,7 @@ mod request;
 #[cfg(test)]
 mod tests;
 
+pub use crate::name::{FileRef, Stem};
 pub use help::COMMANDS;
 pub use item::{Changed, Listed};
 pub use mistake::{Mistake, ShownLine};

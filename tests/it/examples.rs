@@ -190,7 +190,7 @@ fn the_registry_lists_services_and_forgets_killed_ones() {
 }
 
 /// A server that another one may follow at the same address.
-fn serve_at(address: &Address) -> telefile::Running {
+fn serve_at(address: &Address) -> telefile::server::Running {
     Server::builder().listen(address.clone()).bind().unwrap().spawn().unwrap()
 }
 

@@ -3,8 +3,7 @@
 
 use super::{Checked, Dialect, Expected, Outcome, contents_end, first_line, wrong};
 use crate::value::Value;
-use telefile::FileRef;
-use telefile::wire::{Reply, Request};
+use telefile::wire::{FileRef, Reply, Request};
 use telefile::{Exptime, NameRef, Refusal};
 
 pub(crate) struct Telefile;

@@ -275,6 +275,6 @@ mod tests {
         assert_eq!(ends(&steps), [300, 300 + SHOWN_STEPS, 300 + 2 * SHOWN_STEPS, 899]);
         let steps: Vec<_> = (1..=5000).map(|version| staging((1, version))).collect();
         assert_eq!(ends(&steps), [MAX_SHOWN_STEPS, 5000]);
-        assert_eq!(ends(&[]), []);
+        assert!(ends(&[]).is_empty());
     }
 }

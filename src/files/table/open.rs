@@ -64,6 +64,7 @@ impl Open<'_> {
     ///
     /// # Errors
     /// Those of [`Opening::finish`].
+    #[cfg(test)]
     pub fn opened(self) -> Result<Opened, Refusal> {
         let mut open = self;
         loop {
@@ -77,6 +78,7 @@ impl Open<'_> {
 
 impl<'a> Opening<'a> {
     /// Returns what [`finish`](Opening::finish) waits for.
+    #[cfg(test)]
     pub fn ticket(&self) -> &Ticket {
         &self.ticket
     }

@@ -35,6 +35,7 @@ impl<T> Decided<T> {
     ///
     /// # Errors
     /// The reason for a refusal; also see [`Ticket::wait`].
+    #[cfg(test)]
     pub fn seen(self) -> Result<T, Refusal> {
         self.ticket.wait().and(self.outcome)
     }

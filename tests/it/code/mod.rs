@@ -13,7 +13,8 @@ mod vanish;
 
 use crate::server::{Client, Running, cost};
 use puppet::Puppet;
-use telefile::{Builder, Server, file_types};
+use telefile::server::Builder;
+use telefile::{Server, file_types};
 
 fn server() -> Builder {
     Server::builder().types(file_types![Puppet])

@@ -1,7 +1,8 @@
 //! Which types a server has, and what they may be called.
 
 use super::start;
-use telefile::{BindError, Contents, File, FileType, Name, Refusal, Server, file_types};
+use telefile::server::BindError;
+use telefile::{Contents, File, FileType, Name, Refusal, Server, file_types};
 
 struct Plain;
 

@@ -6,8 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
-use telefile::Budget;
-use telefile::net::{BufferedStream, Stream};
+use telefile::net::{Budget, BufferedStream, Stream};
 
 const TIMEOUT: Duration = Duration::from_secs(600);
 

@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 use telefile::net::Address;
-use telefile::{Builder, Handle};
+use telefile::server::{Builder, Handle};
 
 /// How long anything may take that is waited for, on a machine that is busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
@@ -40,7 +40,7 @@ pub(crate) struct Running {
     unix: Address,
     handle: Handle,
     /// `None` once it is stopped.
-    running: Option<telefile::Running>,
+    running: Option<telefile::server::Running>,
     _folder: Folder,
 }
 

@@ -181,7 +181,7 @@ fn a_spawned_server_ends_by_its_handle_by_stop_or_when_dropped() {
         let listen = "127.0.0.1:0".parse().unwrap();
         Server::builder().listen(listen).bind().unwrap().spawn().unwrap()
     };
-    let ends: [fn(telefile::Running); 3] = [
+    let ends: [fn(telefile::server::Running); 3] = [
         |server| {
             server.handle().stop();
             server.join().unwrap();

@@ -13,7 +13,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 use telefile::net::Address;
-use telefile::{Clock, Handle, Server, Token};
+use telefile::server::Handle;
+use telefile::{Clock, Server, Token};
 
 /// How long a server elsewhere may take to give a sign of life.
 const PROBE_TIME: Duration = Duration::from_secs(3);
