@@ -93,7 +93,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
 ];
 
 /// How many lines a file may have, without the unit tests at its end.
-const MAX_LINES: usize = 395;
+const MAX_LINES: usize = 397;
 
 /// How many lines a file of tests may have.
 const MAX_TEST_LINES: usize = 400;
