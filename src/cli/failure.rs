@@ -25,7 +25,7 @@ impl Failure {
 
     /// The system cannot start a thread: exit status 1.
     pub(super) fn no_thread(e: std::io::Error) -> Self {
-        Failure::failed(format!("no thread can be started: {e}"))
+        Failure::failed(format!("cannot start a thread: {e}"))
     }
 
     /// The command line is wrong: exit status 2.
@@ -41,8 +41,8 @@ impl Failure {
     /// The versions on the command line belong to another table: exit status 4.
     pub(super) fn other_table(expected: u64, found: u64) -> Self {
         let message = format!(
-            "the server has another table: its epoch is {found:016x}, and not {expected:016x}; \
-             nothing was done"
+            "the server has another table: its epoch is {found:016x}, not {expected:016x}; \
+             nothing was done, so read the versions again"
         );
         Failure { message, status: 4 }
     }

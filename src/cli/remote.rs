@@ -112,7 +112,9 @@ pub(super) fn change_failed(error: Error) -> Failure {
     let lost = matches!(error, Error::Lost(_));
     let failure = Failure::from(error);
     match lost {
-        true => Failure::no_connection(format!("{}; the change may be made", failure.message)),
+        true => {
+            Failure::no_connection(format!("{}; the change may have been made", failure.message))
+        }
         false => failure,
     }
 }

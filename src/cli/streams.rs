@@ -68,10 +68,10 @@ pub(super) fn put(text: impl AsRef<[u8]>) -> Outcome {
     put_some(text.as_ref()).map(drop)
 }
 
-/// Writes the result of a change to stdout. A failure message says that the change is made.
+/// Writes the result of a change to stdout. A failure message says that the change was made.
 pub(super) fn put_change(line: &str) -> Outcome {
     put(format!("{line}\n")).map_err(|failure| {
-        Failure::failed(format!("{}; the change is made: {line}", failure.message))
+        Failure::failed(format!("{}; the change was made: {line}", failure.message))
     })
 }
 

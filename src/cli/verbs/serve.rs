@@ -188,7 +188,9 @@ fn not_bound(e: BindError) -> Failure {
             Failure::usage(format!("{e}: give --token-file, or --insecure to allow that"))
         }
         BindError::NoDataFolder => Failure::usage("--max-data needs --data"),
-        BindError::MaxDataTooSmall(_) => Failure::usage("--max-data is less than 4M"),
+        BindError::MaxDataTooSmall(_) => {
+            Failure::usage("--max-data is less than 4M, the least that a table needs")
+        }
         BindError::FileType(_) => Failure::usage(e),
         _ => Failure::failed(e),
     }

@@ -122,7 +122,7 @@ fn a_folder_restored_by_other_means_gets_a_new_epoch() {
 }
 
 #[test]
-fn what_cannot_be_backed_up_or_restored_is_reported() {
+fn a_failed_backup_or_restore_is_reported() {
     let folder = Folder::new();
     let data = store(&folder, "abc");
     let at = |name: &str| text(folder.path().join(name));

@@ -100,7 +100,7 @@ fn a_request_that_breaks_the_framing_is_status_1() {
     for sent in [&b"read x y\n"[..], b"read x y\nquit\n", b"read x\nread @7\n"] {
         assert_eq!(feed(at(&serving, &["connect"]), sent).status, 0, "{sent:?}");
     }
-    let inside = "telefile: stdin ended inside a request, which is not executed\n";
+    let inside = "telefile: stdin ended inside a request, which was not executed\n";
     for part in [&b"delete x"[..], b"write x 9\nabc"] {
         feed(at(&serving, &["connect"]), part).said(1, "", inside);
     }

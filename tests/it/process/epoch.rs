@@ -65,7 +65,7 @@ fn a_version_of_another_table_changes_and_prints_nothing() {
         assert_eq!((ended.status, &ended.stderr[..]), (0, ""), "{args:?}");
     }
     assert_eq!(client.ask("stat f"), "ERR_FILE_NOT_FOUND");
-    // Hex digits are those of `hello`, or those of somebody who likes capitals.
+    // Hex digits are those of `hello`, or capitals.
     let capitals = ["list", "--epoch", &new.to_uppercase()];
     assert_eq!(run(at(&serving, &capitals)).status, 0);
 }

@@ -164,7 +164,7 @@ fn a_flag_is_not_taken_for_the_value_of_the_flag_before() {
         run(command).failed(2, &[&format!("a value is required for '{} <", args[1])]);
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "no folder named --listen");
-    // With `=` there is no doubt.
+    // With `=` the value is clear.
     let mut command = telefile(&["serve", "--root=--listen", "--listen", &socket]);
     command.current_dir(folder.path());
     drop(Serving::from(command));

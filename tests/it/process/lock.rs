@@ -1,4 +1,4 @@
-//! `telefile lock`: who has it, what its command gets, and how that ends.
+//! `telefile lock`: its holder, what its command gets, and how the command ends.
 
 use super::verbs::at;
 use super::{Ended, Program, Serving, Text, run};
@@ -171,7 +171,7 @@ fn holders_follow_each_other_and_each_has_a_greater_token() {
         let args = [&["lock", "db"], ttl, &["sh", "-c", script, shared.to_str().unwrap()]].concat();
         Program::start(at(&serving, &args))
     };
-    // All are started while somebody else has it.
+    // All start while another client holds it.
     let mut holder = hold(&serving);
     let mut programs: Vec<_> =
         (0..8).map(|i| start(if i % 2 == 0 { &[] } else { &["--ttl", "99"] })).collect();

@@ -119,7 +119,7 @@ fn another_server_at_the_same_address_does_not_have_the_lock() {
     serving.program.signal(Signal::KILL);
     drop(serving);
     let _another = Serving::start(&["--listen", &unix]);
-    assert_eq!(lost(locked), "the server has begun anew");
+    assert_eq!(lost(locked), "the server has another table now");
 }
 
 #[test]
@@ -130,7 +130,10 @@ fn a_lease_that_cannot_be_released_expires() {
     locked.type_line("");
     let (status, stderr) = locked.ended();
     assert_eq!(status, 7, "{stderr}");
-    assert!(stderr.starts_with("telefile: lock db is left to end by itself: "), "{stderr}");
+    assert!(
+        stderr.starts_with("telefile: cannot release lock db, which ends by itself: "),
+        "{stderr}"
+    );
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
 }
 

@@ -40,10 +40,10 @@ fn a_closed_stdin_is_not_an_empty_one() {
         assert_eq!((ended.status, &ended.stdout[..], &ended.stderr[..]), (1, "", closed));
     }
     feed(at(&serving, &["list"]), b"").said(0, "1 9 0 config\n", "");
-    // What is empty on purpose.
+    // Empty on purpose.
     let ended = run(redirected(&at(&serving, &["write", "config"]), "</dev/null"));
     assert_eq!((ended.status, &ended.stdout[..]), (0, "2\n"), "{ended:?}");
-    // Who reads nothing needs no stdin.
+    // A command that reads no stdin does not need one.
     let ended = run(redirected(&at(&serving, &["list"]), "<&-"));
     assert_eq!((ended.status, &ended.stdout[..]), (0, "2 0 0 config\n"), "{ended:?}");
 }
@@ -82,9 +82,9 @@ fn an_output_that_cannot_be_printed_is_a_failure() {
     let serving = Serving::local(&[]);
     feed(at(&serving, &["write", "f"]), b"x").said(0, "1\n", "");
     let changes = [
-        (&["write", "f"][..], "the change is made: 2\n"),
-        (&["cas", "f", "2"], "the change is made: 3\n"),
-        (&["create", "q/"], "the change is made: 4 q/00000000000000000004\n"),
+        (&["write", "f"][..], "the change was made: 2\n"),
+        (&["cas", "f", "2"], "the change was made: 3\n"),
+        (&["create", "q/"], "the change was made: 4 q/00000000000000000004\n"),
     ];
     let looks = [
         &["read", "f"][..],

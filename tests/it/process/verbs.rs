@@ -194,7 +194,7 @@ fn no_connection_is_status_3() {
     for verb in [&["read", "f"][..], &["write", "f"], &["open", "f"], &["stats"], &["connect"]] {
         run(telefile(&[verb, &["--addr", &nobody]].concat())).failed(3, &["nobody"]);
     }
-    // Who answers is no telefile, or does not answer at all.
+    // The other end is not telefile, or does not answer at all.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let silent = ["read", "f", "--timeout", "0.2", "--addr", &address];

@@ -259,7 +259,8 @@ impl<'a> Client<'a> {
             ));
         }
         let shown = |line: &[u8]| String::from_utf8_lossy(line).escape_debug().to_string();
-        Reply::parse(&self.line).ok_or_else(|| invalid(&format!("no reply: {}", shown(&self.line))))
+        Reply::parse(&self.line)
+            .ok_or_else(|| invalid(&format!("not a reply: {}", shown(&self.line))))
     }
 
     /// Returns a xorshift64 number: choosing the next file and operation needs nothing better.
@@ -281,7 +282,7 @@ fn unexpected(file: &str, reply: Reply<'_>) -> io::Error {
             let mut line = Vec::new();
             other.write_to(&mut line);
             let line = String::from_utf8_lossy(line.trim_ascii_end());
-            invalid(&format!("{file}: an unexpected reply: {line}"))
+            invalid(&format!("{file}: unexpected reply: {line}"))
         }
     }
 }

@@ -98,7 +98,7 @@ fn run(remote: &Remote) -> Outcome {
             Err(Failure::failed(format!("the server ended the session: {reply}")))
         }
         End::Unfinished => {
-            Err(Failure::failed("stdin ended inside a request, which is not executed"))
+            Err(Failure::failed("stdin ended inside a request, which was not executed"))
         }
         End::Lost => Err(lost_at(&address.to_string(), &lost)),
     }

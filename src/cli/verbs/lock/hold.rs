@@ -222,7 +222,7 @@ fn is_temporary(e: &Error) -> bool {
 /// Returns why a lease is lost, if the error says that it is.
 fn why_lost(e: &Error) -> Option<String> {
     match e {
-        Error::OtherTable => Some("the server has begun anew".to_string()),
+        Error::OtherTable => Some("the server has another table now".to_string()),
         Error::Refused { refusal: Refusal::NotFound | Refusal::Version(_), .. } => {
             Some(e.to_string())
         }

@@ -83,7 +83,7 @@ fn lock(settings: Settings) -> Result<u8, Failure> {
     let run = match watch_over(&mut lock, seen, events) {
         Ok(run) => run,
         Err(e) => {
-            failed(format!("nothing is run: {e}")).report();
+            failed(format!("the command is not run: {e}")).report();
             return Ok(release(lock, FAILED));
         }
     };
@@ -136,7 +136,7 @@ fn watch_over(
     start("wait", move || {
         let Ok(child) = started.recv() else { return };
         let status = child.wait().unwrap_or_else(|e| {
-            failed(format!("how the command ends is not known: {e}")).report();
+            failed(format!("cannot wait for the command: {e}")).report();
             FAILED
         });
         let _ = events.send(Event::Ended(status));
@@ -211,7 +211,7 @@ fn release(lock: Lock, status: u8) -> u8 {
             FAILED
         }
         Err(Trouble::Unreachable(why)) => {
-            failed(format!("lock {name} is left to end by itself: {why}")).report();
+            failed(format!("cannot release lock {name}, which ends by itself: {why}")).report();
             status
         }
     }
