@@ -9,9 +9,9 @@ use std::time::Duration;
 
 pub(crate) enum Task {
     Help,
-    /// Prove that wrong replies are noticed.
+    /// Prove that wrong replies are detected.
     Check,
-    /// Be the server that does no work.
+    /// Run the server that does no work.
     Null {
         port: u16,
         size: usize,
@@ -24,7 +24,7 @@ pub(crate) struct Settings {
     pub(crate) reps: usize,
     /// What is measured.
     pub(crate) table: &'static Table,
-    /// Names of scenarios; empty is all.
+    /// The names of the scenarios; empty means all.
     pub(crate) only: Vec<String>,
     pub(crate) json: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! Proves that the checks can fail, before anything is measured: each dialect with right, half and
+//! Proves, before anything is measured, that the checks can fail: each dialect with right, half and
 //! wrong replies, and both engines with a server whose replies are wrong.
 
 use crate::dialect::{Dialect, Etcd, Expected, Memcached, Outcome, Redis, Telefile};

@@ -1,5 +1,5 @@
-//! One client connection: asks a batch, sends it, receives, checks each reply. It works over a
-//! blocking stream and over one that does not block, so both engines drive the same client.
+//! One client connection: sends a batch, receives, and checks each reply. It works with blocking
+//! and non-blocking streams, so both engines use the same client.
 
 use crate::dialect::{Expected, Outcome};
 use crate::load::{Load, Mix, append_small};
@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 /// A reply that takes longer is an error.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Connects, so that a close is a reset: the port is free again at once, where thousands would
-/// wait for a minute each.
+/// Connects, and makes closing a reset: the port is free at once. Otherwise thousands of ports
+/// would stay in use for a minute each.
 fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
@@ -33,15 +33,15 @@ pub(crate) struct Client<'a> {
     value_follows: bool,
     /// Of `output` and what follows it.
     sent: usize,
-    /// Received and not checked is `input[start..end]`.
+    /// `input[start..end]` is received and not checked.
     input: Vec<u8>,
     start: usize,
     end: usize,
     asked: VecDeque<(Expected, usize)>,
     asked_at: Instant,
-    /// A cas whose first trip is done: the key and the version that it read.
+    /// A cas whose first request is answered: the key and the version that it read.
     guard: Option<(usize, u64)>,
-    /// By key, as this client last saw them, if it is to cas.
+    /// The versions by key as this client last read them, if it does cas.
     versions: Vec<u64>,
     random: u64,
 }
@@ -79,17 +79,17 @@ impl<'a> Client<'a> {
         Ok(())
     }
 
-    /// Reads one key, and takes part in no tally.
+    /// Reads one key, without counting it.
     pub(crate) fn read_one(&mut self, key: usize) -> io::Result<()> {
         self.begin();
         self.ask_read(key % self.load.keys.len());
         self.finish_batch(&mut Tally::default(), &Phase::new())
     }
 
-    /// Begins the next batch, or the second trip of a cas; the one before has to be complete.
+    /// Begins the next batch, or the second request of a cas; the one before must be complete.
     pub(crate) fn ask_batch(&mut self) {
         if let Some((key, version)) = self.guard.take() {
-            let asked_at = self.asked_at; // an attempt is both trips
+            let asked_at = self.asked_at; // an attempt is both requests
             self.begin();
             self.asked_at = asked_at;
             return self.ask_cas(key, version);
@@ -135,7 +135,7 @@ impl<'a> Client<'a> {
         self.asked.push_back((Expected::CasAnswered, key));
     }
 
-    /// Sends what is left of the batch; false if a stream that does not block takes no more.
+    /// Sends the rest of the batch. Returns false if a non-blocking stream takes no more.
     pub(crate) fn send(&mut self) -> io::Result<bool> {
         let value: [&[u8]; 2] =
             if self.value_follows { [self.load.value.bytes(), b"\r\n"] } else { [b"", b""] };
@@ -160,7 +160,7 @@ impl<'a> Client<'a> {
         Ok(true)
     }
 
-    /// Receives once; false if a stream that does not block has nothing.
+    /// Receives once. Returns false if a non-blocking stream has nothing.
     pub(crate) fn receive(&mut self) -> io::Result<bool> {
         if self.end == self.input.len() {
             self.input.copy_within(self.start.., 0);
@@ -180,7 +180,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Checks the replies that are here; true once the batch is complete.
+    /// Checks the replies that have arrived. Returns true once the batch is complete.
     pub(crate) fn check_replies(&mut self, tally: &mut Tally, phase: &Phase) -> io::Result<bool> {
         let latency = self.asked_at.elapsed();
         let measuring = phase.is_measuring();
@@ -214,7 +214,7 @@ impl<'a> Client<'a> {
         Ok(true)
     }
 
-    /// Sends the batch and waits for all its replies, on a stream that blocks.
+    /// Sends the batch and waits for all its replies, on a blocking stream.
     pub(crate) fn finish_batch(&mut self, tally: &mut Tally, phase: &Phase) -> io::Result<()> {
         let in_time = self.send()?;
         while in_time && self.receive()? {
@@ -225,7 +225,7 @@ impl<'a> Client<'a> {
         Err(ErrorKind::TimedOut.into())
     }
 
-    /// xorshift64: which key and which operation is next needs no better one.
+    /// xorshift64: good enough to choose the next key and operation.
     fn next_random(&mut self) -> u64 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;

@@ -1,15 +1,15 @@
-//! The folder in which a server keeps its files: on a disk, for the system's folder for temporary
-//! files may be memory.
+//! The folder in which a server keeps its files: on a disk, because the system's folder for
+//! temporary files may be in memory.
 
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Beside the programs that are built.
+/// Returns its path, beside the programs that were built.
 const PLACE: &str = env!("CARGO_TARGET_TMPDIR");
 
-/// An empty folder, removed when it is dropped. There is one at a time.
+/// An empty folder, removed when dropped. There is one at a time.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
@@ -17,7 +17,7 @@ impl Folder {
         let path = Path::new(PLACE).join("compare");
         match fs::remove_dir_all(&path) {
             Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
-            _ => {} // a run that was killed has left it, or nobody has
+            _ => {} // it may remain from a killed run
         }
         fs::create_dir_all(&path)?;
         Ok(Folder(path))

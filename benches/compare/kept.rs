@@ -1,8 +1,8 @@
-//! What is measured with `--data`: small writes, each on disk before it is answered.
+//! The scenarios of `--data`: small writes, each on disk before its reply.
 //!
-//! On the disk for which the goals were set a writer that appends and syncs does 6.6 k/s and 32 of
-//! them 49 k/s, and 3 k/s and 30 k/s are wanted of telefile. On other disks as much of what those
-//! do, measured in turn with it.
+//! On the disk for which the goals were set, a writer that appends and syncs does 6.6 k/s, and 32
+//! of them do 49 k/s; the goals for telefile are 3 k/s and 30 k/s. On other disks the goals are the
+//! same shares of what such writers do, measured in turn with it.
 
 use crate::load::Mix;
 use crate::peer::Peer::{Append, Etcd, Kept, RedisKept, Telefile};

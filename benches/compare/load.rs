@@ -1,10 +1,9 @@
-//! What the clients of a run have in common: the keys, the value, the requests, and how often
-//! which of them is sent.
+//! What the clients of a run share: the keys, the value, the requests, and the share of each kind.
 
 use crate::dialect::Dialect;
 use crate::value::Value;
 
-/// Values of this size and more are sent from where they are.
+/// Values of this size and more are sent without a copy.
 const MIN_DIRECT_BYTES: usize = 16 << 10;
 
 /// Shares of reads, writes and cas.
@@ -22,8 +21,8 @@ pub(crate) struct Load {
     /// Requests in flight on each connection, sent as one batch.
     pub(crate) depth: usize,
     pub(crate) mix: Mix,
-    /// Requests by key, made before the clock runs: then no protocol costs the client more to
-    /// speak than another. Those to write have the value in them, unless it is sent directly.
+    /// Requests by key, prepared before the clock runs, so that no protocol costs the client more
+    /// than another. Write requests contain the value, unless it is sent directly.
     pub(crate) reads: Vec<Vec<u8>>,
     pub(crate) writes: Vec<Vec<u8>>,
 }
@@ -54,7 +53,7 @@ impl Load {
         Load { dialect, keys, value, depth, mix, reads, writes }
     }
 
-    /// Whether the value is not part of the requests, but sent after them.
+    /// Returns whether the value is not part of the requests, but sent after them.
     pub(crate) fn is_direct(&self) -> bool {
         self.value.bytes().len() >= MIN_DIRECT_BYTES
     }

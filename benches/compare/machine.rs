@@ -1,5 +1,4 @@
-//! What `/proc` tells about the machine and a process (proc(5)), and what the system grants this
-//! process.
+//! The state of the machine and of a process (proc(5)), and the limits of this process.
 
 use rustix::param::clock_ticks_per_second;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -9,16 +8,16 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Processor time in seconds: so far, or between two looks.
+/// Processor time in seconds: since the start, or between two readings.
 pub(crate) struct Usage {
     /// Of the machine, without that of this process and of the server.
     pub(crate) foreign: f64,
-    /// What the hypervisor kept although it was wanted.
+    /// Stolen by the hypervisor.
     pub(crate) stolen: f64,
 }
 
 impl Usage {
-    /// So far; `server` is a process id, perhaps of this process.
+    /// Returns the times since the start. `server` is a process id, perhaps of this process.
     pub(crate) fn now(server: u32) -> Self {
         let server = match server == std::process::id() {
             true => 0.0,
@@ -51,12 +50,12 @@ fn busy() -> f64 {
 
 fn of_process(pid: &str) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // Behind the name, which may hold anything, comes field 3; user and system time are 14 and 15.
+    // Field 3 follows the name, which may contain anything; user and system time are 14 and 15.
     let fields = stat.rsplit(')').next().unwrap_or_default();
     fields.split_ascii_whitespace().skip(11).take(2).map(seconds).sum()
 }
 
-/// Resident memory of a process, in bytes.
+/// Returns the resident memory of a process, in bytes.
 pub(crate) fn resident_bytes(pid: u32) -> io::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let field = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -64,11 +63,11 @@ pub(crate) fn resident_bytes(pid: u32) -> io::Result<u64> {
     kib.map(|kib| kib << 10).ok_or_else(|| io::Error::other("no VmRSS in /proc"))
 }
 
-/// Waits until nobody uses the machine, but not for ever.
+/// Waits until the machine is idle, for a limited time.
 pub(crate) fn wait_until_quiet() {
     const MAX_WAIT: Duration = Duration::from_secs(15);
     const LOOK: Duration = Duration::from_millis(300);
-    const QUIET_SECONDS: f64 = 0.04; // of processor time in one look
+    const QUIET_SECONDS: f64 = 0.04; // of processor time between two readings
     let deadline = Instant::now() + MAX_WAIT;
     loop {
         let before = busy();
@@ -79,8 +78,7 @@ pub(crate) fn wait_until_quiet() {
     }
 }
 
-/// Raises the soft limit of open files as far as it goes; how many may be open then. The servers
-/// inherit it.
+/// Raises the soft limit of open files to the hard one, and returns it. The servers inherit it.
 pub(crate) fn raise_open_files() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, ..limit };
@@ -88,7 +86,8 @@ pub(crate) fn raise_open_files() -> u64 {
     now.current.unwrap_or(u64::MAX)
 }
 
-/// This thread, and all threads and processes that it starts, on one processor until the drop.
+/// Keeps this thread, and all threads and processes that it starts, on one processor until it is
+/// dropped.
 pub(crate) struct Pinned(CpuSet);
 
 impl Pinned {

@@ -1,9 +1,9 @@
 //! Telefile beside memcached, Redis and a server that does no work (`null`), driven by one loop;
 //! with `--data` beside Redis that syncs always, etcd and what the disk allows.
 //!
-//! `scenario` and `kept` say what is measured, `measure` takes one sample of it: `process` starts the server
-//! of a `peer`, an `engine` drives `client`s that speak its `dialect`, and `window` says when it
-//! counts. `report` makes the table. Not shipped: this is the project's own yardstick.
+//! `scenario` and `kept` define the measurements, and `measure` takes one sample: `process` starts
+//! the server of a `peer`, an `engine` drives `client`s that speak its `dialect`, and `window` is
+//! the time that counts. `report` makes the table. Not part of the package.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("the comparison reads Linux's /proc and uses epoll");
@@ -36,7 +36,7 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::ExitCode;
 
-/// Descriptors that are no client's.
+/// Descriptors that do not belong to clients.
 const OTHER_OPEN_FILES: u64 = 64;
 
 fn main() -> ExitCode {
@@ -62,7 +62,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Measures and prints; false if a sample failed.
+/// Measures and prints. Returns false if a sample failed.
 fn compare(settings: &Settings) -> io::Result<bool> {
     checks::run()?;
     process::end_on_signal()?;
@@ -94,7 +94,7 @@ fn compare(settings: &Settings) -> io::Result<bool> {
     Ok(!failed)
 }
 
-/// All samples of a scenario: each time all servers in turn, and each time another one first.
+/// Takes all samples of a scenario: in each round all servers, and in each round another one first.
 fn take_samples<'a>(
     scenario: &'a Scenario,
     settings: &Settings,
@@ -119,7 +119,7 @@ fn take_samples<'a>(
     Ok((results, all_good))
 }
 
-/// Takes a sample, and another one if that was disturbed; false if it failed.
+/// Takes a sample, and another one if that was disturbed. Returns false if it failed.
 fn take_sample(
     results: &mut Results<'_>,
     peer: Peer,

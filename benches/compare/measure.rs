@@ -16,18 +16,18 @@ use std::time::Duration;
 
 pub(crate) struct Measured {
     pub(crate) per_second: f64,
-    /// Of a cas, those that were not refused.
+    /// Of cas, only those that were not refused.
     pub(crate) done_per_second: f64,
     pub(crate) p50_us: f64,
     pub(crate) p99_us: f64,
-    /// Of an idle scenario; else zeros.
+    /// For an idle scenario; otherwise zeros.
     pub(crate) idle: Idle,
     pub(crate) window: Window,
 }
 
 /// # Errors
-/// The server does not start, or one of the clients met a wrong reply or none: then the rest is no
-/// measurement either.
+/// The server does not start, or a client gets a wrong reply or none; then the rest is not valid
+/// either.
 pub(crate) fn measure(
     scenario: &Scenario,
     peer: Peer,

@@ -1,5 +1,6 @@
-//! The ceiling of a blocking thread-per-connection server: it finds where requests end and answers
-//! constants. No table, no lock, no limits. Speaks as much of telefile's protocol as the load asks.
+//! The ceiling of a blocking thread-per-connection server: it finds the ends of requests and sends
+//! constant replies. No table, no lock, no limits. Knows only the part of telefile's protocol that
+//! the load uses.
 
 use crate::value::Value;
 use std::io::{self, Read, Write};
@@ -9,14 +10,14 @@ use std::thread;
 const BUFFER_BYTES: usize = 64 << 10;
 const STACK_BYTES: usize = 128 << 10;
 
-/// Serves until the process ends. Every file has `value` as its contents.
+/// Serves until the process ends. The contents of every file are `value`.
 pub(crate) fn serve(listener: &TcpListener, value: &Value) {
     let mut contents = format!("CONTENTS 1 {} 0\r\n", value.bytes().len()).into_bytes();
     contents.extend_from_slice(value.bytes());
     contents.extend_from_slice(b"\r\n");
     let contents: &'static [u8] = contents.leak();
     for stream in listener.incoming().flatten() {
-        let session = move || drop(answer(stream, contents)); // a client that is gone is no news
+        let session = move || drop(answer(stream, contents)); // a lost client is no error
         if let Err(e) = thread::Builder::new().stack_size(STACK_BYTES).spawn(session) {
             eprintln!("null: {e}");
         }
@@ -27,7 +28,7 @@ fn answer(mut stream: TcpStream, contents: &[u8]) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut input = vec![0; BUFFER_BYTES];
     let mut end = 0;
-    let mut skip = 0; // bytes of contents, and their line end, that are still to come
+    let mut skip = 0; // bytes of contents, and their line end, that have not arrived
     let mut collected = Vec::new();
     loop {
         match stream.read(&mut input[end..])? {
@@ -35,7 +36,7 @@ fn answer(mut stream: TcpStream, contents: &[u8]) -> io::Result<()> {
             n => end += n,
         }
         let mut start = 0;
-        let mut last: &[u8] = b""; // the newest reply, to be sent from where it is
+        let mut last: &[u8] = b""; // the newest reply, sent without a copy
         loop {
             if skip > 0 {
                 let n = skip.min(end - start);
@@ -70,7 +71,7 @@ fn answer(mut stream: TcpStream, contents: &[u8]) -> io::Result<()> {
     }
 }
 
-/// The field `index`, from 0, of a line.
+/// Returns the field `index`, from 0, of a line.
 fn number(line: &[u8], index: usize) -> usize {
     let field = line.split(|b| *b == b' ').nth(index).unwrap_or_default();
     field.iter().take_while(|b| b.is_ascii_digit()).fold(0, |n, b| n * 10 + (b - b'0') as usize)

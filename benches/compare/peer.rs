@@ -1,4 +1,4 @@
-//! The servers that are compared: how each is started, and how one speaks to it.
+//! The servers that are compared: how each is started, and which protocol it speaks.
 
 use crate::dialect::{Dialect, Etcd, Memcached, Redis, Telefile};
 use std::io::ErrorKind;
@@ -19,7 +19,7 @@ pub(crate) enum Peer {
     Redis,
     /// `telefile serve --data`
     Kept,
-    /// Redis that answers when its log is on disk.
+    /// Redis that replies when its log is on disk.
     RedisKept,
     Etcd,
     /// No server: threads of this program that append to a file.
@@ -63,15 +63,15 @@ impl Peer {
         }
     }
 
-    /// Whether its program can be started here.
+    /// Returns whether its program can be started here.
     pub(crate) fn is_here(self) -> bool {
         let mut command = Command::new(self.program());
         command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         !command.status().is_err_and(|e| e.kind() == ErrorKind::NotFound)
     }
 
-    /// Serves on a port of the loopback; `null` answers values of `size` bytes. Who keeps what is
-    /// written keeps it in `folder`.
+    /// Starts it on a port of the loopback interface. `null` replies with values of `size` bytes. A
+    /// server that stores its table stores it in `folder`.
     pub(crate) fn command(self, port: u16, size: usize, folder: &Path) -> Command {
         let mut command = Command::new(self.program());
         match self {
@@ -98,7 +98,7 @@ impl Peer {
                     .args(["--advertise-client-urls", &url, "--data-dir"])
                     .arg(folder.join("etcd"));
             }
-            Peer::Append => {} // nobody starts it
+            Peer::Append => {} // it is no server
             Peer::Null => {
                 command.args(["null", &port.to_string(), &size.to_string()]);
             }
@@ -107,7 +107,7 @@ impl Peer {
                 command.args(["-l", "127.0.0.1", "-p", &port.to_string(), "-U", "0"]);
                 command.args(["-t", threads, "-c", CONNECTIONS, "-m", "1024", "-I", "2m"]);
                 if rustix::process::geteuid().is_root() {
-                    command.args(["-u", "root"]); // else it does not start as root
+                    command.args(["-u", "root"]); // otherwise it does not start as root
                 }
             }
             Peer::Redis | Peer::RedisKept => {

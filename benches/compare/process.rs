@@ -1,5 +1,5 @@
-//! A server as a child process: started on a free port, awaited until it accepts, killed when it is
-//! dropped or when this process is told to end. There is one at a time.
+//! A server as a child process: started on a free port, ready when it accepts, and killed when it
+//! is dropped or a signal ends this process. There is one at a time.
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const START: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// The child is here, and not in a [`Process`], for the signal handler to find.
+/// The child is here, and not in a [`Process`], so that the signal handler finds it.
 static RUNNING: Mutex<Option<Child>> = Mutex::new(None);
 
 pub(crate) struct Process {
@@ -22,7 +22,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts what `command` makes of a port.
+    /// Starts the command that `command` returns for a port.
     pub(crate) fn start(command: impl FnOnce(u16) -> Command) -> io::Result<Self> {
         let address = free_address()?;
         let mut command = command(address.port());
@@ -33,12 +33,12 @@ impl Process {
         let pid = child.id();
         *running = Some(child);
         drop(running);
-        let process = Process { address, pid }; // from here on its drop ends the child
+        let process = Process { address, pid }; // from here on, dropping it ends the child
         process.await_start()?;
         Ok(process)
     }
 
-    /// One that runs on a thread of this process and needs no end.
+    /// Returns a server that runs on a thread of this process and need not be ended.
     pub(crate) fn in_this_process(address: SocketAddr) -> Self {
         Process { address, pid: std::process::id() }
     }
@@ -64,14 +64,14 @@ impl Drop for Process {
     }
 }
 
-/// On SIGHUP, SIGINT and SIGTERM ends the server and then this process.
+/// Ends the server and then this process on SIGHUP, SIGINT and SIGTERM.
 pub(crate) fn end_on_signal() -> io::Result<()> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     let ending = thread::Builder::new().name("signals".to_string()).spawn(move || {
         if let Some(signal) = signals.forever().next() {
-            let mut running = running(); // never given back: no other server is to start now
+            let mut running = running(); // never released, so that no other server starts
             end(&mut running);
-            std::process::exit(128 + signal); // as a shell shows it
+            std::process::exit(128 + signal); // the status that a shell reports
         }
     });
     ending.map(drop)
@@ -81,7 +81,7 @@ fn running() -> MutexGuard<'static, Option<Child>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Nothing is saved, so there is nothing to be polite about.
+/// The server stores nothing, so it can be killed.
 fn end(running: &mut Option<Child>) {
     if let Some(mut child) = running.take() {
         let _ = child.kill();
@@ -89,12 +89,13 @@ fn end(running: &mut Option<Child>) {
     }
 }
 
-/// A port that the system finds free. Nobody else is given it soon: the system goes round.
+/// Returns a free port. The system does not assign it again soon, because it goes through all of
+/// them.
 fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
-/// While nobody listens, a connect may be given that very port as its own and then reach itself.
+/// While nobody listens, a connect may get the same port as its own and then reach itself.
 fn accepts(address: SocketAddr) -> bool {
     TcpStream::connect(address).is_ok_and(|s| s.local_addr().is_ok_and(|own| own != address))
 }

@@ -5,14 +5,14 @@ use crate::measure::Measured;
 use crate::peer::Peer;
 use crate::scenario::{Engine, Goal, Row, Scenario};
 
-/// What is measured, and how it is shown.
+/// The scenarios, and how they are shown.
 pub(crate) struct Table {
-    /// The servers of each column, which is called like the first; the first column is telefile's.
+    /// The servers of each column, which has the name of the first; the first column is telefile's.
     pub(crate) columns: &'static [&'static [Peer]],
     /// Shown as shares of the best of these.
     pub(crate) ratios: &'static [(&'static str, &'static [Peer])],
     pub(crate) scenarios: &'static [Scenario],
-    /// Whether files are kept, and so on which disk matters.
+    /// Whether the servers store files, so that the disk matters.
     pub(crate) is_on_disk: bool,
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn json(scenario: &Scenario, peer: Peer, sample: &Measured) -> String
 }
 
 impl Results<'_> {
-    /// The lines of the table below its [head](Table::head).
+    /// Returns the lines of the table below its [head](Table::head).
     pub(crate) fn lines(&self) -> String {
         self.scenario.rows.iter().map(|row| self.line(row)).collect()
     }
@@ -94,18 +94,18 @@ impl Results<'_> {
         format!("{goal}: {verdict}")
     }
 
-    /// Telefile's median as a share of the best of theirs.
+    /// Returns telefile's median as a share of the best median of the others.
     fn ratio(&self, row: &Row, peers: &[Peer]) -> Option<f64> {
         row.is_rate.then_some(())?;
         Some(self.best(row, self.table.columns[0])? / self.best(row, peers)?)
     }
 
-    /// The best median of those of `peers` that were measured.
+    /// Returns the best median of those of `peers` that were measured.
     fn best(&self, row: &Row, peers: &[Peer]) -> Option<f64> {
         peers.iter().filter_map(|peer| self.median(row, *peer)).reduce(f64::max)
     }
 
-    /// Of the samples that nothing disturbed, or, if there are none, of all.
+    /// Returns the median of the undisturbed samples, or of all if there are none.
     fn median(&self, row: &Row, peer: Peer) -> Option<f64> {
         let of = |also_disturbed: bool| {
             let samples = self.samples.iter().filter(|(who, _)| *who == peer).map(|(_, s)| s);

@@ -1,12 +1,11 @@
-//! What is measured, as a table: the load of each scenario, its servers, and what telefile has to
-//! reach beside which of them.
+//! The scenarios, as a table: their loads, their servers, and the goals for telefile beside these.
 
 use crate::load::Mix;
 use crate::measure::Measured;
 use crate::peer::Peer;
 use crate::report::Table;
 
-/// A load, and the servers that it is put on.
+/// A load, and the servers under it.
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) engine: Engine,
@@ -17,7 +16,7 @@ pub(crate) struct Scenario {
     pub(crate) mix: Mix,
     /// Server and clients share one processor.
     pub(crate) pinned: bool,
-    /// The first is the telefile that is looked at.
+    /// The first is the telefile under test.
     pub(crate) peers: &'static [Peer],
     /// What it shows.
     pub(crate) rows: &'static [Row],
@@ -34,10 +33,10 @@ pub(crate) enum Engine {
 /// One line of the table.
 pub(crate) struct Row {
     pub(crate) unit: &'static str,
-    /// Digits behind the point.
+    /// The number of decimal digits.
     pub(crate) digits: usize,
     pub(crate) value: fn(&Measured) -> f64,
-    /// More is better, so telefile's share of the best of others says something.
+    /// More is better, so telefile's share of the best of the others is meaningful.
     pub(crate) is_rate: bool,
     pub(crate) goals: &'static [Goal],
 }
@@ -45,7 +44,7 @@ pub(crate) struct Row {
 /// What telefile's median is compared with.
 #[derive(Clone, Copy)]
 pub(crate) enum Goal {
-    /// At least so much of the best of these servers.
+    /// At least this share of the best of these servers.
     OfBest(f64, &'static str, &'static [Peer]),
     /// At most this, in the row's unit.
     AtMost(f64),
@@ -58,13 +57,13 @@ const MEMCACHED: &[Peer] = &[MemcachedOne, MemcachedFour];
 
 const ALL: &[Peer] = &[Telefile, Null, MemcachedOne, MemcachedFour, Redis];
 const ALL_DEDICATED: &[Peer] = &[Dedicated, Null, MemcachedOne, MemcachedFour, Redis];
-/// Where further threads of a server have nothing to do.
+/// A load that keeps no further threads of a server busy.
 const ONE_OF_EACH: &[Peer] = &[Telefile, Null, MemcachedOne, Redis];
 
 const MOSTLY_READS: Mix = Mix { read: 90, write: 10, cas: 0 };
 const MIB: usize = 1 << 20;
 
-/// 50 connections on 10,000 small values, and nothing wanted yet.
+/// 50 connections on 10,000 small values, without a goal.
 pub(crate) const FIFTY: Scenario = Scenario {
     name: "fifty",
     engine: Engine::Threads,
@@ -181,7 +180,7 @@ const LOADS: &[Scenario] = &[
         name: "idle-10000",
         engine: Engine::Idle,
         clients: 10_000,
-        // Else a p50 tells on which processors the scheduler put the two: 13 us or 50.
+        // Otherwise a p50 depends on the processors that the scheduler chooses: 13 us or 50.
         pinned: true,
         peers: ONE_OF_EACH,
         rows: &[
@@ -204,7 +203,7 @@ const LOADS: &[Scenario] = &[
                 digits: 2,
                 value: |m| m.p50_us / m.idle.p50_alone_us,
                 is_rate: false,
-                // Unchanged: what differs less is noise.
+                // Unchanged: smaller differences are noise.
                 goals: &[AtMost(1.08)],
             },
         ],

@@ -1,4 +1,4 @@
-//! What clients count while the clock runs.
+//! The counts of the clients in the measured part of a run.
 
 use crate::dialect::Outcome;
 use hdrhistogram::Histogram;
@@ -57,7 +57,7 @@ impl Tally {
         }
     }
 
-    /// Operations, refused ones too.
+    /// Operations, including refused ones.
     pub(crate) fn operations(&self) -> u64 {
         self.done + self.refused
     }

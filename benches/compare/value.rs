@@ -1,7 +1,7 @@
 //! The one value that every client writes and expects to read back.
 
-/// Above this a value is compared in samples: comparing a mebibyte costs the client as much as
-/// receiving it, and the servers would look more alike than they are.
+/// Above this size a value is compared in samples. Comparing a mebibyte costs the client as much as
+/// receiving it, and would make the servers look more alike than they are.
 const MAX_WHOLE_BYTES: usize = 16 << 10;
 const SAMPLE_EVERY_BYTES: usize = 4096;
 const SAMPLE_BYTES: usize = 64;
@@ -9,7 +9,7 @@ const SAMPLE_BYTES: usize = 64;
 pub(crate) struct Value(Vec<u8>);
 
 impl Value {
-    /// `numbytes` printable bytes without a short period, so that shifted bytes are other bytes.
+    /// Returns `numbytes` printable bytes without a short period, so that shifted bytes differ.
     pub(crate) fn new(numbytes: usize) -> Self {
         Value((0..numbytes).map(|i| b'0' + ((i * 7 + i / 61) % 75) as u8).collect())
     }
@@ -18,8 +18,8 @@ impl Value {
         &self.0
     }
 
-    /// Whether `bytes`, of the right length, are this value: all of them, or, of a large value, the
-    /// beginning of each 4 KiB and the end.
+    /// Returns whether `bytes`, which have the right length, are this value. Of a large value only
+    /// the beginning of each 4 KiB and the end are compared.
     pub(crate) fn matches(&self, bytes: &[u8]) -> bool {
         if self.0.len() <= MAX_WHOLE_BYTES {
             return bytes == self.0;

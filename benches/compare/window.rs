@@ -1,5 +1,5 @@
-//! The time in which is counted, the same for all clients of a run, and who else used the machine
-//! meanwhile.
+//! The measured time of a run, the same for all its clients, and how much other programs used the
+//! machine meanwhile.
 
 use crate::machine::Usage;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
@@ -12,7 +12,7 @@ const WARMING_UP: u8 = 0;
 const MEASURING: u8 = 1;
 const OVER: u8 = 2;
 
-/// Where a run is.
+/// The phase of a run.
 pub(crate) struct Phase(AtomicU8);
 
 impl Phase {
@@ -28,7 +28,7 @@ impl Phase {
         self.0.load(Relaxed) == OVER
     }
 
-    /// Sleeps through the run, of which `time` is measured; `server` is the server's process id.
+    /// Sleeps until the run is over. `time` of it is measured; `server` is the server's process id.
     pub(crate) fn pass(&self, time: Duration, server: u32) -> Window {
         thread::sleep(WARM_UP);
         let before = Usage::now(server);
@@ -52,12 +52,12 @@ pub(crate) struct Window {
     pub(crate) seconds: f64,
     /// Processors that other programs used.
     pub(crate) foreign_cpus: f64,
-    /// Processors that the hypervisor kept for others.
+    /// Processors that the hypervisor gave to others.
     pub(crate) stolen_cpus: f64,
 }
 
 impl Window {
-    /// Whether so much else went on that the run is no fair sample.
+    /// Returns whether other programs used so much that the run is no fair sample.
     pub(crate) fn is_disturbed(&self) -> bool {
         self.foreign_cpus >= 0.2 || self.stolen_cpus >= 0.25
     }

@@ -6,21 +6,21 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) struct Settings {
-    /// Whether the figures are worth a table.
+    /// Whether this is a measurement, and not a short run that shows that it works.
     pub(crate) measures: bool,
     pub(crate) watchers: usize,
     pub(crate) files: usize,
-    /// How often all is measured.
+    /// The number of samples.
     pub(crate) reps: usize,
     /// Writes one after the other, for one figure.
     pub(crate) writes: usize,
     /// Writes with a pause before each, for one figure.
     pub(crate) rounds: usize,
-    /// How long is looked at what waiting costs.
+    /// How long the cost of waiting is measured.
     pub(crate) idle: Duration,
-    /// Names of parts; empty is all.
+    /// The names of the parts; empty means all.
     only: Vec<String>,
-    /// The server, if not the one that was built with this.
+    /// The server's program, if not the one built with this benchmark.
     pub(crate) server: Option<PathBuf>,
 }
 
@@ -36,7 +36,7 @@ const MEASURE: Settings = Settings {
     server: None,
 };
 
-/// As much as shows that it works.
+/// A short run, which only shows that it works.
 const CHECK: Settings = Settings {
     measures: false,
     watchers: 20,
@@ -80,7 +80,8 @@ parts: {}
     )
 }
 
-/// `None` if only help is wanted. `cargo bench` adds `--bench`; without it, as in `cargo test
+/// Returns `None` if only help is requested. `cargo bench` adds `--bench`; without it, as in `cargo
+/// test
 /// --all-targets`, nothing is measured.
 pub(crate) fn parse(args: Parser) -> Result<Option<Settings>, lexopt::Error> {
     let args: Vec<_> = { args }.raw_args()?.collect();

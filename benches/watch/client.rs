@@ -1,17 +1,17 @@
-//! One connection that asks and waits for the answer, and checks it.
+//! One connection that sends a request, waits for the reply, and checks it.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 use telefile::wire::{Changed, Listed, Reply};
 
-/// An answer that takes longer is an error.
+/// A reply that takes longer is an error.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The prefix of the many files.
 pub(crate) const FILES: &str = "f/";
 
-/// The prefix of a few files that are as old.
+/// The prefix of a few files of the same age.
 pub(crate) const FEW: &str = "few/";
 pub(crate) const FEW_FILES: usize = 10;
 
@@ -22,7 +22,7 @@ pub(crate) struct Client {
     line: Vec<u8>,
 }
 
-/// One of the many files.
+/// Returns the name of one of the many files.
 pub(crate) fn file(index: usize) -> String {
     format!("{FILES}{index:06}")
 }
@@ -49,7 +49,7 @@ impl Client {
         self.line.strip_suffix(b"\r\n").ok_or_else(|| wrong("a line", &self.line))
     }
 
-    /// Makes the files that are always there.
+    /// Creates the files that every part uses.
     pub(crate) fn fill(&mut self, files: usize) -> io::Result<()> {
         const BATCH: usize = 500;
         let few = (0..FEW_FILES).map(|i| format!("{FEW}{i}"));
@@ -57,14 +57,14 @@ impl Client {
         names.chunks(BATCH).try_for_each(|names| self.write_all(names))
     }
 
-    /// Writes files without a wait in between.
+    /// Writes files in a pipeline.
     pub(crate) fn write_all(&mut self, names: &[impl AsRef<str>]) -> io::Result<()> {
         let writes = names.iter().map(|name| write_request(name.as_ref()));
         self.send(writes.collect::<String>().as_bytes())?;
         names.iter().try_for_each(|_| self.written().map(drop))
     }
 
-    /// Writes a file; the version that it has then.
+    /// Writes a file. Returns its version.
     pub(crate) fn write(&mut self, name: &str) -> io::Result<u64> {
         self.send(write_request(name).as_bytes())?;
         self.written()
@@ -88,7 +88,7 @@ impl Client {
         if contents == CONTENTS.as_bytes() { Ok(()) } else { Err(wrong(CONTENTS, contents)) }
     }
 
-    /// The table's version.
+    /// Returns the version of the table.
     pub(crate) fn rev(&mut self) -> io::Result<u64> {
         self.send(b"hello\r\n")?;
         let line = self.next_line()?;
@@ -98,7 +98,7 @@ impl Client {
         }
     }
 
-    /// Waits until so many watches wait.
+    /// Waits until `count` watches wait.
     pub(crate) fn await_watches(&mut self, count: usize) -> io::Result<()> {
         const LOOK_AGAIN: Duration = Duration::from_millis(1);
         let deadline = Instant::now() + TIMEOUT;
@@ -129,7 +129,7 @@ impl Client {
         found.ok_or_else(|| wrong("stats with this", name.as_bytes()))
     }
 
-    /// Lists all files of a prefix by pages; how many there are.
+    /// Lists all files of a prefix by pages. Returns their number.
     pub(crate) fn list(&mut self, prefix: &str, page: usize) -> io::Result<usize> {
         let (mut total, mut after) = (0, prefix.to_string());
         loop {
@@ -152,7 +152,7 @@ impl Client {
         }
     }
 
-    /// All changes of a prefix, looked at without a wait; how many there are.
+    /// Watches all changes of a prefix without waiting. Returns their number.
     pub(crate) fn look_back(&mut self, prefix: &str) -> io::Result<usize> {
         self.send(format!("watch {prefix} 0 0\r\n").as_bytes())?;
         let line = self.next_line()?;

@@ -18,20 +18,20 @@ pub(crate) struct Crowd {
 struct Watcher {
     stream: TcpStream,
     prefix: String,
-    /// What has come of the answer.
+    /// The part of the reply that has arrived.
     input: Vec<u8>,
 }
 
-/// When the news of a change came, by which all who watch have it.
+/// When a change reached the watchers.
 pub(crate) struct Arrivals {
-    /// The first first.
+    /// The times, earliest first.
     pub(crate) at: Vec<Instant>,
-    /// The change's version, the same for all.
+    /// The version of the change, the same for all.
     pub(crate) version: u64,
 }
 
 impl Crowd {
-    /// One connection for each of `prefixes`.
+    /// Opens a connection for each of `prefixes`.
     pub(crate) fn connect(
         address: SocketAddr,
         prefixes: impl Iterator<Item = String>,
@@ -53,7 +53,7 @@ impl Crowd {
         self.watchers.len()
     }
 
-    /// All watch for changes after `rev`.
+    /// Sends a watch for changes after `rev` on each.
     pub(crate) fn watch(&mut self, rev: u64) -> io::Result<()> {
         for watcher in &mut self.watchers {
             let request = format!("watch {} {rev} 86400\r\n", watcher.prefix);
@@ -62,9 +62,9 @@ impl Crowd {
         Ok(())
     }
 
-    /// Waits until each has the news that `name` was written, and nothing else.
+    /// Waits until each has received the change of `name`, and nothing else.
     pub(crate) fn hear(&mut self, name: &str) -> io::Result<Arrivals> {
-        const EVENTS: usize = 64; // few, for each is looked at when the last of them is handled
+        const EVENTS: usize = 64; // few, because all count as received when the last of them is handled
         let timeout = Timespec::try_from(TIMEOUT).map_err(|_| Errno::INVAL)?;
         let mut events = Vec::with_capacity(EVENTS);
         let mut answer = Vec::new();
@@ -86,7 +86,7 @@ impl Crowd {
                     arrivals.version = version(&watcher.input, name)?;
                     answer.clone_from(&watcher.input);
                 } else if watcher.input != answer {
-                    return Err(wrong("what the first was told", &watcher.input));
+                    return Err(wrong("the version of the first", &watcher.input));
                 }
                 watcher.input.clear();
             }
@@ -96,7 +96,7 @@ impl Crowd {
 }
 
 impl Watcher {
-    /// Receives; whether the whole answer has come, which is two lines.
+    /// Receives. Returns whether the whole reply has arrived, which is two lines.
     fn receive(&mut self) -> io::Result<bool> {
         let mut room = [0; 512];
         match self.stream.read(&mut room)? {
@@ -107,7 +107,7 @@ impl Watcher {
     }
 }
 
-/// The version of the change of `name`, if `answer` tells that and nothing else.
+/// Returns the version of the change of `name`, if `answer` contains only that change.
 fn version(answer: &[u8], name: &str) -> io::Result<u64> {
     let digits = answer.iter().skip("CHANGES ".len()).take_while(|b| b.is_ascii_digit());
     let rev = digits.fold(0, |rev, digit| rev * 10 + u64::from(digit - b'0'));

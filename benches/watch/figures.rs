@@ -1,10 +1,10 @@
-//! What was measured, as a table.
+//! The results, as a table.
 
 use hdrhistogram::Histogram;
 use std::fmt;
 use std::time::Duration;
 
-/// Rows in the order in which they came first.
+/// The rows, in the order of their first samples.
 #[derive(Default)]
 pub(crate) struct Figures(Vec<Row>);
 
@@ -15,11 +15,11 @@ struct Row {
     samples: Vec<f64>,
 }
 
-/// What the median is to be.
+/// The goal for the median.
 #[derive(Clone)]
 pub(crate) enum Goal {
     AtMost(f64),
-    /// No more than another row. What differs by less than 8 % is noise.
+    /// At most that of another row. A difference below 8 % is noise.
     NoMoreThan(String),
 }
 
@@ -81,7 +81,7 @@ impl fmt::Display for Figures {
     }
 }
 
-/// Three digits that count.
+/// Formats three significant digits.
 fn short(value: f64) -> String {
     let digits = if value >= 100.0 {
         0
@@ -93,7 +93,7 @@ fn short(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
-/// Times of one kind.
+/// Measured times of one kind.
 pub(crate) struct Times(Histogram<u32>);
 
 impl Times {

@@ -7,11 +7,12 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Of all threads that a process has now. Finer than the ticks in `stat`.
+/// Returns the processor time of all current threads of a process. It is finer than the ticks in
+/// `stat`.
 pub(crate) fn processor_time(pid: u32) -> io::Result<Duration> {
     let mut total = 0;
     for thread in threads(pid)? {
-        // One that is gone meanwhile had nothing to do.
+        // A thread that has ended meanwhile had nothing to do.
         let used = fs::read_to_string(thread.join("schedstat")).unwrap_or_default();
         total += used.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0);
     }
@@ -22,8 +23,8 @@ fn threads(pid: u32) -> io::Result<impl Iterator<Item = PathBuf>> {
     Ok(fs::read_dir(format!("/proc/{pid}/task"))?.flatten().map(|thread| thread.path()))
 }
 
-/// This thread and all of the server on one processor, and what they start, until the drop. Else a
-/// p50 tells on which processors the scheduler put the two: 13 us or 50.
+/// Keeps this thread, the server, and what they start on one processor until it is dropped.
+/// Otherwise a p50 depends on the processors that the scheduler chooses: 13 us or 50.
 pub(crate) struct Pinned {
     allowed: CpuSet,
     pid: u32,
@@ -45,7 +46,7 @@ impl Pinned {
         for thread in threads(self.pid)? {
             let id = thread.file_name().and_then(|id| id.to_str()?.parse().ok());
             if let Some(id) = id.and_then(Pid::from_raw) {
-                let _ = sched_setaffinity(Some(id), to); // it may be gone
+                let _ = sched_setaffinity(Some(id), to); // it may have ended
             }
         }
         Ok(())

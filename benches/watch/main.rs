@@ -1,9 +1,9 @@
-//! What watches cost: a write beside a thousand of them, the way of the news to all of them, a
-//! thousand that wait, and long lists beside a client that wants its answer.
+//! What watches cost: a write beside a thousand of them, how long a change takes to reach all of
+//! them, a thousand that wait, and long lists beside a client that waits for its reply.
 //!
-//! `parts` says what is measured, with `client`, a connection that asks and waits, and `crowd`,
-//! many that watch. `figures` makes the table. The server runs as it does for the comparison with
-//! others, whose `process` this is. Not shipped: this is the project's own yardstick.
+//! `parts` has the measurements. They use `client`, a connection that sends a request and waits,
+//! and `crowd`, many connections that watch. `figures` makes the table. The server runs as it does
+//! for the comparison with others, whose `process` this is. Not part of the package.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("this reads Linux's /proc and uses epoll");
@@ -27,7 +27,7 @@ use std::io::{self, Write};
 use std::process::{Command, ExitCode};
 use std::{env, fs};
 
-/// A server with the files that every part finds there, and what is asked of it.
+/// A server with the files that every part uses.
 pub(crate) struct Bench {
     pub(crate) server: Process,
     pub(crate) settings: Settings,
@@ -88,7 +88,7 @@ fn command(settings: &Settings, port: u16) -> Command {
     command
 }
 
-/// How many threads of the machine wanted to run in the last minute, ours among them.
+/// Returns how many threads of the machine were ready to run in the last minute, including ours.
 fn load() -> io::Result<String> {
     let load = fs::read_to_string("/proc/loadavg")?;
     Ok(load.split(' ').next().unwrap_or_default().to_string())

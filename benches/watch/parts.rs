@@ -1,4 +1,4 @@
-//! What is measured, part by part. Each part takes one sample of its rows.
+//! The parts of the measurement. Each part takes one sample of its rows.
 
 use crate::Bench;
 use crate::client::{Client, FEW, FEW_FILES, FILES, file, wrong};
@@ -25,10 +25,10 @@ pub(crate) const PARTS: &[Part] = &[
 /// Before a single write, so that the machine is as idle as it gets.
 const BREATH: Duration = Duration::from_millis(10);
 
-/// Where those watch who are not meant.
+/// Returns the prefix that a watcher watches, which is not that of the write.
 type Elsewhere = fn(usize) -> String;
 
-/// Names of lengths that are watched, all of them, and one that is longer.
+/// The number of lengths of prefixes that are watched at once; one name is longer than all.
 const LENGTHS: usize = 200;
 
 /// Writes one after the other, and many at once, beside watchers of other names.
@@ -82,17 +82,17 @@ fn write(bench: &Bench, figures: &mut Figures) -> io::Result<()> {
     Ok(())
 }
 
-/// Single writes, and the way of their news to those who watch.
+/// Single writes, and how long their changes take to reach the watchers.
 fn news(bench: &Bench, figures: &mut Figures) -> io::Result<()> {
     let (many, name) = (bench.settings.watchers, &file(0));
-    tell(bench, figures, "one write, nobody watches", "", 0, name)?;
-    tell(bench, figures, "one watches", name, 1, name)?;
-    tell(bench, figures, "all watch its prefix", FILES, many, name)?;
-    tell(bench, figures, "all watch its name", name, many, name)
+    notify(bench, figures, "one write, nobody watches", "", 0, name)?;
+    notify(bench, figures, "one watches", name, 1, name)?;
+    notify(bench, figures, "all watch its prefix", FILES, many, name)?;
+    notify(bench, figures, "all watch its name", name, many, name)
 }
 
-/// Writes `name` again and again, with a pause before, while so many watch `prefix`.
-fn tell(
+/// Writes `name` repeatedly, with a pause before each, while `watchers` connections watch `prefix`.
+fn notify(
     bench: &Bench,
     figures: &mut Figures,
     what: &str,
@@ -132,7 +132,7 @@ fn tell(
     writer.await_watches(watchers)?;
     let used = processor_time(bench.server.pid)?.saturating_sub(before);
     let done = (watchers > 1).then_some(Goal::AtMost(50.0));
-    let told = Some(Goal::AtMost(if watchers > 1 { 10_000.0 } else { 1000.0 }));
+    let goal = Some(Goal::AtMost(if watchers > 1 { 10_000.0 } else { 1000.0 }));
     figures.add(format!("{what}: the write"), "us", done, write.us(0.5));
     figures.add(format!("{what}: the write, p90"), "us", None, write.us(0.9));
     if watchers > 1 {
@@ -140,7 +140,7 @@ fn tell(
         figures.add(format!("{what}: half of them"), "us", None, middle.us(0.5));
     }
     if watchers > 0 {
-        figures.add(format!("{what}: the last"), "us", told, last.us(0.5));
+        figures.add(format!("{what}: the last"), "us", goal, last.us(0.5));
         figures.add(format!("{what}: the last, p90"), "us", None, last.us(0.9));
         let of_all = format!("{what}: processor time, to watch again included");
         figures.add(of_all, "us", None, used.as_secs_f64() * 1e6 / rounds as f64);
@@ -149,7 +149,7 @@ fn tell(
     writer.await_watches(0)
 }
 
-/// What those who wait cost, where nothing happens.
+/// What waiting watches cost while nothing changes.
 fn idle(bench: &Bench, figures: &mut Figures) -> io::Result<()> {
     let watchers = bench.settings.watchers;
     let mut control = Client::connect(bench.server.address)?;
@@ -167,7 +167,7 @@ fn idle(bench: &Bench, figures: &mut Figures) -> io::Result<()> {
     control.await_watches(0)
 }
 
-/// Long answers, and what another client waits for its own meanwhile.
+/// Long replies, and how long another client waits for its own meanwhile.
 fn list(bench: &Bench, figures: &mut Figures) -> io::Result<()> {
     const ALONE: Duration = Duration::from_millis(200);
     let files = bench.settings.files;
@@ -199,7 +199,7 @@ fn list(bench: &Bench, figures: &mut Figures) -> io::Result<()> {
     Ok(())
 }
 
-/// Does `work` while another client reads a file again and again.
+/// Does `work` while another client reads a file repeatedly.
 fn read_beside<T>(bench: &Bench, work: impl FnOnce() -> io::Result<T>) -> io::Result<(T, Times)> {
     let (name, over) = (&file(0), &AtomicBool::new(false));
     let mut reader = Client::connect(bench.server.address)?;

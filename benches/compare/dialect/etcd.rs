@@ -8,7 +8,7 @@ const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 
 pub(crate) struct Etcd;
 
-/// Appends a request, of whose body `later` bytes are to follow.
+/// Appends a request without the last `later` bytes of its body, which follow.
 fn request(out: &mut Vec<u8>, call: &str, body: &str, later: usize) {
     let numbytes = body.len() + later;
     let head = format!("POST /v3/kv/{call} HTTP/1.1\r\nHost: etcd\r\nContent-Length: {numbytes}");

@@ -1,4 +1,4 @@
-//! memcached's text protocol (its `doc/protocol.txt`). No reply to `cas` tells the current
+//! memcached's text protocol (its `doc/protocol.txt`). No reply to `cas` returns the current
 //! version, so an attempt is `gets` and then `cas`.
 
 use super::{Checked, Dialect, Expected, Outcome, contents_end, first_line, number, wrong};

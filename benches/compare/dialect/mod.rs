@@ -1,6 +1,6 @@
-//! What a client says and what it must hear, for one protocol: requests as bytes, and the check of
-//! the next reply in the bytes received so far. Nothing here does I/O, but for the one exchange
-//! that makes a fresh server ready.
+//! The requests and replies of one protocol: requests as bytes, and the check of the next reply in
+//! the bytes received so far. Nothing here does I/O, except for the one exchange that prepares a
+//! new server.
 
 mod etcd;
 mod memcached;
@@ -16,10 +16,10 @@ use crate::value::Value;
 use std::io;
 use std::net::SocketAddr;
 
-/// A longer line is no reply of any of them.
+/// No reply of any of them has a longer line.
 const MAX_REPLY_LINE_BYTES: usize = 4096;
 
-/// What the next reply has to be.
+/// The expected reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
     /// The value.
@@ -32,14 +32,14 @@ pub(crate) enum Expected {
     CasAnswered,
 }
 
-/// What a right reply says. A version that the protocol does not tell is 0.
+/// The contents of a correct reply. A version that the protocol does not return is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Done { version: u64 },
     Refused { version: u64 },
 }
 
-/// The bytes that a reply takes, and what it says; `None` if it has not come whole.
+/// The length of a reply and its contents; `None` if it has not arrived whole.
 pub(crate) type Checked = io::Result<Option<(usize, Outcome)>>;
 
 pub(crate) trait Dialect: Sync {
@@ -59,8 +59,9 @@ pub(crate) trait Dialect: Sync {
     /// the value.
     fn cas(&self, out: &mut Vec<u8>, key: &str, version: u64, numbytes: usize);
 
-    /// Appends a request for value and version, where the replies to `cas` do not tell the version
-    /// and an attempt therefore takes two trips. False: they do, and nothing was appended.
+    /// Appends a request for value and version, where the replies to `cas` do not return the
+    /// version, so that an attempt takes two requests. Returns false if they do; then nothing was
+    /// appended.
     fn read_version(&self, _out: &mut Vec<u8>, _key: &str) -> bool {
         false
     }
@@ -71,13 +72,13 @@ pub(crate) trait Dialect: Sync {
     /// [`io::ErrorKind::InvalidData`] for everything that is not `expected`.
     fn check(&self, expected: Expected, value: &Value, input: &[u8]) -> Checked;
 
-    /// Makes a fresh server ready for the requests above.
+    /// Prepares a new server for the requests above.
     fn prepare(&mut self, _server: SocketAddr) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// The first line of `input` without its CR LF, and where the next one begins.
+/// Returns the first line of `input` without its CR LF, and where the next one begins.
 fn first_line(input: &[u8]) -> io::Result<Option<(&[u8], usize)>> {
     match input.iter().position(|b| *b == b'\n') {
         Some(end) => match input[..end].strip_suffix(b"\r") {
@@ -89,8 +90,8 @@ fn first_line(input: &[u8]) -> io::Result<Option<(&[u8], usize)>> {
     }
 }
 
-/// Checks a value announced with `numbytes`, and its CR LF, from `start` on; where they end, or
-/// `None` if they have not come whole.
+/// Checks a value of `numbytes` bytes, and its CR LF, from `start` on. Returns where they end, or
+/// `None` if they have not arrived whole.
 fn contents_end(
     value: &Value,
     numbytes: Option<usize>,
@@ -111,7 +112,7 @@ fn contents_end(
     Ok(Some(end + 2))
 }
 
-/// A field that is digits and nothing else.
+/// Parses a field that has only digits.
 fn number<N: std::str::FromStr>(field: Option<&[u8]>) -> Option<N> {
     let digits = field.filter(|f| f.iter().all(u8::is_ascii_digit))?;
     std::str::from_utf8(digits).ok()?.parse().ok()

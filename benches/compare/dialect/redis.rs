@@ -6,7 +6,7 @@ use crate::value::Value;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-/// Answers the new version, or the current one with a minus.
+/// Returns the new version, or the current one with a minus.
 const CAS: &str = "local c=tonumber(redis.call('HGET',KEYS[1],'v') or '0') \
 if c~=tonumber(ARGV[1]) then return -c end \
 redis.call('HSET',KEYS[1],'v',c+1,'d',ARGV[2]) return c+1";

@@ -1,5 +1,5 @@
-//! Telefile's own words, through the crate's `wire`: the same types that the server parses with.
-//! A cas takes one trip, for either reply to it tells the current version.
+//! Telefile's protocol, through the crate's `wire`: the same types that the server parses with. A
+//! cas takes one request, because both replies return the current version.
 
 use super::{Checked, Dialect, Expected, Outcome, contents_end, first_line, wrong};
 use crate::value::Value;

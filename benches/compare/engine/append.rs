@@ -1,5 +1,5 @@
 //! What the disk allows: threads that append the requests to a file and wait for fdatasync. No
-//! server, no network, no table. Those who come while it syncs share the next one.
+//! server, no network, no table. Threads that arrive during a sync share the next one.
 
 use super::Run;
 use crate::dialect::Outcome;
@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// So many were measured when the goals were set, whatever number of connections they are for.
+/// The number for which the goals were set, whatever the number of connections.
 const MOST_WRITERS: usize = 32;
 
 pub(crate) fn run(run: &Run<'_>, folder: &Path) -> io::Result<(Tally, Window)> {
@@ -41,9 +41,9 @@ struct Log {
 
 #[derive(Default)]
 struct State {
-    /// What the next sync is for.
+    /// What the next sync will write.
     waiting: Vec<u8>,
-    /// How many syncs have begun, and how many of them are done.
+    /// The numbers of syncs that have begun and ended.
     begun: u64,
     done: u64,
 }
@@ -53,7 +53,7 @@ impl Log {
         Ok(Log { file: File::create_new(path)?, state: Mutex::default(), synced: Condvar::new() })
     }
 
-    /// Returns when it is on disk. Whoever finds no sync under way does one for all that waits.
+    /// Blocks until it is on disk. A thread that finds no sync running does one for all that wait.
     fn append(&self, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.lock();
         state.waiting.extend_from_slice(bytes);

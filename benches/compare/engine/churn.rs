@@ -1,4 +1,4 @@
-//! Connections that come and go: connect, one read, close, again. What is counted is connections.
+//! Short connections: connect, read once, close, repeat. Counts connections.
 
 use super::Run;
 use crate::dialect::Outcome;

@@ -1,5 +1,5 @@
-//! One thread for all connections: a client that costs less than the server, which so gets more of
-//! a machine that both share.
+//! One thread for all connections: a client that costs less than the server, so that the server
+//! gets more of the shared machine.
 
 use super::Run;
 use crate::client::{Client, TIMEOUT};
@@ -56,7 +56,7 @@ fn drive(clients: Vec<Client<'_>>, tally: &mut Tally, phase: &Phase) -> io::Resu
 struct Polled<'a> {
     client: Client<'a>,
     data: EventData,
-    /// The stream was full: to know when it takes more is asked for only then.
+    /// The stream was full: only then epoll has to report when it takes more.
     waits_for_room: bool,
 }
 
@@ -71,7 +71,7 @@ impl Polled<'_> {
         if flags.contains(EventFlags::OUT) {
             self.send(epoll)?;
         }
-        // What is not OUT is a reply, the end or an error: receiving tells which.
+        // Anything but OUT is a reply, the end or an error: receiving shows which.
         let came = flags != EventFlags::OUT && self.client.receive()?;
         if came && self.client.check_replies(tally, phase)? {
             self.client.ask_batch();

@@ -1,5 +1,5 @@
-//! Many connections that have done one read each and then wait: what they cost the server's memory,
-//! and what they do to the latency of one client that works on.
+//! Many connections that read once and then wait: how much of the server's memory they use, and how
+//! they change the latency of one active client.
 
 use super::{Run, threads};
 use crate::machine::resident_bytes;
@@ -9,14 +9,14 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
-/// A server may give memory back a second after a connection went idle.
+/// A server may release memory a second after a connection became idle.
 const SETTLE: Duration = Duration::from_millis(1500);
 
 #[derive(Default)]
 pub(crate) struct Idle {
-    /// Growth of the server for each idle connection.
+    /// The growth of the server's memory for each idle connection.
     pub(crate) resident_bytes_each: f64,
-    /// The active client with nobody else there.
+    /// The active client alone.
     pub(crate) p50_alone_us: f64,
 }
 

@@ -15,7 +15,7 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
-/// A load on a server, for so long.
+/// A load on a server, and its duration.
 #[derive(Clone, Copy)]
 pub(crate) struct Run<'a> {
     pub(crate) load: &'a Load,
@@ -27,7 +27,7 @@ pub(crate) struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn connect(&self, index: usize) -> io::Result<Client<'a>> {
-        let seed = self.seed * 1_000_003 + index as u64; // a prime: no two runs share a sequence
+        let seed = self.seed * 1_000_003 + index as u64; // a prime, so that no two runs share a sequence
         Client::connect(self.load, self.server.address, seed)
     }
 

@@ -1,5 +1,5 @@
-//! A blocking thread for each connection, as simple clients are. They cost the machine about as
-//! much as the server does.
+//! A blocking thread for each connection, like simple clients. They cost the machine about as much
+//! as the server does.
 
 use super::Run;
 use crate::client::Client;
@@ -11,7 +11,7 @@ pub(crate) fn run(run: &Run<'_>) -> io::Result<(Tally, Window)> {
     Ok(run.measure(run.connect_all()?, drive))
 }
 
-/// One batch after the other until it is over.
+/// Sends one batch after the other until the run is over.
 pub(super) fn drive(mut client: Client<'_>, tally: &mut Tally, phase: &Phase) -> io::Result<()> {
     while !phase.is_over() {
         client.ask_batch();
