@@ -1,5 +1,7 @@
 //! The pages for people: what they show is run, what they link to exists.
 
+#[cfg(feature = "cli")]
+mod flags;
 mod links;
 mod page;
 #[cfg(feature = "cli")]
