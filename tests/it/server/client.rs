@@ -83,7 +83,12 @@ impl Client {
 
     /// Reads something, at most `buffer`; 0 is the end.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.input.read(buffer)
+        loop {
+            match self.input.read(buffer) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {} // suspended and resumed
+                read => return read,
+            }
+        }
     }
 
     /// All that still comes, up to the end of the stream.

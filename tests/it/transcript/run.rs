@@ -7,7 +7,7 @@ use crate::random::Random;
 use socket2::Socket;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
-use std::io::ErrorKind::{BrokenPipe, ConnectionReset, TimedOut, WouldBlock};
+use std::io::ErrorKind::{BrokenPipe, ConnectionReset, Interrupted, TimedOut, WouldBlock};
 use std::io::{Read, Write as _};
 use std::net::Shutdown;
 use std::thread;
@@ -234,7 +234,13 @@ impl Client {
     /// Receives something; false at the end of the stream.
     fn receive(&mut self) -> Result<bool, String> {
         let mut buffer = [0; 64 << 10];
-        let received = self.socket.read(&mut buffer);
+        // A process that is suspended and resumed has its reads interrupted, if they have a time-out.
+        let received = loop {
+            match self.socket.read(&mut buffer) {
+                Err(e) if e.kind() == Interrupted => {}
+                received => break received,
+            }
+        };
         let n = received.map_err(|e| match e.kind() {
             WouldBlock | TimedOut => {
                 format!("{}, then nothing for {:?}", shown(&self.came), self.patience)
