@@ -14,6 +14,7 @@ use std::fmt;
 /// assert_eq!(Refusal::Version(7).word(), "ERR_VERSION");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Refusal {
     /// `ERR_CMD_ERR`: malformed, but with a known end, so the next request can be found.
     Malformed,
@@ -44,6 +45,7 @@ pub enum Refusal {
 
 /// What a limit applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Limit {
     /// Bytes of one file.
     Contents,

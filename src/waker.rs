@@ -6,19 +6,19 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 /// A file descriptor that becomes readable when [`wake`](Waker::wake) is called, and stays so. Any
 /// number of threads may poll it, each beside its own socket: with a condition variable they would
-/// not notice that their peer is gone.
-pub struct Waker(Fd);
+/// not notice that their peer has disconnected.
+pub struct Waker(Inner);
 
 #[cfg(target_os = "linux")]
-type Fd = std::os::fd::OwnedFd;
+type Inner = std::os::fd::OwnedFd;
 
 /// Shut on wake: the second end then reads the end of the stream.
 #[cfg(not(target_os = "linux"))]
-type Fd = (std::os::unix::net::UnixStream, std::os::unix::net::UnixStream);
+type Inner = (std::os::unix::net::UnixStream, std::os::unix::net::UnixStream);
 
 #[cfg(target_os = "linux")]
 impl Waker {
-    /// How many file descriptors each waker has.
+    /// How many file descriptors a waker has.
     pub const DESCRIPTORS: u64 = 1;
 
     /// Returns a waker that has not woken anybody.
@@ -39,7 +39,7 @@ impl Waker {
 
 #[cfg(not(target_os = "linux"))]
 impl Waker {
-    /// How many file descriptors each waker has.
+    /// How many file descriptors a waker has.
     pub const DESCRIPTORS: u64 = 2;
 
     /// Returns a waker that has not woken anybody.

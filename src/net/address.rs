@@ -18,6 +18,7 @@ use std::path::PathBuf;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Address {
     /// An IP address and a port; port 0 lets the system choose one.
     Tcp(SocketAddr),
@@ -122,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bad_addresses_say_what_is_missing() {
+    fn the_error_of_a_bad_address_begins_with_it() {
         for bad in [
             "",
             "8080",
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn who_can_reach_it() {
+    fn only_loopback_and_unix_addresses_are_private() {
         for (address, private) in [
             ("127.9.9.9:1", true),
             ("[::1]:1", true),

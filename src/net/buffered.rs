@@ -251,7 +251,7 @@ impl BufferedStream {
             // A flood is always readable, so the time is checked first.
             && (Instant::now() >= deadline || !self.stream.wait_readable(deadline)?)
         {
-            return Err(timed_out("the peer did not say who it is in time"));
+            return Err(timed_out("the peer did not identify itself in time"));
         }
         if self.yields {
             std::thread::yield_now();

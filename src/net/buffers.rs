@@ -43,10 +43,13 @@ impl Buffers {
     }
 
     /// Returns whether there is memory to collect `bytes` more of output.
+    #[inline]
     pub(super) fn may_collect(&mut self, bytes: usize) -> bool {
-        if self.output.len() + bytes < self.collects {
-            return true;
-        }
+        self.output.len() + bytes < self.collects || self.may_collect_more()
+    }
+
+    /// Lets more output be collected if the budget allows it.
+    fn may_collect_more(&mut self) -> bool {
         if self.collects == MAX_COLLECTED_BYTES {
             return self.output.len() < MAX_COLLECTED_BYTES;
         }
@@ -59,6 +62,7 @@ impl Buffers {
     }
 
     /// Lets the input buffer grow if it needs to and the budget allows it.
+    #[inline]
     pub(super) fn let_input_grow(&mut self) {
         self.input.set_may_grow(true);
         let (size, next_size) = (self.input.size(), self.input.next_size());

@@ -28,7 +28,7 @@ pub struct Lines {
     line_end: LineEnd,
     is_telnet: bool,
     /// How many bytes of Telnet commands were removed from the unfinished line.
-    passed: usize,
+    skipped: usize,
     answers: Vec<u8>,
 }
 
@@ -66,7 +66,7 @@ impl Lines {
             max_bytes: MAX_BUFFER_BYTES,
             line_end: LineEnd::Lf,
             is_telnet: false,
-            passed: 0,
+            skipped: 0,
             answers: Vec::new(),
         }
     }
@@ -93,7 +93,7 @@ impl Lines {
             let data = &self.buffer[self.start..self.end];
             let special = memchr::memchr3(b'\n', b'\r', IAC, &data[self.searched..]);
             let at = special.map_or(data.len(), |at| self.searched + at);
-            if self.passed + at >= self.max_line_bytes {
+            if self.skipped + at >= self.max_line_bytes {
                 return Err(invalid("a line is too long"));
             }
             self.searched = at;
@@ -105,8 +105,8 @@ impl Lines {
                 [b'\r', 0, ..] if self.is_telnet => break (at, LineEnd::CrNul),
                 [b'\r', ..] => return Err(invalid("a CR inside a line")),
                 command if self.is_telnet => match telnet::find(command) {
-                    Found::Command(bytes, answer) => self.pass(at, bytes, answer),
-                    Found::Half if self.passed + data.len() >= self.max_line_bytes => {
+                    Found::Command(bytes, answer) => self.skip_command(at, bytes, answer),
+                    Found::Half if self.skipped + data.len() >= self.max_line_bytes => {
                         return Err(invalid("a line is too long"));
                     }
                     Found::Half => return Ok(false),
@@ -123,11 +123,11 @@ impl Lines {
     }
 
     /// Removes a Telnet command from the current line.
-    fn pass(&mut self, at: usize, bytes: usize, answer: Option<[u8; 3]>) {
+    fn skip_command(&mut self, at: usize, bytes: usize, answer: Option<[u8; 3]>) {
         let before = self.start..self.start + at;
         self.buffer.copy_within(before, self.start + bytes);
         self.start += bytes;
-        self.passed += bytes;
+        self.skipped += bytes;
         self.answers.extend(answer.into_iter().flatten());
     }
 
@@ -161,7 +161,7 @@ impl Lines {
     pub fn consume(&mut self, n: usize) {
         assert!(n <= self.data().len());
         self.start += n;
-        (self.searched, self.passed) = (0, 0);
+        (self.searched, self.skipped) = (0, 0);
     }
 
     /// Returns room to receive into, never empty. Report the bytes to

@@ -26,7 +26,7 @@ pub struct Listener {
 #[derive(Debug)]
 enum Kind {
     Tcp(TcpListener),
-    /// With the device and inode of its file, so that only our own file is removed in the end.
+    /// With the device and inode of its file, so that only its own file is removed in the end.
     Unix(UnixListener, (u64, u64)),
 }
 
@@ -93,7 +93,7 @@ impl Listener {
 
     /// Ends connections whose peer acknowledges nothing that was sent for this long (tcp(7),
     /// TCP_USER_TIMEOUT), including a peer that reads nothing. On Linux accepted sockets inherit
-    /// it; elsewhere only keepalive notices that a peer is gone.
+    /// it; elsewhere only keepalive notices that a peer has vanished.
     pub fn set_user_timeout(&self, timeout: Duration) {
         if let Kind::Tcp(listener) = &self.kind {
             set_user_timeout(SockRef::from(listener), timeout);
@@ -108,7 +108,7 @@ impl Listener {
     /// Waits for the next connection.
     ///
     /// # Errors
-    /// Those of accept(2). Most are temporary (a connection that is already gone, no file
+    /// Those of accept(2). Most are temporary (a connection that has ended already, no file
     /// descriptor left); after [`close`](Listener::close) it always fails.
     pub fn accept(&self) -> io::Result<Stream> {
         match &self.kind {
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unix_socket_is_for_its_owner_and_goes_with_the_listener() {
+    fn a_unix_socket_is_private_to_its_owner_and_removed_with_the_listener() {
         let dir = scratch("mode");
         let address = Address::Unix(dir.join("s"));
         let listener = Listener::bind_one(&address).unwrap();
@@ -246,7 +246,7 @@ mod tests {
         drop(UnixListener::bind(dir.join("s")).unwrap());
         assert!(dir.join("s").exists(), "the file of a killed server stays");
         let listener = Listener::bind_one(&address).unwrap();
-        // Replaced behind its back: no longer ours, so it stays.
+        // Replaced meanwhile: the file is not the listener's any more, so it stays.
         fs::remove_file(dir.join("s")).unwrap();
         fs::write(dir.join("s"), "precious").unwrap();
         listener.close();

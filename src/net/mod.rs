@@ -1,4 +1,4 @@
-//! BYTES: listeners, streams, buffered connections, the threads that serve them and the way out.
+//! BYTES: listeners, streams with and without buffers, and the threads that serve them.
 //!
 //! Knows nothing of files or commands: the meaning of a line is one floor up. TCP and Unix sockets
 //! differ only in [`Address`] and [`Listener`]; behind them a [`Stream`] is a stream.

@@ -1,5 +1,5 @@
 //! Socket options. Serving needs none of them: a system that supports fewer (gVisor, the first WSL,
-//! an old kernel) still serves, and the log says once what it lacks.
+//! an old kernel) still serves, and a warning is logged once for each.
 
 use socket2::{SockRef, Socket, TcpKeepalive};
 use std::io;
@@ -12,29 +12,29 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_PROBES: u32 = 3;
 
-/// A socket option, and whether the log already says that the system does not support it.
+/// A socket option, and whether a warning is logged that the system does not support it.
 struct Optional {
     name: &'static str,
     without_it: &'static str,
-    said: AtomicBool,
+    warned: AtomicBool,
 }
 
 impl Optional {
     const fn new(name: &'static str, without_it: &'static str) -> Self {
-        Optional { name, without_it, said: AtomicBool::new(false) }
+        Optional { name, without_it, warned: AtomicBool::new(false) }
     }
 
     /// Warns only the first time: it is the same for all sockets.
     fn check(&self, set: io::Result<()>) {
         if let Err(e) = set
-            && !self.said.swap(true, Relaxed)
+            && !self.warned.swap(true, Relaxed)
         {
             log::warn!("{} cannot be set on this system ({e}): {}", self.name, self.without_it);
         }
     }
 }
 
-/// Makes a connection send at once, and notice when a silent peer is gone.
+/// Makes a connection send at once, and notice that a silent peer has vanished.
 pub(super) fn set_options(socket: SockRef<'_>) {
     static NODELAY: Optional = Optional::new("TCP_NODELAY", "small messages may be late");
     static KEEPALIVE: Optional =
@@ -69,7 +69,7 @@ pub(super) fn set_send_timeout(socket: &Socket, timeout: Option<Duration>) {
     SEND.check(socket.set_write_timeout(timeout));
 }
 
-/// Only Linux supports it; elsewhere only keepalive notices a peer that is gone.
+/// Only Linux supports it; elsewhere only keepalive notices a peer that has vanished.
 pub(super) fn set_user_timeout(socket: SockRef<'_>, timeout: Duration) {
     #[cfg(target_os = "linux")]
     {

@@ -1,5 +1,5 @@
 //! A pool of threads that grows with the work: an idle thread takes the next job, or a new one is
-//! created, up to a maximum. A fixed pool would starve: people leave telnet sessions open.
+//! created, up to a maximum. A fixed pool would starve, because people leave telnet sessions open.
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use std::cell::Cell;
@@ -19,12 +19,12 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Threads that do jobs of one kind. When the pool is dropped, idle threads end.
 pub struct Pool<J> {
     jobs: Sender<J>,
-    crew: Arc<Crew<J>>,
+    inner: Arc<Inner<J>>,
 }
 
 type Work<J> = dyn Fn(&J, &Slot<'_>) + Send + Sync;
 
-struct Crew<J> {
+struct Inner<J> {
     queue: Receiver<J>,
     work: Box<Work<J>>,
     /// Jobs that are queued or running, without those that have released their slot.
@@ -77,7 +77,7 @@ impl<J: Send + 'static> Pool<J> {
         work: impl Fn(&J, &Slot<'_>) + Send + Sync + 'static,
     ) -> Self {
         let (jobs, queue) = unbounded();
-        let crew = Crew {
+        let inner = Inner {
             queue,
             work: Box::new(work),
             slots: AtomicUsize::new(0),
@@ -87,7 +87,7 @@ impl<J: Send + 'static> Pool<J> {
             name: name.to_string(),
             stack_bytes,
         };
-        Pool { jobs, crew: Arc::new(crew) }
+        Pool { jobs, inner: Arc::new(inner) }
     }
 
     /// Runs `job` on a thread.
@@ -95,12 +95,12 @@ impl<J: Send + 'static> Pool<J> {
     /// # Errors
     /// Returns the job if the maximum is already queued or running, or no thread can be created.
     pub fn submit(&self, job: J) -> Result<(), J> {
-        let crew = &self.crew;
-        if !take(&crew.slots, |n| (n < crew.max).then_some(n + 1)) {
+        let inner = &self.inner;
+        if !take(&inner.slots, |n| (n < inner.max).then_some(n + 1)) {
             return Err(job);
         }
-        if !crew.claim_idle() && !crew.hire() {
-            crew.slots.fetch_sub(1, SeqCst);
+        if !inner.claim_idle() && !inner.start_thread() {
+            inner.slots.fetch_sub(1, SeqCst);
             return Err(job);
         }
         self.jobs.send(job).map_err(|unsent| unsent.0)
@@ -108,16 +108,16 @@ impl<J: Send + 'static> Pool<J> {
 
     /// Returns how many jobs are queued or running.
     pub fn used_slots(&self) -> usize {
-        self.crew.slots.load(SeqCst)
+        self.inner.slots.load(SeqCst)
     }
 }
 
-impl<J: Send + 'static> Crew<J> {
-    fn hire(self: &Arc<Self>) -> bool {
-        let crew = self.clone();
+impl<J: Send + 'static> Inner<J> {
+    fn start_thread(self: &Arc<Self>) -> bool {
+        let inner = self.clone();
         let thread = thread::Builder::new().name(self.name.clone()).stack_size(self.stack_bytes);
         // It takes its job from the queue: a job in the closure would be lost on failure.
-        match thread.spawn(move || crew.run()) {
+        match thread.spawn(move || inner.run()) {
             Ok(_) => true,
             Err(e) => {
                 log::warn!("no thread for {}: {e}", self.name);
@@ -184,14 +184,14 @@ mod tests {
     }
 
     #[test]
-    fn over_the_maximum_the_job_comes_back_and_a_seat_is_free_before_the_job_is_dropped() {
+    fn over_the_maximum_the_job_comes_back_and_a_slot_is_free_before_the_job_is_dropped() {
         /// Runs until the first channel releases it; its drop ends the second channel.
         type Job = (Receiver<()>, Sender<()>);
         let pool = Pool::new("test", 1, STACK, |job: &Job, _| assert!(job.0.recv().is_ok()));
         for _ in 0..1000 {
-            let ((go, told), (alive, ended)) = (unbounded(), unbounded::<()>());
-            assert!(pool.submit((told.clone(), alive.clone())).is_ok());
-            assert!(pool.submit((told, alive)).is_err());
+            let ((go, going), (alive, ended)) = (unbounded(), unbounded::<()>());
+            assert!(pool.submit((going.clone(), alive.clone())).is_ok());
+            assert!(pool.submit((going, alive)).is_err());
             go.send(()).unwrap();
             assert!(ended.recv().is_err());
         }
@@ -206,8 +206,8 @@ mod tests {
             job.0.send(()).unwrap();
             assert!(job.1.recv().is_ok());
         });
-        let ((begun, begins), (go, told)) = (unbounded(), unbounded());
-        let job = || (begun.clone(), told.clone());
+        let ((begun, begins), (go, going)) = (unbounded(), unbounded());
+        let job = || (begun.clone(), going.clone());
         for _ in 0..=MAX_LINGERING {
             assert!(pool.submit(job()).is_ok());
             begins.recv().unwrap();
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_takes_no_seat_with_it() {
+    fn a_panic_frees_its_slot() {
         let (done, seen) = unbounded();
         let pool = Pool::new("test", 4, STACK, move |n: &usize, _| {
             done.send(*n).unwrap();

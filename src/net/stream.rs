@@ -1,6 +1,7 @@
 //! One stream of bytes to one peer. A socket is a file descriptor, and from here on TCP and Unix
 //! sockets are the same: receive, send, wait, shut.
 
+use crate::exptime::FOREVER;
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
@@ -89,10 +90,10 @@ impl Stream {
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
                     let deadline = *deadline.get_or_insert_with(|| {
                         taken = 0;
-                        Instant::now() + timeout
+                        after(timeout)
                     });
                     if Instant::now() >= deadline {
-                        return Err(timed_out("the peer does not take its replies"));
+                        return Err(timed_out("the peer reads too slowly"));
                     }
                     // poll reports ready when a third of the buffer is free, which may be more than
                     // a steady peer has to take: so at the deadline, what fits still counts.
@@ -114,9 +115,9 @@ impl Stream {
     /// something can be received or the stream ends, and then returns true.
     pub fn wait_readable_or(&self, waker: impl AsFd, deadline: Instant) -> io::Result<bool> {
         let own = PollFd::new(&self.socket, PollFlags::IN);
-        let mut fds = [own, PollFd::new(&waker, PollFlags::IN)];
-        let ready = wait(&mut fds, deadline)?;
-        Ok(ready && fds[1].revents().is_empty())
+        let mut polled = [own, PollFd::new(&waker, PollFlags::IN)];
+        let ready = wait(&mut polled, deadline)?;
+        Ok(ready && polled[1].revents().is_empty())
     }
 
     /// Waits until much can be sent, or the stream is broken. Returns false if `deadline` came
@@ -135,7 +136,7 @@ impl Stream {
     }
 
     /// Shuts one or both directions, for every thread that uses the stream. A thread that waits in
-    /// [`receive`](Stream::receive) gets 0. A peer that is already gone is no error.
+    /// [`receive`](Stream::receive) gets 0. A peer that has disconnected is no error.
     pub fn shutdown(&self, how: Shutdown) {
         let _ = self.socket.shutdown(how);
     }
@@ -145,7 +146,7 @@ impl Stream {
     /// reset, which destroys the last reply in the peer's buffers (RFC 1122, 4.2.2.13).
     pub fn linger(&self, max: Duration, max_bytes: usize) {
         self.shutdown(Shutdown::Write);
-        let deadline = Instant::now() + max;
+        let deadline = after(max);
         let mut dropped = 0;
         let mut sink = [0; 4096];
         while dropped < max_bytes && self.wait_readable(deadline).unwrap_or(false) {
@@ -162,7 +163,7 @@ impl Stream {
     /// the peer, and there is nothing to wait for.
     pub fn drain(&self, max: Duration) {
         const LOOK_AGAIN: Duration = Duration::from_millis(10);
-        let deadline = Instant::now() + max;
+        let deadline = after(max);
         let mut sink = [0; 4096];
         while Instant::now() < deadline {
             match self.receive_now(&mut sink) {
@@ -185,12 +186,17 @@ impl fmt::Display for Stream {
     }
 }
 
-/// Polls. Returns false if `deadline` came first.
-fn wait(fds: &mut [PollFd<'_>], deadline: Instant) -> io::Result<bool> {
+/// Returns the instant after `time`. One that is too far away cannot be represented.
+fn after(time: Duration) -> Instant {
+    Instant::now() + time.min(FOREVER)
+}
+
+/// Polls. Returns false if the deadline came first.
+fn wait(polled: &mut [PollFd<'_>], deadline: Instant) -> io::Result<bool> {
     retry(|| {
         let left = deadline.saturating_duration_since(Instant::now());
         let left = Timespec::try_from(left).map_err(|_| rustix::io::Errno::INVAL)?;
-        poll(fds, Some(&left)).map(|ready| ready > 0)
+        poll(polled, Some(&left)).map(|ready| ready > 0)
     })
 }
 

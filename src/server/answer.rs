@@ -51,6 +51,7 @@ impl<'a> Outcome<'a> {
         Outcome::Answer(Answer::Line(reply))
     }
 
+    #[inline]
     pub(super) fn decided<T>(
         decided: Decided<T>,
         answer: impl FnOnce(T) -> Answer<'a>,

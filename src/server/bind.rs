@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 const DEFAULT_ADDRESS: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8080);
 
-/// A client that acknowledges nothing for this long counts as gone. It has no more time than that
+/// A client that acknowledges nothing for this long counts as disconnected. It has no more time than that
 /// to take its replies anyway.
 const USER_TIMEOUT: Duration = Duration::from_secs(60);
 

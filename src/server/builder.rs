@@ -92,8 +92,8 @@ impl Builder {
     }
 
     /// Sets how much memory all files together may take, in bytes: contents from their arrival on,
-    /// names, all that the table knows of them, and in a durable table an eighth for the database,
-    /// at most 64 MiB. The default is half of the memory that the process may use. Lists, changes
+    /// names, what the table keeps about them, and in a durable table an eighth for the database, at
+    /// most 64 MiB. The default is half of the memory that the process may use. Lists, changes
     /// and buffers on their way to clients may take another eighth, or 16 MiB if that is more.
     pub fn max_memory(mut self, bytes: u64) -> Self {
         self.max_memory = Some(bytes);
@@ -113,7 +113,7 @@ impl Builder {
         self
     }
 
-    /// Sets the token that every client has to show with `hello` within 10 s.
+    /// Sets the token that every client has to send with `hello` within 10 s.
     pub fn token(mut self, token: Token) -> Self {
         self.token = Some(token);
         self
@@ -159,7 +159,7 @@ impl Builder {
     }
 
     /// Keeps the table in this folder, which is created if missing. Every change is on disk before
-    /// anybody sees it, and a server that starts with this folder has all its files again, except
+    /// anyone sees it, and a server that starts with this folder has all its files again, except
     /// ephemeral files and code files. Without it files live in memory.
     #[cfg(feature = "durable")]
     pub fn data(mut self, folder: PathBuf) -> Self {

@@ -19,7 +19,7 @@ const SHORT: usize = 64;
 /// more room than it needs, however many files the table has.
 const MEDIUM: usize = 1000;
 
-/// How long a long list waits for room. A client that does not take its replies is disconnected
+/// How long a long list waits for room. A client that does not read its replies is disconnected
 /// after the write time-out, and clients wait somewhat longer than this for replies.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
@@ -57,11 +57,11 @@ impl<'a> Session<'a> {
     pub(super) fn watch(
         &self,
         prefix: &str,
-        rev: u64,
+        since: u64,
         seconds: u64,
     ) -> Result<Outcome<'a>, Refusal> {
         let time = Duration::from_secs(seconds);
-        Ok(match self.server.table.watch(prefix, rev, SHORT, seconds > 0)? {
+        Ok(match self.server.table.watch(prefix, since, SHORT, seconds > 0)? {
             Watch::Now(first) => Outcome::Answer(Answer::Changes(self.all_changes(prefix, first))),
             Watch::Later(waiting) => Outcome::Pending(Pending::Changes(time, waiting)),
         })
@@ -74,10 +74,10 @@ impl<'a> Session<'a> {
             return Long::short(first);
         }
         let table = &self.server.table;
-        let rev = first.changes[0].version - 1;
-        let most = table.totals().version.saturating_sub(rev).min(MAX_ITEMS);
+        let since = first.changes[0].version - 1;
+        let most = table.totals().version.saturating_sub(since).min(MAX_ITEMS);
         let guess = first.bytes() / SHORT as u64 * most;
-        let look = || match table.watch(prefix, rev, MAX_ITEMS as usize, false)? {
+        let look = || match table.watch(prefix, since, MAX_ITEMS as usize, false)? {
             Watch::Now(changes) => Ok(changes),
             Watch::Later(_) => Err(Refusal::Internal), // it was not asked to wait
         };

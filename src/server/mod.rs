@@ -1,7 +1,7 @@
 //! The server: a [`Builder`] has the settings and binds a [`Server`]; a [`Running`] is one that has a
 //! thread of its own.
 //!
-//! JOINS: the only place that knows streams, requests and files together.
+//! JOINS: the only folder that knows streams, requests and files.
 
 mod accept;
 mod answer;

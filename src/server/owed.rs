@@ -112,7 +112,7 @@ mod tests {
     use crate::files::Ticket;
 
     #[test]
-    fn what_is_owed_counts_and_without_memory_no_more_is_owed() {
+    fn owed_answers_take_memory_and_without_memory_no_more_are_owed() {
         let refused = || Decided { ticket: Ticket::DONE, outcome: Err(Refusal::NotFound) };
         let budget = Budget::new(3 * OWED_BYTES);
         let mut owed = Owed::new(&budget);

@@ -31,9 +31,9 @@ struct Waiter {
     served: AtomicBool,
 }
 
-/// A part of the room, given back on drop.
+/// A part of the room, released on drop.
 #[derive(Debug)]
-pub(super) struct Taken<'a> {
+pub(super) struct Reserved<'a> {
     room: &'a Room,
     bytes: u64,
 }
@@ -41,11 +41,11 @@ pub(super) struct Taken<'a> {
 /// A value in memory, and its room if it is long.
 pub(super) struct Long<'a, T> {
     pub(super) value: T,
-    _room: Option<Taken<'a>>,
+    _room: Option<Reserved<'a>>,
 }
 
 impl<'a, T> Long<'a, T> {
-    pub(super) fn new(value: T, room: Taken<'a>) -> Self {
+    pub(super) fn new(value: T, room: Reserved<'a>) -> Self {
         Long { value, _room: Some(room) }
     }
 
@@ -72,9 +72,9 @@ impl Room {
     ///
     /// # Errors
     /// [`Limit::Memory`] if there is no room by then, or the room is closed.
-    pub(super) fn take(&self, bytes: u64, deadline: Instant) -> Result<Taken<'_>, Refusal> {
+    pub(super) fn take(&self, bytes: u64, deadline: Instant) -> Result<Reserved<'_>, Refusal> {
         let bytes = bytes.min(self.max);
-        let taken = || Taken { room: self, bytes };
+        let taken = || Reserved { room: self, bytes };
         let mut state = self.lock();
         if state.used + bytes <= self.max {
             state.used += bytes;
@@ -96,7 +96,7 @@ impl Room {
         Err(Refusal::Limit(Limit::Memory, self.max))
     }
 
-    /// Ends all waiting, present and future.
+    /// Ends all waits, present and future.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
@@ -122,7 +122,7 @@ impl State {
     }
 }
 
-impl Taken<'_> {
+impl Reserved<'_> {
     /// Grows or shrinks the part; returns false if there is no room to grow.
     pub(super) fn resize(&mut self, bytes: u64) -> bool {
         let bytes = bytes.min(self.room.max);
@@ -138,7 +138,7 @@ impl Taken<'_> {
     }
 }
 
-impl Drop for Taken<'_> {
+impl Drop for Reserved<'_> {
     fn drop(&mut self) {
         self.resize(0);
     }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_taken_than_there_is() {
+    fn no_more_room_is_taken_than_there_is() {
         let room = Room::new(100);
         let now = Instant::now();
         let mut most = room.take(90, now).unwrap();
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_wait_are_served_in_their_order_and_nobody_else_is_woken() {
+    fn waiters_are_served_in_order_and_no_other_is_woken() {
         let room = Room::new(100);
         let all = room.take(100, Instant::now()).unwrap();
         thread::scope(|scope| {
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn who_gives_up_lets_those_behind_it_in() {
+    fn a_waiter_that_gives_up_lets_those_behind_it_in() {
         let room = Room::new(100);
         let half = room.take(50, Instant::now()).unwrap();
         let room = &room;
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_room_lets_nobody_wait() {
+    fn nobody_waits_in_a_closed_room() {
         let room = Room::new(100);
         let all = room.take(100, Instant::now()).unwrap();
         thread::scope(|scope| {

@@ -50,7 +50,7 @@ impl<'a> Session<'a> {
     /// Reads requests and answers them, until the client quits or breaks the framing.
     ///
     /// # Errors
-    /// Those of the stream: the client is disconnected, was silent, or does not take its replies.
+    /// Those of the stream: the client is disconnected, was silent, or does not read its replies.
     pub(super) fn run(mut self, slot: &Slot<'_>) -> io::Result<()> {
         self.limit_silence()?;
         let mut line = Vec::new();

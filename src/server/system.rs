@@ -107,9 +107,9 @@ fn read_number(path: &Path) -> Option<u64> {
 /// one.
 ///
 /// Raises the soft limit of open files as far as the hard limit allows. Counts all that a
-/// connection may come to need from the start: a client is better refused at the door than in the
-/// middle of its work, and a thread that cannot have its memory maps ends the whole process, as
-/// does an allocation without address space.
+/// connection may need from the start: it is better to refuse a client at once than in the middle of
+/// its work, and a thread that cannot have its memory maps ends the whole process, as does an
+/// allocation without address space.
 ///
 /// # Errors
 /// [`ErrorKind::OutOfMemory`] if there is too little address space for anything.
@@ -124,12 +124,12 @@ pub(super) fn make_room(wanted: &Wanted) -> io::Result<usize> {
         return Err(io::Error::new(ErrorKind::OutOfMemory, why));
     }
     let connections = wanted.connections as u64;
-    let carried = limits(wanted).into_iter().min_by_key(|(carried, _)| *carried);
-    match carried {
-        Some((carried, why)) if carried < connections => {
-            let carried = carried.max(1);
-            log::warn!("{why}: that is enough for {carried} connections, not for {connections}");
-            Ok(usize::try_from(carried).unwrap_or(wanted.connections))
+    let supported = limits(wanted).into_iter().min_by_key(|(supported, _)| *supported);
+    match supported {
+        Some((supported, why)) if supported < connections => {
+            let supported = supported.max(1);
+            log::warn!("{why}: that is enough for {supported} connections, not for {connections}");
+            Ok(usize::try_from(supported).unwrap_or(wanted.connections))
         }
         _ => Ok(wanted.connections),
     }
@@ -149,8 +149,8 @@ fn limits(wanted: &Wanted) -> Vec<(u64, String)> {
         format!("only {files} files may be open"),
     )];
     if let Some(maps) = read_number(Path::new("/proc/sys/vm/max_map_count")) {
-        let carried = maps.saturating_sub(OTHER_MAPS) / MAPS_PER_THREAD;
-        limits.push((carried, format!("vm.max_map_count is {maps}")));
+        let supported = maps.saturating_sub(OTHER_MAPS) / MAPS_PER_THREAD;
+        limits.push((supported, format!("vm.max_map_count is {maps}")));
     }
     // It does not bind the superuser: setrlimit(2).
     let processes = (!geteuid().is_root()).then(|| getrlimit(Resource::Nproc).current).flatten();
@@ -160,8 +160,8 @@ fn limits(wanted: &Wanted) -> Vec<(u64, String)> {
     ];
     for (max, name) in threads {
         let Some(max) = max else { continue };
-        let carried = max.saturating_sub(OTHER_THREADS + LINGERING + listeners);
-        limits.push((carried, format!("{name} is {max}")));
+        let supported = max.saturating_sub(OTHER_THREADS + LINGERING + listeners);
+        limits.push((supported, format!("{name} is {max}")));
     }
     let stack = wanted.stack_bytes as u64;
     let memory = [
@@ -171,8 +171,8 @@ fn limits(wanted: &Wanted) -> Vec<(u64, String)> {
     for (max, each, name) in memory {
         // A quarter, or half of what the files leave if that is more.
         let left = wanted.max_memory.map_or(0, |files| max.saturating_sub(files) / 2);
-        let carried = (max / 4).max(left) / each;
-        limits.push((carried, format!("{name} has {max} bytes")));
+        let supported = (max / 4).max(left) / each;
+        limits.push((supported, format!("{name} has {max} bytes")));
     }
     limits
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 /// [`Changes`](Reply::Changes).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of the protocol's command table")]
+#[non_exhaustive]
 pub enum Reply<'a> {
     /// `CONTENTS <version> <numbytes> <exptime>`
     Contents { version: u64, numbytes: u64, exptime: Exptime },

@@ -12,6 +12,7 @@ use std::fmt;
 /// [`MAX_WATCH_SECONDS`](super::MAX_WATCH_SECONDS).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of the protocol's command table")]
+#[non_exhaustive]
 pub enum Request<'a> {
     Read { file: FileRef<'a> },
     Write { file: FileRef<'a>, numbytes: u64, exptime: Exptime },

@@ -1,4 +1,4 @@
-//! Lines, their ends and Telnet commands, however what comes is cut.
+//! Lines, their ends and Telnet commands, however the input is cut.
 
 use super::*;
 
@@ -70,7 +70,7 @@ fn many_lines_grow_the_buffer_and_rest_shrinks_it() {
 }
 
 #[test]
-fn a_buffer_that_may_not_grow_takes_lines_of_any_number() {
+fn a_buffer_that_may_not_grow_takes_any_number_of_lines() {
     let mut lines = Lines::new(500);
     lines.set_may_grow(false);
     let (mut line, mut count) = (Vec::new(), 0);
@@ -115,7 +115,7 @@ fn a_long_line_fits_also_into_a_buffer_that_may_not_grow() {
     }
 }
 
-/// What comes behind a line that ends so.
+/// Whether `input` ends contents after the line `before`; `None` if it is invalid.
 fn line_end(before: &str, input: &str, telnet: bool) -> Option<bool> {
     let mut lines = Lines::new(500);
     if telnet {
@@ -155,7 +155,7 @@ fn contents_end_as_the_line_before_them() {
     assert_eq!(line_end("a\n", "\r\0", true), None);
 }
 
-/// The lines in `input`, and what is answered, however it is cut.
+/// Checks the lines in `input` and the answers to it, however it is cut.
 fn check_telnet(input: &[u8], expected: Result<&[&str], &str>, answers: &[u8]) {
     for step in [1, 2, 3, 5, 1 << 20] {
         let (mut lines, mut line, mut found) = (Lines::new(500), Vec::new(), Vec::new());
@@ -184,13 +184,13 @@ fn check_telnet(input: &[u8], expected: Result<&[&str], &str>, answers: &[u8]) {
 }
 
 #[test]
-fn telnet_commands_are_passed_over_wherever_they_stand_in_a_line() {
+fn telnet_commands_are_skipped_wherever_they_stand_in_a_line() {
     check_telnet(b"\xff\xf4\xff\xfd\x06read f\r\n", Ok(&["read f"]), b"\xff\xfc\x06");
     check_telnet(b"re\xff\xf1ad\xff\xf9 f\xff\xff\r\0\n", Ok(&["read f", ""]), b"");
-    // What has come of a line is answered before its end.
+    // Commands are answered before the end of their line arrives.
     check_telnet(b"rea\xff\xfb\x1f", Ok(&[]), b"\xff\xfe\x1f");
     check_telnet(b"a\xff\xfa\x18\0x\r\nterm\xff\xff\xff\xf0b\nc\n", Ok(&["ab", "c"]), b"");
-    // What is no command is text, also at the end of a line.
+    // Anything else is text, also at the end of a line.
     check_telnet(b"a\xff\r\nb\xff c\n", Ok(&["a\\xff", "b\\xff c"]), b"");
     check_telnet(b"a\r\xff\xf1\n", Err("a CR inside a line"), b"");
 }

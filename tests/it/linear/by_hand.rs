@@ -51,7 +51,7 @@ fn each_change_takes_the_next_version() {
 }
 
 #[test]
-fn a_refusal_tells_the_version() {
+fn a_refusal_has_the_version() {
     check_after(&[], Cas("a", 7, 5, 0), &[Version(0)], &[Ok(1), Ok(8), NotFound, Version(7)]);
     check_after(&[], Delete("a", Some(7)), &[NotFound], &[Done, Version(0)]);
     let written = [(Write("b", 4, 0), Ok(1)), (Write("a", 5, 0), Ok(2))];
@@ -64,7 +64,7 @@ fn a_refusal_tells_the_version() {
 }
 
 #[test]
-fn a_file_lives_as_long_as_was_said_last() {
+fn the_latest_exptime_of_a_file_counts() {
     let half = (Advance(1500), Done);
     let lease = [(Write("a", 5, 2), Ok(1)), half.clone()];
     let alive = |left| Contents(1, 5, left);
@@ -86,7 +86,7 @@ fn a_file_lives_as_long_as_was_said_last() {
 }
 
 #[test]
-fn an_expired_file_is_absent_and_takes_its_version_some_time() {
+fn an_expired_file_is_absent_and_takes_its_version_later() {
     let expired = [(Write("a", 5, 1), Ok(1)), (Advance(1000), Done)];
     check_after(&expired, Read("a"), &[NotFound], &[Contents(1, 5, 1), Contents(1, 5, 0)]);
     check_after(&expired, Cas("a", 1, 6, 0), &[Version(0)], &[Ok(2), Ok(3), Version(1)]);
@@ -98,7 +98,7 @@ fn an_expired_file_is_absent_and_takes_its_version_some_time() {
 }
 
 #[test]
-fn what_is_asked_at_once_may_come_in_either_order() {
+fn concurrent_requests_may_take_effect_in_either_order() {
     for read in [NotFound, Contents(1, 5, 0)] {
         check(true, [(0..2, Write("a", 5, 0), Ok(1)), (1..3, Read("a"), read)]);
     }
@@ -112,7 +112,7 @@ fn what_is_asked_at_once_may_come_in_either_order() {
 }
 
 #[test]
-fn what_one_has_read_the_next_one_does_not_miss() {
+fn a_later_read_does_not_miss_what_an_earlier_one_saw() {
     let reads = |first, second| {
         let write = (0..9, Write("a", 5, 0), Ok(1));
         [write, (1..2, Read("a"), first), (2..3, Read("a"), second)]
@@ -122,7 +122,7 @@ fn what_one_has_read_the_next_one_does_not_miss() {
 }
 
 #[test]
-fn of_two_cas_at_once_one_wins() {
+fn one_of_two_concurrent_cas_wins() {
     let cas = |first, second| {
         let write = (0..1, Write("a", 5, 0), Ok(1));
         [write, (1..3, Cas("a", 1, 6, 0), first), (2..4, Cas("a", 1, 7, 0), second)]
@@ -136,7 +136,7 @@ fn of_two_cas_at_once_one_wins() {
 }
 
 #[test]
-fn a_request_while_time_passes_comes_before_or_after_that() {
+fn a_request_while_time_passes_takes_effect_before_or_after() {
     let cas = |answer, read| {
         let write = (0..1, Write("a", 5, 1), Ok(1));
         let cas = (1..3, Cas("a", 1, 6, 2), answer);

@@ -22,6 +22,7 @@ impl Client {
             Address::Tcp(tcp) => (Domain::for_address(*tcp), SockAddr::from(*tcp)),
             Address::Name(name) => return Err(io::Error::other(format!("{name}: not looked up"))),
             Address::Unix(path) => (Domain::UNIX, SockAddr::unix(path)?),
+            other => unreachable!("{other}"),
         };
         let socket = Socket::new(domain, Type::STREAM, None)?;
         socket.connect(&address)?;

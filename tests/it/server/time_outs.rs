@@ -29,6 +29,24 @@ fn a_silent_client_is_closed() {
     assert_eq!(asker.stat("version"), 0);
 }
 
+#[test]
+fn time_outs_of_any_length_can_be_set() {
+    let forever = Duration::MAX;
+    let builder = Server::builder().write_timeout(forever).idle_timeout(Some(forever));
+    let server = Running::start(builder);
+    for address in server.addresses() {
+        let mut client = Client::connect(address);
+        assert!(client.ask("hello").ends_with(" 3155760000"), "100 years");
+        assert!(client.write("f", &vec![b'x'; 16 * MIB]).starts_with("OK "));
+        // More than the socket's buffers hold, so the server has to wait for the client.
+        client.send("read f\r\nread f\r\n");
+        for _ in 0..2 {
+            assert!(client.line().starts_with("CONTENTS "));
+            assert_eq!(client.contents(16 * MIB).len(), 16 * MIB);
+        }
+    }
+}
+
 /// A machine that is busy may stop this process for longer than the pauses that a test is about.
 /// A failure then says nothing: it is tried again, a few times.
 #[track_caller]
