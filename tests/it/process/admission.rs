@@ -1,5 +1,5 @@
-//! The time for `hello`. It is the longest of all tests, so it is here where it is started early:
-//! the others run beside it.
+//! The time for `hello`. This is the longest of all tests. Its place makes it start early, beside
+//! the others.
 
 use super::Serving;
 use crate::pace::Pace;
@@ -7,8 +7,8 @@ use crate::server::{Client, Folder};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Says things until the server has enough; how long that took, and how long without what a busy
-/// machine adds.
+/// Sends until the server disconnects. Returns the time that took, with and without the delay of a
+/// busy machine.
 fn time_inside(mut client: Client, mut say: impl FnMut(&Client, Duration)) -> (Duration, Duration) {
     let (since, pace) = (Instant::now(), Pace::start());
     client.socket().set_read_timeout(Some(Duration::from_millis(1))).unwrap();
@@ -23,7 +23,7 @@ fn time_inside(mut client: Client, mut say: impl FnMut(&Client, Duration)) -> (D
     (since.elapsed(), pace.took())
 }
 
-/// The one test that has to last for 10 s: so long is the time for `hello`.
+/// The only test that has to last for 10 s: that is the time for `hello`.
 #[test]
 fn every_client_has_ten_seconds_to_send_its_token() {
     let folder = Folder::new();
@@ -45,7 +45,8 @@ fn every_client_has_ten_seconds_to_send_its_token() {
                 thread::sleep(pause);
             })
         });
-        // Denied contents are skipped as they come, and here they never pause around the deadline.
+        // Denied contents are skipped as they arrive, and here they arrive without a pause at the
+        // deadline.
         let flooding = scope.spawn(|| {
             let client = server.client();
             client.send("write f 9223372036854775807\r\n");

@@ -14,7 +14,7 @@ use telefile::store::{Durable, Head, Life, Mutation, Options, RowContents, Store
 
 const EPOCH: u64 = 5;
 
-/// A folder with a store of one file in it, whose contents are as said.
+/// A folder with a store of one file with these contents.
 fn store(folder: &Folder, contents: &str) -> String {
     let path = folder.path().join("data");
     let store = Durable::open(&path, Options::default(), EPOCH).unwrap();
@@ -35,7 +35,7 @@ fn text(path: PathBuf) -> String {
     path.into_os_string().into_string().unwrap()
 }
 
-/// Epoch and version of a store, and the contents of its files.
+/// Returns epoch and version of a store, and the contents of its files.
 fn look(path: &str) -> (u64, u64, Vec<String>) {
     let store = Durable::open_existing(path.as_ref(), Options::default()).unwrap();
     let mut files = Vec::new();
@@ -138,7 +138,7 @@ fn a_failed_backup_or_restore_is_reported() {
     run(telefile(&["restore", "--new-epoch", &at("empty")])).failed(1, &["no store"]);
     fs::write(at("data/telefile.redb"), "damaged").unwrap();
     run(telefile(&["backup", &data, &at("b")])).failed(1, &["telefile.redb", "no store"]);
-    assert_eq!(names(folder.path()), ["data", "empty", "file"], "nothing else was made");
+    assert_eq!(names(folder.path()), ["data", "empty", "file"], "no other file was created");
 }
 
 #[test]
@@ -155,13 +155,13 @@ fn a_backup_that_does_not_fit_leaves_nothing() {
     assert_eq!(look_large(&data), 5 << 20);
 }
 
-/// How long the one file of a store is.
+/// Returns the length of the one file of a store.
 fn look_large(path: &str) -> usize {
     let store = Durable::open_existing(path.as_ref(), Options::default()).unwrap();
     store.contents(3).unwrap().unwrap().len()
 }
 
-/// A disk of its own, in a mount namespace of its own.
+/// A file system in a mount namespace of its own.
 #[test]
 fn a_backup_that_does_not_fit_on_the_disk_restores_nothing() {
     let folder = Folder::new();

@@ -1,4 +1,4 @@
-//! `telefile backup` of a folder that it cannot change, and does not.
+//! `telefile backup` of a folder that it may not change.
 #![cfg(feature = "durable")]
 
 use super::{Serving, run, telefile};
@@ -13,7 +13,7 @@ use telefile::Client;
 
 const FILES: usize = 40;
 
-/// A folder whose server was killed while it wrote; its path.
+/// Makes a folder whose server was killed in a write. Returns its path.
 fn killed(folder: &Folder) -> String {
     let data = format!("{}", folder.path().join("data").display());
     let mut serving = Serving::local(&["--data", &data]);
@@ -34,7 +34,7 @@ fn killed(folder: &Folder) -> String {
     data
 }
 
-/// All that is in a folder, and what the system says of it.
+/// Returns all files of a folder with their metadata.
 fn all(folder: &str) -> BTreeMap<String, (Vec<u8>, i64, i64, u32)> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
     let of = |path: &Path| {
@@ -44,7 +44,7 @@ fn all(folder: &str) -> BTreeMap<String, (Vec<u8>, i64, i64, u32)> {
     entries.map(|e| (e.file_name().into_string().unwrap(), of(&e.path()))).collect()
 }
 
-/// The backup is put back, and every file is there.
+/// Restores the backup, and checks that every file exists.
 #[track_caller]
 fn is_whole(folder: &Folder, backup: &str) {
     let new = format!("{}", folder.path().join("new").display());
@@ -68,11 +68,11 @@ fn a_backup_does_not_change_the_folder_of_a_killed_server() {
     assert_eq!((ended.status, &ended.stderr[..]), (0, ""));
     assert!(all(&data) == before, "it was changed");
     is_whole(&folder, &backup);
-    // And what the server itself finds there is what it would have found before.
+    // The server itself finds the same files after the backup.
     drop(Serving::local(&["--data", &data]));
 }
 
-/// A snapshot, say.
+/// Like a snapshot.
 #[test]
 fn a_folder_that_is_mounted_read_only_can_be_backed_up() {
     let folder = Folder::new();
@@ -103,7 +103,7 @@ fn a_user_with_read_access_can_back_up_a_folder() {
     fs::set_permissions(&data, PermissionsExt::from_mode(0o555)).unwrap();
     fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
     let telefile = env!("CARGO_BIN_EXE_telefile");
-    // The superuser may write whatever the modes say.
+    // The superuser may write in spite of the modes.
     let mut words = vec!["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", telefile];
     if !rustix::process::geteuid().is_root() {
         words.drain(..4);

@@ -30,7 +30,7 @@ fn backup(folder: &Folder) -> Vec<u8> {
     bytes
 }
 
-/// A restore to `a/b` in the folder that has got half of the backup, and waits for the rest.
+/// A restore to `a/b` in the folder that has read half of the backup, and waits for the rest.
 fn half(folder: &Folder, mut command: Command, bytes: &[u8]) -> (Program, ChildStdin) {
     command.args(["restore", "-"]).arg(folder.path().join("a/b"));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -56,7 +56,7 @@ fn a_restore_that_a_signal_ends_leaves_nothing_behind() {
     }
 }
 
-/// What it leaves is no empty table, and no hindrance to the next one.
+/// The rest of a killed restore is no empty table, and does not prevent another restore.
 #[test]
 fn a_killed_restore_is_not_served_and_can_be_repeated() {
     let folder = Folder::new();
@@ -76,7 +76,7 @@ fn a_killed_restore_is_not_served_and_can_be_repeated() {
     assert_eq!(names.map(|e| e.unwrap().file_name()).collect::<Vec<_>>(), ["telefile.redb"]);
 }
 
-/// As nohup(1) starts it.
+/// Started like by nohup(1).
 #[test]
 fn an_ignored_signal_does_not_end_a_restore() {
     let folder = Folder::new();

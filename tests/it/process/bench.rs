@@ -5,19 +5,19 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::thread;
 
-/// `telefile bench` for a short time.
+/// Runs `telefile bench` for a short time.
 fn bench(address: &str, args: &[&str]) -> Ended {
     let short = ["bench", "--addr", address, "--conns", "4", "--secs", "0.3"];
     run(telefile(&[&short, args].concat()))
 }
 
-/// The names and values of a report in text.
+/// Returns the names and values of a report in text.
 fn text(report: &str) -> HashMap<&str, &str> {
     let fields = report.lines().map(|line| line.split_once(' ').expect("a name and a value"));
     fields.map(|(name, value)| (name, value.trim())).collect()
 }
 
-/// The names and values of a report in JSON: one line, one flat object.
+/// Returns the names and values of a report in JSON: one line, one flat object.
 fn json(report: &str) -> HashMap<&str, &str> {
     let object = report.strip_suffix("}\n").and_then(|r| r.strip_prefix('{')).expect(report);
     assert!(!object.contains(['\n', '{', '[', '\\']), "{report}");
@@ -60,11 +60,11 @@ fn a_killed_bench_leaves_no_file() {
     let load = ["bench", "--addr", &address, "--conns", "4", "--secs", "600", "--mix", "1/1/1"];
     let mut program = Program::start(telefile(&load));
     let mut client = serving.client();
-    // Every file has been written by one connection, and now four of them write.
+    // One connection has written every file, and now four of them write.
     eventually("it runs", || client.stat("files") == 10_000 && client.stat("version") > 20_000);
     program.child.kill().unwrap();
     program.child.wait().unwrap();
-    eventually("its files are gone", || client.stat("files") == 0);
+    eventually("its files are deleted", || client.stat("files") == 0);
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_missing_server_is_reported() {
     ended.failed(3, &[&free]);
 }
 
-/// Answers every line of every client so; all but `hello`, if it knows that.
+/// Sends this reply to every line of every client, except to `hello` if it knows that.
 fn wrong_server(hello: Option<&'static str>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();

@@ -26,7 +26,7 @@ fn connect_sends_stdin_and_prints_replies() {
     assert_eq!(ask("write f 6\nabcdef\n"), "OK 1\r\n");
     assert_eq!(ask("read g\n"), "ERR_FILE_NOT_FOUND\r\n");
     assert_eq!(ask("quit\n"), "");
-    // Its stdin is still open: the server has ended it.
+    // Its stdin is still open: the server has ended the session.
     assert_eq!(ended(&mut child), 0);
     drop(serving);
 }
@@ -96,7 +96,7 @@ fn a_request_that_breaks_the_framing_is_status_1() {
         assert_eq!((fed.status, &fed.stderr[..]), (1, ends), "{sent:?}");
         assert!(fed.stdout.ends_with(b"ERR_CMD_ERR\r\n"), "{fed:?}");
     }
-    // These are answered, and what was typed goes on to its end.
+    // These are answered, and the rest of stdin is sent too.
     for sent in [&b"read x y\n"[..], b"read x y\nquit\n", b"read x\nread @7\n"] {
         assert_eq!(feed(at(&serving, &["connect"]), sent).status, 0, "{sent:?}");
     }

@@ -1,4 +1,4 @@
-//! The commands that wait and look around: `list`, `watch`, `create`, `touch`.
+//! The commands for coordination: `list`, `watch`, `create`, `touch`.
 
 use super::verbs::{at, ended, feed, start};
 use super::{Serving, run, telefile};
@@ -194,7 +194,7 @@ fn a_file_that_would_end_with_the_command_is_refused() {
         &["create", "f", "--exptime", "-1"],
         &["touch", "f", "1", "-1"],
     ] {
-        // Nobody listens there: it is known before anything is asked.
+        // Nobody listens there: the command line is checked before connecting.
         let command = telefile(&[args, &["--addr", "unix:/nobody"]].concat());
         run(command).failed(2, &["'-1'", "the file would end at once"]);
     }

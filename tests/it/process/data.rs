@@ -1,4 +1,4 @@
-//! `telefile serve --data`: a folder that is used over and over, and those that are refused.
+//! `telefile serve --data`: a folder over several starts, and folders that are refused.
 #![cfg(feature = "durable")]
 
 use super::{Serving, run, telefile};
@@ -25,7 +25,7 @@ fn a_second_server_reports_that_the_folder_is_in_use() {
     assert_eq!(serving.client().ask("read f"), "ERR_FILE_NOT_FOUND", "the first one goes on");
 }
 
-/// How often a process has written something.
+/// Returns how often a process has called write.
 fn writes(serving: &Serving) -> u64 {
     let io = fs::read_to_string(format!("/proc/{}/io", serving.program.child.id())).unwrap();
     let writes = io.lines().find_map(|line| line.strip_prefix("syscw: ")).unwrap();
@@ -53,7 +53,7 @@ fn pipelined_requests_of_any_kind_share_commits() {
                 client.line();
             }
         }
-        // A commit for each pair would be a dozen.
+        // A commit for each pair would make a dozen.
         let written = writes(&serving) - before;
         assert!(written < 2000, "{second}: {written} writes");
     };
@@ -139,7 +139,8 @@ fn stats_show_where_the_files_are_stored() {
     }
 }
 
-/// A folder with a small file and two large ones, `b` and `c`, of these bytes; the database.
+/// Makes a folder with a small file and two large ones, `b` and `c`, of these bytes. Returns its
+/// database.
 fn filled(folder: &Folder) -> (PathBuf, Vec<u8>) {
     let (data, socket) = places(folder);
     let serving = Serving::start(&["--data", &data, "--listen", &socket]);
@@ -153,7 +154,7 @@ fn filled(folder: &Folder) -> (PathBuf, Vec<u8>) {
     (path, bytes)
 }
 
-/// The database in all ways in which no server starts with it, and what is said then.
+/// The database damaged in all ways that prevent a start, and the messages.
 fn damaged(whole: &[u8]) -> [(Vec<u8>, &'static str); 4] {
     let mut random = Random(1);
     let mut overwritten = |from: usize| {
@@ -161,8 +162,8 @@ fn damaged(whole: &[u8]) -> [(Vec<u8>, &'static str); 4] {
         bytes[from..].fill_with(|| random.next() as u8);
         bytes
     };
-    // The first of the pages that hold small files. Behind it there may be large contents alone, and
-    // damage to those does not keep the server from starting.
+    // The first of the pages that hold small files. The pages after it may hold only large
+    // contents, and damage to those does not prevent a start.
     let small = whole.windows(5).position(|bytes| bytes == b"small").unwrap();
     [
         (vec![0; whole.len()], "is no store of telefile"),
@@ -181,8 +182,8 @@ fn a_damaged_database_is_reported_and_not_changed() {
         fs::write(&path, &bytes).unwrap();
         let ended = run(telefile(&["serve", "--data", &data, "--listen", &socket]));
         let last = ended.stderr.lines().last().unwrap_or_default();
-        let told = format!("telefile: {}: {what}", path.display());
-        assert!(ended.status == 1 && last.starts_with(&told), "{ended:?}");
+        let message = format!("telefile: {}: {what}", path.display());
+        assert!(ended.status == 1 && last.starts_with(&message), "{ended:?}");
         // In the first page the database notes that it is in use.
         let now = fs::read(&path).unwrap();
         assert!(now.len() == bytes.len() && now[4096..] == bytes[4096..], "it was changed");
@@ -219,7 +220,7 @@ fn damaged_contents_are_refused_and_other_files_are_served() {
     serving.logs(&["telefile.redb: damaged: contents do not have their checksum"]);
     assert_eq!(*client.read("a").unwrap().contents, *b"small");
     assert_eq!(*client.read("c").unwrap().contents, [b'c'; 50_000]);
-    // Who has them open keeps what nobody can read.
+    // Clients that have them open keep damaged contents.
     let open = client.open("b", None).unwrap();
     client.delete("b", None).unwrap();
     assert!(open.read().is_err());

@@ -6,7 +6,7 @@ use crate::programs::program;
 use crate::server::Folder;
 use rustix::process::Signal;
 
-/// What a shell keeps of `telefile hello`.
+/// Returns the epoch as a shell gets it from `telefile hello`.
 fn hello(serving: &Serving) -> (String, u64) {
     let Ended { status, stdout, stderr } = run(at(serving, &["hello"]));
     assert_eq!((status, &stderr[..]), (0, ""));
@@ -29,7 +29,7 @@ fn hello_list_and_stat_show_the_epoch_of_the_table() {
     assert_eq!(list.lines().next(), Some(&format!("LIST 1 {epoch}")[..]));
 }
 
-/// Every command that takes a version, with one that the file has.
+/// Every command that takes a version, with the current one of the file.
 const VERSIONED: [&[&str]; 8] = [
     &["wait", "f", "1"],
     &["touch", "f", "2", "99"],

@@ -1,4 +1,4 @@
-//! A disk that fails otherwise than by being full: the server ends, and says why.
+//! A disk that fails and is not full: the server ends, and logs the reason.
 #![cfg(feature = "durable")]
 
 use super::Serving;
@@ -24,8 +24,9 @@ fn a_server_whose_database_is_removed_ends_and_loses_nothing() {
     let mut kept = File::open(&database).unwrap();
     fs::remove_file(&database).unwrap();
     let error = client.write("20", "lost").unwrap_err();
-    let told = matches!(error, Error::Lost(_) | Error::Refused { refusal: Refusal::Internal, .. });
-    assert!(told, "{error}");
+    let expected =
+        matches!(error, Error::Lost(_) | Error::Refused { refusal: Refusal::Internal, .. });
+    assert!(expected, "{error}");
     assert_eq!(serving.program.wait(), 1);
     let log = serving.program.stderr.whole();
     let last = log.lines().last().unwrap_or_default();

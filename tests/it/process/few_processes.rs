@@ -1,4 +1,4 @@
-//! A user who may have no more processes and threads.
+//! A user whose limit of processes and threads is reached.
 #![cfg(target_os = "linux")]
 
 use super::verbs::at;
@@ -10,10 +10,10 @@ use std::process::Command;
 use telefile::client::Error;
 use telefile::{Client, Exptime};
 
-/// The command as a user who has nothing else, and may have so many processes and threads; `None`
-/// where that is not possible.
+/// Returns the command as a user without other processes, who may have `count` processes and threads;
+/// `None` where that is not possible.
 fn limited(count: u32, command: &Command) -> Option<Command> {
-    // A user of this test alone.
+    // Only this test uses this user.
     let user = 40_000 + std::process::id() % 20_000;
     let user = ["--reuid", &user.to_string(), "--clear-groups"].map(String::from);
     let limit = format!("--nproc={count}");
@@ -113,7 +113,7 @@ fn a_pipeline_without_a_thread_to_keep_its_files_alive_ends() {
     assert_eq!(serving.client().ask("stat held"), "ERR_FILE_NOT_FOUND");
 }
 
-/// Run by the test above, as a user who may have no thread.
+/// The test above runs this, as a user who may start no thread.
 #[test]
 #[ignore = "a part of a_pipeline_without_a_thread_to_keep_its_files_alive_ends"]
 fn the_result_of_the_pipeline() {

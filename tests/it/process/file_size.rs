@@ -1,4 +1,4 @@
-//! `ulimit -f`: what would make a file too large is refused, and nothing else ends.
+//! `ulimit -f`: a change that would make a file too large is refused, and the server goes on.
 
 use super::{Program, Serving};
 use crate::programs::program;
@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use std::fs;
 use std::process::{Command, Stdio};
 
-/// `telefile`, which may make no file larger than so many blocks of 512 bytes.
+/// Returns `telefile` under a limit of the size of files, in blocks of 512 bytes.
 fn limited(blocks: u32, args: &[&str]) -> Command {
     let mut shell = program("sh");
     let script = format!(r#"ulimit -f {blocks} && exec "$0" "$@""#);
@@ -69,8 +69,8 @@ fn a_server_does_not_start_if_its_table_does_not_fit() {
     let data = folder.path().join("data");
     let mut program = Program::start(limited(200, &["serve", "--data", data.to_str().unwrap()]));
     assert_eq!(program.wait(), 1);
-    let told = program.stderr.whole();
-    assert!(told.contains("ulimit -f") && told.contains("102400"), "{told}");
+    let stderr = program.stderr.whole();
+    assert!(stderr.contains("ulimit -f") && stderr.contains("102400"), "{stderr}");
 }
 
 #[test]
@@ -81,9 +81,9 @@ fn a_command_reports_an_output_file_that_is_too_large() {
     let output = fs::File::create(folder.path().join("output")).unwrap();
     let mut read = limited(200, &["read", "--addr", &serving.addresses[0].to_string(), "f"]);
     let ended = read.stdout(output).stderr(Stdio::piped()).output().unwrap();
-    let told = String::from_utf8(ended.stderr).unwrap();
-    assert_eq!(ended.status.code(), Some(1), "{told}");
-    assert!(told.contains("File too large"), "{told}");
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("File too large"), "{stderr}");
 }
 
 #[cfg(feature = "durable")]
@@ -96,8 +96,8 @@ fn a_backup_over_the_file_size_limit_leaves_nothing_behind() {
     serving.stop(Signal::TERM);
     let mut program = Program::start(limited(200, &["backup", &path("data"), &path("backup")]));
     assert_eq!(program.wait(), 1);
-    let told = program.stderr.whole();
-    assert!(told.contains("File too large"), "{told}");
+    let stderr = program.stderr.whole();
+    assert!(stderr.contains("File too large"), "{stderr}");
     let names: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().collect();
     assert_eq!(names.len(), 1, "{names:?}");
 
@@ -105,7 +105,7 @@ fn a_backup_over_the_file_size_limit_leaves_nothing_behind() {
     assert_eq!(whole.status, 0, "{}", whole.stderr);
     let mut program = Program::start(limited(200, &["restore", &path("backup"), &path("new")]));
     assert_eq!(program.wait(), 1);
-    let told = program.stderr.whole();
-    assert!(told.contains("File too large"), "{told}");
+    let stderr = program.stderr.whole();
+    assert!(stderr.contains("File too large"), "{stderr}");
     assert!(!folder.path().join("new").exists(), "no folder that is half a table");
 }

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::process::{Command, Stdio};
 
-/// The same command as the first process of a name space of its own; `None` where that is not
+/// Returns the same command as the first process of a PID namespace; `None` where that is not
 /// permitted.
 fn first(command: &Command) -> Option<Command> {
     let unshare = ["--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"];
@@ -31,7 +31,7 @@ fn first(command: &Command) -> Option<Command> {
     Some(first)
 }
 
-/// The child of `unshare`.
+/// Returns the child of `unshare`.
 fn inside(unshare: &Program) -> Pid {
     let pid = unshare.child.id();
     let mut found = None;
@@ -65,7 +65,7 @@ fn a_signal_ends_every_command() {
             eventually("it is connected", || holder.stat("connections") > clients);
             kill_process(inside(&program), signal).unwrap();
             assert_eq!(program.wait(), status, "{args:?}");
-            eventually("it is gone", || holder.stat("connections") == clients);
+            eventually("it has ended", || holder.stat("connections") == clients);
         }
     }
 }
@@ -73,7 +73,7 @@ fn a_signal_ends_every_command() {
 #[test]
 fn lock_and_serve_reap_orphans() {
     let serving = Serving::local(&[]);
-    // An orphan of 0.05 s beside each line; then the list of all that is there.
+    // Each line starts an orphan of 0.05 s; then all processes are listed.
     let script = "(sleep 0.05 & sleep 0.05 & sleep 0.05 &); sleep 0.2; \
                   until ! ps -A -o stat= | grep -q Z; do sleep 0.05; done; echo clean";
     let Some(lock) = first(&at(&serving, &["lock", "db", "sh", "-c", script])) else { return };

@@ -1,4 +1,5 @@
-//! Whether `memory` is what a server takes: the memory of its process, for files of many shapes.
+//! Compares the `memory` of `stats` with the memory of the server's process, for files of many
+//! shapes.
 #![cfg(target_os = "linux")]
 
 use super::Serving;
@@ -6,19 +7,20 @@ use crate::random::Random;
 use crate::server::Client;
 use rustix::process::Signal;
 
-/// So many files of a shape: some megabytes, beside which the rest of the process is little.
+/// The number of files of a shape: some megabytes, so that the rest of the process hardly matters.
 const FILES: usize = 20_000;
 
-/// How far the memory may be from what is counted. Where it is less than counted, nothing is lost
-/// but room.
+/// How far the memory may be from the count. Where it is below the count, only room is lost.
 const LEAST: f64 = 0.75;
 const MOST: f64 = 1.2;
 
-/// Just after the table has doubled it is larger, for the old one and the new one are there at once.
+/// The most memory is larger than the memory now, because a growing table exists twice for a
+/// moment.
 const MOST_FOR_A_MOMENT: f64 = 1.3;
 
 impl Serving {
-    /// A number of /proc/PID/status, in bytes: `VmRSS` is the memory now, `VmHWM` the most ever.
+    /// Returns a number of /proc/PID/status, in bytes: `VmRSS` is the memory now, `VmHWM` the most
+    /// ever.
     fn status(&self, name: &str) -> f64 {
         let path = format!("/proc/{}/status", self.program.child.id());
         let status = std::fs::read_to_string(path).unwrap();
@@ -35,12 +37,12 @@ fn write(name: &str, numbytes: usize, exptime: i64) -> String {
     format!("write {name} {numbytes} {exptime}\r\n{}\r\n", "x".repeat(numbytes))
 }
 
-/// Compares what a server takes more, and counts more, after `fill`.
+/// Compares the growth of a server's memory and of its count after `fill`.
 #[track_caller]
 fn check(what: &str, args: &[&str], clients: usize, fill: impl FnOnce(&mut [Client])) {
     let serving = Serving::local(args);
     let mut clients: Vec<_> = (0..clients).map(|_| serving.client()).collect();
-    // Threads and buffers have what they will have.
+    // Threads and buffers have reached their size.
     for client in &mut clients {
         client.ask_all((0..2000).map(|_| "touch none 1 0\r\n".to_string()));
     }
@@ -66,7 +68,7 @@ fn files_without_contents_and_small_ones() {
     check_requests("empty", (0..FILES).map(|i| write(&name(i), 0, 0)));
     check_requests("one byte", (0..FILES).map(|i| write(&name(i), 1, 0)));
     check_requests("100 bytes", (0..FILES).map(|i| write(&name(i), 100, 0)));
-    // Just more than a table has room for that has doubled eleven times.
+    // Just more than a table holds that has doubled eleven times.
     check_requests("a table that has just grown", (0..28_700).map(|i| write(&name(i), 1, 0)));
 }
 
@@ -99,8 +101,9 @@ fn ends_of_files() {
 #[test]
 fn removed_names_in_the_change_log() {
     let long = |i| name(i) + &"n".repeat(384);
-    let gone = (0..FILES).flat_map(|i| [write(&long(i), 1, 0), format!("delete {}\r\n", long(i))]);
-    check_requests("removals", gone);
+    let removals =
+        (0..FILES).flat_map(|i| [write(&long(i), 1, 0), format!("delete {}\r\n", long(i))]);
+    check_requests("removals", removals);
 }
 
 #[test]
@@ -124,11 +127,12 @@ fn files_that_are_open() {
     }
 }
 
-/// The database's part counts from the start, and is taken as it is used.
+/// The part of the database counts from the start, and is allocated as it is used.
 #[cfg(feature = "durable")]
 #[test]
 fn files_of_a_table_on_disk() {
-    // What was on its way to the disk is not counted any more, and stays with the allocator.
+    // The memory of changes on their way to the disk no longer counts, but stays with the
+    // allocator.
     const ON_THE_WAY: f64 = 4e6;
     for (files, numbytes) in [(FILES, 1), (FILES, 100), (4000, 5000)] {
         let folder = crate::server::Folder::new();

@@ -7,7 +7,8 @@ use crate::server::eventually;
 use rustix::process::Signal;
 use std::process::Command;
 
-/// `command` started by env(1) with these signals treated so; `None` where env cannot do that.
+/// Returns `command`, started by env(1) with these signal settings; `None` where env cannot do
+/// that.
 fn with(treated: &[&str], command: &Command) -> Option<Command> {
     let mut env = program("env");
     env.args(treated);
@@ -54,7 +55,7 @@ fn the_command_inherits_what_lock_has_inherited() {
     }
 }
 
-/// As after nohup(1), or in the background of a script.
+/// Like after nohup(1), or in the background of a script.
 #[test]
 fn a_server_keeps_ignoring_inherited_ignored_signals() {
     let serve = telefile(&["serve", "--listen", "127.0.0.1:0"]);

@@ -21,7 +21,7 @@ fn one_line_names_all_addresses_and_each_is_served() {
     if TcpListener::bind("[::1]:0").is_ok() {
         args.extend(["--listen", "[::1]:0"]);
     } else {
-        // Not eprintln: that is shown for a failed test alone.
+        // Not eprintln, which is shown only for a failed test.
         skipped("this machine has no IPv6, [::1] is not tested");
     }
     let serving = Serving::start(&args);
@@ -96,13 +96,13 @@ fn other_files_and_live_sockets_are_left_alone() {
     run(telefile(&["serve", "--listen", &unix])).failed(1, &[&unix, "not a socket"]);
     assert_eq!(fs::read(&path).unwrap(), b"precious");
 
-    // Of another program, alive.
+    // The socket of another program, which listens.
     fs::remove_file(&path).unwrap();
     let _other = UnixListener::bind(&path).unwrap();
     run(telefile(&["serve", "--listen", &unix])).failed(1, &[&unix, "in use"]);
     assert!(path.exists());
 
-    // A link to somewhere else is neither followed nor replaced.
+    // A symbolic link is neither followed nor replaced.
     fs::remove_file(&path).unwrap();
     let target = folder.path().join("target");
     std::os::unix::fs::symlink(&target, &path).unwrap();

@@ -1,4 +1,4 @@
-//! `telefile lock` when the lock is lost, and when it is not although the connection is.
+//! `telefile lock` when the lock is lost, and when only the connection is.
 
 use super::lock::Locked;
 use super::verbs::at;
@@ -12,10 +12,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// Says `ready` and waits; a SIGTERM it tells.
+/// Prints `ready` and waits. Reports a SIGTERM.
 const TELLS: &str = "trap 'echo term; exit 3' TERM; echo ready; read x; exit 0";
 
-/// The lock is lost, which ends the command; why.
+/// Waits for the end of a command whose lock is lost. Returns the reason.
 #[track_caller]
 fn lost(mut locked: Locked) -> String {
     let (status, stderr) = locked.ended();
@@ -76,7 +76,7 @@ fn a_command_that_does_not_end_is_killed() {
     let mut locked = Locked::ready(&serving, &args, script);
     serving.program.signal(Signal::KILL);
     assert_eq!(locked.ended().0, 125);
-    // Only the command has this pipe still, and it is gone too.
+    // Only the command still has this pipe, and it has ended too.
     assert_eq!(locked.program.stdout.whole(), "ready\n");
 }
 
@@ -137,10 +137,10 @@ fn a_lease_that_cannot_be_released_expires() {
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
 }
 
-/// A way to the server that can be cut.
+/// A proxy to the server whose connections can be cut.
 struct Proxy {
     address: String,
-    /// Both ends of all connections that there were.
+    /// Both ends of all connections so far.
     streams: Arc<Mutex<Vec<TcpStream>>>,
 }
 
@@ -168,7 +168,7 @@ impl Proxy {
         Proxy { address, streams }
     }
 
-    /// How many connections there were.
+    /// Returns the number of connections so far.
     fn count(&self) -> usize {
         self.streams.lock().unwrap().len() / 2
     }
@@ -218,7 +218,7 @@ fn with_a_ttl_a_cut_connection_is_replaced() {
     assert_eq!(client.ask("stat db"), "ERR_FILE_NOT_FOUND");
 }
 
-/// Each is silent for longer than the server bears.
+/// Each is silent for longer than the idle time-out.
 #[test]
 fn a_held_lock_outlives_the_idle_timeout() {
     let serving = Serving::local(&["--idle-timeout", "2"]);
@@ -235,13 +235,13 @@ fn a_held_lock_outlives_the_idle_timeout() {
     session.type_line("write typed 9 -1");
     session.type_line("123456789");
     session.says("OK 4");
-    // This one is in the middle of contents, into which nothing is put.
+    // This client is in the middle of contents, where no empty line may be sent.
     let mut half = Locked::start(at(&serving, &["connect"]));
     half.type_line("open half");
     half.says("FD 1 5 File");
     half.type_line("write half 3");
     for _ in 0..2 {
-        // A silent one is ended, and that takes as long as it may be silent.
+        // A silent client is disconnected, after the idle time-out.
         assert_eq!(serving.client().read_to_end(), "");
     }
     assert_eq!(half.ended().0, 3);
@@ -257,7 +257,7 @@ fn a_held_lock_outlives_the_idle_timeout() {
     assert_eq!(open.ended(), (0, String::new()));
 }
 
-/// The reply to the hello that is typed shows the idle time-out, for the program's own was denied.
+/// The reply to the hello on stdin shows the idle time-out; the program's own hello was denied.
 #[test]
 fn a_session_with_a_typed_token_outlives_the_idle_timeout() {
     let folder = Folder::new();

@@ -1,4 +1,5 @@
-//! Which signals to `telefile lock` its command gets: each that it has not got already, once.
+//! The signals to `telefile lock` that its command gets: each one once, unless it has got it
+//! itself.
 
 use super::lock::{Locked, hold};
 use super::verbs::at;
@@ -12,11 +13,11 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// Says each SIGTERM and SIGUSR1 that it gets, until a line is typed.
+/// Prints each SIGTERM and SIGUSR1 that it gets, until it reads a line.
 const COUNTS: &str = "trap 'echo term' TERM; trap 'echo usr1' USR1; echo ready; \
                       until read x; do :; done; exit 5";
 
-/// `lock` in a process group of its own.
+/// Starts `lock` in a process group of its own.
 fn grouped(serving: &Serving, command: &[&str]) -> Command {
     let mut lock = at(serving, &[&["lock", "db", "--"], command].concat());
     lock.process_group(0);
@@ -27,9 +28,8 @@ fn group(program: &Program) -> Pid {
     Pid::from_child(&program.child)
 }
 
-/// Runs a command that counts, and sends signals until they are what one intention is: so close to
-/// each other that a machine which is busy has not paused between them. How many SIGTERMs the
-/// command got.
+/// Runs a command that counts SIGTERMs, and sends signals, again if a busy machine paused between
+/// them: only signals that come close together count as one. Returns the count.
 fn terms(serving: &Serving, send: impl Fn(&Program)) -> usize {
     loop {
         let mut locked = Locked::start(grouped(serving, &["sh", "-c", COUNTS]));
@@ -37,7 +37,7 @@ fn terms(serving: &Serving, send: impl Fn(&Program)) -> usize {
         let since = Instant::now();
         send(&locked.program);
         let took = since.elapsed();
-        // Signals are passed on in the order in which they came.
+        // Signals are forwarded in the order in which they arrived.
         locked.program.signal(Signal::USR1);
         locked.says("usr1");
         locked.type_line("");
@@ -48,7 +48,7 @@ fn terms(serving: &Serving, send: impl Fn(&Program)) -> usize {
     }
 }
 
-/// As timeout(1) does, and as systemd does with a unit.
+/// Like timeout(1), and like systemd with a unit.
 #[test]
 fn a_signal_to_the_process_group_is_not_forwarded() {
     let serving = Serving::local(&[]);
@@ -68,7 +68,7 @@ fn a_signal_that_comes_twice_is_forwarded_once() {
     assert_eq!(got, 1);
 }
 
-/// timeout(1) signals its child and then its group; here it is asked to by a signal to itself.
+/// timeout(1) signals its child and then its group; here a signal to timeout(1) makes it do so.
 #[cfg(target_os = "linux")]
 #[test]
 fn under_timeout_the_command_gets_one_signal() {
@@ -92,7 +92,7 @@ fn under_timeout_the_command_gets_one_signal() {
         assert_eq!(locked.ended(), (5, String::new()));
         locked.program.stdout.whole().matches("term\n").count()
     };
-    // A busy machine may pause between its signals, but not each time.
+    // A busy machine may pause between the two signals, but not each time.
     assert!((0..50).any(|_| terms() == 1));
 }
 
@@ -137,7 +137,7 @@ fn a_killed_lock_leaves_only_its_command() {
     eventually("it ends", || members(group).is_empty());
 }
 
-/// A process's state, as ps(1) shows it.
+/// Returns the state of a process, as ps(1) shows it.
 #[cfg(target_os = "linux")]
 fn state(pid: u32) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -214,7 +214,7 @@ fn a_lock_that_is_ended_while_it_waits_runs_no_command() {
     eventually("it does not watch", || holder.stat("watches") == 0);
 }
 
-/// `script` runs it with a terminal of its own, whose keys are what it is fed.
+/// `script` runs it with a terminal of its own. The keys come from the stdin of `script`.
 #[cfg(target_os = "linux")]
 #[test]
 fn on_a_terminal_the_command_reads_input_and_gets_ctrl_c_once() {
@@ -222,11 +222,11 @@ fn on_a_terminal_the_command_reads_input_and_gets_ctrl_c_once() {
         return;
     }
     let serving = Serving::local(&[]);
-    // The terminal shows ^C, which ends no line.
+    // The terminal prints ^C, without a line end.
     let script =
         "trap \"echo; echo interrupted\" INT; echo ready; until read a; do :; done; echo read $a";
     let telefile = env!("CARGO_BIN_EXE_telefile");
-    // Without exec the shell stays, and in some shells takes the ^C too.
+    // Without exec the shell stays, and some shells take the ^C too.
     let typed = format!("exec '{telefile}' lock db -- sh -c '{script}; exit 5'");
     let mut command = program("script");
     command.env("SHELL", "/bin/sh");
@@ -244,7 +244,8 @@ fn on_a_terminal_the_command_reads_input_and_gets_ctrl_c_once() {
     assert!(screen.contains("read typed\r\n"), "{screen}");
 }
 
-/// A shell script under `lock` in `script`, fed with keys. The program's own name first.
+/// Runs a shell script under `lock` in `script`, with these keys. The program's own name comes
+/// first.
 #[cfg(target_os = "linux")]
 fn on_terminal(serving: &Serving, typed: &str) -> Locked {
     let mut command = program("script");
@@ -275,7 +276,7 @@ fn terminal_signals_reach_a_command_outside_the_foreground() {
     }
 }
 
-/// The kernel tells only the leader of the session that its terminal is gone.
+/// The kernel signals the hangup of a terminal only to the leader of the session.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_command_gets_the_hangup_of_its_terminal() {

@@ -1,4 +1,4 @@
-//! `telefile lock` while it waits: servers that come and go, and files that are no locks.
+//! `telefile lock` while it waits: servers that restart, and files that are no locks.
 
 use super::lock::{Locked, hold};
 use super::verbs::at;
@@ -6,7 +6,7 @@ use super::{Program, Serving, run, telefile};
 use crate::server::{Folder, eventually};
 use rustix::process::Signal;
 
-/// A Unix socket, for servers that take turns.
+/// Returns a Unix socket for several servers in turn.
 fn socket(folder: &Folder) -> String {
     format!("unix:{}", folder.path().join("socket").display())
 }

@@ -2,7 +2,7 @@ use super::{Serving, telefile};
 use crate::server::{Client, Folder};
 use rustix::process::Signal;
 
-/// The client's own address, as the server sees it.
+/// Returns the client's own address, as the server logs it.
 fn address(client: &Client) -> String {
     client.socket().local_addr().unwrap().as_socket().expect("TCP").to_string()
 }
@@ -41,7 +41,7 @@ fn the_log_has_connections_and_errors_with_the_address() {
     torn.half_close();
     serving.logs(&[&address(&torn), "the stream ended inside contents"]);
     let log = serving.stop(Signal::TERM);
-    assert!(!log.contains("read f"), "commands are told to who asks for them: {log}");
+    assert!(!log.contains("read f"), "commands are logged only for debug: {log}");
 }
 
 #[test]
@@ -113,8 +113,8 @@ fn debug_shows_each_command() {
     for command in
         ["write a/b 6 60", "cas a/b 1 3", "read a/b", "stat @7", "delete a/b 9", "stats", "quit"]
     {
-        let told = |line: &str| line.contains(&address) && line.contains(command);
-        assert!(log.lines().any(told), "no {command} in {log}");
+        let has = |line: &str| line.contains(&address) && line.contains(command);
+        assert!(log.lines().any(has), "no {command} in {log}");
     }
     assert!(!log.contains("abcdef") && !log.contains("xyz"), "contents are nobody's business");
 }
@@ -163,7 +163,7 @@ fn a_token_is_in_no_log() {
             let mut client = serving.client();
             client.send(format!("{sent}\r\nquit\r\n"));
             assert!(client.read_to_end().ends_with("\r\n"), "{sent:?} is answered");
-            // Half a line, and then the end.
+            // Part of a line, and then the end of the stream.
             let client = serving.client();
             client.send(sent);
             client.half_close();

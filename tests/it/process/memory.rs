@@ -1,4 +1,5 @@
-//! Limits of memory, set by the server and by the system: nobody is killed, and nothing is lost.
+//! Limits of memory, set by the server and by the system: no process is killed, and no file is
+//! lost.
 
 use super::Serving;
 use crate::programs::program;
@@ -8,11 +9,11 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// A cgroup with this much memory, removed in the end.
+/// A cgroup with this much memory, removed when dropped.
 struct Cgroup(PathBuf);
 
 impl Cgroup {
-    /// Of version 1 or 2, as far as this process may make one.
+    /// Makes one of version 1 or 2, if this process may.
     fn new(bytes: u64) -> io::Result<Cgroup> {
         let name = format!("telefile-it-{}-{bytes}", std::process::id());
         let (root, file) = match Path::new("/sys/fs/cgroup/memory").is_dir() {
@@ -26,7 +27,7 @@ impl Cgroup {
         Ok(group)
     }
 
-    /// `telefile serve` within.
+    /// Returns `telefile serve` inside the cgroup.
     fn serve(&self, args: &[&str]) -> Serving {
         let script = r#"echo $$ > "$0/cgroup.procs" && exec "$@""#;
         let mut command = program("sh");
@@ -45,7 +46,7 @@ impl Drop for Cgroup {
     }
 }
 
-/// Writes files until one is refused; how many were not.
+/// Writes files until one is refused. Returns the number of the others.
 #[track_caller]
 fn fill(client: &mut Client, rest_of_line: &str, contents: &str) -> usize {
     const AT_ONCE: usize = 2000;
@@ -61,7 +62,7 @@ fn fill(client: &mut Client, rest_of_line: &str, contents: &str) -> usize {
     panic!("nothing was refused");
 }
 
-/// The limits are the default's: with what a tool says that gives a container its memory.
+/// The limits are the defaults, derived from the memory of the container.
 #[test]
 fn a_server_in_a_small_container_survives_all_writes() {
     const BYTES: u64 = 48 << 20;
@@ -104,7 +105,7 @@ fn a_server_in_a_small_container_survives_all_writes() {
     }
 }
 
-/// `telefile serve` for which a shell has limited the address space, in KiB.
+/// Returns `telefile serve` with a limit of the address space, in KiB.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn with_address_space(kib: u32, arenas: &str) -> std::process::Command {
     let mut command = program("sh");
@@ -132,8 +133,8 @@ fn a_server_with_little_address_space_refuses_what_does_not_fit() {
 
     let mut program = super::Program::start(with_address_space(160_000, "16"));
     assert_eq!(program.wait(), 1);
-    let told = program.stderr.whole();
-    assert!(told.contains("set MALLOC_ARENA_MAX=1"), "{told}");
+    let stderr = program.stderr.whole();
+    assert!(stderr.contains("set MALLOC_ARENA_MAX=1"), "{stderr}");
 }
 
 #[cfg(feature = "durable")]

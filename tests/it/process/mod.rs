@@ -1,4 +1,4 @@
-//! The program `telefile` as a stranger uses it: arguments, environment, signals, what it prints.
+//! The program `telefile` from outside: arguments, environment, signals, output.
 #![cfg(feature = "cli")]
 
 mod admission;
@@ -52,21 +52,21 @@ use std::thread;
 use std::time::{Duration, Instant};
 use telefile::net::Address;
 
-/// `telefile` with no settings from the environment of the tests.
+/// Returns `telefile` without settings from the environment of the tests.
 pub(crate) fn telefile(args: &[&str]) -> Command {
     let mut command = program(env!("CARGO_BIN_EXE_telefile"));
     command.args(args);
     command
 }
 
-/// A running program, and what it has printed so far. Killed when dropped.
+/// A running program, and its output so far. Killed when dropped.
 struct Program {
     child: Child,
     stdout: Text,
     stderr: Text,
 }
 
-/// What a pipe has brought, taken by a thread so that the program never waits for its reader.
+/// The output of a pipe, read by a thread, so that the program never waits for its reader.
 #[derive(Clone)]
 struct Text(Arc<Mutex<(String, bool)>>);
 
@@ -102,7 +102,7 @@ impl Program {
         Program::start_with_stdin(command)
     }
 
-    /// With the stdin that the command has.
+    /// Starts a command with its own stdin.
     fn start_with_stdin(mut command: Command) -> Program {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -119,7 +119,7 @@ impl Program {
         self.child.try_wait().unwrap()
     }
 
-    /// Waits for its end; the exit status.
+    /// Waits for its end. Returns the exit status.
     #[track_caller]
     fn wait(&mut self) -> i32 {
         eventually("the program ends", || self.ended().is_some());
@@ -143,7 +143,7 @@ pub(crate) struct Ended {
     stderr: String,
 }
 
-/// Runs a program that has to end by itself.
+/// Runs a program that ends by itself.
 #[track_caller]
 pub(crate) fn run(command: Command) -> Ended {
     let mut program = Program::start(command);
@@ -152,7 +152,7 @@ pub(crate) fn run(command: Command) -> Ended {
 }
 
 impl Ended {
-    /// It failed with this exit status and one line that says all of `words`.
+    /// Checks that it failed with this exit status and one line that has all of `words`.
     #[track_caller]
     fn failed(&self, status: i32, words: &[&str]) {
         assert_eq!(self.status, status, "{self:?}");
@@ -165,20 +165,20 @@ impl Ended {
     }
 }
 
-/// A running `telefile serve` that has said where it listens.
+/// A running `telefile serve` that has printed its addresses.
 pub(crate) struct Serving {
     program: Program,
     pub(crate) addresses: Vec<Address>,
 }
 
 impl Serving {
-    /// With these arguments after `serve`.
+    /// Starts a server with these arguments after `serve`.
     #[track_caller]
     fn start(args: &[&str]) -> Serving {
         Serving::from(telefile(&[&["serve"], args].concat()))
     }
 
-    /// On a free TCP port, with these arguments beside.
+    /// Starts a server on a free TCP port, with these further arguments.
     #[track_caller]
     pub(crate) fn local(args: &[&str]) -> Serving {
         Serving::start(&[&["--listen", "127.0.0.1:0"], args].concat())
@@ -225,7 +225,7 @@ impl Serving {
         }
     }
 
-    /// Ends it with a signal, which has to be clean and quick; all that it logged.
+    /// Ends it with a signal, and checks that it ends cleanly and quickly. Returns its log.
     #[track_caller]
     pub(crate) fn stop(mut self, signal: Signal) -> String {
         let pace = Pace::start();

@@ -1,5 +1,5 @@
 //! Names of hosts with several addresses: a client tries each, a server listens on each. The names
-//! are those of a file of the test's own, which is /etc/hosts in a mount namespace of its own.
+//! come from a file of the test, which is /etc/hosts in a mount namespace.
 
 use super::{Serving, run};
 use crate::programs::{program, skipped};
@@ -10,7 +10,7 @@ use std::process::Command;
 
 const HOSTS: &str = "127.0.0.1 localhost both\n::1 localhost both\n127.0.0.1 one\n192.0.2.1 far\n";
 
-/// `telefile` with these names, or `None` where the system does not allow that.
+/// Returns `telefile` with these names, or `None` where the system does not allow that.
 fn with_names(folder: &Folder, args: &[&str]) -> Option<Command> {
     let hosts = folder.path().join("hosts");
     fs::write(&hosts, HOSTS).unwrap();
@@ -93,14 +93,14 @@ fn a_server_listens_on_each_address_of_a_name() {
     }
 }
 
-/// What a name means is checked, not how it looks.
+/// The addresses of a name are checked, not its text.
 #[test]
 fn a_name_of_a_public_address_needs_a_token() {
     let folder = Folder::new();
     let args = ["serve", "--listen", "far:0"];
     let Some(command) = with_names(&folder, &args) else { return };
     run(command).failed(2, &["far:0 is 192.0.2.1:0", "--token-file"]);
-    // No machine has that address: so far it comes when it may.
+    // No machine has that address, so the server gets as far as binding it.
     let command = with_names(&folder, &[&args[..], &["--insecure"]].concat()).unwrap();
     let ended = run(command);
     assert!(ended.status == 1 && ended.stderr.contains("192.0.2.1:0: "), "{ended:?}");

@@ -1,5 +1,5 @@
-//! Systems that lack what this one has: calls that an old kernel, a container's profile or a file
-//! system refuses. strace(1) refuses in their place.
+//! Systems that lack features: calls that an old kernel, a container's profile or a file system
+//! refuses. strace(1) makes them fail here.
 
 use super::{Serving, run, telefile};
 use crate::programs::{program, skipped};
@@ -8,10 +8,10 @@ use rustix::process::Signal;
 use std::fs;
 use std::process::Command;
 
-/// `telefile` with these arguments, whose calls fail as `inject` says, in the words of strace. With
-/// a path, only those calls that concern it. `None` where nothing can be traced.
+/// Returns `telefile` with these arguments, whose system calls fail as `inject` says, in the syntax
+/// of strace; with a path, only calls on that path. `None` where nothing can be traced.
 fn failing(inject: &[&str], path: Option<&str>, args: &[&str]) -> Option<Command> {
-    // As a grandchild: the child is the program itself, which gets the signals.
+    // strace runs as a grandchild, so that the child that gets the signals is the program itself.
     let mut command = program("strace");
     command.args(["-D", "-f", "-o", "/dev/null"]);
     command.args(path.iter().flat_map(|path| ["-P", path]));
@@ -51,7 +51,7 @@ fn a_server_works_without_socket_options() {
     assert_eq!(log.matches("TCP_NODELAY").count(), 1, "once, not for each connection: {log}");
 }
 
-/// As the profile of an old container does, and as a file system without any of it.
+/// Fails like the profile of an old container, and like a file system without these features.
 #[test]
 fn a_text_file_can_be_replaced_on_an_old_system() {
     for inject in [
@@ -68,7 +68,7 @@ fn a_text_file_can_be_replaced_on_an_old_system() {
         let serving = Serving::from(command);
         let mut client = serving.client();
         assert_eq!(client.ask("open a/f TextFile"), "FD 0 1 TextFile");
-        // The second one replaces a file: of mode 0600, for that is what a new one has.
+        // The second write replaces a file. Its mode is 0600, that of a new file.
         assert_eq!(client.write("a/f", b"one"), "OK 2", "{inject:?}");
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
         fs::set_permissions(root.join("a/f"), mode).unwrap();
@@ -80,7 +80,7 @@ fn a_text_file_can_be_replaced_on_an_old_system() {
     }
 }
 
-/// What CIFS, NFS and some of FUSE lack, the first time and the second.
+/// The features that CIFS, NFS and some of FUSE lack, in the first start and the second.
 #[cfg(feature = "durable")]
 #[test]
 fn a_table_can_be_stored_on_an_odd_file_system() {
@@ -95,7 +95,7 @@ fn a_table_can_be_stored_on_an_odd_file_system() {
         let folder = Folder::new();
         let data = format!("{}", folder.path().join("data").display());
         let args = ["serve", "--listen", "127.0.0.1:0", "--data", &data];
-        // Only the folders' fsync: without that of its file no database could keep a promise.
+        // Only fsync of the folders fails: without fsync of its file no database could be durable.
         let parent = folder.path().to_str().unwrap();
         let path = inject[0].contains("fsync").then_some(parent);
         let Some(command) = failing(inject, path, &args) else { return };
@@ -105,7 +105,7 @@ fn a_table_can_be_stored_on_an_odd_file_system() {
         }
         assert_eq!(serving.client().write("f", b"abc"), "OK 1", "{inject:?}");
         if inject[0].contains("EBADF") {
-            // NFS locks no folder. Then the file of the database is locked.
+            // NFS cannot lock a folder. Then the file of the database is locked.
             let second = failing(inject, None, &args).unwrap();
             run(second).failed(1, &["telefile.redb: another telefile uses it"]);
         }
@@ -116,7 +116,7 @@ fn a_table_can_be_stored_on_an_odd_file_system() {
     }
 }
 
-/// What the system refuses is no mistake of the command line.
+/// A call that the system refuses is no error of the command line.
 #[cfg(feature = "durable")]
 #[test]
 fn a_failure_of_the_system_is_status_1() {
@@ -142,7 +142,7 @@ fn a_failure_of_the_system_is_status_1() {
     }
 }
 
-/// A file that is mounted by itself, as Docker does with `-v FILE:FILE`, cannot be replaced.
+/// A file that is a mount point, as Docker makes it with `-v FILE:FILE`, cannot be replaced.
 #[test]
 fn a_text_file_that_is_a_mount_point_is_read_and_not_written() {
     let folder = Folder::new();
@@ -174,33 +174,33 @@ fn a_text_file_that_is_a_mount_point_is_read_and_not_written() {
 fn a_server_starts_in_a_deleted_working_folder() {
     let folder = Folder::new();
     let script = "cd \"$0\" && rmdir \"$0\" && exec \"$@\"";
-    let gone = folder.path().join("gone");
-    let in_gone = |args: &[&str]| {
-        fs::create_dir(&gone).unwrap();
+    let deleted = folder.path().join("deleted");
+    let in_deleted = |args: &[&str]| {
+        fs::create_dir(&deleted).unwrap();
         let mut shell = program("sh");
-        shell.args(["-c", script]).arg(&gone).arg(env!("CARGO_BIN_EXE_telefile")).args(args);
+        shell.args(["-c", script]).arg(&deleted).arg(env!("CARGO_BIN_EXE_telefile")).args(args);
         shell
     };
-    let serving = Serving::from(in_gone(&["serve", "--listen", "127.0.0.1:0"]));
+    let serving = Serving::from(in_deleted(&["serve", "--listen", "127.0.0.1:0"]));
     serving.logs(&["WARN", "./files", "working folder"]);
     let mut client = serving.client();
     assert_eq!(client.write("f", b"x"), "OK 1");
     assert_eq!(client.ask("open t TextFile"), "FD 0 2 TextFile");
     assert_eq!(client.write("t", b"x"), "ERR_INTERNAL");
-    // An absolute one is not concerned.
+    // An absolute root works.
     let root = folder.path().join("files");
     let root = root.to_str().unwrap();
-    let serving = Serving::from(in_gone(&["serve", "--listen", "127.0.0.1:0", "--root", root]));
+    let serving = Serving::from(in_deleted(&["serve", "--listen", "127.0.0.1:0", "--root", root]));
     let mut client = serving.client();
     assert_eq!(client.ask("open t TextFile"), "FD 0 1 TextFile");
     assert_eq!(client.write("t", b"x"), "OK 2");
     assert!(!serving.log().contains("working folder"), "{}", serving.log());
-    // Each of the other commands names what it is about.
+    // Each of the other commands names its file.
     let data = format!("{}", folder.path().join("data").display());
     for args in
         [&["serve", "--data", "new", "--listen", "127.0.0.1:0"][..], &["backup", "d", &data]]
     {
-        let ended = run(in_gone(args));
+        let ended = run(in_deleted(args));
         let last = ended.stderr.lines().last().unwrap_or_default();
         let words = ["telefile: new", "telefile: d: "];
         assert!(ended.status == 1 && words.iter().any(|w| last.starts_with(w)), "{ended:?}");

@@ -3,7 +3,7 @@ use crate::programs::program;
 use crate::server::{Folder, eventually};
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
-/// A server that a shell has put limits to, as ulimit takes them.
+/// Starts a server under limits, in the syntax of ulimit.
 fn limited(limit: &str, args: &str) -> Serving {
     let mut command = program("sh");
     let script = format!(r#"ulimit {limit} && exec "$0" serve --listen 127.0.0.1:0 {args}"#);
@@ -12,7 +12,7 @@ fn limited(limit: &str, args: &str) -> Serving {
 }
 
 impl Serving {
-    /// Changes the soft limit of open files of a server that runs; what it was.
+    /// Changes the soft limit of open files of a running server. Returns the old one.
     fn allow_open_files(&self, max: u64) -> u64 {
         let pid = Some(Pid::from_child(&self.program.child));
         let none = Rlimit { current: Some(max), maximum: Some(200) };
@@ -47,7 +47,7 @@ fn a_server_recovers_from_a_lack_of_descriptors() {
     assert_eq!(inside.ask("watch f 0 0"), "CHANGES 0 0");
     assert_eq!(inside.ask("wait f 0 0"), "OK 0");
     serving.allow_open_files(before);
-    // Who was not taken waited in the kernel's queue.
+    // Clients that were not accepted waited in the kernel's queue.
     assert_eq!(waiting.ask("read f"), "ERR_FILE_NOT_FOUND");
     inside.send("watch f 0 86400\r\n");
     eventually("it waits", || waiting.stat("watches") == 1);
@@ -67,7 +67,7 @@ fn the_descriptors_suffice_for_all_clients_to_watch_and_use_text_files() {
     inside.resize_with(max, || serving.client());
     assert!(inside.iter_mut().all(|client| client.ask("stat f") == "ERR_FILE_NOT_FOUND"));
     assert_eq!(serving.client().line(), format!("ERR_LIMIT connections {max}"));
-    // Each writes a file of the disk, below a folder of its own, and then watches another name.
+    // Each writes a text file in a folder of its own, and then watches another name.
     for (i, client) in inside.iter().enumerate() {
         client.send(format!("open d{i}/e/f TextFile\r\n"));
         client.send(format!("write d{i}/e/f 3\r\nabc\r\n").repeat(20));

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 const MIB: usize = 1 << 20;
 
-/// On a TCP port and on a Unix socket.
+/// Starts a server on a TCP port and on a Unix socket.
 fn both(folder: &Folder) -> Serving {
     let unix = format!("unix:{}", folder.path().join("socket").display());
     Serving::local(&["--listen", &unix])
 }
 
-/// A client of each address that has `sent`, was answered with `line`, and leaves the rest unread.
+/// Connects a client to each address, which sends `sent`, reads the reply `line`, and leaves the
+/// rest unread.
 fn clients(serving: &Serving, sent: &str, line: &str) -> Vec<Client> {
     let mut clients: Vec<_> = serving.addresses.iter().map(Client::connect).collect();
     for client in &mut clients {
@@ -86,7 +87,7 @@ fn a_full_server_with_waiting_connections_stops_at_once() {
 
 #[test]
 fn replies_to_what_was_executed_arrive_whole() {
-    // They have a second for it: on a busy machine that is enough for less.
+    // They have a second to read it. On a busy machine that may not be enough for all.
     let arrived = [32 * MIB, 8 * MIB, MIB].into_iter().any(|numbytes| {
         let pace = Pace::start();
         let arrived = replies_arrive_whole(numbytes);
@@ -96,7 +97,7 @@ fn replies_to_what_was_executed_arrive_whole() {
     assert!(arrived);
 }
 
-/// Whether all got their first reply to the end.
+/// Whether all got their first reply whole.
 fn replies_arrive_whole(numbytes: usize) -> bool {
     let folder = Folder::new();
     let serving = both(&folder);
@@ -115,13 +116,13 @@ fn replies_arrive_whole(numbytes: usize) -> bool {
     serving.stop(Signal::INT);
     let mut rests = readers.into_iter().map(|reader| reader.join().ok());
     rests.all(|rest| {
-        // Those behind it were done before the stop or not at all.
+        // The requests after it were executed before the stop or not at all.
         let more = format!("CONTENTS 1 {numbytes} 0\r\n").len() + numbytes + 2;
         rest.is_some_and(|rest| rest.len().is_multiple_of(more))
     })
 }
 
-/// Somebody who presses a key again when nothing seems to happen.
+/// A person presses the key again when nothing seems to happen.
 #[test]
 fn a_second_signal_ends_the_server_at_once() {
     for (first, second) in [(Signal::INT, Signal::INT), (Signal::TERM, Signal::INT)] {
@@ -130,7 +131,7 @@ fn a_second_signal_ends_the_server_at_once() {
         assert_eq!(slow.write("f", &vec![b'x'; 64 * MIB]), "OK 1");
         assert_eq!(slow.ask("read f"), "CONTENTS 1 67108864 0");
         serving.program.signal(first);
-        serving.logs(&["stopping"]); // and the slow reader makes that last for a second
+        serving.logs(&["stopping"]); // the slow reader delays the stop for a second
         while serving.program.ended().is_none() {
             serving.program.signal(second);
             thread::sleep(Duration::from_millis(20));
@@ -139,8 +140,7 @@ fn a_second_signal_ends_the_server_at_once() {
     }
 }
 
-/// As timeout(1) does, which signals its child and then its group, or systemd, or the end of a
-/// terminal.
+/// Like timeout(1), which signals its child and then its group, systemd, or the end of a terminal.
 #[test]
 fn several_signals_at_once_stop_the_server_like_one() {
     let folder = Folder::new();
@@ -148,7 +148,7 @@ fn several_signals_at_once_stop_the_server_like_one() {
     let numbytes = 8 * MIB;
     assert_eq!(serving.client().write("f", &vec![b'x'; numbytes]), "OK 1");
     let readers = clients(&serving, "read f", &format!("CONTENTS 1 {numbytes} 0"));
-    // All of them are there when it goes on.
+    // All signals are pending when it continues.
     for signal in [Signal::STOP, Signal::TERM, Signal::HUP, Signal::INT, Signal::CONT] {
         serving.program.signal(signal);
     }

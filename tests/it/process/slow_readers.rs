@@ -1,4 +1,4 @@
-//! Clients that ask much and read nothing: what all of them together cost the server.
+//! Clients that request much and read nothing: the memory that all of them together cost.
 #![cfg(target_os = "linux")]
 
 use super::{Program, Serving, run, telefile};
@@ -11,7 +11,7 @@ const MIB: u64 = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(300);
 
 impl Program {
-    /// The most memory that it has had, in bytes.
+    /// Returns the most memory that it has had, in bytes.
     fn peak(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -19,7 +19,7 @@ impl Program {
     }
 }
 
-/// On a Unix socket, where the kernel takes little of what nobody reads.
+/// Starts a server on a Unix socket, where the kernel buffers little of what nobody reads.
 fn serving() -> (Serving, Folder) {
     let folder = Folder::new();
     let socket = format!("unix:{}", folder.path().join("socket").display());
@@ -60,7 +60,7 @@ fn all_unread_lists_and_changes_together_have_a_maximum() {
         let others = first.iter().filter(|line| line.starts_with(without_room)).count();
         assert!(taken > 0 && others > 0 && taken + others == CLIENTS, "{taken} {others}");
         assert!(asker.stat("transit") <= asker.stat("transit_max"));
-        // Each of them would take 300 KB, and another 130 for what is collected to be sent.
+        // Each would take 300 KB, and another 130 KB for replies that are collected.
         let more = serving.program.peak() - before;
         println!("{request}: {taken} taken, {others} not, {} MiB more", more / MIB);
         let most = asker.stat("transit_max") + CLIENTS as u64 * (64 << 10);
@@ -68,7 +68,7 @@ fn all_unread_lists_and_changes_together_have_a_maximum() {
         drop(slow);
         eventually("the room is free again", || asker.stat("transit") < MIB);
     }
-    // One that reads is served.
+    // A client that reads is served.
     assert_eq!(asker.ask("list * 10000"), format!("LIST {FILES} {FILES} 0"));
     (0..FILES).for_each(|_| assert!(asker.line().len() > 400));
 }
@@ -90,7 +90,7 @@ fn a_short_list_and_a_watch_find_room_beside_long_unread_lists() {
     assert_eq!(asker.ask("list 0001"), format!("LIST {FILES} 100 0"));
     (0..100).for_each(|_| assert!(asker.line().len() > 400));
     // Changes are a few at a time, and none is missed.
-    let (mut rev, mut seen) = (0, 0);
+    let (mut rev, mut received) = (0, 0);
     while rev < FILES {
         let head = asker.ask(&format!("watch * {rev} 0"));
         let mut fields = head.strip_prefix("CHANGES ").unwrap().split(' ');
@@ -99,12 +99,12 @@ fn a_short_list_and_a_watch_find_room_beside_long_unread_lists() {
         let mut version = 0;
         for _ in 0..count {
             version = asker.line().split(' ').nth(1).unwrap().parse().unwrap();
-            seen += 1;
-            assert_eq!(version, seen);
+            received += 1;
+            assert_eq!(version, received);
         }
         assert_eq!(rev, version);
     }
-    // So are those of the program, which ends when it has printed all.
+    // So do those of the program, which ends when it has printed all.
     let address = serving.addresses[0].to_string();
     let printed = run(telefile(&["watch", "--addr", &address, "--once", "", "0"]));
     assert_eq!((printed.status, printed.stdout.lines().count()), (0, FILES));
@@ -117,7 +117,7 @@ fn all_collected_replies_together_have_a_maximum() {
     let (serving, _folder) = serving();
     let mut asker = serving.client();
     let before = serving.program.peak();
-    // As many requests and replies as the kernel takes, and then both buffers of each connection.
+    // As many requests and replies as the kernel takes, and the two buffers of each connection.
     let requests = b"help\r\n".repeat(40_000);
     let clients: Vec<_> = (0..CLIENTS)
         .map(|_| {

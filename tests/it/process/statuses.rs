@@ -1,4 +1,4 @@
-//! Each exit status that is documented, of each command that speaks to a server.
+//! Every documented exit status, for each command that speaks to a server.
 
 use super::verbs::{Fed, at, feed};
 use super::{Serving, telefile};
@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-/// Every command but `lock`, which has statuses of its own; and whether it changes a file.
+/// Every command except `lock`, which has statuses of its own, and whether it changes a file.
 const COMMANDS: [(&[&str], bool); 16] = [
     (&["read", "f"], false),
     (&["write", "f"], true),
@@ -38,7 +38,7 @@ fn ask(args: &[&str], address: &str) -> Fed {
     fed
 }
 
-/// Does this with every connection.
+/// Starts a server that does this with every connection.
 fn server(with: impl Fn(BufReader<TcpStream>) + Clone + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -77,7 +77,7 @@ fn a_server_of_another_protocol_is_status_3() {
         let _ = line(&mut input);
         let _ = input.get_mut().write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
     });
-    // `connect` shows what anybody answers.
+    // `connect` prints the reply of any server.
     for (args, _) in COMMANDS.iter().filter(|(args, _)| args[0] != "connect") {
         let fed = ask(args, &other);
         assert_eq!((fed.status, &fed.stdout[..]), (3, &b""[..]), "{args:?}: {fed:?}");
@@ -111,7 +111,7 @@ fn a_missing_token_is_status_1() {
     std::fs::write(&token, "s3cret").unwrap();
     let serving = Serving::local(&["--token-file", token.to_str().unwrap()]);
     let address = serving.addresses[0].to_string();
-    // `connect` shows what the server answers; the token can be typed.
+    // `connect` prints the reply of the server; the token can come from stdin.
     for (args, _) in COMMANDS.iter().filter(|(args, _)| args[0] != "connect") {
         let fed = ask(args, &address);
         assert_eq!((fed.status, &fed.stdout[..]), (1, &b""[..]), "{args:?}: {fed:?}");

@@ -1,4 +1,4 @@
-//! Standard streams that are closed, or open for something else: what looks like an empty input, or
+//! Standard streams that are closed or open in the wrong mode: they look like an empty input, or
 //! like an output that was written.
 
 use super::verbs::{at, feed, start};
@@ -8,7 +8,7 @@ use crate::server::Folder;
 use std::fs::File;
 use std::process::{Command, Stdio};
 
-/// The command, started by a shell with this redirection.
+/// Returns the command, started by a shell with this redirection.
 fn redirected(command: &Command, redirection: &str) -> Command {
     let mut shell = program("sh");
     shell.args(["-c", &format!("exec \"$@\" {redirection}"), "sh"]);
@@ -43,7 +43,7 @@ fn a_closed_stdin_is_not_an_empty_one() {
     // Empty on purpose.
     let ended = run(redirected(&at(&serving, &["write", "config"]), "</dev/null"));
     assert_eq!((ended.status, &ended.stdout[..]), (0, "2\n"), "{ended:?}");
-    // A command that reads no stdin does not need one.
+    // A command that does not read stdin needs none.
     let ended = run(redirected(&at(&serving, &["list"]), "<&-"));
     assert_eq!((ended.status, &ended.stdout[..]), (0, "2 0 0 config\n"), "{ended:?}");
 }
@@ -54,7 +54,7 @@ fn a_stdin_that_cannot_be_read_is_not_an_empty_one() {
     let folder = Folder::new();
     feed(at(&serving, &["write", "config"]), b"port = 80").said(0, "1\n", "");
     for args in &READ_STDIN[..3] {
-        // `nohup` opens /dev/null so.
+        // `nohup` opens /dev/null like this.
         run(redirected(&at(&serving, args), "0>/dev/null")).failed(1, &["stdin: ", "descriptor"]);
         let input = format!("<'{}'", folder.path().display());
         run(redirected(&at(&serving, args), &input)).failed(1, &["stdin: ", "directory"]);
@@ -135,7 +135,7 @@ fn a_session_whose_replies_cannot_be_printed_fails() {
 #[test]
 fn an_output_to_dev_null_is_no_failure() {
     let serving = Serving::local(&[]);
-    // As the shell opens it, and as Python's DEVNULL and Node's ignore do.
+    // Opened like by the shell, and like by Python's DEVNULL and Node's ignore.
     for redirection in [">/dev/null", "1<>/dev/null"] {
         let write =
             redirected(&at(&serving, &["write", "f"]), &format!("</dev/null {redirection}"));

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use telefile::net::Address;
 
-/// Nothing that is waited for takes so long, however busy the machine is.
+/// No wait takes this long, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A person at a terminal.
@@ -21,7 +21,7 @@ struct Terminal {
     telnet: Child,
     keys: ChildStdin,
     screen: Arc<Mutex<String>>,
-    /// How much of the screen was read already.
+    /// The length of the part of the screen that was read already.
     read: usize,
 }
 
@@ -51,8 +51,8 @@ impl Terminal {
         self.keys.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Types a request until its reply is on the screen: a terminal drops what is typed and shown
-    /// while its mode changes, and around a Ctrl-C.
+    /// Types a request until its reply is on the screen: a terminal drops input and output while
+    /// its mode changes, and around a Ctrl-C.
     #[track_caller]
     fn asks(&mut self, request: &str, reply: &str) {
         const AGAIN: Duration = Duration::from_secs(2);
@@ -72,11 +72,11 @@ impl Terminal {
 
     #[track_caller]
     fn shows(&mut self, text: &str) {
-        let seen = self.sees(text, PATIENCE);
-        assert!(seen, "no {text:?} in {:?}", self.screen.lock().unwrap());
+        let shown = self.sees(text, PATIENCE);
+        assert!(shown, "no {text:?} in {:?}", self.screen.lock().unwrap());
     }
 
-    /// Waits until this is on the screen, behind what was waited for before.
+    /// Waits until this is on the screen, after the text that was waited for before.
     fn sees(&mut self, text: &str, patience: Duration) -> bool {
         let since = Instant::now();
         while since.elapsed() < patience {

@@ -20,8 +20,8 @@ fn write(client: &mut Client, contents: &[u8]) -> String {
     client.write("f", contents)
 }
 
-/// `telefile serve` with this root, started by a shell that has done something before; `inside` is
-/// the program that starts the shell.
+/// Starts `telefile serve` with this root by a shell that runs a command before; `inside` is the
+/// program that starts the shell.
 pub(super) fn serving_after(inside: &[&str], preparation: &str, root: &Path) -> Command {
     let script = format!("{preparation} && exec \"$0\" \"$@\"");
     let telefile = env!("CARGO_BIN_EXE_telefile");
@@ -43,7 +43,7 @@ fn a_server_killed_in_a_write_leaves_the_old_or_the_new_contents() {
         assert!(client.ask("open f TextFile").starts_with("FD "));
         assert!(write(&mut client, &values[0]).starts_with("OK "));
         assert_eq!(names(&root), ["f"], "what was left is removed");
-        // It writes one after the other when it is killed.
+        // It is killed in a series of writes.
         let sender = client.sender();
         let requests = values.clone().map(|v| [b"write f 200000\r\n", &v[..], b"\r\n"].concat());
         let sending = std::thread::spawn(move || {
@@ -61,7 +61,7 @@ fn a_server_killed_in_a_write_leaves_the_old_or_the_new_contents() {
     }
 }
 
-/// A disk of its own that is full, in a mount namespace of its own.
+/// A full file system in a mount namespace of its own.
 #[test]
 fn a_full_disk_leaves_the_old_contents() {
     let folder = Folder::new();
@@ -82,7 +82,7 @@ fn refuses_what_does_not_fit(command: Command) {
     let mut client = serving.client();
     assert_eq!(client.ask("open f TextFile"), "FD 0 1 TextFile");
     assert_eq!(client.write("f", b"old"), "OK 2");
-    // More than once: a temporary file that stayed would fill the disk.
+    // More than once: a temporary file that is left would fill the disk.
     for _ in 0..3 {
         assert_eq!(write(&mut client, &[b'n'; BYTES + 10_000]), "ERR_INTERNAL");
         assert_eq!(client.ask("read f"), "CONTENTS 2 3 0");

@@ -1,4 +1,4 @@
-//! A stderr that nobody reads, such as a stopped terminal, holds nobody up.
+//! A stderr that nobody reads, such as a stopped terminal, delays nothing.
 
 use super::telefile;
 use crate::pace::Pace;
@@ -17,7 +17,7 @@ fn an_unread_log_delays_neither_clients_nor_a_stop() {
     let address = line.split_whitespace().last().unwrap().parse().unwrap();
     let mut client = Client::connect(&address);
     for _ in 0..20_000 {
-        // More than a pipe and the lines that wait for it hold.
+        // More than a pipe and the queue of the log hold.
         assert_eq!(client.ask("stat f"), "ERR_FILE_NOT_FOUND");
     }
     assert_eq!(Client::connect(&address).ask("stat f"), "ERR_FILE_NOT_FOUND");

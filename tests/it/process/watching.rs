@@ -1,4 +1,4 @@
-//! Watches and ephemeral files, seen by the system: descriptors, and clients that are killed.
+//! Watches and ephemeral files from outside: descriptors, and clients that are killed.
 
 use super::verbs::{at, start};
 use super::{Program, Serving, telefile};
@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use std::io::Write;
 
 impl Program {
-    /// How many files it has open.
+    /// Returns the number of files that it has open.
     fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
@@ -19,7 +19,7 @@ fn the_ephemeral_files_of_a_killed_client_are_deleted() {
     let mut asker = serving.client();
     for signal in [Signal::KILL, Signal::TERM] {
         let (typed, mut typing) = std::io::pipe().unwrap();
-        // Its replies are read by nobody after the first.
+        // Nobody reads its replies after the first.
         let mut command = at(&serving, &["connect"]);
         typing.write_all(b"write lock/db 2 -1\nme\nread lock/db\nwatch x 0 60\n").unwrap();
         let (mut child, line, stdout) = start(command.stdin(typed));
@@ -50,7 +50,7 @@ fn ended_watches_leave_no_descriptor() {
             client.send(format!("watch r{round}/{} {rev} 600\r\n", i % 25));
         }
         eventually("all watch", || asker.stat("watches") == 50);
-        // For each connection one, and for each prefix one.
+        // One for each connection, and one for each prefix.
         let during = serving.program.descriptors();
         assert!(during >= before + 50 && during <= before + 75, "{during}, {before} before");
         for i in 0..10 {
@@ -66,7 +66,7 @@ fn ended_watches_leave_no_descriptor() {
     serving.stop(Signal::TERM);
 }
 
-/// For each prefix that is watched the server needs a descriptor.
+/// The server needs a descriptor for each watched prefix.
 #[test]
 fn the_log_shows_8_digits_of_a_secret() {
     let mut command = telefile(&["serve", "--listen", "127.0.0.1:0"]);

@@ -1,4 +1,4 @@
-//! A disk of its own for a server, which a test may fill.
+//! A file system for one server, which a test may fill.
 
 use super::super::{Serving, telefile};
 use crate::programs::{program, skipped};
@@ -16,7 +16,7 @@ pub(super) const TMPFS: &str = "mount -t tmpfs -o size=64m none \"$1\"";
 pub(super) const EXT4: &str =
     "truncate -s 64m \"$2\" && mkfs.ext4 -q -m 0 \"$2\" && mount -o loop \"$2\" \"$1\"";
 
-/// A file system in a mount namespace of its own, which ends with the process that holds it.
+/// A file system in a mount namespace, which ends with the process that holds it.
 pub(super) struct Disk {
     holder: Child,
     mount: PathBuf,
@@ -30,7 +30,7 @@ impl Disk {
         let (mount, image) = (folder.path().join("disk"), folder.path().join("image"));
         fs::create_dir(&mount).unwrap();
         let mut command = program("unshare");
-        // It ends with this process, whatever ends that.
+        // It ends with this process, also if that is killed.
         let script = format!("{kind} && echo mounted && exec cat");
         command.args(["-m", "sh", "-c", &script, "sh"]).arg(&mount).arg(image);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -53,7 +53,7 @@ impl Disk {
         format!("unix:{}", self.folder.path().join("socket").display())
     }
 
-    /// A server with its data on it.
+    /// Starts a server with its data on it.
     pub(super) fn serve(&self) -> Serving {
         let data = self.mount.join("data");
         let serve = telefile(&["serve", "--listen", &self.socket(), "--data"]);
@@ -67,13 +67,13 @@ impl Disk {
         Client::connect(&self.socket()).unwrap()
     }
 
-    /// As it is seen from here.
+    /// Its path outside the namespace.
     fn filler(&self) -> PathBuf {
         let mount = self.mount.strip_prefix("/").unwrap();
         PathBuf::from(format!("/proc/{}/root", self.holder.id())).join(mount).join("filler")
     }
 
-    /// Takes all the room but so many bytes.
+    /// Fills the disk except for this many bytes.
     pub(super) fn fill(&self, left: u64) {
         let mut filler = File::create(self.filler()).unwrap();
         let mut chunk = &[1; 1 << 20][..];

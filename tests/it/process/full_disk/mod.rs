@@ -1,5 +1,4 @@
-//! A server whose folder is on a disk of its own, which others fill: it refuses what needs room,
-//! loses nothing, and goes on.
+//! A server whose disk is filled by others: it refuses what needs room, loses nothing, and goes on.
 #![cfg(feature = "durable")]
 
 mod disk;
@@ -14,7 +13,7 @@ use std::thread;
 use telefile::client::Error;
 use telefile::{Client, Exptime, Limit, Refusal};
 
-/// What was acknowledged: contents by name.
+/// The acknowledged contents by name.
 type Kept = BTreeMap<String, Vec<u8>>;
 
 fn contents(i: u64, length: usize) -> Vec<u8> {
@@ -37,7 +36,7 @@ fn check(client: &Client, kept: &Kept) {
     }
 }
 
-/// Whether there is no room for what was asked.
+/// Returns whether a request was refused for lack of room.
 #[track_caller]
 fn is_full<T>(result: &Result<T, Error>) -> bool {
     match result {
@@ -61,7 +60,7 @@ fn refuses_to_write(client: &Client) {
     assert!(is_full(&client.cas("large/0", version, &bytes)));
 }
 
-/// Writes small files until there is room for none.
+/// Writes small files until the disk is full.
 fn cram(client: &Client, kept: &mut Kept, prefix: &str) {
     for i in 0.. {
         let (name, bytes) = (format!("{prefix}/{i}"), contents(i, 3000));
@@ -73,10 +72,10 @@ fn cram(client: &Client, kept: &mut Kept, prefix: &str) {
     }
 }
 
-/// As long as others leave so much, removals are sure.
+/// While others leave this much room, removals succeed.
 const FOR_REMOVALS: u64 = 6 << 20;
 
-/// A server with some files, and a client that has a file of its connection.
+/// Starts a server with some files, and a client that has an ephemeral file.
 fn start(disk: &Disk) -> (Serving, Client, Client, Kept) {
     let serving = disk.serve();
     let (client, passing, mut kept) = (disk.client(), disk.client(), Kept::new());
@@ -102,7 +101,7 @@ fn delete_all(client: &Client, kept: &mut Kept, prefix: &str) {
     }
 }
 
-/// Asked at once they meet in a commit, and the removals do not fail with the writes.
+/// Pipelined writes and removals share a commit, and the removals do not fail with the writes.
 fn removes_among_refused_writes(client: &Client, kept: &mut Kept) {
     let names: Vec<_> = (0..10).map(|i| format!("small/{i}")).collect();
     let (bytes, mut refused) = (contents(0, 30_000), 0);
@@ -200,7 +199,7 @@ fn ephemeral_files_are_deleted_after_a_restart_when_there_is_room() {
     let Some(disk) = Disk::new(EXT4) else { return };
     let (serving, client, _passing, mut kept) = start(&disk);
     disk.fill(0);
-    // Until there is no room for that either.
+    // Until there is no room for these either.
     while let Some((name, bytes)) = kept.pop_last() {
         if is_full(&client.delete(&name[..], None)) {
             kept.insert(name, bytes);
@@ -214,7 +213,8 @@ fn ephemeral_files_are_deleted_after_a_restart_when_there_is_room() {
     serving.stop(Signal::TERM);
 }
 
-/// Writes until the server is gone; how many were done. With the last one nobody knows.
+/// Writes until the server has ended. Returns the number of acknowledged writes; the last one may
+/// have been made too.
 fn write_until_gone(client: &Client, kept: &mut Kept, random: &mut Random) -> (u64, Doubt) {
     let mut done = 0;
     loop {

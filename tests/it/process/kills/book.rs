@@ -1,5 +1,5 @@
-//! What all writers, and all starts of the server, have to agree about: whose each version is, and
-//! the names that everybody writes.
+//! What all writers and all starts of the server must agree on: the change of each version, and the
+//! names that all writers share.
 
 use super::change::{Body, mark_of};
 use std::collections::BTreeMap;
@@ -7,11 +7,11 @@ use telefile::client::Snapshot;
 
 #[derive(Default)]
 pub(super) struct Book {
-    /// What each version is of, which is one change alone.
+    /// The single change of each version.
     versions: BTreeMap<u64, Owner>,
-    /// What was sent for shared names and not refused, by mark.
+    /// The contents that were sent for shared names and not refused, by mark.
     attempts: BTreeMap<u64, Attempt>,
-    /// The last version of each shared name that anybody knows of.
+    /// The last known version of each shared name.
     shared: BTreeMap<String, u64>,
     pub(super) acknowledged: u64,
 }
@@ -19,7 +19,7 @@ pub(super) struct Book {
 #[derive(Debug)]
 struct Owner {
     name: String,
-    /// Of the contents, if they are known.
+    /// The mark of the contents, if it is known.
     mark: Option<u64>,
 }
 
@@ -27,30 +27,31 @@ struct Owner {
 struct Attempt {
     name: String,
     body: Body,
-    /// If it is known.
+    /// The version, if it is known.
     version: Option<u64>,
 }
 
 impl Book {
-    /// The latest version that was seen.
+    /// Returns the latest known version.
     pub(super) fn rev(&self) -> u64 {
         self.versions.last_key_value().map_or(0, |(version, _)| *version)
     }
 
-    /// A version was told for a change, before anybody else can have seen it.
+    /// Records the version of an acknowledged change, before another client can have read it.
     pub(super) fn acknowledge(&mut self, version: u64, name: &str, mark: Option<u64>) {
         self.acknowledged += 1;
         let owner = Owner { name: name.to_string(), mark };
         let before = self.versions.insert(version, owner);
-        assert!(before.is_none(), "version {version} of {name} was seen before, of {before:?}");
+        assert!(before.is_none(), "version {version} of {name} was known before, of {before:?}");
     }
 
-    /// A change was acknowledged without a version.
+    /// Records that a change was acknowledged without a version.
     pub(super) fn acknowledge_silently(&mut self) {
         self.acknowledged += 1;
     }
 
-    /// A version was seen at this name; with the mark, if the contents were seen too.
+    /// Records that this name was read at this version; with the mark, if the contents were read
+    /// too.
     pub(super) fn see(&mut self, version: u64, name: &str, mark: Option<u64>) {
         let unknown = || Owner { name: name.to_string(), mark };
         let owner = self.versions.entry(version).or_insert_with(unknown);
@@ -62,25 +63,26 @@ impl Book {
         owner.mark = owner.mark.or(mark);
     }
 
-    /// This will be sent for a shared name.
+    /// Records that this will be sent for a shared name.
     pub(super) fn attempt(&mut self, name: &str, body: Body) {
         let attempt = Attempt { name: name.to_string(), body, version: None };
         self.attempts.insert(body.mark, attempt);
     }
 
-    /// It was refused, so nobody may ever see it.
+    /// Records that it was refused, so it may never be visible.
     pub(super) fn refuse(&mut self, mark: u64) {
         let refused = self.attempts.remove(&mark);
-        assert!(refused.is_some_and(|attempt| attempt.version.is_none()), "it was seen");
+        assert!(refused.is_some_and(|attempt| attempt.version.is_none()), "it was visible");
     }
 
-    /// It was done; others may have seen it already.
+    /// Records that it was executed. Others may have read it already.
     pub(super) fn acknowledge_shared(&mut self, version: u64, mark: u64) {
         self.acknowledged += 1;
         self.see_attempt(version, mark);
     }
 
-    /// Contents were seen at a shared name: somebody sent them for it, and all of them are there.
+    /// Checks contents that were read at a shared name: a writer sent them for it, and they are
+    /// whole.
     #[track_caller]
     pub(super) fn see_shared(&mut self, name: &str, there: &Snapshot) {
         let mark = mark_of(&there.contents);
@@ -101,12 +103,12 @@ impl Book {
         *last = version.max(*last);
     }
 
-    /// The last known version of a shared name, 0 if there was none.
+    /// Returns the last known version of a shared name, or 0.
     pub(super) fn last(&self, name: &str) -> u64 {
         self.shared.get(name).copied().unwrap_or(0)
     }
 
-    /// Each shared name is where it was last, or later.
+    /// Checks that each shared name is at its last known version, or a later one.
     pub(super) fn check_shared(&mut self, there: &BTreeMap<String, Snapshot>) {
         for (name, last) in &self.shared {
             let now = there.get(name).map_or(0, |snapshot| snapshot.version);

@@ -1,4 +1,4 @@
-//! A change that a writer sends about a name that it alone changes, and what it makes of a file.
+//! A change to a name that only one writer changes, and its effect on a file.
 
 use crate::random::Random;
 use std::collections::BTreeMap;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use telefile::Exptime;
 use telefile::client::Snapshot;
 
-/// Room in contents for the number that tells them from all others.
+/// The length of the number that makes contents unique.
 pub(super) const MARK_BYTES: usize = 16;
 
-/// Contents that are made once.
+/// Contents that are written only once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Body {
     pub(super) mark: u64,
@@ -17,7 +17,7 @@ pub(super) struct Body {
 }
 
 impl Body {
-    /// Mostly short, and as often as not on either side of what is kept in memory.
+    /// Mostly short, and about half of them above the size that is kept in memory.
     pub(super) fn new(mark: u64, random: &mut Random) -> Body {
         let length = match random.below(8) {
             0 => 0,
@@ -29,7 +29,7 @@ impl Body {
         Body { mark, length }
     }
 
-    /// So long that its mark is whole.
+    /// Long enough for a whole mark.
     pub(super) fn with_mark(self) -> Body {
         Body { length: self.length.max(MARK_BYTES), ..self }
     }
@@ -45,7 +45,7 @@ impl Body {
     }
 }
 
-/// The mark of contents that have a whole one.
+/// Returns the mark of contents that have a whole one.
 #[track_caller]
 pub(super) fn mark_of(contents: &[u8]) -> u64 {
     let mark = contents.get(..MARK_BYTES).and_then(|mark| str::from_utf8(mark).ok());
@@ -53,8 +53,8 @@ pub(super) fn mark_of(contents: &[u8]) -> u64 {
     mark.unwrap_or_else(|| panic!("contents that were never sent, {} bytes", contents.len()))
 }
 
-/// When a file ends: so many seconds after the server's [uptime](super::uptime) at which that was
-/// sent, at the earliest.
+/// When a file ends: at the earliest this many seconds after the server's [uptime](super::uptime)
+/// at which the change was sent.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lease {
     pub(super) seconds: u64,
@@ -65,17 +65,17 @@ pub(super) fn exptime(lease: Option<Lease>) -> Exptime {
     lease.map_or(Exptime::Never, |lease| Exptime::Seconds(lease.seconds))
 }
 
-/// What a file has to be.
+/// The expected state of a file.
 #[derive(Clone, Debug)]
 pub(super) struct File {
-    /// If it was told.
+    /// If it is known.
     pub(super) version: Option<u64>,
     pub(super) body: Body,
     pub(super) lease: Option<Lease>,
 }
 
 impl File {
-    /// Why what is there is not this.
+    /// Returns how a file differs from this.
     pub(super) fn differs(&self, there: &Snapshot, now: Duration) -> Option<String> {
         if self.version.is_some_and(|version| version != there.version) {
             return Some(format!("is at {}: {self:?}", there.version));
@@ -89,7 +89,8 @@ impl File {
         None
     }
 
-    /// A lease has no more left than was sent, and no less than that without the server's uptime.
+    /// A lease has at most the time that was sent left, and at least that time minus the server's
+    /// uptime.
     fn lives_like(&self, exptime: Exptime, now: Duration) -> bool {
         match (self.lease, exptime) {
             (None, Exptime::Never) => true,
@@ -106,7 +107,7 @@ pub(super) type Files = BTreeMap<String, File>;
 
 #[derive(Clone, Debug)]
 pub(super) enum Change {
-    /// With `cas` the file has to be at that version, which it is.
+    /// `cas` requires the current version of the file.
     Write {
         name: String,
         cas: Option<u64>,
@@ -122,7 +123,7 @@ pub(super) enum Change {
         name: String,
         version: Option<u64>,
     },
-    /// The server finds the name.
+    /// The server chooses the name.
     Create {
         prefix: String,
         body: Body,
@@ -130,7 +131,7 @@ pub(super) enum Change {
 }
 
 impl Change {
-    /// The contents that are sent with it.
+    /// Returns the contents of the request.
     pub(super) fn bytes(&self) -> Vec<u8> {
         match self {
             Change::Write { body, .. } | Change::Create { body, .. } => body.bytes(),
@@ -138,7 +139,8 @@ impl Change {
         }
     }
 
-    /// Does it, and takes its version if that was told. For `Create` with the name that was found.
+    /// Applies it to the files, with its version if that is known. For `Create` with the name that
+    /// the server chose.
     pub(super) fn apply(&self, files: &mut Files, version: Option<u64>, created: Option<&str>) {
         match self {
             Change::Write { name, body, lease, .. } => {
@@ -149,7 +151,7 @@ impl Change {
             }
             Change::Delete { name, .. } => drop(files.remove(name)),
             Change::Create { prefix, body } => {
-                // Where none was found there is no such file, as nothing has that name.
+                // Without a name there is no such file.
                 let name = created.map_or(format!("{prefix}?"), str::to_string);
                 let before = files.insert(name, File { version, body: *body, lease: None });
                 assert!(before.is_none(), "a name is found once: {before:?}");

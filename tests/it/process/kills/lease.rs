@@ -1,4 +1,4 @@
-//! A lease over a kill: the time in which nobody could hold it is not taken off.
+//! A lease over a kill: the time without a server does not count.
 
 use super::uptime::Uptime;
 use super::{Places, Serving};

@@ -12,8 +12,8 @@ pub(super) struct Mirror {
     rev: u64,
     /// Version and length by name.
     files: BTreeMap<String, (u64, u64)>,
-    /// What came since the last check: versions, and whose they are.
-    seen: Vec<(u64, String)>,
+    /// The changes since the last check: versions and names.
+    received: Vec<(u64, String)>,
 }
 
 impl Mirror {
@@ -28,7 +28,7 @@ impl Mirror {
         }
     }
 
-    /// Takes what has changed; whether that is anything.
+    /// Receives changes. Returns whether there were any.
     fn follow(&mut self, client: &Client, time: Duration) -> Result<bool, Error> {
         let news = client.watch("", self.rev, time)?;
         let came = !news.changes.is_empty();
@@ -43,14 +43,14 @@ impl Mirror {
     }
 
     fn take(&mut self, change: Change) {
-        self.seen.push((change.version, change.name.clone()));
+        self.received.push((change.version, change.name.clone()));
         let _ = match change.numbytes {
             Some(numbytes) => self.files.insert(change.name, (change.version, numbytes)),
             None => self.files.remove(&change.name),
         };
     }
 
-    /// Follows to the end, where it knows the same as a list does.
+    /// Follows to the end, and compares itself with a list.
     pub(super) fn catch_up(&mut self, client: &Client, list: &Listing) {
         while self.follow(client, Duration::ZERO).unwrap_or_else(|e| panic!("{e}")) {}
         let listed = list.files.iter();
@@ -59,9 +59,9 @@ impl Mirror {
         assert_eq!(self.rev, list.rev);
     }
 
-    /// Compares what came with what else is known.
+    /// Compares the received changes with those of the writers.
     pub(super) fn check(&mut self, book: &mut Book) {
-        for (version, name) in mem::take(&mut self.seen) {
+        for (version, name) in mem::take(&mut self.received) {
             book.see(version, &name, None);
         }
     }

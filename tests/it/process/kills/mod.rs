@@ -1,5 +1,5 @@
-//! `telefile serve --data`, killed again and again under load: what was acknowledged is there, and
-//! nothing else. `TELEFILE_TEST_KILLS` says how often.
+//! `telefile serve --data`, killed repeatedly under load: the table has exactly the acknowledged
+//! changes. `TELEFILE_TEST_KILLS` is the number of kills.
 
 #![cfg(feature = "durable")]
 
@@ -18,7 +18,7 @@ use crate::server::Folder;
 use round::Round;
 use rustix::process::Signal;
 
-/// Where a server keeps its files, and where it listens.
+/// Where a server stores its table, and where it listens.
 struct Places {
     data: String,
     socket: String,
@@ -38,7 +38,7 @@ impl Places {
     }
 }
 
-/// Ends a server so often with this signal; how many changes were acknowledged.
+/// Ends servers with this signal, `times` times. Returns the number of acknowledged changes.
 fn survives(signal: Signal, times: u64) -> u64 {
     let (places, mut random) = (Places::new(), Random::new());
     let mut round = Round::new(&places, &mut random);

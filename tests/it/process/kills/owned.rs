@@ -1,5 +1,5 @@
-//! The files that one writer alone changes: what is certain of them, and what is in doubt because
-//! the server was killed before it answered.
+//! The files that only one writer changes: their certain state, and the changes in doubt, which the
+//! server did not answer before it was killed.
 
 use super::book::Book;
 use super::change::{Change, Files, mark_of};
@@ -10,9 +10,9 @@ use telefile::client::Snapshot;
 
 #[derive(Default)]
 pub(super) struct Owned {
-    /// What is certain.
+    /// The acknowledged state.
     pub(super) files: Files,
-    /// What was sent behind that, in order, and not answered.
+    /// The changes sent after that, in order, and not answered.
     doubts: Vec<Change>,
 }
 
@@ -21,7 +21,7 @@ impl Owned {
         self.doubts.push(change);
     }
 
-    /// Whether this name has a file when everything that was sent is done, and its version if that
+    /// Returns whether this name has a file once all sent changes are made, and its version if that
     /// is known.
     pub(super) fn expected(&self, name: &str) -> Option<Option<u64>> {
         let last = self.doubts.iter().rev().find_map(|change| match change {
@@ -32,7 +32,7 @@ impl Owned {
         last.unwrap_or_else(|| self.files.get(name).map(|file| file.version))
     }
 
-    /// The first change in doubt was acknowledged.
+    /// Records that the first change in doubt was acknowledged.
     pub(super) fn settle(&mut self, version: Option<u64>, created: Option<&str>, book: &mut Book) {
         let change = self.doubts.remove(0);
         match (&change, version) {
@@ -52,8 +52,9 @@ impl Owned {
         change.apply(&mut self.files, version, created);
     }
 
-    /// What is there has to be what is certain and a first part of what is in doubt, which is
-    /// certain then: it was sent once. Versions that were not told are known from now on.
+    /// Compares the files with the certain state after none, some or all of the changes in doubt,
+    /// in order. These are certain then, because they are not sent again. Versions that were not
+    /// known are known from now on.
     pub(super) fn check(&mut self, there: &Snapshots, now: Duration, book: &mut Book) {
         let mut why = Vec::from_iter(differ(&self.files, there, now));
         for change in mem::take(&mut self.doubts) {
@@ -74,10 +75,10 @@ impl Owned {
     }
 }
 
-/// What is there, by name.
+/// The files in the table, by name.
 pub(super) type Snapshots = BTreeMap<String, Snapshot>;
 
-/// The name that the server found for this change, if there is such a file.
+/// Returns the name that the server chose for this change, if there is such a file.
 fn created<'a>(change: &Change, there: &'a Snapshots) -> Option<&'a str> {
     let Change::Create { prefix, body } = change else { return None };
     let is_it = |name: &str, file: &Snapshot| {
@@ -86,13 +87,13 @@ fn created<'a>(change: &Change, there: &'a Snapshots) -> Option<&'a str> {
     there.iter().find_map(|(name, file)| is_it(name, file).then_some(&name[..]))
 }
 
-/// Why what is there is not this.
+/// Returns how the files differ from these.
 fn differ(files: &Files, there: &Snapshots, now: Duration) -> Option<String> {
     if let Some(name) = there.keys().find(|name| !files.contains_key(*name)) {
         return Some(format!("{name} is there"));
     }
     files.iter().find_map(|(name, file)| match there.get(name) {
         Some(snapshot) => file.differs(snapshot, now).map(|why| format!("{name} {why}")),
-        None => Some(format!("{name} is gone")),
+        None => Some(format!("{name} does not exist")),
     })
 }

@@ -1,4 +1,4 @@
-//! A folder, its server again and again, and all that is known of it.
+//! A folder, the servers that use it in turn, and the expected state of their table.
 
 use super::book::Book;
 use super::mirror::Mirror;
@@ -63,7 +63,7 @@ impl<'a> Round<'a> {
         check_log(&serving.log());
     }
 
-    /// Compares for the last time; how many changes were acknowledged.
+    /// Compares for the last time. Returns the number of acknowledged changes.
     pub(super) fn end(mut self) -> u64 {
         self.uptime.start();
         let serving = Serving::start(&self.args);
@@ -87,7 +87,7 @@ impl<'a> Round<'a> {
         self.kills += 1;
     }
 
-    /// Has everybody at work until the server is ended, after this time and as many changes; returns
+    /// Runs all writers until the server is killed, after this time and this many changes. Returns
     /// when all have noticed.
     fn load(&mut self, watching: Client, (time, changes): (Duration, u64), end: impl FnOnce()) {
         let wanted = self.acknowledged() + changes;
@@ -99,13 +99,13 @@ impl<'a> Round<'a> {
             }
             scope.spawn(move || mirror.go(&watching));
             thread::sleep(time);
-            // On a busy machine that may have been the time of nobody.
+            // On a busy machine no writer may have run in this time.
             eventually("changes are made", || book.lock().unwrap().acknowledged >= wanted);
             end();
         });
     }
 
-    /// Compares what is there with what is known.
+    /// Compares the table with the expected state.
     fn check(&mut self, client: &Client, serving: &Serving) {
         let book = &mut *self.book.lock().unwrap();
         let epoch = *self.epoch.get_or_insert(client.epoch());
@@ -113,7 +113,7 @@ impl<'a> Round<'a> {
         assert!(!list.more);
         let hello = format!("HELLO 1 {epoch:016x} {} 0", list.rev);
         assert_eq!(serving.client().ask("hello"), hello, "the epoch stays");
-        assert!(book.rev() <= list.rev, "{} was seen, and now is {}", book.rev(), list.rev);
+        assert!(book.rev() <= list.rev, "the version was {}, and now is {}", book.rev(), list.rev);
         let there = read(client, &list);
         for writer in &mut self.writers {
             let own = pick(&there, |name| writer.owns(name));
@@ -129,7 +129,7 @@ impl<'a> Round<'a> {
         self.mirror.catch_up(client, &list);
         self.mirror.check(book);
         if list.rev < MAX_GONE as u64 {
-            Mirror::default().catch_up(client, &list); // before any removal is forgotten
+            Mirror::default().catch_up(client, &list); // before the server forgets any removal
         }
     }
 }
@@ -150,7 +150,7 @@ fn pick(there: &Snapshots, is_one: impl Fn(&str) -> bool) -> Snapshots {
     picked.map(|(name, snapshot)| (name.clone(), snapshot.clone())).collect()
 }
 
-/// Its end is a change like all others.
+/// Its end is a change like others.
 fn check_gone(client: &Client, name: &str, version: u64) {
     let news = client.watch(name, version, Duration::ZERO).unwrap().changes;
     let ends: Vec<_> = news.iter().filter(|change| change.name == name).collect();

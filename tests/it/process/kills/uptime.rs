@@ -1,8 +1,8 @@
-//! How long the server has run, over all its starts: a table's time stands still in between.
+//! How long the server has run, over all its starts: the time of a table stops in between.
 
 use std::time::{Duration, Instant};
 
-/// A clock that is stopped while there is no server.
+/// A clock that stops while there is no server.
 #[derive(Clone, Copy)]
 pub(super) struct Uptime {
     since: Instant,
@@ -15,13 +15,13 @@ impl Uptime {
         Uptime { since: Instant::now(), before: Duration::ZERO, runs: false }
     }
 
-    /// Before the server starts.
+    /// Called before the server starts.
     pub(super) fn start(&mut self) {
         assert!(!self.runs);
         *self = Uptime { since: Instant::now(), before: self.before, runs: true };
     }
 
-    /// When the server is gone.
+    /// Called when the server has ended.
     pub(super) fn stop(&mut self) {
         assert!(self.runs);
         *self = Uptime { since: Instant::now(), before: self.now(), runs: false };

@@ -1,4 +1,4 @@
-//! A client that changes files in all ways, until the server is killed.
+//! A client that changes files in all possible ways, until the server is killed.
 
 use super::book::Book;
 use super::change::{Body, Change, Lease, exptime};
@@ -11,10 +11,10 @@ use telefile::client::{Answer, Error, OpenFile, Pipeline};
 use telefile::net::Address;
 use telefile::{Client, Exptime, Refusal};
 
-/// Names of each writer, and names of all.
+/// The number of names of each writer, and of shared names.
 const NAMES: usize = 6;
 
-/// Files that a writer has made by `create`, and not deleted yet.
+/// The most files that a writer has created by `create` and not deleted yet.
 const MAX_CREATED: usize = 12;
 
 pub(super) struct Writer {
@@ -22,7 +22,7 @@ pub(super) struct Writer {
     random: Random,
     marks: u64,
     pub(super) owned: Owned,
-    /// Names that a kill has to end, with their versions.
+    /// Names that must not survive a kill, with their versions.
     pub(super) passing: Vec<(String, u64)>,
 }
 
@@ -35,7 +35,7 @@ impl Writer {
         name.starts_with(&format!("own{}/", self.id)) || name.starts_with(&self.prefix())
     }
 
-    /// Of what is created.
+    /// The prefix of created names.
     fn prefix(&self) -> String {
         format!("created{}/", self.id)
     }
@@ -65,7 +65,7 @@ impl Writer {
         }
     }
 
-    /// Makes what no start keeps: a file of this connection, and one of code.
+    /// Creates files that no restart keeps: an ephemeral file, and one of a file type.
     fn pass(&mut self, session: &Session<'_>) -> Result<OpenFile, Error> {
         let name = format!("passing/{}", self.id);
         let version = session.client.write_expiring(&name[..], "here", Exptime::Connection)?;
@@ -92,7 +92,7 @@ impl Writer {
         (self.random.below(3) == 0).then(|| Lease { seconds, sent: uptime.now() })
     }
 
-    /// The next change to one of the first `names` of its own.
+    /// Returns the next change to one of the first `names` of its own.
     fn draw(&mut self, names: usize, uptime: Uptime) -> Change {
         let name = self.name(names);
         match (self.owned.expected(&name), self.random.below(6)) {
@@ -115,10 +115,10 @@ impl Writer {
         Ok(())
     }
 
-    /// Changes to few or several names at once: sent together, answered one after the other.
+    /// Sends changes to a few or several names in one pipeline.
     fn many(&mut self, session: &Session<'_>) -> Result<(), Error> {
         let (count, names) = (2 + self.random.below(14), 1 + self.random.below(NAMES));
-        // What is short comes with what stands before it, and shares a commit with that.
+        // Short changes arrive with those before them, and share their commit.
         let max_length = if self.random.below(2) == 0 { 200 } else { usize::MAX };
         let mut changes = Vec::new();
         for _ in 0..count {
@@ -141,7 +141,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Has the server find a name, or deletes one that it has found.
+    /// Creates a name that the server chooses, or deletes one.
     fn create(&mut self, session: &Session<'_>) -> Result<(), Error> {
         let prefix = self.prefix();
         let made = self.owned.files.keys().filter(|name| name.starts_with(&prefix));
@@ -161,7 +161,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Takes its name from a file that is open, and changes it: versions that no name has.
+    /// Deletes the name of an open file, and changes the file: such versions have no name.
     fn unname(&mut self, session: &Session<'_>) -> Result<(), Error> {
         let name = self.name(NAMES);
         if !self.owned.files.contains_key(&name) {
@@ -180,31 +180,31 @@ impl Writer {
         open.close()
     }
 
-    /// Changes a name that everybody changes.
+    /// Changes a shared name.
     fn share(&mut self, session: &Session<'_>) -> Result<(), Error> {
         let name = format!("shared/{}", self.random.below(NAMES));
-        let seen = session.look(&name)?;
+        let before = session.look(&name)?;
         let body = self.body().with_mark();
         session.book().attempt(&name, body);
         let written = match self.random.below(2) {
             0 => session.client.write(&name[..], body.bytes()),
-            _ => session.client.cas(&name[..], seen, body.bytes()),
+            _ => session.client.cas(&name[..], before, body.bytes()),
         };
         let version = match written {
             Err(Error::Refused { refusal: Refusal::Version(now), .. }) => {
-                assert!(now > seen, "{name} went from {seen} to {now}");
+                assert!(now > before, "{name} went from {before} to {now}");
                 session.book().refuse(body.mark);
                 return Ok(());
             }
             version => version?,
         };
-        assert!(version > seen, "{name} went from {seen} to {version}");
+        assert!(version > before, "{name} went from {before} to {version}");
         session.book().acknowledge_shared(version, body.mark);
         Ok(())
     }
 }
 
-/// A connection, and what all of them have in common.
+/// A connection, and what all writers share.
 struct Session<'a> {
     client: &'a Client,
     uptime: Uptime,
@@ -216,7 +216,7 @@ impl Session<'_> {
         self.book.lock().unwrap()
     }
 
-    /// Sends a change alone; its version, if it has one.
+    /// Sends a single change. Returns its version, if it has one.
     fn ask(&self, change: &Change) -> Result<Option<u64>, Error> {
         let bytes = change.bytes();
         match change {
@@ -236,7 +236,7 @@ impl Session<'_> {
         }
     }
 
-    /// The version of a shared name.
+    /// Returns the version of a shared name.
     fn look(&self, name: &str) -> Result<u64, Error> {
         match self.client.read(name) {
             Ok(snapshot) => {
@@ -244,7 +244,7 @@ impl Session<'_> {
                 Ok(snapshot.version)
             }
             Err(Error::Refused { refusal: Refusal::NotFound, .. }) => {
-                assert_eq!(self.book().last(name), 0, "{name} is gone");
+                assert_eq!(self.book().last(name), 0, "{name} does not exist");
                 Ok(0)
             }
             Err(e) => Err(e),
@@ -269,7 +269,7 @@ fn add<'a>(pipeline: &mut Pipeline<'a>, change: &'a Change, bytes: &'a [u8]) -> 
     Ok(())
 }
 
-/// The client's pipelines have no cas with a lease.
+/// The pipelines of the client have no cas with an exptime.
 fn for_pipeline(change: Change, max_length: usize) -> Change {
     match change {
         Change::Write { name, cas, body, lease } => {
