@@ -23,9 +23,9 @@ impl Durable {
     /// # Errors
     /// The store is damaged; those of the disk and of `to`.
     pub fn backup(&self, to: impl Write, name: &str) -> io::Result<()> {
-        let told = |e: io::Error| Error::Io(error::at(Path::new(name), Error::Io(e)));
+        let located = |e: io::Error| Error::Io(error::at(Path::new(name), Error::Io(e)));
         let engine = self.engine();
-        engine.look(|view| write(view, to, told)).map_err(|e| error::at(engine.path(), e))
+        engine.look(|view| write(view, to, located)).map_err(|e| error::at(engine.path(), e))
     }
 
     /// Restores a backup into a folder, which must be missing or empty, as a new table whose epoch
@@ -39,13 +39,13 @@ impl Durable {
     pub fn restore(folder: &Path, from: impl Read, name: &str, epoch: u64) -> io::Result<()> {
         let (folder, made) = Folder::make(folder)?;
         folder.expect_empty()?;
-        let told = |e| error::at(Path::new(name), e);
-        let (mut reader, head) = BackupReader::start(from).map_err(told)?;
+        let located = |e| error::at(Path::new(name), e);
+        let (mut reader, head) = BackupReader::start(from).map_err(located)?;
         let head = Head { epoch, ..head };
         let restoring = folder.begin_restore()?;
         Durable::create(&folder, Options::default(), epoch, |store| {
             let (mut batch, mut bytes) = (Vec::new(), 0);
-            while let Some(item) = reader.item().map_err(told)? {
+            while let Some(item) = reader.item().map_err(located)? {
                 bytes += item.bytes();
                 batch.push(item);
                 if bytes >= BATCH_BYTES || batch.len() >= BATCH_ITEMS {
@@ -61,8 +61,8 @@ impl Durable {
     }
 }
 
-fn write(view: &View, to: impl Write, told: impl Fn(io::Error) -> Error) -> Result<()> {
-    let mut writer = BackupWriter::start(to, &view.stamp()?.head).map_err(&told)?;
+fn write(view: &View, to: impl Write, located: impl Fn(io::Error) -> Error) -> Result<()> {
+    let mut writer = BackupWriter::start(to, &view.stamp()?.head).map_err(&located)?;
     view.files(|row| {
         let contents = match (row.contents, row.life) {
             (RowContents::Code, _) | (_, Life::Connection) => return Ok(()),
@@ -77,10 +77,10 @@ fn write(view: &View, to: impl Write, told: impl Fn(io::Error) -> Error) -> Resu
             }
         };
         let (name, version, life) = (row.name, row.version, row.life);
-        writer.item(&Item::File { name, version, life, contents }).map_err(&told)
+        writer.item(&Item::File { name, version, life, contents }).map_err(&located)
     })?;
-    view.removals(|version, name| writer.item(&Item::Removal { version, name }).map_err(&told))?;
-    writer.finish().map_err(&told)
+    view.removals(|version, name| writer.item(&Item::Removal { version, name }).map_err(&located))?;
+    writer.finish().map_err(&located)
 }
 
 fn insert(store: &Durable, head: &Head, batch: &[Item], bytes: usize) -> io::Result<()> {

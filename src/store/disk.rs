@@ -63,7 +63,7 @@ impl Medium for File {
 
     fn free(&self) -> io::Result<u64> {
         if self.metadata()?.nlink() == 0 {
-            let why = "it was removed while it was used";
+            let why = "it was removed while it was in use";
             return Err(io::Error::new(ErrorKind::NotFound, why));
         }
         match fstatvfs(self) {

@@ -10,7 +10,7 @@ use std::path::Path;
 pub(super) type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why another program's file is refused.
-pub(super) const NO_STORE: &str = "is no store of telefile";
+pub(super) const NO_STORE: &str = "is not a telefile store";
 
 /// The data is not what was written.
 pub(super) fn damaged(what: impl Into<String>) -> Error {
@@ -53,5 +53,5 @@ pub(crate) fn is_guarded() -> bool {
 fn said(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("it does not say why").to_string()
+    text.unwrap_or("without a message").to_string()
 }

@@ -41,14 +41,14 @@ impl Folder {
     /// # Errors
     /// Also if another process uses it.
     pub(super) fn open(path: &Path, to: Use) -> io::Result<Self> {
-        let told = |e: io::Error| named(path, e);
-        if !fs::metadata(path).map_err(told)?.is_dir() {
-            return Err(told(io::Error::new(ErrorKind::NotADirectory, "is not a folder")));
+        let located = |e: io::Error| named(path, e);
+        if !fs::metadata(path).map_err(located)?.is_dir() {
+            return Err(located(io::Error::new(ErrorKind::NotADirectory, "is not a folder")));
         }
-        let lock = File::open(path).map_err(told)?;
+        let lock = File::open(path).map_err(located)?;
         let lock = match try_lock(&lock, to) {
             Ok(()) => Some(lock),
-            Err(TryLockError::WouldBlock) => return Err(told(in_use())),
+            Err(TryLockError::WouldBlock) => return Err(located(in_use())),
             Err(TryLockError::Error(e)) => {
                 log::debug!("{}: cannot be locked: {e}", path.display());
                 None
@@ -102,12 +102,12 @@ impl Folder {
     /// # Errors
     /// The folder is not empty. What a killed restore left does not count.
     pub(super) fn expect_empty(&self) -> io::Result<()> {
-        let told = |e: io::Error| named(&self.path, e);
+        let located = |e: io::Error| named(&self.path, e);
         let left = [format!("{DATABASE}{UNFINISHED}"), RESTORING.to_string()];
-        for entry in fs::read_dir(&self.path).map_err(told)? {
-            let name = entry.map_err(told)?.file_name();
+        for entry in fs::read_dir(&self.path).map_err(located)? {
+            let name = entry.map_err(located)?.file_name();
             if !left.iter().any(|left| name == left[..]) {
-                return Err(told(io::Error::new(ErrorKind::DirectoryNotEmpty, "is not empty")));
+                return Err(located(io::Error::new(ErrorKind::DirectoryNotEmpty, "is not empty")));
             }
         }
         Ok(())
@@ -130,7 +130,7 @@ impl Folder {
             return Ok(());
         }
         let why = format!(
-            "a restore into it was not finished; restore it again, or remove {RESTORING} for an \
+            "a restore into it was not finished: restore again, or remove {RESTORING} for an \
              empty table"
         );
         Err(named(&self.path, io::Error::new(ErrorKind::InvalidData, why)))
@@ -169,5 +169,5 @@ fn try_lock(file: &File, to: Use) -> Result<(), TryLockError> {
 }
 
 fn in_use() -> io::Error {
-    io::Error::new(ErrorKind::ResourceBusy, "another telefile uses it")
+    io::Error::new(ErrorKind::ResourceBusy, "another telefile is using it")
 }

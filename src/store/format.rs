@@ -76,7 +76,7 @@ impl<'a> Record<'a> {
             CODE => Body::Code,
             INLINE => Body::Inline(fields.rest()),
             STORED => Body::Stored(fields.u64()?),
-            _ => return Err(damaged("a file is of no known kind")),
+            _ => return Err(damaged("a file has an unknown kind")),
         };
         fields.end()?;
         Ok(Record { version, life, body })
@@ -114,7 +114,7 @@ impl Stamp {
 
 /// The message about a format that another version of this program has written.
 pub(super) fn unknown_format(format: u32) -> String {
-    format!("has format {format}, and this telefile knows {FORMAT} alone")
+    format!("has format {format}, but this telefile only knows format {FORMAT}")
 }
 
 /// Encodes a removed name, with its checksum.
@@ -130,7 +130,7 @@ pub(super) fn decode_removal(version: u64, value: &[u8]) -> Result<Name> {
 
 pub(super) fn decode_name(bytes: &[u8]) -> Result<Name> {
     let name = str::from_utf8(bytes).ok().and_then(NameRef::new);
-    Ok(name.ok_or_else(|| damaged("a name is none"))?.to_name())
+    Ok(name.ok_or_else(|| damaged("a name is invalid"))?.to_name())
 }
 
 /// Returns what follows the bytes of a part of contents.
@@ -145,11 +145,11 @@ pub(super) fn part_end(bytes: &[u8], key: (u64, u32), later: u64) -> [u8; PART_E
 /// Returns the bytes of a part, and how many come in later parts.
 pub(super) fn decode_part(key: (u64, u32), value: &[u8]) -> Result<(&[u8], u64)> {
     let split = value.len().checked_sub(PART_END_BYTES);
-    let (bytes, end) = value.split_at(split.ok_or_else(|| damaged("contents are cut"))?);
+    let (bytes, end) = value.split_at(split.ok_or_else(|| damaged("contents are truncated"))?);
     let mut fields = Fields(end);
     let (later, sum) = (fields.take(8)?, fields.u32()?);
     if part_checksum(bytes, later, key) != sum {
-        return Err(damaged("contents do not have their checksum"));
+        return Err(damaged("contents have a wrong checksum"));
     }
     Ok((bytes, Fields(later).u64()?))
 }
@@ -196,7 +196,7 @@ fn unseal<'a>(value: &'a [u8], key: &[u8], what: &str) -> Result<&'a [u8]> {
     let split = value.split_last_chunk::<CHECKSUM_BYTES>();
     match split {
         Some((value, sum)) if checksum(value, key) == u32::from_le_bytes(*sum) => Ok(value),
-        _ => Err(damaged(format!("{what} does not have its checksum"))),
+        _ => Err(damaged(format!("{what} has a wrong checksum"))),
     }
 }
 
@@ -212,7 +212,7 @@ pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
 impl<'a> Fields<'a> {
     pub(super) fn take(&mut self, n: usize) -> Result<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(n).ok_or_else(|| damaged("it is cut"))?;
+        let (taken, rest) = self.0.split_at_checked(n).ok_or_else(|| damaged("it is truncated"))?;
         self.0 = rest;
         Ok(taken)
     }
@@ -236,7 +236,7 @@ impl<'a> Fields<'a> {
     fn time(&mut self) -> Result<Duration> {
         match (self.u64()?, self.u32()?) {
             (secs, nanos) if nanos < 1_000_000_000 => Ok(Duration::new(secs, nanos)),
-            _ => Err(damaged("a time is none")),
+            _ => Err(damaged("a time is invalid")),
         }
     }
 
@@ -245,7 +245,7 @@ impl<'a> Fields<'a> {
             UNLIMITED => Ok(Life::Unlimited),
             UNTIL => self.time().map(Life::Until),
             CONNECTION => Ok(Life::Connection),
-            _ => Err(damaged("a life is of no known kind")),
+            _ => Err(damaged("a lifetime has an unknown kind")),
         }
     }
 
@@ -263,6 +263,6 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn end(&self) -> Result<()> {
-        if self.0.is_empty() { Ok(()) } else { Err(damaged("there is more than fits")) }
+        if self.0.is_empty() { Ok(()) } else { Err(damaged("it is longer than it should be")) }
     }
 }

@@ -1,5 +1,5 @@
-//! A file that is read and never written: writes stay in memory. A database can so be opened, and
-//! even repaired after a crash, without a change to its file.
+//! A file that is read and never written: writes stay in memory. So a database can be opened, and
+//! even repaired after a crash, without changing its file.
 
 use super::disk::Medium;
 use std::collections::BTreeMap;
@@ -143,7 +143,7 @@ mod tests {
 
     /// Compares the overlay with a plain vector of bytes.
     #[test]
-    fn it_is_like_a_file_and_the_file_stays() {
+    fn it_behaves_like_a_file_and_leaves_the_file_unchanged() {
         let path = std::env::temp_dir().join(format!("telefile-overlay-{}", std::process::id()));
         for seed in 0..40 {
             let mut random = Random(seed);

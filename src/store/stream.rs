@@ -106,7 +106,7 @@ impl<R: Read> BackupReader<R> {
         // Anything shorter is not a backup either.
         let magic = reader.take(MAGIC.len() as u64).unwrap_or_default();
         if magic != MAGIC {
-            return Err(foreign("is no backup of telefile"));
+            return Err(foreign("is not a telefile backup"));
         }
         match reader.u32()? {
             FORMAT => {}
@@ -132,7 +132,7 @@ impl<R: Read> BackupReader<R> {
                 Ok(Some(Item::File { name, version, life, contents }))
             }
             REMOVAL => Ok(Some(Item::Removal { version, name })),
-            _ => Err(damaged("there is something of no known kind in it")),
+            _ => Err(damaged("it contains an item of an unknown kind")),
         }
     }
 
@@ -140,11 +140,11 @@ impl<R: Read> BackupReader<R> {
         let items = self.u64()?;
         let sum = self.hasher.clone().finalize();
         if self.u32()? != sum || items != self.items {
-            return Err(damaged("it does not have its checksum"));
+            return Err(damaged("its checksum is wrong"));
         }
         match self.from.read(&mut [0])? {
             0 => Ok(()),
-            _ => Err(damaged("there is more behind its end")),
+            _ => Err(damaged("it continues after its end")),
         }
     }
 
@@ -171,7 +171,7 @@ impl<R: Read> BackupReader<R> {
         let mut bytes = Vec::new();
         self.from.by_ref().take(n).read_to_end(&mut bytes)?;
         if bytes.len() as u64 != n {
-            return Err(damaged("it is cut"));
+            return Err(damaged("it is truncated"));
         }
         self.hasher.update(&bytes);
         Ok(bytes)

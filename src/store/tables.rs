@@ -127,7 +127,12 @@ impl<'t> Tables<'t> {
         let key = name.as_str().as_bytes();
         let value = match self.files.get(key)? {
             Some(value) => Record { life, ..Record::decode(key, value.value())? }.encode(key),
-            None => return Err(damaged(format!("{} is not there to be touched", name.as_ref()))),
+            None => {
+                return Err(damaged(format!(
+                    "{} does not exist and cannot be touched",
+                    name.as_ref()
+                )));
+            }
         };
         self.files.insert(key, &value[..])?;
         Ok(())
@@ -225,7 +230,7 @@ impl View {
         for entry in self.0.open_table(FILES)?.iter()? {
             let (key, value) = entry?;
             if key.value() <= &last[..] {
-                return Err(damaged("files are out of their order"));
+                return Err(damaged("files are out of order"));
             }
             last.clear();
             last.extend_from_slice(key.value());
@@ -259,7 +264,7 @@ impl View {
             let (bytes, later) = decode_part(key.value(), value.value())?;
             let left = *missing.get_or_insert(bytes.len() as u64 + later);
             if key.value() != (version, part) || left != bytes.len() as u64 + later {
-                return Err(damaged(format!("a part is missing of contents {version}")));
+                return Err(damaged(format!("a part of contents {version} is missing")));
             }
             contents.reserve_exact(usize::try_from(left).map_err(|_| damaged("too long"))?);
             contents.extend_from_slice(bytes);
@@ -268,7 +273,7 @@ impl View {
         match missing {
             None => Ok(None),
             Some(0) => Ok(Some(contents.into())),
-            Some(_) => Err(damaged(format!("a part is missing of contents {version}"))),
+            Some(_) => Err(damaged(format!("a part of contents {version} is missing"))),
         }
     }
 }

@@ -95,7 +95,7 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
         use rustix::io::Errno;
         match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
             Ok(()) => return Ok(()),
-            Err(Errno::EXIST) => return Err(is_there(to)),
+            Err(Errno::EXIST) => return Err(exists(to)),
             Err(e) => log::debug!("{}: cannot be renamed without replacing: {e}", to.display()),
         }
     }
@@ -105,14 +105,14 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
 
 fn expect_none(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
-        Ok(_) => Err(is_there(path)),
+        Ok(_) => Err(exists(path)),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
         Err(e) => Err(named(path, e)),
     }
 }
 
-fn is_there(path: &Path) -> io::Error {
-    named(path, io::Error::new(ErrorKind::AlreadyExists, "is there already"))
+fn exists(path: &Path) -> io::Error {
+    named(path, io::Error::new(ErrorKind::AlreadyExists, "already exists"))
 }
 
 pub(super) fn folder_of(path: &Path) -> &Path {
@@ -132,7 +132,9 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
                 .contains(&e.kind()) =>
         {
             let path = path.display();
-            log::warn!("{path}: no fsync, a new name in it may be lost with the power: {e}");
+            log::warn!(
+                "{path}: cannot be synced, so a new name in it may be lost in a power failure: {e}"
+            );
             Ok(())
         }
         synced => synced.map_err(|e| named(path, e)),
@@ -174,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_comes_meanwhile_is_not_replaced() {
+    fn a_file_created_meanwhile_is_not_replaced() {
         let folder = folder("new");
         let path = folder.join("f");
         let error = create(&path, |file| {
@@ -186,17 +188,17 @@ mod tests {
         // Nothing is filled then either: a dangling link is a file too.
         fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("nowhere", &path).unwrap();
-        let error = create(&path, |_| panic!("it is there already"));
+        let error = create(&path, |_| panic!("it already exists"));
         assert_eq!(error.unwrap_err().kind(), ErrorKind::AlreadyExists);
         fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
-    fn two_who_write_the_same_file_do_not_mix() {
+    fn two_writers_of_one_file_do_not_mix() {
         let folder = folder("two");
         let path = folder.join("f");
         create(&path, |file| {
-            let error = create(&path, |_| panic!("another is at it")).unwrap_err();
+            let error = create(&path, |_| panic!("another is writing it")).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ResourceBusy, "{error}");
             write("first")(file)
         })
@@ -206,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_is_removed_and_a_failure_leaves_nothing() {
+    fn leftovers_are_removed_and_a_failure_leaves_none() {
         let folder = folder("left");
         let path = folder.join("f");
         fs::write(folder.join("f.unfinished"), "of one that was killed").unwrap();

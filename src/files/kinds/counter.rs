@@ -1,12 +1,12 @@
-//! `Counter`: a number that many clients add to. A write adds and a read returns the sum. Nobody
-//! has to read before a write, so there is no race.
+//! `Counter`: a number that many clients add to. A write adds, and a read returns the sum. No
+//! client reads before it writes, so there is no race.
 
 use crate::contents::Contents;
 use crate::files::file::File;
 use crate::name::Name;
 use crate::refusal::Refusal;
 
-/// The sum of all writes since the file was made, of a magnitude below 2^63.
+/// The sum of all writes since the file was created, of a magnitude below 2^63.
 pub(super) struct Counter(i64);
 
 impl File for Counter {
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_denied() {
+    fn anything_but_a_number_is_denied() {
         for text in
             ["", "\n", "-", "+", "- 1", "1 2", "1.0", "0x1", "1e3", "--1", "\u{661}", "\u{a0}1"]
         {

@@ -51,7 +51,7 @@ impl File for LogFile {
     /// empty line.
     ///
     /// # Errors
-    /// [`Limit::Contents`] if a single line is longer than what is kept. Then nothing is appended:
+    /// [`Limit::Contents`] if a single line is longer than the limit. Then nothing is appended:
     /// otherwise the line would push out every other one and could not be read itself.
     /// [`Limit::Memory`] if there is no room for the lines.
     fn write(&mut self, contents: Contents) -> Result<(), Refusal> {
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_lines_go_and_none_is_cut() {
+    fn the_oldest_lines_are_dropped_and_none_is_cut() {
         let (half, rest) = (line("h", MAX_BYTES / 2), line("r", MAX_BYTES / 2));
         check(&[&half, &rest], &(half.clone() + &rest));
         check(&[&half, &rest, ""], &(rest.clone() + "\n"));
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_is_kept_leaves_its_last_lines() {
+    fn a_write_over_the_limit_leaves_its_last_lines() {
         let many: String = (0..20_000).map(|i| format!("line {i}\n")).collect();
         let read = log(&["old", &many]).read().unwrap();
         let read = str::from_utf8(&read).unwrap();
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_could_not_be_kept_is_refused_and_changes_nothing() {
+    fn a_line_over_the_limit_is_refused_and_changes_nothing() {
         let refusal = Err(Refusal::Limit(Limit::Contents, 65_536));
         let mut log = log(&["old"]);
         for long in [line("x", MAX_BYTES + 1), "x".repeat(MAX_BYTES)] {
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_stays_small_however_much_is_written() {
+    fn memory_stays_small_after_any_number_of_writes() {
         let mut log = log(&[]);
         for _ in 0..10_000 {
             log.write("x".repeat(99).into()).unwrap();

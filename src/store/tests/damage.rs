@@ -1,4 +1,4 @@
-//! A disk on which something else stands than what was written.
+//! A disk that has other bytes than those that were written.
 
 use super::model::Model;
 use super::sim::Sim;
@@ -27,7 +27,7 @@ fn read(sim: &Sim) -> io::Result<Model> {
 }
 
 #[test]
-fn damaged_bytes_are_an_error_or_not_of_the_table() {
+fn damaged_bytes_are_an_error_or_outside_the_table() {
     let random = &mut Random(7);
     let (sim, model) = written(random);
     let image = sim.image();
@@ -55,7 +55,7 @@ fn damaged_bytes_are_an_error_or_not_of_the_table() {
 }
 
 #[test]
-fn a_cut_file_is_an_error() {
+fn a_truncated_file_is_an_error() {
     let random = &mut Random(8);
     let (sim, _) = written(random);
     let image = sim.image();
@@ -66,9 +66,9 @@ fn a_cut_file_is_an_error() {
     }
 }
 
-/// As some disks do it: a page is as it was before, whole, with its checksums.
+/// Some disks lose a write: a page is as it was before, whole, with its checksums.
 #[test]
-fn a_lost_write_shows_no_file_twice_and_hides_none() {
+fn a_lost_write_neither_repeats_nor_hides_a_file() {
     const PAGE: usize = 4096;
     let (sim, store) = fresh();
     let mut model = Model::empty(EPOCH);
@@ -92,7 +92,7 @@ fn a_lost_write_shows_no_file_twice_and_hides_none() {
             image[at..at + PAGE].copy_from_slice(&before[at..at + PAGE]);
             match read(&Sim::with(image)) {
                 Ok(found) => assert_eq!(found.files.len(), model.files.len()),
-                Err(e) => doubled += usize::from(e.to_string().contains("out of their order")),
+                Err(e) => doubled += usize::from(e.to_string().contains("out of order")),
             }
         }
     }

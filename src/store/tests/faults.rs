@@ -1,5 +1,5 @@
-//! Whatever happens to the disk, at whatever moment: of the batches that were confirmed all are
-//! there, of the one that was not either all or nothing.
+//! After any fault of the disk at any moment the store has every confirmed batch, and the unconfirmed
+//! one as a whole or not at all.
 
 use super::super::disk::Medium;
 use super::model::Model;
@@ -9,7 +9,7 @@ use crate::files::store::{CommitError, Store};
 use crate::store::{Durable, Options};
 use std::io::ErrorKind;
 
-/// How many runs there are of each fault. `TELEFILE_TEST_ROUNDS` makes it more.
+/// The number of runs for each fault. `TELEFILE_TEST_ROUNDS` sets a larger one.
 const ROUNDS: u64 = 15;
 
 fn rounds() -> u64 {
@@ -17,12 +17,12 @@ fn rounds() -> u64 {
     rounds.map_or(ROUNDS, |rounds| rounds.expect("TELEFILE_TEST_ROUNDS is a number"))
 }
 
-/// Writes batches until one is not confirmed, or there were enough.
+/// Writes batches until one is not confirmed, or `batches` of them.
 struct Run {
     random: Random,
     sim: Sim,
     confirmed: Model,
-    /// With the batch that was not confirmed and may be there.
+    /// The expected state with the unconfirmed batch, which may be on disk.
     doubtful: Option<Model>,
     full: bool,
 }
@@ -57,7 +57,7 @@ impl Run {
         }
     }
 
-    /// What is on a disk after a crash is right, and can be written on.
+    /// Checks that the disk has the expected state after a crash, and takes further batches.
     #[track_caller]
     fn check(&mut self, what: &str, sim: &Sim) {
         let store = open(sim).unwrap_or_else(|e| panic!("{what}: {e}"));
@@ -69,13 +69,13 @@ impl Run {
         self.confirmed = found;
         self.write(&store, 3);
         assert!(self.doubtful.is_none() && !self.full, "{what}");
-        // Not closed: as if it was killed.
+        // Not closed, as if the process was killed.
         let again = open(&sim.after_power_loss(&mut self.random)).unwrap();
         assert_eq!(super::found(&again), self.confirmed, "{what}");
     }
 }
 
-/// Draws when it happens, and has to see that it makes a difference in enough of the runs.
+/// Draws when the fault happens, and checks that it made a difference in enough of the runs.
 #[track_caller]
 fn check_fault(fault: Fault) {
     let (mut happened, mut doubts) = (0, 0);
@@ -129,9 +129,9 @@ fn a_failed_fsync_ends_the_store_with_whole_batches() {
     check_fault(Fault::Sync(ErrorKind::Other));
 }
 
-/// What was to be written may be lost then, and a second fsync would not tell.
+/// The written bytes may be lost then, and a second fsync would not report it.
 #[test]
-fn an_fsync_that_fails_for_lack_of_room_is_no_lack_of_room() {
+fn an_fsync_without_room_is_a_failure() {
     check_fault(Fault::Sync(ErrorKind::StorageFull));
 }
 
@@ -146,9 +146,9 @@ fn a_kill_between_batches_loses_nothing() {
     }
 }
 
-/// Else a large store would keep its server from starting for minutes.
+/// Otherwise the server of a large store would take minutes to start.
 #[test]
-fn a_start_after_a_kill_reads_no_more_than_another() {
+fn a_start_after_a_kill_reads_no_more_than_any_other() {
     let (sim, store) = fresh();
     let model = Model::empty(EPOCH);
     store.commit(&[model.put("large", vec![7; 8 << 20])], &model.next()).unwrap();
@@ -164,7 +164,7 @@ fn a_start_after_a_kill_reads_no_more_than_another() {
     assert!(after_kill <= after_end + 20, "{after_kill} reads, {after_end} after a clean end");
 }
 
-/// It is tried again: perhaps the room was there a moment later.
+/// The batch is tried again: there may be room a moment later.
 #[track_caller]
 fn check_no_room(fault: Fault) {
     let mut happened = 0;
@@ -186,9 +186,9 @@ fn check_no_room(fault: Fault) {
     assert!(happened > rounds() / 2, "{happened} happened");
 }
 
-/// Others fill the disk, and the system tells the free room too late.
+/// Others fill the disk, and the system reports the free room too late.
 #[test]
-fn a_disk_that_is_suddenly_full_refuses_a_batch_and_keeps_the_others() {
+fn a_suddenly_full_disk_refuses_one_batch_and_keeps_the_others() {
     for seed in 0..rounds() {
         let (mut run, store) = Run::new(seed);
         run.write(&store, 3);
@@ -228,7 +228,7 @@ fn a_quota_is_a_lack_of_room() {
 }
 
 #[test]
-fn a_read_that_fails_is_an_error_of_that_read_alone() {
+fn a_failed_read_affects_no_other_read() {
     let (sim, store) = fresh();
     let mut model = Model::empty(EPOCH);
     let (put, head) = (model.put("large", vec![7; 300_000]), model.next());
@@ -236,7 +236,7 @@ fn a_read_that_fails_is_an_error_of_that_read_alone() {
     model.apply(&[put], head);
     drop(store);
 
-    // Else all of it is in memory: without optimization, the database looks at it when it opens.
+    // Otherwise all of it is in memory: without optimization, the database reads it when it opens.
     let open = |sim| open_with(sim, Options { cache_bytes: 0, ..Options::default() });
     let store = open(&sim).unwrap();
     sim.break_reads(u64::MAX);
@@ -245,7 +245,7 @@ fn a_read_that_fails_is_an_error_of_that_read_alone() {
     sim.break_reads(0);
     assert_eq!(store.contents(1).unwrap().unwrap().len(), 300_000);
 
-    // Of one call the first read may fail, and after a failed one the store goes on.
+    // The first read of a call may fail, and the store continues after a failed call.
     sim.break_reads(1);
     assert_eq!(store.contents(1).unwrap().unwrap().len(), 300_000);
     sim.break_reads(2);

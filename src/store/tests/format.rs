@@ -1,4 +1,4 @@
-//! Values of the database: what is written is read, and what is damaged is seen.
+//! Values of the database: encoding and decoding agree, and damage is detected.
 
 use super::super::format::{
     Body, FORMAT, Record, Stamp, decode_part, decode_removal, encode_removal, part_end,
@@ -16,7 +16,7 @@ fn life() -> impl Strategy<Value = Life> {
     prop_oneof![Just(Life::Unlimited), time().prop_map(Life::Until), Just(Life::Connection)]
 }
 
-/// Cut anywhere, or with another byte anywhere, it is an error.
+/// Checks that a value truncated anywhere, or with a changed byte anywhere, is an error.
 fn is_guarded(value: &[u8], decode: impl Fn(&[u8]) -> bool) -> bool {
     let cut = (0..value.len()).all(|n| !decode(&value[..n]));
     let flipped = (0..value.len()).all(|i| {
@@ -70,11 +70,11 @@ proptest! {
 }
 
 #[test]
-fn a_later_format_is_told_from_damage() {
+fn a_later_format_is_not_reported_as_damage() {
     let head = Head { epoch: 1, version: 2, time: Duration::ZERO, forgotten: 0 };
     let mut value = Stamp { batch: 0, head }.encode();
     value[8] += 1;
-    value.truncate(12); // whatever comes behind it then
+    value.truncate(12); // whatever follows
     let error = Stamp::decode(&value).unwrap_err().to_string();
     assert!(error.contains(&format!("format {}", FORMAT + 1)), "{error}");
     assert!(!error.contains("corrupted"), "{error}");

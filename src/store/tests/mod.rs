@@ -1,4 +1,4 @@
-//! A store on a disk that fails, loses what was not synced, and is full, all when it is told to.
+//! A store on a simulated disk, which fails, loses unsynced writes and fills up on request.
 
 mod damage;
 mod faults;
@@ -38,7 +38,7 @@ impl Random {
 
 const EPOCH: u64 = 0xbeef;
 
-/// A new store on a new disk.
+/// Creates a store on a new disk.
 fn fresh() -> (Sim, Durable) {
     let sim = Sim::new();
     Engine::create(Box::new(sim.clone()), Path::new("sim"), EPOCH).unwrap();
@@ -54,7 +54,7 @@ fn open_with(sim: &Sim, options: Options) -> io::Result<Durable> {
     Durable::on(Box::new(sim.clone()), Path::new("sim"), options)
 }
 
-/// All that is in the store.
+/// Returns everything in the store.
 fn found(store: &Durable) -> Model {
     Model::of(store).unwrap()
 }

@@ -19,7 +19,7 @@ pub(super) struct Model {
 pub(super) struct File {
     pub(super) version: u64,
     pub(super) life: Life,
-    /// `None` is a file of code.
+    /// `None` for a code file.
     pub(super) bytes: Option<Vec<u8>>,
 }
 
@@ -40,7 +40,7 @@ impl Model {
         Model { head, files: BTreeMap::new(), gone: BTreeMap::new() }
     }
 
-    /// All that a store contains, its large contents too.
+    /// Returns everything in a store, with large contents.
     pub(super) fn of(store: &impl Store) -> io::Result<Model> {
         let (mut rows, mut gone) = (Vec::new(), BTreeMap::new());
         let head = store.load(&mut |row| rows.push(row), &mut |version, name| {
@@ -65,7 +65,7 @@ impl Model {
         Ok(Model { head, files, gone })
     }
 
-    /// What a batch does to this.
+    /// Applies a batch.
     pub(super) fn apply(&mut self, batch: &[Mutation], head: Head) {
         for change in batch {
             match change.clone() {
@@ -90,7 +90,7 @@ impl Model {
         self.head = head;
     }
 
-    /// A put of this file, as a table would say it.
+    /// Returns the put that a table would commit for this file.
     pub(super) fn put(&self, file: &str, bytes: Vec<u8>) -> Mutation {
         let name = name(file);
         Mutation::Put {
@@ -109,7 +109,7 @@ impl Model {
         Mutation::Remove { name, version: self.head.version + 1, old }
     }
 
-    /// The head after a batch of one.
+    /// Returns the head after a batch of one.
     pub(super) fn next(&self) -> Head {
         Head { version: self.head.version + 1, ..self.head }
     }
@@ -168,7 +168,7 @@ fn life(random: &mut Random) -> Life {
     }
 }
 
-/// Around the length from which contents are stored apart, and around what fills a page.
+/// Draws contents whose length is around that of stored ones, or around what fills a page.
 fn contents(random: &mut Random) -> Option<Contents> {
     let length = match random.below(8) {
         0 => return None,

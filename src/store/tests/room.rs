@@ -37,7 +37,7 @@ impl Filled {
         self.commit(&change, head)
     }
 
-    /// Writes files of a MiB until there is no room; how many, and what was said then.
+    /// Writes files of a MiB until there is no room. Returns how many, and the refusal.
     fn fill(&mut self) -> (u64, u64) {
         self.fill_with("mib", MIB as usize)
     }
@@ -53,7 +53,7 @@ impl Filled {
         unreachable!()
     }
 
-    /// Fills the last gap; how many files of a MiB there are.
+    /// Fills the last gap. Returns how many files of a MiB there are.
     fn cram(&mut self) -> u64 {
         let count = self.fill().0;
         self.fill_with("large", 60_000);
@@ -79,7 +79,7 @@ fn a_margin_of_the_disk_stays_free() {
     assert!(filled.store.bytes().unwrap() <= 24 * MIB);
     filled.check();
 
-    // Removing goes on, and makes room.
+    // Removals continue, and make room.
     for i in 0..5 {
         filled.remove(&format!("mib{i}")).unwrap();
     }
@@ -90,7 +90,7 @@ fn a_margin_of_the_disk_stays_free() {
     assert!(filled.store.bytes().unwrap() <= 24 * MIB);
     filled.check();
 
-    // And a larger disk is noticed at once.
+    // A larger disk is noticed at once.
     assert!(matches!(filled.put("more", 2 * MIB as usize), Err(CommitError::Full(_))));
     filled.sim.resize(80 * MIB, None);
     filled.put("more", 20 * MIB as usize).unwrap();
@@ -98,7 +98,7 @@ fn a_margin_of_the_disk_stays_free() {
 }
 
 #[test]
-fn a_disk_that_others_have_filled_still_takes_removals() {
+fn a_disk_filled_by_others_still_takes_removals() {
     let (sim, store) = fresh();
     let mut filled = Filled::new(sim, store);
     filled.put("a", 5 * MIB as usize).unwrap();
@@ -109,14 +109,14 @@ fn a_disk_that_others_have_filled_still_takes_removals() {
     assert!(matches!(filled.put("c", 2 * MIB as usize), Err(CommitError::Full(_))));
     filled.remove("a").unwrap();
     filled.check();
-    filled.put("c", 2 * MIB as usize).unwrap(); // where a was
+    filled.put("c", 2 * MIB as usize).unwrap(); // in the room of a
     filled.sim.resize(u64::MAX, Some(0));
     filled.remove("b").unwrap();
     filled.check();
 }
 
 #[test]
-fn where_nothing_more_fits_everything_can_be_removed() {
+fn everything_can_be_removed_from_a_full_store() {
     for (max_data, rounds) in [(None, 1), (Some(5 * MIB), 3)] {
         let (sim, store) = fresh();
         drop(store);
@@ -136,7 +136,7 @@ fn where_nothing_more_fits_everything_can_be_removed() {
 }
 
 #[test]
-fn a_store_that_is_larger_than_its_limit_does_not_grow() {
+fn a_store_larger_than_its_limit_does_not_grow() {
     let (sim, store) = fresh();
     let mut filled = Filled::new(sim.clone(), store);
     for i in 0..6 {
@@ -155,7 +155,7 @@ fn a_store_that_is_larger_than_its_limit_does_not_grow() {
 }
 
 #[test]
-fn a_file_that_has_become_shorter_is_known_to_be() {
+fn a_file_that_shrank_is_measured_anew() {
     let (sim, store) = fresh();
     let mut filled = Filled::new(sim.clone(), store);
     for i in 0..12 {
@@ -188,7 +188,7 @@ fn the_store_does_not_grow_beyond_its_limit() {
 }
 
 #[test]
-fn what_was_refused_once_is_refused_without_another_try() {
+fn a_refused_batch_is_refused_again_without_an_attempt() {
     let (sim, store) = fresh();
     sim.resize(20 * MIB, None);
     let mut filled = Filled::new(sim, store);
@@ -202,7 +202,7 @@ fn what_was_refused_once_is_refused_without_another_try() {
 }
 
 #[test]
-fn contents_take_little_more_than_their_length() {
+fn contents_take_little_more_room_than_their_length() {
     for (bytes, most) in [(9000, 12_288), (40_000, 40_960), (100_000, 102_400)] {
         let (sim, store) = fresh();
         drop(store);

@@ -1,4 +1,4 @@
-//! A disk in memory. What was not synced is lost with the power, or part of it.
+//! A disk in memory. A power failure loses unsynced writes, or a part of them.
 
 use super::super::disk::Medium;
 use super::Random;
@@ -12,23 +12,23 @@ pub(super) struct Sim(Arc<Mutex<State>>);
 
 #[derive(Clone)]
 struct State {
-    /// What reads see.
+    /// What reads return.
     bytes: Vec<u8>,
-    /// Up to where something was written.
+    /// The end of the written part.
     end: usize,
-    /// What is on the disk in any case.
+    /// What survives a power failure in any case.
     synced: Vec<u8>,
-    /// What has come since, in its order.
+    /// The changes since the last sync, in order.
     pending: Vec<Change>,
     /// Writes, changes of the length and syncs so far.
     operations: u64,
     reads: u64,
     fault: Option<(u64, Fault)>,
     broken_reads: u64,
-    /// There is no power any more.
+    /// The power has failed.
     off: bool,
     capacity: u64,
-    /// What the system says is free, whatever is.
+    /// The free room that the system reports, if that is wrong.
     says_free: Option<u64>,
 }
 
@@ -43,11 +43,11 @@ enum Change {
 pub(super) enum Fault {
     /// A write, or a change of the length, fails as a whole.
     Write(ErrorKind),
-    /// Of a write, a beginning is done.
+    /// A write fails after a part of it.
     Short(ErrorKind),
-    /// Nobody knows what is on the disk.
+    /// A sync fails: the state of the disk is unknown.
     Sync(ErrorKind),
-    /// The power goes off.
+    /// The power fails.
     Power,
 }
 
@@ -62,7 +62,7 @@ impl Sim {
         Sim::with(Vec::new())
     }
 
-    /// With these bytes on it.
+    /// Creates a disk with these bytes.
     pub(super) fn with(bytes: Vec<u8>) -> Sim {
         Sim(Arc::new(Mutex::new(State {
             end: bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1),
@@ -83,13 +83,13 @@ impl Sim {
         self.0.lock().unwrap()
     }
 
-    /// Has the fault happen when so many more operations are done that it could happen in.
+    /// Makes the fault happen after this number of operations of its kind.
     pub(super) fn fail_after(&self, operations: u64, fault: Fault) {
         let mut state = self.lock();
         state.fault = Some((operations, fault));
     }
 
-    /// Whether the fault is still to come.
+    /// Returns whether the fault is still to come.
     pub(super) fn is_waiting(&self) -> bool {
         self.lock().fault.is_some()
     }
@@ -98,12 +98,12 @@ impl Sim {
         self.lock().fault = None;
     }
 
-    /// The next reads fail, so many.
+    /// Makes the next `count` reads fail.
     pub(super) fn break_reads(&self, count: u64) {
         self.lock().broken_reads = count;
     }
 
-    /// How large the disk is, and what the system says is free on it if that is wrong.
+    /// Sets the capacity, and the free room that the system reports if that is wrong.
     pub(super) fn resize(&self, capacity: u64, says_free: Option<u64>) {
         let mut state = self.lock();
         (state.capacity, state.says_free) = (capacity, says_free);
@@ -121,14 +121,14 @@ impl Sim {
         self.lock().bytes.clone()
     }
 
-    /// The disk that a process finds which is started again: nothing is lost.
+    /// Returns the disk that a restarted process finds: nothing is lost.
     pub(super) fn after_kill(&self) -> Sim {
         let mut state = self.lock().clone();
         state.fault = None;
         Sim(Arc::new(Mutex::new(state)))
     }
 
-    /// The disk after the power was off: what was not synced is there, or lost, or torn.
+    /// Returns the disk after a power failure: unsynced writes are kept, lost or torn.
     pub(super) fn after_power_loss(&self, random: &mut Random) -> Sim {
         let state = self.lock();
         let mut bytes = state.synced.clone();
@@ -159,7 +159,7 @@ fn put(bytes: &mut Vec<u8>, at: usize, data: &[u8]) {
 }
 
 impl State {
-    /// Counts an operation; the fault that happens in it.
+    /// Counts an operation. Returns the fault that happens in it.
     fn operate(&mut self, can: impl Fn(Fault) -> bool) -> io::Result<Option<Fault>> {
         if self.off {
             return Err(io::Error::other("the power is off"));

@@ -101,7 +101,7 @@ fn a_folder_in_use_is_refused() {
     let at = |name: &str| text(folder.path().join(name));
     silent(&["backup", &data, &at("b")]);
     let running = Durable::open(data.as_ref(), Options::default(), EPOCH).unwrap();
-    let words = [&data[..], "another telefile uses it"];
+    let words = [&data[..], "another telefile is using it"];
     run(telefile(&["backup", &data, &at("c")])).failed(1, &words);
     run(telefile(&["restore", &at("b"), &data])).failed(1, &words);
     run(telefile(&["restore", "--new-epoch", &data])).failed(1, &words);
@@ -134,10 +134,12 @@ fn a_failed_backup_or_restore_is_reported() {
     run(telefile(&["backup", &at("empty"), &at("b")])).failed(1, &[&at("empty"), "no store"]);
     run(telefile(&["backup", &data, &at("none/b")])).failed(1, &[&at("none/b"), "No such file"]);
     run(telefile(&["restore", &at("none"), &at("new")])).failed(1, &[&at("none"), "No such"]);
-    run(telefile(&["restore", &at("file"), &at("new")])).failed(1, &[&at("file"), "no backup"]);
+    run(telefile(&["restore", &at("file"), &at("new")]))
+        .failed(1, &[&at("file"), "not a telefile backup"]);
     run(telefile(&["restore", "--new-epoch", &at("empty")])).failed(1, &["no store"]);
     fs::write(at("data/telefile.redb"), "damaged").unwrap();
-    run(telefile(&["backup", &data, &at("b")])).failed(1, &["telefile.redb", "no store"]);
+    run(telefile(&["backup", &data, &at("b")]))
+        .failed(1, &["telefile.redb", "not a telefile store"]);
     assert_eq!(names(folder.path()), ["data", "empty", "file"], "no other file was created");
 }
 

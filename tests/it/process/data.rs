@@ -21,7 +21,7 @@ fn a_second_server_reports_that_the_folder_is_in_use() {
     let (data, socket) = places(&folder);
     let serving = Serving::start(&["--data", &data, "--listen", &socket]);
     let second = telefile(&["serve", "--data", &data, "--listen", "127.0.0.1:0"]);
-    run(second).failed(1, &[&data, "another telefile uses it"]);
+    run(second).failed(1, &[&data, "another telefile is using it"]);
     assert_eq!(serving.client().ask("read f"), "ERR_FILE_NOT_FOUND", "the first one goes on");
 }
 
@@ -166,7 +166,7 @@ fn damaged(whole: &[u8]) -> [(Vec<u8>, &'static str); 4] {
     // contents, and damage to those does not prevent a start.
     let small = whole.windows(5).position(|bytes| bytes == b"small").unwrap();
     [
-        (vec![0; whole.len()], "is no store of telefile"),
+        (vec![0; whole.len()], "is not a telefile store"),
         (whole[..whole.len() / 2].to_vec(), "damaged: "),
         (overwritten(4096), "damaged: "),
         (overwritten(small - small % 4096), "damaged: "),
@@ -217,7 +217,7 @@ fn damaged_contents_are_refused_and_other_files_are_served() {
     let client = Client::connect(&socket).unwrap();
     let read = client.read("b");
     assert!(matches!(read, Err(Error::Refused { refusal: Refusal::Internal, .. })), "{read:?}");
-    serving.logs(&["telefile.redb: damaged: contents do not have their checksum"]);
+    serving.logs(&["telefile.redb: damaged: contents have a wrong checksum"]);
     assert_eq!(*client.read("a").unwrap().contents, *b"small");
     assert_eq!(*client.read("c").unwrap().contents, [b'c'; 50_000]);
     // Clients that have them open keep damaged contents.

@@ -85,8 +85,8 @@ fn a_text_file_can_be_replaced_on_an_old_system() {
 #[test]
 fn a_table_can_be_stored_on_an_odd_file_system() {
     for (inject, warned) in [
-        (&["inject=fsync:error=EINVAL"][..], "no fsync"),
-        (&["inject=fsync:error=ENOSYS"], "no fsync"),
+        (&["inject=fsync:error=EINVAL"][..], "cannot be synced"),
+        (&["inject=fsync:error=ENOSYS"], "cannot be synced"),
         (&["inject=flock:error=ENOLCK"], "cannot be locked"),
         (&["inject=flock:error=EBADF:when=1"], ""),
         (&["inject=renameat2:error=EINVAL", "inject=lseek:error=EOPNOTSUPP"], ""),
@@ -107,7 +107,7 @@ fn a_table_can_be_stored_on_an_odd_file_system() {
         if inject[0].contains("EBADF") {
             // NFS cannot lock a folder. Then the file of the database is locked.
             let second = failing(inject, None, &args).unwrap();
-            run(second).failed(1, &["telefile.redb: another telefile uses it"]);
+            run(second).failed(1, &["telefile.redb: another telefile is using it"]);
         }
         serving.stop(Signal::TERM);
         let serving = Serving::from(failing(inject, path, &args).unwrap());

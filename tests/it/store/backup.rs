@@ -84,8 +84,8 @@ fn a_damaged_backup_restores_nothing() {
         bytes[at] ^= 4;
         refused(&bytes, &["damaged"]);
     }
-    refused(&[&bytes[..], b"\n"].concat(), &["behind its end"]);
-    refused(b"another file, which is long enough for a backup", &["no backup of telefile"]);
+    refused(&[&bytes[..], b"\n"].concat(), &["continues after its end"]);
+    refused(b"another file, which is long enough for a backup", &["not a telefile backup"]);
     let mut later = bytes.clone();
     later[16] = 2;
     refused(&later, &["format 2", "1"]);

@@ -48,9 +48,9 @@ fn an_existing_folder_keeps_its_permissions() {
 fn a_folder_has_one_user_at_a_time() {
     let folder = Folder::new();
     let store = open(folder.path()).unwrap();
-    refused(folder.path(), ErrorKind::ResourceBusy, &["another telefile uses it"]);
+    refused(folder.path(), ErrorKind::ResourceBusy, &["another telefile is using it"]);
     let other_way = folder.path().join("..").join(folder.path().file_name().unwrap());
-    refused(&other_way, ErrorKind::ResourceBusy, &["another telefile uses it"]);
+    refused(&other_way, ErrorKind::ResourceBusy, &["another telefile is using it"]);
     let existing = Durable::open_existing(folder.path(), Options::default()).unwrap_err();
     assert_eq!(existing.kind(), ErrorKind::ResourceBusy);
     let restored = Durable::restore(folder.path(), &[][..], "none", 1).unwrap_err();
@@ -69,7 +69,7 @@ fn many_may_read_a_folder_and_nobody_changes_it_meanwhile() {
     let two = two.unwrap();
     two.backup(&mut second, "second").unwrap();
     assert!(first == second && first.len() > 300_000);
-    refused(folder.path(), ErrorKind::ResourceBusy, &["another telefile uses it"]);
+    refused(folder.path(), ErrorKind::ResourceBusy, &["another telefile is using it"]);
     drop(two);
     let store = open(folder.path()).unwrap();
     assert_eq!(ReadOnly::open(folder.path()).unwrap_err().kind(), ErrorKind::ResourceBusy);
@@ -93,7 +93,7 @@ fn a_file_that_is_no_store_is_refused_and_not_changed() {
     for bytes in [&b""[..], b"short", &[0; 100_000], b"redb but not the magic of one"] {
         let folder = Folder::new();
         fs::write(database(folder.path()), bytes).unwrap();
-        refused(folder.path(), ErrorKind::InvalidData, &["is no store of telefile"]);
+        refused(folder.path(), ErrorKind::InvalidData, &["is not a telefile store"]);
         assert_eq!(fs::read(database(folder.path())).unwrap(), bytes);
     }
 }
@@ -102,7 +102,7 @@ fn a_file_that_is_no_store_is_refused_and_not_changed() {
 fn the_database_of_another_program_is_refused() {
     let folder = Folder::new();
     drop(redb::Database::create(database(folder.path())).unwrap());
-    refused(folder.path(), ErrorKind::InvalidData, &["is no store of telefile"]);
+    refused(folder.path(), ErrorKind::InvalidData, &["is not a telefile store"]);
 }
 
 #[test]

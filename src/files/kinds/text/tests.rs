@@ -116,7 +116,7 @@ fn names_cannot_leave_the_root() {
 }
 
 #[test]
-fn a_name_that_the_disk_does_not_take_is_denied() {
+fn a_name_that_the_disk_rejects_is_denied() {
     let disk = Disk::with_root();
     assert_eq!(disk.open(&"x".repeat(300)).err(), Some(Refusal::Denied));
     assert!(disk.open(&"x".repeat(255)).is_ok());
@@ -125,7 +125,7 @@ fn a_name_that_the_disk_does_not_take_is_denied() {
 }
 
 #[test]
-fn opening_and_reading_make_nothing() {
+fn opening_and_reading_create_nothing() {
     let disk = Disk::new();
     let mut file = disk.file("a/b/c");
     assert_eq!(read(&mut file), Ok(String::new()));
@@ -134,7 +134,7 @@ fn opening_and_reading_make_nothing() {
 }
 
 #[test]
-fn the_first_write_makes_folders_and_file() {
+fn the_first_write_creates_folders_and_file() {
     let disk = Disk::new();
     let mut file = disk.file("a/b/c");
     assert_eq!(write(&mut file, "text"), Ok(()));
@@ -166,7 +166,7 @@ fn a_write_keeps_owner_and_permission_bits() {
 }
 
 #[test]
-fn a_change_by_another_program_is_seen_once() {
+fn a_change_by_another_program_is_noticed_once() {
     let disk = Disk::with_root();
     let mut file = disk.file("f");
     fs::write(disk.path("files/f"), "one").unwrap();
@@ -183,7 +183,7 @@ fn a_change_by_another_program_is_seen_once() {
 }
 
 #[test]
-fn what_a_read_finds_newer_than_its_version_is_a_change_for_the_next_command() {
+fn bytes_newer_than_the_reported_version_are_a_change_for_the_next_command() {
     let disk = Disk::with_root();
     let mut file = disk.file("f");
     write(&mut file, "old").unwrap();
@@ -194,7 +194,7 @@ fn what_a_read_finds_newer_than_its_version_is_a_change_for_the_next_command() {
 }
 
 #[test]
-fn symlinks_are_denied_wherever_they_stand() {
+fn symlinks_are_denied_anywhere_in_a_path() {
     let disk = Disk::with_root();
     symlink(disk.path("outside"), disk.path("files/folder")).unwrap();
     symlink(disk.path("outside/secret"), disk.path("files/file")).unwrap();
@@ -221,7 +221,7 @@ fn symlinks_are_denied_wherever_they_stand() {
 }
 
 #[test]
-fn only_regular_files_are_opened_and_none_is_waited_for() {
+fn only_regular_files_are_opened_and_no_open_blocks() {
     let disk = Disk::with_root();
     fs::create_dir(disk.path("files/folder")).unwrap();
     let _socket = UnixListener::bind(disk.path("files/socket")).unwrap();
@@ -251,9 +251,9 @@ fn only_regular_files_are_opened_and_none_is_waited_for() {
 }
 
 #[test]
-fn what_permissions_forbid_is_denied() {
+fn permissions_of_the_disk_deny() {
     if is_superuser() {
-        return skipped("root may do everything: what_permissions_forbid_is_denied");
+        return skipped("root may do everything: permissions_of_the_disk_deny");
     }
     let disk = Disk::with_root();
     let forbid = |path: &str, mode| {
@@ -274,7 +274,7 @@ fn what_permissions_forbid_is_denied() {
 }
 
 #[test]
-fn more_than_a_file_may_have_is_not_read() {
+fn a_file_over_the_limit_is_not_read() {
     let disk = Disk::with_root();
     let mut file = disk.file("f");
     let sparse =
@@ -288,7 +288,7 @@ fn more_than_a_file_may_have_is_not_read() {
 }
 
 #[test]
-fn what_a_killed_server_left_is_removed_and_nothing_else() {
+fn only_leftovers_of_a_killed_server_are_removed() {
     let disk = Disk::with_root();
     fs::create_dir(disk.path("files/.telefile-folder")).unwrap();
     fs::write(disk.path("files/.telefile-dead"), "half").unwrap();
