@@ -7,21 +7,21 @@ use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 use telefile::client::{self, Client};
-use telefile::{Contents, Refusal};
+use telefile::{Contents, Refusal, Version};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Returns the version and the contents; version 0 means that the file does not exist.
-fn read(client: &Client, name: &str) -> Result<(u64, Option<Contents>), client::Error> {
+/// Returns the version and the contents, which are `None` if the file does not exist.
+fn read(client: &Client, name: &str) -> Result<(Version, Option<Contents>), client::Error> {
     match client.read(name) {
         Ok(file) => Ok((file.version, Some(file.contents))),
-        Err(e) if e.refusal() == Some(&Refusal::NotFound) => Ok((0, None)),
+        Err(e) if e.refusal() == Some(&Refusal::NotFound) => Ok((Version::ABSENT, None)),
         Err(e) => Err(e),
     }
 }
 
 /// Applies the configuration whenever its version is not `known`.
-fn follow(client: &Client, name: &str, known: &mut Option<u64>) -> Result<(), client::Error> {
+fn follow(client: &Client, name: &str, known: &mut Option<Version>) -> Result<(), client::Error> {
     loop {
         let (version, contents) = read(client, name)?;
         if known.replace(version) != Some(version) {
@@ -39,7 +39,7 @@ fn follow(client: &Client, name: &str, known: &mut Option<u64>) -> Result<(), cl
 fn reconnect(
     lost: &Client,
     address: &str,
-    known: &mut Option<u64>,
+    known: &mut Option<Version>,
 ) -> Result<Client, client::Error> {
     let mut same_table = true;
     loop {

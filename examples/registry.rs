@@ -24,10 +24,10 @@ fn follow(client: &Client, prefix: &str) -> Result<(), Box<dyn Error>> {
         let list = client.list(prefix, 10_000, None)?;
         let names = list.files.iter().map(|file| &file.name[prefix.len()..]);
         println!("{prefix} {}", names.collect::<Vec<_>>().join(" "));
-        let mut rev = list.rev;
+        let mut rev = list.version;
         loop {
             match client.watch(prefix, rev, MINUTE) {
-                Ok(news) if news.changes.is_empty() => rev = news.rev, // the minute is over
+                Ok(news) if news.changes.is_empty() => rev = news.version, // the minute is over
                 Ok(_) => break,
                 // Too much was deleted meanwhile to watch on: only a new list is complete.
                 Err(e) if matches!(e.refusal(), Some(Refusal::Compacted(_))) => break,

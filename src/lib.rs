@@ -162,6 +162,7 @@ mod refusal;
 pub mod server;
 pub mod store;
 mod token;
+mod version;
 mod waker;
 pub mod wire;
 
@@ -171,10 +172,11 @@ pub use client::Client;
 pub use contents::Contents;
 pub use exptime::Exptime;
 pub use files::{Caller, ClientId, Clock, Fd, File, FileType};
-pub use name::{Name, NameRef};
+pub use name::{InvalidName, Name, NameRef};
 pub use refusal::{Limit, Refusal};
 pub use server::Server;
 pub use token::{InvalidToken, Token};
+pub use version::{Epoch, InvalidEpoch, Version};
 
 /// The code of the pages, compiled and run with the documentation's tests.
 #[cfg(all(doctest, feature = "cli"))]

@@ -2,7 +2,9 @@
 //! one again. A common word: imports nothing from this crate.
 
 use std::borrow::Borrow;
+use std::error;
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 /// A valid name, borrowed: what a request carries.
@@ -43,6 +45,20 @@ impl<'a> NameRef<'a> {
         self.0
     }
 
+    /// Returns the name as logs show it: escaped, because it may contain direction marks and the
+    /// like, cut to 64 bytes, and with at most 8 digits of a [secret](NameRef::secret) name.
+    ///
+    /// ```
+    /// use telefile::NameRef;
+    ///
+    /// let name = NameRef::new("s/0123456789abcdef0123456789abcdef/e").unwrap();
+    /// assert_eq!(name.for_log().to_string(), "s/01234567...");
+    /// assert_eq!(name.to_string(), "s/0123456789abcdef0123456789abcdef/e");
+    /// ```
+    pub fn for_log(self) -> impl fmt::Display + 'a {
+        ForLog(self.0)
+    }
+
     /// Returns an owned copy of the name.
     pub fn to_name(self) -> Name {
         Name(self.0.into())
@@ -50,6 +66,20 @@ impl<'a> NameRef<'a> {
 }
 
 /// An owned valid name: the key of the table. Clones share one allocation.
+///
+/// ```
+/// use telefile::Name;
+///
+/// let name: Name = "lock/db".parse()?;
+/// assert_eq!(name.to_string(), "lock/db");
+///
+/// let error = Name::try_from("two words").unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     r#""two words" is not a name: it has white space or a control character"#
+/// );
+/// # Ok::<(), telefile::InvalidName>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(Arc<str>);
 
@@ -64,6 +94,61 @@ impl Name {
         NameRef(&self.0)
     }
 }
+
+impl FromStr for Name {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        NameRef::try_from(text).map(NameRef::to_name)
+    }
+}
+
+impl TryFrom<&str> for Name {
+    type Error = InvalidName;
+
+    fn try_from(text: &str) -> Result<Self, InvalidName> {
+        text.parse()
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = InvalidName;
+
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        text.parse()
+    }
+}
+
+impl<'a> TryFrom<&'a str> for NameRef<'a> {
+    type Error = InvalidName;
+
+    fn try_from(text: &'a str) -> Result<Self, InvalidName> {
+        NameRef::new(text).ok_or_else(|| InvalidName(text.to_string()))
+    }
+}
+
+impl From<NameRef<'_>> for Name {
+    fn from(name: NameRef<'_>) -> Self {
+        name.to_name()
+    }
+}
+
+/// The error for a text that is not a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidName(String);
+
+impl fmt::Display for InvalidName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = match &*self.0 {
+            "" => "it is empty",
+            text if is_descriptor(text) => "@ and digits are a descriptor",
+            _ => "it has white space or a control character",
+        };
+        write!(f, "{:?} is not a name: {why}", self.0)
+    }
+}
+
+impl error::Error for InvalidName {}
 
 /// The beginning of a name, which `create` completes with a version of 20 digits.
 ///
@@ -118,18 +203,24 @@ impl Borrow<str> for Name {
     }
 }
 
-/// Displays a name for logs: escaped, because it may contain direction marks and the like, cut to
-/// 64 bytes, and with at most 8 digits of a secret name.
+/// Displays the whole name, unescaped. For logs see [`for_log`](NameRef::for_log).
 impl fmt::Display for NameRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Shown(self.0).fmt(f)
+        f.pad(self.0)
     }
 }
 
-/// A name, or a part of one, displayed as in logs, like a [`NameRef`].
-pub(crate) struct Shown<'a>(pub(crate) &'a str);
+/// Displays the whole name, unescaped. For logs see [`NameRef::for_log`].
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
 
-impl fmt::Display for Shown<'_> {
+/// A name, a part of one, or what was meant to be one, as logs show it.
+pub(crate) struct ForLog<'a>(pub(crate) &'a str);
+
+impl fmt::Display for ForLog<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MAX_SHOWN_BYTES: usize = 64;
         const SECRET_SHOWN_BYTES: usize = 10;
@@ -182,7 +273,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_a_name() {
+    fn names_are_text_without_white_space_and_control_characters() {
         for good in [
             "a",
             "*",
@@ -218,17 +309,36 @@ mod tests {
     }
 
     #[test]
-    fn shown_escaped_and_cut() {
-        assert_eq!(NameRef("a\u{202e}b").to_string(), "a\\u{202e}b");
+    fn a_log_shows_names_escaped_and_cut() {
+        let shown = |text| NameRef::new(text).unwrap().for_log().to_string();
+        assert_eq!(shown("a\u{202e}b"), "a\\u{202e}b");
         let long = "é".repeat(40);
-        assert_eq!(NameRef(&long).to_string(), "é".repeat(32) + "...");
+        assert_eq!(shown(&long), "é".repeat(32) + "...");
         let secret = format!("s/{}/m", "0123456789abcdef".repeat(2));
-        assert_eq!(NameRef(&secret).to_string(), "s/01234567...");
-        assert_eq!(Shown(secret.trim_end_matches("/m")).to_string(), "s/01234567...");
+        assert_eq!(shown(&secret), "s/01234567...");
+        assert_eq!(shown(secret.trim_end_matches("/m")), "s/01234567...");
+        for whole in [long, secret] {
+            let name: Name = whole.parse().unwrap();
+            assert_eq!((name.to_string(), name.as_ref().to_string()), (whole.clone(), whole));
+        }
     }
 
     #[test]
-    fn what_is_secret() {
+    fn the_error_of_an_invalid_name_says_why() {
+        for (text, why) in [
+            ("", "it is empty"),
+            ("@7", "@ and digits are a descriptor"),
+            ("a b", "it has white space or a control character"),
+            ("@ ", "it has white space or a control character"),
+        ] {
+            let message = format!("{text:?} is not a name: {why}");
+            assert_eq!(Name::try_from(text).unwrap_err().to_string(), message);
+            assert_eq!(Name::try_from(text.to_string()).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn a_name_below_32_hex_digits_is_secret() {
         let id = "0123456789abcdefABCDEF0123456789";
         let whole = format!("s/{id}/");
         for (name, expected) in [
@@ -246,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_a_stem() {
+    fn a_stem_becomes_a_name_with_a_version_behind_it() {
         let longest = "x".repeat(410);
         for good in ["a", "*", "q/", "@x", "7", &longest] {
             let numbered = Stem::new(good).unwrap().numbered(u64::MAX >> 1);

@@ -1,17 +1,18 @@
 //! Why a request was refused: one variant and one reply line for each case. A common module:
-//! imports only the name from this crate.
+//! imports only the name and the version from this crate.
 
-use crate::name::{Name, Shown};
+use crate::name::{ForLog, Name};
+use crate::version::Version;
 use std::error;
 use std::fmt;
 
 /// A refused request. It changed nothing.
 ///
 /// ```
-/// use telefile::Refusal;
+/// use telefile::{Refusal, Version};
 ///
-/// assert_eq!(Refusal::Version(7).to_string(), "the file is at version 7");
-/// assert_eq!(Refusal::Version(7).word(), "ERR_VERSION");
+/// assert_eq!(Refusal::Version(Version(7)).to_string(), "the file is at version 7");
+/// assert_eq!(Refusal::Version(Version(7)).word(), "ERR_VERSION");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -23,10 +24,10 @@ pub enum Refusal {
     /// `ERR_FILE_NOT_FOUND`
     NotFound,
     /// `ERR_VERSION <current>`: the file is at this version; 0 means absent.
-    Version(u64),
+    Version(Version),
     /// `ERR_COMPACTED <rev>`: deletions since the requested version are no longer known, or that
     /// version is of another table. The table's version now is `rev`: list again, watch from there.
-    Compacted(u64),
+    Compacted(Version),
     /// `ERR_BAD_FD`: a descriptor that this connection has not opened.
     BadDescriptor,
     /// `ERR_TYPE <its type>`: the file is of another type.
@@ -44,7 +45,7 @@ pub enum Refusal {
 }
 
 /// What a limit applies to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Limit {
     /// Bytes of one file.
@@ -61,8 +62,8 @@ pub enum Limit {
 
 impl Limit {
     /// All variants.
-    pub const ALL: [Limit; 5] =
-        [Limit::Contents, Limit::Memory, Limit::Data, Limit::Connections, Limit::Descriptors];
+    pub const ALL: &'static [Limit] =
+        &[Limit::Contents, Limit::Memory, Limit::Data, Limit::Connections, Limit::Descriptors];
 
     /// Returns the limit's name in a reply, and in `stats`.
     pub fn word(self) -> &'static str {
@@ -98,17 +99,19 @@ impl Refusal {
         let file = match file {
             None => "the file".to_string(),
             Some("") => "all files".to_string(),
-            Some(file) => Shown(file).to_string(),
+            Some(file) => ForLog(file).to_string(),
         };
         match self {
-            Refusal::Version(0) | Refusal::NotFound => write!(f, "{file} does not exist"),
+            Refusal::Version(Version::ABSENT) | Refusal::NotFound => {
+                write!(f, "{file} does not exist")
+            }
             Refusal::Version(current) => write!(f, "{file} is at version {current}"),
             Refusal::Compacted(rev) => write!(
                 f,
                 "{file}: the changes since that version are not known, or it is of another table; \
                  the version is {rev} now, list again"
             ),
-            Refusal::WrongType(kind) => write!(f, "{file} is of type {}", kind.as_ref()),
+            Refusal::WrongType(kind) => write!(f, "{file} is of type {}", kind.as_ref().for_log()),
             Refusal::TypeNotFound => write!(f, "{file}: the server has no such type"),
             Refusal::BadDescriptor => write!(f, "{file} is not open here"),
             Refusal::Denied => write!(f, "{file}: the file's type does not permit that"),
@@ -169,27 +172,27 @@ mod tests {
     #[test]
     fn a_message_names_the_file_and_no_secret() {
         let secret = format!("s/{}/e", "0123456789abcdef".repeat(2));
-        let limits = Limit::ALL.map(|limit| Refusal::Limit(limit, 10));
+        let limits = Limit::ALL.iter().map(|limit| Refusal::Limit(*limit, 10));
         let others = [
             Refusal::Malformed,
             Refusal::OutOfStep,
             Refusal::NotFound,
-            Refusal::Version(0),
-            Refusal::Version(8),
-            Refusal::Compacted(8),
+            Refusal::Version(Version(0)),
+            Refusal::Version(Version(8)),
+            Refusal::Compacted(Version(8)),
             Refusal::BadDescriptor,
             Refusal::TypeNotFound,
             Refusal::Denied,
             Refusal::WrongToken,
             Refusal::Internal,
         ];
-        for refusal in limits.iter().chain(&others) {
+        for refusal in limits.chain(others) {
             let of_server =
                 matches!(refusal, Refusal::WrongToken | Refusal::Limit(Limit::Connections, _));
             for (file, shown) in
                 [(None, "the file"), (Some(""), "all files"), (Some(&*secret), "s/01234567...")]
             {
-                let message = About(refusal, file).to_string();
+                let message = About(&refusal, file).to_string();
                 assert_eq!(message.starts_with(shown), !of_server, "{message}");
                 assert!(!message.contains("012345678"), "{message}");
             }

@@ -1,5 +1,6 @@
 //! How a command ends without success: one line on stderr, and an exit status.
 
+use crate::version::Epoch;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::Write;
@@ -39,9 +40,9 @@ impl Failure {
     }
 
     /// The versions on the command line belong to another table: exit status 4.
-    pub(super) fn other_table(expected: u64, found: u64) -> Self {
+    pub(super) fn other_table(expected: Epoch, found: Epoch) -> Self {
         let message = format!(
-            "the server has another table: its epoch is {found:016x}, not {expected:016x}; \
+            "the server has another table: its epoch is {found}, not {expected}; \
              nothing was done, so read the versions again"
         );
         Failure { message, status: 4 }

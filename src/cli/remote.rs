@@ -7,6 +7,7 @@ use crate::client::{self, Client, Error, OpenFile};
 use crate::net::{Address, BufferedStream};
 use crate::refusal::Refusal;
 use crate::token::Token;
+use crate::version::Epoch;
 use crate::wire::{Reply, Request};
 use clap::Args;
 use std::io::{self, ErrorKind};
@@ -55,7 +56,7 @@ pub(super) struct Table {
     remote: Remote,
     /// Do nothing, with exit status 4, unless the table has this epoch, as `telefile hello` prints it
     #[arg(long, value_parser = values::EPOCH, help_heading = HEADING)]
-    epoch: Option<u64>,
+    epoch: Option<Epoch>,
 }
 
 /// The part of the help about the server.

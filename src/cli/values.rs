@@ -3,6 +3,7 @@
 use super::failure::one_line;
 use crate::exptime::{Exptime, FOREVER};
 use crate::net::Address;
+use crate::version::{Epoch, Version};
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -99,15 +100,13 @@ pub(super) const COUNT: Parser<usize> = Parser::new(|text| {
 });
 
 /// The version of a file, or a revision of the table.
-pub(super) const VERSION: Parser<u64> = Parser::new(|text| {
-    whole(text).ok_or_else(|| "not a version, which is a whole number".to_string())
+pub(super) const VERSION: Parser<Version> = Parser::new(|text| {
+    whole(text).map(Version).ok_or_else(|| "not a version, which is a whole number".to_string())
 });
 
 /// The epoch of a table.
-pub(super) const EPOCH: Parser<u64> = Parser::new(|text| {
-    let is_one = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    let epoch = u64::from_str_radix(text, 16).ok().filter(|_| is_one);
-    epoch.ok_or_else(|| "not 16 hex digits, as `telefile hello` prints them".to_string())
+pub(super) const EPOCH: Parser<Epoch> = Parser::new(|text| {
+    text.parse().map_err(|_| "not 16 hex digits, as `telefile hello` prints them".to_string())
 });
 
 /// When a file expires. Not `-1`: a command's connection ends with it.

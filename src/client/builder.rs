@@ -6,6 +6,7 @@ use super::transport::Transport;
 use crate::exptime::FOREVER;
 use crate::net::{Address, Stream};
 use crate::token::Token;
+use crate::version::Epoch;
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -33,7 +34,7 @@ pub struct Builder {
     timeout: Option<Duration>,
     token: Option<Vec<u8>>,
     max_contents: u64,
-    epoch: Option<u64>,
+    epoch: Option<Epoch>,
 }
 
 impl Default for Builder {
@@ -78,6 +79,7 @@ impl Builder {
     /// ```
     /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
     /// # let address = server.addresses()[0].clone();
+    /// use telefile::Epoch;
     /// use telefile::client::{Client, Error};
     ///
     /// let client = Client::connect_to(&address)?;
@@ -90,11 +92,11 @@ impl Builder {
     /// client.cas("config", version, "port = 8080")?;
     ///
     /// // If the server had lost its files since, no further request would be sent.
-    /// let another = Client::builder().epoch(!epoch).connect_to(&address);
+    /// let another = Client::builder().epoch(Epoch(!epoch.0)).connect_to(&address);
     /// assert!(matches!(another, Err(Error::OtherTable)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn epoch(mut self, epoch: u64) -> Self {
+    pub fn epoch(mut self, epoch: Epoch) -> Self {
         self.epoch = Some(epoch);
         self
     }
@@ -132,7 +134,7 @@ impl Builder {
         self.timeout(Some(timeout))
     }
 
-    pub(super) fn expected_epoch(&self) -> Option<u64> {
+    pub(super) fn expected_epoch(&self) -> Option<Epoch> {
         self.epoch
     }
 

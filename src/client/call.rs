@@ -3,7 +3,8 @@
 
 use super::error::Error;
 use crate::exptime::{Exptime, whole_seconds};
-use crate::name::{FileRef, NameRef, Shown, Stem};
+use crate::name::{FileRef, ForLog, NameRef, Stem};
+use crate::version::Version;
 use crate::wire::{MAX_LINE_BYTES, MAX_WATCH_SECONDS, Request};
 use std::time::Duration;
 
@@ -49,19 +50,23 @@ impl<'a> Call<'a> {
 
     pub(super) fn cas(
         subject: Subject<'a>,
-        version: u64,
+        version: Version,
         contents: &'a [u8],
         exptime: Exptime,
     ) -> Result<Self, Error> {
         let numbytes = contents.len() as u64;
-        let request = |file| Request::Cas { file, version, numbytes, exptime };
+        let request = |file| Request::Cas { file, version: version.0, numbytes, exptime };
         Ok(Call { contents: Some(contents), ..Call::about(subject, request)? })
     }
 
     /// `time` is rounded up to seconds.
-    pub(super) fn wait(subject: Subject<'a>, version: u64, time: Duration) -> Result<Self, Error> {
+    pub(super) fn wait(
+        subject: Subject<'a>,
+        version: Version,
+        time: Duration,
+    ) -> Result<Self, Error> {
         let seconds = whole_seconds(time).min(MAX_WATCH_SECONDS);
-        Call::about(subject, |file| Request::Wait { file, version, seconds })
+        Call::about(subject, |file| Request::Wait { file, version: version.0, seconds })
     }
 
     pub(super) fn open(text: &'a str, kind: Option<&'a str>) -> Result<Self, Error> {
@@ -78,7 +83,7 @@ impl<'a> Call<'a> {
         exptime: Exptime,
     ) -> Result<Self, Error> {
         let invalid = || {
-            let prefix = Shown(prefix);
+            let prefix = ForLog(prefix);
             Error::Invalid(format!("{prefix} and 20 digits are not a name of at most 430 bytes"))
         };
         let stem = name(prefix).and_then(|_| Stem::new(prefix).ok_or_else(invalid))?;
@@ -106,8 +111,8 @@ impl<'a> Call<'a> {
         let mut line = Vec::new();
         self.request.write_to(&mut line);
         if line.len() >= MAX_LINE_BYTES + b"\r\n".len() {
-            let shown = self.file.and_then(NameRef::new).map_or(String::new(), |n| n.to_string());
-            return Err(Error::Invalid(format!("{shown}: the name is too long for a line")));
+            let name = ForLog(self.file.unwrap_or_default());
+            return Err(Error::Invalid(format!("{name}: the name is too long for a line")));
         }
         Ok(self)
     }
@@ -145,10 +150,5 @@ pub(super) fn field(text: &str) -> Result<&str, Error> {
 }
 
 fn name(text: &str) -> Result<NameRef<'_>, Error> {
-    let why = match text {
-        "" => "it is empty",
-        text if text.starts_with('@') => "@ and digits are a descriptor",
-        _ => "it has white space or a control character",
-    };
-    NameRef::new(text).ok_or_else(|| Error::Invalid(format!("{text:?} is not a name: {why}")))
+    NameRef::try_from(text).map_err(|e| Error::Invalid(e.to_string()))
 }

@@ -5,7 +5,8 @@ use super::error::Error;
 use super::transport::Transport;
 use super::{Changes, Client, Listing, OpenFile, Snapshot, Stat, Target};
 use crate::exptime::{Exptime, whole_seconds};
-use crate::name::Shown;
+use crate::name::ForLog;
+use crate::version::Version;
 use crate::wire::{MAX_ITEMS, MAX_LINE_BYTES, MAX_WATCH_SECONDS, Request};
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ impl Client {
         &self,
         file: impl Into<Target<'a>>,
         contents: impl AsRef<[u8]>,
-    ) -> Result<u64, Error> {
+    ) -> Result<Version, Error> {
         self.write_expiring(file, contents, Exptime::Never)
     }
 
@@ -41,7 +42,7 @@ impl Client {
         file: impl Into<Target<'a>>,
         contents: impl AsRef<[u8]>,
         exptime: Exptime,
-    ) -> Result<u64, Error> {
+    ) -> Result<Version, Error> {
         let call = Call::write(file.into().of(&self.transport)?, contents.as_ref(), exptime)?;
         self.call(&call, Transport::version)
     }
@@ -54,9 +55,9 @@ impl Client {
     pub fn cas<'a>(
         &self,
         file: impl Into<Target<'a>>,
-        version: u64,
+        version: Version,
         contents: impl AsRef<[u8]>,
-    ) -> Result<u64, Error> {
+    ) -> Result<Version, Error> {
         self.cas_expiring(file, version, contents, Exptime::Never)
     }
 
@@ -67,10 +68,10 @@ impl Client {
     pub fn cas_expiring<'a>(
         &self,
         file: impl Into<Target<'a>>,
-        version: u64,
+        version: Version,
         contents: impl AsRef<[u8]>,
         exptime: Exptime,
-    ) -> Result<u64, Error> {
+    ) -> Result<Version, Error> {
         let call =
             Call::cas(file.into().of(&self.transport)?, version, contents.as_ref(), exptime)?;
         self.call(&call, Transport::version)
@@ -84,9 +85,9 @@ impl Client {
     pub fn delete<'a>(
         &self,
         file: impl Into<Target<'a>>,
-        version: Option<u64>,
+        version: Option<Version>,
     ) -> Result<(), Error> {
-        let request = |file| Request::Delete { file, version };
+        let request = |file| Request::Delete { file, version: version.map(|v| v.0) };
         let call = Call::about(file.into().of(&self.transport)?, request)?;
         self.call(&call, Transport::done)
     }
@@ -99,10 +100,10 @@ impl Client {
     pub fn touch<'a>(
         &self,
         file: impl Into<Target<'a>>,
-        version: u64,
+        version: Version,
         exptime: Exptime,
-    ) -> Result<u64, Error> {
-        let request = |file| Request::Touch { file, version, exptime };
+    ) -> Result<Version, Error> {
+        let request = |file| Request::Touch { file, version: version.0, exptime };
         let call = Call::about(file.into().of(&self.transport)?, request)?;
         self.call(&call, Transport::version)
     }
@@ -117,7 +118,7 @@ impl Client {
         prefix: &str,
         contents: impl AsRef<[u8]>,
         exptime: Exptime,
-    ) -> Result<(u64, String), Error> {
+    ) -> Result<(Version, String), Error> {
         let call = Call::create(prefix, contents.as_ref(), exptime)?;
         self.call(&call, Transport::created)
     }
@@ -164,7 +165,7 @@ impl Client {
         let request = |prefix| Request::List { prefix, limit: MAX_ITEMS, after };
         let mut listing = self.call(&Call::of_prefix(prefix, request)?, Transport::listing)?;
         if listing.more && listing.files.last().is_some_and(|file| file.name.as_str() <= name) {
-            return Err(Error::Invalid(format!("{}: too long to go on from", Shown(name))));
+            return Err(Error::Invalid(format!("{}: too long to go on from", ForLog(name))));
         }
         listing.files.retain(|file| file.name.as_str() > name);
         listing.more |= listing.files.len() as u64 > limit;
@@ -172,38 +173,40 @@ impl Client {
         Ok(listing)
     }
 
-    /// Returns what has changed since version `rev` among the files whose names begin with
+    /// Returns what has changed since version `since` among the files whose names begin with
     /// `prefix`. If nothing has, waits for the first change, but no longer than `time`, which is
     /// rounded up to seconds and is at most a day. Other requests of this client wait meanwhile.
     ///
     /// Reports states, not events: a file that has changed twice appears once, and an answer has at
-    /// most 10,000 names. Continue from the answer's `rev`.
+    /// most 10,000 names. Continue from the answer's version.
     ///
     /// ```
     /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
     /// # let address = server.addresses()[0].clone();
     /// use std::time::Duration;
+    /// use telefile::Version;
     ///
     /// let client = telefile::Client::connect_to(&address)?;
-    /// let rev = client.write("config/port", "80")?;
+    /// let version = client.write("config/port", "80")?;
     ///
     /// // Elsewhere, a little later.
     /// let other = telefile::Client::connect_to(&address)?;
     /// let writing = std::thread::spawn(move || other.write("config/port", "8080"));
     ///
-    /// let news = client.watch("config/", rev, Duration::from_secs(60))?;
-    /// assert_eq!((news.changes[0].name.as_str(), news.rev), ("config/port", 2));
+    /// let news = client.watch("config/", version, Duration::from_secs(60))?;
+    /// assert_eq!((news.changes[0].name.as_str(), news.version), ("config/port", Version(2)));
     /// # writing.join().unwrap()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// [`Refusal::Compacted`](crate::Refusal::Compacted) if too much was deleted since `rev`, or
-    /// `rev` belongs to another table: list again, and watch from the list's `rev`.
+    /// [`Refusal::Compacted`](crate::Refusal::Compacted) if too much was deleted since then, or
+    /// the version belongs to another table: list again, and watch from the list's version.
     /// [`Error::Invalid`] if `prefix` contains a space or line end.
-    pub fn watch(&self, prefix: &str, rev: u64, time: Duration) -> Result<Changes, Error> {
+    pub fn watch(&self, prefix: &str, since: Version, time: Duration) -> Result<Changes, Error> {
         let seconds = whole_seconds(time).min(MAX_WATCH_SECONDS);
-        let call = Call::of_prefix(prefix, |prefix| Request::Watch { prefix, rev, seconds })?;
+        let call =
+            Call::of_prefix(prefix, |prefix| Request::Watch { prefix, rev: since.0, seconds })?;
         self.call(&call, Transport::changes)
     }
 
@@ -218,6 +221,7 @@ impl Client {
     /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
     /// # let address = server.addresses()[0].clone();
     /// use std::time::Duration;
+    /// use telefile::Version;
     ///
     /// let client = telefile::Client::connect_to(&address)?;
     /// let version = client.write("config", "80")?;
@@ -226,7 +230,7 @@ impl Client {
     /// let other = telefile::Client::connect_to(&address)?;
     /// let writing = std::thread::spawn(move || other.write("config", "8080"));
     ///
-    /// assert_eq!(client.wait("config", version, Duration::from_secs(60))?, 2);
+    /// assert_eq!(client.wait("config", version, Duration::from_secs(60))?, Version(2));
     /// # writing.join().unwrap()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -236,9 +240,9 @@ impl Client {
     pub fn wait<'a>(
         &self,
         file: impl Into<Target<'a>>,
-        version: u64,
+        version: Version,
         time: Duration,
-    ) -> Result<u64, Error> {
+    ) -> Result<Version, Error> {
         let call = Call::wait(file.into().of(&self.transport)?, version, time)?;
         self.call(&call, Transport::version)
     }

@@ -1,6 +1,6 @@
 //! A client's errors: one variant for each case that a program may want to handle separately.
 
-use crate::name::Shown;
+use crate::name::ForLog;
 use crate::refusal::{Limit, Refusal};
 use std::error;
 use std::fmt;
@@ -9,11 +9,11 @@ use std::io;
 /// Why a client did not get what it asked for.
 ///
 /// ```
-/// use telefile::{Refusal, client::Error};
+/// use telefile::{Refusal, Version, client::Error};
 ///
-/// let error = Error::Refused { file: Some("lock/db".into()), refusal: Refusal::Version(7) };
+/// let error = Error::Refused { file: Some("lock/db".into()), refusal: Refusal::Version(Version(7)) };
 /// assert_eq!(error.to_string(), "lock/db is at version 7");
-/// assert_eq!(error.refusal(), Some(&Refusal::Version(7)));
+/// assert_eq!(error.refusal(), Some(&Refusal::Version(Version(7))));
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]
@@ -80,6 +80,7 @@ impl Error {
     /// # let socket = format!("telefile-retry-{}", std::process::id());
     /// # let address = format!("unix:{}", std::env::temp_dir().join(socket).display());
     /// use std::time::Duration;
+    /// use telefile::Version;
     /// use telefile::client::{Client, Error};
     ///
     /// /// Connects as soon as there is a server.
@@ -97,10 +98,10 @@ impl Error {
     /// # let starting =
     /// #     std::thread::spawn(|| telefile::Server::builder().listen(listen).bind()?.spawn());
     /// let client = connect(&address)?; // also while the server is being started
-    /// let version = client.cas("config", 0, "port = 80")?;
+    /// let version = client.cas("config", Version::ABSENT, "port = 80")?;
     ///
     /// // The state of a file does not change by waiting.
-    /// let error = client.cas("config", 0, "port = 443").unwrap_err();
+    /// let error = client.cas("config", Version::ABSENT, "port = 443").unwrap_err();
     /// assert!(!error.is_retryable());
     /// assert_eq!(error.to_string(), format!("config is at version {version}"));
     /// # drop(client);
@@ -130,7 +131,7 @@ impl fmt::Display for Error {
             }
             Error::Refused { file, refusal } => refusal.explain(f, file.as_deref()),
             Error::TooLarge { file, numbytes, max } => {
-                let file = Shown(file);
+                let file = ForLog(file);
                 write!(f, "{file} has {numbytes} bytes, more than the {max} that are fetched")
             }
             Error::Invalid(why) => f.write_str(why),

@@ -6,6 +6,7 @@ use super::transport::{Transport, lock};
 use super::{Snapshot, Stat};
 use crate::exptime::Exptime;
 use crate::name::FileRef;
+use crate::version::Version;
 use crate::wire::Request;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -37,7 +38,7 @@ pub struct OpenFile {
     transport: Arc<Mutex<Transport>>,
     descriptor: u64,
     name: String,
-    version: u64,
+    version: Version,
     kind: String,
     closed: bool,
 }
@@ -47,7 +48,7 @@ impl OpenFile {
         transport: Arc<Mutex<Transport>>,
         descriptor: u64,
         name: &str,
-        version: u64,
+        version: Version,
         kind: String,
     ) -> Self {
         OpenFile { transport, descriptor, name: name.to_string(), version, kind, closed: false }
@@ -64,7 +65,7 @@ impl OpenFile {
     }
 
     /// Returns the version that the file had when it was opened.
-    pub fn version(&self) -> u64 {
+    pub fn version(&self) -> Version {
         self.version
     }
 
@@ -86,7 +87,7 @@ impl OpenFile {
     ///
     /// # Errors
     /// See [`Error`]; a type may refuse writes.
-    pub fn write(&self, contents: impl AsRef<[u8]>) -> Result<u64, Error> {
+    pub fn write(&self, contents: impl AsRef<[u8]>) -> Result<Version, Error> {
         let call = Call::write(self.subject(), contents.as_ref(), Exptime::Never)?;
         lock(&self.transport)?.call(&call, Transport::version)
     }
@@ -95,7 +96,7 @@ impl OpenFile {
     ///
     /// # Errors
     /// [`Refusal::Version`](crate::Refusal::Version) with the file's version, if it is another.
-    pub fn cas(&self, version: u64, contents: impl AsRef<[u8]>) -> Result<u64, Error> {
+    pub fn cas(&self, version: Version, contents: impl AsRef<[u8]>) -> Result<Version, Error> {
         let (contents, never) = (contents.as_ref(), Exptime::Never);
         let call = Call::cas(self.subject(), version, contents, never)?;
         lock(&self.transport)?.call(&call, Transport::version)
@@ -107,7 +108,7 @@ impl OpenFile {
     ///
     /// # Errors
     /// See [`Error`].
-    pub fn wait(&self, version: u64, time: Duration) -> Result<u64, Error> {
+    pub fn wait(&self, version: Version, time: Duration) -> Result<Version, Error> {
         let call = Call::wait(self.subject(), version, time)?;
         lock(&self.transport)?.call(&call, Transport::version)
     }

@@ -70,6 +70,7 @@ pub use values::{Answer, Change, Changes, Listed, Listing, Snapshot, Stat};
 use crate::exptime::FOREVER;
 use crate::net::Address;
 use crate::refusal::Refusal;
+use crate::version::{Epoch, Version};
 use crate::wire::Request;
 use call::Call;
 use std::net::Shutdown;
@@ -89,7 +90,7 @@ pub struct Client {
     /// they could not borrow mutably. Locked instead of a `RefCell`, so that client and files can
     /// move to other threads.
     transport: Arc<Mutex<Transport>>,
-    epoch: u64,
+    epoch: Epoch,
     idle_timeout: Option<Duration>,
     /// The settings and address to reconnect with.
     made: Arc<(Builder, Address)>,
@@ -180,18 +181,18 @@ impl Client {
     /// Returns the random number of the server's table of files. Another epoch means another table,
     /// and versions of this one have no meaning there. A program that keeps a version longer than a
     /// connection keeps the epoch with it, and passes it to [`Builder::epoch`].
-    pub fn epoch(&self) -> u64 {
+    pub fn epoch(&self) -> Epoch {
         self.epoch
     }
 
-    /// Returns the table's revision: the version that its latest change took. A
-    /// [`watch`](Client::watch) from there reports every later change.
+    /// Returns the version of the table's latest change. A [`watch`](Client::watch) from there
+    /// reports every later change.
     ///
     /// # Errors
     /// See [`Error`].
-    pub fn rev(&self) -> Result<u64, Error> {
+    pub fn latest_version(&self) -> Result<Version, Error> {
         let call = Call::plain(Request::Hello { token: self.made.0.shown_token() });
-        Ok(self.call(&call, Transport::hello)?.rev)
+        Ok(self.call(&call, Transport::hello)?.version)
     }
 
     /// Returns how long this client may be silent before the server ends the connection; `None` is

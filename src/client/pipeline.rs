@@ -5,6 +5,7 @@ use super::error::Error;
 use super::transport::{Transport, lock};
 use super::{Answer, Client, Target, keep_alive};
 use crate::exptime::Exptime;
+use crate::version::Version;
 use crate::wire::{MAX_LINE_BYTES, Request};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -28,15 +29,15 @@ const AIM_BYTES: usize = 4 << 20;
 /// ```
 /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
 /// # let address = server.addresses()[0].clone();
-/// use telefile::client::Answer;
+/// use telefile::{Version, client::Answer};
 ///
 /// let client = telefile::Client::connect_to(&address)?;
 /// let mut pipeline = client.pipeline();
 /// pipeline.write("a", "one")?.write("b", "two")?.read("a")?.delete("nothing", None)?;
 ///
 /// let mut answers = pipeline.send();
-/// assert!(matches!(answers.next(), Some(Ok(Answer::Version(1)))));
-/// assert!(matches!(answers.next(), Some(Ok(Answer::Version(2)))));
+/// assert!(matches!(answers.next(), Some(Ok(Answer::Version(Version(1))))));
+/// assert!(matches!(answers.next(), Some(Ok(Answer::Version(Version(2))))));
 /// let Some(Ok(Answer::Snapshot(a))) = answers.next() else { panic!() };
 /// assert_eq!(&*a.contents, b"one");
 /// let refused = answers.next().unwrap().unwrap_err(); // and those behind it are still answered
@@ -95,10 +96,10 @@ impl<'a> Pipeline<'a> {
     pub fn touch(
         &mut self,
         file: impl Into<Target<'a>>,
-        version: u64,
+        version: Version,
         exptime: Exptime,
     ) -> Result<&mut Self, Error> {
-        let request = |file| Request::Touch { file, version, exptime };
+        let request = |file| Request::Touch { file, version: version.0, exptime };
         self.add(Call::about(file.into().of(self.transport)?, request))
     }
 
@@ -109,7 +110,7 @@ impl<'a> Pipeline<'a> {
     pub fn cas(
         &mut self,
         file: impl Into<Target<'a>>,
-        version: u64,
+        version: Version,
         contents: &'a (impl AsRef<[u8]> + ?Sized),
     ) -> Result<&mut Self, Error> {
         let contents = contents.as_ref();
@@ -123,11 +124,11 @@ impl<'a> Pipeline<'a> {
     pub fn delete(
         &mut self,
         file: impl Into<Target<'a>>,
-        version: Option<u64>,
+        version: Option<Version>,
     ) -> Result<&mut Self, Error> {
         self.add(Call::about(file.into().of(self.transport)?, |file| Request::Delete {
             file,
-            version,
+            version: version.map(|v| v.0),
         }))
     }
 

@@ -5,6 +5,7 @@ use super::error::Error;
 use super::transport::Transport;
 use super::values::Hello;
 use super::{Answer, Change, Changes, DEFAULT_MAX_CONTENTS, Listed, Listing, Snapshot, Stat};
+use crate::version::{Epoch, Version};
 use crate::wire::{self, MAX_ITEMS, Reply, Request};
 
 impl Transport {
@@ -22,16 +23,18 @@ impl Transport {
 
     pub(super) fn snapshot(&mut self, call: &Call<'_>) -> Result<Snapshot, Error> {
         let (version, numbytes, exptime) = self.reply(call, |reply| match reply {
-            Reply::Contents { version, numbytes, exptime } => Some((version, numbytes, exptime)),
+            Reply::Contents { version, numbytes, exptime } => {
+                Some((Version(version), numbytes, exptime))
+            }
             _ => None,
         })?;
         let contents = self.contents(call, numbytes)?;
         Ok(Snapshot { contents, version, exptime })
     }
 
-    pub(super) fn version(&mut self, call: &Call<'_>) -> Result<u64, Error> {
+    pub(super) fn version(&mut self, call: &Call<'_>) -> Result<Version, Error> {
         self.reply(call, |reply| match reply {
-            Reply::Version(version) => Some(version),
+            Reply::Version(version) => Some(Version(version)),
             _ => None,
         })
     }
@@ -43,6 +46,7 @@ impl Transport {
     pub(super) fn stat(&mut self, call: &Call<'_>) -> Result<Stat, Error> {
         self.reply(call, |reply| match reply {
             Reply::Stat { version, numbytes, exptime, kind, opens } => {
+                let version = Version(version);
                 Some(Stat { version, numbytes, exptime, kind: kind.to_string(), opens })
             }
             _ => None,
@@ -50,16 +54,18 @@ impl Transport {
     }
 
     /// Returns the descriptor, the version and the type.
-    pub(super) fn opened(&mut self, call: &Call<'_>) -> Result<(u64, u64, String), Error> {
+    pub(super) fn opened(&mut self, call: &Call<'_>) -> Result<(u64, Version, String), Error> {
         self.reply(call, |reply| match reply {
-            Reply::Fd { fd, version, kind } => Some((fd, version, kind.to_string())),
+            Reply::Fd { fd, version, kind } => Some((fd, Version(version), kind.to_string())),
             _ => None,
         })
     }
 
     pub(super) fn hello(&mut self, call: &Call<'_>) -> Result<Hello, Error> {
         self.reply(call, |reply| match reply {
-            Reply::Hello { epoch, rev, idle_timeout } => Some(Hello { epoch, rev, idle_timeout }),
+            Reply::Hello { epoch, rev, idle_timeout } => {
+                Some(Hello { epoch: Epoch(epoch), version: Version(rev), idle_timeout })
+            }
             _ => None,
         })
     }
@@ -84,9 +90,9 @@ impl Transport {
     }
 
     /// Returns the version and the name of a new file.
-    pub(super) fn created(&mut self, call: &Call<'_>) -> Result<(u64, String), Error> {
+    pub(super) fn created(&mut self, call: &Call<'_>) -> Result<(Version, String), Error> {
         self.reply(call, |reply| match reply {
-            Reply::Created { version, name } => Some((version, name.as_str().to_string())),
+            Reply::Created { version, name } => Some((Version(version), name.as_str().to_string())),
             _ => None,
         })
     }
@@ -99,9 +105,9 @@ impl Transport {
         let files = self.items(call, count, |line| {
             let wire::Listed { version, numbytes, exptime, name } = wire::Listed::parse(line)?;
             let name = name.as_str().to_string();
-            Some(Listed { name, version, numbytes, exptime })
+            Some(Listed { name, version: Version(version), numbytes, exptime })
         })?;
-        Ok(Listing { rev, files, more })
+        Ok(Listing { version: Version(rev), files, more })
     }
 
     pub(super) fn changes(&mut self, call: &Call<'_>) -> Result<Changes, Error> {
@@ -111,9 +117,10 @@ impl Transport {
         })?;
         let changes = self.items(call, count, |line| {
             let wire::Changed { version, numbytes, name } = wire::Changed::parse(line)?;
-            Some(Change { name: name.as_str().to_string(), version, numbytes })
+            let (name, version) = (name.as_str().to_string(), Version(version));
+            Some(Change { name, version, numbytes })
         })?;
-        Ok(Changes { rev, changes })
+        Ok(Changes { version: Version(rev), changes })
     }
 
     fn items<T>(

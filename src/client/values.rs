@@ -2,31 +2,34 @@
 
 use crate::contents::Contents;
 use crate::exptime::Exptime;
+use crate::version::{Epoch, Version};
 use std::time::Duration;
 
 /// The server's reply to `hello`.
 pub(super) struct Hello {
-    pub(super) epoch: u64,
-    pub(super) rev: u64,
+    pub(super) epoch: Epoch,
+    pub(super) version: Version,
     pub(super) idle_timeout: Option<Duration>,
 }
 
 /// A file at one version.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Snapshot {
     /// The whole contents. Clones share the bytes.
     pub contents: Contents,
     /// The version to pass to [`Client::cas`](super::Client::cas).
-    pub version: u64,
+    pub version: Version,
     /// The remaining lifetime.
     pub exptime: Exptime,
 }
 
 /// Everything about a file except its contents.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stat {
     /// The version of the file's latest change.
-    pub version: u64,
+    pub version: Version,
     /// The length of its contents, as far as it is known without running the type's code.
     pub numbytes: u64,
     /// The remaining lifetime.
@@ -39,10 +42,11 @@ pub struct Stat {
 
 /// A page of a list: files in byte order of their names, at one version of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Listing {
     /// The version of the server's table. A watch from it misses nothing; with several pages, watch
     /// from the first page's.
-    pub rev: u64,
+    pub version: Version,
     /// The files.
     pub files: Vec<Listed>,
     /// Whether there are more, after the name of the last one.
@@ -51,11 +55,12 @@ pub struct Listing {
 
 /// A file of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Listed {
     /// Its name.
     pub name: String,
     /// The version of the file's latest change.
-    pub version: u64,
+    pub version: Version,
     /// The length of its contents, as far as it is known without running a type's code.
     pub numbytes: u64,
     /// The remaining lifetime.
@@ -64,20 +69,22 @@ pub struct Listed {
 
 /// What has changed: the latest state of each name, in the order of versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Changes {
     /// The version to continue the watch from.
-    pub rev: u64,
+    pub version: Version,
     /// The changes. Empty if nothing changed in time.
     pub changes: Vec<Change>,
 }
 
 /// The state of a name after its latest change.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Change {
     /// The name.
     pub name: String,
     /// The version of the change.
-    pub version: u64,
+    pub version: Version,
     /// The length of the contents, as far as it is known without running a type's code. `None` if
     /// the name no longer has a file.
     pub numbytes: Option<u64>,
@@ -85,11 +92,12 @@ pub struct Change {
 
 /// The answer to a request of a [`Pipeline`](super::Pipeline).
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Answer {
     /// To a read.
     Snapshot(Snapshot),
     /// To a write or cas: the new version; to a touch: the version.
-    Version(u64),
+    Version(Version),
     /// To a stat.
     Stat(Stat),
     /// To a delete.

@@ -15,6 +15,7 @@ use crate::exptime::Exptime;
 use crate::name::{FileRef, Name, NameRef};
 use crate::refusal::Limit;
 use crate::refusal::Refusal;
+use crate::version::Version;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -79,7 +80,7 @@ fn a_version_never_repeats() {
     assert_eq!([f.write("a", 0), f.write("b", 0), f.write("a", 0)], [1, 2, 3]);
     assert_eq!(f.table.delete(name("a"), None).and_then(Decided::seen), Ok(()));
     assert_eq!(f.write("a", 0), 5);
-    assert_eq!(f.cas("a", 3, 0), Err(Refusal::Version(5)));
+    assert_eq!(f.cas("a", 3, 0), Err(Refusal::Version(Version(5))));
     let Totals { files, bytes, version, .. } = f.table.totals();
     assert_eq!((files, bytes, version), (2, 2, 5));
 }
@@ -87,13 +88,13 @@ fn a_version_never_repeats() {
 #[test]
 fn a_refusal_changes_nothing() {
     let f = fixture();
-    assert_eq!(f.cas("a", 1, 0), Err(Refusal::Version(0)));
+    assert_eq!(f.cas("a", 1, 0), Err(Refusal::Version(Version(0))));
     assert_eq!(f.cas("a", 0, 10), Ok(1));
     f.clock.advance(4 * SECOND);
-    assert_eq!(f.cas("a", 0, 100), Err(Refusal::Version(1)));
+    assert_eq!(f.cas("a", 0, 100), Err(Refusal::Version(Version(1))));
     assert_eq!(
         f.table.delete(name("a"), Some(7)).and_then(Decided::seen),
-        Err(Refusal::Version(1))
+        Err(Refusal::Version(Version(1)))
     );
     assert_eq!(f.table.delete(name("b"), Some(0)).and_then(Decided::seen), Err(Refusal::NotFound));
     assert_eq!(f.stat("a"), Some((1, 6)));
@@ -133,7 +134,7 @@ fn expiry_is_a_change_of_its_own_and_happens_once() {
     assert_eq!(f.table.totals().version, 2);
     f.write("a", 1);
     f.clock.advance(SECOND);
-    assert_eq!(f.cas("a", 3, 0), Err(Refusal::Version(0)));
+    assert_eq!(f.cas("a", 3, 0), Err(Refusal::Version(Version(0))));
     assert_eq!(f.table.totals().version, 4);
     assert_eq!(f.cas("a", 0, 1), Ok(5));
     f.clock.advance(SECOND);
@@ -241,7 +242,7 @@ fn a_cas_whose_lease_runs_out_while_its_type_writes_is_refused() {
     let fd = table.open(opened, Some("Slow"), ClientId::new(1)).and_then(Open::opened).unwrap().fd;
     assert_eq!(table.write(lease, text(), Expiry::Seconds(5), BY).and_then(Decided::seen), Ok(2));
     let late = table.cas(lease, 2, text(), Expiry::Seconds(30), BY).and_then(Decided::seen);
-    assert_eq!(late, Err(Refusal::Version(0)));
+    assert_eq!(late, Err(Refusal::Version(Version(0))));
     assert_eq!(table.stat(lease), Err(Refusal::NotFound));
     assert_eq!(table.stat(FileRef::Descriptor(fd)).map(|(s, ..)| s.version), Ok(4));
 }

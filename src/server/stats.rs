@@ -8,7 +8,7 @@ use crate::refusal::Limit;
 pub(super) fn report(server: &Shared) -> Vec<(String, String)> {
     let totals = server.table.totals();
     let mut report = Vec::new();
-    for limit in Limit::ALL {
+    for &limit in Limit::ALL {
         let (value, max) = match limit {
             Limit::Contents => (server.refused.largest_contents(), server.max_contents),
             Limit::Memory => (server.budget.used(), server.budget.max()),

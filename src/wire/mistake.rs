@@ -1,7 +1,7 @@
 //! The mistakes in a line that is no request, and how logs show such a line.
 
 use super::fields::{Fields, text};
-use crate::name::Shown;
+use crate::name::ForLog;
 use std::fmt;
 
 /// A mistake in a line. On the wire all of these are `ERR_CMD_ERR`.
@@ -76,7 +76,7 @@ impl fmt::Display for ShownLine<'_> {
         }
         while let Some(field) = fields.next() {
             match text(field) {
-                Some(text) => write!(f, " {}", Shown(text))?,
+                Some(text) => write!(f, " {}", ForLog(text))?,
                 None => {
                     f.write_str(" ")?;
                     mask(f, field, field.len())?;

@@ -5,6 +5,7 @@ use super::fields::{Fields, LineOut, seconds, text};
 use crate::exptime::Exptime;
 use crate::name::NameRef;
 use crate::refusal::{Limit, Refusal};
+use crate::version::Version;
 use std::time::Duration;
 
 /// A reply line. Contents and a line end follow `Contents`. A count announces that many lines:
@@ -51,10 +52,10 @@ impl<'a> Reply<'a> {
     /// `ERR_DENIED` as [`Refusal::Denied`], even when the server closes after it.
     ///
     /// ```
-    /// use telefile::{Refusal, wire::Reply};
+    /// use telefile::{Refusal, Version, wire::Reply};
     ///
     /// assert_eq!(Reply::parse(b"OK 7"), Some(Reply::Version(7)));
-    /// assert_eq!(Reply::parse(b"ERR_VERSION 8"), Some(Reply::Refused(Refusal::Version(8))));
+    /// assert_eq!(Reply::parse(b"ERR_VERSION 8"), Some(Reply::Refused(Refusal::Version(Version(8)))));
     /// ```
     pub fn parse(line: &'a [u8]) -> Option<Self> {
         let mut fields = Fields::new(line);
@@ -99,8 +100,8 @@ impl<'a> Reply<'a> {
             b"TYPES" => Reply::Types { count: number()? },
             b"STATS" => Reply::Stats { count: number()? },
             b"HELP" => Reply::Help { count: number()? },
-            b"ERR_VERSION" => Reply::Refused(Refusal::Version(number()?)),
-            b"ERR_COMPACTED" => Reply::Refused(Refusal::Compacted(number()?)),
+            b"ERR_VERSION" => Reply::Refused(Refusal::Version(Version(number()?))),
+            b"ERR_COMPACTED" => Reply::Refused(Refusal::Compacted(Version(number()?))),
             b"ERR_TYPE" => {
                 let kind = NameRef::new(kind(&mut fields)?)?;
                 Reply::Refused(Refusal::WrongType(kind.to_name()))
@@ -108,7 +109,7 @@ impl<'a> Reply<'a> {
             b"ERR_TYPE_NOT_FOUND" => Reply::Refused(Refusal::TypeNotFound),
             b"ERR_LIMIT" => {
                 let what = fields.next()?;
-                let limit = Limit::ALL.into_iter().find(|l| l.word().as_bytes() == what)?;
+                let limit = *Limit::ALL.iter().find(|l| l.word().as_bytes() == what)?;
                 Reply::Refused(Refusal::Limit(limit, fields.number()?))
             }
             b"ERR_CMD_ERR" => Reply::Refused(Refusal::Malformed),
@@ -154,8 +155,8 @@ impl<'a> Reply<'a> {
             Reply::Refused(ref refusal) => {
                 let line = LineOut::new(out, refusal.word());
                 match refusal {
-                    Refusal::Version(current) => line.number(*current),
-                    Refusal::Compacted(rev) => line.number(*rev),
+                    Refusal::Version(current) => line.number(current.0),
+                    Refusal::Compacted(rev) => line.number(rev.0),
                     Refusal::WrongType(kind) => line.text(kind.as_str()),
                     Refusal::Limit(what, max) => line.text(what.word()).number(*max),
                     _ => line,
@@ -196,7 +197,7 @@ mod tests {
             (Reply::Done, "OK\r\n"),
             (Reply::List { rev: 9, count: 2, more: true }, "LIST 9 2 1\r\n"),
             (Reply::Changes { rev: 9, count: 0 }, "CHANGES 9 0\r\n"),
-            (Reply::Refused(Refusal::Compacted(9)), "ERR_COMPACTED 9\r\n"),
+            (Reply::Refused(Refusal::Compacted(Version(9))), "ERR_COMPACTED 9\r\n"),
             (
                 Reply::Contents { version: 1, numbytes: 0, exptime: Exptime::Connection },
                 "CONTENTS 1 0 -1\r\n",
@@ -214,7 +215,7 @@ mod tests {
                 "HELLO 1 0000000000000000 5 2.5\r\n",
             ),
             (Reply::Refused(Refusal::NotFound), "ERR_FILE_NOT_FOUND\r\n"),
-            (Reply::Refused(Refusal::Version(0)), "ERR_VERSION 0\r\n"),
+            (Reply::Refused(Refusal::Version(Version(0))), "ERR_VERSION 0\r\n"),
             (Reply::Refused(Refusal::Limit(Limit::Contents, 10)), "ERR_LIMIT contents 10\r\n"),
         ] {
             assert_eq!(line(reply), expected);
@@ -255,7 +256,7 @@ mod tests {
                 Reply::Types { count: a },
                 Reply::Stats { count: a },
                 Reply::Help { count: a },
-                Reply::Refused(Refusal::Version(a)),
+                Reply::Refused(Refusal::Version(Version(a))),
                 Reply::Refused(Refusal::Limit(Limit::Memory, b)),
                 Reply::Fd { fd: a, version: b, kind: "MyFile" },
                 Reply::Refused(Refusal::WrongType(NameRef::new("MyFile").unwrap().to_name())),
@@ -265,7 +266,7 @@ mod tests {
                 Reply::Created { version: a, name },
                 Reply::List { rev: a, count: b, more: a > b },
                 Reply::Changes { rev: a, count: b },
-                Reply::Refused(Refusal::Compacted(a)),
+                Reply::Refused(Refusal::Compacted(Version(a))),
             ][which]
                 .clone();
             let line = line(reply.clone());

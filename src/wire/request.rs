@@ -2,7 +2,7 @@
 
 use super::fields::LineOut;
 use crate::exptime::Exptime;
-use crate::name::{FileRef, NameRef, Shown, Stem};
+use crate::name::{FileRef, ForLog, NameRef, Stem};
 use std::fmt;
 
 /// A request. `numbytes` of contents and a line end follow the line of `Write`, `Cas` and `Create`.
@@ -136,12 +136,12 @@ fn field_of(prefix: &str) -> &str {
     if prefix.is_empty() { "*" } else { prefix }
 }
 
-/// For logs: never shows a token, and shows names as [`NameRef`] does.
+/// For logs: never shows a token, and shows names as [`NameRef::for_log`] does.
 impl fmt::Display for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.verb())?;
         match self.file() {
-            Some(FileRef::Name(name)) => write!(f, " {name}")?,
+            Some(FileRef::Name(name)) => write!(f, " {}", name.for_log())?,
             Some(FileRef::Descriptor(fd)) => write!(f, " @{fd}")?,
             None => {}
         }
@@ -154,14 +154,14 @@ impl fmt::Display for Request<'_> {
             Request::Wait { version, seconds, .. } => write!(f, " {version} {seconds}"),
             Request::Touch { version, exptime, .. } => write!(f, " {version} {exptime}"),
             Request::Create { stem, numbytes, exptime } => {
-                write!(f, " {} {numbytes} {exptime}", Shown(stem.as_str()))
+                write!(f, " {} {numbytes} {exptime}", ForLog(stem.as_str()))
             }
             Request::List { prefix, limit, after } => {
-                write!(f, " {} {limit}", Shown(field_of(prefix)))?;
-                after.map_or(Ok(()), |after| write!(f, " {}", Shown(after)))
+                write!(f, " {} {limit}", ForLog(field_of(prefix)))?;
+                after.map_or(Ok(()), |after| write!(f, " {}", ForLog(after)))
             }
             Request::Watch { prefix, rev, seconds } => {
-                write!(f, " {} {rev} {seconds}", Shown(field_of(prefix)))
+                write!(f, " {} {rev} {seconds}", ForLog(field_of(prefix)))
             }
             _ => Ok(()),
         }

@@ -39,7 +39,7 @@ impl Dialect for Telefile {
                 Ok(Some((next, Outcome::Done { version })))
             }
             (Expected::CasAnswered, Reply::Refused(Refusal::Version(version))) => {
-                Ok(Some((next, Outcome::Refused { version })))
+                Ok(Some((next, Outcome::Refused { version: version.0 })))
             }
             _ => Err(wrong(&format!("not {expected:?}"), line)),
         }

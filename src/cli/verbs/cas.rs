@@ -5,6 +5,7 @@ use crate::cli::new_contents::NewContents;
 use crate::cli::remote::{Table, change_failed};
 use crate::cli::streams::put_change;
 use crate::cli::values;
+use crate::version::Version;
 use clap::Args;
 
 /// Write stdin to a file only if it is at VERSION, and print its new version
@@ -19,7 +20,7 @@ pub(crate) struct Settings {
     name: String,
     /// The version that the file must have; 0 if it must not exist
     #[arg(value_parser = values::VERSION)]
-    version: u64,
+    version: Version,
     #[command(flatten)]
     new: NewContents,
     #[command(flatten)]

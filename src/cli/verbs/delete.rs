@@ -4,6 +4,7 @@ use crate::cli::failure::Outcome;
 use crate::cli::remote::{Table, change_failed};
 use crate::cli::values;
 use crate::client::Client;
+use crate::version::Version;
 use clap::Args;
 
 /// Delete a file; with VERSION, only if it is at that version
@@ -14,7 +15,7 @@ pub(crate) struct Settings {
     name: String,
     /// The version that the file must have [default: any]
     #[arg(value_parser = values::VERSION)]
-    version: Option<u64>,
+    version: Option<Version>,
     #[command(flatten)]
     table: Table,
 }

@@ -20,6 +20,6 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn run(self) -> Outcome {
         let client = self.remote.connect(Client::builder())?;
-        put(format!("{:016x} {}\n", client.epoch(), client.rev()?))
+        put(format!("{} {}\n", client.epoch(), client.latest_version()?))
     }
 }

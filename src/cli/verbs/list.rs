@@ -50,7 +50,7 @@ fn print(client: &Client, mut settings: Settings) -> Result<(), Failure> {
         let mut text = String::new();
         // The version of the first page: changes during the later pages are visible from there.
         if std::mem::take(&mut settings.head) {
-            text += &format!("LIST {} {:016x}\n", page.rev, client.epoch());
+            text += &format!("LIST {} {}\n", page.version, client.epoch());
         }
         for file in &page.files {
             if !settings.names {

@@ -31,7 +31,7 @@ impl Settings {
             ("exptime", stat.exptime.to_string()),
             ("type", stat.kind),
             ("opens", stat.opens.to_string()),
-            ("epoch", format!("{:016x}", client.epoch())),
+            ("epoch", client.epoch().to_string()),
         ];
         put(fields.map(|(name, value)| format!("{name} {value}\n")).concat())
     }

@@ -5,6 +5,7 @@ use crate::cli::remote::{Table, change_failed};
 use crate::cli::values;
 use crate::client::Client;
 use crate::exptime::Exptime;
+use crate::version::Version;
 use clap::Args;
 
 /// Delete a file after SECS seconds, only if it is at VERSION
@@ -15,7 +16,7 @@ pub(crate) struct Settings {
     name: String,
     /// The version that the file must have
     #[arg(value_parser = values::VERSION)]
-    version: u64,
+    version: Version,
     /// How many seconds the file lasts from now on; 0 is for ever
     #[arg(value_name = "SECS", value_parser = values::EXPTIME)]
     exptime: Exptime,

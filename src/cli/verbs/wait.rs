@@ -5,6 +5,7 @@ use crate::cli::remote::Table;
 use crate::cli::streams::put;
 use crate::cli::values;
 use crate::client::Client;
+use crate::version::Version;
 use clap::Args;
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ pub(crate) struct Settings {
     name: String,
     /// The version that is known already; 0 is no file
     #[arg(value_parser = values::VERSION)]
-    version: u64,
+    version: Version,
     /// Wait at most SECS seconds, and then print VERSION [default: for ever]
     #[arg(
         value_name = "SECS",

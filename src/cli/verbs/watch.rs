@@ -5,8 +5,9 @@ use crate::cli::remote::Table;
 use crate::cli::streams::put_some;
 use crate::cli::values;
 use crate::client::{Change, Client, Error};
-use crate::name::Shown;
+use crate::name::ForLog;
 use crate::refusal::Refusal;
+use crate::version::Version;
 use clap::Args;
 use rustix::event::{PollFd, PollFlags, poll};
 use std::io;
@@ -29,7 +30,7 @@ pub(crate) struct Settings {
     prefix: String,
     /// Begin with the changes after this revision [default: from now on]
     #[arg(value_parser = values::VERSION)]
-    rev: Option<u64>,
+    rev: Option<Version>,
     /// End after SECS seconds; 0 prints what has changed already [default: never]
     #[arg(
         long = "for",
@@ -57,7 +58,7 @@ impl Settings {
         let client = self.table.connect(Client::builder())?;
         let mut rev = match self.rev {
             Some(rev) => rev,
-            None => client.rev()?,
+            None => client.latest_version()?,
         };
         // The version up to which to print everything, once enough is printed.
         let mut end = None;
@@ -67,7 +68,7 @@ impl Settings {
             let time = if end.is_some() { Duration::ZERO } else { time };
             let news = client.watch(&self.prefix, rev, time);
             let news = news.map_err(|e| failed(e, &self.prefix, rev))?;
-            rev = news.rev;
+            rev = news.version;
             let text: String = news.changes.iter().map(line).collect();
             if !put_some(text.as_bytes())? {
                 return Ok(());
@@ -76,7 +77,7 @@ impl Settings {
             if end.is_none() && (is_over || self.once && !news.changes.is_empty()) {
                 // An answer that ends with a change may be only the first part.
                 let is_part = news.changes.last().is_some_and(|last| last.version == rev);
-                end = Some(if is_part { client.rev()? } else { rev });
+                end = Some(if is_part { client.latest_version()? } else { rev });
             }
             if end.is_some_and(|end| rev >= end) {
                 return Ok(());
@@ -85,8 +86,8 @@ impl Settings {
     }
 }
 
-fn failed(error: Error, prefix: &str, rev: u64) -> Failure {
-    let prefix = Shown(prefix);
+fn failed(error: Error, prefix: &str, rev: Version) -> Failure {
+    let prefix = ForLog(prefix);
     match error.refusal() {
         Some(Refusal::Compacted(current)) if *current < rev => Failure::failed(format!(
             "{prefix}: the table is at {current}, so {rev} is of another table or yet to come \

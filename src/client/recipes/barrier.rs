@@ -4,6 +4,7 @@ use super::deadline::Deadline;
 use super::waiters::Waiters;
 use crate::client::{Client, Error};
 use crate::refusal::Refusal;
+use crate::version::Version;
 use std::time::Duration;
 
 /// A barrier that opens when a number of parties wait at it, and closes behind them: later parties
@@ -43,10 +44,10 @@ pub struct Barrier {
 /// The contents of the barrier's own file: numbers.
 struct Gate {
     /// Parties with numbers up to this may pass.
-    open_to: u64,
+    open_to: Version,
     /// Parties that no longer count, but still have their place.
-    gave_up: Vec<u64>,
-    version: u64,
+    gave_up: Vec<Version>,
+    version: Version,
 }
 
 impl Barrier {
@@ -80,7 +81,7 @@ impl Barrier {
 
     fn wait_by(&self, deadline: Deadline) -> Result<bool, Error> {
         let place = self.waiters.join(b"")?;
-        let number = place.token();
+        let number = place.token().0;
         let mut waits = true;
         loop {
             // Read before the places are listed: any later change makes the cas fail.
@@ -92,7 +93,7 @@ impl Barrier {
             // Places that are gone never return.
             gate.gave_up.retain(|left| places.iter().any(|place| place.version == *left));
             let numbers = places.iter().map(|place| place.version);
-            let counts = |n: &u64| *n > gate.open_to && !gate.gave_up.contains(n);
+            let counts = |n: &Version| *n > gate.open_to && !gate.gave_up.contains(n);
             if let Some(last) = numbers.filter(counts).nth(self.parties - 1) {
                 gate.open_to = last;
                 self.set(&gate)?;
@@ -115,9 +116,9 @@ impl Barrier {
         match self.waiters.client.read(&self.name) {
             Ok(file) => {
                 let text = str::from_utf8(&file.contents).unwrap_or_default();
-                let numbers: Result<Vec<u64>, _> = text.split(' ').map(str::parse).collect();
+                let numbers: Result<Vec<Version>, _> = text.split(' ').map(str::parse).collect();
                 let Some((open_to, gave_up)) =
-                    numbers.as_deref().ok().and_then(<[u64]>::split_first)
+                    numbers.as_deref().ok().and_then(<[Version]>::split_first)
                 else {
                     let why = format!("{}: this file is not of a barrier", self.name);
                     return Err(Error::Invalid(why));
@@ -125,7 +126,7 @@ impl Barrier {
                 Ok(Gate { open_to: *open_to, gave_up: gave_up.to_vec(), version: file.version })
             }
             Err(Error::Refused { refusal: Refusal::NotFound, .. }) => {
-                Ok(Gate { open_to: 0, gave_up: Vec::new(), version: 0 })
+                Ok(Gate { open_to: Version::ABSENT, gave_up: Vec::new(), version: Version::ABSENT })
             }
             Err(e) => Err(e),
         }
@@ -134,7 +135,7 @@ impl Barrier {
     /// Writes the gate; returns false if somebody else changed it first.
     fn set(&self, gate: &Gate) -> Result<bool, Error> {
         let numbers = [&[gate.open_to], &gate.gave_up[..]].concat();
-        let text = numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(" ");
+        let text = numbers.iter().map(Version::to_string).collect::<Vec<_>>().join(" ");
         match self.waiters.client.cas(&self.name, gate.version, text) {
             Ok(_) => Ok(true),
             Err(Error::Refused { refusal: Refusal::Version(_), .. }) => Ok(false),

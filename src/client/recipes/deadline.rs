@@ -4,6 +4,7 @@
 use crate::client::{Changes, Client, Error};
 use crate::exptime::whole_seconds;
 use crate::refusal::Refusal;
+use crate::version::Version;
 use std::time::{Duration, Instant};
 
 /// The longest wait of one request: its reply is a sign of life from the server.
@@ -37,26 +38,26 @@ impl Deadline {
         (!left.is_zero()).then(|| left.min(SLICE))
     }
 
-    /// Waits for a change after `rev` among the names that begin with `prefix`, and advances `rev`.
+    /// Waits for a change after `since` among the names that begin with `prefix`, and advances `since`.
     /// Returns `None` if the time is over. The changes are empty if they are no longer known: list
     /// then.
     pub(super) fn watch(
         self,
         client: &Client,
         prefix: &str,
-        rev: &mut u64,
+        since: &mut Version,
     ) -> Result<Option<Changes>, Error> {
         while let Some(left) = self.left() {
-            match client.watch(prefix, *rev, left) {
+            match client.watch(prefix, *since, left) {
                 Ok(changes) => {
-                    *rev = changes.rev;
+                    *since = changes.version;
                     if !changes.changes.is_empty() {
                         return Ok(Some(changes));
                     }
                 }
                 Err(Error::Refused { refusal: Refusal::Compacted(now), .. }) => {
-                    *rev = now;
-                    return Ok(Some(Changes { rev: now, changes: Vec::new() }));
+                    *since = now;
+                    return Ok(Some(Changes { version: now, changes: Vec::new() }));
                 }
                 Err(e) => return Err(e),
             }
@@ -66,7 +67,7 @@ impl Deadline {
 
     /// Waits until a file is no longer at `version`; returns false if the time is over. Only that
     /// file ends the wait, however busy other files are whose names begin the same.
-    pub(super) fn wait(self, client: &Client, name: &str, version: u64) -> Result<bool, Error> {
+    pub(super) fn wait(self, client: &Client, name: &str, version: Version) -> Result<bool, Error> {
         while let Some(left) = self.left() {
             if client.wait(name, version, left)? != version {
                 return Ok(true);

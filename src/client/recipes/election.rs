@@ -2,10 +2,12 @@
 
 use super::deadline::Deadline;
 use super::lock::Guard;
+use super::token::FencingToken;
 use super::waiters::Waiters;
 use crate::client::{Client, Error, Snapshot};
 use crate::contents::Contents;
 use crate::refusal::Refusal;
+use crate::version::Version;
 use std::time::Duration;
 
 /// An election: candidates queue, and the first of them leads until it leaves or its connection
@@ -40,11 +42,12 @@ pub struct Election(Waiters);
 
 /// The current leader.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Leader {
     /// What the leader said of itself in its candidacy.
     pub contents: Contents,
     /// The leader's token: each later leader's is greater.
-    pub token: u64,
+    pub token: FencingToken,
 }
 
 impl Election {
@@ -85,22 +88,28 @@ impl Election {
         Ok(self.look()?.0.map(|(_, leader)| leader))
     }
 
-    /// Waits until the leader is not the one with token `known`, where 0 is nobody. Returns the
+    /// Waits until the leader is not the one with token `known`, where `None` is nobody. Returns the
     /// leader; the same as before if the time, which is rounded up to seconds, is over.
     ///
     /// # Errors
     /// See [`Error`].
-    pub fn next_leader(&self, known: u64, time: Duration) -> Result<Option<Leader>, Error> {
+    pub fn next_leader(
+        &self,
+        known: Option<FencingToken>,
+        time: Duration,
+    ) -> Result<Option<Leader>, Error> {
         let deadline = Deadline::after(time);
         let client = &self.0.client;
         loop {
-            let (leader, mut rev) = self.look()?;
+            let (leader, mut as_of) = self.look()?;
             let waited = match leader {
-                Some((_, ref leader)) if leader.token != known => false,
                 // New candidates do not change the leader.
-                Some((ref name, _)) => deadline.wait(client, name, known)?,
-                None if known != 0 => false,
-                None => deadline.watch(client, &self.0.prefix, &mut rev)?.is_some(),
+                Some((ref name, Leader { token, .. })) if Some(token) == known => {
+                    deadline.wait(client, name, token.0)?
+                }
+                Some(_) => false,
+                None if known.is_some() => false,
+                None => deadline.watch(client, &self.0.prefix, &mut as_of)?.is_some(),
             };
             if !waited {
                 return Ok(leader.map(|(_, leader)| leader));
@@ -109,16 +118,19 @@ impl Election {
     }
 
     /// Returns the leader, with the name of its file, and the version as of which this is true.
-    fn look(&self) -> Result<(Option<(String, Leader)>, u64), Error> {
+    fn look(&self) -> Result<(Option<(String, Leader)>, Version), Error> {
         loop {
-            let (mut places, rev) = self.0.places()?;
+            let (mut places, as_of) = self.0.places()?;
             if places.is_empty() {
-                return Ok((None, rev));
+                return Ok((None, as_of));
             }
             let name = places.swap_remove(0).name;
             match self.0.client.read(&name) {
                 Ok(Snapshot { contents, version, .. }) => {
-                    return Ok((Some((name, Leader { contents, token: version })), rev));
+                    return Ok((
+                        Some((name, Leader { contents, token: FencingToken(version) })),
+                        as_of,
+                    ));
                 }
                 // It has left meanwhile.
                 Err(Error::Refused { refusal: Refusal::NotFound, .. }) => {}

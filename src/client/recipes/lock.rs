@@ -1,9 +1,11 @@
 //! A lock: one file, held by the client that made it.
 
 use super::deadline::Deadline;
+use super::token::FencingToken;
 use crate::client::{Client, Error};
 use crate::exptime::Exptime;
 use crate::refusal::Refusal;
+use crate::version::Version;
 use std::time::{Duration, Instant};
 
 /// How long to wait before checking whether the file is a lock at all.
@@ -56,7 +58,7 @@ pub struct Lock {
 pub struct Guard {
     client: Client,
     name: String,
-    token: u64,
+    token: FencingToken,
     released: bool,
 }
 
@@ -137,13 +139,13 @@ pub(super) fn acquire(
     exptime: Exptime,
     deadline: Deadline,
     notice: impl Fn(&str),
-) -> Result<Option<(u64, Instant)>, Error> {
-    let mut noticed = 0;
+) -> Result<Option<(FencingToken, Instant)>, Error> {
+    let mut noticed = Version::ABSENT;
     loop {
         let before = Instant::now();
-        let held = match client.cas_expiring(name, 0, contents, exptime) {
+        let held = match client.cas_expiring(name, Version::ABSENT, contents, exptime) {
             Err(Error::Refused { refusal: Refusal::Version(held), .. }) => held,
-            made => return Ok(Some((made?, before))),
+            made => return Ok(Some((FencingToken(made?), before))),
         };
         if deadline.within(MOMENT).wait(client, name, held)? {
             continue;
@@ -159,7 +161,7 @@ pub(super) fn acquire(
 }
 
 /// Returns whether the file at this version ends neither with a time nor with a connection.
-fn stays(client: &Client, name: &str, version: u64) -> Result<bool, Error> {
+fn stays(client: &Client, name: &str, version: Version) -> Result<bool, Error> {
     match client.stat(name) {
         Ok(stat) => Ok(stat.version == version && stat.exptime == Exptime::Never),
         Err(Error::Refused { refusal: Refusal::NotFound, .. }) => Ok(false),
@@ -168,9 +170,9 @@ fn stays(client: &Client, name: &str, version: u64) -> Result<bool, Error> {
 }
 
 /// Checks that the file is still at the version that its token is.
-pub(crate) fn check(client: &Client, name: &str, token: u64) -> Result<(), Error> {
+pub(crate) fn check(client: &Client, name: &str, token: FencingToken) -> Result<(), Error> {
     let stat = client.stat(name)?;
-    if stat.version != token {
+    if stat.version != token.0 {
         let (file, refusal) = (Some(name.to_string()), Refusal::Version(stat.version));
         return Err(Error::Refused { file, refusal });
     }
@@ -178,14 +180,14 @@ pub(crate) fn check(client: &Client, name: &str, token: u64) -> Result<(), Error
 }
 
 impl Guard {
-    pub(super) fn new(client: &Client, name: &str, token: u64) -> Self {
+    pub(super) fn new(client: &Client, name: &str, token: FencingToken) -> Self {
         let (client, name) = (client.clone(), name.to_string());
         Guard { client, name, token, released: false }
     }
 
     /// Returns the fencing token: the version that taking it took. Every later holder's is greater,
     /// so the protected resource can refuse a token smaller than the greatest so far.
-    pub fn token(&self) -> u64 {
+    pub fn token(&self) -> FencingToken {
         self.token
     }
 
@@ -215,7 +217,7 @@ impl Guard {
         if std::mem::replace(&mut self.released, true) {
             return Ok(());
         }
-        self.client.delete(&self.name, Some(self.token))
+        self.client.delete(&self.name, Some(self.token.0))
     }
 }
 

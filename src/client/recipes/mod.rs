@@ -43,6 +43,7 @@ mod lease;
 mod lock;
 mod queue;
 mod semaphore;
+mod token;
 mod waiters;
 
 pub use barrier::Barrier;
@@ -51,5 +52,6 @@ pub use lease::{Lease, LeaseEvent, LeaseGuard};
 pub use lock::{Guard, Lock};
 pub use queue::{Queue, Taken};
 pub use semaphore::{FairLock, Semaphore};
+pub use token::FencingToken;
 #[cfg(feature = "cli")]
 pub(crate) use {deadline::Deadline, lock::check, lock::not_a_lock};

@@ -2,11 +2,13 @@
 
 use super::deadline::Deadline;
 use super::lock::{Guard, acquire, log_notice};
+use super::token::FencingToken;
 use super::waiters::Waiters;
 use crate::client::{Client, Error, Listed};
 use crate::contents::Contents;
 use crate::exptime::Exptime;
 use crate::refusal::Refusal;
+use crate::version::Version;
 use crate::wire::MAX_ITEMS;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -62,7 +64,7 @@ pub struct Taken {
     pub contents: Contents,
     client: Client,
     item: String,
-    version: u64,
+    version: Version,
     claim: Guard,
 }
 
@@ -76,11 +78,11 @@ impl Queue {
         Queue { items, claims: format!("{name}/claim/"), name: format!("{name}/") }
     }
 
-    /// Appends an item; returns its number.
+    /// Appends an item; returns its version.
     ///
     /// # Errors
     /// See [`Error`]. After [`Error::Lost`] the item may have been appended or not.
-    pub fn push(&self, contents: impl AsRef<[u8]>) -> Result<u64, Error> {
+    pub fn push(&self, contents: impl AsRef<[u8]>) -> Result<Version, Error> {
         let prefix = &self.items.prefix;
         Ok(self.items.client.create(prefix, contents, Exptime::Never)?.0)
     }
@@ -130,11 +132,11 @@ impl Queue {
     ) -> Result<Option<T>, Error> {
         let (deadline, client) = (Deadline::after(time), &self.items.client);
         loop {
-            let mut rev = None;
+            let mut as_of = None;
             let mut after: Option<String> = None;
             loop {
                 let page = client.list(&self.items.prefix, PAGE, after.as_deref())?;
-                rev.get_or_insert(page.rev);
+                as_of.get_or_insert(page.version);
                 let claimed = self.claimed()?;
                 for item in page.files.iter().filter(|item| self.items.is_place(&item.name)) {
                     if !claimed.contains(&self.claim_of(item))
@@ -148,8 +150,8 @@ impl Queue {
                     _ => break,
                 }
             }
-            let mut rev = rev.unwrap_or(0);
-            if deadline.watch(client, &self.name, &mut rev)?.is_none() {
+            let mut as_of = as_of.unwrap_or_default();
+            if deadline.watch(client, &self.name, &mut as_of)?.is_none() {
                 return Ok(None);
             }
         }
@@ -168,7 +170,7 @@ impl Queue {
 
 impl Taken {
     /// Returns the fencing token: each later taker of the item gets a greater one.
-    pub fn token(&self) -> u64 {
+    pub fn token(&self) -> FencingToken {
         self.claim.token()
     }
 

@@ -3,10 +3,12 @@
 
 use super::deadline::Deadline;
 use super::lock::Guard;
+use super::token::FencingToken;
 use crate::client::{Change, Client, Error, Listed};
 use crate::exptime::Exptime;
 use crate::name::Stem;
 use crate::refusal::Refusal;
+use crate::version::Version;
 use crate::wire::MAX_ITEMS;
 
 /// A line, identified by the prefix of its places' names.
@@ -25,21 +27,21 @@ impl Waiters {
     /// Takes the last place. Dropping the guard leaves it.
     pub(super) fn join(&self, contents: &[u8]) -> Result<Guard, Error> {
         let (version, name) = self.client.create(&self.prefix, contents, Exptime::Connection)?;
-        Ok(Guard::new(&self.client, &name, version))
+        Ok(Guard::new(&self.client, &name, FencingToken(version)))
     }
 
     /// Returns all places in order, and the version as of which this is true.
-    pub(super) fn places(&self) -> Result<(Vec<Listed>, u64), Error> {
-        let (mut places, mut first_rev) = (Vec::new(), None);
+    pub(super) fn places(&self) -> Result<(Vec<Listed>, Version), Error> {
+        let (mut places, mut first) = (Vec::new(), None);
         loop {
             let after = places.last().map(|place: &Listed| place.name.clone());
             let page = self.client.list(&self.prefix, MAX_ITEMS, after.as_deref())?;
-            let rev = *first_rev.get_or_insert(page.rev);
+            let as_of = *first.get_or_insert(page.version);
             places.extend(page.files);
             if !page.more {
                 // A file that stays does not belong to a waiter, and would never leave.
                 places.retain(|p| self.is_place(&p.name) && p.exptime == Exptime::Connection);
-                return Ok((places, rev));
+                return Ok((places, as_of));
             }
         }
     }
@@ -58,7 +60,7 @@ impl Waiters {
         deadline: Deadline,
     ) -> Result<bool, Error> {
         loop {
-            let (places, mut rev) = self.places()?;
+            let (places, mut as_of) = self.places()?;
             let Some(before) = places.iter().position(|p| p.name == place.name()) else {
                 let file = Some(place.name().to_string());
                 return Err(Error::Refused { file, refusal: Refusal::NotFound });
@@ -72,7 +74,7 @@ impl Waiters {
                     let Listed { name, version, .. } = &places[before - 1];
                     deadline.wait(&self.client, name, *version)?
                 }
-                _ => self.someone_left(&places[before].name, &mut rev, deadline)?,
+                _ => self.someone_left(&places[before].name, &mut as_of, deadline)?,
             };
             if !waited {
                 return Ok(false);
@@ -81,8 +83,13 @@ impl Waiters {
     }
 
     /// Waits until a place before `place` is left.
-    fn someone_left(&self, place: &str, rev: &mut u64, deadline: Deadline) -> Result<bool, Error> {
-        while let Some(changes) = deadline.watch(&self.client, &self.prefix, rev)? {
+    fn someone_left(
+        &self,
+        place: &str,
+        since: &mut Version,
+        deadline: Deadline,
+    ) -> Result<bool, Error> {
+        while let Some(changes) = deadline.watch(&self.client, &self.prefix, since)? {
             let changes = changes.changes;
             let left = |c: &Change| c.numbytes.is_none() && c.name.as_str() <= place;
             if changes.is_empty() || changes.iter().any(left) {

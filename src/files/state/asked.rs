@@ -30,7 +30,7 @@ impl Asked {
         };
         let current = current.unwrap_or(0);
         match expected {
-            Some(expected) if expected != current => Err(Refusal::Version(current)),
+            Some(expected) if expected != current => Err(Refusal::Version(current.into())),
             _ => Ok(()),
         }
     }

@@ -101,7 +101,7 @@ impl Table {
             Err(refusal) => return Some(Err(refusal)),
         };
         if expected.is_some_and(|version| version != current) {
-            return Some(Err(Refusal::Version(current)));
+            return Some(Err(Refusal::Version(current.into())));
         }
         let caller = Caller::new(by, file);
         let written = match run(code.kind(), "write", || value.write(contents.clone(), caller)) {
@@ -129,7 +129,7 @@ impl Table {
             return Some(Err(Refusal::Internal));
         }
         if lost && expected.is_some() {
-            return Some(Err(Refusal::Version(now)));
+            return Some(Err(Refusal::Version(now.into())));
         }
         Some(written.map(|()| version))
     }

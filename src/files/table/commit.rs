@@ -245,7 +245,7 @@ fn load_open(steps: &mut [Staging], store: &dyn Store, budget: &Arc<Budget>) -> 
             }
             // They are damaged, and stay so for every client that has them open.
             Err(e) if e.kind() == ErrorKind::InvalidData => {
-                log::error!("{}: {e}", name.as_ref());
+                log::error!("{}: {e}", name.as_ref().for_log());
             }
             Err(e) => return Err(e),
         }

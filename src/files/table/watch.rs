@@ -121,7 +121,7 @@ impl Table {
     ) -> Result<Watch<'_>, Refusal> {
         let (table, _) = self.lock_swept();
         if rev > table.state.version {
-            return Err(Refusal::Compacted(table.state.version));
+            return Err(Refusal::Compacted(table.state.version.into()));
         }
         let (found, table) = self.look_since(table, prefix, rev, max)?;
         if !found.changes.is_empty() || !waits {
@@ -150,7 +150,7 @@ impl Table {
         let (mut changes, mut from, mut turn) = (Vec::new(), rev, None);
         let rev = loop {
             if !table.state.changes.reaches(from) {
-                return Err(Refusal::Compacted(table.state.version));
+                return Err(Refusal::Compacted(table.state.version.into()));
             }
             match table.state.gather(prefix, from, max, &mut changes) {
                 Look::All => break table.state.version,

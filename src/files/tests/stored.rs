@@ -15,6 +15,7 @@ use crate::files::{
 };
 use crate::name::{FileRef, NameRef, Stem};
 use crate::refusal::{Limit, Refusal};
+use crate::version::Version;
 use disk::{Disk, Full};
 use std::io;
 use std::sync::Arc;
@@ -121,7 +122,7 @@ fn who_changes_the_same_file_waits_and_is_judged_by_what_is_seen() {
             disk.wait_held();
             assert!(!late.is_finished() && !right.is_finished());
             disk.hold(false);
-            assert!(matches!(late.join().unwrap(), Err(Refusal::Version(2 | 3))));
+            assert!(matches!(late.join().unwrap(), Err(Refusal::Version(Version(2) | Version(3)))));
             assert_eq!(right.join().unwrap(), Ok(3));
         });
         assert_eq!(first.seen(), Ok(2));

@@ -8,6 +8,7 @@ use crate::files::tests::BY;
 use crate::files::{Changes, ClientId, Clock, Expiry, Registry, Table, Waiting, Watch};
 use crate::name::Stem;
 use crate::refusal::Refusal;
+use crate::version::Version;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
@@ -182,12 +183,12 @@ fn a_watch_that_waited_has_its_first_change_though_the_table_has_forgotten_it() 
         f.delete(&format!("other{i}"));
     }
     let now = f.table.totals().version;
-    assert_eq!(f.look("", 0, MAX), Err(Refusal::Compacted(now)));
+    assert_eq!(f.look("", 0, MAX), Err(Refusal::Compacted(Version(now))));
     assert_eq!(lines(made.changes()), (1, vec![put(1, "a")]));
     // Its end is forgotten, and a watch from there says so.
     assert_eq!(lines(ended.changes()), (2, vec![put(2, "b")]));
     assert_eq!(lines(late.changes()), (4, vec![put(4, "c")]));
-    assert_eq!(f.look("b", 2, MAX), Err(Refusal::Compacted(now)));
+    assert_eq!(f.look("b", 2, MAX), Err(Refusal::Compacted(Version(now))));
 }
 
 #[test]
@@ -203,7 +204,7 @@ fn a_full_answer_ends_at_the_last_change_that_it_tells() {
     assert_eq!(f.look("", 5, 1), Ok((6, vec![put(6, "c")])));
     assert_eq!(f.look("", 6, 1), Ok((7, vec![del(7, "b1")])));
     assert_eq!(f.look("", 7, 1), Ok((7, vec![])));
-    assert_eq!(f.look("", 8, 1), Err(Refusal::Compacted(7)));
+    assert_eq!(f.look("", 8, 1), Err(Refusal::Compacted(Version(7))));
 }
 
 #[test]

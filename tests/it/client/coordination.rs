@@ -7,17 +7,27 @@ use std::net::TcpListener;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-use telefile::client::{Change, Error, Listed};
-use telefile::{Client, Exptime, Limit, Refusal, Server};
+use telefile::client::{Changes, Error, Listing};
+use telefile::{Client, Exptime, Limit, Refusal, Server, Version};
 
 const NOW: Duration = Duration::ZERO;
 
-fn listed(name: &str, version: u64, numbytes: u64, exptime: Exptime) -> Listed {
-    Listed { name: name.to_string(), version, numbytes, exptime }
+/// Each file's name, version, size and exptime.
+fn files(listing: &Listing) -> Vec<(&str, u64, u64, Exptime)> {
+    listing
+        .files
+        .iter()
+        .map(|file| (&*file.name, file.version.0, file.numbytes, file.exptime))
+        .collect()
 }
 
-fn change(name: &str, version: u64, numbytes: Option<u64>) -> Change {
-    Change { name: name.to_string(), version, numbytes }
+/// Each change's name, version and size.
+fn changed(changes: &Changes) -> Vec<(&str, u64, Option<u64>)> {
+    changes
+        .changes
+        .iter()
+        .map(|change| (&*change.name, change.version.0, change.numbytes))
+        .collect()
 }
 
 #[test]
@@ -26,35 +36,34 @@ fn each_method_does_what_it_says_on_both_kinds_of_sockets() {
         let server = running();
         let client = connect(server.addresses()[which]);
         let first = client.create("q/", "one", Exptime::Never).unwrap();
-        assert_eq!(first, (1, "q/00000000000000000001".to_string()));
+        assert_eq!(first, (Version(1), "q/00000000000000000001".to_string()));
         let (second, name) = client.create("q/", "", Exptime::Connection).unwrap();
-        assert_eq!(client.touch(&first.1, 1, Exptime::Seconds(50)).unwrap(), 1);
+        assert_eq!(client.touch(&first.1, Version(1), Exptime::Seconds(50)).unwrap(), Version(1));
         let listing = client.list("q/", 10, None).unwrap();
-        assert_eq!((listing.rev, listing.more), (2, false));
-        let expected = [
-            listed(&first.1, 1, 3, Exptime::Seconds(50)),
-            listed(&name, 2, 0, Exptime::Connection),
-        ];
-        assert_eq!(listing.files, expected);
+        assert_eq!((listing.version, listing.more), (Version(2), false));
+        let expected =
+            [(&*first.1, 1, 3, Exptime::Seconds(50)), (&*name, 2, 0, Exptime::Connection)];
+        assert_eq!(files(&listing), expected);
         let page = client.list("", 1, None).unwrap();
-        assert_eq!((page.files, page.more), (expected[..1].to_vec(), true));
+        assert_eq!((files(&page), page.more), (expected[..1].to_vec(), true));
         let page = client.list("q/", 1, Some(&first.1)).unwrap();
-        assert_eq!((page.files, page.more), (expected[1..].to_vec(), false));
+        assert_eq!((files(&page), page.more), (expected[1..].to_vec(), false));
         assert_eq!(client.list("q/", u64::MAX >> 1, Some("")).unwrap().files.len(), 2);
         assert_eq!(client.list("r", 1, None).unwrap().files, []);
 
         client.delete(&name, Some(second)).unwrap();
-        let changes = client.watch("", 1, NOW).unwrap();
-        assert_eq!((changes.rev, changes.changes), (3, vec![change(&name, 3, None)]));
-        let changes = client.watch("q/", 0, PATIENCE).unwrap();
-        assert_eq!(changes.changes, [change(&first.1, 1, Some(3)), change(&name, 3, None)]);
-        let changes = client.watch("r", 0, NOW).unwrap();
-        assert_eq!((changes.rev, changes.changes), (3, vec![]));
+        let changes = client.watch("", Version(1), NOW).unwrap();
+        assert_eq!((changes.version, changed(&changes)), (Version(3), vec![(&*name, 3, None)]));
+        let changes = client.watch("q/", Version(0), PATIENCE).unwrap();
+        assert_eq!(changed(&changes), [(&*first.1, 1, Some(3)), (&*name, 3, None)]);
+        let changes = client.watch("r", Version(0), NOW).unwrap();
+        assert_eq!((changes.version, changed(&changes)), (Version(3), vec![]));
 
         let note = client.open("note", Some("Note")).unwrap();
-        assert_eq!(client.touch(&note, note.version(), Exptime::Connection).unwrap(), 4);
+        assert_eq!(client.touch(&note, note.version(), Exptime::Connection).unwrap(), Version(4));
         assert_eq!(note.stat().unwrap().exptime, Exptime::Connection);
-        assert_eq!(client.watch("note", 3, NOW).unwrap().changes, [change("note", 4, Some(0))]);
+        let changes = client.watch("note", Version(3), NOW).unwrap();
+        assert_eq!(changed(&changes), [("note", 4, Some(0))]);
     }
 }
 
@@ -66,14 +75,18 @@ fn refusals_are_typed_and_told() {
     let long = "x".repeat(300);
     for (error, refusal, text) in [
         (
-            client.touch("f", 7, Exptime::Never).unwrap_err(),
-            Refusal::Version(1),
+            client.touch("f", Version(7), Exptime::Never).unwrap_err(),
+            Refusal::Version(Version(1)),
             "f is at version 1",
         ),
-        (client.touch("g", 7, Exptime::Never).unwrap_err(), Refusal::NotFound, "g does not exist"),
         (
-            client.watch("f", 2, PATIENCE).unwrap_err(),
-            Refusal::Compacted(1),
+            client.touch("g", Version(7), Exptime::Never).unwrap_err(),
+            Refusal::NotFound,
+            "g does not exist",
+        ),
+        (
+            client.watch("f", Version(2), PATIENCE).unwrap_err(),
+            Refusal::Compacted(Version(1)),
             "f: the changes since that version are not known, or it is of another table; the \
              version is 1 now, list again",
         ),
@@ -86,7 +99,11 @@ fn refusals_are_typed_and_told() {
         assert_eq!(error.to_string(), text);
         assert_eq!(error.refusal(), Some(&refusal), "{error:?}");
     }
-    assert_eq!(client.list("", 9, None).unwrap().rev, 1, "nothing was changed, and it is in step");
+    assert_eq!(
+        client.list("", 9, None).unwrap().version,
+        Version(1),
+        "nothing was changed, and it is in step"
+    );
 }
 
 #[test]
@@ -101,9 +118,9 @@ fn what_is_no_prefix_is_never_sent() {
     for bad in ["a b", "a\r\nwrite b 0\r\n", "a\n", " ", &long] {
         for error in [
             client.list(bad, 1, None).unwrap_err(),
-            client.watch(bad, 0, NOW).unwrap_err(),
+            client.watch(bad, Version(0), NOW).unwrap_err(),
             client.create(bad, "", Exptime::Never).unwrap_err(),
-            client.touch(bad, 0, Exptime::Never).unwrap_err(),
+            client.touch(bad, Version(0), Exptime::Never).unwrap_err(),
         ] {
             assert!(matches!(error, Error::Invalid(_)), "{bad:?}: {error:?}");
             assert!(!error.to_string().contains('\n'), "{error}");
@@ -115,7 +132,7 @@ fn what_is_no_prefix_is_never_sent() {
     }
     assert!(matches!(client.list("a", 0, None).unwrap_err(), Error::Invalid(_)));
     let (_, name) = client.create(&"x".repeat(410), "", Exptime::Never).unwrap();
-    assert_eq!((name.len(), client.write("f", "").unwrap()), (430, 2));
+    assert_eq!((name.len(), client.write("f", "").unwrap()), (430, Version(2)));
     assert_eq!(client.list("x", 1, None).unwrap().files[0].name, name);
 }
 
@@ -123,15 +140,16 @@ fn what_is_no_prefix_is_never_sent() {
 fn a_watch_waits_for_the_first_change() {
     let server = running();
     let (client, other) = (connect(server.addresses()[0]), connect(server.addresses()[1]));
-    let waiting = thread::spawn(move || client.watch("config/", 0, Duration::from_secs(60)));
+    let waiting =
+        thread::spawn(move || client.watch("config/", Version(0), Duration::from_secs(60)));
     eventually("it waits", || {
         other.stats().unwrap().contains(&("watches".to_string(), "1".to_string()))
     });
     other.write("other", "").unwrap();
     let version = other.write("config/port", "80").unwrap();
     let changes = waiting.join().unwrap().unwrap();
-    assert_eq!(changes.rev, version);
-    assert_eq!(changes.changes, [change("config/port", version, Some(2))]);
+    assert_eq!(changes.version, version);
+    assert_eq!(changed(&changes), [("config/port", version.0, Some(2))]);
 }
 
 /// It may take longer than the time-out, which is for what comes after.
@@ -141,8 +159,8 @@ fn a_watch_may_be_longer_than_the_time_out() {
     let client = Client::builder().timeout(Some(Duration::from_millis(700)));
     let client = client.connect_to(server.addresses()[0]).unwrap();
     let since = Instant::now();
-    let changes = client.watch("f", 0, Duration::from_millis(1200)).unwrap();
-    assert_eq!((changes.rev, changes.changes), (0, vec![]));
+    let changes = client.watch("f", Version(0), Duration::from_millis(1200)).unwrap();
+    assert_eq!((changes.version, changed(&changes)), (Version(0), vec![]));
     assert!(since.elapsed() >= Duration::from_secs(2), "rounded up: {:?}", since.elapsed());
     client.write("f", "").unwrap();
 }
@@ -163,10 +181,10 @@ fn any_duration_is_a_time_to_wait() {
     let client = connect(server.addresses()[0]);
     client.write("f", "").unwrap();
     for time in [NOW, Duration::from_nanos(1), Duration::from_secs(u64::MAX), Duration::MAX] {
-        assert_eq!(client.watch("f", 0, time).unwrap().changes.len(), 1, "{time:?}");
+        assert_eq!(client.watch("f", Version(0), time).unwrap().changes.len(), 1, "{time:?}");
     }
     let forever = Client::builder().timeout(None).connect_to(server.addresses()[1]).unwrap();
-    assert_eq!(forever.watch("f", 0, Duration::MAX).unwrap().changes.len(), 1);
+    assert_eq!(forever.watch("f", Version(0), Duration::MAX).unwrap().changes.len(), 1);
 }
 
 #[test]
@@ -175,12 +193,13 @@ fn what_ends_with_a_connection_goes_when_the_client_is_dropped() {
     let (owner, other) = (connect(server.addresses()[0]), connect(server.addresses()[1]));
     let version = owner.write_expiring("lock/db", "me", Exptime::Connection).unwrap();
     assert_eq!(other.read("lock/db").unwrap().exptime, Exptime::Connection);
-    let error = other.cas_expiring("lock/db", 0, "me too", Exptime::Connection).unwrap_err();
+    let error =
+        other.cas_expiring("lock/db", Version(0), "me too", Exptime::Connection).unwrap_err();
     assert_eq!(error.refusal(), Some(&Refusal::Version(version)));
     drop(owner);
     let changes = other.watch("lock/db", version, PATIENCE).unwrap();
-    assert_eq!(changes.changes, [change("lock/db", version + 1, None)]);
-    other.cas_expiring("lock/db", 0, "me too", Exptime::Connection).unwrap();
+    assert_eq!(changed(&changes), [("lock/db", version.0 + 1, None)]);
+    other.cas_expiring("lock/db", Version(0), "me too", Exptime::Connection).unwrap();
 }
 
 #[test]
@@ -188,7 +207,7 @@ fn a_stop_is_the_end_of_a_watch_and_of_the_connection() {
     let mut server = running();
     let (client, other) = (connect(server.addresses()[0]), connect(server.addresses()[1]));
     let waiting = thread::spawn(move || {
-        let changes = client.watch("f", 0, Duration::from_secs(60));
+        let changes = client.watch("f", Version(0), Duration::from_secs(60));
         (changes, client.read("f"))
     });
     eventually("it waits", || {
@@ -246,7 +265,7 @@ fn the_time_is_rounded_up_to_seconds_and_is_at_most_a_day() {
         (Duration::from_secs(u64::MAX), "86400"),
     ] {
         let (client, server) = answers("CHANGES 0 0\r\n");
-        assert_eq!(client.watch("p", 7, time).unwrap().rev, 0);
+        assert_eq!(client.watch("p", Version(7), time).unwrap().version, Version(0));
         assert_eq!(server.line(), format!("watch p 7 {seconds}\r\n"), "{time:?}");
     }
 }
@@ -258,7 +277,9 @@ fn requests_are_written_as_the_protocol_has_them() {
         ask(&client);
         server.line()
     };
-    let touch = sent("OK 7\r\n", |c| assert_eq!(c.touch("f", 7, Exptime::Connection).unwrap(), 7));
+    let touch = sent("OK 7\r\n", |c| {
+        assert_eq!(c.touch("f", Version(7), Exptime::Connection).unwrap(), Version(7))
+    });
     assert_eq!(touch, "touch f 7 -1\r\n");
     let list = sent("LIST 7 0 0\r\n", |c| drop(c.list("", 5, None).unwrap()));
     assert_eq!(list, "list * 5\r\n");
@@ -299,7 +320,7 @@ fn wrong_lines_of_a_list_are_no_answer_and_end_it() {
     }
     // A field more is one of a later protocol.
     let (client, _server) = answers("LIST 1 1 0 new\r\n1 0 0 f new\r\n");
-    assert_eq!(client.list("f", 1, None).unwrap().files, [listed("f", 1, 0, Exptime::Never)]);
+    assert_eq!(files(&client.list("f", 1, None).unwrap()), [("f", 1, 0, Exptime::Never)]);
 }
 
 #[test]
@@ -322,14 +343,14 @@ fn wrong_lines_of_changes_are_no_answer_and_end_it() {
         &many,
     ] {
         let (client, server) = answers(reply.to_string());
-        let error = client.watch("f", 0, PATIENCE).unwrap_err();
+        let error = client.watch("f", Version(0), PATIENCE).unwrap_err();
         assert!(matches!(error, Error::Protocol(_)), "{reply:?}: {error:?}");
         assert!(matches!(client.read("f").unwrap_err(), Error::Lost(_)), "{reply:?}");
         server.line();
     }
     let (client, _server) = answers("CHANGES 9 2 new\r\nput 8 1 f\r\ndel 9 0 g\r\n");
-    let changes = client.watch("f", 0, NOW).unwrap();
-    assert_eq!(changes.changes, [change("f", 8, Some(1)), change("g", 9, None)]);
+    let changes = client.watch("f", Version(0), NOW).unwrap();
+    assert_eq!(changed(&changes), [("f", 8, Some(1)), ("g", 9, None)]);
 }
 
 #[test]
@@ -341,7 +362,7 @@ fn wrong_answers_to_create_and_touch_are_none() {
     }
     for reply in ["OK\r\n", "OK 7 q7\r\n", "CHANGES 7 0\r\n"] {
         let (client, _server) = answers(reply);
-        let error = client.touch("q", 7, Exptime::Never).unwrap_err();
+        let error = client.touch("q", Version(7), Exptime::Never).unwrap_err();
         assert!(matches!(error, Error::Protocol(_)), "{reply:?}: {error:?}");
     }
 }
@@ -373,7 +394,7 @@ fn a_watch_that_is_not_answered_has_an_end() {
             }
         };
         let since = Instant::now();
-        let error = client.watch("f", 0, Duration::from_secs(seconds)).unwrap_err();
+        let error = client.watch("f", Version(0), Duration::from_secs(seconds)).unwrap_err();
         let Error::Lost(why) = &error else { panic!("{error:?}") };
         assert_eq!(why.kind(), std::io::ErrorKind::TimedOut, "{error:?}");
         let (waited, least) = (since.elapsed(), Duration::from_secs(seconds) + timeout / 2);
@@ -401,6 +422,6 @@ fn the_longest_names_are_listed_and_do_not_end_a_list() {
         }
     }
     assert_eq!(found, [&names[..], &["z".to_string()]].concat());
-    let changes = client.watch("", 0, Duration::ZERO).unwrap().changes;
+    let changes = client.watch("", Version(0), Duration::ZERO).unwrap().changes;
     assert_eq!(changes[0].name, names[0]);
 }

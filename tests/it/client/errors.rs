@@ -4,7 +4,7 @@ use super::{bytes, connect, running};
 use crate::server::{Folder, Running};
 use std::time::Duration;
 use telefile::client::Error;
-use telefile::{Client, Exptime, Server};
+use telefile::{Client, Exptime, Server, Version};
 
 /// On the line 0 seconds are "never", and from 2^63 on there are no versions.
 #[test]
@@ -15,19 +15,23 @@ fn a_number_that_the_line_does_not_have_is_never_sent() {
     client.write("f", "").unwrap();
     for error in [
         client.write_expiring("f", "", now).unwrap_err(),
-        client.cas_expiring("f", 1, "", now).unwrap_err(),
-        client.touch("f", 1, now).unwrap_err(),
+        client.cas_expiring("f", Version(1), "", now).unwrap_err(),
+        client.touch("f", Version(1), now).unwrap_err(),
         client.create("f", "", now).unwrap_err(),
-        client.cas("f", beyond, "").unwrap_err(),
-        client.touch("f", beyond, never).unwrap_err(),
-        client.delete("f", Some(beyond)).unwrap_err(),
-        client.wait("f", beyond, Duration::ZERO).unwrap_err(),
-        client.watch("f", beyond, Duration::ZERO).unwrap_err(),
+        client.cas("f", Version(beyond), "").unwrap_err(),
+        client.touch("f", Version(beyond), never).unwrap_err(),
+        client.delete("f", Some(Version(beyond))).unwrap_err(),
+        client.wait("f", Version(beyond), Duration::ZERO).unwrap_err(),
+        client.watch("f", Version(beyond), Duration::ZERO).unwrap_err(),
     ] {
         assert!(matches!(error, Error::Invalid(_)), "{error:?}");
     }
     assert!(client.pipeline().write_expiring("f", "", now).is_err());
-    assert_eq!(client.stat("f").unwrap().version, 1, "nothing was changed, and it is in step");
+    assert_eq!(
+        client.stat("f").unwrap().version,
+        Version(1),
+        "nothing was changed, and it is in step"
+    );
 }
 
 #[test]
@@ -38,10 +42,13 @@ fn a_client_that_keeps_versions_meets_no_other_table() {
     let mut first = serve();
     let client = Client::connect_to(&address).unwrap();
     let (epoch, version) = (client.epoch(), client.write("config", "mine").unwrap());
-    assert_eq!(client.rev().unwrap(), version);
+    assert_eq!(client.latest_version().unwrap(), version);
     let again = Client::builder().epoch(epoch).connect_to(&address).unwrap();
     again.cas("config", version, "mine too").unwrap();
-    assert_eq!((client.rev().unwrap(), again.rev().unwrap()), (2, 2));
+    assert_eq!(
+        (client.latest_version().unwrap(), again.latest_version().unwrap()),
+        (Version(2), Version(2))
+    );
     first.stop();
 
     let _second = serve();
@@ -65,7 +72,7 @@ fn a_full_server_may_be_asked_again_and_a_lost_one_may_have_done_it() {
     for error in [
         client.write("f", bytes(11)).unwrap_err(),
         client.read("f").unwrap_err(),
-        client.cas("f", 3, "").unwrap_err(),
+        client.cas("f", Version(3), "").unwrap_err(),
         client.open("f", Some("Nope")).unwrap_err(),
         client.read("@7").unwrap_err(),
     ] {

@@ -5,7 +5,7 @@ use crate::server::{PATIENCE, Running};
 use std::time::Duration;
 use telefile::client::Error;
 use telefile::client::recipes::{Election, FairLock, Lease, Lock, Queue};
-use telefile::{Client, Exptime, Server};
+use telefile::{Client, Exptime, Server, Version};
 
 /// Long beside what a busy machine pauses for.
 const IDLE: Duration = Duration::from_secs(2);
@@ -26,7 +26,7 @@ fn whoever_holds_something_is_not_silent() {
     let clients: Vec<Client> = (0..12).map(client).collect();
     let opened = clients[0].open("opened", None).unwrap();
     clients[1].write_expiring("written", "", connection).unwrap();
-    clients[2].cas_expiring("cas", 0, "", connection).unwrap();
+    clients[2].cas_expiring("cas", Version(0), "", connection).unwrap();
     let (_, created) = clients[3].create("created/", "", connection).unwrap();
     let version = clients[4].write("touched", "").unwrap();
     clients[4].touch("touched", version, connection).unwrap();

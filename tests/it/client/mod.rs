@@ -13,7 +13,9 @@ use crate::server::{Folder, PATIENCE, Running};
 use std::time::Duration;
 use telefile::client::Error;
 use telefile::net::Address;
-use telefile::{Client, Contents, Exptime, File, Limit, Name, Refusal, Server, Token, file_types};
+use telefile::{
+    Client, Contents, Exptime, File, Limit, Name, Refusal, Server, Token, Version, file_types,
+};
 
 /// Keeps what is written while somebody has it open, and takes at most 20 bytes.
 struct Note(Contents);
@@ -57,15 +59,21 @@ fn every_method_does_what_it_says_on_both_kinds_of_sockets() {
     for which in [0, 1] {
         let server = running();
         let client = connect(server.addresses()[which]);
-        assert_eq!(client.write("a", "one").unwrap(), 1);
-        assert_eq!(client.cas("a", 1, "two").unwrap(), 2);
+        assert_eq!(client.write("a", "one").unwrap(), Version(1));
+        assert_eq!(client.cas("a", Version(1), "two").unwrap(), Version(2));
         let read = client.read("a").unwrap();
-        assert_eq!((&*read.contents, read.version, read.exptime), (&b"two"[..], 2, Exptime::Never));
+        assert_eq!(
+            (&*read.contents, read.version, read.exptime),
+            (&b"two"[..], Version(2), Exptime::Never)
+        );
         let stat = client.stat("a").unwrap();
-        assert_eq!((stat.version, stat.numbytes, stat.opens), (2, 3, 0));
+        assert_eq!((stat.version, stat.numbytes, stat.opens), (Version(2), 3, 0));
         assert_eq!((&stat.kind[..], stat.exptime), ("MemoryFile", Exptime::Never));
-        client.delete("a", Some(2)).unwrap();
-        assert_eq!(client.cas_expiring("a", 0, "three", Exptime::Seconds(9)).unwrap(), 4);
+        client.delete("a", Some(Version(2))).unwrap();
+        assert_eq!(
+            client.cas_expiring("a", Version(0), "three", Exptime::Seconds(9)).unwrap(),
+            Version(4)
+        );
         assert_eq!(client.read("a").unwrap().exptime, Exptime::Seconds(9));
         client.write_expiring("a", "four", Exptime::Seconds(99)).unwrap();
         assert_eq!(client.stat("a").unwrap().exptime, Exptime::Seconds(99));
@@ -102,11 +110,19 @@ fn refusals_are_typed_and_told_with_name_and_number() {
         (client.read("x").unwrap_err(), Refusal::NotFound, "x does not exist"),
         (client.stat("x").unwrap_err(), Refusal::NotFound, "x does not exist"),
         (client.delete("x", None).unwrap_err(), Refusal::NotFound, "x does not exist"),
-        (client.cas("x", 3, "").unwrap_err(), Refusal::Version(0), "x does not exist"),
-        (client.cas("lock/db", 9, "").unwrap_err(), Refusal::Version(1), "lock/db is at version 1"),
         (
-            client.delete("lock/db", Some(9)).unwrap_err(),
-            Refusal::Version(1),
+            client.cas("x", Version(3), "").unwrap_err(),
+            Refusal::Version(Version(0)),
+            "x does not exist",
+        ),
+        (
+            client.cas("lock/db", Version(9), "").unwrap_err(),
+            Refusal::Version(Version(1)),
+            "lock/db is at version 1",
+        ),
+        (
+            client.delete("lock/db", Some(Version(9))).unwrap_err(),
+            Refusal::Version(Version(1)),
             "lock/db is at version 1",
         ),
         (
@@ -119,7 +135,11 @@ fn refusals_are_typed_and_told_with_name_and_number() {
             Refusal::Denied,
             "note: the file's type does not permit that",
         ),
-        (note.cas(7, "").unwrap_err(), Refusal::Version(2), "note is at version 2"),
+        (
+            note.cas(Version(7), "").unwrap_err(),
+            Refusal::Version(Version(2)),
+            "note is at version 2",
+        ),
     ] {
         assert_eq!(error.to_string(), text);
         assert_eq!(error.refusal(), Some(&refusal), "{error:?}");
@@ -139,7 +159,7 @@ fn what_is_no_name_is_never_sent() {
             client.read(bad).unwrap_err(),
             client.stat(bad).unwrap_err(),
             client.write(bad, "").unwrap_err(),
-            client.cas(bad, 0, "").unwrap_err(),
+            client.cas(bad, Version(0), "").unwrap_err(),
             client.delete(bad, None).unwrap_err(),
             client.open(bad, None).unwrap_err(),
             client.open("f", Some(bad)).unwrap_err(),
@@ -149,7 +169,11 @@ fn what_is_no_name_is_never_sent() {
         }
         assert!(client.pipeline().read(bad).is_err());
     }
-    assert_eq!(client.write("f", "").unwrap(), 1, "nothing was changed, and it is in step");
+    assert_eq!(
+        client.write("f", "").unwrap(),
+        Version(1),
+        "nothing was changed, and it is in step"
+    );
 }
 
 #[test]

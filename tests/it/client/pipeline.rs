@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::thread;
 use telefile::client::{Answer, Error};
-use telefile::{Client, Exptime, Refusal};
+use telefile::{Client, Exptime, Refusal, Version};
 
 /// Sent all at once, neither end could read for all that it has to write: 200 MB each way.
 #[test]
@@ -48,7 +48,7 @@ fn answers_come_in_order_and_a_refusal_is_only_its_own() {
     let names: Vec<_> = (0..1000).map(|i| format!("n{i}")).collect();
     let mut pipeline = client.pipeline();
     for name in &names {
-        pipeline.write(name, name).unwrap().cas(name, 0, "").unwrap().read(name).unwrap();
+        pipeline.write(name, name).unwrap().cas(name, Version(0), "").unwrap().read(name).unwrap();
         pipeline.stat(name).unwrap().delete(name, None).unwrap().write(&note, "!").unwrap();
     }
     let mut answers = pipeline.send();
@@ -111,7 +111,7 @@ fn between_two_answers_the_client_may_be_used_or_the_rest_left() {
     }
     drop(answers);
     let version = client.write("f", "z").unwrap();
-    assert!(version < 5000, "most were never sent: {version}");
+    assert!(version < Version(5000), "most were never sent: {version}");
     assert!(client.pipeline().send().next().is_none());
 }
 

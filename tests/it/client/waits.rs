@@ -4,8 +4,8 @@ use super::{connect, running};
 use crate::server::eventually;
 use std::thread;
 use std::time::Duration;
-use telefile::Client;
 use telefile::client::Error;
+use telefile::{Client, Version};
 
 const NOW: Duration = Duration::ZERO;
 const LONG: Duration = Duration::from_secs(600);
@@ -20,9 +20,9 @@ fn a_wait_is_for_one_file_by_name_or_open() {
         let server = running();
         let address = server.addresses()[which];
         let (client, other) = (connect(address), connect(address));
-        assert_eq!(client.wait("f", 0, NOW).unwrap(), 0);
-        assert_eq!(client.wait("f", 3, LONG).unwrap(), 0);
-        let waiting = thread::spawn(move || (client.wait("f", 0, LONG).unwrap(), client));
+        assert_eq!(client.wait("f", Version(0), NOW).unwrap(), Version(0));
+        assert_eq!(client.wait("f", Version(3), LONG).unwrap(), Version(0));
+        let waiting = thread::spawn(move || (client.wait("f", Version(0), LONG).unwrap(), client));
         eventually("it waits", || waits(&other, 1));
         other.write("f/x", "busy").unwrap();
         assert!(waits(&other, 1));
@@ -33,7 +33,7 @@ fn a_wait_is_for_one_file_by_name_or_open() {
         let open = client.open("f", None).unwrap();
         let kept = other.open("f", None).unwrap();
         other.delete("f", None).unwrap();
-        assert_eq!(client.wait("f", version, LONG).unwrap(), 0);
+        assert_eq!(client.wait("f", version, LONG).unwrap(), Version(0));
         assert_eq!(open.wait(version, Duration::from_millis(1)).unwrap(), version);
         let waiting = thread::spawn(move || open.wait(version, LONG));
         eventually("it waits", || waits(&other, 1));
@@ -46,10 +46,10 @@ fn a_wait_is_for_one_file_by_name_or_open() {
 fn a_lost_connection_and_a_bad_name_are_errors() {
     let mut server = running();
     let client = connect(server.addresses()[0]);
-    assert!(matches!(client.wait("two words", 0, NOW).unwrap_err(), Error::Invalid(_)));
+    assert!(matches!(client.wait("two words", Version(0), NOW).unwrap_err(), Error::Invalid(_)));
     let long = "x".repeat(491);
-    assert!(matches!(client.wait(&long, 0, NOW).unwrap_err(), Error::Invalid(_)));
-    assert!(matches!(client.wait("f", 1 << 63, NOW).unwrap_err(), Error::Invalid(_)));
+    assert!(matches!(client.wait(&long, Version(0), NOW).unwrap_err(), Error::Invalid(_)));
+    assert!(matches!(client.wait("f", Version(1 << 63), NOW).unwrap_err(), Error::Invalid(_)));
     server.stop();
-    assert!(matches!(client.wait("f", 0, LONG).unwrap_err(), Error::Lost(_)));
+    assert!(matches!(client.wait("f", Version(0), LONG).unwrap_err(), Error::Lost(_)));
 }

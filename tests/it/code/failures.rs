@@ -3,7 +3,7 @@
 use super::puppet::{Act, Op, Strings};
 use super::{nothing_is_open, read, server, start};
 use crate::server::{Running, cost, kept};
-use telefile::{Clock, Limit, Name, NameRef, Refusal};
+use telefile::{Clock, Limit, Name, NameRef, Refusal, Version};
 
 fn name() -> Name {
     NameRef::new("x").unwrap().to_name()
@@ -83,7 +83,7 @@ fn what_is_not_for_a_type_to_say_is_an_internal_error_and_keeps_the_connection()
         Refusal::Malformed,
         Refusal::OutOfStep,
         Refusal::WrongToken,
-        Refusal::Version(9),
+        Refusal::Version(Version(9)),
         Refusal::BadDescriptor,
         Refusal::WrongType(name()),
         Refusal::TypeNotFound,

@@ -10,7 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The words that every room may use.
-const COMMON: &[&str] = &["name", "exptime", "budget", "contents", "refusal", "token", "waker"];
+const COMMON: &[&str] =
+    &["name", "exptime", "budget", "contents", "refusal", "token", "version", "waker"];
 
 /// What each room imports of this crate, beside itself. `cli`, `main` and `lib` import anything.
 const ROOMS: &[(&str, &[&str])] = &[
@@ -18,8 +19,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("exptime", &[]),
     ("budget", &["refusal"]),
     ("contents", &["budget", "refusal"]),
-    ("refusal", &["name"]),
+    ("refusal", &["name", "version"]),
     ("token", &[]),
+    ("version", &[]),
     ("waker", &[]),
     ("net", COMMON),
     ("wire", COMMON),
@@ -28,12 +30,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "server",
         &[
-            "name", "exptime", "budget", "contents", "refusal", "token", "waker", "net", "wire",
-            "files", "store",
+            "name", "exptime", "budget", "contents", "refusal", "token", "version", "waker", "net",
+            "wire", "files", "store",
         ],
     ),
     ("framework", &["net"]),
-    ("client", &["name", "exptime", "budget", "contents", "refusal", "token", "net", "wire"]),
+    (
+        "client",
+        &["name", "exptime", "budget", "contents", "refusal", "token", "version", "net", "wire"],
+    ),
     ("cli", ANYTHING),
     ("fuzz", ANYTHING),
     ("main", ANYTHING),

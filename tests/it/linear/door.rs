@@ -6,7 +6,7 @@ use crate::random::Random;
 use std::collections::HashMap;
 use std::time::Duration;
 use telefile::client::{self, Error, Snapshot};
-use telefile::{Client, Clock, Exptime, Refusal};
+use telefile::{Client, Clock, Exptime, Refusal, Version};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fault {
@@ -81,11 +81,11 @@ impl<'a> Door<'a> {
                 Op::Write(name, _, life) => {
                     pipeline.write_expiring(name, contents, Exptime::from_seconds(life))
                 }
-                Op::Cas(name, version, _, 0) => pipeline.cas(name, version, contents),
+                Op::Cas(name, version, _, 0) => pipeline.cas(name, Version(version), contents),
                 Op::Cas(..) => unreachable!("a pipeline has no cas with a life"),
-                Op::Delete(name, version) => pipeline.delete(name, version),
+                Op::Delete(name, version) => pipeline.delete(name, version.map(Version)),
                 Op::Touch(name, version, life) => {
-                    pipeline.touch(name, version, Exptime::from_seconds(life))
+                    pipeline.touch(name, Version(version), Exptime::from_seconds(life))
                 }
                 Op::Advance(_) => unreachable!("no server moves the clock"),
             };
@@ -93,9 +93,9 @@ impl<'a> Door<'a> {
         }
         let told = |told| match told {
             client::Answer::Snapshot(snapshot) => read(&snapshot),
-            client::Answer::Version(version) => Answer::Ok(version),
+            client::Answer::Version(version) => Answer::Ok(version.0),
             client::Answer::Done => Answer::Done,
-            client::Answer::Stat(_) => unreachable!("nobody asks for it"),
+            _ => unreachable!("nobody asks for it"),
         };
         pipeline.send().map(|result| answer(result, told)).collect()
     }
@@ -105,18 +105,22 @@ impl<'a> Door<'a> {
             Op::Read(name) => answer(self.client.read(name), |snapshot| read(&snapshot)),
             Op::Write(name, contents, life) => answer(
                 self.client.write_expiring(name, contents.to_string(), Exptime::from_seconds(life)),
-                Answer::Ok,
+                |version| Answer::Ok(version.0),
             ),
             Op::Cas(name, version, contents, life) => {
                 let (contents, life) = (contents.to_string(), Exptime::from_seconds(life));
-                answer(self.client.cas_expiring(name, version, contents, life), Answer::Ok)
+                answer(
+                    self.client.cas_expiring(name, Version(version), contents, life),
+                    |version| Answer::Ok(version.0),
+                )
             }
             Op::Delete(name, version) => {
-                answer(self.client.delete(name, version), |()| Answer::Done)
+                answer(self.client.delete(name, version.map(Version)), |()| Answer::Done)
             }
-            Op::Touch(name, version, life) => {
-                answer(self.client.touch(name, version, Exptime::from_seconds(life)), Answer::Ok)
-            }
+            Op::Touch(name, version, life) => answer(
+                self.client.touch(name, Version(version), Exptime::from_seconds(life)),
+                |version| Answer::Ok(version.0),
+            ),
             Op::Advance(by) => {
                 self.clock.advance(Duration::from_millis(by));
                 Answer::Done
@@ -208,7 +212,7 @@ fn read(snapshot: &Snapshot) -> Answer {
         Exptime::Seconds(left) => left,
         Exptime::Connection => panic!("nobody has asked for that"),
     };
-    Answer::Contents(snapshot.version, contents, left)
+    Answer::Contents(snapshot.version.0, contents, left)
 }
 
 fn answer<T>(result: Result<T, Error>, success: impl FnOnce(T) -> Answer) -> Answer {
@@ -216,7 +220,7 @@ fn answer<T>(result: Result<T, Error>, success: impl FnOnce(T) -> Answer) -> Ans
         Ok(value) => success(value),
         Err(error) => match error.refusal() {
             Some(Refusal::NotFound) => Answer::NotFound,
-            Some(Refusal::Version(version)) => Answer::Version(*version),
+            Some(Refusal::Version(version)) => Answer::Version(version.0),
             _ => panic!("{error}"),
         },
     }

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use telefile::client::Error;
 use telefile::client::recipes::Barrier;
-use telefile::{Client, Refusal};
+use telefile::{Client, Refusal, Version};
 
 /// Somebody who waits at a barrier for three.
 fn wait_at(client: Client) -> Task<Result<(), Error>> {
@@ -239,8 +239,8 @@ fn a_count_from_before_somebody_gave_up_fails() {
     let server = running();
     let (client, other) = (connect(&server), connect(&server));
     for seen in [0, 1] {
-        let version = client.stat("gate").map_or(0, |stat| stat.version);
-        assert_eq!(version > 0, seen > 0);
+        let version = client.stat("gate").map_or(Version::ABSENT, |stat| stat.version);
+        assert_eq!(version > Version::ABSENT, seen > 0);
         assert!(!Barrier::new(&other, "gate", 3).wait_for(Duration::ZERO).unwrap());
         let now = client.stat("gate").unwrap().version;
         assert_eq!(refused(client.cas("gate", version, "999999")), Refusal::Version(now));

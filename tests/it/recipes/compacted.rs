@@ -32,7 +32,7 @@ fn what_was_held_for_ages_can_be_waited_for() {
     let lock = Lock::new(&client, "lock").lock().unwrap();
     let lease = Lease::new(&client, "lease", Duration::from_secs(3600)).acquire().unwrap();
     forget(&server);
-    assert!(client.watch("lock", lock.token(), Duration::ZERO).is_err(), "it is compacted");
+    assert!(client.watch("lock", lock.token().0, Duration::ZERO).is_err(), "it is compacted");
     let (ann, bob) = (connect(&server), connect(&server));
     let ann = spawn(move || Lock::new(&ann, "lock").lock().unwrap());
     let hour = Duration::from_secs(3600);
@@ -97,7 +97,7 @@ fn after_a_compacted_watch_one_looks_again() {
         Later(move || *leads.lock().unwrap() = Some(election.campaign("first").unwrap()))
     };
     check(&server, holds, move |client| {
-        assert!(Election::new(&client, "leader").next_leader(0, long).unwrap().is_some());
+        assert!(Election::new(&client, "leader").next_leader(None, long).unwrap().is_some());
     });
 
     let (here, name) = (client(), "jobs");

@@ -6,10 +6,10 @@ use crate::server::eventually;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
-use telefile::client::recipes::{Election, Leader};
+use telefile::client::recipes::{Election, FencingToken, Leader};
 use telefile::{Client, Exptime};
 
-fn told(leader: Option<Leader>) -> (String, u64) {
+fn told(leader: Option<Leader>) -> (String, FencingToken) {
     let leader = leader.expect("somebody leads");
     (String::from_utf8(leader.contents.to_vec()).unwrap(), leader.token)
 }
@@ -45,14 +45,14 @@ fn who_waits_for_the_next_leader_learns_of_it_and_of_nothing_else() {
         let client = connect(&server);
         spawn(move || Election::new(&client, "leader").next_leader(known, 3 * PATIENCE).unwrap())
     };
-    let news = next(0);
+    let news = next(None);
     waiting(&voter, 1);
     voter.write("leader/of-the-band", "").unwrap();
     voter.write("leader2/00000000000000000001", "").unwrap();
     let leads = Election::new(&ann, "leader").campaign("ann").unwrap();
     assert_eq!(told(news.join()), ("ann".to_string(), leads.token()));
 
-    let news = next(leads.token());
+    let news = next(Some(leads.token()));
     waiting(&voter, 1);
     let candidate = spawn(move || Election::new(&bob, "leader").campaign("bob").unwrap());
     waiting(&voter, 2);
@@ -62,9 +62,9 @@ fn who_waits_for_the_next_leader_learns_of_it_and_of_nothing_else() {
     let leads = candidate.join();
     assert_eq!(told(news.join()), ("bob".to_string(), leads.token()));
     // Who comes late is told at once.
-    assert_eq!(told(next(token).join()), ("bob".to_string(), leads.token()));
+    assert_eq!(told(next(Some(token)).join()), ("bob".to_string(), leads.token()));
 
-    let news = next(leads.token());
+    let news = next(Some(leads.token()));
     waiting(&voter, 1);
     drop(leads);
     assert!(news.join().is_none());
@@ -76,10 +76,10 @@ fn a_time_to_wait_for_another_leader_ends_with_the_same_one() {
     let client = connect(&server);
     let election = Election::new(&client, "leader");
     let since = Instant::now();
-    assert!(election.next_leader(0, SHORT).unwrap().is_none());
+    assert!(election.next_leader(None, SHORT).unwrap().is_none());
     assert!(since.elapsed() >= Duration::from_secs(1) && since.elapsed() < PATIENCE);
     let leads = election.campaign("me").unwrap();
-    let same = election.next_leader(leads.token(), Duration::ZERO).unwrap();
+    let same = election.next_leader(Some(leads.token()), Duration::ZERO).unwrap();
     assert_eq!(told(same), ("me".to_string(), leads.token()));
 }
 
@@ -132,13 +132,13 @@ fn who_leads_is_always_told_while_leaders_come_and_go() {
         })
     });
     let election = Election::new(&voter, "leader");
-    let (mut seen, mut last) = (0, 0);
+    let (mut seen, mut last) = (0, None);
     while seen < 50 {
         let leader = election.next_leader(last, PATIENCE).unwrap();
         if let Some(leader) = leader {
             assert!([&b"ann"[..], b"bob"].contains(&&*leader.contents));
-            assert!(leader.token > last, "{} after {last}", leader.token);
-            last = leader.token;
+            assert!(Some(leader.token) > last, "{} after {last:?}", leader.token);
+            last = Some(leader.token);
             seen += 1;
         }
     }
@@ -174,7 +174,8 @@ fn candidates_that_come_and_go_wake_nobody_who_waits_for_another_leader() {
     let (client, proxy) = (connect(&server), Proxy::new(server.addresses()[0]));
     let leads = Election::new(&client, "leader").campaign("first").unwrap();
     let (waits, token) = (proxy.client(), leads.token());
-    let task = spawn(move || Election::new(&waits, "leader").next_leader(token, 9 * PATIENCE));
+    let task =
+        spawn(move || Election::new(&waits, "leader").next_leader(Some(token), 9 * PATIENCE));
     waiting(&client, 1);
     for _ in 0..100 {
         let candidate = Election::new(&client, "leader").campaign_for("", Duration::ZERO);

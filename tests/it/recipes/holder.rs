@@ -113,8 +113,8 @@ enum Held {
 impl Held {
     fn token(&self) -> u64 {
         match self {
-            Held::Guard(guard) => guard.token(),
-            Held::Lease(lease) => lease.token(),
+            Held::Guard(guard) => guard.token().0.0,
+            Held::Lease(lease) => lease.token().0.0,
         }
     }
 

@@ -12,11 +12,11 @@ fn one_has_it_and_the_tokens_grow() {
     let server = running();
     let clients = [connect(&server), connect(&server)];
     let locks = clients.each_ref().map(|client| Lock::new(client, "lock/db"));
-    let mut last = 0;
+    let mut last = None;
     for i in [0, 1, 1, 0] {
         let guard = locks[i].lock().unwrap();
-        assert!(guard.token() > last);
-        last = guard.token();
+        assert!(Some(guard.token()) > last);
+        last = Some(guard.token());
         assert_eq!(guard.name(), "lock/db");
         guard.check().unwrap();
         for lock in &locks {
@@ -33,7 +33,7 @@ fn its_file_is_ephemeral_and_tells_the_holder() {
     let client = connect(&server);
     let guard = Lock::new(&client, "lock").holder("ann on host 7").lock().unwrap();
     let file = client.read("lock").unwrap();
-    assert_eq!((&*file.contents, file.version), (&b"ann on host 7"[..], guard.token()));
+    assert_eq!((&*file.contents, file.version), (&b"ann on host 7"[..], guard.token().0));
     assert_eq!(file.exptime, Exptime::Connection);
 }
 
@@ -129,8 +129,8 @@ fn one_that_was_deleted_by_another_is_lost() {
     let guard = Lock::new(&ann, "lock").lock().unwrap();
     bob.delete("lock", None).unwrap();
     let theirs = Lock::new(&bob, "lock").lock().unwrap();
-    assert_eq!(refused(guard.check()), Refusal::Version(theirs.token()));
-    assert_eq!(refused(guard.unlock()), Refusal::Version(theirs.token()));
+    assert_eq!(refused(guard.check()), Refusal::Version(theirs.token().0));
+    assert_eq!(refused(guard.unlock()), Refusal::Version(theirs.token().0));
     theirs.check().unwrap();
 
     let guard = Lock::new(&ann, "second").lock().unwrap();

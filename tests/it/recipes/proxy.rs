@@ -177,6 +177,6 @@ impl State {
     /// The version of the server's table.
     fn rev(&self) -> u64 {
         let client = Client::builder().timeout(Some(PATIENCE)).connect_to(&self.target).unwrap();
-        client.list("", 1, None).unwrap().rev
+        client.list("", 1, None).unwrap().version.0
     }
 }

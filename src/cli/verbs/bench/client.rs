@@ -242,7 +242,7 @@ impl<'a> Client<'a> {
                 self.counts.cas_ok += 1;
             }
             (Operation::Cas, Reply::Refused(Refusal::Version(version))) => {
-                self.versions[index] = version;
+                self.versions[index] = version.0;
                 self.counts.cas_refused += 1;
             }
             (Operation::Delete, Reply::Done) => {}

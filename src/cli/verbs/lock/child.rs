@@ -1,6 +1,8 @@
 //! The command that runs under the lock: finds and starts it as execvp(3) does, waits for it, and
 //! sends it signals.
 
+use crate::client::recipes::FencingToken;
+use crate::version::Epoch;
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 use rustix::process::{
@@ -35,8 +37,12 @@ pub(super) struct Child {
 
 impl Child {
     /// Starts the command in the process group of this process, so that it can use the terminal.
-    pub(super) fn start(command: &[OsString], token: u64, epoch: u64) -> io::Result<Self> {
-        let set = [(TOKEN, token.to_string()), (EPOCH, format!("{epoch:016x}"))];
+    pub(super) fn start(
+        command: &[OsString],
+        token: FencingToken,
+        epoch: Epoch,
+    ) -> io::Result<Self> {
+        let set = [(TOKEN, token.to_string()), (EPOCH, epoch.to_string())];
         let spawn = |path: &OsStr, arg0: &OsStr, args: &mut dyn Iterator<Item = &OsString>| {
             Command::new(path).arg0(arg0).args(args).envs(set.iter().cloned()).spawn()
         };

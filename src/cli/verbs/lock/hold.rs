@@ -2,10 +2,13 @@
 
 use crate::cli::failure::Failure;
 use crate::cli::remote::Remote;
-use crate::client::recipes::{self, Deadline, Guard, Lease, LeaseEvent, LeaseGuard, not_a_lock};
+use crate::client::recipes::{
+    self, Deadline, FencingToken, Guard, Lease, LeaseEvent, LeaseGuard, not_a_lock,
+};
 use crate::client::{Client, Error};
 use crate::exptime::Exptime;
 use crate::refusal::{Limit, Refusal};
+use crate::version::Epoch;
 use std::io;
 use std::mem;
 use std::process;
@@ -54,7 +57,7 @@ pub(super) enum Trouble {
 pub(super) struct Lock {
     name: String,
     check: Duration,
-    epoch: u64,
+    epoch: Epoch,
     held: Held,
     report: Report,
 }
@@ -110,7 +113,7 @@ impl Lock {
     }
 
     /// Returns the version of the lock's file: greater than that of any earlier holder.
-    pub(super) fn token(&self) -> u64 {
+    pub(super) fn token(&self) -> FencingToken {
         match &self.held {
             Held::Guard(guard, _) => guard.token(),
             Held::Lease(lease) => lease.token(),
@@ -118,7 +121,7 @@ impl Lock {
     }
 
     /// Returns the epoch of the table that the [token](Lock::token) is a version in.
-    pub(super) fn epoch(&self) -> u64 {
+    pub(super) fn epoch(&self) -> Epoch {
         self.epoch
     }
 

@@ -1,6 +1,6 @@
 //! A lease while it is held: how it is renewed, kept and released, over one connection after another.
 
-use super::{Lease, LeaseEvent};
+use super::{FencingToken, Lease, LeaseEvent};
 use crate::client::{Client, Error};
 use crate::exptime::Exptime;
 use crate::refusal::Refusal::{NotFound, Version};
@@ -13,7 +13,7 @@ const MAX_RETRY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Held {
     name: String,
-    token: u64,
+    token: FencingToken,
     ttl: Duration,
     renew_every: Duration,
     /// Replaced when the connection is lost. Locked during a request.
@@ -31,7 +31,7 @@ struct State {
 
 impl Held {
     /// `since` is an instant before the server made the lease.
-    pub(super) fn new(lease: &Lease, token: u64, since: Instant) -> Self {
+    pub(super) fn new(lease: &Lease, token: FencingToken, since: Instant) -> Self {
         let Lease { client, name, ttl, renew_every, .. } = lease;
         Held {
             name: name.clone(),
@@ -44,7 +44,7 @@ impl Held {
         }
     }
 
-    pub(super) fn token(&self) -> u64 {
+    pub(super) fn token(&self) -> FencingToken {
         self.token
     }
 
@@ -100,19 +100,19 @@ impl Held {
 
     fn touch(&self, client: &Client) -> Result<(), Error> {
         let before = Instant::now();
-        client.touch(&self.name, self.token, Exptime::Seconds(self.ttl.as_secs()))?;
+        client.touch(&self.name, self.token.0, Exptime::Seconds(self.ttl.as_secs()))?;
         self.state().valid_until = before + self.ttl;
         Ok(())
     }
 
     pub(super) fn delete(&self) -> Result<(), Error> {
         let mut client = lock(&self.client);
-        match client.delete(&self.name, Some(self.token)) {
+        match client.delete(&self.name, Some(self.token.0)) {
             Err(Error::Lost(_)) => {}
             done => return done,
         }
         *client = client.reconnect()?;
-        match client.delete(&self.name, Some(self.token)) {
+        match client.delete(&self.name, Some(self.token.0)) {
             // The first delete was executed: nobody else can have held the lease yet.
             Err(Error::Refused { refusal: NotFound, .. }) if self.is_valid() => Ok(()),
             done => done,

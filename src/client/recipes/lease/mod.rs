@@ -2,6 +2,7 @@
 
 mod held;
 
+use super::FencingToken;
 use super::deadline::Deadline;
 use super::lock::{acquire, log_notice};
 use crate::client::{Client, Error};
@@ -210,7 +211,7 @@ impl Lease {
 
 impl LeaseGuard {
     /// Returns the fencing token: the version that taking it took. Every later holder's is greater.
-    pub fn token(&self) -> u64 {
+    pub fn token(&self) -> FencingToken {
         self.held.token()
     }
 

@@ -188,7 +188,7 @@ impl Files {
         let file = self.at(name, now);
         let guarded = |expected: Option<u64>, answer| match expected {
             Some(v) if v != file.map_or(0, |file| file.version) => {
-                Err(Refusal::Version(file.map_or(0, |file| file.version)))
+                Err(Refusal::Version(file.map_or(Version(0), |file| Version(file.version))))
             }
             _ => Ok(answer),
         };

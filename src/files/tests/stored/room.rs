@@ -77,7 +77,7 @@ fn what_is_decided_upon_what_did_not_fit_is_judged_again() {
         let beside = write(table, "g", "new").unwrap();
         disk.hold(false);
         assert_eq!(refused.seen(), Err(REFUSED));
-        assert_eq!(upon.seen(), Err(Refusal::Version(1)));
+        assert_eq!(upon.seen(), Err(Refusal::Version(Version(1))));
         assert_eq!(beside.seen(), Ok(4));
         assert_eq!(read(table, "f").as_deref(), Some("old"));
         assert_eq!(put(table, "f", "newer"), Ok(5));
@@ -116,7 +116,7 @@ fn a_type_that_was_written_without_room_takes_a_version_when_there_is() {
         assert_eq!(read(table, "n").as_deref(), Some("5\n"));
         disk.fill(None);
         let stale = table.cas(name("n"), version, "1".into(), Expiry::Never, BY).map(|_| ());
-        assert!(matches!(stale, Err(Refusal::Version(now)) if now > version), "{stale:?}");
+        assert!(matches!(stale, Err(Refusal::Version(now)) if now > Version(version)), "{stale:?}");
         assert_eq!(read(table, "n").as_deref(), Some("5\n"));
         table.close_file(fd, ClientId::new(1)).unwrap();
     });

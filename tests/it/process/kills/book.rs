@@ -90,7 +90,7 @@ impl Book {
         let attempt = attempt.unwrap_or_else(|| panic!("{name}: {mark:x} was never sent"));
         assert_eq!(attempt.name, name);
         assert!(*there.contents == *attempt.body.bytes(), "{name}: not whole: {attempt:?}");
-        self.see_attempt(there.version, mark);
+        self.see_attempt(there.version.0, mark);
     }
 
     fn see_attempt(&mut self, version: u64, mark: u64) {
@@ -111,7 +111,7 @@ impl Book {
     /// Checks that each shared name is at its last known version, or a later one.
     pub(super) fn check_shared(&mut self, there: &BTreeMap<String, Snapshot>) {
         for (name, last) in &self.shared {
-            let now = there.get(name).map_or(0, |snapshot| snapshot.version);
+            let now = there.get(name).map_or(0, |snapshot| snapshot.version.0);
             assert!(now >= *last, "{name} is at {now} and was at {last}");
         }
         there.iter().for_each(|(name, snapshot)| self.see_shared(name, snapshot));

@@ -77,7 +77,7 @@ pub(super) struct File {
 impl File {
     /// Returns how a file differs from this.
     pub(super) fn differs(&self, there: &Snapshot, now: Duration) -> Option<String> {
-        if self.version.is_some_and(|version| version != there.version) {
+        if self.version.is_some_and(|version| version != there.version.0) {
             return Some(format!("is at {}: {self:?}", there.version));
         }
         if *there.contents != *self.body.bytes() {

@@ -4,8 +4,8 @@ use super::book::Book;
 use std::collections::BTreeMap;
 use std::mem;
 use std::time::Duration;
-use telefile::Client;
 use telefile::client::{Change, Error, Listing};
+use telefile::{Client, Version};
 
 #[derive(Default)]
 pub(super) struct Mirror {
@@ -30,22 +30,22 @@ impl Mirror {
 
     /// Receives changes. Returns whether there were any.
     fn follow(&mut self, client: &Client, time: Duration) -> Result<bool, Error> {
-        let news = client.watch("", self.rev, time)?;
+        let news = client.watch("", Version(self.rev), time)?;
         let came = !news.changes.is_empty();
         for change in news.changes {
-            assert!(self.rev < change.version, "not behind {}: {change:?}", self.rev);
-            self.rev = change.version;
+            assert!(self.rev < change.version.0, "not behind {}: {change:?}", self.rev);
+            self.rev = change.version.0;
             self.take(change);
         }
-        assert!(self.rev <= news.rev, "the rev went back, {} to {}", self.rev, news.rev);
-        self.rev = news.rev;
+        assert!(self.rev <= news.version.0, "the rev went back, {} to {}", self.rev, news.version);
+        self.rev = news.version.0;
         Ok(came)
     }
 
     fn take(&mut self, change: Change) {
-        self.received.push((change.version, change.name.clone()));
+        self.received.push((change.version.0, change.name.clone()));
         let _ = match change.numbytes {
-            Some(numbytes) => self.files.insert(change.name, (change.version, numbytes)),
+            Some(numbytes) => self.files.insert(change.name, (change.version.0, numbytes)),
             None => self.files.remove(&change.name),
         };
     }
@@ -54,9 +54,9 @@ impl Mirror {
     pub(super) fn catch_up(&mut self, client: &Client, list: &Listing) {
         while self.follow(client, Duration::ZERO).unwrap_or_else(|e| panic!("{e}")) {}
         let listed = list.files.iter();
-        let listed = listed.map(|file| (file.name.clone(), (file.version, file.numbytes)));
-        assert_eq!(self.files, listed.collect(), "watch and list at {}", list.rev);
-        assert_eq!(self.rev, list.rev);
+        let listed = listed.map(|file| (file.name.clone(), (file.version.0, file.numbytes)));
+        assert_eq!(self.files, listed.collect(), "watch and list at {}", list.version);
+        assert_eq!(self.rev, list.version.0);
     }
 
     /// Compares the received changes with those of the writers.

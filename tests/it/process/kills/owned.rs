@@ -69,8 +69,8 @@ impl Owned {
         }
         assert!(why.is_empty(), "with 0, 1, … changes in doubt: {why:#?}");
         for (name, file) in &mut self.files {
-            file.version = Some(there[name].version);
-            book.see(there[name].version, name, Some(file.body.mark));
+            file.version = Some(there[name].version.0);
+            book.see(there[name].version.0, name, Some(file.body.mark));
         }
     }
 }

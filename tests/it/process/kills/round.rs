@@ -12,10 +12,10 @@ use rustix::process::Signal;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
-use telefile::Client;
 use telefile::client::Listing;
 use telefile::net::Address;
 use telefile::store::MAX_GONE;
+use telefile::{Client, Version};
 
 const WRITERS: u64 = 8;
 
@@ -108,12 +108,17 @@ impl<'a> Round<'a> {
     /// Compares the table with the expected state.
     fn check(&mut self, client: &Client, serving: &Serving) {
         let book = &mut *self.book.lock().unwrap();
-        let epoch = *self.epoch.get_or_insert(client.epoch());
+        let epoch = *self.epoch.get_or_insert(client.epoch().0);
         let list = client.list("", 10_000, None).unwrap();
         assert!(!list.more);
-        let hello = format!("HELLO 1 {epoch:016x} {} 0", list.rev);
+        let hello = format!("HELLO 1 {epoch:016x} {} 0", list.version);
         assert_eq!(serving.client().ask("hello"), hello, "the epoch stays");
-        assert!(book.rev() <= list.rev, "the version was {}, and now is {}", book.rev(), list.rev);
+        assert!(
+            book.rev() <= list.version.0,
+            "the version was {}, and now is {}",
+            book.rev(),
+            list.version
+        );
         let there = read(client, &list);
         for writer in &mut self.writers {
             let own = pick(&there, |name| writer.owns(name));
@@ -128,7 +133,7 @@ impl<'a> Round<'a> {
         }
         self.mirror.catch_up(client, &list);
         self.mirror.check(book);
-        if list.rev < MAX_GONE as u64 {
+        if list.version < Version(MAX_GONE as u64) {
             Mirror::default().catch_up(client, &list); // before the server forgets any removal
         }
     }
@@ -152,7 +157,7 @@ fn pick(there: &Snapshots, is_one: impl Fn(&str) -> bool) -> Snapshots {
 
 /// Its end is a change like others.
 fn check_gone(client: &Client, name: &str, version: u64) {
-    let news = client.watch(name, version, Duration::ZERO).unwrap().changes;
+    let news = client.watch(name, Version(version), Duration::ZERO).unwrap().changes;
     let ends: Vec<_> = news.iter().filter(|change| change.name == name).collect();
     assert!(matches!(&ends[..], [end] if end.numbytes.is_none()), "{name} at {version}: {ends:?}");
 }

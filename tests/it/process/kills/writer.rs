@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard};
 use telefile::client::{Answer, Error, OpenFile, Pipeline};
 use telefile::net::Address;
-use telefile::{Client, Exptime, Refusal};
+use telefile::{Client, Exptime, Refusal, Version};
 
 /// The number of names of each writer, and of shared names.
 const NAMES: usize = 6;
@@ -69,12 +69,12 @@ impl Writer {
     fn pass(&mut self, session: &Session<'_>) -> Result<OpenFile, Error> {
         let name = format!("passing/{}", self.id);
         let version = session.client.write_expiring(&name[..], "here", Exptime::Connection)?;
-        session.book().acknowledge(version, &name, None);
-        self.passing.push((name, version));
+        session.book().acknowledge(version.0, &name, None);
+        self.passing.push((name, version.0));
         let name = format!("passing/code{}", self.id);
         let open = session.client.open(&name, Some("File"))?;
-        session.book().acknowledge(open.version(), &name, None);
-        self.passing.push((name, open.version()));
+        session.book().acknowledge(open.version().0, &name, None);
+        self.passing.push((name, open.version().0));
         Ok(open)
     }
 
@@ -132,7 +132,7 @@ impl Writer {
         }
         for answer in pipeline.send() {
             let version = match answer? {
-                Answer::Version(version) => Some(version),
+                Answer::Version(version) => Some(version.0),
                 Answer::Done => None,
                 other => panic!("{other:?}"),
             };
@@ -157,7 +157,7 @@ impl Writer {
         let body = self.body().with_mark();
         self.owned.send(Change::Create { prefix: prefix.clone(), body });
         let (version, name) = session.client.create(&prefix, body.bytes(), Exptime::Never)?;
-        self.owned.settle(Some(version), Some(&name), &mut session.book());
+        self.owned.settle(Some(version.0), Some(&name), &mut session.book());
         Ok(())
     }
 
@@ -175,7 +175,7 @@ impl Writer {
         for _ in 0..2 {
             let body = self.body();
             let version = open.write(body.bytes())?;
-            session.book().acknowledge(version, &name, Some(body.mark));
+            session.book().acknowledge(version.0, &name, Some(body.mark));
         }
         open.close()
     }
@@ -188,18 +188,18 @@ impl Writer {
         session.book().attempt(&name, body);
         let written = match self.random.below(2) {
             0 => session.client.write(&name[..], body.bytes()),
-            _ => session.client.cas(&name[..], before, body.bytes()),
+            _ => session.client.cas(&name[..], Version(before), body.bytes()),
         };
         let version = match written {
             Err(Error::Refused { refusal: Refusal::Version(now), .. }) => {
-                assert!(now > before, "{name} went from {before} to {now}");
+                assert!(now.0 > before, "{name} went from {before} to {now}");
                 session.book().refuse(body.mark);
                 return Ok(());
             }
             version => version?,
         };
-        assert!(version > before, "{name} went from {before} to {version}");
-        session.book().acknowledge_shared(version, body.mark);
+        assert!(version > Version(before), "{name} went from {before} to {version}");
+        session.book().acknowledge_shared(version.0, body.mark);
         Ok(())
     }
 }
@@ -219,21 +219,22 @@ impl Session<'_> {
     /// Sends a single change. Returns its version, if it has one.
     fn ask(&self, change: &Change) -> Result<Option<u64>, Error> {
         let bytes = change.bytes();
-        match change {
+        let version = match change {
             Change::Write { name, cas: Some(version), lease, .. } => {
-                self.client.cas_expiring(&name[..], *version, bytes, exptime(*lease)).map(Some)
+                self.client.cas_expiring(&name[..], Version(*version), bytes, exptime(*lease))
             }
             Change::Write { name, lease, .. } => {
-                self.client.write_expiring(&name[..], bytes, exptime(*lease)).map(Some)
+                self.client.write_expiring(&name[..], bytes, exptime(*lease))
             }
             Change::Touch { name, version, lease } => {
-                self.client.touch(&name[..], *version, exptime(*lease)).map(Some)
+                self.client.touch(&name[..], Version(*version), exptime(*lease))
             }
             Change::Delete { name, version } => {
-                self.client.delete(&name[..], *version).map(|()| None)
+                return self.client.delete(&name[..], version.map(Version)).map(|()| None);
             }
             Change::Create { .. } => unreachable!("it has another answer"),
-        }
+        };
+        version.map(|version| Some(version.0))
     }
 
     /// Returns the version of a shared name.
@@ -241,7 +242,7 @@ impl Session<'_> {
         match self.client.read(name) {
             Ok(snapshot) => {
                 self.book().see_shared(name, &snapshot);
-                Ok(snapshot.version)
+                Ok(snapshot.version.0)
             }
             Err(Error::Refused { refusal: Refusal::NotFound, .. }) => {
                 assert_eq!(self.book().last(name), 0, "{name} does not exist");
@@ -255,15 +256,15 @@ impl Session<'_> {
 fn add<'a>(pipeline: &mut Pipeline<'a>, change: &'a Change, bytes: &'a [u8]) -> Result<(), Error> {
     match change {
         Change::Write { name, cas: Some(version), .. } => {
-            pipeline.cas(&name[..], *version, bytes)?
+            pipeline.cas(&name[..], Version(*version), bytes)?
         }
         Change::Write { name, lease, .. } => {
             pipeline.write_expiring(&name[..], bytes, exptime(*lease))?
         }
         Change::Touch { name, version, lease } => {
-            pipeline.touch(&name[..], *version, exptime(*lease))?
+            pipeline.touch(&name[..], Version(*version), exptime(*lease))?
         }
-        Change::Delete { name, version } => pipeline.delete(&name[..], *version)?,
+        Change::Delete { name, version } => pipeline.delete(&name[..], version.map(Version))?,
         Change::Create { .. } => unreachable!("its name is not known"),
     };
     Ok(())
