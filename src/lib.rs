@@ -28,7 +28,7 @@
 //! use std::collections::BTreeMap;
 //! use std::sync::{Arc, Mutex};
 //! use std::time::Duration;
-//! use telefile::{Client, Contents, File, Name, Refusal, Server, file_types};
+//! use telefile::{Client, Contents, File, Name, Refusal, Server, Version, file_types};
 //!
 //! /// The scores by player: the context that all files of the type share.
 //! type Board = Arc<Mutex<BTreeMap<String, String>>>;
@@ -71,9 +71,9 @@
 //! let version = bobs.write("5")?;
 //! assert_eq!(&*anns.read()?.contents, br#"{"ann": "7", "bob": "5"}"#);
 //!
-//! // Bob's connection ends, and his file with it: a name without a file is at version 0.
+//! // Bob's connection ends, and his file with it: a name without a file is at `ABSENT`.
 //! drop((bobs, bob));
-//! assert_eq!(ann.wait("bob", version, Duration::from_secs(60))?, 0);
+//! assert_eq!(ann.wait("bob", version, Duration::from_secs(60))?, Version::ABSENT);
 //! # drop((anns, ann));
 //! server.stop()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
