@@ -85,6 +85,21 @@ impl Charge {
         }
     }
 
+    /// Takes over the bytes of another charge on the same budget.
+    pub(crate) fn absorb(&mut self, mut other: Charge) {
+        debug_assert!(self.budget.is_some() || other.bytes == 0);
+        self.bytes += std::mem::take(&mut other.bytes);
+    }
+
+    /// Changes a part of `before` bytes to one of `after`, even over the maximum.
+    pub(crate) fn change(&mut self, before: u64, after: u64) {
+        if after > before {
+            self.grow_over(after - before);
+        } else if after < before {
+            self.shrink(before - after);
+        }
+    }
+
     /// Returns the refusal of a request that does not fit.
     pub(crate) fn refusal(&self) -> Refusal {
         Refusal::Limit(Limit::Memory, self.budget.as_ref().map_or(u64::MAX, |b| b.max))
@@ -126,6 +141,14 @@ mod tests {
         a.shrink(1000);
         assert_eq!((budget.used(), a.bytes()), (40, 0));
         drop(b);
+        assert_eq!(budget.used(), 0);
+        let (mut a, mut b) = (Charge::none(&budget), Charge::none(&budget));
+        b.grow(40).unwrap();
+        a.absorb(b);
+        a.change(30, 120);
+        a.change(20, 10);
+        assert_eq!((budget.used(), a.bytes()), (120, 120));
+        drop(a);
         assert_eq!(budget.used(), 0);
     }
 

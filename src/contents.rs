@@ -18,14 +18,26 @@ const LARGE_BYTES: usize = 16 << 10;
 const FIRST_AHEAD_BYTES: usize = 64 << 10;
 const MAX_AHEAD_BYTES: usize = 1 << 20;
 
-/// The bytes of a file. They are immutable; clones share them.
+/// The most bytes that are held without an allocation: they fit beside a length into the room of
+/// three pointers.
+const SHORT_BYTES: usize = 22;
+
+/// The bytes of a file. They are immutable. Clones share them; up to 22 bytes are copied instead.
 ///
 /// ```
 /// let contents = telefile::Contents::from(b"abcdef".as_slice());
 /// assert_eq!(&contents[..3], b"abc");
 /// ```
 #[derive(Clone)]
-pub struct Contents(Arc<Held>);
+pub struct Contents(Bytes);
+
+#[derive(Clone)]
+enum Bytes {
+    Short { len: u8, bytes: [u8; SHORT_BYTES] },
+    Shared(Arc<Held>),
+}
+
+const _: () = assert!(size_of::<Contents>() == 24);
 
 struct Held {
     bytes: Vec<u8>,
@@ -41,22 +53,44 @@ const HELD_BYTES: u64 = block(2 * size_of::<usize>() + size_of::<Held>());
 impl Deref for Contents {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
-        &self.0.bytes[self.0.start..]
+        match &self.0 {
+            Bytes::Short { len, bytes } => &bytes[..usize::from(*len)],
+            Bytes::Shared(held) => &held.bytes[held.start..],
+        }
     }
 }
 
 impl Contents {
+    /// Returns the bytes as contents without an allocation, if they are few enough.
+    fn short(from: &[u8]) -> Option<Self> {
+        let mut bytes = [0; SHORT_BYTES];
+        bytes.get_mut(..from.len())?.copy_from_slice(from);
+        Some(Contents(Bytes::Short { len: from.len() as u8, bytes }))
+    }
+
+    fn shared(bytes: Vec<u8>, start: usize, charge: Charge) -> Self {
+        Contents(Bytes::Shared(Arc::new(Held { bytes, start, charge })))
+    }
+
+    /// Returns the allocation, if there is one and it has no other owner.
+    fn unshared(&mut self) -> Option<&mut Held> {
+        match &mut self.0 {
+            Bytes::Short { .. } => None,
+            Bytes::Shared(held) => Arc::get_mut(held),
+        }
+    }
+
     /// Counts contents made by a type while they wait to be sent. Contents that the type still
     /// shares are its own state, and are not counted.
     ///
     /// # Errors
     /// [`Limit::Memory`](crate::Limit::Memory) if there is no room for them.
     pub(crate) fn charged(mut self, budget: &Arc<Budget>) -> Result<Self, Refusal> {
-        if let Some(held) = Arc::get_mut(&mut self.0)
+        if let Some(held) = self.unshared()
             && held.charge.budget().is_none()
         {
             let mut charge = Charge::none(budget);
-            charge.grow(Contents::cost(held.bytes.capacity()))?;
+            charge.grow(HELD_BYTES + block(held.bytes.capacity()))?;
             held.charge = charge;
         }
         Ok(self)
@@ -64,33 +98,50 @@ impl Contents {
 
     /// Counts contents with no other owner as `charge`, which was taken for them before.
     pub(crate) fn with_charge(mut self, charge: Charge) -> Self {
-        if let Some(held) = Arc::get_mut(&mut self.0) {
+        if let Some(held) = self.unshared() {
             held.charge = charge;
         }
         self
     }
 
-    /// Returns what contents of `numbytes` bytes take of a budget.
-    pub(crate) fn cost(numbytes: usize) -> u64 {
-        HELD_BYTES + block(numbytes)
+    /// Counts contents that a type gets, also short ones: see [`same_budget`](Self::same_budget).
+    ///
+    /// # Errors
+    /// [`Limit::Memory`](crate::Limit::Memory) if there is no room for them.
+    pub(crate) fn counted(self, budget: &Arc<Budget>) -> Result<Self, Refusal> {
+        match self.0 {
+            Bytes::Shared(_) => Ok(self),
+            Bytes::Short { .. } => {
+                Contents::shared(self.to_vec(), 0, Charge::default()).charged(budget)
+            }
+        }
     }
 
-    /// Returns an empty charge on the budget that these contents count in.
+    /// Returns what contents of `numbytes` bytes take of a budget, besides the `Contents`.
+    pub(crate) fn cost(numbytes: usize) -> u64 {
+        if numbytes <= SHORT_BYTES { 0 } else { HELD_BYTES + block(numbytes) }
+    }
+
+    /// Returns an empty charge on the budget that these contents count in. Short contents count in
+    /// none, unless they are [counted](Contents::counted).
     pub(crate) fn same_budget(&self) -> Charge {
-        self.0.charge.budget().map(Charge::none).unwrap_or_default()
+        match &self.0 {
+            Bytes::Short { .. } => Charge::default(),
+            Bytes::Shared(held) => held.charge.budget().map(Charge::none).unwrap_or_default(),
+        }
     }
 }
 
 /// Contents that count in no budget.
 impl From<Vec<u8>> for Contents {
     fn from(bytes: Vec<u8>) -> Self {
-        Contents(Arc::new(Held { bytes, start: 0, charge: Charge::default() }))
+        Contents::short(&bytes).unwrap_or_else(|| Contents::shared(bytes, 0, Charge::default()))
     }
 }
 
 impl From<&[u8]> for Contents {
     fn from(bytes: &[u8]) -> Self {
-        bytes.to_vec().into()
+        Contents::short(bytes).unwrap_or_else(|| bytes.to_vec().into())
     }
 }
 
@@ -171,8 +222,11 @@ impl Incoming {
 
     /// Returns what has arrived, though more was announced.
     pub(crate) fn end(mut self) -> Contents {
+        if let Some(short) = Contents::short(self.bytes.get(self.start..).unwrap_or_default()) {
+            return short;
+        }
         self.charge.grow_over(HELD_BYTES);
-        Contents(Arc::new(Held { bytes: self.bytes, start: self.start, charge: self.charge }))
+        Contents::shared(self.bytes, self.start, self.charge)
     }
 }
 
@@ -199,7 +253,18 @@ mod tests {
     #[test]
     fn what_arrives_is_what_is_held_and_counted_until_the_last_clone_goes() {
         let budget = Budget::new(64 << 20);
-        for announced in [0, 1, 100, LARGE_BYTES - 1, LARGE_BYTES, 65_536, 65_537, 3_000_001] {
+        for announced in [
+            0,
+            1,
+            SHORT_BYTES,
+            SHORT_BYTES + 1,
+            100,
+            LARGE_BYTES - 1,
+            LARGE_BYTES,
+            65_536,
+            65_537,
+            3_000_001,
+        ] {
             for step in [7_001, 1 << 20] {
                 let contents = arrive(announced, step, &budget).unwrap();
                 assert!(contents.iter().enumerate().all(|(i, b)| *b == i as u8));
@@ -216,16 +281,30 @@ mod tests {
 
     #[test]
     fn what_a_type_gives_is_counted_if_nobody_else_has_it() {
-        let budget = Budget::new(Contents::cost(5));
-        let given = Contents::from("12345").charged(&budget).unwrap();
+        let text = |bytes| "x".repeat(bytes);
+        let budget = Budget::new(Contents::cost(30));
+        let given = Contents::from(text(30)).charged(&budget).unwrap();
         let clone = given.clone();
         drop(given);
         assert_eq!(budget.used(), budget.max());
-        assert!(Contents::from("1").charged(&budget).is_err());
+        assert!(Contents::from(text(SHORT_BYTES + 1)).charged(&budget).is_err());
         drop(clone);
-        let kept_by_the_type = Contents::from("123456");
+        let kept_by_the_type = Contents::from(text(40));
         kept_by_the_type.clone().charged(&budget).unwrap();
+        Contents::from(text(SHORT_BYTES)).charged(&budget).unwrap();
         assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn what_a_type_gets_has_its_budget_however_short_it_is() {
+        let budget = Budget::new(1 << 20);
+        for bytes in [0, 1, SHORT_BYTES, SHORT_BYTES + 1] {
+            let got = arrive(bytes, 1000, &budget).unwrap().counted(&budget).unwrap();
+            assert_eq!(got.len(), bytes);
+            assert!(got.same_budget().budget().is_some() && budget.used() > 0);
+            drop(got);
+            assert_eq!(budget.used(), 0);
+        }
     }
 
     #[test]

@@ -2,8 +2,10 @@
 //! one again. A common word: imports nothing from this crate.
 
 use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::error;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -61,11 +63,19 @@ impl<'a> NameRef<'a> {
 
     /// Returns an owned copy of the name.
     pub fn to_name(self) -> Name {
-        Name(self.0.into())
+        let mut bytes = [0; SHORT_BYTES];
+        match bytes.get_mut(..self.0.len()) {
+            None => Name(Text::Long(self.0.into())),
+            Some(short) => {
+                short.copy_from_slice(self.0.as_bytes());
+                Name(Text::Short { len: self.0.len() as u8, bytes })
+            }
+        }
     }
 }
 
-/// An owned valid name: the key of the table. Clones share one allocation.
+/// An owned valid name. A name of at most 22 bytes takes no allocation; clones of a longer one share
+/// theirs.
 ///
 /// ```
 /// use telefile::Name;
@@ -80,18 +90,75 @@ impl<'a> NameRef<'a> {
 /// );
 /// # Ok::<(), telefile::InvalidName>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Name(Arc<str>);
+#[derive(Clone)]
+pub struct Name(Text);
+
+/// The most bytes that fit beside a length into the room of three pointers.
+const SHORT_BYTES: usize = 22;
+
+#[derive(Clone)]
+enum Text {
+    Short { len: u8, bytes: [u8; SHORT_BYTES] },
+    Long(Arc<str>),
+}
+
+const _: () = assert!(size_of::<Option<Name>>() == 24);
 
 impl Name {
     /// Returns the name as text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        match &self.0 {
+            Text::Short { .. } => str::from_utf8(self.as_bytes()).expect("a name is text"),
+            Text::Long(text) => text,
+        }
+    }
+
+    /// Returns the bytes of the text. Unlike [`as_str`](Name::as_str) this does not check them.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Text::Short { len, bytes } => &bytes[..usize::from(*len)],
+            Text::Long(text) => text.as_bytes(),
+        }
     }
 
     /// Returns the same name, borrowed.
     pub fn as_ref(&self) -> NameRef<'_> {
-        NameRef(&self.0)
+        NameRef(self.as_str())
+    }
+
+    /// Returns the size of the allocation that holds the text, in bytes; 0 if there is none.
+    pub(crate) fn allocated(name: NameRef<'_>) -> usize {
+        const COUNTS_BYTES: usize = 2 * size_of::<usize>();
+        let len = name.0.len();
+        if len <= SHORT_BYTES { 0 } else { COUNTS_BYTES + len }
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Name {}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Byte by byte, as `str` is ordered.
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+/// As `str`, which a `Name` is borrowed as.
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
     }
 }
 
@@ -183,12 +250,12 @@ impl<'a> Stem<'a> {
 
     /// Returns the name with this version.
     pub fn numbered(self, version: u64) -> Name {
-        Name(format!("{}{version:0digits$}", self.0, digits = Self::DIGITS).into())
+        NameRef(&format!("{}{version:0digits$}", self.0, digits = Self::DIGITS)).to_name()
     }
 }
 
 /// How a request refers to a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FileRef<'a> {
     /// By its name.
     Name(NameRef<'a>),
@@ -199,7 +266,7 @@ pub enum FileRef<'a> {
 /// Looks up a table with [`Name`] keys by a request's text, without allocating.
 impl Borrow<str> for Name {
     fn borrow(&self) -> &str {
-        &self.0
+        self.as_str()
     }
 }
 
@@ -213,7 +280,7 @@ impl fmt::Display for NameRef<'_> {
 /// Displays the whole name, unescaped. For logs see [`NameRef::for_log`].
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        f.pad(self.as_str())
     }
 }
 
@@ -305,6 +372,24 @@ mod tests {
             "@007",
         ] {
             assert!(NameRef::new(bad).is_none(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_its_text_whatever_its_length() {
+        use std::hash::BuildHasher;
+        let hasher = std::hash::RandomState::new();
+        let texts: Vec<_> = (1..60).flat_map(|n| ["x".repeat(n), "é".repeat(n)]).collect();
+        for text in &texts {
+            let name = NameRef(text).to_name();
+            assert_eq!((name.as_str(), name.as_bytes()), (&**text, text.as_bytes()));
+            assert_eq!(hasher.hash_one(&name), hasher.hash_one(&**text));
+            assert_eq!(Name::allocated(name.as_ref()) == 0, text.len() <= SHORT_BYTES);
+            for other in &texts {
+                let other_name = NameRef(other).to_name();
+                assert_eq!(name.cmp(&other_name), text.cmp(other));
+                assert_eq!(name == other_name, text == other);
+            }
         }
     }
 

@@ -5,9 +5,10 @@ mod waiting;
 mod watching;
 
 use super::stat::Totals;
-use super::state::cost;
-use super::state::entry::Entry;
+use super::state::changes::removal_cost;
+use super::state::cost_of;
 use super::state::expiry::End;
+use super::state::files::entry::{Body, Entry};
 use super::{ClientId, Clock, Decided, Expiry, File, FileType, Open, Registry, Table};
 use crate::budget::Budget;
 use crate::contents::Contents;
@@ -152,8 +153,8 @@ fn a_million_renewals_of_one_lease_take_no_memory() {
     }
     assert_eq!(f.budget.used(), used);
     let mut state = f.table.lock().state;
-    let (at, lease) = state.ends.next().map(|(at, name)| (at, name.clone())).unwrap();
-    state.ends.remove(End::At(at), 1_000_001, lease.as_ref());
+    let at = state.ends.next().unwrap();
+    state.ends.remove(End::At(at), 1_000_001, &owned("lease"));
     assert_eq!(state.ends.next(), None, "one deadline is kept");
 }
 
@@ -174,19 +175,22 @@ fn the_sweeper_gives_memory_back_while_nobody_asks() {
     });
     let Totals { files, bytes, version, .. } = f.table.totals();
     assert_eq!((files, bytes, version), (1, 5, 2001));
-    // The test's contents count in no budget.
-    let removals: u64 = (0..1000).map(|i| cost::REMOVAL + name_cost(&format!("f{i}"))).sum();
-    assert_eq!(f.budget.used(), Entry::COST + cost::NAMED + name_cost("stays") + removals);
-    assert!(f.table.lock().state.files.capacity() <= 1024);
+    let removals: u64 = (0..1000).map(|i| removal_cost(&owned(&format!("f{i}")))).sum();
+    assert_eq!(f.budget.used(), file_cost("stays") + removals);
 }
 
-fn name_cost(text: &str) -> u64 {
-    cost::name(NameRef::new(text).unwrap())
+fn owned(text: &str) -> Name {
+    NameRef::new(text).unwrap().to_name()
+}
+
+/// What a MemoryFile of this name takes, without its contents.
+fn file_cost(text: &str) -> u64 {
+    cost_of(&Entry::new(owned(text), 1, Body::Stored(0), None))
 }
 
 #[test]
 fn without_room_for_an_entry_nothing_is_made() {
-    let room = Entry::COST + cost::NAMED + name_cost("a") + cost::REMOVAL + name_cost("a");
+    let room = file_cost("a") + removal_cost(&owned("a"));
     let table = Table::new(Registry::default(), Clock::manual(), Budget::new(room), 1);
     let empty = || Contents::from(b"".as_slice());
     assert_eq!(table.write(name("a"), empty(), Expiry::Never, BY).and_then(Decided::seen), Ok(1));

@@ -1,24 +1,15 @@
-//! The requests decided on one name for one commit, each upon the one before. The store and the
+//! The requests decided on one file for one commit, each upon the one before. The store and the
 //! table get only the result.
 
 use super::asked::Asked;
-use super::entry::{Body, Entry};
 use super::expiry::End;
-use super::step::Step;
+use super::files::entry::{Body, Entry};
+use super::key::Key;
+use super::step::{Draft, Effect, Step};
 use super::ticket::{Commit, Instead};
 use crate::budget::Charge;
-use crate::files::stat::{Looked, Stat};
-use crate::name::Name;
 use crate::refusal::Refusal;
 use std::time::Duration;
-
-/// The decided state of a file.
-#[derive(Clone, Debug)]
-pub(in crate::files) struct Draft {
-    pub(in crate::files) version: u64,
-    pub(in crate::files) body: Body,
-    pub(in crate::files) end: Option<End>,
-}
 
 /// The effect of a request on the file that it is decided upon.
 #[derive(Debug)]
@@ -31,7 +22,7 @@ pub(in crate::files) enum Done {
     Removed(u64),
 }
 
-/// The requests decided on one name for one commit, and their result.
+/// The requests decided on one name or open file for one commit, and their result.
 #[derive(Debug)]
 pub(in crate::files) struct Chain {
     links: Vec<Link>,
@@ -67,22 +58,6 @@ pub(in crate::files) struct Lack {
     pub(in crate::files) why: Refusal,
     /// Whether only the contents put last found no room; the earlier changes did.
     pub(in crate::files) put_only: bool,
-}
-
-impl Draft {
-    pub(in crate::files) fn of(entry: &Entry) -> Self {
-        Draft { version: entry.version, body: entry.body.clone(), end: entry.end }
-    }
-
-    pub(in crate::files) fn is_over(&self, now: Duration) -> bool {
-        self.end.is_some_and(|end| end.is_over(now))
-    }
-
-    /// Returns what a read shows, if the contents are in memory.
-    pub(in crate::files) fn look(&self, now: Duration) -> Option<Looked> {
-        let contents = self.body.contents()?;
-        Some(Looked { stat: Stat::new(self.version, &self.body, self.end, now), contents })
-    }
 }
 
 impl Chain {
@@ -136,14 +111,14 @@ impl Chain {
     /// put last, if that leaves one.
     pub(in crate::files) fn steps(
         &self,
-        name: &Name,
+        key: &Key,
         seen: Option<&Entry>,
         removed: Option<u64>,
-        charge: impl FnOnce() -> Charge,
+        charge: Charge,
     ) -> (Option<Step>, Option<Step>) {
         let before = self.before_put.as_ref();
-        let instead = before.and_then(|before| before.step(name, seen, removed, Charge::default));
-        (self.left.step(name, seen, removed, charge), instead)
+        let instead = before.and_then(|before| before.step(key, seen, removed, Charge::default()));
+        (self.left.step(key, seen, removed, charge), instead)
     }
 
     /// Refuses the chain, or a part of it, for lack of room. The requests of that part are answered
@@ -208,32 +183,27 @@ impl Left {
 
     fn step(
         &self,
-        name: &Name,
+        key: &Key,
         seen: Option<&Entry>,
         removed: Option<u64>,
-        charge: impl FnOnce() -> Charge,
+        charge: Charge,
     ) -> Option<Step> {
-        let name = name.clone();
-        Some(match (seen, &self.file, self.version) {
+        let effect = match (seen, &self.file, self.version) {
             (_, None, None) => return None,
-            (None, None, Some(version)) => Step::Pass { name, version, removed },
-            (None, Some(Draft { version, body, end }), _) => {
-                let (fd, body) = (body.descriptor(), body.clone());
-                let entry = Entry { version: *version, body, end: *end, charge: charge(), fd };
-                let entry = Box::new(entry);
-                Step::Insert { name, entry, removed }
+            (None, None, Some(version)) => Effect::Pass { version, removed },
+            (None, Some(draft), _) => Effect::Insert { draft: draft.clone(), charge, removed },
+            (Some(entry), None, Some(version)) => {
+                let stored = matches!(entry.body, Body::Stored(_)) && entry.fd().is_some();
+                let open = stored.then(|| entry.body.clone());
+                Effect::Remove { version, old: entry.version, open }
             }
-            (Some(Entry { version: old, body, fd, .. }), None, Some(version)) => {
-                let stored = matches!(body, Body::Stored(_)) && fd.is_some();
-                Step::Remove { name, version, old: *old, open: stored.then(|| body.clone()) }
-            }
-            (Some(_), Some(file), None) if self.touched => Step::Touch { name, end: file.end },
+            (Some(_), Some(file), None) if self.touched => Effect::Touch { end: file.end },
             (Some(_), Some(_), None) => return None,
-            (Some(entry), Some(Draft { version, body, end }), Some(_)) => {
-                let (old, body) = (entry.version, body.clone());
-                Step::Change { name, version: *version, old, body, end: *end }
+            (Some(entry), Some(draft), Some(_)) => {
+                Effect::Change { draft: draft.clone(), old: entry.version }
             }
-        })
+        };
+        Some(Step { key: key.clone(), effect })
     }
 }
 

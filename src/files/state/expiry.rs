@@ -1,10 +1,11 @@
 //! What ends files automatically: time, and the end of a connection.
 
 use super::cost;
+use super::files::slab::Id;
 use crate::budget::{Budget, Charge};
 use crate::exptime::Exptime;
 use crate::files::file::ClientId;
-use crate::name::{Name, NameRef};
+use crate::name::Name;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::sync::Arc;
@@ -60,12 +61,23 @@ impl End {
 /// forever takes no memory.
 #[derive(Debug, Default)]
 pub(in crate::files) struct Ends {
-    /// The file's version distinguishes equal times.
-    by_time: BTreeMap<(Duration, u64), Name>,
+    by_time: BTreeMap<Place, Id>,
     by_client: BTreeMap<ClientId, BTreeSet<Name>>,
     /// For both. May exceed the budget: a lease is renewed however full the memory is.
     charge: Charge,
 }
+
+/// A deadline, and the file's version, which distinguishes equal times.
+pub(in crate::files) type Place = (Duration, u64);
+
+/// The cost of a deadline.
+const AT_COST: u64 = cost::in_map::<Place, Id>();
+
+/// The cost of an end with a connection.
+const WITH_COST: u64 = cost::in_map::<Name, ()>();
+
+/// The cost of the first such end of a connection, which allocates a set.
+const CLIENT_COST: u64 = cost::first_in_map::<Name, ()>() + cost::in_map::<ClientId, [usize; 3]>();
 
 impl Ends {
     /// Creates an empty index.
@@ -73,57 +85,64 @@ impl Ends {
         Ends { charge: Charge::none(budget), ..Ends::default() }
     }
 
-    pub(in crate::files) fn insert(&mut self, end: End, version: u64, name: Name) {
+    pub(in crate::files) fn insert(&mut self, end: End, version: u64, id: Id, name: &Name) {
         match end {
             End::At(at) => {
-                self.charge.grow_over(cost::DEADLINE);
-                self.by_time.insert((at, version), name);
+                self.charge.grow_over(AT_COST);
+                self.by_time.insert((at, version), id);
             }
             End::With(client) => {
                 let names = self.by_client.entry(client).or_default();
                 if names.is_empty() {
-                    self.charge.grow_over(cost::CLIENT_WITH_ENDS);
+                    self.charge.grow_over(CLIENT_COST);
                 }
-                self.charge.grow_over(cost::END_WITH_CLIENT);
-                names.insert(name);
+                self.charge.grow_over(WITH_COST);
+                names.insert(name.clone());
             }
         }
     }
 
-    pub(in crate::files) fn remove(&mut self, end: End, version: u64, name: NameRef<'_>) {
+    /// Sets the new id of a file.
+    pub(in crate::files) fn set_id(&mut self, end: End, version: u64, id: Id) {
+        if let End::At(at) = end {
+            self.by_time.insert((at, version), id);
+        }
+    }
+
+    pub(in crate::files) fn remove(&mut self, end: End, version: u64, name: &Name) {
         match end {
             End::At(at) => {
                 if self.by_time.remove(&(at, version)).is_some() {
-                    self.charge.shrink(cost::DEADLINE);
+                    self.charge.shrink(AT_COST);
                 }
             }
             End::With(client) => {
                 let Some(names) = self.by_client.get_mut(&client) else { return };
-                if names.remove(name.as_str()) {
-                    self.charge.shrink(cost::END_WITH_CLIENT);
+                if names.remove(name) {
+                    self.charge.shrink(WITH_COST);
                 }
                 if names.is_empty() {
                     self.by_client.remove(&client);
-                    self.charge.shrink(cost::CLIENT_WITH_ENDS);
+                    self.charge.shrink(CLIENT_COST);
                 }
             }
         }
     }
 
-    /// Returns the earliest deadline and its name.
-    pub(in crate::files) fn next(&self) -> Option<(Duration, &Name)> {
-        self.by_time.first_key_value().map(|((at, _), name)| (*at, name))
+    /// Returns the earliest deadline.
+    pub(in crate::files) fn next(&self) -> Option<Duration> {
+        self.by_time.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// Returns the names whose deadlines have come, ordered by deadline and version, after `after`.
+    /// Returns the files whose deadlines have come, ordered by deadline and version, after `after`.
     pub(in crate::files) fn due(
         &self,
         now: Duration,
-        after: Option<(Duration, u64)>,
-    ) -> impl Iterator<Item = ((Duration, u64), &Name)> {
+        after: Option<Place>,
+    ) -> impl Iterator<Item = (Place, Id)> {
         let after = after.map_or(Unbounded, Excluded);
         let due = self.by_time.range((after, Included((now, u64::MAX))));
-        due.map(|(at, name)| (*at, name))
+        due.map(|(place, id)| (*place, *id))
     }
 
     /// Returns the files that end with this client's connection, ordered by name, after `after`.

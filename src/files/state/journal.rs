@@ -2,17 +2,19 @@
 //! before it becomes visible.
 
 use super::asked::Asked;
-use super::chain::{Chain, Done, Draft, Lack};
+use super::chain::{Chain, Done, Lack};
 use super::changes::ChangeLog;
-use super::entry::{Body, Entry};
-use super::step::Step;
+use super::files::Files;
+use super::files::entry::Body;
+use super::key::Key;
+use super::step::{Draft, Step};
 use super::ticket::{Commit, Ticket};
 use crate::budget::Charge;
-use crate::files::stat::Fd;
 use crate::files::store::Mutation;
-use crate::name::Name;
+use crate::name::FileRef;
 use crate::refusal::Refusal;
-use std::collections::HashMap;
+use hashbrown::HashMap;
+use std::hash::RandomState;
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,13 +27,10 @@ use std::time::Duration;
 /// visible state of a file waits, and blocks further decisions on that file meanwhile.
 #[derive(Debug)]
 pub(in crate::files) struct Journal {
-    /// The names that have decided changes.
-    names: HashMap<Name, Staged>,
-    /// The names among them that are in the next commit.
-    next: Vec<Name>,
-    /// The same for files without a name.
-    unnamed: HashMap<Fd, Ticket>,
-    next_unnamed: Vec<Step>,
+    /// The files that have decided changes.
+    files: HashMap<Key, Staged, RandomState>,
+    /// The files among them that are in the next commit.
+    next: Vec<Key>,
     /// The next commit, and the running one.
     commit: Arc<Commit>,
     running: Arc<Commit>,
@@ -45,7 +44,7 @@ pub(in crate::files) struct Journal {
     ended: bool,
 }
 
-/// The decided changes of a name.
+/// The decided changes of a name, or of an open file without one.
 #[derive(Debug, Default)]
 struct Staged {
     running: Option<Chain>,
@@ -65,8 +64,8 @@ struct Staged {
 pub(in crate::files) struct Batch {
     /// In the order of their versions.
     pub(in crate::files) steps: Vec<Staging>,
-    /// Names whose requests leave them unchanged.
-    pub(in crate::files) unchanged: Vec<Name>,
+    /// Files whose requests leave them unchanged.
+    pub(in crate::files) unchanged: Vec<Key>,
     pub(in crate::files) commit: Arc<Commit>,
 }
 
@@ -91,10 +90,8 @@ impl Journal {
     /// memory.
     pub(in crate::files) fn new(stored_from: usize) -> Self {
         Journal {
-            names: HashMap::new(),
+            files: HashMap::default(),
             next: Vec::new(),
-            unnamed: HashMap::new(),
-            next_unnamed: Vec::new(),
             commit: Arc::default(),
             running: Arc::default(),
             place: 0,
@@ -104,12 +101,12 @@ impl Journal {
         }
     }
 
-    /// Records a request on a name and its effect. If nothing is staged on the name, the request is
+    /// Records a request on a file and its effect. If nothing is staged on the file, the request is
     /// decided upon the visible state. Returns the ticket, and the body that is no longer needed.
     pub(in crate::files) fn decide(
         &mut self,
-        name: &Name,
-        files: &HashMap<Name, Box<Entry>>,
+        key: &Key,
+        visible: &Files,
         asked: Asked,
         done: Done,
         charge: Option<Charge>,
@@ -118,14 +115,13 @@ impl Journal {
         if self.ended {
             return (Ticket::of(&self.commit, place), None);
         }
-        if !self.names.contains_key(name) {
-            let (is_open, is_large) = match files.get(name) {
-                Some(entry) => (entry.fd.is_some(), matches!(entry.body, Body::Stored(_))),
+        let staged = self.files.entry_ref(key).or_insert_with(|| {
+            let (is_open, is_large) = match visible.entry(key.as_ref()) {
+                Some(entry) => (entry.fd().is_some(), matches!(entry.body, Body::Stored(_))),
                 None => (false, false),
             };
-            self.names.insert(name.clone(), Staged { is_open, is_large, ..Staged::default() });
-        }
-        let Some(staged) = self.names.get_mut(name) else { return (Ticket::DONE, None) };
+            Staged { is_open, is_large, ..Staged::default() }
+        });
         if let Done::Put(draft) = &done {
             staged.is_large |= draft.body.numbytes() >= self.stored_from as u64;
             staged.charge = charge.or(staged.charge.take());
@@ -135,10 +131,10 @@ impl Journal {
             (None, Some(running), Done::Nothing) => (running, &self.running),
             (next, running, _) => {
                 let begin = || {
-                    self.next.push(name.clone());
+                    self.next.push(key.clone());
                     Chain::upon(match running {
                         Some(running) => running.file().cloned(),
-                        None => files.get(name).map(|entry| Draft::of(entry)),
+                        None => visible.entry(key.as_ref()).map(Draft::of),
                     })
                 };
                 (next.get_or_insert_with(begin), &self.commit)
@@ -147,90 +143,67 @@ impl Journal {
         (Ticket::of(commit, place), chain.add(place, asked, done))
     }
 
-    /// Records a change to a file without a name, on which nothing is staged.
-    pub(in crate::files) fn change_unnamed(&mut self, fd: Fd, version: u64, body: Body) -> Ticket {
-        let place = self.next_place();
-        let ticket = Ticket::of(&self.commit, place);
-        if !self.ended {
-            self.unnamed.insert(fd, ticket.clone());
-            self.next_unnamed.push(Step::ChangeUnnamed { fd, version, body });
-        }
-        ticket
-    }
-
     fn next_place(&mut self) -> usize {
         self.place += 1;
         self.place
     }
 
-    /// Returns the decided state of the name's file, if something is staged on it and the request
-    /// may be decided upon that. `by_name` is false if the request names the file by its
-    /// descriptor.
+    /// Returns the decided state of a file, if something is staged on it and the request may be
+    /// decided upon that. `by_name` is false if the request names the file by its descriptor.
     pub(in crate::files) fn decided(
         &self,
-        name: &str,
+        file: FileRef<'_>,
         asked: Asked,
         by_name: bool,
-    ) -> Option<(&Name, Option<&Draft>)> {
-        let (name, staged) = self.names.get_key_value(name)?;
-        staged.takes(asked, by_name).then(|| (name, staged.file()))
+    ) -> Option<Option<&Draft>> {
+        let staged = self.files.get(&file)?;
+        staged.takes(asked, by_name).then(|| staged.file())
     }
 
-    /// Returns whether a put on this name now creates a file that has no charge yet.
-    pub(in crate::files) fn makes_file(&self, name: &Name, is_seen: bool) -> bool {
-        let Some(staged) = self.names.get(name) else { return !is_seen };
-        let before = staged.running.as_ref().map_or(is_seen, |chain| chain.file().is_some());
+    /// Returns whether a put on this file now creates one that has no charge yet.
+    pub(in crate::files) fn makes_file(&self, file: FileRef<'_>, is_visible: bool) -> bool {
+        let Some(staged) = self.files.get(&file) else { return !is_visible };
+        let before = staged.running.as_ref().map_or(is_visible, |chain| chain.file().is_some());
         !before && staged.file().is_none() && staged.charge.is_none()
     }
 
-    /// Returns what to wait for before the file of this name can be judged by its visible state.
-    pub(super) fn staged(&mut self, name: &str) -> Option<Ticket> {
+    /// Returns what to wait for before the file can be judged by its visible state.
+    pub(super) fn staged(&mut self, file: FileRef<'_>) -> Option<Ticket> {
         let place = self.next_place();
-        let staged = self.names.get_mut(name)?;
+        let staged = self.files.get_mut(&file)?;
         staged.awaited = true;
         let commit = if staged.next.is_some() { &self.commit } else { &self.running };
         Some(Ticket::of(commit, place))
     }
 
-    /// Returns what to wait for before a file without a name can be judged by its visible state.
-    pub(super) fn staged_unnamed(&self, fd: Fd) -> Option<Ticket> {
-        self.unnamed.get(&fd).cloned()
-    }
-
-    pub(in crate::files) fn has(&self, name: &str) -> bool {
-        self.names.contains_key(name)
+    pub(in crate::files) fn has(&self, file: FileRef<'_>) -> bool {
+        self.files.contains_key(&file)
     }
 
     /// Returns whether no change waits for the next commit.
     pub(in crate::files) fn is_empty(&self) -> bool {
-        self.next.is_empty() && self.next_unnamed.is_empty()
+        self.next.is_empty()
     }
 
     /// Takes all waiting changes, to be committed now. No other commit is running.
-    pub(in crate::files) fn take(
-        &mut self,
-        files: &HashMap<Name, Box<Entry>>,
-        changes: &ChangeLog,
-        charge: impl Fn(&Name) -> Charge,
-    ) -> Batch {
+    pub(in crate::files) fn take(&mut self, visible: &Files, changes: &ChangeLog) -> Batch {
         self.running = mem::take(&mut self.commit);
-        let unnamed = mem::take(&mut self.next_unnamed).into_iter();
-        let mut steps: Vec<_> =
-            unnamed.map(|step| Staging { first: step.version(), step, instead: None }).collect();
-        let mut unchanged = Vec::new();
-        for name in mem::take(&mut self.next) {
-            let Some(staged) = self.names.get_mut(&name) else { continue };
-            let (next, counted) = (staged.next.take(), staged.charge.take());
+        let (mut steps, mut unchanged) = (Vec::new(), Vec::new());
+        for key in mem::take(&mut self.next) {
+            let Some(staged) = self.files.get_mut(&key) else { continue };
+            let (next, charge) = (staged.next.take(), staged.charge.take());
             let Some(chain) = next else { continue };
-            let seen = files.get(&name).map(|entry| &**entry);
-            let removed = changes.removed(&name);
-            let (step, instead) =
-                chain.steps(&name, seen, removed, || counted.unwrap_or_else(|| charge(&name)));
+            let removed = match &key {
+                Key::Name(name) => changes.removed(name),
+                Key::Open(_) => None,
+            };
+            let seen = visible.entry(key.as_ref());
+            let (step, instead) = chain.steps(&key, seen, removed, charge.unwrap_or_default());
             let first = chain.first_version();
             staged.running = Some(chain);
             match step {
                 Some(step) => steps.push(Staging { step, instead, first }),
-                None => unchanged.push(name),
+                None => unchanged.push(key),
             }
         }
         steps.sort_by_key(|staging| staging.step.version());
@@ -238,57 +211,40 @@ impl Journal {
     }
 
     /// Records that the running commit is finished for a file. Returns the chain to be dropped.
-    pub(in crate::files) fn settle(&mut self, file: Result<&Name, Fd>) -> Option<Chain> {
-        match file {
-            Ok(name) => {
-                let staged = self.names.get_mut(name)?;
-                let chain = staged.running.take();
-                if staged.next.is_none() {
-                    self.names.remove(name);
-                }
-                chain
-            }
-            Err(fd) => {
-                self.unnamed.remove(&fd);
-                None
-            }
+    pub(in crate::files) fn settle(&mut self, key: &Key) -> Option<Chain> {
+        let staged = self.files.get_mut(key)?;
+        let chain = staged.running.take();
+        if staged.next.is_none() {
+            self.files.remove(key);
         }
+        chain
     }
 
     /// Refuses a step of the running commit, or only its contents, for lack of room.
     pub(in crate::files) fn refuse(
         &mut self,
-        file: Result<&Name, Fd>,
+        key: &Key,
         lack: &Lack,
-        files: &HashMap<Name, Box<Entry>>,
+        visible: &Files,
         now: Duration,
     ) {
-        let name = match file {
-            Ok(name) => name,
-            Err(fd) => {
-                self.unnamed.get(&fd).inspect(|ticket| ticket.refuse(lack.why.clone()));
-                return drop(self.settle(Err(fd)));
-            }
-        };
-        let Some(staged) = self.names.get_mut(name) else { return };
+        let Some(staged) = self.files.get_mut(key) else { return };
         let Some(running) = &mut staged.running else { return };
-        let seen = files.get(name).map(|entry| Draft::of(entry));
+        let seen = visible.entry(key.as_ref()).map(Draft::of);
         let left = running.refuse(lack, seen, now, &self.running);
         if let Some(next) = &mut staged.next {
             next.move_upon(left, now, &lack.why, &self.commit);
         }
         if !lack.put_only {
-            self.settle(Ok(name));
+            self.settle(key);
         }
     }
 
     /// Stops committing. Pending and later changes are refused.
     pub(in crate::files) fn end(&mut self) {
         self.ended = true;
-        self.names.clear();
+        self.files.clear();
         self.next.clear();
-        self.unnamed.clear();
-        self.next_unnamed.clear();
         self.commit.tell(Err(Refusal::Internal));
     }
 }

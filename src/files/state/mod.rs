@@ -1,4 +1,4 @@
-//! The data behind the table's lock: the entries, and the consequences of a change to one.
+//! The data behind the table's lock: the files, and the consequences of a change to one.
 //! Does not depend on [`Table`](super::Table), never blocks, and never calls a file type.
 
 pub(in crate::files) mod asked;
@@ -6,37 +6,37 @@ pub(in crate::files) mod chain;
 pub(in crate::files) mod changes;
 pub(in crate::files) mod code;
 pub(in crate::files) mod cost;
-pub(in crate::files) mod descriptors;
-pub(in crate::files) mod entry;
 pub(in crate::files) mod expiry;
+pub(in crate::files) mod files;
 pub(in crate::files) mod journal;
+pub(in crate::files) mod key;
 pub(in crate::files) mod step;
 pub(in crate::files) mod ticket;
 pub(in crate::files) mod watchers;
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Charge};
 use crate::files::stat::Fd;
-use crate::name::{FileRef, Name, NameRef};
+use crate::name::{FileRef, Name};
+use chain::Done;
 use changes::ChangeLog;
-use descriptors::{Descriptors, Place};
-use entry::{Body, Entry};
 use expiry::{End, Ends};
+use files::Files;
+use files::entry::{Body, Entry};
+use files::slab::Id;
 use journal::Journal;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::HashSet;
+use std::mem;
 use std::sync::Arc;
 use std::thread::Thread;
 use std::time::Duration;
+use step::Draft;
 use ticket::Ticket;
 use watchers::Watchers;
 
 #[derive(Debug)]
 pub(in crate::files) struct State {
-    /// Every file that has a name.
-    pub(in crate::files) files: HashMap<Name, Box<Entry>>,
-    /// The same names in byte order.
-    pub(in crate::files) names: BTreeSet<Name>,
-    /// Every open file. Owns the entries of the files without a name.
-    pub(in crate::files) descriptors: Descriptors,
+    /// Every file: those with a name, and those that are open without one.
+    pub(in crate::files) files: Files,
     /// Names whose file is being created or ended by its type. Opens and writes of them wait.
     pub(in crate::files) busy: HashSet<Name>,
     pub(in crate::files) ends: Ends,
@@ -49,8 +49,10 @@ pub(in crate::files) struct State {
     /// Decided changes that are not on disk yet. `None` for a table in memory, where changes are
     /// visible at once.
     pub(in crate::files) journal: Option<Journal>,
-    /// The total size of all MemoryFiles in `files`, in bytes.
+    /// The total size of all MemoryFiles that have a name, in bytes.
     pub(in crate::files) bytes: u64,
+    /// For the entries and their names. The contents have charges of their own.
+    charge: Charge,
     pub(in crate::files) sweeper: Option<Sweeper>,
     pub(in crate::files) closed: bool,
 }
@@ -62,13 +64,22 @@ pub(in crate::files) struct Sweeper {
     pub(in crate::files) wakes: Option<Duration>,
 }
 
+/// Returns the memory that an entry and its name take. Its contents have a charge of their own.
+pub(in crate::files) fn cost_of(entry: &Entry) -> u64 {
+    entry.cost() + entry.name.as_ref().map_or(0, name_cost)
+}
+
+/// What a file's name takes: its places in the index, among the ordered names and in the change log,
+/// and its allocation, if it has one.
+fn name_cost(name: &Name) -> u64 {
+    files::NAMED_COST + changes::LIVE_COST + cost::name(name.as_ref())
+}
+
 impl State {
     /// Creates an empty table.
     pub(in crate::files) fn new(watchers: Watchers, budget: &Arc<Budget>) -> Self {
         State {
-            files: HashMap::new(),
-            names: BTreeSet::new(),
-            descriptors: Descriptors::new(budget),
+            files: Files::new(budget),
             busy: HashSet::new(),
             ends: Ends::new(budget),
             changes: ChangeLog::new(budget),
@@ -77,164 +88,143 @@ impl State {
             taken: 0,
             journal: None,
             bytes: 0,
+            charge: Charge::none(budget),
             sweeper: None,
             closed: false,
         }
     }
 
-    pub(in crate::files) fn entry(&self, file: FileRef<'_>) -> Option<&Entry> {
-        match file {
-            FileRef::Name(name) => self.files.get(name.as_str()).map(|entry| &**entry),
-            FileRef::Descriptor(fd) => match &self.descriptors.get(fd)?.place {
-                Place::Named(name) => self.files.get(name).map(|entry| &**entry),
-                Place::Unlinked(entry) => Some(entry),
-            },
-        }
-    }
-
-    pub(in crate::files) fn entry_mut(&mut self, file: FileRef<'_>) -> Option<&mut Entry> {
-        match file {
-            FileRef::Name(name) => self.files.get_mut(name.as_str()).map(|entry| &mut **entry),
-            FileRef::Descriptor(fd) => match &mut self.descriptors.get_mut(fd)?.place {
-                Place::Named(name) => self.files.get_mut(name).map(|entry| &mut **entry),
-                Place::Unlinked(entry) => Some(entry),
-            },
-        }
-    }
-
-    /// Returns the number of opens of a file.
-    pub(in crate::files) fn opens(&self, file: FileRef<'_>) -> u64 {
-        let fd = self.entry(file).and_then(|entry| entry.fd);
-        fd.and_then(|fd| self.descriptors.get(fd)).map_or(0, |open| open.opens)
-    }
-
-    /// Returns the file's name, if it has one.
-    pub(in crate::files) fn name_of(&self, file: FileRef<'_>) -> Option<Name> {
-        match file {
-            FileRef::Name(name) => self.files.get_key_value(name.as_str()).map(|(n, _)| n.clone()),
-            FileRef::Descriptor(fd) => match &self.descriptors.get(fd)?.place {
-                Place::Named(name) => Some(name.clone()),
-                Place::Unlinked(_) => None,
-            },
-        }
-    }
-
-    /// Adds a file under a name, at the version of its entry.
-    pub(in crate::files) fn insert(&mut self, name: Name, entry: Box<Entry>) {
-        let (version, end, numbytes) = (entry.version, entry.end, entry.body.numbytes());
+    /// Adds a file under its name, at the version of its entry. The memory that `charge` lacks is
+    /// taken however little there is.
+    pub(in crate::files) fn insert(&mut self, entry: Entry, charge: Charge) {
+        let Some(name) = entry.name.clone() else { return };
+        let (version, end, numbytes) = (entry.version, entry.end(), entry.body.numbytes());
+        let taken = charge.bytes();
+        self.charge.absorb(charge);
+        self.charge.change(taken, cost_of(&entry));
         self.version = version;
         self.bytes += entry.body.bytes();
-        self.files.insert(name.clone(), entry);
-        self.names.insert(name.clone());
-        self.changes.insert(name.clone(), version);
-        self.watchers.changed(name.as_ref(), None, version, Some(numbytes));
-        self.move_end(name.as_ref(), None, end.map(|end| (end, version)));
+        let id = self.files.insert(entry);
+        self.changes.insert(&name, version, id);
+        self.watchers.changed(&name, None, version, Some(numbytes));
+        self.move_end(id, None, end);
     }
 
-    /// Moves a named file to its next version. Returns the previous body.
-    pub(in crate::files) fn change(
-        &mut self,
-        name: NameRef<'_>,
-        version: u64,
-        body: Body,
-        end: Option<End>,
-    ) -> Option<Body> {
-        self.version = version;
-        let (new, numbytes) = (body.bytes(), body.numbytes());
-        let entry = self.files.get_mut(name.as_str())?;
-        let fd = entry.fd;
-        let old_version = std::mem::replace(&mut entry.version, version);
-        let old_end = std::mem::replace(&mut entry.end, end);
-        let replaced = std::mem::replace(&mut entry.body, body);
-        self.bytes = self.bytes + new - replaced.bytes();
-        self.changes.renew(old_version, version);
-        self.watchers.changed(name, fd, version, Some(numbytes));
-        let (old, new) = (old_end.map(|e| (e, old_version)), end.map(|e| (e, version)));
-        self.move_end(name, old, new);
-        Some(replaced)
-    }
-
-    /// Sets the body that a file keeps after it has lost its name.
-    pub(in crate::files) fn keep_unnamed(&mut self, fd: Fd, body: Body) {
-        if let Some(Place::Unlinked(entry)) =
-            self.descriptors.get_mut(fd).map(|open| &mut open.place)
-        {
-            entry.body = body;
-        }
-    }
-
-    /// Moves a file without a name to its next version. Only clients that have it open are
-    /// notified. Returns the previous body.
-    pub(in crate::files) fn change_unnamed(
-        &mut self,
-        fd: Fd,
-        version: u64,
-        body: Body,
-    ) -> Option<Body> {
-        self.version = version;
-        match &mut self.descriptors.get_mut(fd)?.place {
-            Place::Named(_) => None,
-            Place::Unlinked(entry) => {
-                entry.version = version;
-                let replaced = std::mem::replace(&mut entry.body, body);
-                self.watchers.file_changed(fd, version);
-                Some(replaced)
-            }
-        }
-    }
-
-    /// Gives a named file another end. This is not a change.
-    pub(in crate::files) fn touch(&mut self, name: NameRef<'_>, end: Option<End>) {
-        let Some(entry) = self.files.get_mut(name.as_str()) else { return };
-        let (version, old) = (entry.version, std::mem::replace(&mut entry.end, end));
-        self.move_end(name, old.map(|e| (e, version)), end.map(|e| (e, version)));
-    }
-
-    /// Removes a name's file. Returns the entry to be dropped, unless its descriptor keeps it.
-    pub(in crate::files) fn remove(
-        &mut self,
-        name: NameRef<'_>,
-        version: u64,
-    ) -> Option<Box<Entry>> {
-        let mut removed = self.files.remove(name.as_str())?;
-        self.version = version;
-        self.bytes -= removed.body.bytes();
-        let end = removed.end.take().map(|end| (end, removed.version));
-        self.move_end(name, end, None);
-        self.names.remove(name.as_str());
-        self.changes.remove(removed.version, version);
-        self.watchers.changed(name, None, version, None);
-        removed.charge.shrink(cost::NAMED + cost::name(name));
-        // A hash map never shrinks by itself; four times the needed capacity is enough.
-        if self.files.capacity() > 1024 && self.files.len() < self.files.capacity() / 4 {
-            self.files.shrink_to(self.files.len() * 2);
-        }
-        match removed.fd.and_then(|fd| self.descriptors.get_mut(fd)) {
-            Some(open) => {
-                open.place = Place::Unlinked(removed);
+    /// Gives a file what was decided on it. Returns what is left of the replaced or removed file,
+    /// to be dropped when the lock is released.
+    pub(in crate::files) fn apply(&mut self, id: Id, done: Done) -> Option<Body> {
+        match done {
+            Done::Nothing => None,
+            Done::Put(draft) => Some(self.change(id, draft)),
+            Done::Touched(end) => {
+                let version = self.files[id].version;
+                let old = self.set_end(id, end);
+                self.move_end(id, old.map(|old| (old, version)), end);
                 None
             }
-            None => Some(removed),
+            Done::Removed(version) => self.remove(id, version),
+        }
+    }
+
+    /// Moves a file to its next version. Of a file without a name, only clients that have it open
+    /// are notified. Returns the previous body.
+    fn change(&mut self, id: Id, Draft { version, body, end }: Draft) -> Body {
+        self.version = version;
+        let (bytes, numbytes) = (body.bytes(), body.numbytes());
+        let entry = &mut self.files[id];
+        let old_version = mem::replace(&mut entry.version, version);
+        let replaced = mem::replace(&mut entry.body, body);
+        let fd = entry.fd();
+        let Some(name) = &entry.name else {
+            fd.into_iter().for_each(|fd| self.watchers.file_changed(fd, version));
+            return replaced;
+        };
+        self.bytes = self.bytes + bytes - replaced.bytes();
+        self.changes.renew(old_version, version);
+        self.watchers.changed(name, fd, version, Some(numbytes));
+        let old_end = self.set_end(id, end);
+        self.move_end(id, old_end.map(|old| (old, old_version)), end);
+        replaced
+    }
+
+    /// Removes a file's name, and the file unless it is open. Returns the removed file's body.
+    fn remove(&mut self, id: Id, version: u64) -> Option<Body> {
+        let old_end = self.set_end(id, None);
+        let old_version = self.files[id].version;
+        self.move_end(id, old_end.map(|old| (old, old_version)), None);
+        let name = self.files.unname(id)?;
+        self.version = version;
+        self.bytes -= self.files[id].body.bytes();
+        self.charge.shrink(name_cost(&name));
+        self.watchers.changed(&name, None, version, None);
+        self.changes.remove(old_version, version, name);
+        match self.files[id].fd() {
+            Some(_) => None,
+            None => Some(self.forget(id)),
         }
     }
 
     /// Records that a name got a file and lost it again.
     pub(in crate::files) fn pass(&mut self, name: Name, version: u64) {
         self.version = version;
-        self.watchers.changed(name.as_ref(), None, version, None);
-        self.changes.insert(name, version);
-        self.changes.remove(version, version);
+        self.watchers.changed(&name, None, version, None);
+        self.changes.pass(version, name);
+    }
+
+    /// Removes a file that has no name and is not open. Returns its body.
+    fn forget(&mut self, id: Id) -> Body {
+        let (entry, has_moved) = self.files.remove(id);
+        self.charge.shrink(entry.cost());
+        if has_moved {
+            let moved = &self.files[id];
+            if moved.name.is_some() {
+                self.changes.set_id(moved.version, id);
+            }
+            if let Some(end) = moved.end() {
+                self.ends.set_id(end, moved.version, id);
+            }
+        }
+        entry.body
+    }
+
+    /// Opens a file that is not open.
+    pub(in crate::files) fn open(&mut self, id: Id) -> Fd {
+        let before = self.files[id].cost();
+        let fd = self.files.open(id);
+        self.charge.change(before, self.files[id].cost());
+        fd
+    }
+
+    /// Closes a file that is no longer open. Returns its body, unless the file has a name.
+    pub(in crate::files) fn close(&mut self, id: Id) -> Option<Body> {
+        let before = self.files[id].cost();
+        self.files[id].set_fd(None);
+        self.charge.change(before, self.files[id].cost());
+        match self.files[id].name {
+            Some(_) => None,
+            None => Some(self.forget(id)),
+        }
+    }
+
+    /// Sets what will end a file. Returns what would have.
+    fn set_end(&mut self, id: Id, end: Option<End>) -> Option<End> {
+        let entry = &mut self.files[id];
+        let before = entry.cost();
+        let old = entry.set_end(end);
+        self.charge.change(before, entry.cost());
+        old
     }
 
     /// Updates the index of ends: replaces a file's old end and version by the new ones. Wakes the
     /// sweeper if it would sleep too long.
-    fn move_end(&mut self, name: NameRef<'_>, old: Option<(End, u64)>, new: Option<(End, u64)>) {
+    fn move_end(&mut self, id: Id, old: Option<(End, u64)>, new: Option<End>) {
+        let entry = &self.files[id];
+        let Some(name) = &entry.name else { return };
         if let Some((end, version)) = old {
             self.ends.remove(end, version, name);
         }
-        let Some((end, version)) = new else { return };
-        let Some((name, _)) = self.files.get_key_value(name.as_str()) else { return };
-        self.ends.insert(end, version, name.clone());
+        let Some(end) = new else { return };
+        self.ends.insert(end, entry.version, id, name);
         if let (End::At(deadline), Some(sweeper)) = (end, &mut self.sweeper)
             && sweeper.wakes.is_none_or(|at| deadline < at)
         {
@@ -246,22 +236,12 @@ impl State {
     /// Returns whether the file has decided changes that are not visible.
     pub(in crate::files) fn is_staged(&self, file: FileRef<'_>) -> bool {
         let Some(journal) = &self.journal else { return false };
-        match (file, self.name_of(file)) {
-            (FileRef::Name(name), _) => journal.has(name.as_str()),
-            (_, Some(name)) => journal.has(name.as_str()),
-            (FileRef::Descriptor(fd), None) => journal.staged_unnamed(fd).is_some(),
-        }
+        journal.has(self.files.key(file).as_ref())
     }
 
     /// Returns what to wait for before the file can be judged by its visible state.
     pub(in crate::files) fn staged(&mut self, file: FileRef<'_>) -> Option<Ticket> {
-        self.journal.as_ref()?;
-        match file {
-            FileRef::Name(name) => self.journal.as_mut()?.staged(name.as_str()),
-            FileRef::Descriptor(fd) => match self.name_of(file) {
-                Some(name) => self.journal.as_mut()?.staged(name.as_str()),
-                None => self.journal.as_ref()?.staged_unnamed(fd),
-            },
-        }
+        let journal = self.journal.as_mut()?;
+        journal.staged(self.files.key(file).as_ref())
     }
 }

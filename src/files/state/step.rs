@@ -1,104 +1,107 @@
 //! A decided change: its effect on the table, and what a store keeps of it.
 
-use super::entry::{Body, Entry};
 use super::expiry::End;
-use crate::files::stat::Fd;
+use super::files::entry::{Body, Entry};
+use super::key::Key;
+use crate::budget::Charge;
+use crate::files::stat::{Looked, Stat};
 use crate::files::store::{Life, Mutation};
 use crate::name::Name;
+use std::time::Duration;
+
+/// The decided state of a file.
+#[derive(Clone, Debug)]
+pub(in crate::files) struct Draft {
+    pub(in crate::files) version: u64,
+    pub(in crate::files) body: Body,
+    pub(in crate::files) end: Option<End>,
+}
 
 /// A change to the table.
 #[derive(Debug)]
-pub(in crate::files) enum Step {
+pub(in crate::files) struct Step {
+    pub(in crate::files) key: Key,
+    pub(in crate::files) effect: Effect,
+}
+
+/// What a change does. A file without a name can only be changed.
+#[derive(Debug)]
+pub(in crate::files) enum Effect {
     /// `removed` is the version of an earlier file's removal from this name, if remembered.
     Insert {
-        name: Name,
-        entry: Box<Entry>,
+        draft: Draft,
+        charge: Charge,
         removed: Option<u64>,
     },
     Change {
-        name: Name,
-        version: u64,
+        draft: Draft,
         old: u64,
-        body: Body,
-        end: Option<End>,
-    },
-    ChangeUnnamed {
-        fd: Fd,
-        version: u64,
-        body: Body,
     },
     Touch {
-        name: Name,
         end: Option<End>,
     },
     /// `open` is the body of a file that is open and whose contents the store will drop.
     Remove {
-        name: Name,
         version: u64,
         old: u64,
         open: Option<Body>,
     },
     /// A name got a file and lost it again.
     Pass {
-        name: Name,
         version: u64,
         removed: Option<u64>,
     },
 }
 
+impl Draft {
+    pub(in crate::files) fn of(entry: &Entry) -> Self {
+        Draft { version: entry.version, body: entry.body.clone(), end: entry.end() }
+    }
+
+    pub(in crate::files) fn is_over(&self, now: Duration) -> bool {
+        self.end.is_some_and(|end| end.is_over(now))
+    }
+
+    /// Returns what a read shows, if the contents are in memory.
+    pub(in crate::files) fn look(&self, now: Duration) -> Option<Looked> {
+        let contents = self.body.contents()?;
+        Some(Looked { stat: Stat::new(self.version, &self.body, self.end, now), contents })
+    }
+}
+
 impl Step {
     /// Returns the version that the step takes, if any.
     pub(in crate::files) fn version(&self) -> Option<u64> {
-        match self {
-            Step::Insert { entry, .. } => Some(entry.version),
-            Step::Change { version, .. }
-            | Step::ChangeUnnamed { version, .. }
-            | Step::Remove { version, .. }
-            | Step::Pass { version, .. } => Some(*version),
-            Step::Touch { .. } => None,
-        }
-    }
-
-    pub(in crate::files) fn file(&self) -> Result<&Name, Fd> {
-        match self {
-            Step::Insert { name, .. }
-            | Step::Change { name, .. }
-            | Step::Touch { name, .. }
-            | Step::Remove { name, .. }
-            | Step::Pass { name, .. } => Ok(name),
-            Step::ChangeUnnamed { fd, .. } => Err(*fd),
+        match &self.effect {
+            Effect::Insert { draft, .. } | Effect::Change { draft, .. } => Some(draft.version),
+            Effect::Remove { version, .. } | Effect::Pass { version, .. } => Some(*version),
+            Effect::Touch { .. } => None,
         }
     }
 
     /// Returns the change for the store.
     pub(in crate::files) fn mutation(&self) -> Mutation {
-        match self {
-            Step::Insert { name, entry, removed } => Mutation::Put {
-                name: name.clone(),
-                version: entry.version,
-                old: None,
-                removed: *removed,
-                life: life(entry.end),
-                contents: entry.body.contents(),
-            },
-            Step::Change { name, version, old, body, end } => Mutation::Put {
-                name: name.clone(),
-                version: *version,
-                old: Some(*old),
-                removed: None,
-                life: life(*end),
-                contents: body.contents(),
-            },
-            Step::ChangeUnnamed { version, .. } => Mutation::Unnamed { version: *version },
-            Step::Touch { name, end } => Mutation::Touch { name: name.clone(), life: life(*end) },
-            Step::Remove { name, version, old, .. } => {
-                Mutation::Remove { name: name.clone(), version: *version, old: *old }
+        let name = match &self.key {
+            Key::Name(name) => name.clone(),
+            Key::Open(_) => return Mutation::Unnamed { version: self.version().unwrap_or(0) },
+        };
+        match &self.effect {
+            Effect::Insert { draft, removed, .. } => put(name, draft, None, *removed),
+            Effect::Change { draft, old } => put(name, draft, Some(*old), None),
+            Effect::Touch { end } => Mutation::Touch { name, life: life(*end) },
+            Effect::Remove { version, old, .. } => {
+                Mutation::Remove { name, version: *version, old: *old }
             }
-            Step::Pass { name, version, removed } => {
-                Mutation::Pass { name: name.clone(), version: *version, removed: *removed }
+            Effect::Pass { version, removed } => {
+                Mutation::Pass { name, version: *version, removed: *removed }
             }
         }
     }
+}
+
+fn put(name: Name, draft: &Draft, old: Option<u64>, removed: Option<u64>) -> Mutation {
+    let contents = draft.body.contents();
+    Mutation::Put { name, version: draft.version, old, removed, life: life(draft.end), contents }
 }
 
 fn life(end: Option<End>) -> Life {

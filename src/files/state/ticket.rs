@@ -72,13 +72,6 @@ impl Ticket {
         commit.known.lock().unwrap_or_else(PoisonError::into_inner).outcome.is_some()
     }
 
-    /// Refuses the change for lack of room.
-    pub(in crate::files) fn refuse(&self, why: Refusal) {
-        if let Some((commit, place)) = &self.0 {
-            commit.answer_instead(*place, Instead::Refused(why));
-        }
-    }
-
     pub(in crate::files) fn of(commit: &Arc<Commit>, place: usize) -> Self {
         Ticket(Some((commit.clone(), place)))
     }

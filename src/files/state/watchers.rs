@@ -149,19 +149,22 @@ impl Watchers {
     /// is open and has changed. `numbytes` is the file's, if the name has one now.
     pub(in crate::files) fn changed(
         &mut self,
-        name: NameRef<'_>,
+        name: &Name,
         file: Option<Fd>,
         version: u64,
         numbytes: Option<u64>,
     ) {
-        let first = || First { version, name: Some(name.to_name()), numbytes };
-        if let Some(group) = self.names.remove(name.as_str()) {
+        if self.waiting == 0 {
+            return; // the usual case, without a hash of the name
+        }
+        let first = || First { version, name: Some(name.clone()), numbytes };
+        if let Some(group) = self.names.remove(name) {
             self.tell(group, first());
         }
         if let Some(fd) = file {
             self.file_changed(fd, version);
         }
-        self.prefix_changed(name, first);
+        self.prefix_changed(name.as_ref(), first);
     }
 
     /// Wakes the waiters for this open file.
@@ -238,8 +241,8 @@ mod tests {
         Awaited::Prefix(text.into())
     }
 
-    fn name(text: &str) -> NameRef<'_> {
-        NameRef::new(text).unwrap()
+    fn name(text: &str) -> Name {
+        NameRef::new(text).unwrap().to_name()
     }
 
     fn version(news: &News) -> Option<u64> {
@@ -252,7 +255,7 @@ mod tests {
         for watched in watched {
             watchers.join(&prefix(watched)).unwrap().unwrap();
         }
-        watchers.changed(name(changed), None, 1, None);
+        watchers.changed(&name(changed), None, 1, None);
         let still = |prefix: &&&str| !watchers.prefixes.contains_key(**prefix);
         let mut woken: Vec<_> = watched.iter().filter(still).map(|p| p.to_string()).collect();
         woken.sort();
@@ -282,7 +285,7 @@ mod tests {
         assert_eq!(watchers.prefixes["a"].0.len(), 4);
         many.iter().for_each(|news| watchers.leave(&prefix("a"), news));
         assert_eq!(watchers.prefixes["a"].0.len(), 1);
-        watchers.changed(name("ab"), None, 7, None);
+        watchers.changed(&name("ab"), None, 7, None);
         assert!(watchers.prefixes.is_empty());
         assert_eq!(woken.try_iter().map(|news| version(&news)).collect::<Vec<_>>(), [Some(7)]);
         watchers.leave(&prefix("a"), &more[0]);
@@ -296,16 +299,16 @@ mod tests {
         let (wake, woken) = crossbeam_channel::unbounded();
         let mut watchers = Watchers::new(wake);
         let mut join = |awaited| watchers.join(&awaited).unwrap().unwrap();
-        let db = join(Awaited::Name(name("lock/db").to_name()));
+        let db = join(Awaited::Name(name("lock/db")));
         let file = join(Awaited::File(3));
         for other in ["lock/db/x", "lock/d", "lock/", "lock/db2"] {
-            watchers.changed(name(other), Some(4), 1, None);
+            watchers.changed(&name(other), Some(4), 1, None);
         }
         watchers.file_changed(4, 1);
         assert!(woken.try_recv().is_err() && db.first().is_none() && file.first().is_none());
-        watchers.changed(name("lock/db"), None, 5, None);
+        watchers.changed(&name("lock/db"), None, 5, None);
         assert_eq!((version(&db), version(&file)), (Some(5), None));
-        watchers.changed(name("other"), Some(3), 6, None);
+        watchers.changed(&name("other"), Some(3), 6, None);
         assert_eq!((version(&db), version(&file)), (Some(5), Some(6)));
         assert_eq!(woken.try_iter().count(), 2);
         assert!(watchers.names.is_empty() && watchers.files.is_empty());

@@ -10,8 +10,8 @@ use crate::files::file_type::AnyFile;
 use crate::files::stat::Stat;
 use crate::files::state::asked::Asked;
 use crate::files::state::code::Code;
-use crate::files::state::entry::{Body, Entry};
 use crate::files::state::expiry::Expiry;
+use crate::files::state::files::entry::{Body, Entry};
 use crate::name::FileRef;
 use crate::refusal::{Limit, Refusal};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -74,8 +74,9 @@ impl Table {
         };
         let read = ask(code.kind(), "read", || value.read(Caller::new(by, file)));
         let numbytes = run(code.kind(), "numbytes", || value.numbytes()).unwrap_or(0);
-        if let Some(entry) = self.lock().state.entry_mut(code.descriptor()) {
-            entry.body = Body::Code(code.clone(), numbytes);
+        let state = &mut *self.lock().state;
+        if let Some(id) = state.files.find(code.descriptor()) {
+            state.files[id].body = Body::Code(code.clone(), numbytes);
         }
         Some(read.and_then(|contents| Ok((stat, contents.charged(&self.budget)?))))
     }
@@ -103,8 +104,12 @@ impl Table {
         if expected.is_some_and(|version| version != current) {
             return Some(Err(Refusal::Version(current.into())));
         }
+        let contents = match contents.clone().counted(&self.budget) {
+            Ok(contents) => contents,
+            Err(refusal) => return Some(Err(refusal)),
+        };
         let caller = Caller::new(by, file);
-        let written = match run(code.kind(), "write", || value.write(contents.clone(), caller)) {
+        let written = match run(code.kind(), "write", || value.write(contents, caller)) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(refusal)) => return Some(Err(allowed(refusal))),
             // The effect is unknown: the file counts as changed.
@@ -112,15 +117,18 @@ impl Table {
         };
         let numbytes = run(code.kind(), "numbytes", || value.numbytes()).unwrap_or(0);
         // Before the change, which must not give a name that has expired meanwhile a new deadline.
-        let (mut table, stat) = match self.look_to_change(file, stat_of(code)) {
+        let is_it = |entry: &Entry| is_of(entry, code);
+        let (mut table, found) = match self.look_to_change(file, is_it) {
             Ok(looked) => looked,
             Err(refusal) => return Some(Err(refusal)),
         };
-        let end = table.end(expiry);
-        let body = Body::Code(code.clone(), numbytes);
-        let (version, ticket) = table.change(code.descriptor(), Asked::Put(None), body, end);
-        let lost = stat.flatten().is_none();
-        let now = table.state.entry(file).map_or(0, |entry| entry.version);
+        let lost = found.is_none_or(|(_, is_it)| !is_it);
+        let Some(id) = table.state.files.find(code.descriptor()) else {
+            return Some(Err(Refusal::Internal)); // it is open, so there is one
+        };
+        let (body, end) = (Body::Code(code.clone(), numbytes), table.end(expiry));
+        let (version, ticket) = table.change(id, Asked::Put(None), body, end);
+        let now = table.state.files.entry(file).map_or(0, |entry| entry.version);
         drop(table);
         // The file's lock is held until the version is visible to everybody.
         if ticket.wait().is_err() {
@@ -146,10 +154,10 @@ impl Table {
             code.set_changed(true);
         }
         if code.is_changed() && self.look(file, stat_of(code)).1.flatten().is_some() {
-            let body_and_end = |entry: &Entry, _| (entry.body.clone(), entry.end);
+            let body_and_end = |entry: &Entry| (entry.body.clone(), entry.end());
             let (mut table, found) = self.look_to_change(code.descriptor(), body_and_end)?;
-            let Some((body, end)) = found else { return Ok(None) };
-            let (_, ticket) = table.change(code.descriptor(), Asked::Put(None), body, end);
+            let Some((id, (body, end))) = found else { return Ok(None) };
+            let (_, ticket) = table.change(id, Asked::Put(None), body, end);
             drop(table);
             ticket.wait()?;
             code.set_changed(false);
@@ -160,8 +168,9 @@ impl Table {
 
 /// Returns the stat of an entry, if it is that of this file.
 fn stat_of(code: &Arc<Code>) -> impl Fn(&Entry, Duration) -> Option<Stat> + '_ {
-    |entry, now| match &entry.body {
-        Body::Code(found, _) if Arc::ptr_eq(found, code) => Some(entry.stat(now)),
-        _ => None,
-    }
+    |entry, now| is_of(entry, code).then(|| entry.stat(now))
+}
+
+fn is_of(entry: &Entry, code: &Arc<Code>) -> bool {
+    matches!(&entry.body, Body::Code(found, _) if Arc::ptr_eq(found, code))
 }

@@ -5,12 +5,12 @@ use super::{Table, lost};
 use crate::budget::{Budget, Charge};
 use crate::contents::Contents;
 use crate::files::state::State;
-use crate::files::state::chain::Lack;
-use crate::files::state::entry::{Body, Entry};
+use crate::files::state::chain::{Done, Lack};
+use crate::files::state::files::entry::{Body, Entry};
 use crate::files::state::journal::{Batch, Staging};
-use crate::files::state::step::Step;
+use crate::files::state::key::Key;
+use crate::files::state::step::{Effect, Step};
 use crate::files::store::{Head, Store};
-use crate::name::Name;
 use crate::refusal::Refusal;
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
@@ -74,13 +74,7 @@ impl Table {
         if journal.is_empty() {
             return Ok(());
         }
-        let count = |name: &Name| {
-            let mut charge = Charge::none(&self.budget);
-            charge.grow_over(Entry::cost_with(name.as_ref())); // it replaces another
-            charge
-        };
-        let Batch { mut steps, unchanged, commit } =
-            journal.take(&state.files, &state.changes, count);
+        let Batch { mut steps, unchanged, commit } = journal.take(&state.files, &state.changes);
         let forgotten = state.changes.forgotten();
         let head = Head { epoch: self.epoch, version: state.taken, time, forgotten };
         drop(table);
@@ -116,7 +110,7 @@ impl Table {
                 continue;
             };
             if let Some(journal) = journal {
-                journal.refuse(staging.step.file(), lack, files, now);
+                journal.refuse(&staging.step.key, lack, files, now);
             }
             match staging.instead.take().filter(|_| lack.put_only) {
                 Some(step) => {
@@ -132,7 +126,7 @@ impl Table {
     }
 
     /// Makes the committed steps visible.
-    fn show(&self, steps: Vec<Staging>, unchanged: &[Name], stored_from: usize) {
+    fn show(&self, steps: Vec<Staging>, unchanged: &[Key], stored_from: usize) {
         let ends = ends(&steps);
         let mut steps = steps.into_iter();
         let mut shown = 0;
@@ -141,7 +135,7 @@ impl Table {
             let mut dropped = Vec::new();
             for Staging { step, .. } in steps.by_ref().take(end - shown) {
                 let journal = table.state.journal.as_mut();
-                let chain = journal.and_then(|journal| journal.settle(step.file()));
+                let chain = journal.and_then(|journal| journal.settle(&step.key));
                 dropped.push((chain, table.state.show(step, stored_from)));
             }
             shown = end;
@@ -150,7 +144,7 @@ impl Table {
         if !unchanged.is_empty()
             && let Some(journal) = &mut self.lock().state.journal
         {
-            unchanged.iter().for_each(|name| drop(journal.settle(Ok(name))));
+            unchanged.iter().for_each(|key| drop(journal.settle(key)));
         }
     }
 }
@@ -183,30 +177,32 @@ fn ends(steps: &[Staging]) -> Vec<usize> {
 
 impl State {
     /// Applies a step. Returns what is left of the replaced file, to be dropped.
-    fn show(&mut self, step: Step, stored_from: usize) -> Left {
+    fn show(&mut self, Step { key, effect }: Step, stored_from: usize) -> Left {
         let mut left = Left::default();
-        match step {
-            Step::Insert { name, mut entry, .. } => {
-                (entry.body, left._contents) = entry.body.in_store(stored_from);
-                self.insert(name, entry);
-            }
-            Step::Change { name, version, body, end, .. } => {
-                let (body, contents) = body.in_store(stored_from);
+        let id = self.files.find(key.as_ref());
+        match (effect, key, id) {
+            (Effect::Insert { draft, charge, .. }, Key::Name(name), _) => {
+                let (body, contents) = draft.body.in_store(stored_from);
                 left._contents = contents;
-                left._body = self.change(name.as_ref(), version, body, end);
+                self.insert(Entry::new(name, draft.version, body, draft.end), charge);
             }
-            Step::ChangeUnnamed { fd, version, body } => {
-                left._body = self.change_unnamed(fd, version, body);
+            (Effect::Pass { version, .. }, Key::Name(name), _) => self.pass(name, version),
+            (Effect::Change { mut draft, .. }, _, Some(id)) => {
+                // The store keeps nothing of a file without a name.
+                if self.files[id].name.is_some() {
+                    (draft.body, left._contents) = draft.body.in_store(stored_from);
+                }
+                left._body = self.apply(id, Done::Put(draft));
             }
-            Step::Touch { name, end } => self.touch(name.as_ref(), end),
-            Step::Remove { name, version, open, .. } => {
-                let fd = self.files.get(&name).and_then(|entry| entry.fd);
-                left._entry = self.remove(name.as_ref(), version);
-                if let (Some(body), Some(fd)) = (open, fd) {
-                    self.keep_unnamed(fd, body);
+            (Effect::Touch { end }, _, Some(id)) => drop(self.apply(id, Done::Touched(end))),
+            (Effect::Remove { version, open, .. }, _, Some(id)) => {
+                let is_open = self.files[id].fd().is_some();
+                left._body = self.apply(id, Done::Removed(version));
+                if let (Some(body), true) = (open, is_open) {
+                    self.files[id].body = body;
                 }
             }
-            Step::Pass { name, version, .. } => self.pass(name, version),
+            _ => {} // there is no such file
         }
         left
     }
@@ -226,15 +222,14 @@ impl Drop for LostInPanic {
 /// What a step leaves behind, to be dropped when the lock is no longer held.
 #[derive(Default)]
 struct Left {
-    _entry: Option<Box<Entry>>,
     _body: Option<Body>,
     _contents: Option<Contents>,
 }
 
 /// Loads contents that somebody has open from the store, before they are dropped there.
 fn load_open(steps: &mut [Staging], store: &dyn Store, budget: &Arc<Budget>) -> io::Result<()> {
-    for Staging { step, .. } in steps {
-        let Step::Remove { name, old, open: Some(body), .. } = step else { continue };
+    for Staging { step: Step { key, effect }, .. } in steps {
+        let Effect::Remove { old, open: Some(body), .. } = effect else { continue };
         match store.contents(*old) {
             Ok(None) => {}
             Ok(Some(contents)) => {
@@ -245,7 +240,7 @@ fn load_open(steps: &mut [Staging], store: &dyn Store, budget: &Arc<Budget>) -> 
             }
             // They are damaged, and stay so for every client that has them open.
             Err(e) if e.kind() == ErrorKind::InvalidData => {
-                log::error!("{}: {e}", name.as_ref().for_log());
+                log::error!("{key}: {e}");
             }
             Err(e) => return Err(e),
         }
@@ -260,7 +255,7 @@ mod tests {
 
     fn staging((first, version): (u64, u64)) -> Staging {
         let name = NameRef::new(&version.to_string()).unwrap().to_name();
-        let step = Step::Pass { name, version, removed: None };
+        let step = Step { key: Key::Name(name), effect: Effect::Pass { version, removed: None } };
         Staging { step, instead: None, first: Some(first) }
     }
 

@@ -6,7 +6,7 @@ use crate::files::stat::Stat;
 use crate::files::state::changes::hides;
 use crate::files::state::cost;
 use crate::name::Name;
-use std::ops::Bound::{Excluded, Included, Unbounded};
+use std::ops::Bound::{Excluded, Included};
 use std::thread;
 
 /// Files in byte order of their names, as they were at one version of the table.
@@ -63,9 +63,12 @@ impl Table {
             _ => Included(prefix.to_string()),
         };
         loop {
-            let names = state.names.range::<str, _>((from.as_ref().map(String::as_str), Unbounded));
+            let files = state.files.from(from.as_ref().map(String::as_bytes));
             let mut hidden = None;
-            for name in names.take_while(|name| name.as_str().starts_with(prefix)) {
+            for (name, entry) in files {
+                if !name.as_bytes().starts_with(prefix.as_bytes()) {
+                    break;
+                }
                 hidden = hides(prefix, name.as_ref());
                 if hidden.is_some() {
                     break;
@@ -75,7 +78,7 @@ impl Table {
                     return listing;
                 }
                 // An expired file may remain if there was no room to write its removal down.
-                if let Some(entry) = state.files.get(name).filter(|entry| !entry.is_over(now)) {
+                if !entry.is_over(now) {
                     listing.files.push(Listed { name: name.clone(), stat: entry.stat(now) });
                 }
             }

@@ -6,11 +6,10 @@ use crate::contents::Contents;
 use crate::files::clock::Clock;
 use crate::files::registry::Registry;
 use crate::files::state::asked::Asked;
-use crate::files::state::entry::{Body, Entry};
 use crate::files::state::expiry::End;
+use crate::files::state::files::entry::{Body, Entry};
 use crate::files::state::journal::Journal;
 use crate::files::store::{Life, Row, RowContents, Store};
-use crate::name::Name;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,8 +36,7 @@ impl Table {
         let mut removals = Vec::new();
         let head = store.load(
             &mut |row| {
-                let (name, entry) = file_of(row, &budget);
-                state.insert(name, entry);
+                state.insert(entry_of(row, &budget), Charge::none(&budget));
             },
             &mut |version, name| removals.push((version, name)),
         )?;
@@ -65,9 +63,9 @@ impl Table {
             let mut table = self.lock();
             let now = table.now();
             let due = table.state.ends.due(now, None).take(LEFTOVERS);
-            let names: Vec<_> = due.map(|(_, name)| name.clone()).collect();
-            let remove = |name| table.remove(name, Asked::End);
-            let tickets: Vec<_> = names.iter().map(remove).collect();
+            let ids: Vec<_> = due.map(|(_, id)| id).collect();
+            // The ids stay, because nothing is removed before it is committed.
+            let tickets: Vec<_> = ids.iter().map(|id| table.remove(*id, Asked::End)).collect();
             drop(table);
             self.commit_waiting()?;
             if tickets.is_empty() || tickets.iter().any(|ticket| ticket.wait().is_err()) {
@@ -77,15 +75,13 @@ impl Table {
     }
 }
 
-/// Makes the entry of a stored file. It counts, even beyond the budget.
-fn file_of(row: Row, budget: &Arc<Budget>) -> (Name, Box<Entry>) {
+/// Makes the entry of a stored file. Its contents count, even beyond the budget.
+fn entry_of(row: Row, budget: &Arc<Budget>) -> Entry {
     let end = match (&row.contents, row.life) {
         (RowContents::Code, _) | (_, Life::Connection) => Some(End::At(Duration::ZERO)),
         (_, Life::Until(time)) => Some(End::At(time)),
         (_, Life::Unlimited) => None,
     };
-    let mut charge = Charge::none(budget);
-    charge.grow_over(Entry::cost_with(row.name.as_ref()));
     let body = match row.contents {
         RowContents::Code => Body::Stored(0),
         RowContents::Inline(contents) => {
@@ -95,5 +91,5 @@ fn file_of(row: Row, budget: &Arc<Budget>) -> (Name, Box<Entry>) {
         }
         RowContents::Stored(numbytes) => Body::Stored(numbytes),
     };
-    (row.name, Box::new(Entry { version: row.version, body, end, charge, fd: None }))
+    Entry::new(row.name, row.version, body, end)
 }

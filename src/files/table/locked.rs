@@ -3,16 +3,18 @@
 
 use crate::budget::{Budget, Charge};
 use crate::files::clock::Clock;
-use crate::files::state::State;
 use crate::files::state::asked::Asked;
-use crate::files::state::chain::{Done, Draft};
-use crate::files::state::entry::{Body, Entry};
+use crate::files::state::chain::Done;
 use crate::files::state::expiry::{End, Expiry};
+use crate::files::state::files::entry::{Body, Entry};
+use crate::files::state::files::slab::Id;
 use crate::files::state::journal::Journal;
+use crate::files::state::key::Key;
+use crate::files::state::step::Draft;
 use crate::files::state::ticket::Ticket;
+use crate::files::state::{State, cost_of};
 use crate::name::{FileRef, Name};
 use crate::refusal::Refusal;
-use std::collections::HashMap;
 use std::sync::{Arc, Condvar, MutexGuard};
 use std::time::Duration;
 
@@ -20,14 +22,26 @@ use std::time::Duration;
 /// lock is released before a large value is freed.
 pub(in crate::files) struct Locked<'a> {
     pub(in crate::files) state: MutexGuard<'a, State>,
-    pub(in crate::files) clock: &'a Clock,
-    pub(in crate::files) budget: &'a Arc<Budget>,
+    clock: &'a Clock,
+    budget: &'a Arc<Budget>,
     /// What the committer waits on.
-    pub(in crate::files) staged: &'a Condvar,
+    staged: &'a Condvar,
     /// The moment of this step, once something has asked for it.
-    pub(in crate::files) moment: Option<Duration>,
-    pub(in crate::files) removed: Vec<Entry>,
-    pub(in crate::files) replaced: Option<Body>,
+    moment: Option<Duration>,
+    dropped: Option<Body>,
+    more_dropped: Vec<Body>,
+}
+
+impl<'a> Locked<'a> {
+    pub(in crate::files) fn new(
+        state: MutexGuard<'a, State>,
+        clock: &'a Clock,
+        budget: &'a Arc<Budget>,
+        staged: &'a Condvar,
+    ) -> Self {
+        let (moment, dropped, more_dropped) = (None, None, Vec::new());
+        Locked { state, clock, budget, staged, moment, dropped, more_dropped }
+    }
 }
 
 impl Locked<'_> {
@@ -54,61 +68,56 @@ impl Locked<'_> {
     /// Returns whether a file of this name exists, will exist or may exist.
     pub(in crate::files) fn has(&self, name: &Name) -> bool {
         let State { files, busy, journal, .. } = &*self.state;
-        files.contains_key(name)
+        let file = FileRef::Name(name.as_ref());
+        files.find(file).is_some()
             || busy.contains(name)
-            || journal.as_ref().is_some_and(|journal| journal.has(name.as_str()))
+            || journal.as_ref().is_some_and(|journal| journal.has(file))
     }
 
-    /// Looks at a file, if it exists. Returns `Err` with its name if it has expired.
+    /// Looks for a file. Returns `Err` with its id if it has expired.
     pub(in crate::files) fn find(
         &mut self,
         file: FileRef<'_>,
-    ) -> Result<Option<(&Entry, Duration)>, Name> {
-        let Some(entry) = self.state.entry(file) else { return Ok(None) };
-        let Some(End::At(deadline)) = entry.end else { return Ok(Some((entry, Duration::ZERO))) };
+    ) -> Result<Option<(Id, &Entry, Duration)>, Id> {
+        let Some(id) = self.state.files.find(file) else { return Ok(None) };
+        let entry = &self.state.files[id];
+        let Some(End::At(deadline)) = entry.end() else {
+            return Ok(Some((id, entry, Duration::ZERO)));
+        };
         // As in `now`; the entry is borrowed.
         let now = *self.moment.get_or_insert_with(|| self.clock.now());
-        if now < deadline {
-            return Ok(Some((entry, now)));
-        }
-        self.state.name_of(file).map_or(Ok(None), Err)
+        if now < deadline { Ok(Some((id, entry, now))) } else { Err(id) }
     }
 
-    /// Returns the name of a file with a decided change that is not visible yet, and the version
+    /// Returns what refers to a file with a decided change that is not visible yet, and the version
     /// that the change gives it, if `asked` may be decided on top of that.
     pub(in crate::files) fn decided(
         &mut self,
         file: FileRef<'_>,
         asked: Asked,
-    ) -> Option<(Name, Option<u64>)> {
+    ) -> Option<(Key, Option<u64>)> {
         let journal = self.state.journal.as_ref()?;
-        let found;
-        let (name, by_name) = match file {
-            FileRef::Name(name) => (name, true),
-            FileRef::Descriptor(_) => {
-                found = self.state.name_of(file)?;
-                (found.as_ref(), false)
-            }
-        };
-        let (name, draft) = journal.decided(name.as_str(), asked, by_name)?;
-        if self.state.busy.contains(name) {
+        let by_name = matches!(file, FileRef::Name(_));
+        let key = self.state.files.key(file);
+        let draft = journal.decided(key.as_ref(), asked, by_name)?;
+        if self.is_busy(key.as_ref()) {
             return None;
         }
-        let name = name.clone();
-        let Some(Draft { version, end, .. }) = draft else { return Some((name, None)) };
-        let (version, Some(end)) = (*version, *end) else { return Some((name, Some(*version))) };
+        let Some(Draft { version, end, .. }) = draft else { return Some((key, None)) };
+        let (version, Some(end)) = (*version, *end) else { return Some((key, Some(*version))) };
         if !end.is_over(self.now()) {
-            return Some((name, Some(version)));
+            return Some((key, Some(version)));
         }
-        self.state.journal.as_ref()?.decided(name.as_str(), Asked::End, by_name)?;
+        self.state.journal.as_ref()?.decided(key.as_ref(), Asked::End, by_name)?;
         let removed = Done::Removed(self.take_version());
-        let _ = self.decide(&name, Asked::End, removed, None);
-        Some((name, None))
+        let _ = self.decide(&key, Asked::End, removed);
+        Some((key, None))
     }
 
-    /// Records what was [judged](Locked::decided) and changes nothing. Returns when to answer.
-    pub(in crate::files) fn answer_later(&mut self, name: &Name, asked: Asked) -> Ticket {
-        self.decide(name, asked, Done::Nothing, None)
+    /// Records a request and its effect on what is [decided](Locked::decided) on its file. Returns
+    /// when to answer it.
+    pub(in crate::files) fn decide(&mut self, key: &Key, asked: Asked, done: Done) -> Ticket {
+        self.stage(key, asked, done, None)
     }
 
     /// Makes a file for a name that has none. This and the following methods are changes.
@@ -119,127 +128,106 @@ impl Locked<'_> {
         end: Option<End>,
     ) -> Result<(u64, Ticket), Refusal> {
         if self.state.journal.is_some() {
-            return self.put(&name, Asked::Put(Some(0)), body, end);
+            return self.put(&Key::Name(name), Asked::Put(Some(0)), body, end);
         }
-        let charge = self.charge(&name, &body)?;
-        let version = self.take_version();
-        let fd = body.descriptor();
-        self.state.insert(name, Box::new(Entry { version, body, end, charge, fd }));
+        let mut entry = Entry::new(name, 0, body, end);
+        let charge = self.charge(&entry)?;
+        entry.version = self.take_version();
+        let version = entry.version;
+        self.state.insert(entry, charge);
         Ok((version, Ticket::DONE))
     }
 
-    /// Gives an existing file a new body and end. A file without a name has no end.
-    pub(in crate::files) fn change(
-        &mut self,
-        file: FileRef<'_>,
-        asked: Asked,
-        body: Body,
-        end: Option<End>,
-    ) -> (u64, Ticket) {
-        let version = self.take_version();
-        let found;
-        let name = match file {
-            FileRef::Name(name) => Some(name),
-            FileRef::Descriptor(_) => {
-                found = self.state.name_of(file);
-                found.as_ref().map(Name::as_ref)
-            }
-        };
-        if self.state.journal.is_none() {
-            self.replaced = match (name, file) {
-                (Some(name), _) => self.state.change(name, version, body, end),
-                (None, FileRef::Descriptor(fd)) => self.state.change_unnamed(fd, version, body),
-                (None, FileRef::Name(_)) => None,
-            };
-            return (version, Ticket::DONE);
-        }
-        let ticket = match (name, file) {
-            (None, FileRef::Descriptor(fd)) => {
-                self.stage(|journal, _| journal.change_unnamed(fd, version, body))
-            }
-            (Some(name), _) | (None, FileRef::Name(name)) => {
-                let put = Done::Put(Draft { version, body, end });
-                self.decide(&name.to_name(), asked, put, None)
-            }
-        };
-        (version, ticket)
-    }
-
-    /// Decides the contents of a name, on top of what is [decided](Locked::decided) on it.
+    /// Decides the contents of a file, on top of what is [decided](Locked::decided) on it.
     pub(in crate::files) fn put(
         &mut self,
-        name: &Name,
+        key: &Key,
         asked: Asked,
         body: Body,
         end: Option<End>,
     ) -> Result<(u64, Ticket), Refusal> {
         let State { journal, files, .. } = &*self.state;
-        let makes = journal.as_ref().is_some_and(|j| j.makes_file(name, files.contains_key(name)));
-        let charge = if makes { Some(self.charge(name, &body)?) } else { None };
+        let file = key.as_ref();
+        let makes = |journal: &Journal| journal.makes_file(file, files.find(file).is_some());
+        let charge = match key {
+            Key::Name(name) if journal.as_ref().is_some_and(makes) => {
+                Some(self.charge(&Entry::new(name.clone(), 0, body.clone(), None))?)
+            }
+            _ => None,
+        };
         let version = self.take_version();
         let put = Done::Put(Draft { version, body, end });
-        Ok((version, self.decide(name, asked, put, charge)))
+        Ok((version, self.stage(key, asked, put, charge)))
     }
 
-    /// Removes an existing name.
-    pub(in crate::files) fn remove(&mut self, name: &Name, asked: Asked) -> Ticket {
-        let version = self.take_version();
-        if self.state.journal.is_none() {
-            self.removed.extend(self.state.remove(name.as_ref(), version).map(|entry| *entry));
-            return Ticket::DONE;
-        }
-        self.decide(name, asked, Done::Removed(version), None)
-    }
-
-    /// Gives a file that has a name another end. This is no change.
-    pub(in crate::files) fn touch(
+    /// Gives an existing file a new body and end.
+    pub(in crate::files) fn change(
         &mut self,
-        name: &Name,
+        id: Id,
         asked: Asked,
+        body: Body,
         end: Option<End>,
-    ) -> Ticket {
-        if self.state.journal.is_none() {
-            self.state.touch(name.as_ref(), end);
-            return Ticket::DONE;
-        }
-        self.decide(name, asked, Done::Touched(end), None)
+    ) -> (u64, Ticket) {
+        let version = self.take_version();
+        (version, self.carry_out(id, asked, Done::Put(Draft { version, body, end })))
     }
 
-    /// Returns the memory charge for a new entry of this name.
-    fn charge(&self, name: &Name, body: &Body) -> Result<Charge, Refusal> {
+    /// Removes the name of an existing file.
+    pub(in crate::files) fn remove(&mut self, id: Id, asked: Asked) -> Ticket {
+        let removed = Done::Removed(self.take_version());
+        self.carry_out(id, asked, removed)
+    }
+
+    /// Carries out what was decided on the visible state of a file.
+    pub(in crate::files) fn carry_out(&mut self, id: Id, asked: Asked, done: Done) -> Ticket {
+        if self.state.journal.is_none() {
+            let dropped = self.state.apply(id, done);
+            self.drop_later(dropped);
+            return Ticket::DONE;
+        }
+        match self.state.files[id].key() {
+            Some(key) => self.decide(&key, asked, done),
+            None => Ticket::DONE, // there is no such file
+        }
+    }
+
+    /// Drops what was taken out of the table once the lock is released.
+    pub(in crate::files) fn drop_later(&mut self, body: Option<Body>) {
+        match &mut self.dropped {
+            dropped @ None => *dropped = body,
+            Some(_) => self.more_dropped.extend(body),
+        }
+    }
+
+    /// Returns the memory charge for a new file.
+    fn charge(&self, entry: &Entry) -> Result<Charge, Refusal> {
         let mut charge = Charge::none(self.budget);
-        charge.grow(Entry::cost_with(name.as_ref()) + body.cost())?;
+        if self.state.files.is_full() {
+            return Err(charge.refusal());
+        }
+        charge.grow(cost_of(entry))?;
         Ok(charge)
     }
 
-    fn take_version(&mut self) -> u64 {
+    /// Takes the next version, for a change that is decided now.
+    pub(in crate::files) fn take_version(&mut self) -> u64 {
         self.state.taken += 1;
         self.state.taken
     }
 
-    fn decide(&mut self, name: &Name, asked: Asked, done: Done, charge: Option<Charge>) -> Ticket {
-        let mut replaced = None;
-        let ticket = self.stage(|journal, files| {
-            let ticket;
-            (ticket, replaced) = journal.decide(name, files, asked, done, charge);
-            ticket
-        });
-        self.replaced = replaced;
-        ticket
-    }
-
-    /// Stages something in the journal. If nothing else was waiting, wakes the committer.
-    fn stage(
-        &mut self,
-        stage: impl FnOnce(&mut Journal, &HashMap<Name, Box<Entry>>) -> Ticket,
-    ) -> Ticket {
+    /// Records a decided change. If nothing else was waiting, wakes the committer.
+    fn stage(&mut self, key: &Key, asked: Asked, mut done: Done, charge: Option<Charge>) -> Ticket {
         let State { journal, files, .. } = &mut *self.state;
         let Some(journal) = journal else { return Ticket::DONE };
+        if let (Key::Open(_), Done::Put(draft)) = (key, &mut done) {
+            draft.end = None; // a file without a name ends when it is closed
+        }
         let was_empty = journal.is_empty();
-        let ticket = stage(journal, files);
+        let (ticket, dropped) = journal.decide(key, files, asked, done, charge);
         if was_empty && !journal.is_empty() {
             self.staged.notify_one();
         }
+        self.drop_later(dropped);
         ticket
     }
 }

@@ -22,7 +22,8 @@ use crate::files::registry::Registry;
 use crate::files::stat::Totals;
 use crate::files::state::State;
 use crate::files::state::asked::Asked;
-use crate::files::state::entry::Entry;
+use crate::files::state::files::entry::Entry;
+use crate::files::state::files::slab::Id;
 use crate::files::state::watchers::{News, Watchers};
 use crate::files::store::Store;
 use crate::name::{FileRef, NameRef};
@@ -87,10 +88,10 @@ impl Table {
     pub fn totals(&self) -> Totals {
         let state = self.lock().state;
         Totals {
-            files: state.files.len() as u64,
+            files: state.files.named() as u64,
             bytes: state.bytes,
-            descriptors: state.descriptors.files() as u64,
-            opens: state.descriptors.opens(),
+            descriptors: state.files.descriptors.files() as u64,
+            opens: state.files.descriptors.opens(),
             watches: state.watchers.waiting(),
             version: state.version,
         }
@@ -116,15 +117,8 @@ impl Table {
     }
 
     pub(in crate::files) fn lock(&self) -> Locked<'_> {
-        Locked {
-            state: self.state.lock().unwrap_or_else(|_| lost()),
-            clock: &self.clock,
-            budget: &self.budget,
-            staged: &self.staged,
-            moment: None,
-            removed: Vec::new(),
-            replaced: None,
-        }
+        let state = self.state.lock().unwrap_or_else(|_| lost());
+        Locked::new(state, &self.clock, &self.budget, &self.staged)
     }
 
     /// Takes the lock once every decided change of the file is visible or refused.
@@ -150,15 +144,15 @@ impl Table {
     ) -> (Locked<'_>, Option<T>) {
         let mut table = self.lock();
         loop {
-            let name = match table.find(file) {
+            let expired = match table.find(file) {
                 Ok(found) => {
-                    let found = found.map(|(entry, now)| look(entry, now));
+                    let found = found.map(|(_, entry, now)| look(entry, now));
                     return (table, found);
                 }
-                Err(name) => name,
+                Err(id) => id,
             };
-            let staged = table.state.staged(FileRef::Name(name.as_ref()));
-            let ticket = staged.unwrap_or_else(|| table.remove(&name, Asked::End));
+            let staged = table.state.staged(file);
+            let ticket = staged.unwrap_or_else(|| table.remove(expired, Asked::End));
             if !ticket.is_done() {
                 drop(table);
                 let removed = ticket.wait();
@@ -170,15 +164,16 @@ impl Table {
         }
     }
 
-    /// Looks at a file, if it exists, to change it. Nothing else is decided on it meanwhile.
+    /// Looks at a file, if it exists, to change it. Nothing else is decided on it meanwhile. Returns
+    /// the file's id, which is good while the table stays locked and unchanged.
     ///
     /// # Errors
     /// The file has expired, and its end cannot be written down.
     pub(in crate::files) fn look_to_change<T>(
         &self,
         file: FileRef<'_>,
-        look: impl FnOnce(&Entry, Duration) -> T,
-    ) -> Result<(Locked<'_>, Option<T>), Refusal> {
+        look: impl FnOnce(&Entry) -> T,
+    ) -> Result<(Locked<'_>, Option<(Id, T)>), Refusal> {
         self.look_on_to_change(self.lock(), file, look)
     }
 
@@ -187,18 +182,18 @@ impl Table {
         &'a self,
         table: Locked<'a>,
         file: FileRef<'_>,
-        look: impl FnOnce(&Entry, Duration) -> T,
-    ) -> Result<(Locked<'a>, Option<T>), Refusal> {
+        look: impl FnOnce(&Entry) -> T,
+    ) -> Result<(Locked<'a>, Option<(Id, T)>), Refusal> {
         let mut table = self.settled(table, file);
         loop {
-            let name = match table.find(file) {
+            let expired = match table.find(file) {
                 Ok(found) => {
-                    let found = found.map(|(entry, now)| look(entry, now));
+                    let found = found.map(|(id, entry, _)| (id, look(entry)));
                     return Ok((table, found));
                 }
-                Err(name) => name,
+                Err(id) => id,
             };
-            let ticket = table.remove(&name, Asked::End);
+            let ticket = table.remove(expired, Asked::End);
             if !ticket.is_done() {
                 drop(table);
                 ticket.wait()?;

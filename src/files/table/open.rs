@@ -12,8 +12,8 @@ use crate::files::registry::{DEFAULT, MEMORY_FILE};
 use crate::files::stat::Fd;
 use crate::files::state::asked::Asked;
 use crate::files::state::code::{Code, Value};
-use crate::files::state::descriptors::Place;
-use crate::files::state::entry::{Body, Entry};
+use crate::files::state::files::entry::Body;
+use crate::files::state::files::slab::Id;
 use crate::files::state::ticket::Ticket;
 use crate::name::{FileRef, Name, NameRef};
 use crate::refusal::Refusal;
@@ -162,19 +162,18 @@ impl Table {
         by: ClientId,
     ) -> Result<Open<'_>, Refusal> {
         loop {
-            let (mut table, found) =
-                self.look_to_change(FileRef::Name(name), |entry, _| Found {
-                    version: entry.version,
-                    kind: entry.kind(),
-                    fd: entry.fd,
-                    body: entry.body.clone(),
-                })?;
+            let (mut table, found) = self.look_to_change(FileRef::Name(name), |entry| Found {
+                version: entry.version,
+                kind: entry.kind(),
+                fd: entry.fd(),
+                body: entry.body.clone(),
+            })?;
             if table.is_busy(FileRef::Name(name)) {
                 self.wait_calm(table);
                 continue;
             }
-            if let Some(found) = found {
-                return self.open_found(table, name, found, kind, by).map(Open::Now);
+            if let Some((id, found)) = found {
+                return self.open_found(table, id, found, kind, by).map(Open::Now);
             }
             let kind = kind.unwrap_or(DEFAULT);
             let (kind, create) = self.registry.find(kind).ok_or(Refusal::TypeNotFound)?;
@@ -195,7 +194,7 @@ impl Table {
     fn open_found(
         &self,
         mut table: Locked<'_>,
-        name: NameRef<'_>,
+        id: Id,
         found: Found,
         kind: Option<&str>,
         by: ClientId,
@@ -205,21 +204,13 @@ impl Table {
             let its = NameRef::new(found.kind).ok_or(Refusal::Internal)?;
             return Err(Refusal::WrongType(its.to_name()));
         }
-        let state = &mut *table.state;
         let fd = match found.fd {
             Some(fd) => {
-                state.descriptors.reopen(fd);
+                table.state.files.descriptors.reopen(fd);
                 fd
             }
-            None => {
-                let known = state.files.get_key_value(name.as_str());
-                let name = known.map_or_else(|| name.to_name(), |(known, _)| known.clone());
-                state.descriptors.insert(name)
-            }
+            None => table.state.open(id),
         };
-        if let Some(entry) = state.entry_mut(FileRef::Name(name)) {
-            entry.fd = Some(fd);
-        }
         drop(table);
         if let Body::Code(code, _) = found.body {
             // The open is counted already, so the value cannot end meanwhile.
@@ -252,7 +243,7 @@ impl Table {
         }
         let numbytes = run(kind, "numbytes", || value.numbytes()).unwrap_or(0);
         let mut table = self.lock();
-        let fd = table.state.descriptors.insert(name.clone());
+        let fd = table.state.files.descriptors.insert(None);
         let code = Code::new(kind, fd, value);
         let inserted = table.insert(name, Body::Code(code.clone(), numbytes), None);
         drop(table);
@@ -270,7 +261,7 @@ impl Table {
 
     /// Closes a new code file that has no entry.
     fn undo_make(&self, code: &Code, by: ClientId) {
-        self.lock().state.descriptors.release(code.fd());
+        self.lock().state.files.descriptors.release(code.fd());
         let value = code.lock().take();
         if let Some(mut value) = value {
             let _ = run(code.kind(), "close", || value.close(by));
@@ -315,7 +306,8 @@ impl Table {
         lock: impl Fn(&Code) -> Option<Value<'_>>,
     ) -> Result<Option<Option<Ending<'_>>>, Refusal> {
         let table = self.lock();
-        let entry = table.state.entry(FileRef::Descriptor(fd)).ok_or(Refusal::BadDescriptor)?;
+        let entry =
+            table.state.files.entry(FileRef::Descriptor(fd)).ok_or(Refusal::BadDescriptor)?;
         let body = entry.body.clone();
         drop(table);
         let ending = match body {
@@ -328,14 +320,9 @@ impl Table {
             }
             Body::Bytes(_) | Body::Stored(_) => {
                 let mut table = self.lock_settled(FileRef::Descriptor(fd));
-                match table.state.descriptors.release(fd) {
-                    Some(Place::Named(name)) => {
-                        if let Some(entry) = table.state.files.get_mut(&name) {
-                            entry.fd = None;
-                        }
-                    }
-                    Some(Place::Unlinked(entry)) => table.removed.push(*entry),
-                    None => {}
+                if let Some(closed) = table.state.files.descriptors.release(fd) {
+                    let body = closed.file.and_then(|id| table.state.close(id));
+                    table.drop_later(body);
                 }
                 None
             }
@@ -347,20 +334,18 @@ impl Table {
     /// name is removed, which is a change, and stays busy until the value has been dropped.
     fn release(&self, fd: Fd, mut value: Value<'_>) -> Option<Ending<'_>> {
         let mut table = self.lock_settled(FileRef::Descriptor(fd));
-        let kind = table.state.entry(FileRef::Descriptor(fd)).map_or("file", Entry::kind);
-        let (busy, ticket) = match table.state.descriptors.release(fd)? {
-            Place::Named(name) => {
+        let file = table.state.files.descriptors.release(fd)?.file?;
+        let entry = &table.state.files[file];
+        let (kind, name) = (entry.kind(), entry.name.clone());
+        // Another file may soon have the number.
+        let body = table.state.close(file);
+        table.drop_later(body);
+        let (busy, ticket) = match name {
+            Some(name) => {
                 let busy = self.busy(&mut table, name);
-                if let Some(entry) = table.state.files.get_mut(&busy.name) {
-                    entry.fd = None; // another file may soon have the number
-                }
-                let ticket = table.remove(&busy.name, Asked::End);
-                (Some(busy), ticket)
+                (Some(busy), table.remove(file, Asked::End))
             }
-            Place::Unlinked(entry) => {
-                table.removed.push(*entry);
-                (None, Ticket::DONE)
-            }
+            None => (None, Ticket::DONE),
         };
         drop(table);
         Some(Ending { busy, kind, value: value.take(), ticket })

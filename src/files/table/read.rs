@@ -5,7 +5,7 @@ use crate::budget::Charge;
 use crate::contents::Contents;
 use crate::files::file::ClientId;
 use crate::files::stat::Stat;
-use crate::files::state::entry::Body;
+use crate::files::state::files::entry::Body;
 use crate::name::FileRef;
 use crate::refusal::Refusal;
 
@@ -27,7 +27,7 @@ impl Table {
                     }
                     // They were replaced meanwhile, and that may not be visible yet.
                     let table = self.lock_settled(file);
-                    let version = table.state.entry(file).map(|entry| entry.version);
+                    let version = table.state.files.entry(file).map(|entry| entry.version);
                     if version == Some(stat.version) {
                         return Err(Refusal::Internal);
                     }
@@ -71,6 +71,6 @@ impl Table {
     pub fn stat(&self, file: FileRef<'_>) -> Result<(Stat, &'static str, u64), Refusal> {
         let (table, found) = self.look(file, |e, now| (e.stat(now), e.kind()));
         let (stat, kind) = found.ok_or(Refusal::NotFound)?;
-        Ok((stat, kind, table.state.opens(file)))
+        Ok((stat, kind, table.state.files.opens(file)))
     }
 }

@@ -30,7 +30,7 @@ impl Table {
             if table.state.closed {
                 return;
             }
-            let next = table.state.ends.next().map(|(at, _)| at);
+            let next = table.state.ends.next();
             let wakes = if swept.is_ok() { next } else { Some(table.now() + TRY_AGAIN) };
             table.state.sweeper = Some(Sweeper { thread: std::thread::current(), wakes });
             drop(table);
@@ -75,8 +75,8 @@ impl Table {
     /// Removes an ended file whose name nobody else can take.
     pub(in crate::files) fn remove_ended(&self, name: &Name) {
         self.remove_for_sure(|table, first| {
-            let is_there = first && table.state.files.contains_key(name);
-            is_there.then(|| name.clone()).into_iter().collect()
+            let exists = first && table.state.files.find(FileRef::Name(name.as_ref())).is_some();
+            exists.then(|| name.clone()).into_iter().collect()
         });
     }
 
@@ -89,10 +89,9 @@ impl Table {
             }
             let now = table.now();
             let due = table.state.ends.due(now, after.take_if(|_| !first)).take(SWEEP_NAMES);
-            let (places, names): (Vec<_>, Vec<_>) =
-                due.map(|(at, name)| (at, name.clone())).unzip();
-            after = places.last().copied();
-            names
+            let due: Vec<_> = due.collect();
+            after = due.last().map(|(place, _)| *place);
+            due.into_iter().filter_map(|(_, id)| table.state.files[id].name.clone()).collect()
         })
     }
 
@@ -125,11 +124,12 @@ impl Table {
                 first = false;
                 let many = names.len() == SWEEP_NAMES;
                 for name in names {
-                    let staged = table.state.staged(FileRef::Name(name.as_ref()));
-                    let ticket = staged.unwrap_or_else(|| table.remove(&name, Asked::End));
-                    if !ticket.is_done() {
-                        tickets.push_back(ticket);
-                    }
+                    let file = FileRef::Name(name.as_ref());
+                    let ticket = table.state.staged(file).or_else(|| {
+                        let id = table.state.files.find(file)?;
+                        Some(table.remove(id, Asked::End))
+                    });
+                    tickets.extend(ticket.filter(|ticket| !ticket.is_done()));
                 }
                 if !many {
                     break;

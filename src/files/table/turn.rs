@@ -5,7 +5,8 @@ use super::write::Decided;
 use crate::files::registry::MEMORY_FILE;
 use crate::files::stat::{Looked, Stat};
 use crate::files::state::asked::Asked;
-use crate::files::state::entry::Body;
+use crate::files::state::chain::Done;
+use crate::files::state::files::entry::Body;
 use crate::files::state::ticket::Ticket;
 use crate::name::FileRef;
 use crate::refusal::Refusal;
@@ -34,22 +35,22 @@ impl Table {
     /// Returns a look at the file, and how many opens the file has.
     fn look_in_turn(&self, file: FileRef<'_>) -> Option<(Decided<Looked>, u64)> {
         let mut table = self.lock();
-        let opens = table.state.opens(file); // constant while something is staged
-        if let Some((name, _)) = table.decided(file, Asked::Read) {
+        let opens = table.state.files.opens(file); // constant while something is staged
+        if let Some((key, _)) = table.decided(file, Asked::Read) {
             let now = table.now();
             let journal = table.state.journal.as_ref()?;
-            let outcome = match journal.decided(name.as_str(), Asked::Read, true)?.1 {
+            let outcome = match journal.decided(key.as_ref(), Asked::Read, true)? {
                 Some(draft) => Ok(draft.look(now)?),
                 None => Err(Refusal::NotFound),
             };
-            let ticket = table.answer_later(&name, Asked::Read);
+            let ticket = table.decide(&key, Asked::Read, Done::Nothing);
             return Some((Decided { outcome, ticket }, opens));
         }
         if table.state.is_staged(file) {
             return None;
         }
         let found = table.find(file).ok()?;
-        let found = found.map(|(entry, now)| (entry.stat(now), entry.body.clone()));
+        let found = found.map(|(_, entry, now)| (entry.stat(now), entry.body.clone()));
         drop(table);
         let outcome = match found {
             None => Err(Refusal::NotFound),

@@ -184,14 +184,18 @@ enum Look {
 impl State {
     /// Adds changes after version `from`.
     fn gather(&self, prefix: &str, from: u64, max: usize, found: &mut Vec<Change>) -> Look {
-        for (looked, logged) in self.changes.since(from).enumerate() {
-            let Logged { version, name, gone } = logged;
-            if shows(prefix, name) {
+        for (looked, (version, logged)) in self.changes.since(from).enumerate() {
+            let (name, numbytes) = match logged {
+                Logged::Gone(name) => (Some(name), None),
+                Logged::File(id) => {
+                    let entry = &self.files[id];
+                    (entry.name.as_ref(), Some(entry.body.numbytes()))
+                }
+            };
+            if let Some(name) = name.filter(|name| shows(prefix, name)) {
                 if let Some(last) = found.get(max - 1) {
                     return Look::Full(last.version);
                 }
-                let entry = self.files.get(name).filter(|_| !gone);
-                let numbytes = entry.map(|entry| entry.body.numbytes());
                 found.push(Change { version, name: name.clone(), numbytes });
             }
             if looked + 1 == SHORT {

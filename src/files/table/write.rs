@@ -5,8 +5,10 @@ use super::locked::Locked;
 use crate::contents::Contents;
 use crate::files::file::ClientId;
 use crate::files::state::asked::Asked;
-use crate::files::state::entry::Body;
+use crate::files::state::chain::Done;
 use crate::files::state::expiry::Expiry;
+use crate::files::state::files::entry::Body;
+use crate::files::state::key::Key;
 use crate::files::state::ticket::Ticket;
 use crate::name::{FileRef, Name, Stem};
 use crate::refusal::Refusal;
@@ -84,22 +86,22 @@ impl Table {
         let asked = Asked::Put(expected);
         loop {
             let mut table = self.lock();
-            if let Some((name, current)) = table.decided(file, asked) {
+            if let Some((key, current)) = table.decided(file, asked) {
                 if let Err(refusal) = asked.judge(current) {
-                    let ticket = table.answer_later(&name, asked);
+                    let ticket = table.decide(&key, asked, Done::Nothing);
                     return Ok(Decided { outcome: Err(refusal), ticket });
                 }
                 let end = table.end(expiry);
-                let (version, ticket) = table.put(&name, asked, Body::Bytes(contents), end)?;
+                let (version, ticket) = table.put(&key, asked, Body::Bytes(contents), end)?;
                 return Ok(Decided::done(version, ticket));
             }
             let (mut table, found) =
-                self.look_on_to_change(table, file, |entry, _| match &entry.body {
+                self.look_on_to_change(table, file, |entry| match &entry.body {
                     Body::Bytes(_) | Body::Stored(_) => (entry.version, None),
                     Body::Code(code, _) => (entry.version, Some(code.clone())),
                 })?;
-            let current = match found {
-                Some((_, Some(code))) => {
+            let found = match found {
+                Some((_, (_, Some(code)))) => {
                     drop(table);
                     match self.write_code(file, &code, expected, &contents, expiry, by) {
                         Some(done) => {
@@ -111,17 +113,17 @@ impl Table {
                         }
                     }
                 }
-                Some((version, None)) => Some(version),
+                Some((id, (version, None))) => Some((id, version)),
                 None if table.is_busy(file) => {
                     self.wait_calm(table);
                     continue;
                 }
                 None => None,
             };
-            asked.judge(current)?;
+            asked.judge(found.map(|(_, version)| version))?;
             let (body, end) = (Body::Bytes(contents), table.end(expiry));
-            let (version, ticket) = match (current, file) {
-                (Some(_), _) => table.change(file, asked, body, end),
+            let (version, ticket) = match (found, file) {
+                (Some((id, _)), _) => table.change(id, asked, body, end),
                 (None, FileRef::Name(name)) => table.insert(name.to_name(), body, end)?,
                 (None, FileRef::Descriptor(_)) => return Err(Refusal::BadDescriptor),
             };
@@ -170,10 +172,7 @@ impl Table {
         expiry: Expiry,
     ) -> Result<Decided<u64>, Refusal> {
         let asked = Asked::Touch(version);
-        let touched = self.change_named(file, asked, |table, name| {
-            let end = table.end(expiry);
-            table.touch(name, asked, end)
-        });
+        let touched = self.change_named(file, asked, |table| Done::Touched(table.end(expiry)));
         touched.map(|touched| touched.map(|()| version))
     }
 
@@ -184,7 +183,7 @@ impl Table {
     /// [`Refusal::NotFound`], [`Refusal::Version`]
     pub fn delete(&self, file: FileRef<'_>, version: Option<u64>) -> Result<Decided<()>, Refusal> {
         let asked = Asked::Remove(version);
-        self.change_named(file, asked, |table, name| table.remove(name, asked))
+        self.change_named(file, asked, |table| Done::Removed(table.take_version()))
     }
 
     /// Changes a file that has a name, if it is in the state that was asked for.
@@ -192,20 +191,24 @@ impl Table {
         &self,
         file: FileRef<'_>,
         asked: Asked,
-        change: impl FnOnce(&mut Locked<'_>, &Name) -> Ticket,
+        change: impl FnOnce(&mut Locked<'_>) -> Done,
     ) -> Result<Decided<()>, Refusal> {
         let mut table = self.lock();
-        if let Some((name, current)) = table.decided(file, asked) {
+        if let Some((key, current)) = table.decided(file, asked) {
+            if let Key::Open(_) = key {
+                return Err(Refusal::NotFound);
+            }
             let outcome = asked.judge(current);
-            let ticket = match outcome {
-                Ok(()) => change(&mut table, &name),
-                Err(_) => table.answer_later(&name, asked),
-            };
+            let done = if outcome.is_ok() { change(&mut table) } else { Done::Nothing };
+            let ticket = table.decide(&key, asked, done);
             return Ok(Decided { outcome, ticket });
         }
-        let (mut table, current) = self.look_on_to_change(table, file, |entry, _| entry.version)?;
-        let name = table.state.name_of(file).ok_or(Refusal::NotFound)?;
-        asked.judge(current)?;
-        Ok(Decided::done((), change(&mut table, &name)))
+        let (mut table, found) =
+            self.look_on_to_change(table, file, |entry| (entry.version, entry.name.is_some()))?;
+        let named = found.filter(|(_, (_, is_named))| *is_named);
+        let (id, (version, _)) = named.ok_or(Refusal::NotFound)?;
+        asked.judge(Some(version))?;
+        let done = change(&mut table);
+        Ok(Decided::done((), table.carry_out(id, asked, done)))
     }
 }

@@ -69,7 +69,7 @@ fn each_method_does_what_it_says_on_both_kinds_of_sockets() {
 
 #[test]
 fn refusals_are_typed_and_told() {
-    let server = Running::start(Server::builder().max_memory(800));
+    let server = Running::start(Server::builder().max_memory(500));
     let client = connect(server.addresses()[0]);
     client.write("f", "").unwrap();
     let long = "x".repeat(300);
@@ -92,8 +92,8 @@ fn refusals_are_typed_and_told() {
         ),
         (
             client.create("q/", &long, Exptime::Never).unwrap_err(),
-            Refusal::Limit(Limit::Memory, 800),
-            "q/: the server's 800 bytes of memory for that are in use",
+            Refusal::Limit(Limit::Memory, 500),
+            "q/: the server's 500 bytes of memory for that are in use",
         ),
     ] {
         assert_eq!(error.to_string(), text);

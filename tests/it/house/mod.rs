@@ -69,6 +69,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
         &["cli/command.rs", "cli/new_contents.rs", "cli/remote.rs", "cli/values.rs", "cli/verbs/"],
     ),
     ("crc32fast", &["store/format.rs", "store/stream.rs"]),
+    ("hashbrown", &["files/state/files/index.rs", "files/state/key.rs", "files/state/journal.rs"]),
     ("itoa", &["wire/fields.rs"]),
     ("log", ANYTHING),
     ("memchr", &["net/lines.rs"]),

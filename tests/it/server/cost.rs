@@ -3,22 +3,26 @@
 
 use super::{Client, kept};
 
-const ENTRY: u64 = 96 + 41 + 36 + 50;
-const REMOVAL: u64 = 50 + 41;
-/// Contents, without their bytes.
-pub(crate) const CONTENTS: u64 = 80;
+/// An entry, and its name's places in the index, among the ordered names and in the change log.
+const ENTRY: u64 = 64 + 15 + 5 + 28;
+const REMOVAL: u64 = 32 + 15 + 28;
+/// Contents that are not short, without their bytes.
+const CONTENTS: u64 = 80;
+
+/// A name or contents of at most this many bytes take no memory of their own.
+const SHORT_BYTES: usize = 22;
 
 /// An open of a connection.
 pub(crate) const OPEN: u64 = 36;
 
 /// The deadline of a file.
-pub(crate) const DEADLINE: u64 = 79;
+pub(crate) const DEADLINE: u64 = 58 + 48;
 
 /// A descriptor.
-pub(crate) const DESCRIPTOR: u64 = 60;
+pub(crate) const DESCRIPTOR: u64 = 36;
 
 /// A file of code, beside [`file`] and what its type keeps.
-pub(crate) const CODE: u64 = 96;
+pub(crate) const CODE: u64 = 96 + 48;
 
 /// What the allocator takes for so many bytes.
 fn block(bytes: usize) -> u64 {
@@ -26,10 +30,10 @@ fn block(bytes: usize) -> u64 {
 }
 
 fn name(bytes: usize) -> u64 {
-    block(16 + bytes)
+    if bytes <= SHORT_BYTES { 0 } else { block(16 + bytes) }
 }
 
-/// A file whose name has so many bytes, without contents.
+/// A file whose name has this many bytes, without contents.
 pub(crate) fn file(name_bytes: usize) -> u64 {
     ENTRY + name(name_bytes)
 }
@@ -39,8 +43,11 @@ pub(crate) fn removal(name_bytes: usize) -> u64 {
     REMOVAL + name(name_bytes)
 }
 
-/// Contents.
+/// Contents of this many bytes.
 pub(crate) fn contents(numbytes: usize) -> u64 {
+    if numbytes <= SHORT_BYTES {
+        return 0;
+    }
     let spare = if numbytes < 16 << 10 { 0 } else { 64 };
     CONTENTS + block(numbytes + spare)
 }

@@ -1,9 +1,7 @@
 //! What is there after a restart, and what is not in memory.
 
 use super::*;
-use crate::files::state::cost;
-use crate::files::state::entry::Entry;
-use crate::files::tests::BY;
+use crate::files::tests::file_cost;
 
 #[test]
 fn after_a_restart_all_is_there_but_what_could_not_stay() {
@@ -69,8 +67,11 @@ fn large_contents_are_read_from_the_store_and_stay_for_who_has_them_open() {
     run(&disk, |table| {
         let used = table.budget.used();
         put(table, "f", &large).unwrap();
-        let file = Entry::COST + cost::NAMED + cost::name(NameRef::new("f").unwrap());
-        assert_eq!(table.budget.used(), used + file, "the contents are in the store alone");
+        assert_eq!(
+            table.budget.used(),
+            used + file_cost("f"),
+            "the contents are in the store alone"
+        );
         assert_eq!(read(table, "f"), Some(large.clone()));
         assert_eq!(table.stat(name("f")).unwrap().0.numbytes, large.len() as u64);
     });

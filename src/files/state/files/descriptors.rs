@@ -1,10 +1,9 @@
 //! Descriptors: small numbers for open files, assigned as a kernel does.
 
-use super::cost;
-use super::entry::Entry;
+use super::slab::Id;
 use crate::budget::{Budget, Charge};
 use crate::files::stat::Fd;
-use crate::name::Name;
+use crate::files::state::cost;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
@@ -26,16 +25,8 @@ pub(in crate::files) struct Descriptors {
 pub(in crate::files) struct Open {
     /// The number of opens by all clients, at least 1.
     pub(in crate::files) opens: u64,
-    pub(in crate::files) place: Place,
-}
-
-/// Where the entry of an open file is.
-#[derive(Debug)]
-pub(in crate::files) enum Place {
-    /// In the table, under this name.
-    Named(Name),
-    /// Here, because the name was deleted or has expired.
-    Unlinked(Box<Entry>),
+    /// `None` if the file is new and not visible yet.
+    pub(in crate::files) file: Option<Id>,
 }
 
 impl Descriptors {
@@ -45,9 +36,9 @@ impl Descriptors {
     }
 
     /// Assigns the lowest free number to a file that is opened for the first time.
-    pub(in crate::files) fn insert(&mut self, name: Name) -> Fd {
+    pub(in crate::files) fn insert(&mut self, file: Option<Id>) -> Fd {
         self.opens += 1;
-        let open = Some(Open { opens: 1, place: Place::Named(name) });
+        let open = Some(Open { opens: 1, file });
         match self.free.pop() {
             Some(Reverse(at)) => {
                 self.slots[at] = open;
@@ -66,6 +57,10 @@ impl Descriptors {
         self.slots.get(usize::try_from(fd).ok()?)?.as_ref()
     }
 
+    pub(in crate::files) fn get_mut(&mut self, fd: Fd) -> Option<&mut Open> {
+        self.slots.get_mut(usize::try_from(fd).ok()?)?.as_mut()
+    }
+
     /// Counts one more open of an open file.
     pub(in crate::files) fn reopen(&mut self, fd: Fd) {
         if let Some(open) = self.get_mut(fd) {
@@ -74,12 +69,8 @@ impl Descriptors {
         }
     }
 
-    pub(in crate::files) fn get_mut(&mut self, fd: Fd) -> Option<&mut Open> {
-        self.slots.get_mut(usize::try_from(fd).ok()?)?.as_mut()
-    }
-
-    /// Undoes one open. The last one frees the number and returns the file's place.
-    pub(in crate::files) fn release(&mut self, fd: Fd) -> Option<Place> {
+    /// Undoes one open. The last one frees the number and returns what was open.
+    pub(in crate::files) fn release(&mut self, fd: Fd) -> Option<Open> {
         let open = self.get_mut(fd)?;
         open.opens -= 1;
         let left = open.opens;
@@ -89,12 +80,12 @@ impl Descriptors {
         }
         let at = usize::try_from(fd).ok()?;
         self.free.push(Reverse(at));
-        let place = self.slots[at].take().map(|open| open.place);
+        let open = self.slots[at].take();
         if self.files() == 0 {
             (self.slots, self.free) = (Vec::new(), BinaryHeap::new());
             self.charge.shrink(self.charge.bytes());
         }
-        place
+        open
     }
 
     /// Returns the number of open files.

@@ -1,27 +1,38 @@
 //! A file as the table stores it.
 
-use super::code::Code;
-use super::cost;
-use super::expiry::End;
-use crate::budget::{Charge, block};
+use super::directory::Named;
+use crate::budget::block;
 use crate::contents::Contents;
 use crate::exptime::Exptime;
 use crate::files::registry::MEMORY_FILE;
 use crate::files::stat::{Fd, Stat};
-use crate::name::NameRef;
+use crate::files::state::code::Code;
+use crate::files::state::expiry::End;
+use crate::files::state::key::Key;
+use crate::name::Name;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// A file. It is one cache line: whatever few files have is elsewhere.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(in crate::files) struct Entry {
     pub(in crate::files) version: u64,
+    /// `None` once the name was deleted or has expired. The file is open then.
+    pub(in crate::files) name: Option<Name>,
     pub(in crate::files) body: Body,
+    more: Option<Box<More>>,
+}
+
+const _: () = assert!(size_of::<Entry>() == 64);
+
+/// What few files have. A file without any of it has no `More`.
+#[derive(Debug, Default)]
+struct More {
     /// What will end the file; always `None` for a file without a name.
-    pub(in crate::files) end: Option<End>,
-    /// For the name and the entry itself; the contents have their own charge.
-    pub(in crate::files) charge: Charge,
+    end: Option<End>,
     /// Set while the file is open. A code file always is.
-    pub(in crate::files) fd: Option<Fd>,
+    fd: Option<Fd>,
 }
 
 #[derive(Clone, Debug)]
@@ -34,13 +45,68 @@ pub(in crate::files) enum Body {
     Code(Arc<Code>, u64),
 }
 
-impl Entry {
-    /// The memory that an entry takes. Its contents have their own charge.
-    pub(in crate::files) const COST: u64 = block(size_of::<Entry>());
+impl Named for Entry {
+    fn name(&self) -> &[u8] {
+        self.name.as_ref().map_or(&[], Name::as_bytes)
+    }
+}
 
-    /// Returns the memory that a file of this name takes, without its contents or value.
-    pub(in crate::files) fn cost_with(name: NameRef<'_>) -> u64 {
-        Entry::COST + cost::NAMED + cost::name(name)
+impl Entry {
+    /// Makes the entry of a file that is new, or was loaded.
+    pub(in crate::files) fn new(name: Name, version: u64, body: Body, end: Option<End>) -> Self {
+        let fd = body.descriptor();
+        let mut entry = Entry { version, name: Some(name), body, more: None };
+        entry.set_end(end);
+        entry.set_fd(fd);
+        entry
+    }
+
+    /// Returns what changes of the file refer to. A file has a name, or it is open.
+    pub(in crate::files) fn key(&self) -> Option<Key> {
+        match &self.name {
+            Some(name) => Some(Key::Name(name.clone())),
+            None => self.fd().map(Key::Open),
+        }
+    }
+
+    /// Returns the memory that the entry takes. Its contents have their own charge, and what its
+    /// name takes elsewhere is not included.
+    pub(in crate::files) fn cost(&self) -> u64 {
+        let more = if self.more.is_some() { block(size_of::<More>()) } else { 0 };
+        size_of::<Entry>() as u64 + more + self.body.cost()
+    }
+
+    /// Returns what will end the file.
+    pub(in crate::files) fn end(&self) -> Option<End> {
+        self.more.as_ref()?.end
+    }
+
+    /// Returns the file's descriptor, if it is open.
+    pub(in crate::files) fn fd(&self) -> Option<Fd> {
+        self.more.as_ref()?.fd
+    }
+
+    /// Sets what will end the file. Returns what would have.
+    pub(in crate::files) fn set_end(&mut self, end: Option<End>) -> Option<End> {
+        self.set(end, |more| &mut more.end)
+    }
+
+    pub(in crate::files) fn set_fd(&mut self, fd: Option<Fd>) {
+        self.set(fd, |more| &mut more.fd);
+    }
+
+    fn set<T>(
+        &mut self,
+        value: Option<T>,
+        field: impl Fn(&mut More) -> &mut Option<T>,
+    ) -> Option<T> {
+        if value.is_none() && self.more.is_none() {
+            return None;
+        }
+        let more = self.more.get_or_insert_default();
+        let old = std::mem::replace(field(more), value);
+        self.more.take_if(|more| more.end.is_none() && more.fd.is_none());
+        old
     }
 
     /// Returns the name of the file's type.
@@ -53,11 +119,11 @@ impl Entry {
 
     /// Returns whether the file has expired.
     pub(in crate::files) fn is_over(&self, now: Duration) -> bool {
-        self.end.is_some_and(|end| end.is_over(now))
+        self.end().is_some_and(|end| end.is_over(now))
     }
 
     pub(in crate::files) fn stat(&self, now: Duration) -> Stat {
-        Stat::new(self.version, &self.body, self.end, now)
+        Stat::new(self.version, &self.body, self.end(), now)
     }
 }
 
@@ -80,7 +146,7 @@ impl Body {
     }
 
     /// Returns the memory that the body takes besides its contents.
-    pub(in crate::files) fn cost(&self) -> u64 {
+    fn cost(&self) -> u64 {
         match self {
             Body::Bytes(_) | Body::Stored(_) => 0,
             Body::Code(code, _) => code.cost(),
