@@ -250,3 +250,28 @@ fn a_cas_whose_lease_runs_out_while_its_type_writes_is_refused() {
     assert_eq!(table.stat(lease), Err(Refusal::NotFound));
     assert_eq!(table.stat(FileRef::Descriptor(fd)).map(|(s, ..)| s.version), Ok(4));
 }
+
+/// Run it with `cargo test --release --lib longest -- --ignored --nocapture`. Nobody else uses the
+/// table, so a write takes at least as long as it holds the lock.
+#[test]
+#[ignore = "measures, and judges nothing"]
+fn the_longest_write_while_a_table_grows_to_a_million_names() {
+    const NAMES: u64 = 1_000_000;
+    // The scheduler interrupts some writes, but hardly the same one in each of five tables.
+    for ascending in [true, false] {
+        let longest = (0..5).map(|_| {
+            let f = fixture_with_memory(1 << 30);
+            let write = |i: u64| {
+                let number = if ascending { i } else { i.wrapping_mul(0x9e37_79b9_7f4a_7c15) };
+                let file = format!("{number:016x}");
+                let before = std::time::Instant::now();
+                f.write(&file, 0);
+                before.elapsed()
+            };
+            (0..NAMES).map(write).max().unwrap()
+        });
+        let longest: Vec<_> = longest.collect();
+        let order = if ascending { "ascending" } else { "any" };
+        println!("{NAMES} names in {order} order: the longest writes take {longest:?}");
+    }
+}
