@@ -1,6 +1,8 @@
 //! The table: every file by its name, under one lock. Each module serves one kind of request from a
 //! client or one of our threads.
 
+mod busy;
+pub(in crate::files) mod close;
 mod code;
 mod commit;
 mod fit;
