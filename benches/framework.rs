@@ -11,6 +11,8 @@ mod machine;
 #[path = "compare/window.rs"]
 mod window;
 
+use clap::Parser;
+use clap::builder::RangedU64ValueParser;
 use hdrhistogram::Histogram;
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -22,7 +24,6 @@ use telefile::framework::{OwnedMessage, Server, ServerApp, ServerConfig};
 use window::Phase;
 
 const PAYLOAD_BYTES: usize = 100;
-const USAGE: &str = "cargo bench --bench framework -- [--time SECONDS] [--reps N] [--only 50x16]";
 
 /// The server under test.
 #[derive(Clone, Copy, PartialEq)]
@@ -44,31 +45,37 @@ struct Sample {
     disturbed: bool,
 }
 
+/// Measure the message framework beside a bare blocking echo, and print one table
+#[derive(Parser)]
+#[command(bin_name = "cargo bench --bench framework --")]
+struct Args {
+    /// Measure each sample for SECS seconds
+    #[arg(long, value_name = "SECS", default_value = "2")]
+    time: f64,
+    /// Take N samples of each server
+    #[arg(long, value_name = "N", default_value = "7")]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    reps: usize,
+    /// Measure this scenario [default: all]
+    #[arg(long, value_name = "CONNECTIONSxDEPTH", value_parser = ["1x1", "50x1", "1x16", "50x16"])]
+    only: Option<String>,
+    /// Be a server: the bare one, or the framework with this many workers
+    #[arg(long, hide = true)]
+    serve: Option<usize>,
+    /// Measure: `cargo bench` adds this, and `cargo test --all-targets` does not
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
-    let (mut time, mut reps, mut only, mut is_bench) = (2.0, 7, None, false);
-    let mut args = lexopt::Parser::from_env();
-    while let Some(arg) = args.next()? {
-        match arg {
-            lexopt::Arg::Long("bench") => is_bench = true, // cargo bench passes it
-            lexopt::Arg::Long("time") => time = args.value()?.to_string_lossy().parse()?,
-            lexopt::Arg::Long("reps") => reps = args.value()?.to_string_lossy().parse()?,
-            lexopt::Arg::Long("only") => only = Some(args.value()?.to_string_lossy().to_string()),
-            lexopt::Arg::Long("serve") => {
-                return match args.value()?.to_string_lossy().parse()? {
-                    0 => serve_bare(),
-                    workers => serve_framework(workers),
-                };
-            }
-            _ => return Err(format!("usage: {USAGE}").into()),
-        }
-    }
-    if !is_bench {
-        return Ok(()); // cargo test --all-targets
+    let Args { time, reps, only, serve, bench } = Args::parse();
+    match serve {
+        Some(0) => return serve_bare(),
+        Some(workers) => return serve_framework(workers),
+        None if !bench => return Ok(()), // cargo test --all-targets
+        None => {}
     }
     let name = |(connections, depth)| format!("{connections}x{depth}");
-    if only.as_ref().is_some_and(|only| !SCENARIOS.map(name).contains(only)) || reps == 0 {
-        return Err(format!("usage: {USAGE}").into());
-    }
     println!(
         "| connections, in flight | bare | 1 worker | 4 workers | 1 / bare | 4 / 1 | disturbed |"
     );

@@ -3,12 +3,14 @@
 use crate::kept::KEPT;
 use crate::report::Table;
 use crate::scenario::SCENARIOS;
-use lexopt::{Arg, Parser, ValueExt};
+use clap::builder::RangedU64ValueParser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// What to do.
 pub(crate) enum Task {
-    Help,
     /// Prove that wrong replies are detected.
     Check,
     /// Run the server that does no work.
@@ -29,72 +31,67 @@ pub(crate) struct Settings {
     pub(crate) json: Option<PathBuf>,
 }
 
-pub(crate) fn help() -> String {
-    let names =
-        |table: &Table| table.scenarios.iter().map(|s| s.name).collect::<Vec<_>>().join(" ");
-    format!(
-        "Measures telefile beside memcached, redis-server and a server that does no work, in turn,
-and prints one table. With --data it measures what keeping files costs: beside itself in memory,
-redis-server that syncs always, etcd, and bare appends with fdatasync. Use the machine, and the disk, for
-nothing else meanwhile.
-
-usage: cargo bench --bench compare -- [OPTION]...
-
-  --secs S          seconds of each sample (2)
-  --reps N          samples of each server in each scenario (5)
-  --data            measure telefile --data; the files are beside the program, in target
-  --only NAME,...   these scenarios
-  --json FILE       also append each sample to FILE as a line of JSON
-
-scenarios: {}
-with --data: {}
-
-`cargo test --bench compare` proves that wrong replies are noticed, and measures nothing.
-",
-        names(&SCENARIOS),
-        names(&KEPT)
-    )
+/// Measure telefile beside memcached, redis-server and a server that does no work, in turn, and print
+/// one table. Use the machine, and the disk, for nothing else meanwhile
+#[derive(Parser)]
+#[command(bin_name = "cargo bench --bench compare --")]
+struct Args {
+    /// Measure each sample for SECS seconds
+    #[arg(long, value_name = "SECS", default_value = "2", value_parser = seconds)]
+    secs: Duration,
+    /// Take N samples of each server in each scenario
+    #[arg(long, value_name = "N", default_value = "5")]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    reps: usize,
+    /// Measure what keeping files costs: telefile --data beside itself in memory, redis-server that
+    /// syncs always, etcd, and bare appends with fdatasync. The files are in target
+    #[arg(long)]
+    data: bool,
+    /// Measure these scenarios [default: all]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Append each sample to FILE too, as a line of JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Measure: `cargo bench` adds this, and `cargo test --all-targets` does not
+    #[arg(long, hide = true)]
+    bench: bool,
+    #[command(subcommand)]
+    server: Option<Server>,
 }
 
-/// `cargo bench` adds `--bench`; without it, as in `cargo test --all-targets`, nothing is measured.
-pub(crate) fn parse(mut args: Parser) -> Result<Task, lexopt::Error> {
-    let (time, reps) = (Duration::from_secs(2), 5);
-    let mut settings = Settings { time, reps, table: &SCENARIOS, only: Vec::new(), json: None };
-    let mut bench = false;
-    while let Some(arg) = args.next()? {
-        match arg {
-            Arg::Long("help") | Arg::Short('h') => return Ok(Task::Help),
-            Arg::Long("bench") => bench = true,
-            Arg::Long("secs") => {
-                let text = args.value()?.string()?;
-                let seconds = text.parse().ok().filter(|s| *s > 0.0);
-                let time = seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
-                settings.time = time.ok_or_else(|| format!("--secs {text}: no time to measure"))?;
-            }
-            Arg::Long("reps") => {
-                settings.reps = args.value()?.parse()?;
-                if settings.reps == 0 {
-                    return Err("--reps 0: no sample to show".into());
-                }
-            }
-            Arg::Long("only") => {
-                let names = args.value()?.string()?;
-                settings.only.extend(names.split(',').map(str::to_string));
-            }
-            Arg::Long("data") => settings.table = &KEPT,
-            Arg::Long("json") => settings.json = Some(args.value()?.into()),
-            Arg::Value(word) if word == "null" => {
-                return Ok(Task::Null {
-                    port: args.value()?.parse()?,
-                    size: args.value()?.parse()?,
-                });
-            }
-            other => return Err(other.unexpected()),
-        }
+#[derive(Subcommand)]
+enum Server {
+    #[command(hide = true)]
+    Null { port: u16, size: usize },
+}
+
+/// Parses the process's arguments. Ends the process after `--help`, and if they are wrong.
+pub(crate) fn parse() -> Task {
+    let names =
+        |table: &Table| table.scenarios.iter().map(|s| s.name).collect::<Vec<_>>().join(" ");
+    let mut command = Args::command().after_help(format!(
+        "Scenarios: {}\nWith --data: {}\n\n`cargo test --bench compare` proves that wrong replies \
+         are detected, and measures nothing.",
+        names(&SCENARIOS),
+        names(&KEPT)
+    ));
+    let matches = command.get_matches_mut();
+    let args = Args::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
+    if let Some(Server::Null { port, size }) = args.server {
+        return Task::Null { port, size };
     }
-    let unknown = |name: &&String| settings.table.scenarios.iter().all(|s| s.name != **name);
-    if let Some(name) = settings.only.iter().find(unknown) {
-        return Err(format!("--only {name}: no such scenario").into());
+    let table = if args.data { &KEPT } else { &SCENARIOS };
+    let unknown = |name: &&String| table.scenarios.iter().all(|s| s.name != **name);
+    if let Some(name) = args.only.iter().find(unknown) {
+        command.error(ErrorKind::InvalidValue, format!("--only {name}: no such scenario")).exit();
     }
-    Ok(if bench { Task::Measure(settings) } else { Task::Check })
+    let Args { secs: time, reps, only, json, bench, .. } = args;
+    if bench { Task::Measure(Settings { time, reps, table, only, json }) } else { Task::Check }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|s| *s > 0.0);
+    let time = seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
+    time.ok_or_else(|| "not a number of seconds above 0".to_string())
 }

@@ -40,17 +40,12 @@ use std::process::ExitCode;
 const OTHER_OPEN_FILES: u64 = 64;
 
 fn main() -> ExitCode {
-    let done = match args::parse(lexopt::Parser::from_env()) {
-        Ok(Task::Help) => io::stdout().write_all(args::help().as_bytes()).map(|()| true),
-        Ok(Task::Check) => checks::run().map(|()| true),
-        Ok(Task::Null { port, size }) => TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+    let done = match args::parse() {
+        Task::Check => checks::run().map(|()| true),
+        Task::Null { port, size } => TcpListener::bind((Ipv4Addr::LOCALHOST, port))
             .map(|listener| null::serve(&listener, &value::Value::new(size)))
             .map(|()| true),
-        Ok(Task::Measure(settings)) => compare(&settings),
-        Err(e) => {
-            eprintln!("compare: {e}; see `cargo bench --bench compare -- --help`");
-            return ExitCode::from(2);
-        }
+        Task::Measure(settings) => compare(&settings),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -1,7 +1,9 @@
 //! The command line.
 
 use crate::parts::PARTS;
-use lexopt::{Arg, Parser, ValueExt};
+use clap::builder::RangedU64ValueParser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -55,63 +57,55 @@ impl Settings {
     }
 }
 
-pub(crate) fn help() -> String {
+/// Measure what watches cost a telefile server, and print one table. Use the machine for nothing else
+/// meanwhile
+#[derive(Parser)]
+#[command(bin_name = "cargo bench --bench watch --")]
+struct Args {
+    /// Let N clients watch [default: 1000]
+    #[arg(long, value_name = "N", value_parser = count())]
+    watchers: Option<usize>,
+    /// Put N files under one prefix [default: 100000]
+    #[arg(long, value_name = "N", value_parser = count())]
+    files: Option<usize>,
+    /// Take N samples of each figure [default: 5]
+    #[arg(long, value_name = "N", value_parser = count())]
+    reps: Option<usize>,
+    /// Measure these parts [default: all]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Measure this program instead of the one that was built
+    #[arg(long, value_name = "FILE")]
+    server: Option<PathBuf>,
+    /// Measure: `cargo bench` adds this, and `cargo test --all-targets` does not
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn count() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
+}
+
+/// Parses the process's arguments. Ends the process after `--help`, and if they are wrong.
+pub(crate) fn parse() -> Settings {
     let names: Vec<_> = PARTS.iter().map(|part| part.name).collect();
-    format!(
-        "Measures what watches cost a telefile server, and prints one table. Use the machine for
-nothing else meanwhile.
-
-usage: cargo bench --bench watch -- [OPTION]...
-
-  --watchers N      ({})
-  --files N         under one prefix ({})
-  --reps N          samples of each figure ({})
-  --only NAME,...   these parts
-  --server FILE     this program instead of the one that was built
-
-parts: {}
-
-`cargo test --bench watch` does a little of each and measures nothing.
-",
-        MEASURE.watchers,
-        MEASURE.files,
-        MEASURE.reps,
+    let mut command = Args::command().after_help(format!(
+        "Parts: {}\n\n`cargo test --bench watch` does a little of each and measures nothing.",
         names.join(" ")
-    )
-}
-
-/// Returns `None` if only help is requested. `cargo bench` adds `--bench`; without it, as in `cargo
-/// test
-/// --all-targets`, nothing is measured.
-pub(crate) fn parse(args: Parser) -> Result<Option<Settings>, lexopt::Error> {
-    let args: Vec<_> = { args }.raw_args()?.collect();
-    let mut settings = if args.iter().any(|arg| arg == "--bench") { MEASURE } else { CHECK };
-    let mut args = Parser::from_args(args);
-    while let Some(arg) = args.next()? {
-        match arg {
-            Arg::Long("help") | Arg::Short('h') => return Ok(None),
-            Arg::Long("bench") => {}
-            Arg::Long("watchers") => settings.watchers = at_least_one(&mut args)?,
-            Arg::Long("files") => settings.files = at_least_one(&mut args)?,
-            Arg::Long("reps") => settings.reps = at_least_one(&mut args)?,
-            Arg::Long("only") => {
-                let names = args.value()?.string()?;
-                settings.only.extend(names.split(',').map(str::to_string));
-            }
-            Arg::Long("server") => settings.server = Some(args.value()?.into()),
-            other => return Err(other.unexpected()),
-        }
-    }
+    ));
+    let matches = command.get_matches_mut();
+    let args = Args::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
     let unknown = |name: &&String| PARTS.iter().all(|part| part.name != **name);
-    match settings.only.iter().find(unknown) {
-        Some(name) => Err(format!("--only {name}: no such part").into()),
-        None => Ok(Some(settings)),
+    if let Some(name) = args.only.iter().find(unknown) {
+        command.error(ErrorKind::InvalidValue, format!("--only {name}: no such part")).exit();
     }
-}
-
-fn at_least_one(args: &mut Parser) -> Result<usize, lexopt::Error> {
-    match args.value()?.parse()? {
-        0 => Err("0 is not enough".into()),
-        n => Ok(n),
+    let base = if args.bench { MEASURE } else { CHECK };
+    Settings {
+        watchers: args.watchers.unwrap_or(base.watchers),
+        files: args.files.unwrap_or(base.files),
+        reps: args.reps.unwrap_or(base.reps),
+        only: args.only,
+        server: args.server,
+        ..base
     }
 }

@@ -23,7 +23,7 @@ use client::Client;
 use figures::Figures;
 use parts::PARTS;
 use process::Process;
-use std::io::{self, Write};
+use std::io;
 use std::process::{Command, ExitCode};
 use std::{env, fs};
 
@@ -34,15 +34,7 @@ pub(crate) struct Bench {
 }
 
 fn main() -> ExitCode {
-    let done = match args::parse(lexopt::Parser::from_env()) {
-        Ok(None) => io::stdout().write_all(args::help().as_bytes()),
-        Ok(Some(settings)) => run(settings),
-        Err(e) => {
-            eprintln!("watch: {e}; see `cargo bench --bench watch -- --help`");
-            return ExitCode::from(2);
-        }
-    };
-    match done {
+    match run(args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("watch: {e}");
