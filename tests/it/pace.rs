@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 const NAP: Duration = Duration::from_millis(2);
 
-/// A clock for upper bounds. A thread that naps beside the test sees how late this machine wakes who
-/// sleeps; that much is taken off, twice, for what is measured may need several wakes in a row.
+/// A clock for upper bounds. A thread that naps beside the test measures how late this machine wakes a
+/// sleeping thread. That is subtracted, twice: what is measured may need several wakes in a row.
 ///
 /// A test that needs a fast machine for what it proves tries it with less where this says that the
 /// machine was [`late`](Pace::late).
@@ -39,7 +39,7 @@ impl Pace {
         Pace { since, naps }
     }
 
-    /// How late who sleeps was woken, in all.
+    /// How late the sleeping thread was woken, in total.
     pub(crate) fn late(&self) -> Duration {
         self.naps.lock().unwrap().late()
     }

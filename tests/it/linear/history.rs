@@ -15,7 +15,7 @@ pub(super) struct Event {
     pub(super) end: u64,
     pub(super) op: Op,
     pub(super) answer: Answer,
-    /// The start of the event that it comes after, though both were asked at once.
+    /// The start of the event that it follows, although both were sent together.
     pub(super) after: Option<u64>,
 }
 

@@ -1,9 +1,10 @@
-//! Linearizability: clients who ask at the same time get answers that one after the other could
-//! also have got, in an order that respects who had his answer before another asked.
+//! Linearizability: the replies to concurrent requests are those that the same requests would get one
+//! after the other, in an order in which each reply precedes the requests that were sent after it.
 //!
 //! Real clients of a real server are recorded, in many short rounds; for each, stateright's tester
-//! looks for such an order. `TELEFILE_TEST_ROUNDS` makes it more rounds, `TELEFILE_TEST_SEED` repeats what
-//! one of them asked, each time with other luck. And doors that lie show that a lie is found.
+//! looks for such an order. `TELEFILE_TEST_ROUNDS` sets the number of rounds, `TELEFILE_TEST_SEED` repeats
+//! the requests of one, each time with another timing. Proxies that falsify replies show that a fault is
+//! found.
 
 mod by_hand;
 mod door;
@@ -20,7 +21,7 @@ const ROUNDS: u64 = 1000;
 /// So often each fault has to be caught. Not all have a chance in every round.
 const CATCHES: usize = 10;
 
-/// In at most so many rounds.
+/// In at most this many rounds.
 const FAULTY_ROUNDS: u64 = 1000;
 
 fn variable(name: &str) -> Option<u64> {

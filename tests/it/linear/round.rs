@@ -1,4 +1,4 @@
-//! Makes histories: several clients of one server who ask at random for the same few files, while
+//! Makes histories: several clients of one server send random requests for the same few files, while
 //! the time moves.
 
 use super::door::{Door, Fault};
@@ -77,7 +77,7 @@ struct Round {
     names: &'static [Name],
     /// Of each thread.
     requests: usize,
-    /// The version of each name that somebody was told last: what a cas had better expect.
+    /// The version of each name in the latest reply: what a cas is likely to find.
     latest: [AtomicU64; NAMES.len()],
     /// Counts the starts and ends of requests.
     ticks: AtomicU64,
@@ -110,7 +110,7 @@ impl Round {
         events
     }
 
-    /// Sends some requests together: they are asked at once, and done one after the other.
+    /// Sends some requests together: they begin at the same time and take effect in order.
     fn ask_at_once(
         &self,
         thread: usize,

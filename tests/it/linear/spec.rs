@@ -15,7 +15,7 @@ pub(super) enum Op {
     Cas(Name, u64, u64, u64),
     Delete(Name, Option<u64>),
     Touch(Name, u64, u64),
-    /// By so many milliseconds.
+    /// By this many milliseconds.
     Advance(u64),
 }
 
@@ -32,10 +32,10 @@ pub(super) enum Answer {
 /// Every file at one moment. Those that have expired are not among them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Files {
-    /// The latest version that somebody was told, and one for each delete since.
+    /// The latest version in a reply, and one for each delete since.
     last: u64,
-    /// Files that have expired and may not have taken their version yet: the server does that when
-    /// it likes, and tells nobody.
+    /// Files that have expired and may not have taken their version yet: the server does that at any
+    /// time, without a reply.
     unnumbered: u64,
     /// Milliseconds.
     now: u64,

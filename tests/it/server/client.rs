@@ -72,7 +72,7 @@ impl Client {
         self.ask("")
     }
 
-    /// Reads so many bytes of contents and their line end.
+    /// Reads this many bytes of contents and their line end.
     #[track_caller]
     pub(crate) fn contents(&mut self, numbytes: usize) -> Vec<u8> {
         let mut contents = vec![0; numbytes + 2];
@@ -130,7 +130,7 @@ impl Client {
         value.unwrap_or_else(|| panic!("no {name} in {lines:?}")).parse().unwrap()
     }
 
-    /// Waits until `stats` tells that this client is the only one.
+    /// Waits until `stats` shows that this client is the only one.
     #[track_caller]
     pub(crate) fn alone(&mut self) {
         eventually("all other connections are gone", || self.stat("connections") == 1);

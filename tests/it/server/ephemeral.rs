@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 use telefile::Server;
 
-/// The server removes so many at once that others want to come between.
+/// They are removed in several turns, so that other clients are served between.
 #[test]
 fn thousands_of_ephemeral_files_end_with_one_client() {
     const FILES: u64 = 3000;
@@ -158,8 +158,8 @@ fn an_ephemeral_file_ends_with_its_old_owner_or_the_new_one() {
     assert!(taken >= 20, "{taken} taken, {lost} lost");
 }
 
-/// Clients that vanish while they hold a lock: nobody else ever holds it with them, and it always
-/// comes free. What it guards is the number of who is inside.
+/// Clients vanish while they hold a lock. Nobody else ever holds it with them, and it always becomes
+/// free. It guards the number of its holders.
 #[test]
 fn a_lock_has_one_holder_and_ends_with_it() {
     const ROUNDS: u64 = 60;

@@ -1,4 +1,4 @@
-//! A client that is out of step is told so before the connection ends.
+//! A client that is out of step gets the reason before the connection ends.
 
 use super::{Client, Running};
 use telefile::Server;

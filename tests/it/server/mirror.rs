@@ -1,5 +1,5 @@
-//! Followers that list once and then watch on, while others write, create, delete, touch, open,
-//! vanish and let things expire: what a follower has in the end is what there is.
+//! Followers that list once and then watch, while others write, create, delete, touch, open, vanish
+//! and let files expire: at the end a follower has the files of the server.
 
 use super::{Client, Running, eventually};
 use crate::random::Random;
@@ -101,8 +101,8 @@ fn take_changes(client: &mut Client, rev: u64, files: &mut Files) -> u64 {
     next
 }
 
-/// Follows the files until `m/end` is there; those that it has then. With pages so long that it
-/// lists first, or with changes alone.
+/// Follows the files until `m/end` exists, and returns them. Lists first, in pages of this length,
+/// or follows the changes alone.
 fn follow(mut client: Client, page_limit: Option<u64>) -> Files {
     let (mut files, mut rev) = (Files::new(), 0);
     if let Some(limit) = page_limit {

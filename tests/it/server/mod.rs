@@ -110,7 +110,7 @@ impl Drop for Running {
     }
 }
 
-/// A new empty folder, removed in the end.
+/// A new empty folder, removed on drop.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {

@@ -16,7 +16,7 @@ fn stop_inside_a_batch(kind: usize) {
         server.stop();
         client.read_to_reset()
     });
-    // Whole lines, none left out: each change that was made was told.
+    // Whole lines, and none is missing: each executed change was answered.
     let count = replies.lines().count();
     let expected: String = (2..2 + count).map(|i| format!("OK {i}\r\n")).collect();
     assert!(replies == expected, "address {kind}: {count} lines");
@@ -111,7 +111,7 @@ fn run_returns_in_time_whatever_clients_do() {
     let took = server.stop();
     assert!(took < STOP_TIME, "{took:?}");
     drop(refused);
-    // Nothing goes on behind the back of a program that has stopped its server.
+    // A program that has stopped its server can rely on it: nothing is executed afterwards.
     for mut client in clients {
         assert!(client.read_to_reset().len() < 64 * MIB, "cut off");
     }

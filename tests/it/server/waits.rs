@@ -1,4 +1,4 @@
-//! Waits for one file: how long they take, and what ends many of them at once.
+//! Waits for one file: how long they take, and what ends many of them together.
 
 use super::{Client, Running, eventually};
 use std::time::{Duration, Instant};

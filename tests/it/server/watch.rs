@@ -37,7 +37,7 @@ impl Client {
     }
 }
 
-/// Waits until so many watches wait.
+/// Waits until this many watches wait.
 #[track_caller]
 fn wait_for(asker: &mut Client, watches: u64) {
     eventually(&format!("{watches} watches wait"), || asker.stat("watches") == watches);
@@ -48,10 +48,10 @@ fn more_than_10_000_changes_come_in_parts() {
     let server = Running::start(Server::builder());
     let mut client = server.client();
     client.make((0..10_000).map(|i| format!("p/{i}")).chain(["q".to_string()]));
-    // Exactly as many as one answer has: that is all, up to the version of now.
+    // Exactly as many as one reply has: these are all, up to the current version.
     let (rev, changes) = client.watch("p/", 0, 60);
     assert_eq!((rev, changes.len()), (10_001, 10_000));
-    // More: up to the last one that is told.
+    // There are more: `rev` is the last one in the reply.
     let (rev, changes) = client.watch("*", 0, 60);
     assert_eq!((rev, changes.len()), (10_000, 10_000));
     assert_eq!(client.watch("*", rev, 60), (10_001, vec![(10_001, true, "q".to_string())]));
@@ -205,7 +205,7 @@ fn a_stop_ends_each_wait_with_count_0() {
     }
 }
 
-/// Stops a server, so long after its clients begin to watch.
+/// Stops a server this long after its clients begin to watch.
 fn stop_after(pause: Duration, watches: usize) {
     let mut server = Running::start(Server::builder());
     let mut clients = server.addresses().map(Client::connect);
@@ -238,8 +238,8 @@ fn a_stop_ends_a_watch_at_any_moment() {
     });
 }
 
-/// Each of these ends removes a file of another name, one by one and all in a moment. A watch that
-/// waits when it begins is told all the same.
+/// Many files of other names are removed within a moment. A watch that was waiting before still gets
+/// its change.
 #[test]
 fn removals_compact_an_old_rev_but_no_waiting_watch() {
     const REMEMBERED: usize = 100_000;
@@ -325,7 +325,7 @@ fn ended_watches_leave_nothing_behind() {
     assert_eq!(asker.stat("memory"), memory + removals);
 }
 
-/// Its end is behind more than the sockets hold, where nobody sees it who does not read.
+/// The end of its stream is behind more than the sockets hold, so only reading finds it.
 #[test]
 fn a_client_that_vanishes_behind_a_megabyte_ends_at_once() {
     let server = Running::start(Server::builder());
