@@ -1,7 +1,9 @@
 //! A stream with a buffer for each direction. Output is collected, so that requests that arrive
 //! together cost one receive and one send.
 
-use super::buffers::{Buffers, MIN_DIRECT_BYTES};
+mod contents;
+
+use super::buffers::Buffers;
 use super::stream::{Stream, timed_out};
 use crate::budget::Budget;
 use std::io::{self, ErrorKind, IoSlice};
@@ -132,60 +134,6 @@ impl BufferedStream {
         Ok(self.fill()? > 0)
     }
 
-    /// Appends the next bytes to `contents`, at least one and at most its spare capacity, which
-    /// must not be empty. Large contents are received directly into it, small ones through the
-    /// buffer, because the line end and the next request arrive with them.
-    ///
-    /// # Errors
-    /// [`ErrorKind::UnexpectedEof`], and those of the stream.
-    pub fn read_contents(&mut self, contents: &mut Vec<u8>) -> io::Result<()> {
-        let wanted = contents.capacity() - contents.len();
-        if self.buffers.input.data().is_empty() {
-            let direct = wanted >= MIN_DIRECT_BYTES;
-            let received = if direct { self.fill_spare(contents)? } else { self.fill()? };
-            if received == 0 {
-                return Err(ended("contents"));
-            }
-            if direct {
-                return Ok(());
-            }
-        }
-        let here = self.buffers.input.data();
-        let n = here.len().min(wanted);
-        contents.extend_from_slice(&here[..n]);
-        self.buffers.input.consume(n);
-        Ok(())
-    }
-
-    /// Reads and discards `numbytes` bytes.
-    pub fn skip(&mut self, mut numbytes: u64) -> io::Result<()> {
-        loop {
-            let here = self.buffers.input.data().len();
-            let n = here.min(usize::try_from(numbytes).unwrap_or(here));
-            self.buffers.input.consume(n);
-            numbytes -= n as u64;
-            if numbytes == 0 {
-                return Ok(());
-            }
-            if self.fill()? == 0 {
-                return Err(ended("contents"));
-            }
-        }
-    }
-
-    /// Reads the line end that has to follow contents.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidData`] if something else comes, [`ErrorKind::UnexpectedEof`].
-    pub fn read_line_end(&mut self) -> io::Result<()> {
-        while !self.buffers.input.line_end()? {
-            if self.fill()? == 0 {
-                return Err(ended("contents"));
-            }
-        }
-        Ok(())
-    }
-
     /// Returns the buffer to append output to. It is sent before the next wait for the peer.
     pub fn output(&mut self) -> &mut Vec<u8> {
         &mut self.buffers.output
@@ -194,19 +142,6 @@ impl BufferedStream {
     /// Sends the collected output, if there is much of it.
     pub fn relieve(&mut self) -> io::Result<()> {
         if self.buffers.may_collect(0) { Ok(()) } else { self.flush() }
-    }
-
-    /// Sends `contents` and a line end after the collected output. Large contents are not copied.
-    pub fn send_contents(&mut self, contents: &[u8]) -> io::Result<()> {
-        if contents.len() < MIN_DIRECT_BYTES && self.buffers.may_collect(contents.len()) {
-            self.buffers.output.extend_from_slice(contents);
-            self.buffers.output.extend_from_slice(b"\r\n");
-            return self.relieve();
-        }
-        let parts = &mut [&self.buffers.output, contents, b"\r\n"].map(IoSlice::new);
-        self.stream.send_all(parts, self.time_left(self.write_timeout))?;
-        self.buffers.output.clear();
-        Ok(())
     }
 
     /// Sends all collected output.
@@ -235,11 +170,6 @@ impl BufferedStream {
         let n = self.stream.receive(self.buffers.input.room())?;
         self.buffers.input.received(n);
         Ok(n)
-    }
-
-    fn fill_spare(&mut self, contents: &mut Vec<u8>) -> io::Result<usize> {
-        self.before_receive()?;
-        self.stream.receive_spare(contents)
     }
 
     /// Every wait for the peer's next bytes passes through here.

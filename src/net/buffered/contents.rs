@@ -1,0 +1,79 @@
+//! The counted bytes between the lines. Large ones pass by the buffers, without a copy.
+
+use super::{BufferedStream, ended};
+use crate::net::buffers::MIN_DIRECT_BYTES;
+use std::io::{self, IoSlice};
+
+impl BufferedStream {
+    /// Appends the next bytes to `contents`, at least one and at most its spare capacity, which
+    /// must not be empty. Large contents are received directly into it, small ones through the
+    /// buffer, because the line end and the next request arrive with them.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::UnexpectedEof`], and those of the stream.
+    pub fn read_contents(&mut self, contents: &mut Vec<u8>) -> io::Result<()> {
+        let wanted = contents.capacity() - contents.len();
+        if self.buffers.input.data().is_empty() {
+            let direct = wanted >= MIN_DIRECT_BYTES;
+            let received = if direct { self.fill_spare(contents)? } else { self.fill()? };
+            if received == 0 {
+                return Err(ended("contents"));
+            }
+            if direct {
+                return Ok(());
+            }
+        }
+        let here = self.buffers.input.data();
+        let n = here.len().min(wanted);
+        contents.extend_from_slice(&here[..n]);
+        self.buffers.input.consume(n);
+        Ok(())
+    }
+
+    /// Reads and discards `numbytes` bytes.
+    pub fn skip(&mut self, mut numbytes: u64) -> io::Result<()> {
+        loop {
+            let here = self.buffers.input.data().len();
+            let n = here.min(usize::try_from(numbytes).unwrap_or(here));
+            self.buffers.input.consume(n);
+            numbytes -= n as u64;
+            if numbytes == 0 {
+                return Ok(());
+            }
+            if self.fill()? == 0 {
+                return Err(ended("contents"));
+            }
+        }
+    }
+
+    /// Reads the line end that has to follow contents.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidData`] if something else comes, [`io::ErrorKind::UnexpectedEof`].
+    pub fn read_line_end(&mut self) -> io::Result<()> {
+        while !self.buffers.input.line_end()? {
+            if self.fill()? == 0 {
+                return Err(ended("contents"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends `contents` and a line end after the collected output. Large contents are not copied.
+    pub fn send_contents(&mut self, contents: &[u8]) -> io::Result<()> {
+        if contents.len() < MIN_DIRECT_BYTES && self.buffers.may_collect(contents.len()) {
+            self.buffers.output.extend_from_slice(contents);
+            self.buffers.output.extend_from_slice(b"\r\n");
+            return self.relieve();
+        }
+        let parts = &mut [&self.buffers.output, contents, b"\r\n"].map(IoSlice::new);
+        self.stream.send_all(parts, self.time_left(self.write_timeout))?;
+        self.buffers.output.clear();
+        Ok(())
+    }
+
+    fn fill_spare(&mut self, contents: &mut Vec<u8>) -> io::Result<usize> {
+        self.before_receive()?;
+        self.stream.receive_spare(contents)
+    }
+}
