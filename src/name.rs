@@ -1,6 +1,11 @@
 //! Names of files. An existing [`Name`] or [`NameRef`] is valid, so no code after the parser checks
 //! one again. A common word: imports nothing from this crate.
 
+mod for_log;
+
+pub(crate) use for_log::ForLog;
+
+use for_log::secret_of;
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::error;
@@ -284,21 +289,6 @@ impl fmt::Display for Name {
     }
 }
 
-/// A name, a part of one, or what was meant to be one, as logs show it.
-pub(crate) struct ForLog<'a>(pub(crate) &'a str);
-
-impl fmt::Display for ForLog<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const MAX_SHOWN_BYTES: usize = 64;
-        const SECRET_SHOWN_BYTES: usize = 10;
-        let max =
-            if secret_digits(self.0).is_some() { SECRET_SHOWN_BYTES } else { MAX_SHOWN_BYTES };
-        let shown = &self.0[..self.0.floor_char_boundary(max)];
-        let dots = if shown.len() < self.0.len() { "..." } else { "" };
-        write!(f, "{}{dots}", shown.escape_debug())
-    }
-}
-
 impl fmt::Debug for NameRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.0)
@@ -315,19 +305,6 @@ impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_ref().fmt(f)
     }
-}
-
-const SECRET_DIGITS: usize = 32;
-
-fn secret_of(text: &str) -> Option<&str> {
-    let length = secret_digits(text)? + "/".len();
-    text.get(..length).filter(|secret| secret.ends_with('/'))
-}
-
-/// Returns the length of `s/` and 32 hex digits if the text begins with them, whatever follows.
-fn secret_digits(text: &str) -> Option<usize> {
-    let digits = text.strip_prefix("s/")?.as_bytes().get(..SECRET_DIGITS)?;
-    digits.iter().all(u8::is_ascii_hexdigit).then_some("s/".len() + SECRET_DIGITS)
 }
 
 fn is_descriptor(text: &str) -> bool {

@@ -99,13 +99,13 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
 ];
 
 /// How many lines a file may have, without the unit tests at its end.
-const MAX_LINES: usize = 397;
+const MAX_LINES: usize = 320;
 
 /// How many lines a file of tests may have.
 const MAX_TEST_LINES: usize = 400;
 
-/// How many circles of files that import each other there may be. None is in `files`.
-const MAX_CIRCLES: usize = 1;
+/// How many circles of files that import each other there may be.
+const MAX_CIRCLES: usize = 0;
 
 #[test]
 fn each_module_imports_only_what_it_may() {

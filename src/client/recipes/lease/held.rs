@@ -1,6 +1,7 @@
 //! A lease while it is held: how it is renewed, kept and released, over one connection after another.
 
-use super::{FencingToken, Lease, LeaseEvent};
+use super::event::LeaseEvent;
+use crate::client::recipes::token::FencingToken;
 use crate::client::{Client, Error};
 use crate::exptime::Exptime;
 use crate::refusal::Refusal::{NotFound, Version};
@@ -31,15 +32,21 @@ struct State {
 
 impl Held {
     /// `since` is an instant before the server made the lease.
-    pub(super) fn new(lease: &Lease, token: FencingToken, since: Instant) -> Self {
-        let Lease { client, name, ttl, renew_every, .. } = lease;
+    pub(super) fn new(
+        client: &Client,
+        name: &str,
+        ttl: Duration,
+        renew_every: Duration,
+        token: FencingToken,
+        since: Instant,
+    ) -> Self {
         Held {
-            name: name.clone(),
+            name: name.to_string(),
             token,
-            ttl: *ttl,
-            renew_every: *renew_every,
+            ttl,
+            renew_every,
             client: Mutex::new(client.clone()),
-            state: Mutex::new(State { valid_until: since + *ttl, ended: false }),
+            state: Mutex::new(State { valid_until: since + ttl, ended: false }),
             ended: Condvar::new(),
         }
     }

@@ -1,6 +1,9 @@
 //! A lease: a lock that its holder has to renew, and that survives a lost connection.
 
+mod event;
 mod held;
+
+pub use event::LeaseEvent;
 
 use super::FencingToken;
 use super::deadline::Deadline;
@@ -54,22 +57,6 @@ pub struct Lease {
     renew_every: Duration,
     holder: String,
     observer: Observer,
-}
-
-/// What happens to a lease while a thread [keeps](LeaseGuard::kept) it.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum LeaseEvent {
-    /// The lease is renewed.
-    Renewed {
-        /// When it ends unless it is renewed again.
-        valid_until: Instant,
-    },
-    /// The lease is still valid, but could not be renewed. The thread tries again.
-    Retrying(Error),
-    /// The lease is over, and the thread ends. [`Error::OtherTable`] or a refusal means that the
-    /// server has no such lease any more. After any other error the lease was not renewed in time.
-    Lost(Error),
 }
 
 /// What to call at each event.
@@ -199,12 +186,12 @@ impl Lease {
         deadline: Deadline,
         notice: impl Fn(&str),
     ) -> Result<Option<LeaseGuard>, Error> {
-        let Lease { client, name, ttl, holder, .. } = self;
+        let Lease { client, name, ttl, renew_every, holder, .. } = self;
         let exptime = Exptime::Seconds(ttl.as_secs());
         client.keep_alive()?;
         let made = acquire(client, name, holder, exptime, deadline, notice)?;
         let Some((token, before)) = made else { return Ok(None) };
-        let held = Arc::new(Held::new(self, token, before));
+        let held = Arc::new(Held::new(client, name, *ttl, *renew_every, token, before));
         Ok(Some(LeaseGuard { held, observer: self.observer.clone(), keeper: None }))
     }
 }
