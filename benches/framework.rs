@@ -50,8 +50,8 @@ struct Sample {
 #[command(bin_name = "cargo bench --bench framework --")]
 struct Args {
     /// Measure each sample for SECS seconds
-    #[arg(long, value_name = "SECS", default_value = "2")]
-    time: f64,
+    #[arg(long, value_name = "SECS", default_value = "2", value_parser = window::seconds)]
+    time: Duration,
     /// Take N samples of each server
     #[arg(long, value_name = "N", default_value = "7")]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
@@ -88,7 +88,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (mut samples, mut order) = (Vec::new(), PEERS);
         for _ in 0..reps {
             for peer in order {
-                let measure = || measure(peer, connections, depth, Duration::from_secs_f64(time));
+                let measure = || measure(peer, connections, depth, time);
                 let mut sample = measure()?;
                 if sample.disturbed {
                     sample = measure()?;
@@ -99,7 +99,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         println!("| {name} {}", line(&samples));
     }
-    println!("\nk messages/s, p99 in us; medians of {reps} samples of {time} s, {PAYLOAD_BYTES} B");
+    println!("\nk messages/s, p99 in us; medians of {reps} samples of {time:?}, {PAYLOAD_BYTES} B");
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use crate::kept::KEPT;
 use crate::report::Table;
 use crate::scenario::SCENARIOS;
+use crate::window::seconds;
 use clap::builder::RangedU64ValueParser;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -88,10 +89,4 @@ pub(crate) fn parse() -> Task {
     }
     let Args { secs: time, reps, only, json, bench, .. } = args;
     if bench { Task::Measure(Settings { time, reps, table, only, json }) } else { Task::Check }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().ok().filter(|s| *s > 0.0);
-    let time = seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
-    time.ok_or_else(|| "not a number of seconds above 0".to_string())
 }

@@ -57,8 +57,15 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// Returns whether other programs used so much that the run is no fair sample.
+    /// Returns whether other programs used too much processor time for a fair sample.
     pub(crate) fn is_disturbed(&self) -> bool {
         self.foreign_cpus >= 0.2 || self.stolen_cpus >= 0.25
     }
+}
+
+/// Parses the time to measure.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|s| *s > 0.0);
+    let time = seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
+    time.ok_or_else(|| "not a number of seconds above 0".to_string())
 }
