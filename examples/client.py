@@ -9,12 +9,12 @@ class Refused(Exception):
 
 class Telefile:
     def __init__(self, address, epoch=None):
-        """Who keeps a version longer than a connection gives the epoch that belongs to it."""
+        """A caller that keeps a version longer than a connection passes the epoch of the version."""
         host, port = address.rsplit(":", 1)
         self.socket = socket.create_connection((host.strip("[]"), int(port)), timeout=30)
         self.replies = self.socket.makefile("rb")
-        _, self.epoch, _, idle = self.ask("hello")[:4]
-        self.idle_timeout = float(idle)  # seconds of silence that the server bears; 0: any
+        _, self.epoch, _, *idle = self.ask("hello")
+        self.idle_timeout = float(idle[0]) if idle else None  # seconds; 0: never, None: unknown
         if epoch not in (None, self.epoch):
             raise Refused(f"another table: its epoch is {self.epoch}, and not {epoch}")
 
@@ -31,7 +31,7 @@ class Telefile:
 
     def whole(self, received, length=0):
         if len(received) < length or not received.endswith(b"\r\n"):
-            raise ConnectionError("the connection is lost; what was asked may be done")
+            raise ConnectionError("the connection is lost; the request may have been executed")
         return received[:-2]
 
     def open(self, name, *type):

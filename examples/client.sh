@@ -7,7 +7,7 @@ address=${1:?usage: client.sh HOST:PORT [TYPE]}
 
 exec 3<>"/dev/tcp/${address%:*}/${address##*:}"
 
-lost() { echo "client.sh: the connection is lost; what was asked may be done" >&2 && exit 3; }
+lost() { echo "client.sh: the connection is lost; the request may have been executed" >&2 && exit 3; }
 
 # Sends a request of these fields, and $contents after it if that is set; the reply's fields are in
 # $reply.
@@ -25,7 +25,7 @@ ask() {
     fi
 }
 
-# The epoch of the table in $epoch. Whoever keeps a version longer than the connection keeps both.
+# The epoch of the table in $epoch. A script that keeps a version longer than the connection keeps both.
 fs_hello() { ask hello && epoch=${reply[2]}; }
 fs_open() { ask open "$@" && fd=@${reply[1]}; }
 fs_close() { ask close "$1"; }

@@ -1,5 +1,6 @@
 //! The clients in other languages that the examples show, run as a reader would run them.
 
+use super::liar::{HELLO, liar};
 use super::{connect, running};
 use crate::programs::{has, program};
 use std::process::Output;
@@ -79,6 +80,15 @@ fn the_foreign_clients_know_the_epoch() {
         assert!(!output.status.success());
         assert!(String::from_utf8_lossy(&output.stderr).contains("another table"), "{output:?}");
     }
+}
+
+/// A server may leave out the last field of its reply to `hello`.
+#[test]
+fn the_python_client_accepts_an_unknown_idle_timeout() {
+    let (address, _) = liar(HELLO, drop);
+    let lines = "print(Telefile(sys.argv[1]).idle_timeout)";
+    let Some(output) = using("client.py", lines, &address.parse().unwrap()) else { return };
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "None\n", "{output:?}");
 }
 
 #[test]

@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use telefile::client::Error;
 use telefile::{Client, Limit, Refusal};
 
-const HELLO: &str = "HELLO 1 00000000000000aa 0\r\n";
+pub(super) const HELLO: &str = "HELLO 1 00000000000000aa 0\r\n";
 const SHORT: Duration = Duration::from_millis(200);
 
 /// Serves one client: takes a line, answers `hello`, and goes on as `lie` says.
-fn liar(
+pub(super) fn liar(
     hello: &'static str,
     lie: impl FnOnce(BufReader<TcpStream>) + Send + 'static,
 ) -> (String, JoinHandle<()>) {
