@@ -10,13 +10,10 @@ use rustix::process::Signal;
 /// The number of files of a shape: some megabytes, so that the rest of the process hardly matters.
 const FILES: usize = 40_000;
 
-/// How far the memory may be from the count. Where it is below the count, only room is lost.
+/// How far the memory may be from the count, at any moment: a growing table moves in small parts.
+/// Where the memory is below the count, only room is lost.
 const LEAST: f64 = 0.75;
 const MOST: f64 = 1.2;
-
-/// The most memory is larger than the memory now, because a growing table exists twice for a
-/// moment.
-const MOST_FOR_A_MOMENT: f64 = 1.3;
 
 impl Serving {
     /// Returns a number of /proc/PID/status, in bytes: `VmRSS` is the memory now, `VmHWM` the most
@@ -53,8 +50,8 @@ fn check(what: &str, args: &[&str], clients: usize, fill: impl FnOnce(&mut [Clie
     let most = (serving.status("VmHWM") - resident) / counted;
     println!("{what}: {counted} bytes counted, resident {now:.2} of that, {most:.2} at most");
     assert!(counted > 3e6, "{what}: only {counted} bytes");
-    assert!((LEAST..MOST).contains(&now), "{what}: resident {now:.2} of what is counted");
-    assert!(most < MOST_FOR_A_MOMENT, "{what}: resident {most:.2} of what is counted");
+    assert!(now > LEAST, "{what}: resident {now:.2} of what is counted");
+    assert!(most < MOST, "{what}: resident {most:.2} of what is counted");
     serving.stop(Signal::TERM);
 }
 
@@ -146,7 +143,7 @@ fn files_of_a_table_on_disk() {
         let counted = client.stat("memory") as f64;
         let most = serving.status("VmHWM") - resident;
         println!("{numbytes} bytes, kept: {counted} bytes counted, {most} resident at most");
-        assert!(most < MOST_FOR_A_MOMENT * counted + ON_THE_WAY, "{numbytes}: {most} resident");
+        assert!(most < MOST * counted + ON_THE_WAY, "{numbytes}: {most} resident");
         serving.stop(Signal::TERM);
     }
 }
