@@ -1,5 +1,6 @@
-//! Who is online? `presence ADDRESS` serves. `presence ADDRESS NAME` comes online as NAME and
-//! prints who is online, again for each typed line. Kill it in any way: it is offline then.
+//! Shows which users are online. `presence ADDRESS` serves. `presence ADDRESS NAME` comes online as
+//! NAME and prints all users who are online, again for each line of stdin. A user goes offline when the
+//! program ends, also if it is killed.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -8,7 +9,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use telefile::{Client, Contents, File, Name, Refusal, Server, file_types};
 
-/// Who is online. All files share it.
+/// The names of the users who are online. All files share them.
 #[derive(Clone, Default)]
 struct Online(Arc<Mutex<BTreeSet<String>>>);
 

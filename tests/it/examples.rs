@@ -20,7 +20,7 @@ struct Example {
     lines: Receiver<String>,
 }
 
-/// Where `cargo test` has built it: beside the folder that this program is in.
+/// Returns the path of an example: `cargo test` builds it beside the folder of this program.
 fn built(name: &str) -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let path = tests.parent().unwrap().with_file_name("examples").join(name);
@@ -41,7 +41,7 @@ impl Example {
         Example { input: child.stdin.take(), child, lines }
     }
 
-    /// One that serves, and where.
+    /// Starts an example that serves. Returns it with its address.
     fn serve(name: &str) -> (Example, String) {
         let server = Example::start(name, &["127.0.0.1:0"]);
         let line = server.line();
@@ -60,7 +60,7 @@ impl Example {
         writeln!(input, "{line}").unwrap();
     }
 
-    /// Nothing more is typed; what it printed until it ended.
+    /// Ends its stdin. Returns what it printed until it ended, and its exit status.
     #[track_caller]
     fn end(mut self) -> (Vec<String>, ExitStatus) {
         self.input = None;
@@ -83,10 +83,10 @@ impl Drop for Example {
     }
 }
 
-/// Nothing is open at the server any more but what this client has.
+/// Waits until no other client is connected.
 #[track_caller]
 fn alone(client: &Client) {
-    eventually("the others are gone", || {
+    eventually("the others are disconnected", || {
         let stats = client.stats().unwrap();
         stats.iter().any(|(name, value)| name == "connections" && value == "1")
     });
@@ -125,7 +125,7 @@ fn a_killed_user_is_not_online() {
     ann.type_line("");
     assert_eq!(ann.line(), "online: ann bob eve");
     let counter = Client::connect(&address).unwrap();
-    let mut gone = |window: &mut Example, left: &str| {
+    let mut kill = |window: &mut Example, left: &str| {
         window.child.kill().unwrap();
         window.child.wait().unwrap();
         eventually(left, || {
@@ -134,10 +134,10 @@ fn a_killed_user_is_not_online() {
         });
     };
     let [bob, bob_too, eve] = &mut windows;
-    gone(eve, "online: ann bob");
-    gone(bob, "online: ann bob");
+    kill(eve, "online: ann bob");
+    kill(bob, "online: ann bob");
     eventually("one window of bob's is closed", || counter.stat("bob").unwrap().opens == 1);
-    gone(bob_too, "online: ann");
+    kill(bob_too, "online: ann");
     assert!(counter.stat("bob").is_err() && counter.stat("eve").is_err());
     let (_, status) = ann.end();
     assert!(status.success(), "{status}");

@@ -11,7 +11,7 @@ use super::transcript;
 use page::{Block, Page, pages};
 use telefile::wire::Request;
 
-/// A door is read in a minute.
+/// A README is read in a minute.
 const MAX_README_LINES: usize = 150;
 
 #[test]

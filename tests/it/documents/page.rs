@@ -1,4 +1,4 @@
-//! A page of Markdown as its blocks of code, headings and links.
+//! A Markdown page: its code blocks, its headings and its text.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ pub(super) struct Page {
     pub(super) text: String,
 }
 
-/// A block of code.
+/// A code block.
 pub(super) struct Block<'a> {
     /// The page and the line of its first line, for messages.
     pub(super) place: String,
@@ -69,7 +69,7 @@ impl Page {
         blocks
     }
 
-    /// Returns the text outside blocks of code, a line each with its number.
+    /// Returns the lines outside code blocks, each with its number.
     pub(super) fn prose(&self) -> Vec<(usize, &str)> {
         let mut inside = false;
         let mut lines: Vec<_> = (1..).zip(self.text.lines()).collect();
