@@ -35,11 +35,7 @@ pub(super) fn read(stream: &[u8], is_telnet: bool, step: usize) -> Read {
     }
     for mut piece in stream.chunks(step) {
         while !piece.is_empty() {
-            let room = lines.room();
-            let n = room.len().min(piece.len());
-            room[..n].copy_from_slice(&piece[..n]);
-            lines.received(n);
-            piece = &piece[n..];
+            lines.receive_from(&mut piece);
             while read.error.is_none() && take(&mut lines, &mut next, &mut read) {}
             if read.error.is_some() {
                 read.answers.append(lines.answers());

@@ -237,6 +237,18 @@ impl Lines {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+impl Lines {
+    /// Moves bytes from `piece` into the free room, as a stream would.
+    pub(crate) fn receive_from(&mut self, piece: &mut &[u8]) {
+        let room = self.room();
+        let n = room.len().min(piece.len());
+        room[..n].copy_from_slice(&piece[..n]);
+        self.received(n);
+        *piece = &piece[n..];
+    }
+}
+
 /// Usually the CR was counted as the last byte of the contents.
 const LF_BEHIND_CR_LF: &str =
     "contents end in LF and their command in CR LF; numbytes may be one too large";

@@ -7,11 +7,7 @@ fn lines_of(input: &[u8], step: usize) -> Result<Vec<String>, String> {
     let (mut lines, mut line, mut found) = (Lines::new(500), Vec::new(), Vec::new());
     for mut piece in input.chunks(step) {
         while !piece.is_empty() {
-            let room = lines.room();
-            let n = room.len().min(piece.len());
-            room[..n].copy_from_slice(&piece[..n]);
-            lines.received(n);
-            piece = &piece[n..];
+            lines.receive_from(&mut piece);
             while lines.next_line(&mut line).map_err(|e| e.to_string())? {
                 found.push(String::from_utf8_lossy(&line).into_owned());
             }
@@ -62,8 +58,7 @@ fn many_lines_grow_the_buffer_and_rest_shrinks_it() {
         lines.consume(n);
     }
     assert_eq!(lines.buffer.len(), MAX_BUFFER_BYTES);
-    lines.room()[..4].copy_from_slice(b"half");
-    lines.received(4);
+    lines.receive_from(&mut &b"half"[..]);
     assert!(lines.is_oversized());
     lines.shrink();
     assert_eq!((lines.buffer.len(), lines.data()), (MIN_BUFFER_BYTES, &b"half"[..]));
@@ -100,11 +95,7 @@ fn a_long_line_fits_also_into_a_buffer_that_may_not_grow() {
             let input = [&text[..], b"\r\n"].concat().repeat(3);
             let (mut line, mut rest, mut count) = (Vec::new(), &input[..], 0);
             while !rest.is_empty() {
-                let room = lines.room();
-                let n = room.len().min(rest.len());
-                room[..n].copy_from_slice(&rest[..n]);
-                lines.received(n);
-                rest = &rest[n..];
+                lines.receive_from(&mut rest);
                 while lines.next_line(&mut line).unwrap() {
                     assert!(line == text, "{max_line_bytes}");
                     count += 1;
@@ -122,8 +113,7 @@ fn line_end(before: &str, input: &str, telnet: bool) -> Option<bool> {
         lines.set_telnet();
     }
     let bytes = [before, input].concat();
-    lines.room()[..bytes.len()].copy_from_slice(bytes.as_bytes());
-    lines.received(bytes.len());
+    lines.receive_from(&mut bytes.as_bytes());
     assert!(before.is_empty() || lines.next_line(&mut Vec::new()).unwrap());
     let ended = lines.line_end();
     assert!(!matches!(ended, Ok(true)) || lines.data().is_empty());
@@ -167,9 +157,8 @@ fn check_telnet(input: &[u8], expected: Result<&[&str], &str>, answers: &[u8]) {
             Ok(())
         };
         let mut outcome = Ok(());
-        for piece in input.chunks(step) {
-            lines.room()[..piece.len()].copy_from_slice(piece);
-            lines.received(piece.len());
+        for mut piece in input.chunks(step) {
+            lines.receive_from(&mut piece);
             outcome = outcome.and_then(|()| read(&mut lines));
         }
         match expected {
