@@ -109,9 +109,8 @@ impl Lease {
     /// short.
     ///
     /// ```
-    /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?;
-    /// # let (address, handle) = (server.addresses()[0].clone(), server.handle());
-    /// # let running = std::thread::spawn(|| server.run());
+    /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
+    /// # let address = server.addresses()[0].clone();
     /// use std::sync::mpsc;
     /// use std::time::Duration;
     /// use telefile::Client;
@@ -131,8 +130,6 @@ impl Lease {
     /// client.delete("lease/backup", None)?; // as an operator might
     /// assert_eq!(is_lost.recv()?.to_string(), "lease/backup does not exist");
     /// # drop(held);
-    /// # handle.stop();
-    /// # running.join().unwrap()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
