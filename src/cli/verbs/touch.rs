@@ -17,7 +17,7 @@ pub(crate) struct Settings {
     /// The version that the file must have
     #[arg(value_parser = values::VERSION)]
     version: Version,
-    /// How many seconds the file lasts from now on; 0 is for ever
+    /// How many seconds the file lasts from now on; 0 is forever
     #[arg(value_name = "SECS", value_parser = values::EXPTIME)]
     exptime: Exptime,
     #[command(flatten)]

@@ -25,7 +25,7 @@ pub(crate) struct Settings {
     /// The version that is known already; 0 is no file
     #[arg(value_parser = values::VERSION)]
     version: Version,
-    /// Wait at most SECS seconds, and then print VERSION [default: for ever]
+    /// Wait at most SECS seconds, and then print VERSION [default: no limit]
     #[arg(
         value_name = "SECS",
         value_parser = values::WHOLE_SECONDS

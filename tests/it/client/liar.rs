@@ -130,7 +130,7 @@ fn a_lost_request_is_not_asked_again() {
     assert!(matches!(client.read("f").unwrap_err(), Error::Lost(_)));
 }
 
-/// A refusal that was sent before the end is told, although sending fails.
+/// A refusal that was sent before the end is returned, although sending fails.
 #[test]
 fn the_last_words_of_a_server_are_heard() {
     let folder = Folder::new();

@@ -91,13 +91,13 @@ impl<'a> Door<'a> {
             };
             added.unwrap();
         }
-        let told = |told| match told {
+        let convert = |reply| match reply {
             client::Answer::Snapshot(snapshot) => read(&snapshot),
             client::Answer::Version(version) => Answer::Ok(version.0),
             client::Answer::Done => Answer::Done,
             _ => unreachable!("nobody asks for it"),
         };
-        pipeline.send().map(|result| answer(result, told)).collect()
+        pipeline.send().map(|result| answer(result, convert)).collect()
     }
 
     fn honest(&self, op: &Op) -> Answer {
@@ -171,19 +171,19 @@ impl<'a> Door<'a> {
 
     fn undead(&mut self, op: &Op) -> Answer {
         let now = self.clock.now();
-        let told = self.honest(op);
-        let (name, seen, life) = match (op, &told) {
-            (Op::Read(name), Answer::NotFound) => return self.outlived(name).unwrap_or(told),
-            (Op::Read(name), Answer::Contents(.., left)) => (*name, told.clone(), *left),
+        let answer = self.honest(op);
+        let (name, seen, life) = match (op, &answer) {
+            (Op::Read(name), Answer::NotFound) => return self.outlived(name).unwrap_or(answer),
+            (Op::Read(name), Answer::Contents(.., left)) => (*name, answer.clone(), *left),
             (
                 Op::Write(name, contents, life) | Op::Cas(name, _, contents, life),
                 Answer::Ok(version),
             ) => (*name, Answer::Contents(*version, *contents, 1), *life),
-            _ => return told,
+            _ => return answer,
         };
         let until = (life > 0).then(|| now + Duration::from_secs(life));
         self.known.insert(name, (seen, until));
-        told
+        answer
     }
 
     /// What was known of a file whose life is over.
@@ -193,13 +193,13 @@ impl<'a> Door<'a> {
     }
 
     fn repeated_version(&mut self, op: &Op) -> Answer {
-        let told = self.honest(op);
-        if !matches!(told, Answer::Ok(_)) {
-            return told;
+        let answer = self.honest(op);
+        if !matches!(answer, Answer::Ok(_)) {
+            return answer;
         }
         match &self.last {
             Some(last) if self.random.below(4) == 0 => last.clone(),
-            _ => self.last.insert(told).clone(),
+            _ => self.last.insert(answer).clone(),
         }
     }
 }

@@ -44,11 +44,11 @@ impl History {
         moments.sort_unstable();
         for (_, starts, i) in moments {
             let Event { thread, op, answer, .. } = &self.events[i];
-            let told = match starts {
+            let recorded = match starts {
                 true => tester.on_invoke(*thread, (i, op.clone())),
                 false => tester.on_return(*thread, answer.clone()),
             };
-            told.expect("a thread asks one thing after the other");
+            recorded.expect("a thread asks one thing after the other");
         }
         tester.is_consistent()
     }
@@ -56,7 +56,7 @@ impl History {
 
 /// The files, and which events led to them. The tester tries every order of events; where two
 /// orders of the same events lead to the same files, what follows is tried once, else a history
-/// without an order would take it for ever.
+/// without an order would take it forever.
 #[derive(Clone)]
 struct Search {
     files: Files,

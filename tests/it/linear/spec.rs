@@ -7,7 +7,7 @@ use std::fmt;
 
 pub(super) type Name = &'static str;
 
-/// A request, or a step of the clock. Contents are numbers, lives are seconds, 0 is for ever.
+/// A request, or a step of the clock. Contents are numbers, lives are seconds, 0 is forever.
 #[derive(Clone, Debug)]
 pub(super) enum Op {
     Read(Name),

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Prints `ready` and waits. Reports a SIGTERM.
-const TELLS: &str = "trap 'echo term; exit 3' TERM; echo ready; read x; exit 0";
+const REPORTS: &str = "trap 'echo term; exit 3' TERM; echo ready; read x; exit 0";
 
 /// Waits for the end of a command whose lock is lost. Returns the reason.
 #[track_caller]
@@ -29,12 +29,12 @@ fn lost(mut locked: Locked) -> String {
 fn deleting_the_lock_ends_the_command() {
     let serving = Serving::local(&[]);
     for args in [&["--check", "0.1"][..], &["--check", "0.1", "--ttl", "99"]] {
-        let locked = Locked::ready(&serving, args, TELLS);
+        let locked = Locked::ready(&serving, args, REPORTS);
         let mut other = serving.client();
         assert_eq!(other.ask("delete db"), "OK");
         assert_eq!(lost(locked), "db does not exist");
 
-        let locked = Locked::ready(&serving, args, TELLS);
+        let locked = Locked::ready(&serving, args, REPORTS);
         assert_eq!(other.ask("delete db"), "OK");
         let version = other.write("db", b"mine");
         let why = lost(locked);
@@ -48,7 +48,7 @@ fn deleting_the_lock_ends_the_command() {
 fn the_end_of_the_server_ends_the_command_at_once() {
     for signal in [Signal::TERM, Signal::KILL] {
         let serving = Serving::local(&[]);
-        let locked = Locked::ready(&serving, &["--check", "60"], TELLS);
+        let locked = Locked::ready(&serving, &["--check", "60"], REPORTS);
         serving.program.signal(signal);
         assert!(lost(locked).contains("closed the connection"));
     }
@@ -61,7 +61,7 @@ fn a_server_that_hangs_ends_the_command() {
         (&["--ttl", "2"], "it was not renewed in time"),
     ] {
         let serving = Serving::local(&[]);
-        let locked = Locked::ready(&serving, args, TELLS);
+        let locked = Locked::ready(&serving, args, REPORTS);
         serving.program.signal(Signal::STOP);
         let why = lost(locked);
         assert!(why.contains(words), "{why}");
@@ -86,7 +86,7 @@ fn a_lock_that_was_lost_unnoticed_is_no_success() {
     let mut other = serving.client();
     for args in [&["--check", "60"][..], &["--check", "60", "--ttl", "999"]] {
         for is_taken in [false, true] {
-            let mut locked = Locked::ready(&serving, args, TELLS);
+            let mut locked = Locked::ready(&serving, args, REPORTS);
             assert_eq!(other.ask("delete db"), "OK");
             let why = match is_taken {
                 false => "does not exist".to_string(),
@@ -115,7 +115,7 @@ fn another_server_at_the_same_address_does_not_have_the_lock() {
     let folder = Folder::new();
     let unix = format!("unix:{}", folder.path().join("socket").display());
     let serving = Serving::start(&["--listen", &unix]);
-    let locked = Locked::ready(&serving, &["--ttl", "99", "--check", "0.1"], TELLS);
+    let locked = Locked::ready(&serving, &["--ttl", "99", "--check", "0.1"], REPORTS);
     serving.program.signal(Signal::KILL);
     drop(serving);
     let _another = Serving::start(&["--listen", &unix]);
@@ -181,7 +181,7 @@ impl Proxy {
 
     fn lock(&self, args: &[&str]) -> Locked {
         let to = ["lock", "db", "--addr", &self.address];
-        let locked = Locked::start(telefile(&[&to, args, &["--", "sh", "-c", TELLS]].concat()));
+        let locked = Locked::start(telefile(&[&to, args, &["--", "sh", "-c", REPORTS]].concat()));
         locked.says("ready");
         locked
     }

@@ -122,7 +122,7 @@ fn everybody_learns_that_the_server_has_stopped() {
 }
 
 #[test]
-fn a_file_that_is_no_barriers_is_told_and_left_alone() {
+fn a_file_of_no_barrier_is_reported_and_left_alone() {
     let server = running();
     let client = connect(&server);
     for contents in [&b"hello"[..], b"", b"-1", b"7 ", b"\xff", b"99999999999999999999"] {
@@ -172,7 +172,7 @@ fn those_who_gave_up_are_not_remembered_for_ever() {
     second.join().unwrap();
 }
 
-/// What a party was told stands, whenever it gave up: those who pass do so in whole groups, each
+/// A party's result stands, whenever it gave up: those who pass do so in whole groups, each
 /// of which is one step of the number in the barrier's file.
 #[test]
 fn those_who_pass_while_others_give_up_come_in_whole_groups() {

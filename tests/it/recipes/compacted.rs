@@ -1,4 +1,4 @@
-//! When too much was deleted, a watch is told so instead of what has changed: then one looks again.
+//! A watch that the log of changes no longer reaches is refused. The recipes then look again.
 
 use super::proxy::Proxy;
 use super::{PATIENCE, connect, running, spawn, waiting};

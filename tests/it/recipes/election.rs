@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use telefile::client::recipes::{Election, FencingToken, Leader};
 use telefile::{Client, Exptime};
 
-fn told(leader: Option<Leader>) -> (String, FencingToken) {
+fn named(leader: Option<Leader>) -> (String, FencingToken) {
     let leader = leader.expect("somebody leads");
     (String::from_utf8(leader.contents.to_vec()).unwrap(), leader.token)
 }
@@ -22,17 +22,17 @@ fn all_know_who_leads_and_the_next_is_there_before_the_leader_is_gone() {
     assert!(voter.leader().unwrap().is_none());
     let leads = Election::new(&ann, "leader/web").campaign("ann").unwrap();
     let first = ("ann".to_string(), leads.token());
-    assert_eq!(told(voter.leader().unwrap()), first);
+    assert_eq!(named(voter.leader().unwrap()), first);
     leads.check().unwrap();
 
     let candidate = spawn(move || Election::new(&bob, "leader/web").campaign("bob").unwrap());
     waiting(&ann, 1);
-    assert_eq!(told(voter.leader().unwrap()), first);
+    assert_eq!(named(voter.leader().unwrap()), first);
     assert_eq!(names(&ann, "leader/web/").len(), 2);
     leads.unlock().unwrap();
     let leads = candidate.join();
     assert!(leads.token() > first.1);
-    assert_eq!(told(voter.leader().unwrap()), ("bob".to_string(), leads.token()));
+    assert_eq!(named(voter.leader().unwrap()), ("bob".to_string(), leads.token()));
     leads.unlock().unwrap();
     assert!(voter.leader().unwrap().is_none());
 }
@@ -50,7 +50,7 @@ fn who_waits_for_the_next_leader_learns_of_it_and_of_nothing_else() {
     voter.write("leader/of-the-band", "").unwrap();
     voter.write("leader2/00000000000000000001", "").unwrap();
     let leads = Election::new(&ann, "leader").campaign("ann").unwrap();
-    assert_eq!(told(news.join()), ("ann".to_string(), leads.token()));
+    assert_eq!(named(news.join()), ("ann".to_string(), leads.token()));
 
     let news = next(Some(leads.token()));
     waiting(&voter, 1);
@@ -60,9 +60,9 @@ fn who_waits_for_the_next_leader_learns_of_it_and_of_nothing_else() {
     let token = leads.token();
     drop(leads);
     let leads = candidate.join();
-    assert_eq!(told(news.join()), ("bob".to_string(), leads.token()));
-    // Who comes late is told at once.
-    assert_eq!(told(next(Some(token)).join()), ("bob".to_string(), leads.token()));
+    assert_eq!(named(news.join()), ("bob".to_string(), leads.token()));
+    // A voter that comes late learns of the leader at once.
+    assert_eq!(named(next(Some(token)).join()), ("bob".to_string(), leads.token()));
 
     let news = next(Some(leads.token()));
     waiting(&voter, 1);
@@ -80,7 +80,7 @@ fn a_time_to_wait_for_another_leader_ends_with_the_same_one() {
     assert!(since.elapsed() >= Duration::from_secs(1) && since.elapsed() < PATIENCE);
     let leads = election.campaign("me").unwrap();
     let same = election.next_leader(Some(leads.token()), Duration::ZERO).unwrap();
-    assert_eq!(told(same), ("me".to_string(), leads.token()));
+    assert_eq!(named(same), ("me".to_string(), leads.token()));
 }
 
 #[test]
@@ -109,14 +109,14 @@ fn a_leader_that_dies_is_followed_and_a_candidate_that_dies_is_skipped() {
     dies.join();
     eventually("two are left", || names(&voter, "leader/").len() == 2);
     let election = Election::new(&voter, "leader");
-    assert_eq!(told(election.leader().unwrap()), ("first".to_string(), leads.token()));
+    assert_eq!(named(election.leader().unwrap()), ("first".to_string(), leads.token()));
     first.cut();
     let third = third.join();
-    assert_eq!(told(election.leader().unwrap()), ("third".to_string(), third.token()));
+    assert_eq!(named(election.leader().unwrap()), ("third".to_string(), third.token()));
     lost(leads.check());
 }
 
-/// The leader that a list has told may have left when it is read.
+/// The leader in a list may have left before its file is read.
 #[test]
 fn who_leads_is_always_told_while_leaders_come_and_go() {
     let server = running();
@@ -162,10 +162,10 @@ fn nobody_is_told_to_lead_only_if_nobody_does() {
         }
     });
     let election = Election::new(&voter, "leader");
-    let told = (0..300).all(|_| election.leader().unwrap().is_some());
+    let found = (0..300).all(|_| election.leader().unwrap().is_some());
     enough.store(true, Relaxed);
     task.join();
-    assert!(told);
+    assert!(found);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What the observer of a kept lease is told.
+//! The events that the observer of a kept lease gets.
 
 use super::proxy::Proxy;
 use super::{PATIENCE, connect, running};

@@ -280,7 +280,7 @@ fn a_semaphore_without_permits_is_a_mistake() {
     let _ = Semaphore::new(&connect(&server), "seats", 0);
 }
 
-/// More places than one list tells: the line is read page by page.
+/// More places than one list holds: the line is read page by page.
 #[test]
 fn a_line_may_be_longer_than_one_list() {
     const OTHERS: usize = 10_050;

@@ -98,7 +98,7 @@ impl Proxy {
         self.state.lock().unwrap().asked.iter().filter(|asked| *asked == verb).count()
     }
 
-    /// The next two watches are not told what has changed; `happens` does so just before.
+    /// The next two watches do not learn what has changed; `happens` does so just before.
     pub(super) fn compacts(&self, happens: impl FnOnce() + Send + 'static) {
         let mut state = self.state.lock().unwrap();
         state.compacts = 2;

@@ -62,7 +62,7 @@ fn undisturbed<T: PartialEq + Debug>(
             return;
         }
     }
-    assert_eq!(attempt().0, expected, "and the machine is too busy to tell");
+    assert_eq!(attempt().0, expected, "or the machine is too busy to measure it");
 }
 
 #[test]

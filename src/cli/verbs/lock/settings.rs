@@ -30,7 +30,7 @@ pub(crate) struct Settings {
     /// The command and its arguments: everything after NAME and the options, or after --
     #[arg(required = true, num_args = 1.., trailing_var_arg = true)]
     pub(super) command: Vec<OsString>,
-    /// Wait at most SECS seconds for the lock; 0 does not wait [default: for ever]
+    /// Wait at most SECS seconds for the lock; 0 does not wait [default: no limit]
     #[arg(
         long,
         value_name = "SECS",
