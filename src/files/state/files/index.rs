@@ -33,14 +33,17 @@ pub(in crate::files) struct Hash(u32);
 pub(in crate::files) const COST: u64 = cost::in_hash_table(size_of::<Spot>());
 
 impl Hash {
-    /// Returns the part that the name is in. The table of a part uses the lowest bits for the place
-    /// and the highest 7 to tell names apart.
+    const PART_FROM: u32 = u32::BITS - PARTS.ilog2();
+
+    /// Returns the part that the name is in: the highest bits, which are the same in a whole part.
     fn part(self) -> usize {
-        (self.0 >> 17) as usize % PARTS
+        (self.0 >> Self::PART_FROM) as usize
     }
 
+    /// Returns the hash for the table of a part, which uses the lowest bits for the place and the
+    /// highest 7 to distinguish names. None of these is a bit of the part.
     fn wide(self) -> u64 {
-        u64::from(self.0) << 32 | u64::from(self.0)
+        u64::from(self.0) << (u64::BITS - Self::PART_FROM) | u64::from(self.0)
     }
 }
 
@@ -85,5 +88,20 @@ impl<S: BuildHasher> Index<S> {
         if part.capacity() > SMALL && part.len() < part.capacity() / 4 {
             part.shrink_to(part.len() * 2, |spot| spot.hash.wide());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Otherwise the names of a large part would share a few places.
+    #[test]
+    fn the_hashes_of_a_part_differ_in_every_bit_that_its_table_uses() {
+        let one_bit = (0..u32::BITS).map(|bit| Hash(1 << bit));
+        let in_part = one_bit.filter(|hash| hash.part() == Hash(0).part());
+        let differ = in_part.fold(0, |bits, hash| bits | hash.wide());
+        assert_eq!(differ.trailing_ones(), u32::BITS - PARTS.ilog2());
+        assert!(differ.leading_ones() >= 7);
     }
 }

@@ -20,7 +20,7 @@ impl Named for Value {
     }
 }
 
-/// Gives all names the same hash: they are in one part, and only their bytes tell them apart.
+/// Gives all names the same hash, so they are in one part and differ only in their bytes.
 struct Same;
 
 impl BuildHasher for Same {
