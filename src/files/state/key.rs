@@ -13,6 +13,13 @@ pub(in crate::files) enum Key {
 }
 
 impl Key {
+    pub(in crate::files) fn of(file: FileRef<'_>) -> Self {
+        match file {
+            FileRef::Name(name) => Key::Name(name.to_name()),
+            FileRef::Descriptor(fd) => Key::Open(fd),
+        }
+    }
+
     pub(in crate::files) fn as_ref(&self) -> FileRef<'_> {
         match self {
             Key::Name(name) => FileRef::Name(name.as_ref()),

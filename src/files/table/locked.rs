@@ -98,11 +98,12 @@ impl Locked<'_> {
     ) -> Option<(Key, Option<u64>)> {
         let journal = self.state.journal.as_ref()?;
         let by_name = matches!(file, FileRef::Name(_));
-        let key = self.state.files.key(file);
-        let draft = journal.decided(key.as_ref(), asked, by_name)?;
-        if self.is_busy(key.as_ref()) {
+        let file = self.state.files.referred(file);
+        let draft = journal.decided(file, asked, by_name)?;
+        if self.is_busy(file) {
             return None;
         }
+        let key = Key::of(file);
         let Some(Draft { version, end, .. }) = draft else { return Some((key, None)) };
         let (version, Some(end)) = (*version, *end) else { return Some((key, Some(*version))) };
         if !end.is_over(self.now()) {

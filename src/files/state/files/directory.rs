@@ -43,14 +43,11 @@ impl<T: Named, S: BuildHasher> Directory<T, S> {
         self.index.find(self.index.hash(name), |id| self.slab[id].name() == name)
     }
 
-    /// Adds a value whose name, if it has one, no other value has.
+    /// Adds a value with a name that no other value has.
     pub(in crate::files) fn insert(&mut self, value: T) -> Id {
         let hash = self.index.hash(value.name());
-        let is_named = !value.name().is_empty();
         let id = self.slab.push(value);
-        if is_named {
-            self.index.insert(hash, id);
-        }
+        self.index.insert(hash, id);
         id
     }
 

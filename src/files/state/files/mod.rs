@@ -14,7 +14,6 @@ mod tests;
 
 use crate::budget::Budget;
 use crate::files::stat::Fd;
-use crate::files::state::key::Key;
 use crate::name::{FileRef, Name};
 use descriptors::Descriptors;
 use directory::Directory;
@@ -63,14 +62,13 @@ impl Files {
         Some(&self.entries[self.find(file)?])
     }
 
-    /// Returns how the file is referred to while it has this name, or none.
-    pub(in crate::files) fn key(&self, file: FileRef<'_>) -> Key {
-        match file {
-            FileRef::Name(name) => Key::Name(name.to_name()),
-            FileRef::Descriptor(fd) => {
-                self.entry(file).and_then(Entry::key).unwrap_or(Key::Open(fd))
-            }
-        }
+    /// Returns what changes of the file refer to: its name, or its descriptor if it has none.
+    pub(in crate::files) fn referred<'a>(&'a self, file: FileRef<'a>) -> FileRef<'a> {
+        let name = match file {
+            FileRef::Name(_) => None, // as it is
+            FileRef::Descriptor(_) => self.entry(file).and_then(|entry| entry.name.as_ref()),
+        };
+        name.map_or(file, |name| FileRef::Name(name.as_ref()))
     }
 
     /// Returns the number of opens of a file.
@@ -88,13 +86,11 @@ impl Files {
         entries.filter_map(|entry| Some((entry.name.as_ref()?, entry)))
     }
 
-    /// Adds a file. Its name, if it has one, is new.
+    /// Adds a file with a new name.
     pub(super) fn insert(&mut self, entry: Entry) -> Id {
-        let (is_named, fd) = (entry.name.is_some(), entry.fd());
+        let fd = entry.fd();
         let id = self.entries.insert(entry);
-        if is_named {
-            self.names.insert(self.entries.slab(), id);
-        }
+        self.names.insert(self.entries.slab(), id);
         if let Some(fd) = fd {
             self.set_place(fd, id);
         }
