@@ -136,6 +136,11 @@ impl ChangeLog {
         self.forgotten
     }
 
+    /// Returns whether each of `files` files has a version of its own, and none is after `version`.
+    pub(in crate::files) fn is_sound(&self, files: usize, version: u64) -> bool {
+        self.live.len() == files && self.since(version).next().is_none()
+    }
+
     /// Returns whether no change after `version` is forgotten.
     pub(in crate::files) fn reaches(&self, version: u64) -> bool {
         version >= self.forgotten

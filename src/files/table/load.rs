@@ -10,7 +10,7 @@ use crate::files::state::expiry::End;
 use crate::files::state::files::entry::{Body, Entry};
 use crate::files::state::journal::Journal;
 use crate::files::store::{Life, Row, RowContents, Store};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +23,8 @@ impl Table {
     /// are removed, now or as soon as there is room to write that down.
     ///
     /// # Errors
-    /// Those of the store. A table that takes more than the budget is no error: it is loaded with a
+    /// Those of the store, and [`ErrorKind::InvalidData`] if two files are at the same version, or
+    /// one is at a version that was never taken. A table that takes more than the budget is no error: it is loaded with a
     /// warning, and takes no writes until enough is deleted.
     pub fn load(
         registry: Registry,
@@ -42,6 +43,10 @@ impl Table {
         )?;
         removals.into_iter().for_each(|(version, name)| state.changes.recall(version, name));
         state.changes.forget_to(head.forgotten);
+        if !state.changes.is_sound(state.files.named(), head.version) {
+            let why = "the stored files are damaged: their versions contradict each other";
+            return Err(io::Error::new(ErrorKind::InvalidData, why));
+        }
         (state.version, state.taken) = (head.version, head.version);
         state.journal = Some(Journal::new(store.stored_from()));
         table.clock = clock.showing(head.time);

@@ -1,10 +1,12 @@
 //! What is there after a restart, and what is not in memory.
 
 use super::*;
+use crate::files::store::{Head, Life, Mutation, Store};
 use crate::files::tests::file_cost;
+use std::io::ErrorKind;
 
 #[test]
-fn after_a_restart_all_is_there_but_what_could_not_stay() {
+fn a_restart_keeps_everything_but_code_files_and_ephemeral_files() {
     let disk = Arc::new(Disk::default());
     let client = ClientId::new(1);
     let version = run(&disk, |table| {
@@ -35,6 +37,28 @@ fn after_a_restart_all_is_there_but_what_could_not_stay() {
     });
 }
 
+/// The change log finds files by their versions.
+#[test]
+fn files_whose_versions_contradict_each_other_are_not_loaded() {
+    let put = |file: &str, version| Mutation::Put {
+        name: NameRef::new(file).unwrap().to_name(),
+        version,
+        old: None,
+        removed: None,
+        life: Life::Unlimited,
+        contents: Some("".into()),
+    };
+    for (versions, is_sound) in [([1, 2], true), ([1, 1], false), ([1, 3], false)] {
+        let disk = Arc::new(Disk::default());
+        let head = Head { epoch: 1, version: 2, time: Duration::ZERO, forgotten: 0 };
+        disk.commit(&[put("a", versions[0]), put("b", versions[1])], &head).unwrap();
+        let (clock, budget) = (Clock::manual(), Budget::new(1 << 20));
+        let loaded = Table::load(Registry::default(), &clock, budget, disk);
+        let error = loaded.err().map(|e| e.kind());
+        assert_eq!(error, (!is_sound).then_some(ErrorKind::InvalidData), "{versions:?}");
+    }
+}
+
 #[test]
 fn deadlines_stand_still_while_nothing_runs() {
     let disk = Arc::new(Disk::default());
@@ -60,7 +84,7 @@ fn deadlines_stand_still_while_nothing_runs() {
 }
 
 #[test]
-fn large_contents_are_read_from_the_store_and_stay_for_who_has_them_open() {
+fn large_contents_are_read_from_the_store_and_stay_readable_while_open() {
     let disk = Arc::new(Disk::default());
     let (large, larger) = ("x".repeat(STORED_FROM), "y".repeat(STORED_FROM + 1));
     let client = ClientId::new(1);
