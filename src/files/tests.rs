@@ -1,5 +1,6 @@
 //! What the table promises, with a clock that stands still.
 
+mod ending;
 mod stored;
 mod waiting;
 mod watching;
@@ -13,11 +14,13 @@ use super::{ClientId, Clock, Decided, Expiry, File, FileType, Open, Registry, Ta
 use crate::budget::Budget;
 use crate::contents::Contents;
 use crate::exptime::Exptime;
-use crate::name::{FileRef, Name, NameRef};
+use crate::name::{FileRef, Name, NameRef, Stem};
 use crate::refusal::Limit;
 use crate::refusal::Refusal;
 use crate::version::Version;
+use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
+use std::thread;
 use std::time::Duration;
 
 struct Fixture {
@@ -274,4 +277,21 @@ fn the_longest_write_while_a_table_grows_to_a_million_names() {
         let order = if ascending { "ascending" } else { "any" };
         println!("{NAMES} names in {order} order: the longest writes take {longest:?}");
     }
+}
+
+#[test]
+fn concurrent_creates_make_different_files() {
+    let f = fixture();
+    let stem = Stem::new("q/").unwrap();
+    let create = || {
+        let made = (0..500).map(|_| f.table.create(stem, Contents::from(""), Expiry::Never));
+        made.map(|made| made.unwrap().seen().unwrap()).collect::<Vec<_>>()
+    };
+    let made: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(create)).collect();
+        threads.into_iter().flat_map(|t| t.join().unwrap()).collect()
+    });
+    assert!(made.iter().all(|(version, name)| name.as_str() == format!("q/{version:020}")));
+    let versions: BTreeSet<_> = made.iter().map(|(version, _)| *version).collect();
+    assert!(versions.into_iter().eq(1..=2000));
 }
