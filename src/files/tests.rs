@@ -10,7 +10,7 @@ use super::state::changes::removal_cost;
 use super::state::cost_of;
 use super::state::expiry::End;
 use super::state::files::entry::{Body, Entry};
-use super::{ClientId, Clock, Decided, Expiry, File, FileType, Open, Registry, Table};
+use super::{ClientId, Clock, Decided, Expiry, File, FileType, Open, Registry, Table, Watch};
 use crate::budget::Budget;
 use crate::contents::Contents;
 use crate::exptime::Exptime;
@@ -294,4 +294,38 @@ fn concurrent_creates_make_different_files() {
     assert!(made.iter().all(|(version, name)| name.as_str() == format!("q/{version:020}")));
     let versions: BTreeSet<_> = made.iter().map(|(version, _)| *version).collect();
     assert!(versions.into_iter().eq(1..=2000));
+}
+
+/// A removal moves the last file into the gap, here one with a name and one that has lost its name.
+#[test]
+fn descriptors_changes_and_deadlines_stay_with_their_files_when_another_is_removed() {
+    let f = fixture();
+    let open = |name: &str| {
+        let name = NameRef::new(name).unwrap();
+        f.table.open(name, None, BY).and_then(Open::opened).unwrap().fd
+    };
+    let delete = |file| f.table.delete(name(file), None).unwrap().seen().unwrap();
+    let read = |fd| f.table.read(FileRef::Descriptor(fd), BY).unwrap().1.to_vec();
+    for (file, seconds) in [("a", 0), ("b", 0), ("c", 5), ("d", 0)] {
+        f.write(file, seconds);
+    }
+    let [c, d] = ["c", "d"].map(open);
+    delete("d");
+    delete("a"); // d, without a name, is in its place
+    delete("b"); // c is in its place
+    assert_eq!([read(c), read(d)], [b"c", b"d"]);
+    assert_eq!((f.stat("c"), f.table.totals().files), (Some((3, 5)), 1));
+    let Ok(Watch::Now(found)) = f.table.watch("", 2, 10, false) else {
+        panic!("there are changes")
+    };
+    let found: Vec<_> = found.changes.iter().map(|c| (c.version, c.name.as_str())).collect();
+    assert_eq!(found, [(3, "c"), (5, "d"), (6, "a"), (7, "b")]);
+    f.clock.advance(5 * SECOND);
+    assert_eq!((f.stat("c"), f.table.list("", 10, None).files.len()), (None, 0));
+    assert_eq!([read(c), read(d)], [b"c", b"d"]);
+    f.table.close_file(d, BY).unwrap(); // c, without a name by now, is in its place
+    assert_eq!(read(c), b"c");
+    f.table.close_file(c, BY).unwrap();
+    let Totals { files, descriptors, bytes, .. } = f.table.totals();
+    assert_eq!((files, descriptors, bytes), (0, 0, 0));
 }
