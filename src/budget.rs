@@ -30,7 +30,7 @@ impl Budget {
     }
 }
 
-/// Bytes taken from a [`Budget`], given back on drop. The default takes from none.
+/// Bytes acquired from a [`Budget`], released on drop. The default acquires from none.
 #[derive(Debug, Default)]
 pub(crate) struct Charge {
     budget: Option<Arc<Budget>>,
@@ -68,7 +68,7 @@ impl Charge {
     }
 
     /// Takes more bytes even over the maximum, for memory that cannot be refused. Until enough is
-    /// given back, [`grow`](Charge::grow) refuses.
+    /// released, [`grow`](Charge::grow) refuses.
     pub(crate) fn grow_over(&mut self, bytes: u64) {
         if let Some(budget) = &self.budget {
             budget.used.fetch_add(bytes, Relaxed);
@@ -76,7 +76,7 @@ impl Charge {
         }
     }
 
-    /// Gives some of the bytes back.
+    /// Releases some of the bytes.
     pub(crate) fn shrink(&mut self, bytes: u64) {
         if let Some(budget) = &self.budget {
             let bytes = bytes.min(self.bytes);

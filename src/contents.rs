@@ -43,7 +43,7 @@ struct Held {
     bytes: Vec<u8>,
     /// Where the value begins in `bytes`: 0 or [`SPARE_BYTES`].
     start: usize,
-    /// Given back when the last clone is dropped.
+    /// Released when the last clone is dropped.
     charge: Charge,
 }
 

@@ -245,7 +245,7 @@ impl Journal {
         self.ended = true;
         self.files.clear();
         self.next.clear();
-        self.commit.tell(Err(Refusal::Internal));
+        self.commit.publish(Err(Refusal::Internal));
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 #[derive(Debug, Default)]
 pub(in crate::files) struct Commit {
     known: Mutex<Known>,
-    told: Condvar,
+    published: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -56,7 +56,7 @@ impl Ticket {
         let Some((commit, place)) = &self.0 else { return Ok(None) };
         let known = commit.known.lock().unwrap_or_else(PoisonError::into_inner);
         let waits = |known: &mut Known| known.outcome.is_none();
-        let known = commit.told.wait_while(known, waits);
+        let known = commit.published.wait_while(known, waits);
         let known = known.unwrap_or_else(PoisonError::into_inner);
         known.outcome.clone().unwrap_or(Err(Refusal::Internal))?;
         match known.instead.get(place) {
@@ -85,9 +85,9 @@ impl Commit {
     }
 
     /// Publishes the outcome to present and later waiters. The first outcome stays.
-    pub(in crate::files) fn tell(&self, outcome: Result<(), Refusal>) {
+    pub(in crate::files) fn publish(&self, outcome: Result<(), Refusal>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.outcome.get_or_insert(outcome);
-        self.told.notify_all();
+        self.published.notify_all();
     }
 }

@@ -83,7 +83,7 @@ impl Group {
         Some(batch.news.clone())
     }
 
-    /// Gives a place back. Returns whether the group is empty.
+    /// Releases a place. Returns whether the group is empty.
     fn leave(&mut self, news: &Arc<News>) -> bool {
         if let Some(at) = self.0.iter().position(|batch| Arc::ptr_eq(&batch.news, news)) {
             self.0[at].waiting -= 1;
@@ -159,7 +159,7 @@ impl Watchers {
         }
         let first = || First { version, name: Some(name.clone()), numbytes };
         if let Some(group) = self.names.remove(name) {
-            self.tell(group, first());
+            self.report(group, first());
         }
         if let Some(fd) = file {
             self.file_changed(fd, version);
@@ -170,7 +170,7 @@ impl Watchers {
     /// Wakes the waiters for this open file.
     pub(in crate::files) fn file_changed(&mut self, fd: Fd, version: u64) {
         if let Some(group) = self.files.remove(&fd) {
-            self.tell(group, First { version, name: None, numbytes: None });
+            self.report(group, First { version, name: None, numbytes: None });
         }
     }
 
@@ -193,7 +193,7 @@ impl Watchers {
             if common == prefix.len()
                 && let Some(group) = self.prefixes.remove(text)
             {
-                self.tell(group, first());
+                self.report(group, first());
             }
         }
     }
@@ -212,7 +212,7 @@ impl Watchers {
         self.waiting
     }
 
-    fn tell(&self, group: Group, first: First) {
+    fn report(&self, group: Group, first: First) {
         for batch in &group.0 {
             let _ = batch.news.first.set(first.clone()); // set once, because the group is removed
         }
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn many_wait_in_batches_of_which_none_is_left_when_all_have_left() {
+    fn a_batch_is_removed_when_all_its_waiters_have_left() {
         let (wake, woken) = crossbeam_channel::unbounded();
         let mut watchers = Watchers::new(wake);
         let mut join = |n| -> Vec<_> {
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_name_wakes_those_alone_who_know_its_secret() {
+    fn a_secret_name_wakes_only_prefixes_that_have_its_secret() {
         let secret = format!("s/{}/", "0123456789abcdef".repeat(2));
         let (file, other) = (format!("{secret}file"), format!("{secret}other"));
         let watched = ["", "s/", &secret[..34], &secret, &file, &other];

@@ -23,7 +23,7 @@ pub(super) struct Ending<'a> {
     ticket: Ticket,
 }
 
-/// How many values may wait until their files are gone. They are in one commit, or in two.
+/// How many values may wait until their files are removed, by one commit or two.
 const MAX_ENDINGS: usize = 256;
 
 /// The pending ends of files of a client that closes many.

@@ -85,11 +85,11 @@ impl Table {
             Ok(lacks) => {
                 let steps = self.refuse(steps, &lacks);
                 self.show(steps, &unchanged, store.stored_from());
-                commit.tell(Ok(()));
+                commit.publish(Ok(()));
                 Ok(())
             }
             Err(e) => {
-                commit.tell(Err(Refusal::Internal));
+                commit.publish(Err(Refusal::Internal));
                 Err(e)
             }
         }

@@ -104,7 +104,7 @@ impl Table {
         drop(self.calm.wait(table.state).unwrap_or_else(|_| lost()));
     }
 
-    /// Blocks until a code file that is ending is gone.
+    /// Blocks until a code file that is ending has ended.
     pub(in crate::files) fn wait_ended(&self, file: FileRef<'_>) {
         let table = self.lock_settled(file);
         if table.is_busy(file) {

@@ -24,7 +24,7 @@ pub struct Waiter<'a> {
     version: u64,
 }
 
-/// A place among the waiters for something. It is given back on drop.
+/// A place among the waiters for something, released on drop.
 #[derive(Debug)]
 pub(in crate::files) struct Place<'a> {
     table: &'a Table,
@@ -77,7 +77,7 @@ impl<'a> Place<'a> {
         &self.news.waker
     }
 
-    /// Gives the place back. The news holds everything that changed before this lock.
+    /// Releases the place. The news holds everything that changed before this lock.
     pub(in crate::files) fn leave(mut self) -> (Locked<'a>, Arc<News>) {
         let mut locked = self.table.lock();
         self.left = true;

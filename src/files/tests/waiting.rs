@@ -18,7 +18,7 @@ impl Fixture {
         }
     }
 
-    /// Wakes those whom the changes so far concern. Nobody can wait after that.
+    /// Wakes the waiters that the changes so far concern. Nobody can wait after that.
     fn close(&self) {
         self.table.close();
         self.table.notify();
@@ -123,7 +123,7 @@ fn an_open_file_is_waited_for_under_its_name_and_without() {
 }
 
 #[test]
-fn of_a_closed_table_nobody_waits() {
+fn no_watch_waits_for_a_closed_table() {
     let f = fixture();
     let waiter = f.await_version(name("a"), 0);
     f.close();

@@ -7,7 +7,7 @@ use telefile::{Caller, ClientId, Contents, File, Name, Refusal, Server, file_typ
 
 type Lines = Arc<Mutex<Vec<String>>>;
 
-/// Appends to the lines that all files share. The number tells the types of a list apart.
+/// Appends to the lines that all files share. The number distinguishes the types of a list.
 struct Shared<const NUMBER: u8>(Lines);
 
 impl<const NUMBER: u8> File<Lines> for Shared<NUMBER> {

@@ -107,7 +107,7 @@ fn what_is_not_for_a_type_to_say_is_an_internal_error_and_keeps_the_connection()
 #[test]
 fn a_file_that_the_memory_has_no_room_for_is_closed_and_ended_again() {
     let p = Strings::new();
-    // A file of code, whose type has nothing to keep, and one open.
+    // A code file, whose type has nothing to keep, and one open.
     let needed = cost::file(1) + cost::OPEN + cost::DESCRIPTOR + cost::CODE;
     let room = if kept() { needed * 8 / 7 + 1 } else { needed };
     let server = Running::start(server().max_memory(room));

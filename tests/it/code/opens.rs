@@ -16,7 +16,7 @@ fn all_clients_share_one_value_that_ends_with_the_last_close() {
     assert_eq!(a.ask(&p.open()), "FD 0 1 Puppet");
     assert_eq!(a.write("@0", b"abc"), "OK 2");
     assert_eq!(read(&mut b, "@0"), "CONTENTS 2 3 0: abc");
-    // By its name it is open to those who have not opened it.
+    // By its name, clients that have not opened it read and write it too.
     let mut c = server.client();
     assert_eq!(c.write(p.name(), b"by name"), "OK 3");
     assert_eq!(read(&mut c, p.name()), "CONTENTS 3 7 0: by name");
@@ -48,7 +48,7 @@ fn a_file_opened_again_is_a_new_value_at_a_new_version() {
 }
 
 #[test]
-fn write_to_a_name_that_nobody_has_open_makes_no_file_of_code() {
+fn write_to_a_name_that_nobody_has_open_makes_no_code_file() {
     let (server, p) = (start(), Strings::new());
     let mut client = server.client();
     assert_eq!(client.write(p.name(), b"abc"), "OK 1");
@@ -62,7 +62,7 @@ fn write_to_a_name_that_nobody_has_open_makes_no_file_of_code() {
 }
 
 #[test]
-fn stat_tells_the_size_that_was_seen_last_and_calls_no_code() {
+fn stat_shows_the_last_reported_size_and_calls_no_code() {
     let (server, p) = (start(), Strings::new());
     let mut client = server.client();
     client.ask(&p.open());
@@ -91,7 +91,7 @@ fn a_cas_that_fails_does_not_reach_the_type() {
 }
 
 #[test]
-fn a_deadline_ends_the_name_and_leaves_the_value_to_who_has_it_open() {
+fn a_deadline_ends_the_name_and_leaves_the_value_to_its_openers() {
     let clock = Clock::manual();
     let (server, p) = (Running::start(server().clock(clock.clone())), Strings::new());
     let mut client = server.client();

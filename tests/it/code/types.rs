@@ -33,7 +33,7 @@ fn refused(types: Vec<FileType>) -> String {
 }
 
 #[test]
-fn a_name_that_two_types_have_is_an_error_that_tells_it() {
+fn a_name_that_two_types_have_is_an_error_that_shows_it() {
     for (types, name) in [
         (file_types![Plain, inner::Deep, Plain], "Plain"),
         (file_types![Plain, "Plain" => inner::Deep], "Plain"),
@@ -117,7 +117,7 @@ fn a_type_may_read_more_than_a_client_may_write() {
 }
 
 #[test]
-fn open_with_a_type_that_is_not_there_makes_nothing() {
+fn open_with_an_unknown_type_makes_nothing() {
     let server = start();
     let mut client = server.client();
     assert_eq!(client.ask("open a NoSuchType"), "ERR_TYPE_NOT_FOUND");

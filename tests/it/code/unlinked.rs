@@ -1,4 +1,4 @@
-//! A file of code whose name was deleted lives on by its descriptor.
+//! A code file whose name was deleted lives on by its descriptor.
 
 use super::puppet::{Op, Strings};
 use super::{nothing_is_open, read, server, start};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use telefile::Clock;
 
 #[test]
-fn who_has_it_open_keeps_it_and_a_new_one_takes_the_name() {
+fn a_deleted_file_stays_open_and_a_new_one_takes_the_name() {
     let (server, p) = (start(), Strings::new());
     let (mut a, mut b) = (server.client(), server.client());
     a.ask(&p.open());
@@ -48,7 +48,8 @@ fn a_file_deleted_while_its_type_writes_keeps_what_was_written() {
     assert_eq!(b.ask(&p.to("stat")), "ERR_FILE_NOT_FOUND");
 }
 
-/// Else two clients could hold one lock: who renews it, and who took it meanwhile.
+/// Otherwise two clients could hold one lock: the one that renews it, and the one that took it
+/// meanwhile.
 #[test]
 fn a_cas_whose_name_is_lost_while_its_type_writes_is_refused() {
     let (server, p) = (start(), Strings::new());

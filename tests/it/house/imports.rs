@@ -24,7 +24,7 @@ pub(super) fn imports(text: &str) -> Vec<Import> {
         } else if let Some((_, tree)) = &mut open {
             tree.push_str(start);
         } else {
-            // A macro's `$crate` is a path of who uses it.
+            // A macro's `$crate` is a path of its caller.
             let is_path = |c: char| c.is_alphanumeric() || "_:$".contains(c);
             for path in code.split(|c| !is_path(c)).filter(|path| path.contains("::")) {
                 found.push(Import { line, path: segments(path) });

@@ -1,5 +1,5 @@
-//! The rules of the house that no compiler holds: who may import whom, which dependency lives
-//! where, how long a file is and how it begins. `ARCHITECTURE.md` explains them to people.
+//! The rules of the house that no compiler holds: which module imports which, where each dependency
+//! is imported, how long a file is and how it begins. `ARCHITECTURE.md` explains them to people.
 
 mod circles;
 mod imports;

@@ -28,7 +28,7 @@ fn a_restored_table_equals_the_backup_with_another_epoch() {
     let (head, files, gone) = found(&store);
     assert_eq!((head.epoch, head.version, head.time), (77, 8, super::head(8).time));
     assert_eq!(files, expected);
-    assert_eq!(files.len(), 4, "without the one of a connection and the one of code");
+    assert_eq!(files.len(), 4, "without the ephemeral file and the code file");
     assert_eq!(gone, [(8, "old".to_string())]);
 
     // And the backup of that is the same but for the epoch.

@@ -1,4 +1,4 @@
-//! The folder: who may look into it, who may use it, and what is refused.
+//! The folder: its permissions, its one user at a time, and what is refused.
 
 use super::{EPOCH, fill, found, open};
 use crate::server::Folder;

@@ -8,7 +8,7 @@ use telefile::store::Store;
 
 const ROUNDS: u64 = 60;
 
-/// Contents whose every byte tells whose they are.
+/// Contents whose every byte shows their version.
 fn contents(version: u64) -> Vec<u8> {
     vec![version as u8; 100_000 + version as usize]
 }

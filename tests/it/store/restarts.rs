@@ -74,7 +74,7 @@ fn a_touch_keeps_version_and_contents() {
     assert_eq!(files["d/code"], (5, life, None));
 }
 
-/// A table that is told of another state than the one that it has been given has to stop.
+/// A store whose state is not the one that a batch expects has to stop.
 #[test]
 fn a_batch_that_contradicts_the_store_ends_it() {
     let touch = Mutation::Touch { name: name("none"), life: Life::Unlimited };

@@ -33,7 +33,7 @@ struct Inner {
     full: Option<Full>,
 }
 
-/// What there is room for: so many bytes a commit, or not even a removal.
+/// What there is room for: at most `left` bytes a commit, or not even a removal.
 #[derive(Debug)]
 pub(super) struct Full {
     pub(super) max: u64,

@@ -255,7 +255,7 @@ impl Files {
     }
 }
 
-/// The maximum of the disk that is told.
+/// The maximum of the disk that refusals show.
 const MAX: u64 = 77;
 
 /// Decides some requests for a commit, and others while that runs.
