@@ -2,7 +2,7 @@
 
 use super::verbs::{at, start};
 use super::{Program, Serving, telefile};
-use crate::server::{Client, eventually};
+use crate::server::{Client, Folder, eventually};
 use rustix::process::Signal;
 use std::io::Write;
 
@@ -69,7 +69,9 @@ fn ended_watches_leave_no_descriptor() {
 /// The server needs a descriptor for each watched prefix.
 #[test]
 fn the_log_shows_8_digits_of_a_secret() {
-    let mut command = telefile(&["serve", "--listen", "127.0.0.1:0"]);
+    let folder = Folder::new();
+    let root = folder.path().to_str().unwrap();
+    let mut command = telefile(&["serve", "--listen", "127.0.0.1:0", "--root", root]);
     command.env("RUST_LOG", "debug");
     let serving = Serving::from(command);
     let mut client = serving.client();
@@ -80,6 +82,9 @@ fn the_log_shows_8_digits_of_a_secret() {
     }
     assert!(client.ask(&format!("create s/{id}/q 0 -1\r\n")).starts_with("OK 1 s/"));
     assert_eq!(client.ask(&format!("touch s/{id}/q 1 1")), "ERR_FILE_NOT_FOUND");
+    std::fs::write(folder.path().join("s"), "a file, not a folder").unwrap();
+    assert_eq!(client.ask(&format!("open s/{id}/q TextFile")), "ERR_DENIED");
+    serving.logs(&["Not a directory"]);
     for word in ["list s/01234567...", "watch s/01234567...", "create s/01234567...", "touch s/"] {
         serving.logs(&[word]);
     }
