@@ -6,7 +6,7 @@ use super::end::EndReason;
 use super::error::{ClientError, SendError};
 use super::inbox::Capacity;
 use super::message::Message;
-use crate::net::{Address, Pool, Stream};
+use crate::net::{Address, Stream};
 use log::Level;
 use std::fmt;
 use std::io;
@@ -103,10 +103,8 @@ impl Client {
     }
 
     fn start(stream: Stream, max_message_bytes: u32) -> io::Result<Client> {
-        let writers = Pool::new("client-writer", 1, STACK_BYTES, |channel: &Arc<Channel>, _| {
-            channel.go_on_sending();
-        });
-        let channel = Channel::new(stream, INBOX, None, &Arc::new(writers));
+        let writers = Channel::writers("client-writer", STACK_BYTES);
+        let channel = Channel::new(stream, INBOX, None, &writers);
         let reader = thread::Builder::new().name("client-reader".to_string());
         reader.stack_size(STACK_BYTES).spawn({
             let channel = channel.clone();
@@ -121,7 +119,6 @@ impl Client {
     /// Sends `message`. Blocks only while the server has not taken all but 1 MiB of what was sent
     /// before. That may be forever if the server answers every message, 16 MiB of answers have
     /// arrived, and nobody receives them.
-    ///
     ///
     /// Success does not mean that the message arrives: only an answer shows that.
     ///

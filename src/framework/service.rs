@@ -59,10 +59,7 @@ impl Pools {
         let readers = Pool::new("reader", max_connections, stack_bytes, {
             move |client: &Arc<Assigned>, _| service.read(client)
         });
-        let writers = Pool::new("writer", max_connections, STACK_BYTES, {
-            |channel: &Arc<Channel>, _| channel.go_on_sending()
-        });
-        Pools { max_connections, readers, writers: Arc::new(writers) }
+        Pools { max_connections, readers, writers: Channel::writers("writer", STACK_BYTES) }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::framework::end::EndReason;
 use crate::framework::error::SendError;
 use crate::framework::message::Message;
 use crate::framework::outbox::Piece;
+use crate::net::Pool;
 use log::Level;
 use std::io::{ErrorKind, IoSlice};
 use std::net::Shutdown;
@@ -35,6 +36,15 @@ enum Sent {
 }
 
 impl Channel {
+    /// Returns a pool of writers. A connection has one at a time, so the pool needs no maximum. With
+    /// a maximum a connection might get no writer, because one that has sent everything occupies its
+    /// slot for a moment longer.
+    pub(in crate::framework) fn writers(name: &str, stack_bytes: usize) -> Arc<Pool<Arc<Channel>>> {
+        Arc::new(Pool::new(name, usize::MAX, stack_bytes, |channel: &Arc<Channel>, _| {
+            channel.go_on_sending();
+        }))
+    }
+
     /// Queues a message and never waits for the peer. In a worker's burst messages are collected;
     /// elsewhere they are sent at once.
     pub(in crate::framework) fn send(self: &Arc<Self>, message: Message) {
@@ -106,7 +116,7 @@ impl Channel {
     }
 
     /// Runs a writer.
-    pub(in crate::framework) fn go_on_sending(self: &Arc<Self>) {
+    fn go_on_sending(self: &Arc<Self>) {
         // Since when this much has waited at an ending connection.
         let mut mark = None;
         loop {
@@ -199,5 +209,31 @@ impl Channel {
         let deadline = Instant::now().checked_add(patience);
         drop(self.wait_until(deadline, |s| s.reading == Reading::Ended));
         self.stream.shutdown(Shutdown::Both);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::framework::inbox::Capacity;
+    use crate::net::Stream;
+    use std::os::unix::net::UnixStream;
+
+    /// The first writer keeps its slot, like one that has sent everything and has not ended yet.
+    #[test]
+    fn a_connection_gets_a_writer_while_another_has_not_ended() {
+        const CAPACITY: Capacity = Capacity { messages: 1, bytes: 1 };
+        let writers = Channel::writers("test-writer", 64 << 10);
+        let connected = [(); 2].map(|()| {
+            let (stream, peer) = UnixStream::pair().unwrap();
+            let channel = Channel::new(Stream::new(stream, None), CAPACITY, None, &writers);
+            let message = Message::new(1).append(vec![b'x'; 4 << 20]); // more than the sockets hold
+            channel.send_patiently(message).unwrap();
+            (channel, peer)
+        });
+        for (channel, _peer) in &connected {
+            assert_eq!(channel.lock().end, None);
+            channel.break_off(Level::Debug, EndReason::Shutdown);
+        }
     }
 }
