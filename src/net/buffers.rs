@@ -50,15 +50,14 @@ impl Buffers {
 
     /// Lets more output be collected if the budget allows it.
     fn may_collect_more(&mut self) -> bool {
-        if self.collects == MAX_COLLECTED_BYTES {
-            return self.output.len() < MAX_COLLECTED_BYTES;
+        if self.collects < MAX_COLLECTED_BYTES {
+            if !self.hold(self.input.size(), MAX_OUTPUT_BYTES) {
+                return false;
+            }
+            self.collects = MAX_COLLECTED_BYTES;
+            self.output.reserve_exact(MAX_OUTPUT_BYTES.saturating_sub(self.output.len()));
         }
-        if !self.hold(self.input.size(), MAX_OUTPUT_BYTES) {
-            return false;
-        }
-        self.collects = MAX_COLLECTED_BYTES;
-        self.output.reserve_exact(MAX_OUTPUT_BYTES - self.output.len());
-        true
+        self.output.len() < MAX_COLLECTED_BYTES
     }
 
     /// Lets the input buffer grow if it needs to and the budget allows it.

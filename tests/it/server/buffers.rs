@@ -48,6 +48,23 @@ fn replies_arrive_with_and_without_memory_to_collect_them() {
 }
 
 #[test]
+fn output_of_any_length_may_be_collected_before_it_is_sent() {
+    for max in [0, 1 << 20] {
+        let (mut connection, mut peer) = connection(&Budget::new(max));
+        let reader = thread::spawn(move || {
+            let mut came = Vec::new();
+            peer.read_to_end(&mut came).map(|_| came)
+        });
+        let long = vec![b'x'; 200_000];
+        connection.output().extend_from_slice(&long);
+        connection.relieve().unwrap();
+        assert!(connection.output().is_empty(), "200 kB are sent at once");
+        connection.close(Duration::ZERO, 0).unwrap();
+        assert!(reader.join().unwrap().unwrap() == long);
+    }
+}
+
+#[test]
 fn requests_are_read_with_and_without_memory_for_them() {
     for max in [0, 1 << 20] {
         let budget = Budget::new(max);
