@@ -4,7 +4,7 @@ use super::app::ServerApp;
 use super::channel::{Channel, Event};
 use super::connection::{Connection, OwnedMessage};
 use super::flusher::Collector;
-use std::any::Any;
+use crate::net::panic_text;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -92,17 +92,13 @@ pub(super) fn make<A: ServerApp>(
     context: A::Context,
 ) -> Result<Box<dyn Callbacks>, Box<dyn std::error::Error + Send + Sync>> {
     let made = catch_unwind(AssertUnwindSafe(|| A::new(context)));
-    let made = made.unwrap_or_else(|panic| Err(format!("new panicked: {}", text(&panic)).into()));
+    let made =
+        made.unwrap_or_else(|panic| Err(format!("new panicked: {}", panic_text(&*panic)).into()));
     Ok(Box::new(made?))
 }
 
 /// Calls the application; logs a panic and returns `None`.
 pub(super) fn guarded<T>(callback: &str, call: impl FnOnce() -> T) -> Option<T> {
     let called = catch_unwind(AssertUnwindSafe(call));
-    called.inspect_err(|panic| log::error!("{callback} panicked: {}", text(panic))).ok()
-}
-
-fn text(panic: &Box<dyn Any + Send>) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or(panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given")
+    called.inspect_err(|panic| log::error!("{callback} panicked: {}", panic_text(&**panic))).ok()
 }

@@ -2,6 +2,7 @@
 //! created, up to a maximum. A fixed pool would starve, because people leave telnet sessions open.
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -132,9 +133,7 @@ impl<J: Send + 'static> Inner<J> {
             let (slots, lingering) = (&self.slots, &self.lingering);
             let slot = Slot { slots, lingering, released: Cell::new(false) };
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (self.work)(&job, &slot))) {
-                let why = panic.downcast_ref::<&str>().copied();
-                let why = why.or(panic.downcast_ref::<String>().map(String::as_str));
-                let why = why.unwrap_or("no reason given");
+                let why = panic_text(&*panic);
                 log::error!("a thread of {} panicked; its connection ends: {why}", self.name);
             }
             self.idle.fetch_add(1, SeqCst);
@@ -157,6 +156,12 @@ impl<J: Send + 'static> Inner<J> {
     fn claim_idle(&self) -> bool {
         take(&self.idle, |n| n.checked_sub(1))
     }
+}
+
+/// Returns the message of a panic that was caught.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or(panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given")
 }
 
 fn take(count: &AtomicUsize, change: impl Fn(usize) -> Option<usize>) -> bool {
