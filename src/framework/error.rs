@@ -88,7 +88,7 @@ impl From<SendError> for ClientError {
     }
 }
 
-/// A message could not be sent, because the connection has ended. The message is given back.
+/// A message could not be sent, because the connection has ended. The error returns the message.
 ///
 /// ```
 /// use telefile::framework::{Client, Message, SendError};
