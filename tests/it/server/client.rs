@@ -133,6 +133,6 @@ impl Client {
     /// Waits until `stats` shows that this client is the only one.
     #[track_caller]
     pub(crate) fn alone(&mut self) {
-        eventually("all other connections are gone", || self.stat("connections") == 1);
+        eventually("all other connections have ended", || self.stat("connections") == 1);
     }
 }

@@ -24,7 +24,7 @@ pub(crate) const DESCRIPTOR: u64 = 36;
 /// A file of code, beside [`file`] and what its type keeps.
 pub(crate) const CODE: u64 = 96 + 48;
 
-/// What the allocator takes for so many bytes.
+/// What the allocator takes for this many bytes.
 fn block(bytes: usize) -> u64 {
     if bytes == 0 { 0 } else { (bytes + 8).next_multiple_of(16).max(32) as u64 }
 }
@@ -38,7 +38,7 @@ pub(crate) fn file(name_bytes: usize) -> u64 {
     ENTRY + name(name_bytes)
 }
 
-/// A name of so many bytes that was removed and is remembered.
+/// A name of this many bytes that was removed and is remembered.
 pub(crate) fn removal(name_bytes: usize) -> u64 {
     REMOVAL + name(name_bytes)
 }

@@ -147,7 +147,7 @@ fn an_ephemeral_file_ends_with_its_old_owner_or_the_new_one() {
             lost += 1;
         } else {
             assert_eq!(reply, format!("OK {version}"));
-            eventually("the old one is gone", || asker.stat("connections") == 2);
+            eventually("the old one is disconnected", || asker.stat("connections") == 2);
             assert_eq!(asker.ask("stat e"), format!("STAT {version} 0 -1 MemoryFile 0"));
             taken += 1;
         }

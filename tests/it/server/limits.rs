@@ -59,9 +59,12 @@ fn sixteen_of_many_refused_clients_get_the_reason_and_none_hangs() {
     let mut inside = server.client();
     assert_eq!(inside.ask("stat f"), "ERR_FILE_NOT_FOUND");
     let mut refused: Vec<_> = (0..40).map(|_| server.client()).collect();
-    let heard: Vec<_> = refused.iter_mut().map(Client::read_to_end).collect();
-    assert!(heard.iter().all(|h| h.is_empty() || h == "ERR_LIMIT connections 1\r\n"), "{heard:?}");
-    let answered = heard.iter().filter(|h| !h.is_empty()).count();
+    let replies: Vec<_> = refused.iter_mut().map(Client::read_to_end).collect();
+    assert!(
+        replies.iter().all(|r| r.is_empty() || r == "ERR_LIMIT connections 1\r\n"),
+        "{replies:?}"
+    );
+    let answered = replies.iter().filter(|r| !r.is_empty()).count();
     assert!(answered >= 16, "only {answered} got an answer");
     assert_eq!(inside.stat("connections_refused"), 40);
 }

@@ -34,7 +34,7 @@ fn the_memory_of_partial_contents_is_released_with_their_client() {
         eventually("what was sent counts", || asker.stat("memory") - before >= 5 * MIB as u64);
         assert!(asker.stat("memory") - before <= 7 * MIB as u64);
         drop(sender);
-        eventually("what was sent is given back", || asker.stat("memory") == before);
+        eventually("the memory of what was sent is released", || asker.stat("memory") == before);
     }
     assert_eq!((asker.stat("files"), asker.stat("version")), (0, 0));
 }
@@ -52,7 +52,7 @@ fn contents_count_until_their_last_reader_has_them() {
     assert!(writer.stat("memory") - before >= numbytes as u64);
     assert_eq!(reader.contents(numbytes), vec![b'x'; numbytes]);
     let after = before + cost::removal(1);
-    eventually("the reader has let go", || writer.stat("memory") == after);
+    eventually("the memory of the contents is released", || writer.stat("memory") == after);
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn expiry_releases_memory_by_itself() {
     assert_eq!(client.ask("write f 6 1\r\nabcdef"), "OK 1");
     assert_eq!(client.ask("write g 6 600\r\nabcdef"), "OK 2");
     assert_eq!(client.stat("files"), 2);
-    eventually("the file is gone", || client.stat("files") == 1);
+    eventually("the file is deleted", || client.stat("files") == 1);
     assert!(since.elapsed() >= Duration::from_secs(1), "after {:?}", since.elapsed());
     let expected = cost::file(1) + cost::contents(6) + cost::DEADLINE + cost::removal(1);
     assert_eq!((client.stat("memory") - before, client.stat("version")), (expected, 3));

@@ -146,7 +146,7 @@ fn mirrors_are_true(seed: u64) {
         let ended: Vec<_> = writers.into_iter().map(thread::ScopedJoinHandle::join).collect();
         over.store(true, SeqCst);
         assert!(ended.iter().all(Result::is_ok));
-        eventually("the writers are gone", || asker.stat("connections") == 5);
+        eventually("the writers are disconnected", || asker.stat("connections") == 5);
         asker.list("*"); // what has expired by now goes before the last one comes
         asker.ask("write m/end 0\r\n");
         let mut expected = Files::new();

@@ -123,7 +123,7 @@ fn a_server_survives_random_bytes() {
     println!("{came} connections");
     let mut client = server.client();
     client.alone();
-    eventually("what was half sent is given back", || {
+    eventually("the memory of partial contents is released", || {
         // At most a few dozen names can come of the pieces, and they come and go.
         let rest = 64 << 10;
         let database = cost::database(&mut client);

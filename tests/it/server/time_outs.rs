@@ -113,12 +113,12 @@ fn a_client_that_does_not_take_its_replies_is_disconnected() {
         dripping.send("read f\r\n");
         let mut collecting = Client::connect(address);
         assert_eq!(collecting.ask("read f"), format!("CONTENTS 1 {} 0", 32 * MIB));
-        eventually("they are let go", || {
+        eventually("they are disconnected", || {
             dripping.read(&mut [0; 4096]).unwrap();
             collecting.read(&mut [0; 4096]).unwrap();
             asker.stat("connections") == 1
         });
-        assert!(deaf.read(&mut [0; 100]).unwrap() > 0, "what was sent is there");
+        assert!(deaf.read(&mut [0; 100]).unwrap() > 0, "it gets what was sent");
     }
     assert_eq!(asker.stat("memory") - before, in_memory(32 * MIB) + cost::file(1));
 }

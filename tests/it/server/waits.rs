@@ -56,7 +56,7 @@ fn the_wait_of_a_client_that_vanished_ends() {
         wait_for(&mut asker, 1);
         client.reset();
         wait_for(&mut asker, 0);
-        eventually("its file is gone", || asker.stat("files") == 0);
+        eventually("its file is deleted", || asker.stat("files") == 0);
     }
 }
 

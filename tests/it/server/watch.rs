@@ -289,7 +289,7 @@ fn removals_compact_an_old_rev_but_no_waiting_watch() {
     }
     assert_eq!(asker.watch("b", 3, 0), (now, vec![]));
     assert_eq!(asker.watch("a/", 3, 0).1.len(), 1);
-    // Who waits since long ago waits on, and hears what comes.
+    // A watch that began long ago still waits, and gets the next change.
     assert_eq!(asker.write("b", b"x"), format!("OK {}", now + 1));
     assert_eq!(b.changes(), (now + 1, vec![(now + 1, true, "b".to_string())]));
 }
