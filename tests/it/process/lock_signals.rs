@@ -96,6 +96,27 @@ fn under_timeout_the_command_gets_one_signal() {
     assert!((0..50).any(|_| terms() == 1));
 }
 
+/// Looking for the command in a long PATH takes a while, and this process handles signals already.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_to_the_group_before_the_command_starts_is_forwarded() {
+    let serving = Serving::local(&[]);
+    let mut lock = grouped(&serving, &["cat"]);
+    let path = std::env::var("PATH").unwrap();
+    lock.env("PATH", ":".repeat(120_000 - path.len()) + &path);
+    let mut locked = Locked::start(lock);
+    let status = format!("/proc/{}/status", locked.program.child.id());
+    let handles_term = || {
+        let status = fs::read_to_string(&status).unwrap();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        let mask = u64::from_str_radix(mask.trim(), 16).unwrap();
+        mask >> (Signal::TERM.as_raw() - 1) & 1 == 1
+    };
+    eventually("it handles SIGTERM", handles_term);
+    kill_process_group(group(&locked.program), Signal::TERM).unwrap();
+    assert_eq!(locked.ended(), (128 + 15, String::new()));
+}
+
 #[test]
 fn a_command_outside_the_group_gets_the_signals_of_the_group() {
     if !has("setsid") {

@@ -17,6 +17,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// The environment variables with the fencing token, and with the epoch that it belongs to.
 const TOKEN: &str = "TELEFILE_TOKEN";
@@ -31,6 +32,7 @@ const SHELL: &str = "/bin/sh";
 /// A started process.
 pub(super) struct Child {
     pid: Pid,
+    started: Instant,
     /// After reaping, its number may belong to another process, so no signal is sent then.
     is_reaped: Mutex<bool>,
 }
@@ -59,7 +61,7 @@ impl Child {
             }
         });
         let pid = Pid::from_child(&child?);
-        Ok(Child { pid, is_reaped: Mutex::new(false) })
+        Ok(Child { pid, started: Instant::now(), is_reaped: Mutex::new(false) })
     }
 
     /// Waits for its end. Returns its exit status, or 128 plus the signal that ended it, as a shell
@@ -102,9 +104,10 @@ impl Child {
         }
     }
 
-    /// Returns whether it is still in this process's group: timeout(1), for one, leaves it.
-    pub(super) fn is_in_own_group(&self) -> bool {
-        getpgid(Some(self.pid)).is_ok_and(|group| group == getpgrp())
+    /// Returns whether it has what this process's group got at `time`: it ran already, and is still
+    /// in the group, which timeout(1), for one, leaves. While it starts, it may have it too.
+    pub(super) fn has_what_the_group_got(&self, time: Instant) -> bool {
+        self.started <= time && getpgid(Some(self.pid)).is_ok_and(|group| group == getpgrp())
     }
 
     fn is_reaped(&self) -> MutexGuard<'_, bool> {

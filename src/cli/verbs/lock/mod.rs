@@ -39,8 +39,8 @@ const NOT_FOUND: u8 = 127;
 enum Event {
     Lock(News),
     Ended(u8),
-    /// A signal to this process.
-    Signal(i32),
+    /// A signal to this process, and when it arrived.
+    Signal(i32, Instant),
     /// A signal to the process group.
     Seen(i32),
     /// Signals to the group are no longer visible.
@@ -122,7 +122,7 @@ fn watch_over(
     let (run, started) = mpsc::channel::<Arc<Child>>();
     signals::each(&PASSED_ON, {
         let events = events.clone();
-        move |signal| drop(events.send(Event::Signal(signal)))
+        move |signal| drop(events.send(Event::Signal(signal, Instant::now())))
     })?;
     if let Some(mut seen) = seen {
         let events = events.clone();
@@ -170,8 +170,9 @@ fn wait_end(
             Ok(Event::Lock(News::Renewed(until))) => end = Some(until),
             Ok(Event::Lock(News::Lost(why))) => return Err(why),
             Ok(Event::Ended(status)) => return Ok(status),
-            Ok(Event::Signal(signal)) => {
-                let decided = relay.take(signal, child.is_in_own_group(), Instant::now());
+            Ok(Event::Signal(signal, time)) => {
+                let in_group = child.has_what_the_group_got(time);
+                let decided = relay.take(signal, in_group, Instant::now());
                 decided.into_iter().for_each(|decision| decision.act(child));
             }
             Ok(Event::Seen(signal)) => {

@@ -41,7 +41,7 @@ impl Relay {
         Relay { is_witnessed, came, seen, passed, waiting: Vec::new() }
     }
 
-    /// Handles a signal to this process. `in_group`: the command is in this process's group.
+    /// Handles a signal to this process. `in_group`: if the group got it too, so did the command.
     pub(super) fn take(&mut self, signal: i32, in_group: bool, now: Instant) -> Option<Decision> {
         let opposite = opposite(signal);
         // A job can be stopped and continued any number of times, and repeats are harmless.
