@@ -1,7 +1,8 @@
 //! The events that the observer of a kept lease gets.
 
 use super::proxy::Proxy;
-use super::{PATIENCE, connect, running};
+use super::{PATIENCE, connect, running, stat};
+use crate::server::eventually;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -112,4 +113,23 @@ fn an_observer_may_drop_the_guard() {
     *slot.lock().unwrap() = Some(guard);
     dropped.recv_timeout(PATIENCE).unwrap();
     assert!(Lease::new(&client, "lease", LONG).try_acquire().unwrap().is_some());
+}
+
+/// The next renewal would be due in twenty minutes.
+#[test]
+fn an_observer_that_drops_the_guard_ends_the_thread_and_its_connection() {
+    let server = running();
+    let proxy = Proxy::new(server.addresses()[0]);
+    let slot: Arc<Mutex<Option<LeaseGuard>>> = Arc::default();
+    let observer = {
+        let slot = slot.clone();
+        move |_| drop(slot.lock().unwrap().take())
+    };
+    let lease = Lease::new(&proxy.client(), "lease", LONG).on_event(observer);
+    *slot.lock().unwrap() = Some(lease.acquire().unwrap().kept().unwrap());
+    drop(lease);
+    proxy.cut();
+    let client = connect(&server);
+    eventually("the guard is dropped", || slot.lock().unwrap().is_none());
+    eventually("only this client is left", || stat(&client, "connections") == 1);
 }

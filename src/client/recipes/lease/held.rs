@@ -130,7 +130,8 @@ impl Held {
     pub(super) fn keep(&self, observe: &dyn Fn(LeaseEvent)) {
         let retry = (self.ttl / 20).min(MAX_RETRY);
         let mut pause = self.renew_every;
-        loop {
+        // An observer may have released it.
+        while !self.has_ended_after(Duration::ZERO) {
             // Not under the lock: the lease can be released meanwhile.
             let client = lock(&self.client).clone();
             // A lost connection is replaced early. The pause bounds how often.
