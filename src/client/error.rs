@@ -143,8 +143,22 @@ impl fmt::Display for Error {
 impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            Error::Connect(e) | Error::Lost(e) => Some(e),
+            Error::Connect(e) | Error::Thread(e) | Error::Lost(e) => Some(e),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error as _;
+
+    #[test]
+    fn an_error_of_the_system_is_the_source() {
+        let e = || io::Error::from(io::ErrorKind::WouldBlock);
+        for error in [Error::Connect(e()), Error::Thread(e()), Error::Lost(e())] {
+            assert!(error.source().is_some(), "{error:?}");
         }
     }
 }
