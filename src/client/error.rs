@@ -21,7 +21,7 @@ pub enum Error {
     /// The connection could not be made, or the server's hello did not come in time. No request was
     /// sent, so it is safe to try again.
     Connect(io::Error),
-    /// A thread that this needs could not be started. No request was sent.
+    /// A thread that the call needs could not be started. No request was sent.
     Thread(io::Error),
     /// The connection is lost: it ended, or a reply did not come in time. A request without an
     /// answer may have been executed or not, so none is ever repeated automatically. Every later
@@ -67,8 +67,8 @@ impl Error {
     /// the cause may pass.
     ///
     /// True for [`Error::Connect`] and [`Error::Thread`], and for a server that is
-    /// [full](Refusal::Limit): of connections, of memory, of data, of opens. A limit of one file's
-    /// contents does not pass.
+    /// [full](Refusal::Limit): at its limit of connections, memory, data or opens. The limit of one
+    /// file's contents does not pass.
     ///
     /// False for [`Error::Lost`], because the request may have been executed. Reading again on a
     /// [new connection](super::Client::reconnect) is safe nevertheless. A change is safe to repeat
@@ -124,7 +124,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Connect(e) => write!(f, "no connection: {e}"),
-            Error::Thread(e) => write!(f, "no thread can be started: {e}"),
+            Error::Thread(e) => write!(f, "cannot start a thread: {e}"),
             Error::Lost(e) => write!(f, "the connection is lost: {e}"),
             Error::OtherTable => {
                 f.write_str("the server has another table now, with other versions")
@@ -132,7 +132,7 @@ impl fmt::Display for Error {
             Error::Refused { file, refusal } => refusal.explain(f, file.as_deref()),
             Error::TooLarge { file, numbytes, max } => {
                 let file = ForLog(file);
-                write!(f, "{file} has {numbytes} bytes, more than the {max} that are fetched")
+                write!(f, "{file} has {numbytes} bytes, more than the maximum of {max}")
             }
             Error::Invalid(why) => f.write_str(why),
             Error::Protocol(why) => write!(f, "not a telefile server's answer: {why}"),

@@ -7,7 +7,7 @@ use crate::refusal::Refusal;
 use crate::version::Version;
 use std::time::Duration;
 
-/// A barrier that opens when a number of parties wait at it, and closes behind them: later parties
+/// A barrier that opens when enough parties wait at it, and closes behind them: later parties
 /// form the next round.
 ///
 /// Each party makes an ephemeral file, `create NAME/ 0 -1`. A party that finds enough of them
@@ -51,7 +51,7 @@ struct Gate {
 }
 
 impl Barrier {
-    /// Returns the barrier of this name for `parties` parties; all have to give the same number.
+    /// Returns the barrier of this name for `parties` parties; all parties have to give the same number.
     /// Sends nothing yet.
     ///
     /// # Panics
@@ -90,7 +90,7 @@ impl Barrier {
                 return Ok(true);
             }
             let (places, _) = self.waiters.places()?;
-            // Places that are gone never return.
+            // A place that its party has left never returns.
             gate.gave_up.retain(|left| places.iter().any(|place| place.version == *left));
             let numbers = places.iter().map(|place| place.version);
             let counts = |n: &Version| *n > gate.open_to && !gate.gave_up.contains(n);
@@ -120,7 +120,7 @@ impl Barrier {
                 let Some((open_to, gave_up)) =
                     numbers.as_deref().ok().and_then(<[Version]>::split_first)
                 else {
-                    let why = format!("{}: this file is not of a barrier", self.name);
+                    let why = format!("{}: this file does not belong to a barrier", self.name);
                     return Err(Error::Invalid(why));
                 };
                 Ok(Gate { open_to: *open_to, gave_up: gave_up.to_vec(), version: file.version })

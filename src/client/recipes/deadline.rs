@@ -1,5 +1,5 @@
-//! How recipes wait: up to a deadline, with requests short enough to notice that the server is
-//! gone.
+//! How recipes wait: up to a deadline, with requests short enough to notice a lost
+//! server.
 
 use crate::client::{Changes, Client, Error};
 use crate::exptime::whole_seconds;

@@ -1,4 +1,4 @@
-//! One of several candidates is the leader, and all know which.
+//! One of several candidates is the leader, and everybody knows which.
 
 use super::deadline::Deadline;
 use super::lock::Guard;
@@ -13,15 +13,15 @@ use std::time::Duration;
 /// An election: candidates queue, and the first of them leads until it leaves or its connection
 /// ends.
 ///
-/// Each makes an ephemeral file, `create NAME/ n -1`, whose contents say who it is. The one with
-/// the smallest number is the leader, and the number is its token. The successor is known before
-/// the leader is gone, so no vote is needed.
+/// Each candidate makes an ephemeral file, `create NAME/ n -1`, whose contents say who it is. The
+/// one with the smallest number is the leader, and the number is its token. The successor is known
+/// before the leader leaves, so no vote is needed.
 ///
-/// - **Lost connection**: the next candidate follows when the server sees the end of the leader's
+/// - **Lost connection**: the next candidate succeeds when the server sees the end of the leader's
 ///   connection: at once if the process ended, after about a minute if the network was cut.
 /// - **Paused leader**: one whose connection was cut during the pause does not know that it no
 ///   longer leads. Its commands have to carry the [token](Guard::token).
-/// - **Restarted server**: nobody leads until candidates come again.
+/// - **Restarted server**: nobody leads until there are candidates again.
 ///
 /// ```
 /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
@@ -44,7 +44,7 @@ pub struct Election(Waiters);
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Leader {
-    /// What the leader said of itself in its candidacy.
+    /// What the leader wrote about itself in its candidacy.
     pub contents: Contents,
     /// The leader's token: each later leader's is greater.
     pub token: FencingToken,

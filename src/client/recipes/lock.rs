@@ -130,7 +130,7 @@ pub(super) fn log_notice(text: &str) {
 }
 
 /// Makes a file that does not exist; returns its version, and an instant before the server made it.
-/// Waits until the file is gone, if necessary. After a moment, reports through `notice` a file that
+/// Waits until the file is deleted, if necessary. After a moment, reports through `notice` a file that
 /// does not end by itself.
 pub(super) fn acquire(
     client: &Client,
@@ -185,7 +185,7 @@ impl Guard {
         Guard { client, name, token, released: false }
     }
 
-    /// Returns the fencing token: the version that taking it took. Every later holder's is greater,
+    /// Returns the fencing token: the version of the change that acquired it. Every later holder's is greater,
     /// so the protected resource can refuse a token smaller than the greatest so far.
     pub fn token(&self) -> FencingToken {
         self.token

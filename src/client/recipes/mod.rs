@@ -1,5 +1,5 @@
-//! Locks, leases, elections and the like, made of the protocol's commands: what several programs
-//! coordinate by.
+//! Locks, leases, elections and the like, for programs that coordinate. They are made of the
+//! protocol's commands.
 //!
 //! | recipe | for |
 //! |---|---|
@@ -14,7 +14,7 @@
 //! They take names unchanged, and make files with that name, or with `/` and more after it. They
 //! block: a waiting thread keeps its client busy, and others that share the client wait too, so
 //! give each waiting thread its own client. Above all, a thread that waits for a lock held by
-//! another thread of the same client prevents it from giving the lock back, without bound.
+//! another thread of the same client prevents it from releasing the lock, without bound.
 //!
 //! # What a lock over a network can promise
 //!
@@ -24,16 +24,16 @@
 //! holder shows its **token** to the protected resource, and that refuses a token smaller than the
 //! greatest it has seen. A holder that reads, thinks and writes shows its token before the read
 //! too, or a late write of the previous holder comes between the two and is lost. Every recipe here
-//! has such a token: the version that taking it took. Versions are never reused and only grow.
+//! has such a token: the version of the change that acquired it. Versions are never reused and only grow.
 //! `examples/fenced.rs` is a file type that checks the token.
 //!
 //! When the connection is lost, every guard made with that client is useless: its calls fail with
-//! [`Error::Lost`](super::Error::Lost), and nothing is taken again automatically. (A [`Lease`]
+//! [`Error::Lost`](super::Error::Lost), and nothing is acquired again automatically. (A [`Lease`]
 //! makes a new connection, and goes on if the server's table is the same.)
 //!
 //! A server that keeps its files in memory has none after a restart, so everything is free, and the
 //! epoch is another one; versions begin at 1 again. A token is valid within one epoch. A server
-//! with `--data` keeps its files and its epoch, and versions continue: ephemeral files are gone,
+//! with `--data` keeps its files and its epoch, and versions continue: ephemeral files are deleted,
 //! leases keep their remaining time, and no token is reused.
 
 mod barrier;

@@ -58,7 +58,7 @@ pub struct Queue {
 
 /// An item that was taken and is not done yet. Dropping it makes it available again.
 #[derive(Debug)]
-#[must_use = "the item is given back when this is dropped"]
+#[must_use = "the item is available again when this is dropped"]
 pub struct Taken {
     /// The contents that were pushed.
     pub contents: Contents,
@@ -184,7 +184,7 @@ impl Taken {
     }
 }
 
-/// Treats a file that is gone, or changed, as another client's: returns `None`.
+/// Returns `None` for a file that another client has deleted or changed.
 fn found<T>(asked: Result<T, Error>) -> Result<Option<T>, Error> {
     match asked {
         Err(Error::Refused { refusal: Refusal::NotFound | Refusal::Version(_), .. }) => Ok(None),

@@ -1,4 +1,4 @@
-//! A semaphore, and a lock that is one with a single permit: both are granted in the order of the
+//! A semaphore, and a lock that is a semaphore with one permit. Both are granted in the order of the
 //! requests.
 
 use super::deadline::Deadline;
@@ -7,10 +7,10 @@ use super::waiters::Waiters;
 use crate::client::{Client, Error};
 use std::time::Duration;
 
-/// A lock whose waiters take their turns.
+/// A lock that is granted in the order of the requests.
 ///
-/// Each makes an ephemeral file, `create NAME/ 0 -1`; the one with the smallest number holds the
-/// lock, and each of the others waits for the end of the one before. So giving the lock back wakes
+/// Each client makes an ephemeral file, `create NAME/ 0 -1`. The client with the smallest number
+/// holds the lock, and every other one waits for the file before its own to end. So a release wakes
 /// one waiter, not all of them. The token is the number: it grows from holder to holder.
 ///
 /// Lost connection, paused holder, restarted server: as with [`Lock`](super::Lock). A waiter that
@@ -33,8 +33,8 @@ pub struct FairLock(Semaphore);
 
 /// A number of permits, granted in the order of the requests.
 ///
-/// Each client makes an ephemeral file, `create NAME/ 0 -1`; those with the smallest numbers have a
-/// permit, as many as there are permits. All clients have to give the same number of permits.
+/// Each client makes an ephemeral file, `create NAME/ 0 -1`. The clients with the smallest numbers
+/// hold the permits. All clients have to give the same number of permits.
 ///
 /// Lost connection, paused holder, restarted server: as with [`Lock`](super::Lock). A waiter wakes
 /// whenever somebody before it leaves.
@@ -65,14 +65,14 @@ impl Semaphore {
     /// # Panics
     /// If `permits` is 0.
     pub fn new(client: &Client, name: &str, permits: usize) -> Self {
-        assert!(permits > 0, "a semaphore without permits lets nobody in, ever");
+        assert!(permits > 0, "a semaphore without permits lets nobody in");
         Semaphore { waiters: Waiters::new(client, name), permits }
     }
 
-    /// Takes a permit. Waits for as long as necessary.
+    /// Acquires a permit. Waits for as long as necessary.
     ///
     /// # Errors
-    /// See [`Error`]; no permit is taken then.
+    /// See [`Error`]; no permit is acquired then.
     pub fn acquire(&self) -> Result<Guard, Error> {
         loop {
             if let Some(guard) = self.acquire_by(Deadline::never())? {
@@ -81,7 +81,7 @@ impl Semaphore {
         }
     }
 
-    /// Takes a permit if one is free and nobody waits for it.
+    /// Acquires a permit if one is free and nobody waits for it.
     ///
     /// # Errors
     /// As for [`acquire`](Semaphore::acquire).
@@ -89,7 +89,7 @@ impl Semaphore {
         self.try_acquire_for(Duration::ZERO)
     }
 
-    /// Takes a permit if its turn comes within this time, which is rounded up to seconds.
+    /// Acquires a permit if its turn comes within this time, which is rounded up to seconds.
     ///
     /// # Errors
     /// As for [`acquire`](Semaphore::acquire).
@@ -109,15 +109,15 @@ impl FairLock {
         FairLock(Semaphore::new(client, name, 1))
     }
 
-    /// Takes the lock. Waits for as long as necessary.
+    /// Acquires the lock. Waits for as long as necessary.
     ///
     /// # Errors
-    /// See [`Error`]; the lock is not taken then.
+    /// See [`Error`]; the lock is not acquired then.
     pub fn lock(&self) -> Result<Guard, Error> {
         self.0.acquire()
     }
 
-    /// Takes the lock if it is free and nobody waits for it.
+    /// Acquires the lock if it is free and nobody waits for it.
     ///
     /// # Errors
     /// As for [`lock`](FairLock::lock).
@@ -125,7 +125,7 @@ impl FairLock {
         self.0.try_acquire()
     }
 
-    /// Takes the lock if its turn comes within this time, which is rounded up to seconds.
+    /// Acquires the lock if its turn comes within this time, which is rounded up to seconds.
     ///
     /// # Errors
     /// As for [`lock`](FairLock::lock).

@@ -5,7 +5,7 @@ use std::fmt;
 use std::num::ParseIntError;
 use std::str::FromStr;
 
-/// A fencing token: the version that acquiring took. Every later holder's token is greater within one
+/// A fencing token: the version of the change that acquired it. Every later holder's token is greater within one
 /// [epoch](crate::Epoch), so a resource can refuse a token smaller than the greatest it has seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FencingToken(pub Version);

@@ -1,4 +1,4 @@
-//! What clients agree with: touch, create, list, watch, and files that end with a connection.
+//! The requests for coordination: touch, create, list, watch, and files that end with a connection.
 
 use super::{connect, running};
 use crate::server::{PATIENCE, Running, eventually};
@@ -68,7 +68,7 @@ fn each_method_does_what_it_says_on_both_kinds_of_sockets() {
 }
 
 #[test]
-fn refusals_are_typed_and_told() {
+fn refusals_are_typed_and_name_the_file() {
     let server = Running::start(Server::builder().max_memory(500));
     let client = connect(server.addresses()[0]);
     client.write("f", "").unwrap();
@@ -107,7 +107,7 @@ fn refusals_are_typed_and_told() {
 }
 
 #[test]
-fn what_is_no_prefix_is_never_sent() {
+fn an_invalid_prefix_is_never_sent() {
     let server = running();
     let client = connect(server.addresses()[0]);
     let long = "n".repeat(600);
@@ -152,7 +152,7 @@ fn a_watch_waits_for_the_first_change() {
     assert_eq!(changed(&changes), [("config/port", version.0, Some(2))]);
 }
 
-/// It may take longer than the time-out, which is for what comes after.
+/// The time-out begins when the watch is over.
 #[test]
 fn a_watch_may_be_longer_than_the_time_out() {
     let server = running();
@@ -188,7 +188,7 @@ fn any_duration_is_a_time_to_wait() {
 }
 
 #[test]
-fn what_ends_with_a_connection_goes_when_the_client_is_dropped() {
+fn an_ephemeral_file_ends_when_the_client_is_dropped() {
     let server = running();
     let (owner, other) = (connect(server.addresses()[0]), connect(server.addresses()[1]));
     let version = owner.write_expiring("lock/db", "me", Exptime::Connection).unwrap();
@@ -203,7 +203,7 @@ fn what_ends_with_a_connection_goes_when_the_client_is_dropped() {
 }
 
 #[test]
-fn a_stop_is_the_end_of_a_watch_and_of_the_connection() {
+fn a_stop_of_the_server_ends_a_watch_and_the_connection() {
     let mut server = running();
     let (client, other) = (connect(server.addresses()[0]), connect(server.addresses()[1]));
     let waiting = thread::spawn(move || {
@@ -271,7 +271,7 @@ fn the_time_is_rounded_up_to_seconds_and_is_at_most_a_day() {
 }
 
 #[test]
-fn requests_are_written_as_the_protocol_has_them() {
+fn requests_are_written_as_the_protocol_defines_them() {
     let sent = |reply: &'static str, ask: fn(&Client)| {
         let (client, server) = answers(reply);
         ask(&client);
@@ -290,7 +290,7 @@ fn requests_are_written_as_the_protocol_has_them() {
 }
 
 #[test]
-fn wrong_lines_of_a_list_are_no_answer_and_end_it() {
+fn wrong_lines_of_a_list_end_the_connection() {
     let mut many = "LIST 1 10001 0\r\n".to_string();
     many.extend((0..10_001).map(|i| format!("1 0 0 f{i}\r\n")));
     for reply in [
@@ -318,13 +318,13 @@ fn wrong_lines_of_a_list_are_no_answer_and_end_it() {
         assert!(matches!(client.read("f").unwrap_err(), Error::Lost(_)), "{reply:?}");
         server.line();
     }
-    // A field more is one of a later protocol.
+    // An additional field belongs to a later protocol.
     let (client, _server) = answers("LIST 1 1 0 new\r\n1 0 0 f new\r\n");
     assert_eq!(files(&client.list("f", 1, None).unwrap()), [("f", 1, 0, Exptime::Never)]);
 }
 
 #[test]
-fn wrong_lines_of_changes_are_no_answer_and_end_it() {
+fn wrong_lines_of_changes_end_the_connection() {
     let mut many = "CHANGES 1 10001\r\n".to_string();
     many.extend((0..10_001).map(|i| format!("put 1 0 f{i}\r\n")));
     for reply in [
@@ -354,7 +354,7 @@ fn wrong_lines_of_changes_are_no_answer_and_end_it() {
 }
 
 #[test]
-fn wrong_answers_to_create_and_touch_are_none() {
+fn wrong_replies_to_create_and_touch_are_rejected() {
     for reply in ["OK\r\n", "OK 7\r\n", "OK x q7\r\n", "OK 7 @7\r\n", "LIST 1 0 0\r\n"] {
         let (client, _server) = answers(reply);
         let error = client.create("q", "", Exptime::Never).unwrap_err();
@@ -367,9 +367,9 @@ fn wrong_answers_to_create_and_touch_are_none() {
     }
 }
 
-/// A server that is silent is not waited for much longer than the watch and the time-out.
+/// The wait for a silent server is not much longer than the watch and the time-out.
 #[test]
-fn a_watch_that_is_not_answered_has_an_end() {
+fn an_unanswered_watch_times_out() {
     let timeout = Duration::from_millis(200);
     for (half, seconds) in [("", 0), ("CHANGES 1 1\r\n", 0), ("", 1)] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -404,7 +404,7 @@ fn a_watch_that_is_not_answered_has_an_end() {
     }
 }
 
-/// `open` fits a name into a line that no line of a list, and no `list` with `after`, would hold.
+/// The line of an `open` holds longer names than a line of a list, or a `list` with `after`.
 #[test]
 fn the_longest_names_are_listed_and_do_not_end_a_list() {
     let server = running();

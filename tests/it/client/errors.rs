@@ -1,4 +1,4 @@
-//! What a client refuses to send, and what a program may ask again.
+//! What a client refuses to send, and which calls a program may repeat.
 
 use super::{bytes, connect, running};
 use crate::server::{Folder, Running};
@@ -8,7 +8,7 @@ use telefile::{Client, Exptime, Server, Version};
 
 /// On the line 0 seconds are "never", and from 2^63 on there are no versions.
 #[test]
-fn a_number_that_the_line_does_not_have_is_never_sent() {
+fn a_number_outside_the_protocol_is_never_sent() {
     let server = running();
     let client = connect(server.addresses()[0]);
     let (now, never, beyond) = (Exptime::Seconds(0), Exptime::Never, 1 << 63);
@@ -35,7 +35,7 @@ fn a_number_that_the_line_does_not_have_is_never_sent() {
 }
 
 #[test]
-fn a_client_that_keeps_versions_meets_no_other_table() {
+fn a_client_that_keeps_versions_rejects_another_table() {
     let folder = Folder::new();
     let address = telefile::net::Address::Unix(folder.path().join("socket"));
     let serve = || Running::start(Server::builder().listen(address.clone()));
@@ -64,7 +64,7 @@ fn a_client_that_keeps_versions_meets_no_other_table() {
 }
 
 #[test]
-fn a_full_server_may_be_asked_again_and_a_lost_one_may_have_done_it() {
+fn a_call_to_a_full_server_is_retryable_and_one_to_a_lost_server_is_not() {
     let mut server = Running::start(Server::builder().connections(1).max_contents(10));
     let client = connect(server.addresses()[0]);
     let crowded = Client::connect_to(server.addresses()[0]).unwrap_err();

@@ -7,7 +7,7 @@ use telefile::client::{Error, OpenFile};
 use telefile::{Client, Refusal};
 
 #[test]
-fn a_client_has_several_files_open_and_goes_on_being_used() {
+fn a_client_can_have_several_files_open_and_still_be_used() {
     let server = running();
     let client = connect(server.addresses()[0]);
     let a = client.open("a", Some("Note")).unwrap();
@@ -25,7 +25,7 @@ fn a_client_has_several_files_open_and_goes_on_being_used() {
 }
 
 #[test]
-fn what_is_dropped_is_closed() {
+fn dropping_an_open_file_closes_it() {
     let server = running();
     let (client, other) = (connect(server.addresses()[0]), connect(server.addresses()[1]));
     let opens = || other.stat("f").map(|stat| stat.opens);
@@ -43,7 +43,7 @@ fn what_is_dropped_is_closed() {
 }
 
 #[test]
-fn the_connection_lives_as_long_as_a_file_of_it() {
+fn the_connection_lasts_as_long_as_an_open_file() {
     let server = running();
     let other = connect(server.addresses()[0]);
     let client = connect(server.addresses()[0]);
@@ -59,7 +59,7 @@ fn the_connection_lives_as_long_as_a_file_of_it() {
 }
 
 #[test]
-fn a_file_is_of_the_client_that_opened_it() {
+fn an_open_file_belongs_to_the_client_that_opened_it() {
     let server = running();
     let (client, other) = (connect(server.addresses()[0]), connect(server.addresses()[0]));
     let file = client.open("f", Some("Note")).unwrap();
@@ -69,7 +69,7 @@ fn a_file_is_of_the_client_that_opened_it() {
 }
 
 #[test]
-fn a_deleted_file_is_still_there_for_who_has_it_open() {
+fn a_deleted_file_lives_on_while_it_is_open() {
     let server = running();
     let client = connect(server.addresses()[0]);
     let file = client.open("f", Some("Note")).unwrap();
@@ -81,7 +81,7 @@ fn a_deleted_file_is_still_there_for_who_has_it_open() {
 }
 
 #[test]
-fn threads_share_a_client_and_take_its_files_with_them() {
+fn threads_share_a_client_and_its_open_files() {
     fn moves<T: Send + Sync + 'static>() {}
     moves::<Client>();
     moves::<OpenFile>();

@@ -44,7 +44,7 @@ fn using(example: &str, lines: &str, address: &Address) -> Option<Output> {
 }
 
 #[test]
-fn the_foreign_clients_refuse_what_would_be_another_request() {
+fn the_foreign_clients_refuse_a_name_that_would_make_another_request() {
     let server = running();
     let address = server.addresses()[0];
     let client = connect(address);

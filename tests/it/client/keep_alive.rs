@@ -1,4 +1,4 @@
-//! Clients that hold something live with a server that ends silent connections.
+//! Clients that hold something outlast the idle time-out of a server.
 
 use super::connect;
 use crate::server::{PATIENCE, Running};
@@ -7,10 +7,10 @@ use telefile::client::Error;
 use telefile::client::recipes::{Election, FairLock, Lease, Lock, Queue};
 use telefile::{Client, Exptime, Server, Version};
 
-/// Long beside what a busy machine pauses for.
+/// Much longer than the pauses of a busy machine.
 const IDLE: Duration = Duration::from_secs(2);
 
-/// Waits until the server has ended a silent connection that was made now.
+/// Makes a silent connection, and waits until the server has ended it.
 fn pass_idle_timeout(server: &Running) {
     let silent = connect(server.addresses()[0]);
     assert_eq!(silent.idle_timeout(), Some(IDLE));
@@ -19,7 +19,7 @@ fn pass_idle_timeout(server: &Running) {
 }
 
 #[test]
-fn whoever_holds_something_is_not_silent() {
+fn a_client_that_holds_something_is_not_silent() {
     let server = Running::start(Server::builder().idle_timeout(Some(IDLE)));
     let client = |which: usize| connect(server.addresses()[which % 2]);
     let connection = Exptime::Connection;
@@ -60,7 +60,7 @@ fn whoever_holds_something_is_not_silent() {
 }
 
 #[test]
-fn a_connection_that_is_kept_alive_ends_with_its_client() {
+fn a_kept_alive_connection_ends_with_its_client() {
     let server = Running::start(Server::builder().idle_timeout(Some(IDLE)));
     let (client, other) = (connect(server.addresses()[0]), connect(server.addresses()[0]));
     let file = client.open("f", None).unwrap();

@@ -1,4 +1,4 @@
-//! Servers that are none: what a client makes of wrong replies, endless contents and silence.
+//! Fake servers: how a client handles wrong replies, endless contents and silence.
 
 use super::bytes;
 use crate::server::{Folder, PATIENCE};
@@ -34,7 +34,7 @@ pub(super) fn liar(
     (address, thread)
 }
 
-/// One that answers the next line with `reply` and closes.
+/// Returns a client of a server that answers the next line with `reply` and closes.
 fn answers(reply: impl AsRef<[u8]> + Send + 'static) -> Client {
     let (address, _) = liar(HELLO, move |mut input| {
         input.read_line(&mut String::new()).unwrap();
@@ -48,7 +48,7 @@ fn waits_for_the_end(mut input: BufReader<TcpStream>) {
 }
 
 #[test]
-fn a_reply_to_something_else_is_no_answer_and_ends_it() {
+fn a_reply_that_does_not_fit_its_request_ends_the_connection() {
     for reply in [
         "OK 1\r\n",
         "OK\r\n",
@@ -74,7 +74,7 @@ fn a_reply_to_something_else_is_no_answer_and_ends_it() {
 }
 
 #[test]
-fn a_reply_is_never_shown_raw_and_whole() {
+fn an_error_shows_a_part_of_the_reply_escaped() {
     let error = answers("\x1b[31m\u{202e}evil\r\n").read("f").unwrap_err().to_string();
     assert!(!error.contains('\x1b') && !error.contains('\u{202e}'), "{error}");
     let error = answers(format!("{}\r\n", "y".repeat(400))).read("f").unwrap_err().to_string();
@@ -93,7 +93,7 @@ fn an_announcement_takes_no_memory_and_no_time() {
 }
 
 #[test]
-fn lines_without_end_are_not_collected_for_ever() {
+fn endless_lines_are_not_collected_forever() {
     let (address, _) = liar(HELLO, |mut input| {
         let _ = input.get_mut().write_all(b"TYPES 4611686018427387904\r\n");
         while input.get_mut().write_all(&b"Type\r\n".repeat(1000)).is_ok() {}
@@ -115,9 +115,9 @@ fn the_end_of_the_stream_inside_an_answer_is_a_lost_connection() {
     assert!(matches!(answers(large).read("f").unwrap_err(), Error::Lost(_)));
 }
 
-/// What was sent may have been done. Asked again it might be done twice.
+/// The request may have been executed. Repeated, it might be executed twice.
 #[test]
-fn a_lost_request_is_not_asked_again() {
+fn a_lost_request_is_not_repeated() {
     let (address, thread) = liar(HELLO, |mut input| {
         let mut line = String::new();
         input.read_line(&mut line).unwrap();
@@ -132,7 +132,7 @@ fn a_lost_request_is_not_asked_again() {
 
 /// A refusal that was sent before the end is returned, although sending fails.
 #[test]
-fn the_last_words_of_a_server_are_heard() {
+fn the_last_reply_of_a_server_is_read() {
     let folder = Folder::new();
     let path = folder.path().join("socket");
     let listener = UnixListener::bind(&path).unwrap();
@@ -152,7 +152,7 @@ fn the_last_words_of_a_server_are_heard() {
 }
 
 #[test]
-fn silence_has_an_end() {
+fn a_silent_server_times_out() {
     let timed_out = |address: &str, ask: fn(&Client) -> Error| {
         let client = Client::builder().timeout(Some(SHORT)).connect(address).unwrap();
         let since = Instant::now();
@@ -179,7 +179,7 @@ fn silence_has_an_end() {
         }
     };
     timed_out(&liar(HELLO, dripping).0, read);
-    // It does not take what is sent either.
+    // It does not read what is sent either.
     let (hold, held) = mpsc::channel::<()>();
     let deaf = move |input: BufReader<TcpStream>| {
         let _ = held.recv();
@@ -190,7 +190,7 @@ fn silence_has_an_end() {
 }
 
 #[test]
-fn who_does_not_say_hello_is_no_server() {
+fn a_server_that_does_not_say_hello_is_rejected() {
     let hello = |reply: &'static str| {
         let (address, _) = liar(reply, waits_for_the_end);
         Client::builder().timeout(Some(SHORT)).connect(&address).unwrap_err()

@@ -101,7 +101,7 @@ fn any_bytes_are_contents() {
 }
 
 #[test]
-fn refusals_are_typed_and_told_with_name_and_number() {
+fn refusals_are_typed_and_name_the_file_and_the_number() {
     let server = running();
     let client = connect(server.addresses()[0]);
     client.write("lock/db", "").unwrap();
@@ -150,7 +150,7 @@ fn refusals_are_typed_and_told_with_name_and_number() {
 }
 
 #[test]
-fn what_is_no_name_is_never_sent() {
+fn an_invalid_name_is_never_sent() {
     let server = running();
     let client = connect(server.addresses()[0]);
     let long = "n".repeat(600);
@@ -177,7 +177,7 @@ fn what_is_no_name_is_never_sent() {
 }
 
 #[test]
-fn contents_over_the_clients_maximum_are_passed_over() {
+fn contents_over_the_clients_maximum_are_skipped() {
     let server = running();
     connect(server.addresses()[0]).write("large", bytes(3_000_000)).unwrap();
     let client = Client::builder().timeout(Some(PATIENCE)).max_contents(2_999_999);
@@ -204,7 +204,7 @@ fn a_write_over_the_servers_limit_is_refused_and_the_connection_goes_on() {
 }
 
 #[test]
-fn over_the_connections_it_is_told_why() {
+fn a_client_over_the_limit_of_connections_receives_the_reason() {
     let server = Running::start(Server::builder().connections(1));
     let inside = connect(server.addresses()[0]);
     let error = Client::connect_to(server.addresses()[0]).unwrap_err();
@@ -213,7 +213,7 @@ fn over_the_connections_it_is_told_why() {
 }
 
 #[test]
-fn the_token_opens_the_door() {
+fn a_client_with_the_token_is_accepted() {
     let folder = Folder::new();
     let path = folder.path().join("token");
     std::fs::write(&path, "s3cret\n").unwrap();
@@ -233,7 +233,7 @@ fn the_token_opens_the_door() {
 }
 
 #[test]
-fn addresses_are_text_and_nobody_there_is_an_error_of_its_own() {
+fn addresses_are_text_and_a_missing_server_is_an_error_of_its_own() {
     let server = running();
     for address in server.addresses() {
         Client::connect(&address.to_string()).unwrap().write("f", "").unwrap();
@@ -248,7 +248,7 @@ fn addresses_are_text_and_nobody_there_is_an_error_of_its_own() {
 }
 
 #[test]
-fn a_time_out_may_be_as_long_as_one_likes() {
+fn a_time_out_may_have_any_length() {
     let server = running();
     for (timeout, address) in [None, Some(Duration::MAX)].into_iter().zip(server.addresses()) {
         let client = Client::builder().timeout(timeout).connect_to(address).unwrap();

@@ -41,7 +41,7 @@ fn ten_thousand_requests_with_large_contents_both_ways_do_not_hang() {
 }
 
 #[test]
-fn answers_come_in_order_and_a_refusal_is_only_its_own() {
+fn answers_come_in_order_and_a_refusal_concerns_one_request() {
     let server = running();
     let client = connect(server.addresses()[0]);
     let note = client.open("note", Some("Note")).unwrap();
@@ -95,7 +95,7 @@ fn many_leases_are_renewed_in_one_batch() {
 }
 
 #[test]
-fn between_two_answers_the_client_may_be_used_or_the_rest_left() {
+fn the_client_can_be_used_between_two_answers_and_the_rest_dropped() {
     let server = running();
     let client = connect(server.addresses()[0]);
     let note = client.open("note", Some("Note")).unwrap();
@@ -116,7 +116,7 @@ fn between_two_answers_the_client_may_be_used_or_the_rest_left() {
 }
 
 #[test]
-fn when_the_connection_is_lost_that_is_the_last_answer() {
+fn a_lost_connection_is_the_last_answer() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let server = thread::spawn(move || {

@@ -15,7 +15,7 @@ fn waits(client: &Client, count: u64) -> bool {
 }
 
 #[test]
-fn a_wait_is_for_one_file_by_name_or_open() {
+fn a_wait_is_for_one_file_by_name_or_descriptor() {
     for which in [0, 1] {
         let server = running();
         let address = server.addresses()[which];

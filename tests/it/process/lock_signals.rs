@@ -1,5 +1,5 @@
-//! The signals to `telefile lock` that its command gets: each one once, unless it has got it
-//! itself.
+//! The signals to `telefile lock` that its command gets: each one once, unless the command has it
+//! already.
 
 use super::lock::{Locked, hold};
 use super::verbs::at;
@@ -216,7 +216,7 @@ fn signals_are_forwarded() {
         locked.program.signal(signal);
         assert_eq!(locked.ended(), (9, String::new()), "{name}");
         assert_eq!(locked.program.stdout.whole(), format!("ready\n{name}\n"));
-        assert_eq!(serving.client().ask("stat db"), "ERR_FILE_NOT_FOUND", "it is given back");
+        assert_eq!(serving.client().ask("stat db"), "ERR_FILE_NOT_FOUND", "it is released");
     }
     let mut locked = Locked::ready(&serving, &[], "echo ready; exec cat");
     locked.program.signal(Signal::TERM);
@@ -293,7 +293,7 @@ fn terminal_signals_reach_a_command_outside_the_foreground() {
         locked.typed.as_mut().unwrap().write_all(key).unwrap();
         let (ended, _) = locked.ended();
         assert_eq!(ended, status, "{}", locked.program.stdout.whole());
-        assert_eq!(serving.client().ask("stat db"), "ERR_FILE_NOT_FOUND", "it is given back");
+        assert_eq!(serving.client().ask("stat db"), "ERR_FILE_NOT_FOUND", "it is released");
     }
 }
 

@@ -12,23 +12,23 @@ use telefile::client::Error;
 use telefile::client::recipes::Barrier;
 use telefile::{Client, Refusal, Version};
 
-/// Somebody who waits at a barrier for three.
+/// Starts a party that waits at a barrier for three.
 fn wait_at(client: Client) -> Task<Result<(), Error>> {
     spawn(move || Barrier::new(&client, "gate", 3).wait())
 }
 
-/// What stands in the barrier's file.
+/// Returns the contents of the barrier's file.
 fn numbers(client: &Client) -> Vec<u64> {
     let contents = client.read("gate").unwrap().contents;
     str::from_utf8(&contents).unwrap().split(' ').map(|n| n.parse().unwrap()).collect()
 }
 
-/// The number up to which who waits may pass.
+/// Returns the greatest number that may pass.
 fn open_to(client: &Client) -> u64 {
     numbers(client)[0]
 }
 
-/// Those who come at the same time; they wait until all of them do.
+/// Two parties that come at the same time. Returns when both wait.
 fn two_wait(server: &Running, watcher: &Client) -> [Task<Result<(), Error>>; 2] {
     let tasks = [(); 2].map(|()| wait_at(connect(server)));
     waiting(watcher, 2);
@@ -36,7 +36,7 @@ fn two_wait(server: &Running, watcher: &Client) -> [Task<Result<(), Error>>; 2] 
 }
 
 #[test]
-fn it_opens_when_all_are_there_and_closes_behind_them() {
+fn a_barrier_opens_when_all_have_come_and_closes_behind_them() {
     let server = running();
     let client = connect(&server);
     for _ in 0..3 {
@@ -50,7 +50,7 @@ fn it_opens_when_all_are_there_and_closes_behind_them() {
 }
 
 #[test]
-fn one_more_than_enough_is_the_first_of_the_next_round() {
+fn a_surplus_party_is_the_first_of_the_next_round() {
     let server = running();
     let client = connect(&server);
     let mut early = Vec::from(two_wait(&server, &client));
@@ -82,7 +82,7 @@ fn a_barrier_for_nobody_is_a_mistake() {
 }
 
 #[test]
-fn who_died_before_it_opened_does_not_count() {
+fn a_party_that_dies_before_the_opening_does_not_count() {
     let server = running();
     let (proxy, client) = (Proxy::new(server.addresses()[0]), connect(&server));
     let dies = wait_at(proxy.client());
@@ -100,7 +100,7 @@ fn who_died_before_it_opened_does_not_count() {
 }
 
 #[test]
-fn who_gave_up_does_not_count() {
+fn a_party_that_gave_up_does_not_count() {
     let server = running();
     let client = connect(&server);
     let since = Instant::now();
@@ -113,7 +113,7 @@ fn who_gave_up_does_not_count() {
 }
 
 #[test]
-fn everybody_learns_that_the_server_has_stopped() {
+fn every_party_learns_that_the_server_has_stopped() {
     let mut server = running();
     let client = connect(&server);
     let tasks = two_wait(&server, &client);
@@ -130,7 +130,7 @@ fn a_file_of_no_barrier_is_reported_and_left_alone() {
         let error = Barrier::new(&client, "gate", 1).wait().unwrap_err();
         assert!(matches!(&error, Error::Invalid(why) if why.contains("gate")), "{error:?}");
         assert_eq!(&*client.read("gate").unwrap().contents, contents);
-        assert!(names(&client, "gate/").is_empty(), "its place is given back");
+        assert!(names(&client, "gate/").is_empty(), "its place is released");
     }
     client.delete("gate", None).unwrap();
     let kind = client.open("gate", Some("LogFile")).unwrap();
@@ -140,7 +140,7 @@ fn a_file_of_no_barrier_is_reported_and_left_alone() {
 }
 
 #[test]
-fn what_others_put_beside_the_places_does_not_count() {
+fn foreign_files_beside_the_places_do_not_count() {
     let server = running();
     let client = connect(&server);
     for foreign in ["gate/1", "gate/x", "gate/00000000000000000001x", "gate2", "gate2/1"] {
@@ -157,7 +157,7 @@ fn what_others_put_beside_the_places_does_not_count() {
 }
 
 #[test]
-fn those_who_gave_up_are_not_remembered_for_ever() {
+fn parties_that_gave_up_are_not_remembered_forever() {
     let server = running();
     let (client, other) = (connect(&server), connect(&server));
     let early = wait_at(other);
@@ -175,7 +175,7 @@ fn those_who_gave_up_are_not_remembered_for_ever() {
 /// A party's result stands, whenever it gave up: those who pass do so in whole groups, each
 /// of which is one step of the number in the barrier's file.
 #[test]
-fn those_who_pass_while_others_give_up_come_in_whole_groups() {
+fn parties_pass_in_whole_groups_while_others_give_up() {
     const PARTIES: usize = 3;
     const CLIENTS: u64 = 6;
     const ROUNDS: usize = 40;
@@ -207,9 +207,9 @@ fn those_who_pass_while_others_give_up_come_in_whole_groups() {
     assert_eq!(open_to(&watcher) > 0, passed > 0);
 }
 
-/// In the same rounds, who passes knows that those who pass with it are there.
+/// All parties take part in every round, so each one that passes must find that all have come.
 #[test]
-fn nobody_passes_before_all_of_its_round_have_come() {
+fn no_party_passes_before_its_whole_round_has_come() {
     const PARTIES: usize = 4;
     const ROUNDS: usize = 25;
     let server = running();
@@ -232,10 +232,10 @@ fn nobody_passes_before_all_of_its_round_have_come() {
     assert!(results.try_iter().all(|all_had_come| all_had_come));
 }
 
-/// Between its look at the places and its cas somebody who counts may be held up as long as it
-/// likes: here for as long as another party needs to give up.
+/// A party may pause for any time between listing the places and its cas: here for as long as
+/// another party needs to give up.
 #[test]
-fn a_count_from_before_somebody_gave_up_fails() {
+fn a_count_from_before_a_party_gave_up_fails() {
     let server = running();
     let (client, other) = (connect(&server), connect(&server));
     for seen in [0, 1] {

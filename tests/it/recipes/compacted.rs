@@ -8,10 +8,10 @@ use std::time::Duration;
 use telefile::Client;
 use telefile::client::recipes::{Election, Lease, Lock, Queue, Semaphore};
 
-/// So many deletions are not remembered any more.
+/// More deletions than the server remembers.
 const TOO_MANY: usize = 100_001;
 
-/// Deletes so much that a watch from before cannot be answered.
+/// Deletes enough files that an earlier watch cannot be answered.
 fn forget(server: &Running) {
     let watcher = connect(server);
     let mut crowd = server.client();
@@ -24,9 +24,9 @@ fn forget(server: &Running) {
     eventually("they are gone", || watcher.list("", 10, None).unwrap().files.len() == 2);
 }
 
-/// They wait for a version from before.
+/// The waiters wait for a version from before the deletions.
 #[test]
-fn what_was_held_for_ages_can_be_waited_for() {
+fn a_wait_for_something_held_for_ages_ends() {
     let server = running();
     let client = connect(&server);
     let lock = Lock::new(&client, "lock").lock().unwrap();
@@ -45,8 +45,8 @@ fn what_was_held_for_ages_can_be_waited_for() {
     assert!(bob.join().is_valid());
 }
 
-/// Whether `waits` ends, when what it waits for happens just before its watch and is forgotten, and
-/// when it happens while it waits.
+/// Checks that `waits` ends if its event happens just before its watch and is forgotten, and if it
+/// happens during the watch.
 #[track_caller]
 fn check<T: Send + 'static>(
     server: &Running,
@@ -83,7 +83,7 @@ impl<F: FnMut()> Drop for Later<F> {
 }
 
 #[test]
-fn after_a_compacted_watch_one_looks_again() {
+fn each_recipe_lists_again_after_a_compacted_watch() {
     let (server, long) = (running(), 3 * PATIENCE);
     let client = || connect(&server);
 

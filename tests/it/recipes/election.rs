@@ -15,7 +15,7 @@ fn named(leader: Option<Leader>) -> (String, FencingToken) {
 }
 
 #[test]
-fn all_know_who_leads_and_the_next_is_there_before_the_leader_is_gone() {
+fn everybody_knows_the_leader_and_its_successor_waits_already() {
     let server = running();
     let (ann, bob, voter) = (connect(&server), connect(&server), connect(&server));
     let voter = Election::new(&voter, "leader/web");
@@ -38,7 +38,7 @@ fn all_know_who_leads_and_the_next_is_there_before_the_leader_is_gone() {
 }
 
 #[test]
-fn who_waits_for_the_next_leader_learns_of_it_and_of_nothing_else() {
+fn only_another_leader_ends_the_wait_for_the_next_leader() {
     let server = running();
     let (ann, bob, voter) = (connect(&server), connect(&server), connect(&server));
     let next = |known| {
@@ -56,7 +56,7 @@ fn who_waits_for_the_next_leader_learns_of_it_and_of_nothing_else() {
     waiting(&voter, 1);
     let candidate = spawn(move || Election::new(&bob, "leader").campaign("bob").unwrap());
     waiting(&voter, 2);
-    assert!(!news.0.is_finished(), "a candidate more is no other leader");
+    assert!(!news.0.is_finished(), "another candidate is not another leader");
     let token = leads.token();
     drop(leads);
     let leads = candidate.join();
@@ -71,7 +71,7 @@ fn who_waits_for_the_next_leader_learns_of_it_and_of_nothing_else() {
 }
 
 #[test]
-fn a_time_to_wait_for_another_leader_ends_with_the_same_one() {
+fn a_wait_for_the_next_leader_times_out_with_the_same_one() {
     let server = running();
     let client = connect(&server);
     let election = Election::new(&client, "leader");
@@ -84,7 +84,7 @@ fn a_time_to_wait_for_another_leader_ends_with_the_same_one() {
 }
 
 #[test]
-fn who_campaigns_for_a_time_is_no_candidate_after_it() {
+fn a_campaign_that_times_out_leaves_no_candidate() {
     let server = running();
     let (ann, bob) = (connect(&server), connect(&server));
     let leads = Election::new(&ann, "leader").campaign_for("ann", SHORT).unwrap().expect("first");
@@ -95,7 +95,7 @@ fn who_campaigns_for_a_time_is_no_candidate_after_it() {
 }
 
 #[test]
-fn a_leader_that_dies_is_followed_and_a_candidate_that_dies_is_skipped() {
+fn a_dead_leader_is_succeeded_and_a_dead_candidate_is_skipped() {
     let server = running();
     let (first, second) = (Proxy::new(server.addresses()[0]), Proxy::new(server.addresses()[0]));
     let (client, voter) = (connect(&server), connect(&server));
@@ -118,7 +118,7 @@ fn a_leader_that_dies_is_followed_and_a_candidate_that_dies_is_skipped() {
 
 /// The leader in a list may have left before its file is read.
 #[test]
-fn who_leads_is_always_told_while_leaders_come_and_go() {
+fn each_new_leader_is_reported_while_leaders_come_and_go() {
     let server = running();
     let (ann, bob, voter) = (connect(&server), connect(&server), connect(&server));
     let enough = Arc::new(AtomicBool::new(false));
@@ -146,9 +146,9 @@ fn who_leads_is_always_told_while_leaders_come_and_go() {
     tasks.into_iter().for_each(Task::join);
 }
 
-/// There is always one in the line, so somebody leads at any time.
+/// The line is never empty, so somebody leads at any time.
 #[test]
-fn nobody_is_told_to_lead_only_if_nobody_does() {
+fn a_leader_is_always_reported_if_there_is_one() {
     let server = running();
     let (client, voter) = (connect(&server), connect(&server));
     let enough = Arc::new(AtomicBool::new(false));
@@ -169,7 +169,7 @@ fn nobody_is_told_to_lead_only_if_nobody_does() {
 }
 
 #[test]
-fn candidates_that_come_and_go_wake_nobody_who_waits_for_another_leader() {
+fn candidates_that_come_and_go_do_not_wake_a_wait_for_the_next_leader() {
     let server = running();
     let (client, proxy) = (connect(&server), Proxy::new(server.addresses()[0]));
     let leads = Election::new(&client, "leader").campaign("first").unwrap();

@@ -17,7 +17,7 @@ fn logs() -> MutexGuard<'static, BTreeMap<String, Vec<Write>>> {
     LOGS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A write, in the order in which the server has seen them.
+/// A write, in the order in which the server executed them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Write {
     pub(super) token: u64,
@@ -47,7 +47,7 @@ impl<const CHECKED: bool> File<fenced::Files> for Counter<CHECKED> {
         let (token, value) = (fields.next().unwrap(), fields.next());
         let written = match (CHECKED, value) {
             (true, _) => self.inner.write(contents),
-            // As if all had the greatest token there is.
+            // As if everybody had the greatest possible token.
             (false, None) => Ok(()),
             (false, Some(value)) => self.inner.write(format!("{} {value}", u64::MAX).into()),
         };
@@ -103,7 +103,7 @@ pub(super) fn late(name: &str) -> usize {
     writes(name).iter().filter(|write| !write.accepted).count()
 }
 
-/// Waits until the counter has been set so many times more.
+/// Waits until the counter has been set that many more times.
 #[track_caller]
 pub(super) fn progress(name: &str, more: usize) {
     let before = values(name).len();
@@ -128,9 +128,9 @@ pub(super) fn never_overlaps(name: &str) {
     assert_eq!(late(name), 0);
 }
 
-/// The late write of the one who read first is what is at stake.
+/// The first client to read writes late.
 #[test]
-fn without_showing_the_token_before_one_reads_a_late_write_is_lost_on_all() {
+fn a_late_write_is_lost_unless_the_token_is_shown_before_the_read() {
     let server = running();
     let client = super::connect(&server);
     let read = |file: &telefile::client::OpenFile| -> u64 {

@@ -14,10 +14,10 @@ use telefile::client::recipes::{
 use telefile::client::{Error, OpenFile};
 use telefile::{Client, Refusal};
 
-/// What a holder shall do: address, recipe, file, its type, its name, the round in which it pauses.
+/// The settings of a holder: address, recipe, file, its type, its name, the round in which it pauses.
 const LIFE: &str = "TELEFILE_TEST_HOLDER";
 
-/// The file that is there when a holder that has stopped itself may go on.
+/// The file whose existence lets a holder that has stopped itself go on.
 const AWAKE: &str = "awake";
 
 /// A holder. Killed when dropped.
@@ -120,7 +120,7 @@ impl Held {
 
     fn give_back(self) {
         match self {
-            // The connection stands, so it cannot be lost.
+            // The connection is open, so it cannot be lost.
             Held::Guard(guard) => guard.unlock().unwrap(),
             Held::Lease(lease) => match lease.release() {
                 Ok(()) => {}
@@ -151,7 +151,7 @@ fn hold(client: &Client, recipe: &str, file: &OpenFile, name: &str, pause: usize
         let held = held.unwrap();
         let work = || {
             if round == pause {
-                // Also who asks if it still has it may be paused just then.
+                // A holder may be paused even while it asks whether it still holds the lease.
                 assert!(!matches!(&held, Held::Lease(lease) if !lease.is_valid()));
                 kill_process(getpid(), Signal::STOP).unwrap();
                 // The signal takes its time to reach this thread.

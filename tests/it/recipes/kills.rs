@@ -28,8 +28,8 @@ fn kill_one(server: &Running, job: Job<'_>, holders: &mut [Holder], random: &mut
     holders[i] = Holder::start(server, job, &i.to_string());
 }
 
-/// What is given back by the end of a connection is given back behind all that came over it: so the
-/// server never sees two inside, and has nothing to refuse.
+/// The end of a connection releases what it held only after all of its requests: so the server never
+/// sees two clients inside, and has nothing to refuse.
 #[track_caller]
 fn check_kills(recipe: &str) {
     let (server, mut random) = (fence::running(), Random::new());
@@ -49,33 +49,33 @@ fn check_kills(recipe: &str) {
     never_overlaps(&file);
 }
 
-/// Waits until all that came from the others is done.
+/// Waits until every request of the others is executed.
 #[track_caller]
 fn alone(client: &Client) {
     eventually("the others are gone", || stat(client, "connections") == 1);
 }
 
 #[test]
-fn no_two_have_a_lock_while_holders_are_killed() {
+fn no_two_clients_hold_a_lock_while_holders_are_killed() {
     check_kills("lock");
 }
 
 #[test]
-fn no_two_have_a_fair_lock_while_holders_are_killed() {
+fn no_two_clients_hold_a_fair_lock_while_holders_are_killed() {
     check_kills("fair");
 }
 
 #[test]
-fn no_two_have_the_only_permit_while_holders_are_killed() {
+fn no_two_clients_hold_the_only_permit_while_holders_are_killed() {
     check_kills("semaphore");
 }
 
 #[test]
-fn no_two_lead_while_leaders_are_killed() {
+fn no_two_candidates_lead_while_leaders_are_killed() {
     check_kills("election");
 }
 
-/// It has the lock as long as its connection stands, however long it sleeps.
+/// It holds the lock as long as its connection lasts, however long it sleeps.
 #[track_caller]
 fn check_pause(recipe: &str) {
     let (server, file) = (fence::running(), format!("paused/{recipe}"));
@@ -123,7 +123,7 @@ fn the_late_write_of_a_holder_that_overslept_is_refused() {
     assert!(late(&file) > 0);
 }
 
-/// That the checks here can fail, and what happens without a token that is checked.
+/// Shows that the checks here can fail, and what happens without a check of the token.
 #[test]
 fn without_a_check_of_the_token_a_late_write_ruins_the_counter() {
     let file = oversleep("Unfenced");
@@ -134,11 +134,11 @@ fn without_a_check_of_the_token_a_late_write_ruins_the_counter() {
 }
 
 #[test]
-fn a_counter_that_checks_is_right_while_holders_of_a_lease_are_killed_and_paused() {
+fn a_checked_counter_is_right_while_holders_of_a_lease_are_killed_and_paused() {
     let (server, mut random) = (fence::running(), Random::new());
     let (client, file) = (connect(&server), "killed/lease");
     let job = job("lease", file, "Fenced");
-    // A pause that meets a holder between read and write is what it is about, and random ones may not.
+    // The test is about a pause between read and write, which random pauses may miss.
     let sleeper = Holder::start_and_pause(&server, job, "sleeper", 1);
     sleeper.has_stopped();
     let mut holders = start(&server, job);
@@ -151,7 +151,7 @@ fn a_counter_that_checks_is_right_while_holders_of_a_lease_are_killed_and_paused
         if round % 3 == 0 {
             kill_one(&server, job, &mut holders, &mut random);
         } else {
-            // Mostly who has it, as far as can be known.
+            // Mostly the current holder, as far as the test can know it.
             let named = client.read("lease").ok().map(|file| file.contents.to_vec());
             let named = named.and_then(|name| str::from_utf8(&name).ok()?.parse().ok());
             let i = named.filter(|_| random.below(4) > 0).unwrap_or(random.below(HOLDERS));
@@ -199,13 +199,13 @@ fn consume(how: &str) -> (Vec<String>, usize) {
 }
 
 #[test]
-fn every_item_is_done_at_least_once_while_those_who_take_are_killed() {
+fn every_item_is_done_at_least_once_while_takers_are_killed() {
     let (_, missing) = consume("take");
     assert_eq!(missing, 0);
 }
 
 #[test]
-fn no_item_is_done_twice_while_those_who_pop_are_killed() {
+fn no_item_is_done_twice_while_poppers_are_killed() {
     let (mut lines, missing) = consume("pop");
     assert!(missing <= kills(), "a kill loses at most the item at hand: {missing}");
     let all = lines.len();

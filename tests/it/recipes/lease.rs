@@ -18,7 +18,7 @@ fn still() -> (Running, Clock) {
     (Running::start(Server::builder().clock(clock.clone())), clock)
 }
 
-/// Takes the lease for so long.
+/// Takes the lease for this many seconds.
 #[track_caller]
 fn acquire(client: &Client, ttl: u64) -> LeaseGuard {
     Lease::new(client, "lease", seconds(ttl)).try_acquire().unwrap().expect("it is free")
@@ -40,7 +40,7 @@ fn other_table(result: Result<impl std::fmt::Debug, Error>) {
 }
 
 #[test]
-fn one_has_it_until_it_is_given_back_and_the_tokens_grow() {
+fn one_client_holds_a_lease_until_its_release_and_the_tokens_grow() {
     let (server, _clock) = still();
     let (ann, bob) = (connect(&server), connect(&server));
     let mut last = None;
@@ -58,7 +58,7 @@ fn one_has_it_until_it_is_given_back_and_the_tokens_grow() {
 }
 
 #[test]
-fn its_time_is_rounded_up_to_seconds() {
+fn the_time_of_a_lease_is_rounded_up_to_seconds() {
     let (server, _clock) = still();
     let client = connect(&server);
     for (ttl, shown) in [
@@ -76,7 +76,7 @@ fn its_time_is_rounded_up_to_seconds() {
 }
 
 #[test]
-fn it_is_free_when_its_time_is_over_and_its_holder_is_told() {
+fn an_expired_lease_is_free_and_its_holder_gets_an_error() {
     let (server, clock) = still();
     let (ann, bob) = (connect(&server), connect(&server));
     let lease = acquire(&ann, 60);
@@ -95,7 +95,7 @@ fn it_is_free_when_its_time_is_over_and_its_holder_is_told() {
 }
 
 #[test]
-fn what_the_server_says_to_be_over_is_not_valid_here() {
+fn a_lease_that_the_server_reports_as_lost_is_not_valid() {
     let (server, clock) = still();
     let (ann, bob) = (connect(&server), connect(&server));
     let lease = acquire(&ann, 3600);
@@ -112,7 +112,7 @@ fn what_the_server_says_to_be_over_is_not_valid_here() {
 }
 
 #[test]
-fn who_waits_gets_it_when_its_time_is_over() {
+fn a_waiter_gets_the_lease_when_it_expires() {
     let (server, clock) = still();
     let (ann, bob) = (connect(&server), connect(&server));
     let lease = acquire(&ann, 60);
@@ -126,7 +126,7 @@ fn who_waits_gets_it_when_its_time_is_over() {
 }
 
 #[test]
-fn a_time_to_wait_for_it_ends() {
+fn a_wait_for_a_lease_times_out() {
     let (server, _clock) = still();
     let (ann, bob) = (connect(&server), connect(&server));
     let lease = acquire(&ann, 60);
@@ -141,7 +141,7 @@ fn a_time_to_wait_for_it_ends() {
 
 /// The server's clock stands still, so for the server it is never over.
 #[test]
-fn its_holder_counts_the_time_by_a_clock_of_its_own() {
+fn the_holder_counts_the_time_by_its_own_clock() {
     let (server, _clock) = still();
     let (ann, bob) = (connect(&server), connect(&server));
     let since = Instant::now();
@@ -155,7 +155,7 @@ fn its_holder_counts_the_time_by_a_clock_of_its_own() {
 
 /// The server may have counted from when the request was sent.
 #[test]
-fn the_time_that_an_answer_takes_is_not_its_holders() {
+fn the_time_of_a_lease_includes_the_round_trip() {
     let (server, _clock) = still();
     let proxy = Proxy::new(server.addresses()[0]);
     let client = proxy.client();
@@ -168,9 +168,9 @@ fn the_time_that_an_answer_takes_is_not_its_holders() {
     lease.renew().unwrap();
 }
 
-/// Nobody renews or gives back, so each has to wait until the time of the one before is over.
+/// Nobody renews or releases it, so each waits until the time of the one before is over.
 #[test]
-fn no_two_ever_believe_to_have_it() {
+fn no_two_clients_ever_believe_that_they_hold_the_lease() {
     let server = running();
     let clients = [connect(&server), connect(&server)];
     let mut before = acquire(&clients[0], 1);
@@ -206,7 +206,7 @@ fn a_cut_connection_is_replaced_and_the_lease_goes_on() {
 }
 
 #[test]
-fn while_nobody_can_be_asked_it_is_valid_for_its_time_and_asking_can_be_tried_again() {
+fn a_lease_stays_valid_for_its_time_without_a_server_and_a_renewal_can_be_repeated() {
     let (server, _clock) = still();
     let mut gone = running();
     let proxy = Proxy::new(server.addresses()[0]);
@@ -224,12 +224,12 @@ fn while_nobody_can_be_asked_it_is_valid_for_its_time_and_asking_can_be_tried_ag
 }
 
 #[test]
-fn on_another_table_it_is_over_and_nothing_is_asked() {
+fn a_lease_is_over_on_another_table_and_sends_nothing_there() {
     let (server, _clock) = still();
     let (other, _other_clock) = still();
     let proxy = Proxy::new(server.addresses()[0]);
     let ann = proxy.client();
-    // Of the same version as there.
+    // It has the same version there.
     let (lease, kept) = (acquire(&ann, 3600), Lease::new(&ann, "kept", seconds(3)));
     let kept = kept.acquire().unwrap().kept().unwrap();
     let bob = connect(&other);
@@ -250,7 +250,7 @@ fn on_another_table_it_is_over_and_nothing_is_asked() {
 }
 
 #[test]
-fn what_was_lost_without_a_connection_is_told_when_it_is_given_back() {
+fn a_release_reports_a_lease_that_was_lost_without_a_connection() {
     let (server, clock) = still();
     let (proxy, bob) = (Proxy::new(server.addresses()[0]), connect(&server));
     let lease = acquire(&proxy.client(), 1);
@@ -262,7 +262,7 @@ fn what_was_lost_without_a_connection_is_told_when_it_is_given_back() {
 }
 
 #[test]
-fn one_that_is_kept_is_renewed_over_and_over_until_it_is_given_back() {
+fn a_kept_lease_is_renewed_until_its_release() {
     let (server, clock) = still();
     let bob = connect(&server);
     let ann = connect(&server);
@@ -281,7 +281,7 @@ fn one_that_is_kept_is_renewed_over_and_over_until_it_is_given_back() {
 }
 
 #[test]
-fn one_that_is_kept_outlives_a_connection_that_is_cut_and_one_that_hangs() {
+fn a_kept_lease_outlives_a_connection_that_is_cut_and_one_that_hangs() {
     let (server, clock) = still();
     let (proxy, bob) = (Proxy::new(server.addresses()[0]), connect(&server));
     let lease = acquire(&proxy.client(), 3).kept().unwrap();
@@ -299,7 +299,7 @@ fn one_that_is_kept_outlives_a_connection_that_is_cut_and_one_that_hangs() {
 }
 
 #[test]
-fn one_that_is_kept_outlives_a_server_that_is_full_for_a_while() {
+fn a_kept_lease_outlives_a_server_that_is_full_for_a_while() {
     let clock = Clock::manual();
     let server = Running::start(Server::builder().clock(clock.clone()).connections(3));
     let proxy = Proxy::new(server.addresses()[0]);
@@ -317,7 +317,7 @@ fn one_that_is_kept_outlives_a_server_that_is_full_for_a_while() {
 }
 
 #[test]
-fn one_that_cannot_be_kept_is_given_back() {
+fn a_lease_that_cannot_be_kept_is_released() {
     let (server, _clock) = still();
     let (proxy, bob) = (Proxy::new(server.addresses()[0]), connect(&server));
     let (lease, other) = (acquire(&proxy.client(), 3600), running());

@@ -1,4 +1,4 @@
-//! `FairLock` and `Semaphore`: those who wait stand in a line.
+//! `FairLock` and `Semaphore`: their waiters stand in a line.
 
 use super::proxy::Proxy;
 use super::{PATIENCE, SHORT, Task, connect, lost, names, refused, running, spawn, stat, waiting};
@@ -60,7 +60,7 @@ fn places_are_ephemeral_and_the_first_one_has_the_smallest_number() {
 }
 
 #[test]
-fn one_that_is_given_back_wakes_one_waiter() {
+fn the_release_of_a_fair_lock_wakes_one_waiter() {
     let server = running();
     let client = connect(&server);
     let first = FairLock::new(&client, "fair").lock().unwrap();
@@ -79,7 +79,7 @@ fn one_that_is_given_back_wakes_one_waiter() {
 }
 
 #[test]
-fn who_dies_in_the_line_loses_its_turn_and_holds_up_nobody() {
+fn a_waiter_that_dies_loses_its_turn_and_holds_up_nobody() {
     let server = running();
     let proxy = Proxy::new(server.addresses()[0]);
     let client = connect(&server);
@@ -112,7 +112,7 @@ fn a_holder_that_dies_is_followed_by_the_next() {
 }
 
 #[test]
-fn who_gives_up_leaves_the_line() {
+fn a_waiter_that_gives_up_leaves_the_line() {
     let server = running();
     let (ann, bob) = (connect(&server), connect(&server));
     let guard = FairLock::new(&ann, "fair").lock().unwrap();
@@ -128,7 +128,7 @@ fn who_gives_up_leaves_the_line() {
 }
 
 #[test]
-fn a_place_that_another_has_deleted_is_lost() {
+fn a_place_that_another_client_has_deleted_is_lost() {
     let server = running();
     let (ann, bob) = (connect(&server), connect(&server));
     let first = FairLock::new(&ann, "fair").lock().unwrap();
@@ -146,7 +146,7 @@ fn a_place_that_another_has_deleted_is_lost() {
 }
 
 #[test]
-fn what_others_put_into_the_folder_is_no_place() {
+fn a_foreign_file_in_the_folder_is_not_a_place() {
     let server = running();
     let (ann, bob) = (connect(&server), connect(&server));
     let digits = "0".repeat(19);
@@ -188,7 +188,7 @@ fn a_semaphore_has_as_many_permits_as_it_says() {
 }
 
 #[test]
-fn never_more_than_the_permits_are_inside() {
+fn no_more_clients_than_permits_are_inside() {
     const PERMITS: usize = 3;
     const ROUNDS: usize = 12;
     let server = running();
@@ -201,7 +201,7 @@ fn never_more_than_the_permits_are_inside() {
                 for _ in 0..ROUNDS {
                     let guard = semaphore.acquire().unwrap();
                     most.fetch_max(inside.fetch_add(1, SeqCst) + 1, SeqCst);
-                    // Who is inside is there for as long as it takes to look.
+                    // Each client stays inside for as long as the check takes.
                     guard.check().unwrap();
                     inside.fetch_sub(1, SeqCst);
                     guard.unlock().unwrap();
@@ -215,7 +215,7 @@ fn never_more_than_the_permits_are_inside() {
 }
 
 #[test]
-fn all_permits_can_be_had_at_once_and_the_next_waits_for_one_of_them() {
+fn all_permits_can_be_held_at_once_and_the_next_client_waits_for_one() {
     let server = running();
     let watcher = connect(&server);
     let take = |place: usize| {
@@ -227,7 +227,7 @@ fn all_permits_can_be_had_at_once_and_the_next_waits_for_one_of_them() {
     let mut guards: Vec<_> = (1..=3).map(|place| take(place).join()).collect();
     let (fourth, fifth) = (take(4), take(5));
     waiting(&watcher, 2);
-    // The last one of those inside leaves, which is not the one before.
+    // The last client inside leaves, which is not the one just before the waiter.
     drop(guards.pop());
     let fourth = fourth.join();
     waiting(&watcher, 1);
@@ -237,7 +237,7 @@ fn all_permits_can_be_had_at_once_and_the_next_waits_for_one_of_them() {
 }
 
 #[test]
-fn a_permit_is_free_when_its_holder_is_gone_and_who_dies_waiting_takes_none() {
+fn a_dead_holder_frees_its_permit_and_a_dead_waiter_takes_none() {
     let server = running();
     let (holds, waits) = (Proxy::new(server.addresses()[0]), Proxy::new(server.addresses()[0]));
     let client = connect(&server);
@@ -262,7 +262,7 @@ fn a_permit_is_free_when_its_holder_is_gone_and_who_dies_waiting_takes_none() {
 }
 
 #[test]
-fn who_waits_learns_that_the_server_has_stopped() {
+fn a_waiter_learns_that_the_server_has_stopped() {
     let mut server = running();
     let (ann, bob) = (connect(&server), connect(&server));
     let guard = Semaphore::new(&ann, "seats", 1).acquire().unwrap();
@@ -303,9 +303,9 @@ fn a_line_may_be_longer_than_one_list() {
     assert_eq!(stat(&client, "watches"), 0);
 }
 
-/// Somebody has put it there who does not wait, and it would never leave.
+/// Its maker does not wait, so it would never leave.
 #[test]
-fn a_file_that_stays_is_no_place_in_a_line() {
+fn a_file_that_stays_is_not_a_place_in_a_line() {
     let server = running();
     let client = connect(&server);
     let first = format!("{:020}", 0);

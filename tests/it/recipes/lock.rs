@@ -8,7 +8,7 @@ use telefile::client::recipes::{Guard, Lock};
 use telefile::{Exptime, Refusal};
 
 #[test]
-fn one_has_it_and_the_tokens_grow() {
+fn one_client_holds_a_lock_and_the_tokens_grow() {
     let server = running();
     let clients = [connect(&server), connect(&server)];
     let locks = clients.each_ref().map(|client| Lock::new(client, "lock/db"));
@@ -28,7 +28,7 @@ fn one_has_it_and_the_tokens_grow() {
 }
 
 #[test]
-fn its_file_is_ephemeral_and_tells_the_holder() {
+fn the_file_of_a_lock_is_ephemeral_and_names_its_holder() {
     let server = running();
     let client = connect(&server);
     let guard = Lock::new(&client, "lock").holder("ann on host 7").lock().unwrap();
@@ -38,7 +38,7 @@ fn its_file_is_ephemeral_and_tells_the_holder() {
 }
 
 #[test]
-fn dropping_the_guard_gives_it_back() {
+fn dropping_the_guard_releases_the_lock() {
     let server = running();
     let (ann, bob) = (connect(&server), connect(&server));
     drop(Lock::new(&ann, "lock").lock().unwrap());
@@ -47,7 +47,7 @@ fn dropping_the_guard_gives_it_back() {
 }
 
 #[test]
-fn who_waits_gets_it_when_it_is_given_back() {
+fn a_waiter_gets_the_lock_when_it_is_released() {
     let server = running();
     let (ann, bob) = (connect(&server), connect(&server));
     for wait in [None, Some(3 * PATIENCE), Some(Duration::MAX)] {
@@ -65,7 +65,7 @@ fn who_waits_gets_it_when_it_is_given_back() {
 }
 
 #[test]
-fn a_time_to_wait_ends_and_is_rounded_up_to_seconds() {
+fn the_time_of_a_wait_is_rounded_up_to_seconds() {
     let server = running();
     let (ann, bob) = (connect(&server), connect(&server));
     let _guard = Lock::new(&ann, "lock").lock().unwrap();
@@ -79,7 +79,7 @@ fn a_time_to_wait_ends_and_is_rounded_up_to_seconds() {
 }
 
 #[test]
-fn names_that_only_begin_so_are_other_locks() {
+fn a_longer_name_is_another_lock() {
     let server = running();
     let (ann, proxy) = (connect(&server), Proxy::new(server.addresses()[0]));
     let guard = Lock::new(&ann, "lock/db").lock().unwrap();
@@ -101,7 +101,7 @@ fn names_that_only_begin_so_are_other_locks() {
 
 /// It is deleted and made again before those who wait have looked.
 #[test]
-fn who_waits_goes_on_waiting_if_another_is_faster() {
+fn a_waiter_goes_on_waiting_if_another_client_is_faster() {
     let server = running();
     let (ann, bob) = (connect(&server), connect(&server));
     let first = Lock::new(&ann, "lock").lock().unwrap();
@@ -118,7 +118,7 @@ fn who_waits_goes_on_waiting_if_another_is_faster() {
 }
 
 #[test]
-fn one_that_was_deleted_by_another_is_lost() {
+fn a_lock_that_another_client_has_deleted_is_lost() {
     let server = running();
     let (ann, bob) = (connect(&server), connect(&server));
     let guard = Lock::new(&ann, "lock").lock().unwrap();
@@ -141,7 +141,7 @@ fn one_that_was_deleted_by_another_is_lost() {
 }
 
 #[test]
-fn it_is_free_when_its_holder_is_gone() {
+fn a_lock_is_free_when_its_holder_is_disconnected() {
     let server = running();
     let (proxy, bob) = (Proxy::new(server.addresses()[0]), connect(&server));
     let ann = proxy.client();
@@ -173,7 +173,7 @@ fn the_connection_stays_as_long_as_a_guard_does() {
 }
 
 #[test]
-fn who_waits_and_who_holds_learn_that_the_server_has_stopped() {
+fn a_waiter_and_a_holder_learn_that_the_server_has_stopped() {
     let mut server = running();
     let (ann, bob) = (connect(&server), connect(&server));
     let guard = Lock::new(&ann, "lock").lock().unwrap();
@@ -187,7 +187,7 @@ fn who_waits_and_who_holds_learn_that_the_server_has_stopped() {
 }
 
 #[test]
-fn what_is_no_name_is_no_lock() {
+fn an_invalid_name_is_not_a_lock() {
     let server = running();
     let client = connect(&server);
     for bad in ["", "a b", "@7", "a\n", &"n".repeat(600)] {

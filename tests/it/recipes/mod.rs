@@ -1,4 +1,4 @@
-//! The recipes' promises: each by itself, and under kills and pauses of those who hold something.
+//! The recipes' promises: each by itself, and while holders are killed and paused.
 
 mod barrier;
 mod compacted;
@@ -30,7 +30,7 @@ fn connect(server: &Running) -> Client {
     builder.connect_to(server.addresses()[0]).unwrap()
 }
 
-/// Runs what has to end by itself; `join` waits no longer than everything may take.
+/// A task that has to end by itself; `join` waits no longer than any test may take.
 struct Task<T>(JoinHandle<T>);
 
 fn spawn<T: Send + 'static>(task: impl FnOnce() -> T + Send + 'static) -> Task<T> {
@@ -53,7 +53,7 @@ fn stat(client: &Client, name: &str) -> u64 {
     found.unwrap_or_else(|| panic!("no {name} in {stats:?}")).1.parse().unwrap()
 }
 
-/// Waits until so many clients wait for a change.
+/// Waits until `count` clients wait for a change.
 #[track_caller]
 fn waiting(client: &Client, count: u64) {
     eventually(&format!("{count} wait"), || stat(client, "watches") == count);

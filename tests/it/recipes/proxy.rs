@@ -26,7 +26,7 @@ struct State {
     delay: Duration,
     /// The first word of each request so far.
     asked: Vec<String>,
-    /// Of the next watches so many are answered with `ERR_COMPACTED`.
+    /// How many of the next watches are answered with `ERR_COMPACTED`.
     compacts: usize,
     /// What happens before the first of them.
     happens: Option<Box<dyn FnOnce() + Send>>,
@@ -75,7 +75,7 @@ impl Proxy {
         }
     }
 
-    /// Lets nothing pass on the connections that there are.
+    /// Blocks all current connections.
     pub(super) fn hang(&self) {
         for passes in self.state.lock().unwrap().passing.drain(..) {
             passes.store(false, SeqCst);
@@ -88,12 +88,12 @@ impl Proxy {
         self.cut();
     }
 
-    /// Lets each request be on its way for so long.
+    /// Delays each request by this time.
     pub(super) fn slow_down(&self, delay: Duration) {
         self.state.lock().unwrap().delay = delay;
     }
 
-    /// How often this was asked.
+    /// Returns how many requests had this verb.
     pub(super) fn asked(&self, verb: &str) -> usize {
         self.state.lock().unwrap().asked.iter().filter(|asked| *asked == verb).count()
     }

@@ -33,7 +33,7 @@ fn push_all(queue: &Queue, items: usize) {
 }
 
 #[test]
-fn what_was_pushed_first_comes_first() {
+fn the_item_that_was_pushed_first_comes_first() {
     let server = running();
     let client = connect(&server);
     let queue = Queue::new(&client, "jobs");
@@ -67,7 +67,7 @@ fn contents_are_any_bytes_and_items_stay() {
 }
 
 #[test]
-fn a_time_to_wait_ends_with_nothing() {
+fn a_wait_for_an_item_times_out() {
     let server = running();
     let client = connect(&server);
     let queue = Queue::new(&client, "jobs");
@@ -82,7 +82,7 @@ fn a_time_to_wait_ends_with_nothing() {
 }
 
 #[test]
-fn who_waits_wakes_for_an_item_and_for_one_that_is_given_back() {
+fn a_new_item_and_one_that_is_available_again_wake_a_waiter() {
     let server = running();
     let client = connect(&server);
     let queue = Queue::new(&client, "jobs");
@@ -117,7 +117,7 @@ fn who_waits_wakes_for_an_item_and_for_one_that_is_given_back() {
 }
 
 #[test]
-fn an_item_that_is_taken_is_nobody_elses_until_it_is_given_back() {
+fn a_taken_item_is_not_available_until_it_is_dropped() {
     let server = running();
     let clients = [connect(&server), connect(&server)];
     let [ann, bob] = clients.each_ref().map(|client| Queue::new(client, "jobs"));
@@ -138,7 +138,7 @@ fn an_item_that_is_taken_is_nobody_elses_until_it_is_given_back() {
 }
 
 #[test]
-fn an_item_whose_taker_is_gone_is_there_again_and_its_token_grows() {
+fn the_item_of_a_dead_taker_is_available_again_and_its_token_grows() {
     let server = running();
     let (proxy, client) = (Proxy::new(server.addresses()[0]), connect(&server));
     let queue = Queue::new(&client, "jobs");
@@ -160,7 +160,7 @@ fn an_item_whose_taker_is_gone_is_there_again_and_its_token_grows() {
 }
 
 #[test]
-fn who_has_lost_its_claim_learns_that_it_was_done_by_another() {
+fn a_taker_that_has_lost_its_claim_learns_that_another_has_done_the_item() {
     let server = running();
     let clients = [connect(&server), connect(&server)];
     let [ann, bob] = clients.each_ref().map(|client| Queue::new(client, "jobs"));
@@ -173,7 +173,7 @@ fn who_has_lost_its_claim_learns_that_it_was_done_by_another() {
 }
 
 #[test]
-fn what_others_put_into_the_folders_is_no_item() {
+fn a_foreign_file_in_the_folders_is_not_an_item() {
     let server = running();
     let client = connect(&server);
     let queue = Queue::new(&client, "jobs");
@@ -191,7 +191,7 @@ fn what_others_put_into_the_folders_is_no_item() {
 }
 
 #[test]
-fn behind_many_items_that_are_taken_the_first_free_one_is_found() {
+fn the_first_free_item_is_found_behind_many_taken_ones() {
     const MANY: usize = 130; // two pages of the list, and a bit
     let server = running();
     let client = connect(&server);
@@ -213,7 +213,7 @@ fn behind_many_items_that_are_taken_the_first_free_one_is_found() {
     assert_eq!(taken(&queue).unwrap().0, "1");
 }
 
-/// Works with eight until all items are there; how often each was.
+/// Lets eight clients work until all items are done. Returns how often each item was done.
 fn eight_work(
     items: usize,
     work: impl Fn(&Client, &Queue) -> Option<Vec<u8>> + Sync,
@@ -253,18 +253,18 @@ fn take(queue: &Queue) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn eight_that_pop_get_each_item_exactly_once() {
+fn eight_poppers_get_each_item_exactly_once() {
     assert_eq!(eight_work(200, |_, queue| pop(queue)), [1; 200]);
 }
 
 #[test]
-fn eight_that_take_get_each_item_exactly_once() {
+fn eight_takers_get_each_item_exactly_once() {
     assert_eq!(eight_work(200, |_, queue| take(queue)), [1; 200]);
 }
 
-/// Whoever pops respects who has taken, also if both look at the same moment.
+/// A popper respects the claim of a taker even if both look at the same moment.
 #[test]
-fn some_that_pop_and_some_that_take_get_each_item_exactly_once() {
+fn poppers_and_takers_get_each_item_exactly_once() {
     let turn = AtomicUsize::new(0);
     let each = eight_work(200, |_, queue| match turn.fetch_add(1, SeqCst) % 2 {
         0 => pop(queue),
@@ -274,7 +274,7 @@ fn some_that_pop_and_some_that_take_get_each_item_exactly_once() {
 }
 
 #[test]
-fn nothing_is_lost_when_those_who_take_lose_their_connections() {
+fn no_item_is_lost_when_takers_lose_their_connections() {
     const ITEMS: usize = 60;
     let server = running();
     let (proxy, client) = (Proxy::new(server.addresses()[0]), connect(&server));
@@ -288,7 +288,7 @@ fn nothing_is_lost_when_those_who_take_lose_their_connections() {
             let (proxy, ended, sender) = (&proxy, &ended, sender.clone());
             scope.spawn(move || {
                 while !ended.load(SeqCst) {
-                    // When its connection is lost, it comes with another one.
+                    // After a lost connection it makes another one.
                     let Ok(client) = proxy.try_client() else { continue };
                     let queue = Queue::new(&client, "jobs");
                     while let Ok(Some(item)) = queue.take(AT_ONCE) {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Why a lease is lost that nobody took over.
+/// Why a lease is lost that nobody else has acquired.
 pub(super) const LATE: &str = "it was not renewed in time";
 
 /// How long to wait before connecting again.
@@ -71,8 +71,8 @@ enum Held {
 impl Lock {
     /// Waits for the lock, at most for `wait`. Returns the lock, or who holds it.
     ///
-    /// With a `wait`, or once connected, it keeps trying when the server is gone: a server that is
-    /// restarted in time is no failure for a waiting client.
+    /// With a `wait`, or once connected, it keeps trying without a server: one that is restarted in
+    /// time is not a failure for a waiting client.
     pub(super) fn acquire(
         mut terms: Terms,
         wait: Option<Duration>,
@@ -216,7 +216,7 @@ fn holder(client: &Client, name: &str) -> String {
     }
 }
 
-/// Returns whether the error may be gone a moment later.
+/// Returns whether the cause of the error may pass.
 fn is_temporary(e: &Error) -> bool {
     let is_full = matches!(e.refusal(), Some(Refusal::Limit(Limit::Connections, _)));
     is_full || matches!(e, Error::Connect(_) | Error::Lost(_))

@@ -87,7 +87,7 @@ impl Relay {
         self.waiting.iter().map(|(_, due)| *due).min()
     }
 
-    /// Takes the signals that the group has not got in time.
+    /// Takes the signals that the group did not get in time.
     pub(super) fn take_due(&mut self, now: Instant) -> Vec<Decision> {
         let due: Vec<_> = self.waiting.extract_if(.., |(_, due)| *due <= now).collect();
         due.into_iter().map(|(signal, _)| self.decide(signal, true, now)).collect()
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_group_gets_is_not_passed_on() {
+    fn a_signal_that_the_group_gets_is_not_passed_on() {
         let (mut relay, now) = (Relay::new(true), Instant::now());
         assert_eq!(relay.take(SIGTERM, true, now), None);
         assert_eq!(relay.see(SIGTERM, now), decision(SIGTERM, false));
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_group_does_not_get_is_passed_on_once_it_is_due() {
+    fn a_signal_that_the_group_does_not_get_is_passed_on_when_it_is_due() {
         let (mut relay, now) = (Relay::new(true), Instant::now());
         assert_eq!(relay.take(SIGTERM, true, now), None);
         assert_eq!(relay.next_due(), Some(now + INTENTION));
@@ -195,7 +195,7 @@ mod tests {
         let (mut relay, now) = (Relay::new(true), Instant::now());
         assert_eq!(relay.see(SIGTSTP, now), None);
         assert_eq!(relay.take(SIGTSTP, true, now), decision(SIGTSTP, false));
-        // The witness never says the SIGCONT: the next stop has taken it away.
+        // The witness never reports the SIGCONT: the next stop has cancelled it.
         assert_eq!(relay.take(SIGCONT, true, now), None);
         assert_eq!(relay.take(SIGTSTP, true, now), decision(SIGTSTP, false));
         assert_eq!(relay.next_due(), None);

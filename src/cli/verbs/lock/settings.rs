@@ -37,7 +37,8 @@ pub(crate) struct Settings {
         value_parser = values::WHOLE_SECONDS
     )]
     pub(super) wait: Option<u64>,
-    /// Let the lock outlive a lost connection by at most SECS seconds [default: it ends with it]
+    /// Let the lock outlive a lost connection by at most SECS seconds [default: it
+    /// ends with the connection]
     #[arg(
         long,
         value_name = "SECS",

@@ -145,10 +145,10 @@ impl Lease {
         self
     }
 
-    /// Takes the lease. Waits for as long as necessary.
+    /// Acquires the lease. Waits for as long as necessary.
     ///
     /// # Errors
-    /// See [`Error`]. After [`Error::Lost`] it may be taken; it is free when its time is over.
+    /// See [`Error`]. After [`Error::Lost`] it may be acquired; it is free when its time is over.
     pub fn acquire(&self) -> Result<LeaseGuard, Error> {
         loop {
             if let Some(guard) = self.acquire_by(Deadline::never())? {
@@ -157,7 +157,7 @@ impl Lease {
         }
     }
 
-    /// Takes the lease if it is free.
+    /// Acquires the lease if it is free.
     ///
     /// # Errors
     /// As for [`acquire`](Lease::acquire).
@@ -165,7 +165,7 @@ impl Lease {
         self.try_acquire_for(Duration::ZERO)
     }
 
-    /// Takes the lease if it becomes free within this time, which is rounded up to seconds.
+    /// Acquires the lease if it becomes free within this time, which is rounded up to seconds.
     ///
     /// # Errors
     /// As for [`acquire`](Lease::acquire).
@@ -194,7 +194,7 @@ impl Lease {
 }
 
 impl LeaseGuard {
-    /// Returns the fencing token: the version that taking it took. Every later holder's is greater.
+    /// Returns the fencing token: the version of the change that acquired it. Every later holder's is greater.
     pub fn token(&self) -> FencingToken {
         self.held.token()
     }

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_a_request_is_none() {
+    fn a_part_of_a_request_does_not_count() {
         for part in ["read f", "x", "write f 3\n", "write f 3\nabc", "write f 3\r\nabc\r"] {
             let sent = [b"read f\n", part.as_bytes()].concat();
             let answered = b"ERR_FILE_NOT_FOUND\r\n";
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_answer_is_lost() {
+    fn a_request_without_an_answer_is_lost() {
         for (sent, received) in [
             (&b"read f\n"[..], &b""[..]),
             (b"read f\nread f\n", b"ERR_FILE_NOT_FOUND\r\n"),
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_server_does_not_go_on_after_what_it_cannot_follow() {
+    fn the_server_ends_the_session_after_a_request_that_it_cannot_follow() {
         let long = [&[b'x'; MAX_LINE_BYTES][..], b"\n"].concat();
         for sent in [
             &b"reed f\n"[..],
