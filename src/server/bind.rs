@@ -22,8 +22,8 @@ use std::time::{Duration, Instant};
 
 const DEFAULT_ADDRESS: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8080);
 
-/// A client that acknowledges nothing for this long counts as disconnected. It has no more time than that
-/// to take its replies anyway.
+/// A client that acknowledges nothing for this long counts as disconnected, whatever the time-out of
+/// writes.
 const USER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Lists and changes on their way to clients may take the memory of all files divided by this, and

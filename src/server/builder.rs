@@ -107,7 +107,8 @@ impl Builder {
         self
     }
 
-    /// Sets how long a client may take for each mebibyte of replies.
+    /// Sets how long a client may take for each mebibyte of replies. A TCP connection also ends when
+    /// the client acknowledges nothing for 60 s.
     pub fn write_timeout(mut self, timeout: Duration) -> Self {
         self.write_timeout = timeout.min(FOREVER);
         self

@@ -183,7 +183,7 @@ impl Server {
             shared.live.wait_empty(Some(since + LET_GO));
             shared.table.end_commits();
             let no_thread =
-                |e: io::Error| io::Error::new(e.kind(), format!("no thread can be started: {e}"));
+                |e: io::Error| io::Error::new(e.kind(), format!("cannot start a thread: {e}"));
             spawned
                 .map_err(no_thread)?
                 .join()
