@@ -39,9 +39,9 @@ impl Exptime {
     }
 
     /// Returns what to show when `left` remains: rounded up, so that a file that lives never shows
-    /// 0, which would be "never".
+    /// 0, which would be "never", and at most [`MAX_SECONDS`](Self::MAX_SECONDS).
     pub fn remaining(left: Duration) -> Self {
-        Exptime::Seconds(whole_seconds(left).max(1))
+        Exptime::Seconds(whole_seconds(left).clamp(1, Self::MAX_SECONDS))
     }
 }
 
@@ -70,6 +70,8 @@ mod tests {
         let shown = |ms| Exptime::remaining(Duration::from_millis(ms));
         let expected = [1, 1, 1, 1, 2, 5].map(Exptime::Seconds);
         assert_eq!([0, 1, 999, 1000, 1001, 5000].map(shown), expected);
+        let longest = Exptime::Seconds(Exptime::MAX_SECONDS);
+        assert_eq!([FOREVER, Duration::MAX].map(Exptime::remaining), [longest; 2]);
     }
 
     #[test]

@@ -52,7 +52,8 @@ impl Clock {
         Clock { kind, plus: Duration::ZERO, minus: Duration::ZERO }
     }
 
-    /// Returns a clock that shows `time` now and advances with this one.
+    /// Returns a clock that shows `time` now and advances with this one. `time` is below the
+    /// [bound](super::store::BOUND) of stored times.
     pub(super) fn showing(&self, time: Duration) -> Self {
         Clock { kind: self.kind.clone(), plus: self.plus + time, minus: self.minus + self.now() }
     }
@@ -69,11 +70,13 @@ impl Clock {
     /// Advances a manual clock.
     ///
     /// # Panics
-    /// If this is the system's clock.
+    /// If this is the system's clock, or if it would be 584 years after its creation.
     pub fn advance(&self, by: Duration) {
         let Kind::Manual(manual) = &self.kind else { panic!("nobody moves the system's clock") };
-        let by = u64::try_from(by.as_nanos()).expect("less than 584 years");
-        manual.nanoseconds.fetch_add(by, SeqCst);
+        let by = u64::try_from(by.as_nanos()).ok();
+        let advanced = |nanoseconds: u64| nanoseconds.checked_add(by?);
+        let advanced = manual.nanoseconds.fetch_update(SeqCst, SeqCst, advanced);
+        advanced.expect("a manual clock counts less than 584 years");
         let sleeper = manual.sleeper.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(thread) = sleeper.as_ref() {
             thread.unpark();

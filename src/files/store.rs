@@ -12,7 +12,12 @@ use std::time::Duration;
 /// The most removals that are remembered, for watches that ask what has changed.
 pub const MAX_GONE: usize = 100_000;
 
-/// What is stored of a table besides its files.
+/// Stored versions are below this, and so are stored times in seconds and sizes in bytes, also all
+/// sizes together. What a table adds to them stays below 2^63, as the protocol requires, and never
+/// overflows.
+pub(crate) const BOUND: u64 = 1 << 62;
+
+/// What is stored of a table besides its files. A table whose numbers are 2^62 or more is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     /// The number that identifies the table. It belongs to the data.
@@ -101,7 +106,14 @@ impl Mutation {
     }
 }
 
-/// A stored file.
+impl Head {
+    /// Returns whether a table can continue from this.
+    pub(super) fn is_sound(&self) -> bool {
+        self.version < BOUND && self.time.as_secs() < BOUND && self.forgotten <= self.version
+    }
+}
+
+/// A stored file. A version, a time in seconds or a size of 2^62 or more is damage.
 #[derive(Debug)]
 pub struct Row {
     /// Its name.
@@ -114,6 +126,17 @@ pub struct Row {
     pub contents: RowContents,
 }
 
+impl Row {
+    /// Returns whether the numbers are ones that a table can count with.
+    pub(super) fn is_sound(&self) -> bool {
+        let is_in_time = match self.life {
+            Life::Until(time) => time.as_secs() < BOUND,
+            Life::Unlimited | Life::Connection => true,
+        };
+        is_in_time && self.version < BOUND && self.contents.numbytes() < BOUND
+    }
+}
+
 /// The contents of a stored file, as they are loaded.
 #[derive(Debug)]
 pub enum RowContents {
@@ -123,6 +146,17 @@ pub enum RowContents {
     Inline(Contents),
     /// This number of bytes, which [`Store::contents`] reads.
     Stored(u64),
+}
+
+impl RowContents {
+    /// Returns their length in bytes; 0 for a code file.
+    pub(super) fn numbytes(&self) -> u64 {
+        match self {
+            RowContents::Code => 0,
+            RowContents::Inline(contents) => contents.len() as u64,
+            RowContents::Stored(numbytes) => *numbytes,
+        }
+    }
 }
 
 /// Why a batch is not on disk. No part of it is.
@@ -137,8 +171,8 @@ pub enum CommitError {
 
 /// Persistent storage of a table.
 pub trait Store: fmt::Debug + Send + Sync {
-    /// Calls `file` with each stored file and `removal` with each remembered removal. Returns the
-    /// head.
+    /// Calls `file` with each stored file, and `removal` with the version and the name of each
+    /// remembered removal. Returns the head.
     ///
     /// # Errors
     /// If the data cannot be read or is damaged.

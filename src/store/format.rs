@@ -2,7 +2,7 @@
 //! after each value a checksum over it and its key. Invalid data is an error, never a panic.
 
 use super::error::{NO_STORE, Result, damaged, foreign};
-use crate::files::store::{Head, Life};
+use crate::files::store::{BOUND, Head, Life};
 use crate::name::{Name, NameRef};
 use std::time::Duration;
 
@@ -70,12 +70,12 @@ impl<'a> Record<'a> {
     pub(super) fn decode(name: &[u8], value: &'a [u8]) -> Result<Self> {
         let mut fields = Fields(unseal(value, name, "a file")?);
         let body = fields.byte()?;
-        let version = fields.u64()?;
+        let version = fields.number()?;
         let life = fields.life()?;
         let body = match body {
             CODE => Body::Code,
             INLINE => Body::Inline(fields.rest()),
-            STORED => Body::Stored(fields.u64()?),
+            STORED => Body::Stored(fields.number()?),
             _ => return Err(damaged("a file has an unknown kind")),
         };
         fields.end()?;
@@ -106,7 +106,7 @@ impl Stamp {
         }
         let mut fields = Fields(unseal(value, &[], "the head")?);
         fields.take(MAGIC.len() + 4)?;
-        let (batch, head) = (fields.u64()?, fields.head()?);
+        let (batch, head) = (fields.number()?, fields.head()?);
         fields.end()?;
         Ok(Stamp { batch, head })
     }
@@ -151,7 +151,7 @@ pub(super) fn decode_part(key: (u64, u32), value: &[u8]) -> Result<(&[u8], u64)>
     if part_checksum(bytes, later, key) != sum {
         return Err(damaged("contents have a wrong checksum"));
     }
-    Ok((bytes, Fields(later).u64()?))
+    Ok((bytes, Fields(later).number()?))
 }
 
 fn part_checksum(bytes: &[u8], later: &[u8], (version, part): (u64, u32)) -> u32 {
@@ -233,8 +233,16 @@ impl<'a> Fields<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
+    /// Reads a number that is added to: a version, a size in bytes, seconds.
+    pub(super) fn number(&mut self) -> Result<u64> {
+        match self.u64()? {
+            number if number < BOUND => Ok(number),
+            _ => Err(damaged("a number is too large")),
+        }
+    }
+
     fn time(&mut self) -> Result<Duration> {
-        match (self.u64()?, self.u32()?) {
+        match (self.number()?, self.u32()?) {
             (secs, nanos) if nanos < 1_000_000_000 => Ok(Duration::new(secs, nanos)),
             _ => Err(damaged("a time is invalid")),
         }
@@ -252,9 +260,9 @@ impl<'a> Fields<'a> {
     pub(super) fn head(&mut self) -> Result<Head> {
         Ok(Head {
             epoch: self.u64()?,
-            version: self.u64()?,
+            version: self.number()?,
             time: self.time()?,
-            forgotten: self.u64()?,
+            forgotten: self.number()?,
         })
     }
 

@@ -122,7 +122,7 @@ impl<R: Read> BackupReader<R> {
         if tag == END {
             return self.finish().map(|()| None);
         }
-        let version = self.u64()?;
+        let version = Fields(&self.take(8)?).number()?;
         let name = decode_name(&self.bytes()?)?;
         self.items += 1;
         match tag {

@@ -266,7 +266,8 @@ impl View {
             if key.value() != (version, part) || left != bytes.len() as u64 + later {
                 return Err(damaged(format!("a part of contents {version} is missing")));
             }
-            contents.reserve_exact(usize::try_from(left).map_err(|_| damaged("too long"))?);
+            let room = usize::try_from(left).ok().map(|left| contents.try_reserve_exact(left));
+            room.and_then(Result::ok).ok_or_else(|| damaged("contents are too long"))?;
             contents.extend_from_slice(bytes);
             missing = Some(later);
         }

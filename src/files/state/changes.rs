@@ -136,9 +136,13 @@ impl ChangeLog {
         self.forgotten
     }
 
-    /// Returns whether each of `files` files has a version of its own, and none is after `version`.
+    /// Returns whether each of `files` files and each removal has a version of its own, and none is
+    /// after `version`.
     pub(in crate::files) fn is_sound(&self, files: usize, version: u64) -> bool {
-        self.live.len() == files && self.since(version).next().is_none()
+        let are_different = self.live.len() == files
+            && self.gone.len() == self.removals.slab().len()
+            && self.gone.keys().all(|version| !self.live.contains_key(version));
+        are_different && self.since(version).next().is_none()
     }
 
     /// Returns whether no change after `version` is forgotten.

@@ -9,7 +9,8 @@ use crate::files::state::asked::Asked;
 use crate::files::state::expiry::End;
 use crate::files::state::files::entry::{Body, Entry};
 use crate::files::state::journal::Journal;
-use crate::files::store::{Life, Row, RowContents, Store};
+use crate::files::store::{BOUND, Life, Row, RowContents, Store};
+use crate::name::FileRef;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,9 +24,10 @@ impl Table {
     /// are removed, now or as soon as there is room to write that down.
     ///
     /// # Errors
-    /// Those of the store, and [`ErrorKind::InvalidData`] if two files are at the same version, or
-    /// one is at a version that was never taken. A table that takes more than the budget is no error: it is loaded with a
-    /// warning, and takes no writes until enough is deleted.
+    /// Those of the store, and [`ErrorKind::InvalidData`] for what no table has stored: two changes
+    /// at one version, one at a version that was never taken, the removal of a name that has a
+    /// file, a number beyond its [bound](crate::files::store::BOUND). A table that takes more than the
+    /// budget is no error: it is loaded with a warning, and takes no writes until enough is deleted.
     pub fn load(
         registry: Registry,
         clock: &Clock,
@@ -34,17 +36,30 @@ impl Table {
     ) -> io::Result<Self> {
         let mut table = Table::new(registry, clock.clone(), budget.clone(), 0);
         let state = table.state.get_mut().unwrap_or_else(|_| lost());
-        let mut removals = Vec::new();
+        let (mut is_sound, mut removals) = (true, Vec::new());
         let head = store.load(
             &mut |row| {
-                state.insert(entry_of(row, &budget), Charge::none(&budget));
+                is_sound =
+                    is_sound && row.is_sound() && state.bytes + row.contents.numbytes() < BOUND;
+                if is_sound {
+                    state.insert(entry_of(row, &budget), Charge::none(&budget));
+                }
             },
             &mut |version, name| removals.push((version, name)),
         )?;
-        removals.into_iter().for_each(|(version, name)| state.changes.recall(version, name));
+        for (version, name) in removals {
+            let has_file = state.files.find(FileRef::Name(name.as_ref())).is_some();
+            is_sound = is_sound && !has_file && state.changes.removed(&name).is_none();
+            if is_sound {
+                state.changes.recall(version, name);
+            }
+        }
         state.changes.forget_to(head.forgotten);
-        if !state.changes.is_sound(state.files.named(), head.version) {
-            let why = "the stored files are damaged: their versions contradict each other";
+        if !(is_sound
+            && head.is_sound()
+            && state.changes.is_sound(state.files.named(), head.version))
+        {
+            let why = "the stored files are damaged: their numbers contradict each other";
             return Err(io::Error::new(ErrorKind::InvalidData, why));
         }
         (state.version, state.taken) = (head.version, head.version);

@@ -4,12 +4,16 @@ use super::super::format::{
     Body, FORMAT, Record, Stamp, decode_part, decode_removal, encode_removal, part_end,
 };
 use super::model::name;
-use crate::files::store::{Head, Life};
+use crate::files::store::{BOUND, Head, Life};
 use proptest::prelude::*;
 use std::time::Duration;
 
+fn number() -> impl Strategy<Value = u64> {
+    0..BOUND
+}
+
 fn time() -> impl Strategy<Value = Duration> {
-    (any::<u64>(), 0..1_000_000_000_u32).prop_map(|(secs, nanos)| Duration::new(secs, nanos))
+    (number(), 0..1_000_000_000_u32).prop_map(|(secs, nanos)| Duration::new(secs, nanos))
 }
 
 fn life() -> impl Strategy<Value = Life> {
@@ -30,7 +34,7 @@ fn is_guarded(value: &[u8], decode: impl Fn(&[u8]) -> bool) -> bool {
 proptest! {
     #[test]
     fn a_file_is_read_as_it_was_written(
-        version: u64, life in life(), kind in 0..3_u8, numbytes: u64, bytes: Vec<u8>,
+        version in number(), life in life(), kind in 0..3_u8, numbytes in number(), bytes: Vec<u8>,
     ) {
         let body = match kind {
             0 => Body::Code,
@@ -46,7 +50,7 @@ proptest! {
 
     #[test]
     fn the_head_is_read_as_it_was_written(
-        batch: u64, epoch: u64, version: u64, time in time(), forgotten: u64,
+        batch in number(), epoch: u64, version in number(), time in time(), forgotten in number(),
     ) {
         let stamp = Stamp { batch, head: Head { epoch, version, time, forgotten } };
         let value = stamp.encode();
@@ -56,7 +60,7 @@ proptest! {
 
     #[test]
     fn parts_and_removals_are_read_as_they_were_written(
-        bytes: Vec<u8>, key: (u64, u32), later: u64, version: u64,
+        bytes: Vec<u8>, key: (u64, u32), later in number(), version: u64,
     ) {
         let value = [&bytes[..], &part_end(&bytes, key, later)].concat();
         prop_assert_eq!(decode_part(key, &value).unwrap(), (&bytes[..], later));
@@ -66,6 +70,39 @@ proptest! {
         prop_assert_eq!(decode_removal(version, &value).unwrap(), name("größe"));
         prop_assert!(decode_removal(version ^ 1, &value).is_err(), "another's");
         prop_assert!(is_guarded(&value, |value| decode_removal(version, value).is_ok()));
+    }
+}
+
+/// A value with a correct checksum, from somebody who wants to upset the table.
+#[test]
+fn a_number_that_a_table_cannot_add_to_is_damage() {
+    let head = Head { epoch: u64::MAX, version: 2, time: Duration::from_secs(3), forgotten: 1 };
+    let last = BOUND - 1;
+    let at = |seconds| Duration::new(seconds, 999_999_999);
+    let stamps = |n: u64| {
+        [
+            Stamp { batch: n, head },
+            Stamp { batch: 0, head: Head { version: n, ..head } },
+            Stamp { batch: 0, head: Head { time: at(n), ..head } },
+            Stamp { batch: 0, head: Head { forgotten: n, ..head } },
+        ]
+    };
+    let records = |n: u64| {
+        let record = Record { version: 1, life: Life::Unlimited, body: Body::Code };
+        [
+            Record { version: n, ..record },
+            Record { life: Life::Until(at(n)), ..record },
+            Record { body: Body::Stored(n), ..record },
+        ]
+    };
+    for (n, is_sound) in [(last, true), (BOUND, false), (u64::MAX, false)] {
+        for stamp in stamps(n) {
+            assert_eq!(Stamp::decode(&stamp.encode()).is_ok(), is_sound, "{stamp:?}");
+        }
+        for record in records(n) {
+            assert_eq!(Record::decode(b"f", &record.encode(b"f")).is_ok(), is_sound, "{record:?}");
+        }
+        assert_eq!(decode_part((1, 0), &part_end(b"", (1, 0), n)).is_ok(), is_sound, "{n}");
     }
 }
 

@@ -1,8 +1,9 @@
 //! What is there after a restart, and what is not in memory.
 
 use super::*;
-use crate::files::store::{Head, Life, Mutation, Store};
+use crate::files::store::{BOUND, CommitError, Head, Life, Mutation, Row, RowContents, Store};
 use crate::files::tests::file_cost;
+use crate::name::Name;
 use std::io::ErrorKind;
 
 #[test]
@@ -37,26 +38,100 @@ fn a_restart_keeps_everything_but_code_files_and_ephemeral_files() {
     });
 }
 
-/// The change log finds files by their versions.
-#[test]
-fn files_whose_versions_contradict_each_other_are_not_loaded() {
-    let put = |file: &str, version| Mutation::Put {
-        name: NameRef::new(file).unwrap().to_name(),
-        version,
-        old: None,
-        removed: None,
-        life: Life::Unlimited,
-        contents: Some("".into()),
-    };
-    for (versions, is_sound) in [([1, 2], true), ([1, 1], false), ([1, 3], false)] {
-        let disk = Arc::new(Disk::default());
-        let head = Head { epoch: 1, version: 2, time: Duration::ZERO, forgotten: 0 };
-        disk.commit(&[put("a", versions[0]), put("b", versions[1])], &head).unwrap();
-        let (clock, budget) = (Clock::manual(), Budget::new(1 << 20));
-        let loaded = Table::load(Registry::default(), &clock, budget, disk);
-        let error = loaded.err().map(|e| e.kind());
-        assert_eq!(error, (!is_sound).then_some(ErrorKind::InvalidData), "{versions:?}");
+/// What a store returns, right or wrong.
+#[derive(Debug)]
+struct Rows {
+    files: Vec<(&'static str, u64, Life, Option<u64>)>,
+    removals: Vec<(u64, &'static str)>,
+    head: Head,
+}
+
+impl Store for Rows {
+    fn load(
+        &self,
+        file: &mut dyn FnMut(Row),
+        removal: &mut dyn FnMut(u64, Name),
+    ) -> io::Result<Head> {
+        let name = |text| NameRef::new(text).unwrap().to_name();
+        for (text, version, life, numbytes) in &self.files {
+            let contents = numbytes.map_or(RowContents::Inline("x".into()), RowContents::Stored);
+            file(Row { name: name(text), version: *version, life: *life, contents });
+        }
+        self.removals.iter().for_each(|(version, text)| removal(*version, name(text)));
+        Ok(self.head)
     }
+
+    fn commit(&self, _: &[Mutation], _: &Head) -> Result<(), CommitError> {
+        Ok(())
+    }
+
+    fn contents(&self, _: u64) -> io::Result<Option<Contents>> {
+        Ok(None)
+    }
+
+    fn size(&self) -> (u64, Option<u64>) {
+        (0, None)
+    }
+
+    fn stored_from(&self) -> usize {
+        STORED_FROM
+    }
+}
+
+/// Anybody can give the right checksums to a store or a backup that no table has written.
+#[test]
+fn a_store_that_no_table_has_written_is_not_loaded() {
+    let check = |is_sound: bool, change: fn(&mut Rows)| {
+        let head = Head { epoch: 1, version: 9, time: Duration::ZERO, forgotten: 0 };
+        let mut rows = Rows {
+            files: vec![("a", 1, Life::Unlimited, None), ("b", 2, Life::Unlimited, None)],
+            removals: vec![(3, "c"), (4, "d")],
+            head,
+        };
+        change(&mut rows);
+        let shown = format!("{rows:?}");
+        let (clock, budget) = (Clock::manual(), Budget::new(u64::MAX));
+        let loaded = Table::load(Registry::default(), &clock, budget, Arc::new(rows));
+        let error = loaded.as_ref().err().map(io::Error::kind);
+        assert_eq!(error, (!is_sound).then_some(ErrorKind::InvalidData), "{shown}");
+        // What is loaded works as long as the server runs.
+        let Ok(table) = loaded else { return };
+        clock.advance(10_000 * SECOND);
+        let year = Expiry::Seconds(Exptime::MAX_SECONDS);
+        let _ = table.write(name("a"), "new".into(), year, BY).unwrap();
+        let _ = table.create(Stem::new("q/").unwrap(), "".into(), year).unwrap();
+        table.commit_waiting().unwrap();
+        assert!(table.totals().version <= i64::MAX as u64);
+        assert_eq!(
+            table.stat(name("a")).unwrap().0.exptime,
+            Exptime::Seconds(Exptime::MAX_SECONDS)
+        );
+        let _ = table.read(name("b"), BY);
+    };
+    check(true, |_| {});
+    // Versions. The change log finds files by them.
+    check(false, |rows| rows.files[1].1 = 1);
+    check(false, |rows| rows.files[1].1 = 10);
+    check(false, |rows| rows.removals[1].0 = 3);
+    check(false, |rows| rows.removals[1].0 = 2);
+    check(false, |rows| rows.removals[1].0 = 10);
+    check(false, |rows| rows.removals[1].1 = "c");
+    check(false, |rows| rows.removals[1].1 = "a");
+    check(false, |rows| rows.head.forgotten = 10);
+    check(true, |rows| rows.head.version = BOUND - 1);
+    check(false, |rows| rows.head.version = BOUND);
+    check(false, |rows| rows.head.version = u64::MAX);
+    // Times.
+    check(true, |rows| rows.head.time = Duration::from_secs(BOUND - 1));
+    check(false, |rows| rows.head.time = Duration::from_secs(BOUND));
+    check(false, |rows| rows.head.time = Duration::MAX);
+    check(true, |rows| rows.files[1].2 = Life::Until(Duration::from_secs(BOUND - 1)));
+    check(false, |rows| rows.files[1].2 = Life::Until(Duration::MAX));
+    // Sizes.
+    check(true, |rows| rows.files[1].3 = Some(BOUND - 2));
+    check(false, |rows| rows.files[1].3 = Some(BOUND));
+    check(false, |rows| rows.files[1].3 = Some(u64::MAX));
+    check(false, |rows| rows.files.iter_mut().for_each(|file| file.3 = Some(BOUND / 2)));
 }
 
 #[test]
