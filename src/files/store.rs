@@ -41,6 +41,15 @@ pub enum Life {
     Connection,
 }
 
+impl Life {
+    fn is_sound(self) -> bool {
+        match self {
+            Life::Until(time) => time.as_secs() < BOUND,
+            Life::Unlimited | Life::Connection => true,
+        }
+    }
+}
+
 /// A change to the stored table. The mutations of a batch are in the order of their versions, and a
 /// name occurs at most once in a batch.
 #[derive(Clone, Debug)]
@@ -93,6 +102,18 @@ pub enum Mutation {
 }
 
 impl Mutation {
+    /// Returns whether its numbers can be [loaded](Store::load) again.
+    #[cfg_attr(not(feature = "durable"), allow(dead_code))] // only a store asks
+    pub(crate) fn is_sound(&self) -> bool {
+        match self {
+            Mutation::Put { version, life, .. } => *version < BOUND && life.is_sound(),
+            Mutation::Touch { life, .. } => life.is_sound(),
+            Mutation::Remove { version, .. }
+            | Mutation::Pass { version, .. }
+            | Mutation::Unnamed { version } => *version < BOUND,
+        }
+    }
+
     /// Returns the number of bytes that this adds to the store; `None` if it adds nothing.
     pub fn adds(&self) -> Option<u64> {
         match self {
@@ -108,7 +129,7 @@ impl Mutation {
 
 impl Head {
     /// Returns whether a table can continue from this.
-    pub(super) fn is_sound(&self) -> bool {
+    pub(crate) fn is_sound(&self) -> bool {
         self.version < BOUND && self.time.as_secs() < BOUND && self.forgotten <= self.version
     }
 }
@@ -129,11 +150,7 @@ pub struct Row {
 impl Row {
     /// Returns whether the numbers are ones that a table can count with.
     pub(super) fn is_sound(&self) -> bool {
-        let is_in_time = match self.life {
-            Life::Until(time) => time.as_secs() < BOUND,
-            Life::Unlimited | Life::Connection => true,
-        };
-        is_in_time && self.version < BOUND && self.contents.numbytes() < BOUND
+        self.life.is_sound() && self.version < BOUND && self.contents.numbytes() < BOUND
     }
 }
 
@@ -165,7 +182,8 @@ pub enum CommitError {
     /// There is no room for the batch: the store is limited to this number of bytes. Later batches
     /// may succeed.
     Full(u64),
-    /// The disk failed in any other way. Its contents are no longer known, so the process must end.
+    /// The disk failed in any other way, and its contents are no longer known; or this is not the
+    /// batch of a table that the store has. The process must end.
     Failed(io::Error),
 }
 

@@ -2,7 +2,7 @@
 
 use super::disk::Medium;
 use super::engine::Engine;
-use super::error::{self, Result};
+use super::error::{self, Result, damaged};
 use super::folder::{Folder, Use};
 use super::options::Options;
 use super::tables::{STORED_FROM, Tables};
@@ -189,6 +189,9 @@ impl Store for Durable {
     }
 
     fn commit(&self, batch: &[Mutation], head: &Head) -> Result<(), CommitError> {
+        if !(head.is_sound() && batch.iter().all(Mutation::is_sound)) {
+            return Err(self.engine.failed(damaged("a batch has numbers that no table has")));
+        }
         let adds = batch.iter().filter_map(Mutation::adds).reduce(|sum, bytes| sum + bytes);
         let frees = batch.iter().any(|change| {
             matches!(change, Mutation::Put { old: Some(_), .. } | Mutation::Remove { .. })
