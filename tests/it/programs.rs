@@ -8,8 +8,10 @@ use std::process::Command;
 use std::thread;
 
 /// A program that gets no settings from the environment of the tests: with them a test would meet
-/// the server of whoever runs the tests, and its token.
+/// the server of whoever runs the tests, and its token. No signal is blocked in it either.
 pub(crate) fn program(path: impl AsRef<OsStr>) -> Command {
+    #[cfg(feature = "cli")]
+    nix::sys::signal::SigSet::all().thread_unblock().unwrap();
     let mut command = Command::new(path);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();

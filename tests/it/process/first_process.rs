@@ -2,7 +2,8 @@
 //! and orphans become its children.
 #![cfg(target_os = "linux")]
 
-use super::lock::hold;
+use super::lock::{Locked, hold};
+use super::lock_signals::{children, comm, state};
 use super::verbs::at;
 use super::{Program, Serving};
 use crate::programs::{program, skipped};
@@ -41,6 +42,32 @@ fn inside(unshare: &Program) -> Pid {
         found.is_some()
     });
     Pid::from_raw(found.unwrap()).unwrap()
+}
+
+/// A session that was made outside the namespace has the number 0 inside.
+#[test]
+fn lock_stops_and_continues_its_command_in_a_session_of_another_namespace() {
+    let serving = Serving::local(&[]);
+    let lock = at(&serving, &["lock", "db", "sh", "-c", "echo ready; exec cat"]);
+    let Some(lock) = first(&lock) else { return };
+    let mut locked = Locked::start(lock);
+    locked.says("ready");
+    let lock = inside(&locked.program);
+    let command = || {
+        let all = children(lock.as_raw_pid() as u32).into_iter();
+        let mut named = all.filter(|pid| comm(*pid) == "cat");
+        named.next()
+    };
+    eventually("the shell has become cat", || command().is_some());
+    let command = command().unwrap();
+    kill_process(lock, Signal::TSTP).unwrap();
+    eventually("it is stopped", || state(command) == Some('T'));
+    kill_process(lock, Signal::CONT).unwrap();
+    eventually("it goes on", || state(command) != Some('T'));
+    locked.type_line("typed");
+    locked.says("typed");
+    drop(locked.typed.take());
+    assert_eq!(locked.ended(), (0, String::new()));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::process::Command;
 
 /// Returns `command`, started by env(1) with these signal settings; `None` where env cannot do
 /// that.
-fn with(treated: &[&str], command: &Command) -> Option<Command> {
+pub(super) fn with(treated: &[&str], command: &Command) -> Option<Command> {
     let mut env = program("env");
     env.args(treated);
     if !program("env").args(treated).arg("true").output().is_ok_and(|o| o.status.success()) {

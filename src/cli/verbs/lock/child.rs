@@ -3,11 +3,12 @@
 
 use crate::client::recipes::FencingToken;
 use crate::version::Epoch;
+use nix::unistd::{self, getpgid, getpgrp};
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus, getpgid, getpgrp, kill_process,
-    kill_process_group, wait, waitid,
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus, kill_process, kill_process_group,
+    wait, waitid,
 };
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -95,7 +96,7 @@ impl Child {
 
     /// Signals the whole process group that it has created for itself, or it alone.
     pub(super) fn signal_group(&self, signal: Signal) {
-        if getpgid(Some(self.pid)) != Ok(self.pid) {
+        if self.group() != Some(unistd::Pid::from_raw(self.pid.as_raw_pid())) {
             return self.signal(signal);
         }
         let is_reaped = self.is_reaped();
@@ -107,7 +108,12 @@ impl Child {
     /// Returns whether it has what this process's group got at `time`: it ran already, and is still
     /// in the group, which timeout(1), for one, leaves. While it starts, it may have it too.
     pub(super) fn has_what_the_group_got(&self, time: Instant) -> bool {
-        self.started <= time && getpgid(Some(self.pid)).is_ok_and(|group| group == getpgrp())
+        self.started <= time && self.group() == Some(getpgrp())
+    }
+
+    /// Returns its process group; the number is 0 for one of another PID namespace.
+    fn group(&self) -> Option<unistd::Pid> {
+        getpgid(Some(unistd::Pid::from_raw(self.pid.as_raw_pid()))).ok()
     }
 
     fn is_reaped(&self) -> MutexGuard<'_, bool> {

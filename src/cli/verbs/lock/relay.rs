@@ -2,7 +2,8 @@
 
 use super::child::Child;
 use crate::cli::signals::INTENTION;
-use rustix::process::{Pid, Signal, getpgid, getpgrp, getppid, getsid};
+use nix::unistd::{Pid, getpgid, getpgrp, getppid, getsid};
+use rustix::process::Signal;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2};
 use signal_hook::low_level;
 use std::collections::HashMap;
@@ -21,8 +22,8 @@ pub(super) struct Relay {
     came: HashMap<i32, Instant>,
     /// When the process group got a signal, and with it the command.
     seen: HashMap<i32, Instant>,
-    /// When a signal was passed on.
-    passed: HashMap<i32, Instant>,
+    /// The last signal of job control, if it was passed on.
+    passed: Option<i32>,
     /// Signals that arrived, and when to pass each on if the group does not get it too.
     waiting: Vec<(i32, Instant)>,
 }
@@ -37,8 +38,8 @@ pub(super) struct Decision {
 
 impl Relay {
     pub(super) fn new(is_witnessed: bool) -> Self {
-        let (came, seen, passed) = Default::default();
-        Relay { is_witnessed, came, seen, passed, waiting: Vec::new() }
+        let (came, seen) = Default::default();
+        Relay { is_witnessed, came, seen, passed: None, waiting: Vec::new() }
     }
 
     /// Handles a signal to this process. `in_group`: if the group got it too, so did the command.
@@ -52,18 +53,19 @@ impl Relay {
         self.waiting.retain(|(waiting, _)| opposite != Some(*waiting));
         self.came.insert(signal, now);
         if !in_group {
-            return Some(self.decide(signal, true, now));
+            return Some(self.decide(signal, true));
         }
         if !self.is_witnessed {
             // Probably from a terminal, so the command has them.
-            return Some(self.decide(signal, ![SIGINT, SIGQUIT, SIGTSTP].contains(&signal), now));
+            return Some(self.decide(signal, ![SIGINT, SIGQUIT, SIGTSTP].contains(&signal)));
         }
-        if opposite.is_some_and(|opposite| is_recent(&self.passed, opposite, now)) {
-            // Passed on late, that may have undone what the group got.
-            return Some(self.decide(signal, true, now));
+        if opposite.is_some() && self.passed == opposite {
+            // The command may have got that one after this one. No time says otherwise: this
+            // process may wait for a processor between any two steps.
+            return Some(self.decide(signal, true));
         }
         if is_recent(&self.seen, signal, now) {
-            return Some(self.decide(signal, false, now));
+            return Some(self.decide(signal, false));
         }
         self.waiting.push((signal, now + INTENTION));
         None
@@ -74,7 +76,7 @@ impl Relay {
         self.seen.insert(signal, now);
         let at = self.waiting.iter().position(|(waiting, _)| *waiting == signal)?;
         self.waiting.swap_remove(at);
-        Some(self.decide(signal, false, now))
+        Some(self.decide(signal, false))
     }
 
     /// Records that signals to the group are no longer visible.
@@ -90,12 +92,12 @@ impl Relay {
     /// Takes the signals that the group did not get in time.
     pub(super) fn take_due(&mut self, now: Instant) -> Vec<Decision> {
         let due: Vec<_> = self.waiting.extract_if(.., |(_, due)| *due <= now).collect();
-        due.into_iter().map(|(signal, _)| self.decide(signal, true, now)).collect()
+        due.into_iter().map(|(signal, _)| self.decide(signal, true)).collect()
     }
 
-    fn decide(&mut self, signal: i32, passes: bool, now: Instant) -> Decision {
-        if passes {
-            self.passed.insert(signal, now);
+    fn decide(&mut self, signal: i32, passes: bool) -> Decision {
+        if opposite(signal).is_some() {
+            self.passed = passes.then_some(signal);
         }
         Decision { signal, passes }
     }
@@ -135,29 +137,29 @@ fn is_recent(times: &HashMap<i32, Instant>, signal: i32, now: Instant) -> bool {
 
 /// Returns whether a process above this one can continue it. The kernel does not stop a process
 /// group without one (POSIX calls it orphaned) at SIGTSTP, because nobody would ever continue it.
+///
+/// A session or group that was made outside this process's PID namespace has the number 0 here.
 fn has_job_control() -> bool {
-    let (group, session) = (getpgrp(), getsid(None).ok());
+    let (group, session) = (getpgrp(), getsid(None));
     let mut above = getppid();
-    while let Some(pid) = above {
-        match (getsid(Some(pid)).ok(), getpgid(Some(pid))) {
-            (its_session, Ok(its_group)) if its_session == session => {
-                if its_group != group {
-                    return true;
-                }
-            }
-            _ => return false,
+    while above.as_raw() != 0 && getsid(Some(above)) == session {
+        match getpgid(Some(above)) {
+            Ok(its_group) if its_group != group => return true,
+            Ok(_) => {}
+            Err(_) => return false,
         }
-        above = parent(pid);
+        let Some(parent) = parent(above) else { return false };
+        above = parent;
     }
     false
 }
 
 /// Returns the parent of another process; unknown outside Linux.
 fn parent(pid: Pid) -> Option<Pid> {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The second field is a name in parentheses, which may contain anything.
     let (_, fields) = stat.rsplit_once(") ")?;
-    Pid::from_raw(fields.split(' ').nth(1)?.parse().ok()?)
+    Some(Pid::from_raw(fields.split(' ').nth(1)?.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -209,6 +211,8 @@ mod tests {
         let due = now + INTENTION;
         assert_eq!(relay.see(SIGTSTP, due), None);
         assert_eq!(Some(relay.take_due(due).remove(0)), decision(SIGCONT, true));
-        assert_eq!(relay.take(SIGTSTP, true, due), decision(SIGTSTP, true));
+        // However much later that is.
+        let later = due + 100 * INTENTION;
+        assert_eq!(relay.take(SIGTSTP, true, later), decision(SIGTSTP, true));
     }
 }
