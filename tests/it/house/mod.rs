@@ -94,7 +94,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("subtle", &["token.rs"]),
     ("env_logger", &["cli/"]),
     ("hdrhistogram", &["cli/"]),
-    ("nix", &["cli/signals.rs"]),
+    ("nix", &["cli/signals.rs", "cli/verbs/lock/"]),
     ("signal_hook", &["cli/"]),
 ];
 
