@@ -158,6 +158,7 @@ pub mod framework;
 pub mod fuzz;
 mod name;
 pub mod net;
+mod panics;
 mod refusal;
 pub mod server;
 pub mod store;

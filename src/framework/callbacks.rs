@@ -4,7 +4,7 @@ use super::app::ServerApp;
 use super::channel::{Channel, Event};
 use super::connection::{Connection, OwnedMessage};
 use super::flusher::Collector;
-use crate::net::panic_text;
+use crate::panics::panic_text;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -28,6 +28,6 @@ pub use iter_lines::{IterLines, iter_lines};
 pub use lines::Lines;
 pub use listener::Listener;
 pub use live::{Live, Registration};
-pub(crate) use pool::{MAX_LINGERING, panic_text};
+pub(crate) use pool::MAX_LINGERING;
 pub use pool::{Pool, Slot};
 pub use stream::Stream;

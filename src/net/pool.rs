@@ -1,8 +1,8 @@
 //! A pool of threads that grows with the work: an idle thread takes the next job, or a new one is
 //! created, up to a maximum. A fixed pool would starve, because people leave telnet sessions open.
 
+use crate::panics::panic_text;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
-use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -156,12 +156,6 @@ impl<J: Send + 'static> Inner<J> {
     fn claim_idle(&self) -> bool {
         take(&self.idle, |n| n.checked_sub(1))
     }
-}
-
-/// Returns the message of a panic that was caught.
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or(panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given")
 }
 
 fn take(count: &AtomicUsize, change: impl Fn(usize) -> Option<usize>) -> bool {

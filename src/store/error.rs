@@ -1,7 +1,7 @@
 //! One type for what can go wrong below, and what it becomes above.
 
+use crate::panics::panic_text;
 use redb::Error;
-use std::any::Any;
 use std::cell::Cell;
 use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -41,17 +41,13 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     let before = IS_GUARDED.replace(true);
     let done = catch_unwind(AssertUnwindSafe(work));
     IS_GUARDED.set(before);
-    done.unwrap_or_else(|panic| Err(damaged(format!("a page cannot be read: {}", said(&*panic)))))
+    done.unwrap_or_else(|panic| {
+        Err(damaged(format!("a page cannot be read: {}", panic_text(&*panic))))
+    })
 }
 
 /// Returns whether a panic of this thread is caught and reported as damage.
 #[cfg(feature = "cli")]
 pub(crate) fn is_guarded() -> bool {
     IS_GUARDED.get()
-}
-
-fn said(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("without a message").to_string()
 }

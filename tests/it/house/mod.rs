@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// The words that every room may use.
 const COMMON: &[&str] =
-    &["name", "exptime", "budget", "contents", "refusal", "token", "version", "waker"];
+    &["name", "exptime", "budget", "contents", "panics", "refusal", "token", "version", "waker"];
 
 /// What each room imports of this crate, beside itself. `cli`, `main` and `lib` import anything.
 const ROOMS: &[(&str, &[&str])] = &[
@@ -19,6 +19,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("exptime", &[]),
     ("budget", &["refusal"]),
     ("contents", &["budget", "refusal"]),
+    ("panics", &[]),
     ("refusal", &["name", "version"]),
     ("token", &[]),
     ("version", &[]),
@@ -26,15 +27,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("net", COMMON),
     ("wire", COMMON),
     ("files", COMMON),
-    ("store", &["name", "contents", "files"]),
+    ("store", &["name", "contents", "panics", "files"]),
     (
         "server",
         &[
-            "name", "exptime", "budget", "contents", "refusal", "token", "version", "waker", "net",
-            "wire", "files", "store",
+            "name", "exptime", "budget", "contents", "panics", "refusal", "token", "version",
+            "waker", "net", "wire", "files", "store",
         ],
     ),
-    ("framework", &["net"]),
+    ("framework", &["panics", "net"]),
     (
         "client",
         &["name", "exptime", "budget", "contents", "refusal", "token", "version", "net", "wire"],
