@@ -22,8 +22,11 @@ use subtle::ConstantTimeEq;
 #[derive(Clone)]
 pub struct Token(Vec<u8>);
 
+/// The length of the longest file of a token: as much white space as token.
+const MAX_FILE_BYTES: u64 = 2 * Token::MAX_BYTES as u64;
+
 impl Token {
-    /// The length of the longest token.
+    /// The length of the longest token, in bytes.
     pub const MAX_BYTES: usize = 400;
 
     /// Makes a token of a text. White space around it, such as a line end, is not part of it.
@@ -44,19 +47,24 @@ impl Token {
         Ok(Token(token.to_vec()))
     }
 
-    /// Reads a token from a file, whose text is as for [`new`](Token::new).
+    /// Reads a token from a file of at most 800 bytes, whose text is as for [`new`](Token::new).
     ///
     /// # Errors
-    /// Those of the file, and [`ErrorKind::InvalidData`] for text that
-    /// cannot be a token. Each includes the path, none the file's contents.
+    /// Those of the file, and [`ErrorKind::InvalidData`] for a longer file, and for text that cannot
+    /// be a token. Each includes the path, none the file's contents.
     pub fn from_file(path: &Path) -> io::Result<Self> {
-        let mut text = Vec::new();
-        let read = std::fs::File::open(path)
-            .and_then(|file| file.take(2 * Token::MAX_BYTES as u64).read_to_end(&mut text));
         let with_path = |kind, why: &dyn fmt::Display| {
             io::Error::new(kind, format!("{}: {why}", path.display()))
         };
-        read.map_err(|e| with_path(e.kind(), &e))?;
+        let mut text = Vec::new();
+        // One byte more tells a file that is too long. A device may have no end.
+        let read = std::fs::File::open(path)
+            .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut text));
+        let length = read.map_err(|e| with_path(e.kind(), &e))?;
+        if length as u64 > MAX_FILE_BYTES {
+            let why = format!("a token file has at most {MAX_FILE_BYTES} bytes");
+            return Err(with_path(ErrorKind::InvalidData, &why));
+        }
         Token::new(&text).map_err(|why| with_path(ErrorKind::InvalidData, &why))
     }
 
@@ -128,5 +136,26 @@ mod tests {
         ] {
             assert_eq!(Token::new(bad).unwrap_err(), why);
         }
+    }
+
+    #[test]
+    fn the_whole_text_of_a_file_counts() {
+        let path = std::env::temp_dir().join(format!("telefile-token-{}", std::process::id()));
+        let read = |text: String| {
+            std::fs::write(&path, text).unwrap();
+            Token::from_file(&path)
+        };
+        assert_eq!(read(format!("s3cret{}", "\n".repeat(794))).unwrap().as_bytes(), b"s3cret");
+        for text in [
+            format!("s3cret{}", "\n".repeat(795)),
+            format!("s3cret{}another", " ".repeat(794)),
+            format!("{}s3cret", "\n".repeat(800)),
+            " ".repeat(100_000),
+        ] {
+            let error = read(text).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidData);
+            assert!(error.to_string().ends_with("at most 800 bytes"), "{error}");
+        }
+        std::fs::remove_file(&path).unwrap();
     }
 }
