@@ -8,7 +8,7 @@ use std::fs::{self, TryLockError};
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, TcpListener};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -162,7 +162,7 @@ fn bind_unix(path: &Path) -> io::Result<(UnixListener, (u64, u64))> {
         Ok(found) if !found.file_type().is_socket() => {
             return Err(io::Error::new(ErrorKind::AlreadyExists, "the file is not a socket"));
         }
-        Ok(_) => match UnixStream::connect(path) {
+        Ok(_) => match probe(path) {
             Err(e) if e.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path)?,
             _ => return Err(ErrorKind::AddrInUse.into()),
         },
@@ -183,6 +183,14 @@ fn bind_unix(path: &Path) -> io::Result<(UnixListener, (u64, u64))> {
     };
     let file = listen().inspect_err(|_| drop(fs::remove_file(path)))?;
     Ok((socket.into(), file))
+}
+
+/// Connects to the socket at this path, if a server listens there and has room in its queue. Never
+/// blocks: a server may hang, and its queue stays full.
+fn probe(path: &Path) -> io::Result<()> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(path)?)
 }
 
 /// Locks the folder against other servers that start in it. If the lock is not free soon, the
@@ -253,6 +261,28 @@ mod tests {
         assert_eq!(fs::read(dir.join("s")).unwrap(), b"precious");
         assert!(Listener::bind(&address).unwrap_err().to_string().ends_with("is not a socket"));
         assert_eq!(fs::read(dir.join("s")).unwrap(), b"precious");
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    /// On Linux a blocking connect waits there until the server accepts.
+    #[test]
+    fn a_server_that_hangs_with_a_full_queue_keeps_its_socket() {
+        let dir = scratch("full");
+        let path = dir.join("s");
+        let hung = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        hung.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+        hung.listen(0).unwrap();
+        let mut queued = Vec::new();
+        let is_full = (0..64).any(|_| {
+            queued.push(Socket::new(Domain::UNIX, Type::STREAM, None).unwrap());
+            let client = queued.last().unwrap();
+            client.set_nonblocking(true).unwrap();
+            client.connect(&SockAddr::unix(&path).unwrap()).is_err()
+        });
+        assert!(is_full);
+        let address = Address::Unix(path.clone());
+        assert_eq!(Listener::bind_one(&address).unwrap_err().kind(), ErrorKind::AddrInUse);
+        assert!(path.exists());
         fs::remove_dir_all(dir).unwrap();
     }
 
