@@ -3,7 +3,7 @@
 use super::failure::{Failure, one_line, program};
 use super::streams::put;
 use super::verbs::Verb;
-use clap::builder::Resettable;
+use clap::builder::{Resettable, StyledStr};
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command, CommandFactory, FromArgMatches, Parser};
 use std::env;
@@ -64,17 +64,35 @@ pub(super) fn parse<T: CommandFactory + FromArgMatches>(
         Ok(parsed) => Ok(Some(parsed)),
         Err(e) if !e.use_stderr() => put(e.render().to_string()).map(|()| None),
         Err(e) => {
-            let is_verb =
-                |name: &&OsString| *name != "help" && tree.find_subcommand(name).is_some();
-            let verb = args.get(1).filter(is_verb);
-            let verb = verb.map(|name| format!(" {}", name.display())).unwrap_or_default();
-            Err(Failure::usage(format!("{}; try `{}{verb} --help`", message(e), program())))
+            let name = args.get(1).filter(|name| *name != "help");
+            let verb = name.and_then(|name| tree.find_subcommand(name));
+            let tip = verb.and_then(|verb| tip(verb, &e, &args[2..]));
+            let verb = verb.map(|verb| format!(" {}", verb.get_name())).unwrap_or_default();
+            Err(Failure::usage(format!("{}; try `{}{verb} --help`", message(e, tip), program())))
         }
     }
 }
 
-/// Returns clap's message without its usage and its advice, in one line.
-fn message(mut error: clap::Error) -> String {
+/// Returns the advice about a value that was taken for a flag, behind a flag that needs one. clap
+/// only knows how to pass one to an operand.
+fn tip(verb: &Command, error: &clap::Error, args: &[OsString]) -> Option<StyledStr> {
+    let Some(ContextValue::String(unknown)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let takes_value = |flag: &str| {
+        let long = flag.strip_prefix("--")?;
+        let mut known = verb.get_arguments().filter(|arg| arg.get_action().takes_values());
+        known.find(|arg| arg.get_long() == Some(long))
+    };
+    let flags = args.iter().map_while(|arg| arg.to_str().filter(|arg| *arg != "--"));
+    let is_it =
+        |(flag, value): &(&str, &str)| value.starts_with(&**unknown) && takes_value(flag).is_some();
+    let (flag, value) = flags.clone().zip(flags.skip(1)).find(is_it)?;
+    Some(one_line(&format!("to pass '{value}' to '{flag}', use '{flag}={value}'")).into())
+}
+
+/// Returns clap's message without its usage, in one line, with our tip instead of its own.
+fn message(mut error: clap::Error, tip: Option<StyledStr>) -> String {
     // The arguments that it quotes may contain line breaks.
     let quoted = error.context().filter_map(|(kind, value)| match value {
         ContextValue::String(text) => Some((kind, ContextValue::String(one_line(text)))),
@@ -85,6 +103,9 @@ fn message(mut error: clap::Error) -> String {
     }
     error.remove(ContextKind::Usage);
     error.remove(ContextKind::ValidSubcommand); // a line of all verbs
+    if let Some(tip) = tip {
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+    }
     let text = error.render().to_string();
     let text = text.split("\n\nFor more information").next().unwrap_or_default();
     let paragraphs = text.trim_start_matches("error: ").split("\n\n").map(|paragraph| {

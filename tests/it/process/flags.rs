@@ -54,6 +54,30 @@ fn a_bad_command_line_is_reported_in_one_line() {
     }
 }
 
+/// A value that begins with `-` looks like a flag. What the tip says is done to it works.
+#[test]
+fn the_tip_for_a_value_that_looks_like_a_flag_is_right() {
+    let serving = Serving::local(&[]);
+    for (args, tip) in [
+        (&["list", "--after", "-f"][..], "tip: to pass '-f' to '--after', use '--after=-f'"),
+        (&["list", "--after", "-foo", "p"], "to pass '-foo' to '--after', use '--after=-foo'"),
+        (&["list", "--after", "--nomes"], "to pass '--nomes' to '--after', use '--after=--nomes'"),
+        (&["read", "-f"], "tip: to pass '-f' as a value, use '-- -f'"),
+        (&["list", "--names", "-f"], "tip: to pass '-f' as a value, use '-- -f'"),
+        (&["list", "p", "-f"], "tip: to pass '-f' as a value, use '-- -f'"),
+        (&["serve", "--data", "-d"], "tip: to pass '-d' to '--data', use '--data=-d'"),
+    ] {
+        let failed = run(telefile(args));
+        failed.failed(2, &[tip]);
+        assert_eq!(failed.stderr.matches("to pass").count(), 1, "{}", failed.stderr);
+    }
+    let address = serving.addresses[0].to_string();
+    for value in [&["--after=-f"][..], &["--", "-f"]] {
+        let listed = run(telefile(&[&["list", "--addr", &address], value].concat()));
+        assert_eq!((listed.status, &listed.stdout[..]), (0, ""), "{listed:?}");
+    }
+}
+
 /// Each verb with what it needs and one thing more or less, and a word of the message.
 #[test]
 fn a_wrong_argument_of_any_verb_is_reported() {
