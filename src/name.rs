@@ -1,10 +1,12 @@
 //! Names of files. An existing [`Name`] or [`NameRef`] is valid, so no code after the parser checks
 //! one again. A common word: imports nothing from this crate.
 
+mod file_ref;
 mod for_log;
 #[cfg(test)]
 mod tests;
 
+pub use file_ref::{Fd, FileRef};
 pub(crate) use for_log::ForLog;
 
 use for_log::secret_of;
@@ -129,7 +131,7 @@ impl Name {
     }
 
     /// Returns the same name, borrowed.
-    pub fn as_ref(&self) -> NameRef<'_> {
+    pub fn as_name_ref(&self) -> NameRef<'_> {
         NameRef(self.as_str())
     }
 
@@ -166,6 +168,18 @@ impl Ord for Name {
 impl Hash for Name {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.as_str().hash(state);
+    }
+}
+
+impl AsRef<str> for Name {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl AsRef<str> for NameRef<'_> {
+    fn as_ref(&self) -> &str {
+        self.0
     }
 }
 
@@ -261,15 +275,6 @@ impl<'a> Stem<'a> {
     }
 }
 
-/// How a request refers to a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FileRef<'a> {
-    /// By its name.
-    Name(NameRef<'a>),
-    /// By a descriptor: `@` and digits. A number beyond `u64` is a descriptor that nobody has.
-    Descriptor(u64),
-}
-
 /// Looks up a table with [`Name`] keys by a request's text, without allocating.
 impl Borrow<str> for Name {
     fn borrow(&self) -> &str {
@@ -305,7 +310,7 @@ impl fmt::Debug for Stem<'_> {
 
 impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_ref().fmt(f)
+        self.as_name_ref().fmt(f)
     }
 }
 

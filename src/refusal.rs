@@ -111,7 +111,9 @@ impl Refusal {
                 "{file}: the changes since that version are not known, or it is of another table; \
                  the version is {rev} now, list again"
             ),
-            Refusal::WrongType(kind) => write!(f, "{file} is of type {}", kind.as_ref().for_log()),
+            Refusal::WrongType(kind) => {
+                write!(f, "{file} is of type {}", kind.as_name_ref().for_log())
+            }
             Refusal::TypeNotFound => write!(f, "{file}: the server has no such type"),
             Refusal::BadDescriptor => write!(f, "{file} is not open here"),
             Refusal::Denied => write!(f, "{file}: the file's type does not permit that"),

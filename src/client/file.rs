@@ -5,7 +5,7 @@ use super::error::Error;
 use super::transport::{Transport, lock};
 use super::{Snapshot, Stat};
 use crate::exptime::Exptime;
-use crate::name::FileRef;
+use crate::name::{Fd, FileRef};
 use crate::version::Version;
 use crate::wire::Request;
 use std::sync::{Arc, Mutex};
@@ -36,7 +36,7 @@ use std::time::Duration;
 #[must_use = "the file is closed when this is dropped"]
 pub struct OpenFile {
     transport: Arc<Mutex<Transport>>,
-    descriptor: u64,
+    descriptor: Fd,
     name: String,
     version: Version,
     kind: String,
@@ -46,7 +46,7 @@ pub struct OpenFile {
 impl OpenFile {
     pub(super) fn new(
         transport: Arc<Mutex<Transport>>,
-        descriptor: u64,
+        descriptor: Fd,
         name: &str,
         version: Version,
         kind: String,
@@ -60,7 +60,7 @@ impl OpenFile {
     }
 
     /// Returns the file's number at the server, the same for all clients that have it open.
-    pub fn descriptor(&self) -> u64 {
+    pub fn descriptor(&self) -> Fd {
         self.descriptor
     }
 

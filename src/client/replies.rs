@@ -5,6 +5,7 @@ use super::error::Error;
 use super::transport::Transport;
 use super::values::Hello;
 use super::{Answer, Change, Changes, DEFAULT_MAX_CONTENTS, Listed, Listing, Snapshot, Stat};
+use crate::name::Fd;
 use crate::version::{Epoch, Version};
 use crate::wire::{self, MAX_ITEMS, Reply, Request};
 
@@ -54,7 +55,7 @@ impl Transport {
     }
 
     /// Returns the descriptor, the version and the type.
-    pub(super) fn opened(&mut self, call: &Call<'_>) -> Result<(u64, Version, String), Error> {
+    pub(super) fn opened(&mut self, call: &Call<'_>) -> Result<(Fd, Version, String), Error> {
         self.reply(call, |reply| match reply {
             Reply::Fd { fd, version, kind } => Some((fd, Version(version), kind.to_string())),
             _ => None,

@@ -1,8 +1,7 @@
 //! Code files: what a file type implements.
 
-use super::stat::Fd;
 use crate::contents::Contents;
-use crate::name::{FileRef, Name};
+use crate::name::{Fd, FileRef, Name};
 use crate::refusal::Refusal;
 use std::fmt;
 

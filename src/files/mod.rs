@@ -21,7 +21,6 @@ pub use file::{Caller, ClientId, File};
 pub use file_type::FileType;
 pub(crate) use kinds::MAX_DESCRIPTORS as TEXT_FILE_DESCRIPTORS;
 pub(crate) use registry::Registry;
-pub use stat::Fd;
 pub(crate) use stat::Looked;
 pub(crate) use stat::Stat;
 pub(crate) use state::cost::OPEN as OPEN_COST;

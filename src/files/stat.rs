@@ -3,9 +3,6 @@
 use crate::contents::Contents;
 use crate::exptime::Exptime;
 
-/// The number of an open file: the same for every client that has it open.
-pub type Fd = u64;
-
 /// A file's metadata besides its name and its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stat {

@@ -5,6 +5,7 @@
 
 use crate::contents::Contents;
 use crate::name::Name;
+use std::error;
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -178,6 +179,7 @@ impl RowContents {
 
 /// Why a batch is not on disk. No part of it is.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum CommitError {
     /// There is no room for the batch: the store is limited to this number of bytes. Later batches
     /// may succeed.
@@ -185,6 +187,24 @@ pub enum CommitError {
     /// The disk failed in any other way, and its contents are no longer known; or this is not the
     /// batch of a table that the store has. The process must end.
     Failed(io::Error),
+}
+
+impl fmt::Display for CommitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CommitError::Full(max) => write!(f, "no room: at most {max} bytes"),
+            CommitError::Failed(e) => e.fmt(f),
+        }
+    }
+}
+
+impl error::Error for CommitError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            CommitError::Full(_) => None,
+            CommitError::Failed(e) => e.source(), // its message is already in this one's
+        }
+    }
 }
 
 /// Persistent storage of a table.

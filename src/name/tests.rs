@@ -25,7 +25,7 @@ fn a_name_is_its_text_whatever_its_length() {
         let name = NameRef(text).to_name();
         assert_eq!((name.as_str(), name.as_bytes()), (&**text, text.as_bytes()));
         assert_eq!(hasher.hash_one(&name), hasher.hash_one(&**text));
-        assert_eq!(Name::allocated(name.as_ref()) == 0, text.len() <= SHORT_BYTES);
+        assert_eq!(Name::allocated(name.as_name_ref()) == 0, text.len() <= SHORT_BYTES);
         for other in &texts {
             let other_name = NameRef(other).to_name();
             assert_eq!(name.cmp(&other_name), text.cmp(other));
@@ -45,7 +45,7 @@ fn a_log_shows_names_escaped_and_cut() {
     assert_eq!(shown(secret.trim_end_matches("/m")), "s/01234567...");
     for whole in [long, secret] {
         let name: Name = whole.parse().unwrap();
-        assert_eq!((name.to_string(), name.as_ref().to_string()), (whole.clone(), whole));
+        assert_eq!((name.to_string(), name.as_name_ref().to_string()), (whole.clone(), whole));
     }
 }
 

@@ -1,8 +1,8 @@
 //! The files that a connection has open, and what ends with it: those, and its -1 files.
 
 use crate::budget::{Budget, Charge};
-use crate::files::{ClientId, Endings, Fd, OPEN_COST, Open, Opening, Table};
-use crate::name::NameRef;
+use crate::files::{ClientId, Endings, OPEN_COST, Open, Opening, Table};
+use crate::name::{Fd, NameRef};
 use crate::refusal::{Limit, Refusal};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -77,7 +77,7 @@ impl<'a> Session<'a> {
                 self.connection.send_contents(&contents)?;
             }
             Answer::Created(version, name) => {
-                Reply::Created { version, name: name.as_ref() }.write_to(output);
+                Reply::Created { version, name: name.as_name_ref() }.write_to(output);
             }
             Answer::Listing(listing) => self.write_listing(&listing.value)?,
             Answer::Changes(changes) => self.write_changes(&changes.value)?,
@@ -91,7 +91,7 @@ impl<'a> Session<'a> {
         Reply::List { rev, count, more }.write_to(self.connection.output());
         for file in files {
             let Stat { version, numbytes, exptime } = file.stat;
-            let name = file.name.as_ref();
+            let name = file.name.as_name_ref();
             Listed { version, numbytes, exptime, name }.write_to(self.connection.output());
             self.connection.relieve()?;
         }
@@ -103,7 +103,7 @@ impl<'a> Session<'a> {
         Reply::Changes { rev, count: changes.len() as u64 }.write_to(self.connection.output());
         for change in changes {
             let Change { version, numbytes, ref name } = *change;
-            let name = name.as_ref();
+            let name = name.as_name_ref();
             Changed { version, numbytes, name }.write_to(self.connection.output());
             self.connection.relieve()?;
         }

@@ -69,7 +69,7 @@ fn write(view: &View, to: impl Write, located: impl Fn(io::Error) -> Error) -> R
             (RowContents::Inline(contents), _) => contents,
             (RowContents::Stored(_), _) => {
                 let of_file =
-                    |what: &str| damaged(format!("{}: {what}", row.name.as_ref().for_log()));
+                    |what: &str| damaged(format!("{}: {what}", row.name.as_name_ref().for_log()));
                 let contents = view.contents(row.version).map_err(|e| match e {
                     Error::Corrupted(what) => of_file(&what),
                     e => e,

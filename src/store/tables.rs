@@ -115,7 +115,7 @@ impl<'t> Tables<'t> {
     ) -> Result<()> {
         let version = found.map(|(version, _)| version);
         if version != old {
-            let name = name.as_ref().for_log();
+            let name = name.as_name_ref().for_log();
             return Err(damaged(format!("{name} is at {version:?} and should be at {old:?}")));
         }
         let Some((version, true)) = found else { return Ok(()) };
@@ -130,7 +130,7 @@ impl<'t> Tables<'t> {
             None => {
                 return Err(damaged(format!(
                     "{} does not exist and cannot be touched",
-                    name.as_ref().for_log()
+                    name.as_name_ref().for_log()
                 )));
             }
         };

@@ -3,7 +3,7 @@
 use super::fields::{self, Fields, text};
 use super::{MAX_ITEMS, MAX_WATCH_SECONDS, Mistake, Request};
 use crate::exptime::Exptime;
-use crate::name::{FileRef, NameRef, Stem};
+use crate::name::{Fd, FileRef, NameRef, Stem};
 
 /// A line that is no request. What matters is whether the next request can still be found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,7 +202,7 @@ fn exptime(field: &[u8]) -> Result<Exptime, Mistake> {
 fn file_ref(field: &[u8]) -> Result<FileRef<'_>, Mistake> {
     match field.strip_prefix(b"@") {
         Some(digits) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
-            Ok(FileRef::Descriptor(fields::number(digits).unwrap_or(u64::MAX)))
+            Ok(FileRef::Descriptor(Fd(fields::number(digits).unwrap_or(u64::MAX))))
         }
         _ => text(field).and_then(NameRef::new).map(FileRef::Name).ok_or(Mistake::File),
     }

@@ -3,7 +3,7 @@
 use super::PROTOCOL_VERSION;
 use super::fields::{Fields, LineOut, seconds, text};
 use crate::exptime::Exptime;
-use crate::name::NameRef;
+use crate::name::{Fd, NameRef};
 use crate::refusal::{Limit, Refusal};
 use crate::version::Version;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub enum Reply<'a> {
     /// `OK`
     Done,
     /// `FD <fd> <version> <type>`
-    Fd { fd: u64, version: u64, kind: &'a str },
+    Fd { fd: Fd, version: u64, kind: &'a str },
     /// `STAT <version> <numbytes> <exptime> <type> <opens>`
     Stat { version: u64, numbytes: u64, exptime: Exptime, kind: &'a str, opens: u64 },
     /// `LIST <rev> <count> <more>`
@@ -75,7 +75,7 @@ impl<'a> Reply<'a> {
                     name: text(name).and_then(NameRef::new)?,
                 },
             },
-            b"FD" => Reply::Fd { fd: number()?, version: number()?, kind: kind(&mut fields)? },
+            b"FD" => Reply::Fd { fd: Fd(number()?), version: number()?, kind: kind(&mut fields)? },
             b"STAT" => Reply::Stat {
                 version: number()?,
                 numbytes: number()?,
@@ -134,7 +134,7 @@ impl<'a> Reply<'a> {
             }
             Reply::Done => LineOut::new(out, "OK"),
             Reply::Fd { fd, version, kind } => {
-                LineOut::new(out, "FD").number(fd).number(version).text(kind)
+                LineOut::new(out, "FD").number(fd.0).number(version).text(kind)
             }
             Reply::Stat { version, numbytes, exptime, kind, opens } => {
                 let line = LineOut::new(out, "STAT").number(version).number(numbytes);
@@ -258,7 +258,7 @@ mod tests {
                 Reply::Help { count: a },
                 Reply::Refused(Refusal::Version(Version(a))),
                 Reply::Refused(Refusal::Limit(Limit::Memory, b)),
-                Reply::Fd { fd: a, version: b, kind: "MyFile" },
+                Reply::Fd { fd: Fd(a), version: b, kind: "MyFile" },
                 Reply::Refused(Refusal::WrongType(NameRef::new("MyFile").unwrap().to_name())),
                 Reply::Refused(Refusal::TypeNotFound),
                 Reply::Refused(Refusal::BadDescriptor),

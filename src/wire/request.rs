@@ -2,7 +2,7 @@
 
 use super::fields::LineOut;
 use crate::exptime::Exptime;
-use crate::name::{FileRef, ForLog, NameRef, Stem};
+use crate::name::{Fd, FileRef, ForLog, NameRef, Stem};
 use std::fmt;
 
 /// A request. `numbytes` of contents and a line end follow the line of `Write`, `Cas` and `Create`.
@@ -24,7 +24,7 @@ pub enum Request<'a> {
     Watch { prefix: &'a str, rev: u64, seconds: u64 },
     Wait { file: FileRef<'a>, version: u64, seconds: u64 },
     Open { name: NameRef<'a>, kind: Option<&'a str> },
-    Close { fd: u64 },
+    Close { fd: Fd },
     Stat { file: FileRef<'a> },
     Hello { token: Option<&'a [u8]> },
     Types,

@@ -2,7 +2,7 @@
 
 use super::{COMMANDS, MAX_ITEMS, MAX_WATCH_SECONDS, Malformed, Mistake, Request};
 use crate::exptime::Exptime;
-use crate::name::{FileRef, NameRef, Stem};
+use crate::name::{Fd, FileRef, NameRef, Stem};
 use proptest::prelude::*;
 
 fn check(line: &str, expected: Result<Request<'_>, Malformed>) {
@@ -22,7 +22,7 @@ fn requests() {
     let (file, never) = (named("f"), Exptime::Never);
     check("read f", Ok(Request::Read { file }));
     check("  read   f  ", Ok(Request::Read { file }));
-    check("read @0012", Ok(Request::Read { file: FileRef::Descriptor(12) }));
+    check("read @0012", Ok(Request::Read { file: FileRef::Descriptor(Fd(12)) }));
     check("stat @x", Ok(Request::Stat { file: named("@x") }));
     check("write f 6", Ok(Request::Write { file, numbytes: 6, exptime: never }));
     check("write f 6 0", Ok(Request::Write { file, numbytes: 6, exptime: never }));
@@ -36,7 +36,7 @@ fn requests() {
     let exptime = Exptime::Seconds(30);
     check(
         "touch @7 3 30",
-        Ok(Request::Touch { file: FileRef::Descriptor(7), version: 3, exptime }),
+        Ok(Request::Touch { file: FileRef::Descriptor(Fd(7)), version: 3, exptime }),
     );
     let stem = Stem::new("q/").unwrap();
     check("create q/ 6", Ok(Request::Create { stem, numbytes: 6, exptime: never }));
@@ -50,11 +50,11 @@ fn requests() {
     check("watch * 7 0", Ok(Request::Watch { prefix: "", rev: 7, seconds: 0 }));
     check("watch a/ 7 9999999", Ok(Request::Watch { prefix: "a/", rev: 7, seconds: 86_400 }));
     check("wait f 7 60", Ok(Request::Wait { file, version: 7, seconds: 60 }));
-    let file = FileRef::Descriptor(3);
+    let file = FileRef::Descriptor(Fd(3));
     check("wait @3 0 86401", Ok(Request::Wait { file, version: 0, seconds: 86_400 }));
     check("open f", Ok(Request::Open { name, kind: None }));
     check("open f MyFile", Ok(Request::Open { name, kind: Some("MyFile") }));
-    check("close @3", Ok(Request::Close { fd: 3 }));
+    check("close @3", Ok(Request::Close { fd: Fd(3) }));
     check("hello", Ok(Request::Hello { token: None }));
     check("hello t", Ok(Request::Hello { token: Some(b"t") }));
     check("quit", Ok(Request::Quit));
@@ -211,7 +211,7 @@ proptest! {
             Request::Write { file, numbytes, exptime },
             Request::Cas { file, version, numbytes, exptime },
             Request::Delete { file, version: Some(version) },
-            Request::Delete { file: FileRef::Descriptor(version), version: None },
+            Request::Delete { file: FileRef::Descriptor(Fd(version)), version: None },
             Request::Stat { file },
             Request::Hello { token: Some(text.as_bytes()) },
             Request::Open { name: NameRef::new(&text).unwrap(), kind: Some("T") },
@@ -222,7 +222,7 @@ proptest! {
             Request::List { prefix: "", limit: MAX_ITEMS, after: Some(&text) },
             Request::Watch { prefix: "", rev: version, seconds: numbytes % MAX_WATCH_SECONDS },
             Request::Wait { file, version, seconds: numbytes % MAX_WATCH_SECONDS },
-            Request::Close { fd: version },
+            Request::Close { fd: Fd(version) },
             Request::Types,
             Request::Stats,
             Request::Quit,

@@ -169,13 +169,13 @@ impl ChangeLog {
 pub(in crate::files) fn removal_cost(name: &Name) -> u64 {
     const COST: u64 =
         size_of::<Removal>() as u64 + cost::in_map::<u64, Id>() + Directory::<Removal>::NAME_COST;
-    COST + cost::name(name.as_ref())
+    COST + cost::name(name.as_name_ref())
 }
 
 /// Returns whether a list or watch of `prefix` shows the name: the name starts with the prefix, and
 /// if it is secret, the prefix starts with the secret.
 pub(in crate::files) fn shows(prefix: &str, name: &Name) -> bool {
-    name.as_bytes().starts_with(prefix.as_bytes()) && hides(prefix, name.as_ref()).is_none()
+    name.as_bytes().starts_with(prefix.as_bytes()) && hides(prefix, name.as_name_ref()).is_none()
 }
 
 /// Returns the secret that hides the name from a list or watch of `prefix`, if any.

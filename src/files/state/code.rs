@@ -2,8 +2,7 @@
 
 use super::cost;
 use crate::files::file_type::AnyFile;
-use crate::files::stat::Fd;
-use crate::name::FileRef;
+use crate::name::{Fd, FileRef};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};

@@ -1,7 +1,6 @@
 //! What a change refers to: a name, or an open file without one.
 
-use crate::files::stat::Fd;
-use crate::name::{FileRef, Name};
+use crate::name::{Fd, FileRef, Name};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
@@ -22,7 +21,7 @@ impl Key {
 
     pub(in crate::files) fn as_ref(&self) -> FileRef<'_> {
         match self {
-            Key::Name(name) => FileRef::Name(name.as_ref()),
+            Key::Name(name) => FileRef::Name(name.as_name_ref()),
             Key::Open(fd) => FileRef::Descriptor(*fd),
         }
     }
@@ -32,7 +31,7 @@ impl Key {
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Key::Name(name) => name.as_ref().for_log().fmt(f),
+            Key::Name(name) => name.as_name_ref().for_log().fmt(f),
             Key::Open(fd) => write!(f, "@{fd}"),
         }
     }

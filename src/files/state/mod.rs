@@ -15,8 +15,7 @@ pub(in crate::files) mod ticket;
 pub(in crate::files) mod watchers;
 
 use crate::budget::{Budget, Charge};
-use crate::files::stat::Fd;
-use crate::name::{FileRef, Name};
+use crate::name::{Fd, FileRef, Name};
 use chain::Done;
 use changes::ChangeLog;
 use expiry::{End, Ends};
@@ -72,7 +71,7 @@ pub(in crate::files) fn cost_of(entry: &Entry) -> u64 {
 /// What a file's name takes: its places in the index, among the ordered names and in the change log,
 /// and its allocation, if it has one.
 fn name_cost(name: &Name) -> u64 {
-    files::NAMED_COST + changes::LIVE_COST + cost::name(name.as_ref())
+    files::NAMED_COST + changes::LIVE_COST + cost::name(name.as_name_ref())
 }
 
 impl State {

@@ -1,7 +1,6 @@
 //! The waiters for changes, by what they wait for.
 
-use crate::files::stat::Fd;
-use crate::name::{Name, NameRef};
+use crate::name::{Fd, Name, NameRef};
 use crate::waker::Waker;
 use crossbeam_channel::Sender;
 use std::collections::{BTreeMap, HashMap};
@@ -164,7 +163,7 @@ impl Watchers {
         if let Some(fd) = file {
             self.file_changed(fd, version);
         }
-        self.prefix_changed(name.as_ref(), first);
+        self.prefix_changed(name.as_name_ref(), first);
     }
 
     /// Wakes the waiters for this open file.
@@ -300,15 +299,15 @@ mod tests {
         let mut watchers = Watchers::new(wake);
         let mut join = |awaited| watchers.join(&awaited).unwrap().unwrap();
         let db = join(Awaited::Name(name("lock/db")));
-        let file = join(Awaited::File(3));
+        let file = join(Awaited::File(Fd(3)));
         for other in ["lock/db/x", "lock/d", "lock/", "lock/db2"] {
-            watchers.changed(&name(other), Some(4), 1, None);
+            watchers.changed(&name(other), Some(Fd(4)), 1, None);
         }
-        watchers.file_changed(4, 1);
+        watchers.file_changed(Fd(4), 1);
         assert!(woken.try_recv().is_err() && db.first().is_none() && file.first().is_none());
         watchers.changed(&name("lock/db"), None, 5, None);
         assert_eq!((version(&db), version(&file)), (Some(5), None));
-        watchers.changed(&name("other"), Some(3), 6, None);
+        watchers.changed(&name("other"), Some(Fd(3)), 6, None);
         assert_eq!((version(&db), version(&file)), (Some(5), Some(6)));
         assert_eq!(woken.try_iter().count(), 2);
         assert!(watchers.names.is_empty() && watchers.files.is_empty());

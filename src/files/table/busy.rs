@@ -13,7 +13,7 @@ pub(super) struct Busy<'a> {
 
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
-        self.table.calm(self.name.as_ref());
+        self.table.calm(self.name.as_name_ref());
     }
 }
 

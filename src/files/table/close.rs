@@ -5,12 +5,11 @@ use super::busy::Busy;
 use super::code::run;
 use crate::files::file::ClientId;
 use crate::files::file_type::AnyFile;
-use crate::files::stat::Fd;
 use crate::files::state::asked::Asked;
 use crate::files::state::code::{Code, Value};
 use crate::files::state::files::entry::Body;
 use crate::files::state::ticket::Ticket;
-use crate::name::FileRef;
+use crate::name::{Fd, FileRef};
 use crate::refusal::Refusal;
 use std::collections::VecDeque;
 

@@ -23,7 +23,7 @@ pub struct Listing {
 impl Listing {
     /// Returns the memory it takes, including names that may have no other holder any more.
     pub fn bytes(&self) -> u64 {
-        let names = self.files.iter().map(|file| cost::name(file.name.as_ref()));
+        let names = self.files.iter().map(|file| cost::name(file.name.as_name_ref()));
         block(self.files.capacity() * size_of::<Listed>()) + names.sum::<u64>()
     }
 }
@@ -69,7 +69,7 @@ impl Table {
                 if !name.as_bytes().starts_with(prefix.as_bytes()) {
                     break;
                 }
-                hidden = hides(prefix, name.as_ref());
+                hidden = hides(prefix, name.as_name_ref());
                 if hidden.is_some() {
                     break;
                 }

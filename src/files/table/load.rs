@@ -48,7 +48,7 @@ impl Table {
             &mut |version, name| removals.push((version, name)),
         )?;
         for (version, name) in removals {
-            let has_file = state.files.find(FileRef::Name(name.as_ref())).is_some();
+            let has_file = state.files.find(FileRef::Name(name.as_name_ref())).is_some();
             is_sound = is_sound && !has_file && state.changes.removed(&name).is_none();
             if is_sound {
                 state.changes.recall(version, name);

@@ -68,7 +68,7 @@ impl Locked<'_> {
     /// Returns whether a file of this name exists, will exist or may exist.
     pub(in crate::files) fn has(&self, name: &Name) -> bool {
         let State { files, busy, journal, .. } = &*self.state;
-        let file = FileRef::Name(name.as_ref());
+        let file = FileRef::Name(name.as_name_ref());
         files.find(file).is_some()
             || busy.contains(name)
             || journal.as_ref().is_some_and(|journal| journal.has(file))

@@ -9,12 +9,11 @@ use crate::contents::Contents;
 use crate::files::file::ClientId;
 use crate::files::file_type::Create;
 use crate::files::registry::{DEFAULT, MEMORY_FILE};
-use crate::files::stat::Fd;
 use crate::files::state::code::Code;
 use crate::files::state::files::entry::Body;
 use crate::files::state::files::slab::Id;
 use crate::files::state::ticket::Ticket;
-use crate::name::{FileRef, Name, NameRef};
+use crate::name::{Fd, FileRef, Name, NameRef};
 use crate::refusal::Refusal;
 use std::sync::Arc;
 
@@ -91,7 +90,7 @@ impl<'a> Opening<'a> {
         let done = ticket.wait();
         match made {
             Made::Memory(name) => {
-                done.and_then(|()| table.open(name.as_ref(), Some(MEMORY_FILE), by))
+                done.and_then(|()| table.open(name.as_name_ref(), Some(MEMORY_FILE), by))
             }
             Made::Code { code, version, .. } => match done {
                 Ok(()) => Ok(Open::Now(Opened { fd: code.fd(), version, kind: code.kind() })),

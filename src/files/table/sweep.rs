@@ -75,7 +75,8 @@ impl Table {
     /// Removes an ended file whose name nobody else can take.
     pub(in crate::files) fn remove_ended(&self, name: &Name) {
         self.remove_for_sure(|table, first| {
-            let exists = first && table.state.files.find(FileRef::Name(name.as_ref())).is_some();
+            let exists =
+                first && table.state.files.find(FileRef::Name(name.as_name_ref())).is_some();
             exists.then(|| name.clone()).into_iter().collect()
         });
     }
@@ -124,7 +125,7 @@ impl Table {
                 first = false;
                 let many = names.len() == SWEEP_NAMES;
                 for name in names {
-                    let file = FileRef::Name(name.as_ref());
+                    let file = FileRef::Name(name.as_name_ref());
                     let ticket = table.state.staged(file).or_else(|| {
                         let id = table.state.files.find(file)?;
                         Some(table.remove(id, Asked::End))

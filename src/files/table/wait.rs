@@ -98,7 +98,7 @@ impl Awaited {
     fn file(&self) -> Option<FileRef<'_>> {
         match self {
             Awaited::Prefix(_) => None,
-            Awaited::Name(name) => Some(FileRef::Name(name.as_ref())),
+            Awaited::Name(name) => Some(FileRef::Name(name.as_name_ref())),
             Awaited::File(fd) => Some(FileRef::Descriptor(*fd)),
         }
     }

@@ -25,7 +25,7 @@ pub struct Changes {
 impl Changes {
     /// Returns the memory they take, including names that may have no other holder any more.
     pub fn bytes(&self) -> u64 {
-        let names = self.changes.iter().map(|change| cost::name(change.name.as_ref()));
+        let names = self.changes.iter().map(|change| cost::name(change.name.as_name_ref()));
         block(self.changes.capacity() * size_of::<Change>()) + names.sum::<u64>()
     }
 }

@@ -4,7 +4,7 @@ use super::{connect, running};
 use crate::server::eventually;
 use std::thread;
 use telefile::client::{Error, OpenFile};
-use telefile::{Client, Refusal};
+use telefile::{Client, Fd, Refusal};
 
 #[test]
 fn a_client_can_have_several_files_open_and_still_be_used() {
@@ -12,8 +12,8 @@ fn a_client_can_have_several_files_open_and_still_be_used() {
     let client = connect(server.addresses()[0]);
     let a = client.open("a", Some("Note")).unwrap();
     let b = client.open("b", Some("Note")).unwrap();
-    assert_eq!((a.name(), a.kind(), a.descriptor()), ("a", "Note", 0));
-    assert_eq!(b.descriptor(), 1);
+    assert_eq!((a.name(), a.kind(), a.descriptor()), ("a", "Note", Fd(0)));
+    assert_eq!(b.descriptor(), Fd(1));
     let version = a.write("A").unwrap();
     assert!(version > a.version());
     b.write("B").unwrap();
@@ -39,7 +39,7 @@ fn dropping_an_open_file_closes_it() {
     assert_eq!(opens().unwrap(), 1);
     drop(third);
     assert_eq!(opens().unwrap_err().refusal(), Some(&Refusal::NotFound));
-    assert_eq!(client.open("g", None).unwrap().descriptor(), 0, "the number is free again");
+    assert_eq!(client.open("g", None).unwrap().descriptor(), Fd(0), "the number is free again");
 }
 
 #[test]

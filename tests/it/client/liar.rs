@@ -98,7 +98,7 @@ fn endless_lines_are_not_collected_forever() {
         let _ = input.get_mut().write_all(b"TYPES 4611686018427387904\r\n");
         while input.get_mut().write_all(&b"Type\r\n".repeat(1000)).is_ok() {}
     });
-    let client = Client::builder().max_contents(100_000).connect(&address).unwrap();
+    let client = Client::builder().max_contents(100_000).timeout(None).connect(&address).unwrap();
     assert!(matches!(client.types().unwrap_err(), Error::Protocol(_)));
 }
 

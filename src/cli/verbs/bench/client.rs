@@ -200,7 +200,7 @@ impl<'a> Client<'a> {
     }
 
     fn ask(&mut self, operation: Operation, index: usize) -> io::Result<()> {
-        let file = FileRef::Name(self.load.names[index].as_ref());
+        let file = FileRef::Name(self.load.names[index].as_name_ref());
         // A killed run leaves no file behind: each ends with the connection that wrote it last.
         let (numbytes, exptime) = (self.load.contents.len() as u64, Exptime::Connection);
         let request = match operation {

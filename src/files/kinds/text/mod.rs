@@ -121,7 +121,7 @@ impl TextFile {
 
     /// Returns the refusal for the client. The log has the disk's error.
     fn refusal(&self, e: Errno) -> Refusal {
-        let name = self.name.as_ref().for_log();
+        let name = self.name.as_name_ref().for_log();
         let at = format_args!("{}: \"{name}\"", self.root.path.display());
         match e {
             // Not accessible, or not a file: anything but a regular file, a symlink, a name that is

@@ -2,8 +2,8 @@
 
 use super::slab::Id;
 use crate::budget::{Budget, Charge};
-use crate::files::stat::Fd;
 use crate::files::state::cost;
+use crate::name::Fd;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
@@ -42,23 +42,23 @@ impl Descriptors {
         match self.free.pop() {
             Some(Reverse(at)) => {
                 self.slots[at] = open;
-                at as Fd
+                Fd(at as u64)
             }
             None => {
                 // Bounded by the opens, which are charged to their connections.
                 self.charge.grow_over(cost::descriptor::<Option<Open>>());
                 self.slots.push(open);
-                self.slots.len() as Fd - 1
+                Fd(self.slots.len() as u64 - 1)
             }
         }
     }
 
     pub(in crate::files) fn get(&self, fd: Fd) -> Option<&Open> {
-        self.slots.get(usize::try_from(fd).ok()?)?.as_ref()
+        self.slots.get(usize::try_from(fd.0).ok()?)?.as_ref()
     }
 
     pub(in crate::files) fn get_mut(&mut self, fd: Fd) -> Option<&mut Open> {
-        self.slots.get_mut(usize::try_from(fd).ok()?)?.as_mut()
+        self.slots.get_mut(usize::try_from(fd.0).ok()?)?.as_mut()
     }
 
     /// Counts one more open of an open file.
@@ -78,7 +78,7 @@ impl Descriptors {
         if left > 0 {
             return None;
         }
-        let at = usize::try_from(fd).ok()?;
+        let at = usize::try_from(fd.0).ok()?;
         self.free.push(Reverse(at));
         let open = self.slots[at].take();
         if self.files() == 0 {

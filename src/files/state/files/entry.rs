@@ -5,11 +5,11 @@ use crate::budget::block;
 use crate::contents::Contents;
 use crate::exptime::Exptime;
 use crate::files::registry::MEMORY_FILE;
-use crate::files::stat::{Fd, Stat};
+use crate::files::stat::Stat;
 use crate::files::state::code::Code;
 use crate::files::state::expiry::End;
 use crate::files::state::key::Key;
-use crate::name::Name;
+use crate::name::{Fd, Name};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -13,8 +13,7 @@ pub(in crate::files) mod slab;
 mod tests;
 
 use crate::budget::Budget;
-use crate::files::stat::Fd;
-use crate::name::{FileRef, Name};
+use crate::name::{Fd, FileRef, Name};
 use descriptors::Descriptors;
 use directory::Directory;
 use entry::Entry;
@@ -68,7 +67,7 @@ impl Files {
             FileRef::Name(_) => None, // as it is
             FileRef::Descriptor(_) => self.entry(file).and_then(|entry| entry.name.as_ref()),
         };
-        name.map_or(file, |name| FileRef::Name(name.as_ref()))
+        name.map_or(file, |name| FileRef::Name(name.as_name_ref()))
     }
 
     /// Returns the number of opens of a file.
