@@ -78,7 +78,7 @@ fn a_type_learns_which_client_reads_and_writes_and_whether_by_a_descriptor() {
     assert_eq!(read(&mut bob, "f"), "false None None");
     assert_eq!(ann.write("@0", b""), "OK 2");
     assert_eq!(read(&mut ann, "f"), "true Some((true, Some(Fd(0)))) None");
-    assert_eq!(read(&mut bob, "f"), "false Some((false, Some(0))) None");
+    assert_eq!(read(&mut bob, "f"), "false Some((false, Some(Fd(0)))) None");
     assert_eq!(bob.ask("cas f 2 0\r\n"), "OK 3");
     assert_eq!(read(&mut ann, "f"), "true Some((false, None)) None");
     assert_eq!(read(&mut bob, "f"), "false Some((true, None)) None");
