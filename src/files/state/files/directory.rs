@@ -36,6 +36,12 @@ impl<T: Named, S: BuildHasher> Directory<T, S> {
         &self.slab
     }
 
+    /// Returns the memory of the index, in bytes.
+    #[cfg(test)]
+    pub(super) fn index_bytes(&self) -> usize {
+        self.index.bytes()
+    }
+
     pub(in crate::files) fn find(&self, name: &[u8]) -> Option<Id> {
         if self.slab.len() == 0 {
             return None; // without the hash of the name

@@ -29,7 +29,7 @@ struct Spot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::files) struct Hash(u32);
 
-/// What a name takes in the index.
+/// What a name takes in the index, in bytes.
 pub(in crate::files) const COST: u64 = cost::in_hash_table(size_of::<Spot>());
 
 impl Hash {
@@ -78,16 +78,25 @@ impl<S: BuildHasher> Index<S> {
         }
     }
 
+    /// Removes a name. A part with three buckets for each name is halved, so that a name never takes
+    /// twice what it costs; a half has room for a third more names.
     pub(in crate::files) fn remove(&mut self, hash: Hash, id: Id) {
-        /// A part with room for fewer is not worth being made smaller.
+        /// A part with fewer buckets is not worth being halved.
         const SMALL: usize = 64;
         let part = &mut self.parts[hash.part()];
         if let Ok(found) = part.find_entry(hash.wide(), |spot| spot.id == id) {
             found.remove();
         }
-        if part.capacity() > SMALL && part.len() < part.capacity() / 4 {
-            part.shrink_to(part.len() * 2, |spot| spot.hash.wide());
+        // The buckets of removed names do not count as capacity.
+        if part.num_buckets() > SMALL && part.len() <= part.num_buckets() / 3 {
+            part.shrink_to(part.len() * 5 / 4, |spot| spot.hash.wide());
         }
+    }
+
+    /// Returns the memory of the parts, in bytes.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.parts.iter().map(HashTable::allocation_size).sum()
     }
 }
 

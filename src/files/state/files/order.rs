@@ -14,7 +14,8 @@ const FEW: usize = MAX / 4;
 /// The ids of all named values, in the order of their names.
 ///
 /// They are in lists of at most 512: one list is split where it is full, and a new one begins where
-/// names arrive in their order, so growth never takes long. A name in it takes 4 to 6 bytes.
+/// names arrive in their order, so growth never takes long. A list that removals have emptied by half
+/// gives its room back: a name takes 4 to 8 bytes.
 #[derive(Debug, Default)]
 pub(in crate::files) struct Order {
     /// None is empty.
@@ -22,8 +23,8 @@ pub(in crate::files) struct Order {
     len: usize,
 }
 
-/// What a name takes among the ordered ones: a list that is split is filled to 70 per cent on
-/// average, and one to which names are appended is full.
+/// What a name takes among the ordered ones, in bytes: a list that is split is filled to 70 per cent
+/// on average, and one to which names are appended is full.
 pub(in crate::files) const COST: u64 = size_of::<Id>() as u64 * 5 / 4;
 
 impl Order {
@@ -51,7 +52,10 @@ impl Order {
         if self.lists.last().and_then(|ids| ids.last()).is_none_or(|last| slab[*last].name() < name)
         {
             match self.lists.last_mut() {
-                Some(last) if last.len() < MAX => last.push(id),
+                Some(last) if last.len() < MAX => {
+                    make_room(last);
+                    last.push(id);
+                }
                 _ => self.lists.push(vec![id]),
             }
             return;
@@ -64,6 +68,7 @@ impl Order {
                 (list, at) = (list + 1, at - MAX / 2);
             }
         }
+        make_room(&mut self.lists[list]);
         self.lists[list].insert(at, id);
     }
 
@@ -72,9 +77,13 @@ impl Order {
         let (list, at) = self.place_of(slab, id);
         self.lists[list].remove(at);
         self.len -= 1;
-        if self.lists[list].is_empty() {
+        let ids = &mut self.lists[list];
+        if ids.capacity() > FEW && ids.len() < ids.capacity() / 2 {
+            ids.shrink_to(ids.len() / 2 * 3);
+        }
+        if ids.is_empty() {
             self.lists.remove(list);
-        } else if self.lists[list].len() < FEW && !self.join(list) && list > 0 {
+        } else if ids.len() < FEW && !self.join(list) && list > 0 {
             self.join(list - 1);
         }
     }
@@ -86,7 +95,9 @@ impl Order {
             return false;
         }
         let next = self.lists.remove(list + 1);
-        self.lists[list].extend(next);
+        let ids = &mut self.lists[list];
+        ids.reserve_exact(next.len());
+        ids.extend(next);
         true
     }
 
@@ -94,6 +105,12 @@ impl Order {
     pub(in crate::files) fn replace<T: Named>(&mut self, slab: &Slab<T>, old: Id, new: Id) {
         let (list, at) = self.place_of(slab, old);
         self.lists[list][at] = new;
+    }
+
+    /// Returns the memory of the lists, in bytes.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.lists.iter().map(|ids| ids.capacity() * size_of::<Id>()).sum()
     }
 
     /// Returns the values from this name on, or from the next one.
@@ -112,5 +129,12 @@ impl Order {
             _ => (&[][..], &[][..]),
         };
         first.iter().chain(rest.iter().flatten()).map(|id| &slab[*id])
+    }
+}
+
+/// Makes room for one more id in a list that is not full, and never for more than it may have.
+fn make_room(ids: &mut Vec<Id>) {
+    if ids.len() == ids.capacity() {
+        ids.reserve_exact(ids.len().min(MAX - ids.len()).max(1));
     }
 }
