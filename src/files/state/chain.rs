@@ -26,16 +26,16 @@ pub(in crate::files) enum Done {
 #[derive(Debug)]
 pub(in crate::files) struct Chain {
     links: Vec<Link>,
-    left: Left,
+    combined: Combined,
     /// The index of the first put that contributes to the resulting contents, if any.
     put_from: Option<usize>,
     /// The result of the links before `put_from`, if it is a change.
-    before_put: Option<Left>,
+    before_put: Option<Combined>,
 }
 
 /// The result of a chain.
 #[derive(Clone, Debug)]
-struct Left {
+struct Combined {
     /// `None` if there is no file.
     file: Option<Draft>,
     /// The latest version that was taken.
@@ -63,12 +63,17 @@ pub(in crate::files) struct Lack {
 impl Chain {
     /// Creates an empty chain upon this file.
     pub(in crate::files) fn upon(file: Option<Draft>) -> Self {
-        Chain { links: Vec::new(), left: Left::seen(file), put_from: None, before_put: None }
+        Chain {
+            links: Vec::new(),
+            combined: Combined::seen(file),
+            put_from: None,
+            before_put: None,
+        }
     }
 
     /// Returns the resulting file.
     pub(in crate::files) fn file(&self) -> Option<&Draft> {
-        self.left.file.as_ref()
+        self.combined.file.as_ref()
     }
 
     /// Returns the first version that was taken.
@@ -80,26 +85,26 @@ impl Chain {
     pub(in crate::files) fn add(&mut self, place: usize, asked: Asked, done: Done) -> Option<Body> {
         let at = self.links.len();
         let (mut did, mut replaced) = (Some(None), None);
-        let left = &mut self.left;
+        let combined = &mut self.combined;
         match done {
             Done::Nothing => did = None,
             Done::Put(draft) => {
                 if self.put_from.is_none() {
                     self.put_from = Some(at);
-                    self.before_put = left.is_change().then(|| left.clone());
+                    self.before_put = combined.is_change().then(|| combined.clone());
                 }
-                left.version = Some(draft.version);
-                did = Some(left.version);
-                replaced = left.file.replace(draft);
+                combined.version = Some(draft.version);
+                did = Some(combined.version);
+                replaced = combined.file.replace(draft);
             }
             Done::Touched(end) => {
-                left.touched = true;
-                left.file.iter_mut().for_each(|file| file.end = end);
+                combined.touched = true;
+                combined.file.iter_mut().for_each(|file| file.end = end);
             }
             Done::Removed(version) => {
-                left.version = Some(version);
-                did = Some(left.version);
-                replaced = left.file.take();
+                combined.version = Some(version);
+                did = Some(combined.version);
+                replaced = combined.file.take();
                 (self.put_from, self.before_put) = (None, None);
             }
         }
@@ -118,7 +123,7 @@ impl Chain {
     ) -> (Option<Step>, Option<Step>) {
         let before = self.before_put.as_ref();
         let instead = before.and_then(|before| before.step(key, seen, removed, Charge::default()));
-        (self.left.step(key, seen, removed, charge), instead)
+        (self.combined.step(key, seen, removed, charge), instead)
     }
 
     /// Refuses the chain, or a part of it, for lack of room. The requests of that part are answered
@@ -133,8 +138,8 @@ impl Chain {
     ) -> Option<Draft> {
         let before = self.before_put.take().filter(|_| lack.put_only);
         let from = self.put_from.take().filter(|_| before.is_some()).unwrap_or(0);
-        self.left = before.unwrap_or_else(|| Left::seen(seen));
-        let file = &self.left.file;
+        self.combined = before.unwrap_or_else(|| Combined::seen(seen));
+        let file = &self.combined.file;
         self.links[from..].iter().for_each(|link| link.judge_again(file, now, &lack.why, commit));
         file.clone()
     }
@@ -154,7 +159,7 @@ impl Chain {
         let until = same.unwrap_or(self.links.len());
         self.links[..until].iter().for_each(|link| link.judge_again(&file, now, why, commit));
         let Some(same) = same else {
-            (self.left, self.put_from, self.before_put) = (Left::seen(file), None, None);
+            (self.combined, self.put_from, self.before_put) = (Combined::seen(file), None, None);
             return;
         };
         if self.put_from.is_some_and(|from| from <= same) {
@@ -163,18 +168,18 @@ impl Chain {
         let link = &self.links[same];
         if link.asked == Asked::Remove(None) && living(&file, now).is_none() {
             link.judge_again(&file, now, why, commit);
-            let is_it = |left: &Left| left.version == link.did.flatten();
-            if file.is_none() && is_it(&self.left) {
-                self.left.version = None;
+            let is_it = |combined: &Combined| combined.version == link.did.flatten();
+            if file.is_none() && is_it(&self.combined) {
+                self.combined.version = None;
             }
-            self.before_put.take_if(|left| file.is_none() && is_it(left));
+            self.before_put.take_if(|combined| file.is_none() && is_it(combined));
         }
     }
 }
 
-impl Left {
+impl Combined {
     fn seen(file: Option<Draft>) -> Self {
-        Left { file, version: None, touched: false }
+        Combined { file, version: None, touched: false }
     }
 
     fn is_change(&self) -> bool {

@@ -61,17 +61,17 @@ impl End {
 /// forever takes no memory.
 #[derive(Debug, Default)]
 pub(in crate::files) struct Ends {
-    by_time: BTreeMap<Place, Id>,
+    by_time: BTreeMap<Deadline, Id>,
     by_client: BTreeMap<ClientId, BTreeSet<Name>>,
     /// For both. May exceed the budget: a lease is renewed however full the memory is.
     charge: Charge,
 }
 
 /// A deadline, and the file's version, which distinguishes equal times.
-pub(in crate::files) type Place = (Duration, u64);
+pub(in crate::files) type Deadline = (Duration, u64);
 
 /// The cost of a deadline.
-const AT_COST: u64 = cost::in_map::<Place, Id>();
+const AT_COST: u64 = cost::in_map::<Deadline, Id>();
 
 /// The cost of an end with a connection.
 const WITH_COST: u64 = cost::in_map::<Name, ()>();
@@ -138,11 +138,11 @@ impl Ends {
     pub(in crate::files) fn due(
         &self,
         now: Duration,
-        after: Option<Place>,
-    ) -> impl Iterator<Item = (Place, Id)> {
+        after: Option<Deadline>,
+    ) -> impl Iterator<Item = (Deadline, Id)> {
         let after = after.map_or(Unbounded, Excluded);
         let due = self.by_time.range((after, Included((now, u64::MAX))));
-        due.map(|(place, id)| (*place, *id))
+        due.map(|(deadline, id)| (*deadline, *id))
     }
 
     /// Returns the files that end with this client's connection, ordered by name, after `after`.

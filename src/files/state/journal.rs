@@ -28,7 +28,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(in crate::files) struct Journal {
     /// The files that have decided changes.
-    files: HashMap<Key, Staged, RandomState>,
+    files: HashMap<Key, Pending, RandomState>,
     /// The files among them that are in the next commit.
     next: Vec<Key>,
     /// The next commit, and the running one.
@@ -46,7 +46,7 @@ pub(in crate::files) struct Journal {
 
 /// The decided changes of a name, or of an open file without one.
 #[derive(Debug, Default)]
-struct Staged {
+struct Pending {
     running: Option<Chain>,
     next: Option<Chain>,
     /// For the file that `next` creates, if it creates one.
@@ -63,7 +63,7 @@ struct Staged {
 #[derive(Debug)]
 pub(in crate::files) struct Batch {
     /// In the order of their versions.
-    pub(in crate::files) steps: Vec<Staging>,
+    pub(in crate::files) steps: Vec<CommitStep>,
     /// Files whose requests leave them unchanged.
     pub(in crate::files) unchanged: Vec<Key>,
     pub(in crate::files) commit: Arc<Commit>,
@@ -71,14 +71,14 @@ pub(in crate::files) struct Batch {
 
 /// A commit's change to a file, and its replacement if there is no room for the contents.
 #[derive(Debug)]
-pub(in crate::files) struct Staging {
+pub(in crate::files) struct CommitStep {
     pub(in crate::files) step: Step,
     pub(in crate::files) instead: Option<Step>,
     /// The first of the versions that this change combines.
     pub(in crate::files) first: Option<u64>,
 }
 
-impl Staging {
+impl CommitStep {
     /// Returns both for the store.
     pub(in crate::files) fn mutations(&self) -> (Mutation, Option<Mutation>) {
         (self.step.mutation(), self.instead.as_ref().map(Step::mutation))
@@ -101,8 +101,8 @@ impl Journal {
         }
     }
 
-    /// Records a request on a file and its effect. If nothing is staged on the file, the request is
-    /// decided upon the visible state. Returns the ticket, and the body that is no longer needed.
+    /// Records a request on a file and its effect. If nothing is pending on the file, the request
+    /// is decided upon the visible state. Returns the ticket, and the body that is no longer needed.
     pub(in crate::files) fn decide(
         &mut self,
         key: &Key,
@@ -115,18 +115,18 @@ impl Journal {
         if self.ended {
             return (Ticket::of(&self.commit, place), None);
         }
-        let staged = self.files.entry_ref(key).or_insert_with(|| {
+        let pending = self.files.entry_ref(key).or_insert_with(|| {
             let (is_open, is_large) = match visible.entry(key.as_ref()) {
                 Some(entry) => (entry.fd().is_some(), matches!(entry.body, Body::Stored(_))),
                 None => (false, false),
             };
-            Staged { is_open, is_large, ..Staged::default() }
+            Pending { is_open, is_large, ..Pending::default() }
         });
         if let Done::Put(draft) = &done {
-            staged.is_large |= draft.body.numbytes() >= self.stored_from as u64;
-            staged.charge = charge.or(staged.charge.take());
+            pending.is_large |= draft.body.numbytes() >= self.stored_from as u64;
+            pending.charge = charge.or(pending.charge.take());
         }
-        let (chain, commit) = match (&mut staged.next, &mut staged.running, &done) {
+        let (chain, commit) = match (&mut pending.next, &mut pending.running, &done) {
             // It only waits for the changes that it was judged by.
             (None, Some(running), Done::Nothing) => (running, &self.running),
             (next, running, _) => {
@@ -148,7 +148,7 @@ impl Journal {
         self.place
     }
 
-    /// Returns the decided state of a file, if something is staged on it and the request may be
+    /// Returns the decided state of a file, if something is pending on it and the request may be
     /// decided upon that. `by_name` is false if the request names the file by its descriptor.
     pub(in crate::files) fn decided(
         &self,
@@ -156,23 +156,24 @@ impl Journal {
         asked: Asked,
         by_name: bool,
     ) -> Option<Option<&Draft>> {
-        let staged = self.files.get(&file)?;
-        staged.takes(asked, by_name).then(|| staged.file())
+        let pending = self.files.get(&file)?;
+        pending.takes(asked, by_name).then(|| pending.file())
     }
 
     /// Returns whether a put on this file now creates one that has no charge yet.
     pub(in crate::files) fn makes_file(&self, file: FileRef<'_>, is_visible: bool) -> bool {
-        let Some(staged) = self.files.get(&file) else { return !is_visible };
-        let before = staged.running.as_ref().map_or(is_visible, |chain| chain.file().is_some());
-        !before && staged.file().is_none() && staged.charge.is_none()
+        let Some(pending) = self.files.get(&file) else { return !is_visible };
+        let before = pending.running.as_ref().map_or(is_visible, |chain| chain.file().is_some());
+        !before && pending.file().is_none() && pending.charge.is_none()
     }
 
-    /// Returns what to wait for before the file can be judged by its visible state.
-    pub(super) fn staged(&mut self, file: FileRef<'_>) -> Option<Ticket> {
+    /// Returns the ticket of what is pending on a file, to be waited for before the file is judged by
+    /// its visible state. Nothing more is decided on it until then.
+    pub(super) fn ticket(&mut self, file: FileRef<'_>) -> Option<Ticket> {
         let place = self.next_place();
-        let staged = self.files.get_mut(&file)?;
-        staged.awaited = true;
-        let commit = if staged.next.is_some() { &self.commit } else { &self.running };
+        let pending = self.files.get_mut(&file)?;
+        pending.awaited = true;
+        let commit = if pending.next.is_some() { &self.commit } else { &self.running };
         Some(Ticket::of(commit, place))
     }
 
@@ -190,8 +191,8 @@ impl Journal {
         self.running = mem::take(&mut self.commit);
         let (mut steps, mut unchanged) = (Vec::new(), Vec::new());
         for key in mem::take(&mut self.next) {
-            let Some(staged) = self.files.get_mut(&key) else { continue };
-            let (next, charge) = (staged.next.take(), staged.charge.take());
+            let Some(pending) = self.files.get_mut(&key) else { continue };
+            let (next, charge) = (pending.next.take(), pending.charge.take());
             let Some(chain) = next else { continue };
             let removed = match &key {
                 Key::Name(name) => changes.removed(name),
@@ -200,9 +201,9 @@ impl Journal {
             let seen = visible.entry(key.as_ref());
             let (step, instead) = chain.steps(&key, seen, removed, charge.unwrap_or_default());
             let first = chain.first_version();
-            staged.running = Some(chain);
+            pending.running = Some(chain);
             match step {
-                Some(step) => steps.push(Staging { step, instead, first }),
+                Some(step) => steps.push(CommitStep { step, instead, first }),
                 None => unchanged.push(key),
             }
         }
@@ -211,10 +212,10 @@ impl Journal {
     }
 
     /// Records that the running commit is finished for a file. Returns the chain to be dropped.
-    pub(in crate::files) fn settle(&mut self, key: &Key) -> Option<Chain> {
-        let staged = self.files.get_mut(key)?;
-        let chain = staged.running.take();
-        if staged.next.is_none() {
+    pub(in crate::files) fn finish(&mut self, key: &Key) -> Option<Chain> {
+        let pending = self.files.get_mut(key)?;
+        let chain = pending.running.take();
+        if pending.next.is_none() {
             self.files.remove(key);
         }
         chain
@@ -228,15 +229,15 @@ impl Journal {
         visible: &Files,
         now: Duration,
     ) {
-        let Some(staged) = self.files.get_mut(key) else { return };
-        let Some(running) = &mut staged.running else { return };
+        let Some(pending) = self.files.get_mut(key) else { return };
+        let Some(running) = &mut pending.running else { return };
         let seen = visible.entry(key.as_ref()).map(Draft::of);
         let left = running.refuse(lack, seen, now, &self.running);
-        if let Some(next) = &mut staged.next {
+        if let Some(next) = &mut pending.next {
             next.move_upon(left, now, &lack.why, &self.commit);
         }
         if !lack.put_only {
-            self.settle(key);
+            self.finish(key);
         }
     }
 
@@ -249,7 +250,7 @@ impl Journal {
     }
 }
 
-impl Staged {
+impl Pending {
     /// Returns the decided state of the file.
     fn file(&self) -> Option<&Draft> {
         self.next.as_ref().or(self.running.as_ref()).and_then(Chain::file)

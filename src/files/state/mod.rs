@@ -233,14 +233,14 @@ impl State {
     }
 
     /// Returns whether the file has decided changes that are not visible.
-    pub(in crate::files) fn is_staged(&self, file: FileRef<'_>) -> bool {
+    pub(in crate::files) fn is_pending(&self, file: FileRef<'_>) -> bool {
         let Some(journal) = &self.journal else { return false };
         journal.has(self.files.referred(file))
     }
 
-    /// Returns what to wait for before the file can be judged by its visible state.
-    pub(in crate::files) fn staged(&mut self, file: FileRef<'_>) -> Option<Ticket> {
+    /// Returns what to wait for before the file is judged by its visible state.
+    pub(in crate::files) fn ticket(&mut self, file: FileRef<'_>) -> Option<Ticket> {
         let journal = self.journal.as_mut()?;
-        journal.staged(self.files.referred(file))
+        journal.ticket(self.files.referred(file))
     }
 }

@@ -33,22 +33,22 @@ pub(in crate::files) struct Watchers {
     waiting: u64,
 }
 
-/// The waiters for one thing, in batches that are woken one after the other. While a thousand are
+/// The waiters for one thing, in cohorts that are woken one after the other. While a thousand are
 /// woken at once, none of them runs, nor does any other thread on that processor.
 #[derive(Debug, Default)]
-struct Group(Vec<Batch>);
+struct Group(Vec<Cohort>);
 
 #[derive(Debug)]
-struct Batch {
+struct Cohort {
     /// At least 1.
     waiting: usize,
     news: Arc<News>,
 }
 
 /// The most waiters that are woken at once.
-const BATCH: usize = 32;
+const MAX_COHORT: usize = 32;
 
-/// The news that all waiters of a batch wait for. It is set once.
+/// The news that all waiters of a cohort wait for. It is set once.
 #[derive(Debug)]
 pub(in crate::files) struct News {
     pub(in crate::files) waker: Waker,
@@ -75,16 +75,16 @@ impl News {
 }
 
 impl Group {
-    /// Takes a place in the last batch, if it has one left.
+    /// Takes a place in the last cohort, if it has one left.
     fn join(&mut self) -> Option<Arc<News>> {
-        let batch = self.0.last_mut().filter(|batch| batch.waiting < BATCH)?;
-        batch.waiting += 1;
-        Some(batch.news.clone())
+        let cohort = self.0.last_mut().filter(|cohort| cohort.waiting < MAX_COHORT)?;
+        cohort.waiting += 1;
+        Some(cohort.news.clone())
     }
 
     /// Releases a place. Returns whether the group is empty.
     fn leave(&mut self, news: &Arc<News>) -> bool {
-        if let Some(at) = self.0.iter().position(|batch| Arc::ptr_eq(&batch.news, news)) {
+        if let Some(at) = self.0.iter().position(|cohort| Arc::ptr_eq(&cohort.news, news)) {
             self.0[at].waiting -= 1;
             if self.0[at].waiting == 0 {
                 self.0.remove(at);
@@ -95,7 +95,7 @@ impl Group {
 }
 
 impl Watchers {
-    /// Creates an empty set of waiters. Batches to wake are sent to `woken`.
+    /// Creates an empty set of waiters. Cohorts to wake are sent to `woken`.
     pub(in crate::files) fn new(woken: Sender<Arc<News>>) -> Self {
         let (prefixes, names, files) = Default::default();
         Watchers { prefixes, names, files, woken: Some(woken), waiting: 0 }
@@ -115,7 +115,7 @@ impl Watchers {
                     Awaited::Name(name) => self.names.entry(name).or_default(),
                     Awaited::File(fd) => self.files.entry(fd).or_default(),
                 };
-                group.0.push(Batch { waiting: 1, news: news.clone() });
+                group.0.push(Cohort { waiting: 1, news: news.clone() });
                 news
             }
         };
@@ -212,16 +212,16 @@ impl Watchers {
     }
 
     fn report(&self, group: Group, first: First) {
-        for batch in &group.0 {
-            let _ = batch.news.first.set(first.clone()); // set once, because the group is removed
+        for cohort in &group.0 {
+            let _ = cohort.news.first.set(first.clone()); // set once, because the group is removed
         }
         self.wake(group);
     }
 
     fn wake(&self, group: Group) {
         if let Some(woken) = &self.woken {
-            for batch in group.0 {
-                let _ = woken.send(batch.news); // the other end lives as long as the table
+            for cohort in group.0 {
+                let _ = woken.send(cohort.news); // the other end lives as long as the table
             }
         }
     }
@@ -274,13 +274,13 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_removed_when_all_its_waiters_have_left() {
+    fn a_cohort_is_removed_when_all_its_waiters_have_left() {
         let (wake, woken) = crossbeam_channel::unbounded();
         let mut watchers = Watchers::new(wake);
         let mut join = |n| -> Vec<_> {
             (0..n).map(|_| watchers.join(&prefix("a")).unwrap().unwrap()).collect()
         };
-        let (many, more) = (join(3 * BATCH), join(1));
+        let (many, more) = (join(3 * MAX_COHORT), join(1));
         assert_eq!(watchers.prefixes["a"].0.len(), 4);
         many.iter().for_each(|news| watchers.leave(&prefix("a"), news));
         assert_eq!(watchers.prefixes["a"].0.len(), 1);

@@ -80,7 +80,7 @@ impl Table {
                 self.release(fd, value)
             }
             Body::Bytes(_) | Body::Stored(_) => {
-                let mut table = self.lock_settled(FileRef::Descriptor(fd));
+                let mut table = self.lock_visible(FileRef::Descriptor(fd));
                 if let Some(closed) = table.state.files.descriptors.release(fd) {
                     let body = closed.file.and_then(|id| table.state.close(id));
                     table.drop_later(body);
@@ -94,7 +94,7 @@ impl Table {
     /// Counts one open fewer of a code file whose lock is held. The last one ends the file: the
     /// name is removed, which is a change, and stays busy until the value has been dropped.
     pub(super) fn release(&self, fd: Fd, mut value: Value<'_>) -> Option<Ending<'_>> {
-        let mut table = self.lock_settled(FileRef::Descriptor(fd));
+        let mut table = self.lock_visible(FileRef::Descriptor(fd));
         let file = table.state.files.descriptors.release(fd)?.file?;
         let entry = &table.state.files[file];
         let (kind, name) = (entry.kind(), entry.name.clone());

@@ -7,7 +7,7 @@ use crate::contents::Contents;
 use crate::files::state::State;
 use crate::files::state::chain::{Done, Lack};
 use crate::files::state::files::entry::{Body, Entry};
-use crate::files::state::journal::{Batch, Staging};
+use crate::files::state::journal::{Batch, CommitStep};
 use crate::files::state::key::Key;
 use crate::files::state::step::{Effect, Step};
 use crate::files::store::{Head, Store};
@@ -50,7 +50,7 @@ impl Table {
                 let journal = state.journal.as_ref();
                 journal.is_some_and(|journal| journal.is_empty() && !journal.is_ending)
             };
-            drop(self.staged.wait_while(state, waits).unwrap_or_else(|_| lost()));
+            drop(self.to_commit.wait_while(state, waits).unwrap_or_else(|_| lost()));
         }
     }
 
@@ -60,7 +60,7 @@ impl Table {
         if let Some(journal) = &mut self.lock().state.journal {
             journal.is_ending = true;
         }
-        self.staged.notify_all();
+        self.to_commit.notify_all();
     }
 
     /// Commits the waiting changes.
@@ -78,7 +78,7 @@ impl Table {
         let forgotten = state.changes.forgotten();
         let head = Head { epoch: self.epoch, version: state.taken, time, forgotten };
         drop(table);
-        let changes = steps.iter().map(Staging::mutations).collect();
+        let changes = steps.iter().map(CommitStep::mutations).collect();
         let committed = load_open(&mut steps, &**store, &self.budget)
             .and_then(|()| commit_what_fits(&**store, changes, &head));
         match committed {
@@ -96,7 +96,7 @@ impl Table {
     }
 
     /// Refuses the steps for which there is no room. Returns the steps that were committed.
-    fn refuse(&self, steps: Vec<Staging>, lacks: &BTreeMap<usize, Lack>) -> Vec<Staging> {
+    fn refuse(&self, steps: Vec<CommitStep>, lacks: &BTreeMap<usize, Lack>) -> Vec<CommitStep> {
         if lacks.is_empty() {
             return steps;
         }
@@ -104,38 +104,38 @@ impl Table {
         let now = table.now();
         let State { journal, files, .. } = &mut *table.state;
         let (mut committed, mut given_up) = (Vec::new(), Vec::new());
-        for (number, mut staging) in steps.into_iter().enumerate() {
+        for (number, mut change) in steps.into_iter().enumerate() {
             let Some(lack) = lacks.get(&number) else {
-                committed.push(staging);
+                committed.push(change);
                 continue;
             };
             if let Some(journal) = journal {
-                journal.refuse(&staging.step.key, lack, files, now);
+                journal.refuse(&change.step.key, lack, files, now);
             }
-            match staging.instead.take().filter(|_| lack.put_only) {
+            match change.instead.take().filter(|_| lack.put_only) {
                 Some(step) => {
-                    given_up.push(mem::replace(&mut staging.step, step));
-                    committed.push(staging);
+                    given_up.push(mem::replace(&mut change.step, step));
+                    committed.push(change);
                 }
-                None => given_up.push(staging.step),
+                None => given_up.push(change.step),
             }
         }
         drop(table);
-        committed.sort_by_key(|staging| staging.step.version());
+        committed.sort_by_key(|change| change.step.version());
         committed
     }
 
     /// Makes the committed steps visible.
-    fn show(&self, steps: Vec<Staging>, unchanged: &[Key], stored_from: usize) {
+    fn show(&self, steps: Vec<CommitStep>, unchanged: &[Key], stored_from: usize) {
         let ends = ends(&steps);
         let mut steps = steps.into_iter();
         let mut shown = 0;
         for end in ends {
             let mut table = self.lock();
             let mut dropped = Vec::new();
-            for Staging { step, .. } in steps.by_ref().take(end - shown) {
+            for CommitStep { step, .. } in steps.by_ref().take(end - shown) {
                 let journal = table.state.journal.as_mut();
-                let chain = journal.and_then(|journal| journal.settle(&step.key));
+                let chain = journal.and_then(|journal| journal.finish(&step.key));
                 dropped.push((chain, table.state.show(step, stored_from)));
             }
             shown = end;
@@ -144,20 +144,20 @@ impl Table {
         if !unchanged.is_empty()
             && let Some(journal) = &mut self.lock().state.journal
         {
-            unchanged.iter().for_each(|key| drop(journal.settle(key)));
+            unchanged.iter().for_each(|key| drop(journal.finish(key)));
         }
     }
 }
 
 /// Returns where others are let in while these steps become visible. A step brings the results of
 /// requests since its first version: nobody sees a later request's effect without those.
-fn ends(steps: &[Staging]) -> Vec<usize> {
+fn ends(steps: &[CommitStep]) -> Vec<usize> {
     let mut first = u64::MAX;
     let mut firsts: Vec<_> = steps
         .iter()
         .rev()
-        .map(|staging| {
-            first = first.min(staging.first.unwrap_or(u64::MAX));
+        .map(|change| {
+            first = first.min(change.first.unwrap_or(u64::MAX));
             first
         })
         .collect();
@@ -177,34 +177,34 @@ fn ends(steps: &[Staging]) -> Vec<usize> {
 
 impl State {
     /// Applies a step. Returns what is left of the replaced file, to be dropped.
-    fn show(&mut self, Step { key, effect }: Step, stored_from: usize) -> Left {
-        let mut left = Left::default();
+    fn show(&mut self, Step { key, effect }: Step, stored_from: usize) -> Leftover {
+        let mut leftover = Leftover::default();
         let id = self.files.find(key.as_ref());
         match (effect, key, id) {
             (Effect::Insert { draft, charge, .. }, Key::Name(name), _) => {
                 let (body, contents) = draft.body.in_store(stored_from);
-                left._contents = contents;
+                leftover._contents = contents;
                 self.insert(Entry::new(name, draft.version, body, draft.end), charge);
             }
             (Effect::Pass { version, .. }, Key::Name(name), _) => self.pass(name, version),
             (Effect::Change { mut draft, .. }, _, Some(id)) => {
                 // The store keeps nothing of a file without a name.
                 if self.files[id].name.is_some() {
-                    (draft.body, left._contents) = draft.body.in_store(stored_from);
+                    (draft.body, leftover._contents) = draft.body.in_store(stored_from);
                 }
-                left._body = self.apply(id, Done::Put(draft));
+                leftover._body = self.apply(id, Done::Put(draft));
             }
             (Effect::Touch { end }, _, Some(id)) => drop(self.apply(id, Done::Touched(end))),
             (Effect::Remove { version, open, .. }, _, Some(id)) => {
                 let is_open = self.files[id].fd().is_some();
-                left._body = self.apply(id, Done::Removed(version));
+                leftover._body = self.apply(id, Done::Removed(version));
                 if let (Some(body), true) = (open, is_open) {
                     self.files[id].body = body;
                 }
             }
             _ => {} // there is no such file
         }
-        left
+        leftover
     }
 }
 
@@ -221,14 +221,14 @@ impl Drop for LostInPanic {
 
 /// What a step leaves behind, to be dropped when the lock is no longer held.
 #[derive(Default)]
-struct Left {
+struct Leftover {
     _body: Option<Body>,
     _contents: Option<Contents>,
 }
 
 /// Loads contents that somebody has open from the store, before they are dropped there.
-fn load_open(steps: &mut [Staging], store: &dyn Store, budget: &Arc<Budget>) -> io::Result<()> {
-    for Staging { step: Step { key, effect }, .. } in steps {
+fn load_open(steps: &mut [CommitStep], store: &dyn Store, budget: &Arc<Budget>) -> io::Result<()> {
+    for CommitStep { step: Step { key, effect }, .. } in steps {
         let Effect::Remove { old, open: Some(body), .. } = effect else { continue };
         match store.contents(*old) {
             Ok(None) => {}
@@ -253,22 +253,22 @@ mod tests {
     use super::*;
     use crate::name::NameRef;
 
-    fn staging((first, version): (u64, u64)) -> Staging {
+    fn change((first, version): (u64, u64)) -> CommitStep {
         let name = NameRef::new(&version.to_string()).unwrap().to_name();
         let step = Step { key: Key::Name(name), effect: Effect::Pass { version, removed: None } };
-        Staging { step, instead: None, first: Some(first) }
+        CommitStep { step, instead: None, first: Some(first) }
     }
 
     #[test]
     fn others_are_let_in_where_nothing_is_seen_before_what_was_done_before_it() {
-        let steps: Vec<_> = (1..=600).map(|version| staging((version, version))).collect();
+        let steps: Vec<_> = (1..=600).map(|version| change((version, version))).collect();
         assert_eq!(ends(&steps), [SHOWN_STEPS, 2 * SHOWN_STEPS, 600]);
         // A name that was written first, and again after 299 others.
-        let mut steps: Vec<_> = (2..=300).map(|version| staging((version, version))).collect();
-        steps.push(staging((1, 301)));
-        steps.extend((302..=900).map(|version| staging((version, version))));
+        let mut steps: Vec<_> = (2..=300).map(|version| change((version, version))).collect();
+        steps.push(change((1, 301)));
+        steps.extend((302..=900).map(|version| change((version, version))));
         assert_eq!(ends(&steps), [300, 300 + SHOWN_STEPS, 300 + 2 * SHOWN_STEPS, 899]);
-        let steps: Vec<_> = (1..=5000).map(|version| staging((1, version))).collect();
+        let steps: Vec<_> = (1..=5000).map(|version| change((1, version))).collect();
         assert_eq!(ends(&steps), [MAX_SHOWN_STEPS, 5000]);
         assert!(ends(&[]).is_empty());
     }

@@ -25,7 +25,7 @@ pub(in crate::files) struct Locked<'a> {
     clock: &'a Clock,
     budget: &'a Arc<Budget>,
     /// What the committer waits on.
-    staged: &'a Condvar,
+    to_commit: &'a Condvar,
     /// The moment of this step, once something has asked for it.
     moment: Option<Duration>,
     dropped: Option<Body>,
@@ -37,10 +37,10 @@ impl<'a> Locked<'a> {
         state: MutexGuard<'a, State>,
         clock: &'a Clock,
         budget: &'a Arc<Budget>,
-        staged: &'a Condvar,
+        to_commit: &'a Condvar,
     ) -> Self {
         let (moment, dropped, more_dropped) = (None, None, Vec::new());
-        Locked { state, clock, budget, staged, moment, dropped, more_dropped }
+        Locked { state, clock, budget, to_commit, moment, dropped, more_dropped }
     }
 }
 
@@ -118,7 +118,7 @@ impl Locked<'_> {
     /// Records a request and its effect on what is [decided](Locked::decided) on its file. Returns
     /// when to answer it.
     pub(in crate::files) fn decide(&mut self, key: &Key, asked: Asked, done: Done) -> Ticket {
-        self.stage(key, asked, done, None)
+        self.record(key, asked, done, None)
     }
 
     /// Makes a file for a name that has none. This and the following methods are changes.
@@ -158,7 +158,7 @@ impl Locked<'_> {
         };
         let version = self.take_version();
         let put = Done::Put(Draft { version, body, end });
-        Ok((version, self.stage(key, asked, put, charge)))
+        Ok((version, self.record(key, asked, put, charge)))
     }
 
     /// Gives an existing file a new body and end.
@@ -217,7 +217,13 @@ impl Locked<'_> {
     }
 
     /// Records a decided change. If nothing else was waiting, wakes the committer.
-    fn stage(&mut self, key: &Key, asked: Asked, mut done: Done, charge: Option<Charge>) -> Ticket {
+    fn record(
+        &mut self,
+        key: &Key,
+        asked: Asked,
+        mut done: Done,
+        charge: Option<Charge>,
+    ) -> Ticket {
         let State { journal, files, .. } = &mut *self.state;
         let Some(journal) = journal else { return Ticket::DONE };
         if let (Key::Open(_), Done::Put(draft)) = (key, &mut done) {
@@ -226,7 +232,7 @@ impl Locked<'_> {
         let was_empty = journal.is_empty();
         let (ticket, dropped) = journal.decide(key, files, asked, done, charge);
         if was_empty && !journal.is_empty() {
-            self.staged.notify_one();
+            self.to_commit.notify_one();
         }
         self.drop_later(dropped);
         ticket

@@ -53,8 +53,8 @@ pub struct Table {
     turn: Mutex<()>,
     /// Signals that a name is no longer busy.
     calm: Condvar,
-    /// Signals that there is something to commit, or that the table is closed.
-    pub(in crate::files) staged: Condvar,
+    /// Signals that there is something to commit, or that the journal is ending.
+    pub(in crate::files) to_commit: Condvar,
     /// The store that keeps the table, if any.
     pub(in crate::files) store: Option<Arc<dyn Store>>,
     /// The watchers that a change has woken, for [`Table::notify`].
@@ -71,9 +71,9 @@ impl Table {
     pub fn new(registry: Registry, clock: Clock, budget: Arc<Budget>, epoch: u64) -> Self {
         let (wake, woken) = crossbeam_channel::unbounded();
         let state = Mutex::new(State::new(Watchers::new(wake), &budget));
-        let (calm, staged) = (Condvar::new(), Condvar::new());
+        let (calm, to_commit) = (Condvar::new(), Condvar::new());
         let turn = Mutex::default();
-        Table { state, turn, calm, staged, store: None, woken, registry, clock, budget, epoch }
+        Table { state, turn, calm, to_commit, store: None, woken, registry, clock, budget, epoch }
     }
 
     /// Returns the number that identifies this table.
@@ -106,7 +106,7 @@ impl Table {
 
     /// Blocks until a code file that is ending has ended.
     pub(in crate::files) fn wait_ended(&self, file: FileRef<'_>) {
-        let table = self.lock_settled(file);
+        let table = self.lock_visible(file);
         if table.is_busy(file) {
             self.wait_calm(table);
         }
@@ -120,18 +120,18 @@ impl Table {
 
     pub(in crate::files) fn lock(&self) -> Locked<'_> {
         let state = self.state.lock().unwrap_or_else(|_| lost());
-        Locked::new(state, &self.clock, &self.budget, &self.staged)
+        Locked::new(state, &self.clock, &self.budget, &self.to_commit)
     }
 
     /// Takes the lock once every decided change of the file is visible or refused.
-    pub(in crate::files) fn lock_settled(&self, file: FileRef<'_>) -> Locked<'_> {
-        self.settled(self.lock(), file)
+    pub(in crate::files) fn lock_visible(&self, file: FileRef<'_>) -> Locked<'_> {
+        self.when_visible(self.lock(), file)
     }
 
-    fn settled<'a>(&'a self, mut table: Locked<'a>, file: FileRef<'_>) -> Locked<'a> {
-        while let Some(ticket) = table.state.staged(file) {
+    fn when_visible<'a>(&'a self, mut table: Locked<'a>, file: FileRef<'_>) -> Locked<'a> {
+        while let Some(ticket) = table.state.ticket(file) {
             drop(table);
-            let _ = ticket.wait(); // either outcome settles it
+            let _ = ticket.wait(); // visible or refused: either will do
             table = self.lock();
         }
         table
@@ -153,8 +153,8 @@ impl Table {
                 }
                 Err(id) => id,
             };
-            let staged = table.state.staged(file);
-            let ticket = staged.unwrap_or_else(|| table.remove(expired, Asked::End));
+            let pending = table.state.ticket(file);
+            let ticket = pending.unwrap_or_else(|| table.remove(expired, Asked::End));
             if !ticket.is_done() {
                 drop(table);
                 let removed = ticket.wait();
@@ -186,7 +186,7 @@ impl Table {
         file: FileRef<'_>,
         look: impl FnOnce(&Entry) -> T,
     ) -> Result<(Locked<'a>, Option<(Id, T)>), Refusal> {
-        let mut table = self.settled(table, file);
+        let mut table = self.when_visible(table, file);
         loop {
             let expired = match table.find(file) {
                 Ok(found) => {
@@ -199,7 +199,7 @@ impl Table {
             if !ticket.is_done() {
                 drop(table);
                 ticket.wait()?;
-                table = self.lock_settled(file);
+                table = self.lock_visible(file);
             }
         }
     }

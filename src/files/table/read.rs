@@ -26,7 +26,7 @@ impl Table {
                         return Ok((stat, contents));
                     }
                     // They were replaced meanwhile, and that may not be visible yet.
-                    let table = self.lock_settled(file);
+                    let table = self.lock_visible(file);
                     let version = table.state.files.entry(file).map(|entry| entry.version);
                     if version == Some(stat.version) {
                         return Err(Refusal::Internal);

@@ -19,7 +19,7 @@ pub(in crate::files) const SWEEP_NAMES: usize = 256;
 
 /// How many removals may wait to become visible. They are in one commit, or in two, and others wait
 /// as long for theirs: a matter of milliseconds.
-const MAX_STAGED: usize = 1024;
+const MAX_PENDING: usize = 1024;
 
 impl Table {
     /// Removes expired files, sleeps until the next expiry, and repeats this until
@@ -91,7 +91,7 @@ impl Table {
             let now = table.now();
             let due = table.state.ends.due(now, after.take_if(|_| !first)).take(SWEEP_NAMES);
             let due: Vec<_> = due.collect();
-            after = due.last().map(|(place, _)| *place);
+            after = due.last().map(|(deadline, _)| *deadline);
             due.into_iter().filter_map(|(_, id)| table.state.files[id].name.clone()).collect()
         })
     }
@@ -126,7 +126,7 @@ impl Table {
                 let many = names.len() == SWEEP_NAMES;
                 for name in names {
                     let file = FileRef::Name(name.as_name_ref());
-                    let ticket = table.state.staged(file).or_else(|| {
+                    let ticket = table.state.ticket(file).or_else(|| {
                         let id = table.state.files.find(file)?;
                         Some(table.remove(id, Asked::End))
                     });
@@ -136,10 +136,10 @@ impl Table {
                     break;
                 }
                 table = self.let_others(table);
-                if tickets.len() > MAX_STAGED {
+                if tickets.len() > MAX_PENDING {
                     drop(table);
                     let removed =
-                        tickets.drain(..tickets.len() - MAX_STAGED).try_for_each(|t| t.wait());
+                        tickets.drain(..tickets.len() - MAX_PENDING).try_for_each(|t| t.wait());
                     table = self.lock();
                     if removed.is_err() {
                         return (table, removed);

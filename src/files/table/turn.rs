@@ -24,8 +24,8 @@ impl Table {
         &self,
         file: FileRef<'_>,
     ) -> Option<Decided<(Stat, &'static str, u64)>> {
-        let is_staged = self.lock().state.is_staged(file);
-        if !is_staged {
+        let is_pending = self.lock().state.is_pending(file);
+        if !is_pending {
             return Some(Decided { outcome: self.stat(file), ticket: Ticket::DONE });
         }
         let (looked, opens) = self.look_in_turn(file)?;
@@ -35,7 +35,7 @@ impl Table {
     /// Returns a look at the file, and how many opens the file has.
     fn look_in_turn(&self, file: FileRef<'_>) -> Option<(Decided<Looked>, u64)> {
         let mut table = self.lock();
-        let opens = table.state.files.opens(file); // constant while something is staged
+        let opens = table.state.files.opens(file); // constant while something is pending
         if let Some((key, _)) = table.decided(file, Asked::Read) {
             let now = table.now();
             let journal = table.state.journal.as_ref()?;
@@ -46,7 +46,7 @@ impl Table {
             let ticket = table.decide(&key, Asked::Read, Done::Nothing);
             return Some((Decided { outcome, ticket }, opens));
         }
-        if table.state.is_staged(file) {
+        if table.state.is_pending(file) {
             return None;
         }
         let found = table.find(file).ok()?;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// All open files by their descriptors.
 #[derive(Debug, Default)]
 pub(in crate::files) struct Descriptors {
-    slots: Vec<Option<Open>>,
+    slots: Vec<Option<OpenFile>>,
     /// The numbers of the empty slots, lowest first.
     free: BinaryHeap<Reverse<usize>>,
     /// The number of opens of all slots.
@@ -22,7 +22,7 @@ pub(in crate::files) struct Descriptors {
 
 /// An open file.
 #[derive(Debug)]
-pub(in crate::files) struct Open {
+pub(in crate::files) struct OpenFile {
     /// The number of opens by all clients, at least 1.
     pub(in crate::files) opens: u64,
     /// `None` if the file is new and not visible yet.
@@ -38,7 +38,7 @@ impl Descriptors {
     /// Assigns the lowest free number to a file that is opened for the first time.
     pub(in crate::files) fn insert(&mut self, file: Option<Id>) -> Fd {
         self.opens += 1;
-        let open = Some(Open { opens: 1, file });
+        let open = Some(OpenFile { opens: 1, file });
         match self.free.pop() {
             Some(Reverse(at)) => {
                 self.slots[at] = open;
@@ -46,18 +46,18 @@ impl Descriptors {
             }
             None => {
                 // Bounded by the opens, which are charged to their connections.
-                self.charge.grow_over(cost::descriptor::<Option<Open>>());
+                self.charge.grow_over(cost::descriptor::<Option<OpenFile>>());
                 self.slots.push(open);
                 Fd(self.slots.len() as u64 - 1)
             }
         }
     }
 
-    pub(in crate::files) fn get(&self, fd: Fd) -> Option<&Open> {
+    pub(in crate::files) fn get(&self, fd: Fd) -> Option<&OpenFile> {
         self.slots.get(usize::try_from(fd.0).ok()?)?.as_ref()
     }
 
-    pub(in crate::files) fn get_mut(&mut self, fd: Fd) -> Option<&mut Open> {
+    pub(in crate::files) fn get_mut(&mut self, fd: Fd) -> Option<&mut OpenFile> {
         self.slots.get_mut(usize::try_from(fd.0).ok()?)?.as_mut()
     }
 
@@ -70,7 +70,7 @@ impl Descriptors {
     }
 
     /// Undoes one open. The last one frees the number and returns what was open.
-    pub(in crate::files) fn release(&mut self, fd: Fd) -> Option<Open> {
+    pub(in crate::files) fn release(&mut self, fd: Fd) -> Option<OpenFile> {
         let open = self.get_mut(fd)?;
         open.opens -= 1;
         let left = open.opens;

@@ -91,7 +91,7 @@ impl Files {
         let id = self.entries.insert(entry);
         self.names.insert(self.entries.slab(), id);
         if let Some(fd) = fd {
-            self.set_place(fd, id);
+            self.set_file(fd, id);
         }
         id
     }
@@ -116,7 +116,7 @@ impl Files {
         if last.is_some()
             && let Some(fd) = self.entries[id].fd()
         {
-            self.set_place(fd, id);
+            self.set_file(fd, id);
         }
         (removed, last.is_some())
     }
@@ -128,7 +128,7 @@ impl Files {
         fd
     }
 
-    fn set_place(&mut self, fd: Fd, id: Id) {
+    fn set_file(&mut self, fd: Fd, id: Id) {
         if let Some(open) = self.descriptors.get_mut(fd) {
             open.file = Some(id);
         }
