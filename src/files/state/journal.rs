@@ -44,6 +44,9 @@ pub(in crate::files) struct Journal {
     ended: bool,
 }
 
+/// Room for more files is given back when few are left in it: each takes about 400 bytes.
+const KEPT_FILES: usize = 1024;
+
 /// The decided changes of a name, or of an open file without one.
 #[derive(Debug, Default)]
 struct Pending {
@@ -217,6 +220,9 @@ impl Journal {
         let chain = pending.running.take();
         if pending.next.is_none() {
             self.files.remove(key);
+            if self.files.capacity() > KEPT_FILES && self.files.len() < self.files.capacity() / 8 {
+                self.files.shrink_to(self.files.len() * 2);
+            }
         }
         chain
     }
@@ -239,6 +245,12 @@ impl Journal {
         if !lack.put_only {
             self.finish(key);
         }
+    }
+
+    /// Returns for how many files there is room.
+    #[cfg(test)]
+    pub(in crate::files) fn room(&self) -> usize {
+        self.files.capacity()
     }
 
     /// Stops committing. Pending and later changes are refused.

@@ -200,3 +200,18 @@ fn an_open_of_a_new_file_without_room_leaves_nothing_open() {
         }
     });
 }
+
+#[test]
+fn what_many_pending_changes_took_is_given_back() {
+    let disk = Arc::new(Disk::default());
+    run(&disk, |table| {
+        let room = || table.lock().state.journal.as_ref().unwrap().room();
+        disk.hold(true);
+        let decided: Vec<_> =
+            (0..5_000).map(|i| write(table, &format!("f{i}"), "").unwrap()).collect();
+        assert!(room() >= 5_000);
+        disk.hold(false);
+        decided.into_iter().for_each(|decided| assert!(decided.seen().is_ok()));
+        assert!(room() <= 2048, "{}", room());
+    });
+}
