@@ -8,10 +8,8 @@ mod file_type;
 mod kinds;
 mod registry;
 mod stat;
-#[allow(unreachable_pub)]
 mod state;
 pub(crate) mod store;
-#[allow(unreachable_pub)]
 mod table;
 #[cfg(test)]
 mod tests;

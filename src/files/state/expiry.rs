@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// How long a written file lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expiry {
+pub(crate) enum Expiry {
     /// Until it is deleted.
     Never,
     /// This number of seconds from the change.
@@ -24,7 +24,7 @@ pub enum Expiry {
 
 impl Expiry {
     /// Returns the meaning of an `exptime` sent by this client.
-    pub fn new(exptime: Exptime, client: ClientId) -> Self {
+    pub(crate) fn new(exptime: Exptime, client: ClientId) -> Self {
         match exptime {
             Exptime::Never => Expiry::Never,
             Exptime::Seconds(n) => Expiry::Seconds(n),

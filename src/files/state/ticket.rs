@@ -29,14 +29,14 @@ pub(in crate::files) enum Instead {
 /// A promise: the change will be on disk and visible to all, or will be reported as refused.
 #[derive(Clone, Debug)]
 #[must_use = "nobody has seen it yet"]
-pub struct Ticket(Option<(Arc<Commit>, usize)>);
+pub(crate) struct Ticket(Option<(Arc<Commit>, usize)>);
 
 impl Ticket {
     /// The ticket of a change that is already visible.
     pub(crate) const DONE: Ticket = Ticket(None);
 
     /// Returns whether there is nothing to wait for.
-    pub fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.0.is_none()
     }
 
@@ -46,7 +46,7 @@ impl Ticket {
     /// [`Limit::Data`](crate::Limit::Data) if there was no room, [`Refusal::Internal`] if the disk
     /// failed. Then the change never happened. A request that was judged by a change that
     /// found no room is judged again without it, and returns that refusal, if any.
-    pub fn wait(&self) -> Result<(), Refusal> {
+    pub(crate) fn wait(&self) -> Result<(), Refusal> {
         self.outcome().map(drop)
     }
 

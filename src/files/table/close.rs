@@ -34,7 +34,7 @@ impl Table {
     ///
     /// # Errors
     /// [`Refusal::BadDescriptor`] if nobody has the descriptor open.
-    pub fn close_file(&self, fd: Fd, by: ClientId) -> Result<(), Refusal> {
+    pub(crate) fn close_file(&self, fd: Fd, by: ClientId) -> Result<(), Refusal> {
         if let Some(Some(ending)) = self.close_locked(fd, by, |code| Some(code.lock()))? {
             ending.finish();
         }

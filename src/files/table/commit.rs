@@ -28,7 +28,7 @@ impl Table {
     ///
     /// # Errors
     /// Those of the store. The state of the disk is unknown then, and the process should end.
-    pub fn commit(&self) -> io::Result<()> {
+    pub(crate) fn commit(&self) -> io::Result<()> {
         let _lost = LostInPanic;
         let done = self.commit_all();
         if let Some(store) = &self.store {
@@ -56,7 +56,7 @@ impl Table {
 
     /// Ends the thread in [`commit`](Table::commit) once it has committed what waits. Nothing can
     /// be changed after that.
-    pub fn end_commits(&self) {
+    pub(crate) fn end_commits(&self) {
         if let Some(journal) = &mut self.lock().state.journal {
             journal.is_ending = true;
         }

@@ -11,18 +11,18 @@ use std::thread;
 
 /// Files in byte order of their names, as they were at one version of the table.
 #[derive(Clone, Debug)]
-pub struct Listing {
+pub(crate) struct Listing {
     /// The table's version; a watch from it misses nothing.
-    pub rev: u64,
+    pub(crate) rev: u64,
     /// The files.
-    pub files: Vec<Listed>,
+    pub(crate) files: Vec<Listed>,
     /// Whether there are more files after the last one.
-    pub more: bool,
+    pub(crate) more: bool,
 }
 
 impl Listing {
     /// Returns the memory it takes, including names that may have no other holder any more.
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         let names = self.files.iter().map(|file| cost::name(file.name.as_name_ref()));
         block(self.files.capacity() * size_of::<Listed>()) + names.sum::<u64>()
     }
@@ -30,18 +30,18 @@ impl Listing {
 
 /// A file in a list.
 #[derive(Clone, Debug)]
-pub struct Listed {
+pub(crate) struct Listed {
     /// Its name.
-    pub name: Name,
+    pub(crate) name: Name,
     /// Everything else about it.
-    pub stat: Stat,
+    pub(crate) stat: Stat,
 }
 
 impl Table {
     /// Returns the first `limit` files whose names begin with `prefix` and sort after `after`, byte
     /// by byte. A name with a [secret](crate::NameRef::secret) is included only if the prefix has
     /// the secret too.
-    pub fn list(&self, prefix: &str, limit: usize, after: Option<&str>) -> Listing {
+    pub(crate) fn list(&self, prefix: &str, limit: usize, after: Option<&str>) -> Listing {
         let mut listing = self.list_now(prefix, limit.min(SHORT), after);
         if limit > SHORT && listing.more {
             drop(listing);

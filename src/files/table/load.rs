@@ -28,7 +28,7 @@ impl Table {
     /// at one version, one at a version that was never taken, the removal of a name that has a
     /// file, a number beyond its [bound](crate::files::store::BOUND). A table that takes more than the
     /// budget is no error: it is loaded with a warning, and takes no writes until enough is deleted.
-    pub fn load(
+    pub(crate) fn load(
         registry: Registry,
         clock: &Clock,
         budget: Arc<Budget>,

@@ -46,7 +46,7 @@ pub(in crate::files) const PAUSE: Duration = Duration::from_micros(10);
 /// A file is identified by its name or by its descriptor. The caller checks whether a client may
 /// use the descriptor.
 #[derive(Debug)]
-pub struct Table {
+pub(crate) struct Table {
     pub(in crate::files) state: Mutex<State>,
     /// Held during a long scan of files or changes, and taken before the lock of the state. That
     /// lock is not fair: a thousand scans waiting for it would keep everybody else out for seconds.
@@ -68,7 +68,7 @@ pub struct Table {
 impl Table {
     /// Makes an empty table. Its next version is 1. `epoch` distinguishes it from every other
     /// table, because versions of two tables cannot be compared.
-    pub fn new(registry: Registry, clock: Clock, budget: Arc<Budget>, epoch: u64) -> Self {
+    pub(crate) fn new(registry: Registry, clock: Clock, budget: Arc<Budget>, epoch: u64) -> Self {
         let (wake, woken) = crossbeam_channel::unbounded();
         let state = Mutex::new(State::new(Watchers::new(wake), &budget));
         let (calm, to_commit) = (Condvar::new(), Condvar::new());
@@ -77,17 +77,17 @@ impl Table {
     }
 
     /// Returns the number that identifies this table.
-    pub fn epoch(&self) -> u64 {
+    pub(crate) fn epoch(&self) -> u64 {
         self.epoch
     }
 
     /// Returns the names of the types that the table knows.
-    pub fn types(&self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn types(&self) -> impl Iterator<Item = &'static str> {
         self.registry.names()
     }
 
     /// Returns the totals of the table.
-    pub fn totals(&self) -> Totals {
+    pub(crate) fn totals(&self) -> Totals {
         let state = self.lock().state;
         Totals {
             files: state.files.named() as u64,

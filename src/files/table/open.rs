@@ -19,18 +19,18 @@ use std::sync::Arc;
 
 /// The answer to `open`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Opened {
+pub(crate) struct Opened {
     /// The descriptor, the same for every client that has the file open.
-    pub fd: Fd,
+    pub(crate) fd: Fd,
     /// The version that the file is at.
-    pub version: u64,
+    pub(crate) version: u64,
     /// The name of its type.
-    pub kind: &'static str,
+    pub(crate) kind: &'static str,
 }
 
 /// The result of [`Table::open`].
 #[derive(Debug)]
-pub enum Open<'a> {
+pub(crate) enum Open<'a> {
     /// The file is open.
     Now(Opened),
     /// The file is new, and not visible before it is on disk.
@@ -40,7 +40,7 @@ pub enum Open<'a> {
 /// An open of a new file that is not on disk yet.
 #[derive(Debug)]
 #[must_use = "the file stays open, and its name busy, until this is finished"]
-pub struct Opening<'a> {
+pub(crate) struct Opening<'a> {
     table: &'a Table,
     by: ClientId,
     made: Made<'a>,
@@ -62,7 +62,7 @@ impl Open<'_> {
     /// # Errors
     /// Those of [`Opening::finish`].
     #[cfg(test)]
-    pub fn opened(self) -> Result<Opened, Refusal> {
+    pub(crate) fn opened(self) -> Result<Opened, Refusal> {
         let mut open = self;
         loop {
             match open {
@@ -76,7 +76,7 @@ impl Open<'_> {
 impl<'a> Opening<'a> {
     /// Returns what [`finish`](Opening::finish) waits for.
     #[cfg(test)]
-    pub fn ticket(&self) -> &Ticket {
+    pub(crate) fn ticket(&self) -> &Ticket {
         &self.ticket
     }
 
@@ -85,7 +85,7 @@ impl<'a> Opening<'a> {
     ///
     /// # Errors
     /// Those of [`Ticket::wait`]: there is no new file. Also those of [`Table::open`].
-    pub fn finish(self) -> Result<Open<'a>, Refusal> {
+    pub(crate) fn finish(self) -> Result<Open<'a>, Refusal> {
         let Opening { table, by, made, ticket } = self;
         let done = ticket.wait();
         match made {
@@ -123,7 +123,7 @@ impl Table {
     /// # Errors
     /// [`Refusal::WrongType`] if the file is of another type than `kind`,
     /// [`Refusal::TypeNotFound`], [`Limit::Memory`](crate::Limit::Memory), and those of the type.
-    pub fn open(
+    pub(crate) fn open(
         &self,
         name: NameRef<'_>,
         kind: Option<&str>,

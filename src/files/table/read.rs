@@ -15,7 +15,11 @@ impl Table {
     /// # Errors
     /// [`Refusal::NotFound`], and those of the file's type. [`Refusal::Internal`] if the store
     /// cannot be read.
-    pub fn read(&self, file: FileRef<'_>, by: ClientId) -> Result<(Stat, Contents), Refusal> {
+    pub(crate) fn read(
+        &self,
+        file: FileRef<'_>,
+        by: ClientId,
+    ) -> Result<(Stat, Contents), Refusal> {
         loop {
             let (table, found) = self.look(file, |e, now| (e.stat(now), e.body.clone()));
             drop(table);
@@ -43,7 +47,7 @@ impl Table {
     }
 
     /// Returns the store's size on disk and its limit, if there is a store.
-    pub fn stored(&self) -> Option<(u64, Option<u64>)> {
+    pub(crate) fn stored(&self) -> Option<(u64, Option<u64>)> {
         self.store.as_ref().map(|store| store.size())
     }
 
@@ -68,7 +72,7 @@ impl Table {
     ///
     /// # Errors
     /// [`Refusal::NotFound`]
-    pub fn stat(&self, file: FileRef<'_>) -> Result<(Stat, &'static str, u64), Refusal> {
+    pub(crate) fn stat(&self, file: FileRef<'_>) -> Result<(Stat, &'static str, u64), Refusal> {
         let (table, found) = self.look(file, |e, now| (e.stat(now), e.kind()));
         let (stat, kind) = found.ok_or(Refusal::NotFound)?;
         Ok((stat, kind, table.state.files.opens(file)))

@@ -24,7 +24,7 @@ const MAX_PENDING: usize = 1024;
 impl Table {
     /// Removes expired files, sleeps until the next expiry, and repeats this until
     /// [`close`](Table::close). Runs in a thread of its own.
-    pub fn sweep(&self) {
+    pub(crate) fn sweep(&self) {
         loop {
             let (mut table, swept) = self.lock_swept();
             if table.state.closed {
@@ -40,7 +40,7 @@ impl Table {
 
     /// Wakes the watches that a change concerns, until [`close`](Table::close). Runs in a thread of
     /// its own: waking a thousand takes milliseconds, which the change's author should not wait.
-    pub fn notify(&self) {
+    pub(crate) fn notify(&self) {
         for news in &self.woken {
             // The author of the change is answered first, if it runs on the same processor.
             std::thread::yield_now();
@@ -50,7 +50,7 @@ impl Table {
 
     /// Ends the threads in [`sweep`](Table::sweep) and [`notify`](Table::notify). Wakes waiting
     /// watches first; none waits from now on.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         let mut state = self.lock().state;
         state.closed = true;
         state.watchers.close();
@@ -61,7 +61,7 @@ impl Table {
 
     /// Removes all files that [live as long as](crate::Expiry::With) this client. This comes after
     /// the client's last request and before its open files are closed.
-    pub fn end_client(&self, client: ClientId) {
+    pub(crate) fn end_client(&self, client: ClientId) {
         let mut after = None;
         self.remove_for_sure(|table, first| {
             let after_it = after.take_if(|_| !first);

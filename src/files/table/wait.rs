@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// The result of [`Table::wait`].
 #[derive(Debug)]
-pub enum Wait<'a> {
+pub(crate) enum Wait<'a> {
     /// The version that the file is at; 0 if there is no file.
     Now(u64),
     /// The file is still at the version that it has to leave.
@@ -19,7 +19,7 @@ pub enum Wait<'a> {
 
 /// A wait for one file.
 #[derive(Debug)]
-pub struct Waiter<'a> {
+pub(crate) struct Waiter<'a> {
     place: Place<'a>,
     version: u64,
 }
@@ -35,7 +35,7 @@ pub(in crate::files) struct Place<'a> {
 
 impl<'a> Waiter<'a> {
     /// Returns the waker, which becomes readable when the file has changed or the table is closed.
-    pub fn waker(&self) -> &Waker {
+    pub(crate) fn waker(&self) -> &Waker {
         self.place.waker()
     }
 
@@ -44,7 +44,7 @@ impl<'a> Waiter<'a> {
     ///
     /// # Errors
     /// [`Refusal::Internal`] if no file descriptor is left to wait with.
-    pub fn look(self) -> Result<Wait<'a>, Refusal> {
+    pub(crate) fn look(self) -> Result<Wait<'a>, Refusal> {
         let Waiter { place, version } = self;
         let (table, awaited) = (place.table, place.awaited.clone());
         let (locked, news) = place.leave();
@@ -113,7 +113,12 @@ impl Table {
     ///
     /// # Errors
     /// [`Refusal::Internal`] if no file descriptor is left to wait with.
-    pub fn wait(&self, file: FileRef<'_>, version: u64, waits: bool) -> Result<Wait<'_>, Refusal> {
+    pub(crate) fn wait(
+        &self,
+        file: FileRef<'_>,
+        version: u64,
+        waits: bool,
+    ) -> Result<Wait<'_>, Refusal> {
         let awaited = match file {
             FileRef::Name(name) => Awaited::Name(name.to_name()),
             FileRef::Descriptor(fd) => Awaited::File(fd),

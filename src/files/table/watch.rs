@@ -15,16 +15,16 @@ use std::thread;
 
 /// The changes found: the latest state of each name, in version order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Changes {
+pub(crate) struct Changes {
     /// The version to continue watching from.
-    pub rev: u64,
+    pub(crate) rev: u64,
     /// The changes; empty if nothing has changed.
-    pub changes: Vec<Change>,
+    pub(crate) changes: Vec<Change>,
 }
 
 impl Changes {
     /// Returns the memory they take, including names that may have no other holder any more.
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         let names = self.changes.iter().map(|change| cost::name(change.name.as_name_ref()));
         block(self.changes.capacity() * size_of::<Change>()) + names.sum::<u64>()
     }
@@ -32,14 +32,14 @@ impl Changes {
 
 /// The state of a name after its latest change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub(crate) struct Change {
     /// The version that the change took.
-    pub version: u64,
+    pub(crate) version: u64,
     /// The name that changed.
-    pub name: Name,
+    pub(crate) name: Name,
     /// The length of the contents, as far as it is known without running the type's code. `None` if
     /// the name no longer has a file.
-    pub numbytes: Option<u64>,
+    pub(crate) numbytes: Option<u64>,
 }
 
 impl Change {
@@ -50,7 +50,7 @@ impl Change {
 
 /// The result of [`Table::watch`].
 #[derive(Debug)]
-pub enum Watch<'a> {
+pub(crate) enum Watch<'a> {
     /// There are changes, or the table is closed and there will be none.
     Now(Changes),
     /// There are no changes yet.
@@ -59,7 +59,7 @@ pub enum Watch<'a> {
 
 /// A waiting watch. It misses no change from now on, however late its result is read.
 #[derive(Debug)]
-pub struct Waiting<'a> {
+pub(crate) struct Waiting<'a> {
     table: &'a Table,
     place: Place<'a>,
     prefix: String,
@@ -70,18 +70,18 @@ pub struct Waiting<'a> {
 
 impl Waiting<'_> {
     /// Returns the waker, which wakes at the first change and when the table is closed.
-    pub fn waker(&self) -> &Waker {
+    pub(crate) fn waker(&self) -> &Waker {
         self.place.waker()
     }
 
     /// Returns the watched prefix.
-    pub fn prefix(&self) -> &str {
+    pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }
 
     /// Ends the wait. Returns what has changed since it began, perhaps nothing. Has at least the
     /// first change, however old; a watch from its version then reports what is forgotten.
-    pub fn changes(self) -> Changes {
+    pub(crate) fn changes(self) -> Changes {
         let (table, news) = self.place.leave();
         let since = match news.first() {
             Some(first) => first.version - 1,
@@ -112,7 +112,7 @@ impl Table {
     /// # Errors
     /// [`Refusal::Compacted`] if names removed since `rev` are forgotten, or `rev` is greater than
     /// any version of this table. [`Refusal::Internal`] if no file descriptor is left to wait with.
-    pub fn watch(
+    pub(crate) fn watch(
         &self,
         prefix: &str,
         rev: u64,

@@ -17,7 +17,7 @@ use crate::refusal::Refusal;
 /// is on disk, and nothing is refused because of a change that is not on disk.
 #[derive(Debug)]
 #[must_use = "it is decided, but nobody may have seen it yet"]
-pub struct Decided<T> {
+pub(crate) struct Decided<T> {
     /// The answer, valid once everything that it depends on is visible.
     pub(crate) outcome: Result<T, Refusal>,
     /// The ticket to wait for before giving it.
@@ -38,7 +38,7 @@ impl<T> Decided<T> {
     /// # Errors
     /// The reason for a refusal; also see [`Ticket::wait`].
     #[cfg(test)]
-    pub fn seen(self) -> Result<T, Refusal> {
+    pub(crate) fn seen(self) -> Result<T, Refusal> {
         self.ticket.wait().and(self.outcome)
     }
 }
@@ -49,7 +49,7 @@ impl Table {
     /// # Errors
     /// [`Limit::Memory`](crate::Limit::Memory) if there is no room for a new entry, and those of
     /// the file's type.
-    pub fn write(
+    pub(crate) fn write(
         &self,
         file: FileRef<'_>,
         contents: Contents,
@@ -64,7 +64,7 @@ impl Table {
     /// # Errors
     /// [`Refusal::Version`] with the version that the file is at; then neither the file nor its
     /// expiry has changed. Otherwise those of a write.
-    pub fn cas(
+    pub(crate) fn cas(
         &self,
         file: FileRef<'_>,
         version: u64,
@@ -135,7 +135,7 @@ impl Table {
     ///
     /// # Errors
     /// [`Limit::Memory`](crate::Limit::Memory) if there is no room for a new entry.
-    pub fn create(
+    pub(crate) fn create(
         &self,
         stem: Stem<'_>,
         contents: Contents,
@@ -165,7 +165,7 @@ impl Table {
     ///
     /// # Errors
     /// [`Refusal::NotFound`], also for a file that has lost its name; [`Refusal::Version`].
-    pub fn touch(
+    pub(crate) fn touch(
         &self,
         file: FileRef<'_>,
         version: u64,
@@ -181,7 +181,11 @@ impl Table {
     ///
     /// # Errors
     /// [`Refusal::NotFound`], [`Refusal::Version`]
-    pub fn delete(&self, file: FileRef<'_>, version: Option<u64>) -> Result<Decided<()>, Refusal> {
+    pub(crate) fn delete(
+        &self,
+        file: FileRef<'_>,
+        version: Option<u64>,
+    ) -> Result<Decided<()>, Refusal> {
         let asked = Asked::Remove(version);
         self.change_named(file, asked, |table| Done::Removed(table.take_version()))
     }
