@@ -23,11 +23,17 @@ pub const COMMANDS: [(&str, &str); 17] = [
     ),
     (
         "watch <prefix> <rev> <seconds>",
-        "what has changed since version rev; waits so long for the first change",
+        "what has changed since version rev; waits up to <seconds> for a change",
     ),
-    ("wait <file> <version> <seconds>", "the version as soon as it is another one; 0 is no file"),
-    ("open <name> [<type>]", "makes the file if there is none; a descriptor, the same for all"),
-    ("close @<fd>", "gives the descriptor back; the end of a connection does so too"),
+    (
+        "wait <file> <version> <seconds>",
+        "the version once it is another; waits up to <seconds>; 0 is no file",
+    ),
+    (
+        "open <name> [<type>]",
+        "makes the file if there is none; a descriptor, the same for all clients",
+    ),
+    ("close @<fd>", "closes the descriptor; the end of the connection does that too"),
     ("stat <file>", "version, bytes, seconds left, type, opens"),
     ("hello [<token>]", "shows the token; protocol version, epoch and latest version"),
     ("types", "the types a file can have"),
