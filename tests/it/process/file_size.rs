@@ -67,7 +67,8 @@ fn a_table_over_the_file_size_limit_refuses_writes_and_serves_on() {
 fn a_server_does_not_start_if_its_table_does_not_fit() {
     let folder = Folder::new();
     let data = folder.path().join("data");
-    let mut program = Program::start(limited(200, &["serve", "--data", data.to_str().unwrap()]));
+    let args = ["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
+    let mut program = Program::start(limited(200, &args));
     assert_eq!(program.wait(), 1);
     let stderr = program.stderr.whole();
     assert!(stderr.contains("ulimit -f") && stderr.contains("102400"), "{stderr}");
