@@ -5,10 +5,8 @@
 use std::error::Error;
 use std::io;
 use std::process::ExitCode;
-use std::time::Duration;
-use telefile::{Client, Exptime, Refusal};
-
-const MINUTE: Duration = Duration::from_secs(60);
+use telefile::client::Event;
+use telefile::{Client, Exptime};
 
 /// The entry is an ephemeral file: it ends with this connection, however that ends.
 fn register(client: &Client, name: &str) -> Result<(), Box<dyn Error>> {
@@ -18,23 +16,16 @@ fn register(client: &Client, name: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Lists once, then watches from the list's version: nothing is missed in between.
+/// Prints the names after each group of changes.
 fn follow(client: &Client, prefix: &str) -> Result<(), Box<dyn Error>> {
-    loop {
-        let list = client.list(prefix, 10_000, None)?;
-        let names = list.files.iter().map(|file| &file.name[prefix.len()..]);
-        println!("{prefix} {}", names.collect::<Vec<_>>().join(" "));
-        let mut rev = list.version;
-        loop {
-            match client.watch(prefix, rev, MINUTE) {
-                Ok(news) if news.changes.is_empty() => rev = news.version, // the minute is over
-                Ok(_) => break,
-                // Too much was deleted meanwhile to watch on: only a new list is complete.
-                Err(e) if matches!(e.refusal(), Some(Refusal::Compacted(_))) => break,
-                Err(e) => return Err(e.into()),
-            }
+    let mut follow = client.follow(prefix)?;
+    while let Some(event) = follow.next() {
+        if let Event::Current(_) = event? {
+            let names = follow.files().map(|(name, _)| &name[prefix.len()..]);
+            println!("{prefix} {}", names.collect::<Vec<_>>().join(" "));
         }
     }
+    Ok(())
 }
 
 fn run() -> Result<(), Box<dyn Error>> {

@@ -118,7 +118,8 @@
 //!
 //! - [`Server`] and [`server`]: what can be set, how to run and to stop.
 //! - [`File`] and [`file_types!`]: what a file type can do.
-//! - [`Client`] and [`client`]: requests, open files, pipelines, lost connections.
+//! - [`Client`] and [`client`]: requests, open files, pipelines, lost connections, and
+//!   [`follow`](Client::follow), which reports changes.
 //! - [`client::recipes`]: locks, leases, elections, semaphores, barriers and queues, and what each
 //!   promises.
 //! - [`store`]: a table on disk. For a server,

@@ -121,21 +121,27 @@ impl Builder {
     /// # Errors
     /// As for [`connect`](Builder::connect).
     pub fn connect_to(self, address: &Address) -> Result<Client, Error> {
+        let epoch = self.epoch;
+        self.connect_expecting(epoch, address)
+    }
+
+    /// Connects to a table of this epoch, or of any.
+    pub(super) fn connect_expecting(
+        self,
+        epoch: Option<Epoch>,
+        address: &Address,
+    ) -> Result<Client, Error> {
         if let Some(Err(e)) = self.token.as_ref().map(Token::new) {
             return Err(Error::Invalid(e.to_string()));
         }
         let stream = Stream::connect(address, self.timeout).map_err(Error::Connect)?;
         let transport = Transport::new(stream, address, self.timeout, self.max_contents);
-        Client::meet(transport, self, address)
+        Client::meet(transport, epoch, self, address)
     }
 
     pub(super) fn timeout_at_most(self, most: Duration) -> Self {
         let timeout = self.timeout.map_or(most, |timeout| timeout.min(most));
         self.timeout(Some(timeout))
-    }
-
-    pub(super) fn expected_epoch(&self) -> Option<Epoch> {
-        self.epoch
     }
 
     pub(super) fn shown_token(&self) -> Option<&[u8]> {

@@ -1,13 +1,12 @@
-//! Each command of the protocol as a method of [`Client`].
+//! The commands of the protocol as methods of [`Client`], except `list`.
 
-use super::call::{self, Call};
+use super::call::Call;
 use super::error::Error;
 use super::transport::Transport;
-use super::{Changes, Client, Listing, OpenFile, Snapshot, Stat, Target};
+use super::{Changes, Client, OpenFile, Snapshot, Stat, Target};
 use crate::exptime::{Exptime, whole_seconds};
-use crate::name::ForLog;
 use crate::version::Version;
-use crate::wire::{MAX_ITEMS, MAX_LINE_BYTES, MAX_WATCH_SECONDS, Request};
+use crate::wire::{MAX_WATCH_SECONDS, Request};
 use std::time::Duration;
 
 impl Client {
@@ -123,62 +122,13 @@ impl Client {
         self.call(&call, Transport::created)
     }
 
-    /// Lists the files whose names begin with `prefix` and sort after `after`: the first `limit` of
-    /// them, at most 10,000. The empty prefix matches all files.
-    ///
-    /// ```
-    /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
-    /// # let address = server.addresses()[0].clone();
-    /// let client = telefile::Client::connect_to(&address)?;
-    /// for name in ["svc/a", "svc/b", "svc/c", "other"] {
-    ///     client.write(name, "up")?;
-    /// }
-    /// let page = client.list("svc/", 2, None)?;
-    /// assert_eq!((page.files[1].name.as_str(), page.more), ("svc/b", true));
-    /// let rest = client.list("svc/", 2, Some("svc/b"))?;
-    /// assert_eq!((rest.files[0].name.as_str(), rest.more), ("svc/c", false));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] if `prefix` or `after` contains a space or line end, or `limit` is 0;
-    /// also if `after` is too long for a line, and 10,000 names up to it begin with the part that
-    /// fits.
-    pub fn list(&self, prefix: &str, limit: u64, after: Option<&str>) -> Result<Listing, Error> {
-        if limit == 0 {
-            return Err(Error::Invalid("a list of at most 0 files".to_string()));
-        }
-        let limit = limit.min(MAX_ITEMS);
-        let after = after.filter(|after| !after.is_empty()).map(call::field).transpose()?;
-        match Call::of_prefix(prefix, |prefix| Request::List { prefix, limit, after }) {
-            Ok(call) => self.call(&call, Transport::listing),
-            Err(e) => self.list_behind(prefix, limit, after.ok_or(e)?),
-        }
-    }
-
-    /// Lists from after a name that does not fit into the line of a `list`: starts after the part
-    /// that fits, and skips the names up to `name`.
-    fn list_behind(&self, prefix: &str, limit: u64, name: &str) -> Result<Listing, Error> {
-        let room = MAX_LINE_BYTES.saturating_sub("list * 10000  ".len() + prefix.len());
-        let near = &name[..name.floor_char_boundary(room)];
-        let after = Some(near).filter(|near| !near.is_empty());
-        let request = |prefix| Request::List { prefix, limit: MAX_ITEMS, after };
-        let mut listing = self.call(&Call::of_prefix(prefix, request)?, Transport::listing)?;
-        if listing.more && listing.files.last().is_some_and(|file| file.name.as_str() <= name) {
-            return Err(Error::Invalid(format!("{}: too long to go on from", ForLog(name))));
-        }
-        listing.files.retain(|file| file.name.as_str() > name);
-        listing.more |= listing.files.len() as u64 > limit;
-        listing.files.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        Ok(listing)
-    }
-
     /// Returns what has changed since version `since` among the files whose names begin with
     /// `prefix`. If nothing has, waits for the first change, but no longer than `time`, which is
     /// rounded up to seconds and is at most a day. Other requests of this client wait meanwhile.
     ///
     /// Reports states, not events: a file that has changed twice appears once, and an answer has at
-    /// most 10,000 names. Continue from the answer's version.
+    /// most 10,000 names. Continue from the answer's version, or let [`follow`](Client::follow) do
+    /// that.
     ///
     /// ```
     /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;

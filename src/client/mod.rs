@@ -1,5 +1,6 @@
-//! The client side of the protocol: a [`Client`] sends requests, an [`OpenFile`] keeps a file open,
-//! a [`Pipeline`] sends many requests at once.
+//! The client side of the protocol: a [`Client`] sends requests, an [`OpenFile`] keeps a file open, a
+//! [`Pipeline`] sends many requests at once, a [`List`] has all files of a prefix, and a [`Follow`]
+//! reports what becomes of them.
 //!
 //! # An example
 //!
@@ -52,7 +53,9 @@ mod call;
 mod commands;
 mod error;
 mod file;
+mod follow;
 mod keep_alive;
+mod list;
 mod pipeline;
 pub mod recipes;
 mod replies;
@@ -63,9 +66,11 @@ mod values;
 pub use builder::{Builder, DEFAULT_MAX_CONTENTS, DEFAULT_TIMEOUT};
 pub use error::Error;
 pub use file::OpenFile;
+pub use follow::{Event, Follow};
+pub use list::List;
 pub use pipeline::{Answers, Pipeline};
 pub use target::Target;
-pub use values::{Answer, Change, Changes, Listed, Listing, Snapshot, Stat};
+pub use values::{Answer, Change, Changes, Listed, Page, Snapshot, Stat};
 
 use crate::exptime::FOREVER;
 use crate::net::Address;
@@ -83,7 +88,7 @@ use values::Hello;
 ///
 /// Every method sends a request and waits for its reply, so threads that share a client wait for
 /// each other; a thread that must not wait needs its own connection. The connection ends when its
-/// last clone, open file and guard are dropped.
+/// last clone, list, open file and guard are dropped.
 #[derive(Clone, Debug)]
 pub struct Client {
     /// Shared with the open files: a program may have several open and still use the client, which
@@ -119,7 +124,12 @@ impl Client {
     }
 
     /// Sends `hello`, the first request that a server may require of its clients.
-    fn meet(mut transport: Transport, builder: Builder, address: &Address) -> Result<Self, Error> {
+    fn meet(
+        mut transport: Transport,
+        expected: Option<Epoch>,
+        builder: Builder,
+        address: &Address,
+    ) -> Result<Self, Error> {
         let token = builder.shown_token();
         let call = Call::plain(Request::Hello { token });
         let hello = transport.call(&call, Transport::hello).map_err(|e| match e {
@@ -132,7 +142,7 @@ impl Client {
             e => e,
         })?;
         let Hello { epoch, idle_timeout, .. } = hello;
-        if builder.expected_epoch().is_some_and(|expected| expected != epoch) {
+        if expected.is_some_and(|expected| expected != epoch) {
             return Err(Error::OtherTable);
         }
         transport.set_idle_timeout(idle_timeout);
@@ -152,6 +162,12 @@ impl Client {
     /// Otherwise those of [`Builder::connect`].
     pub fn reconnect(&self) -> Result<Client, Error> {
         self.reconnect_as(self.made.0.clone())
+    }
+
+    /// Makes another connection as the first one was made, perhaps to another table.
+    fn connect_again(&self) -> Result<Client, Error> {
+        let (builder, address) = &*self.made;
+        builder.clone().connect_to(address)
     }
 
     /// The same, with a time-out of at most this.
@@ -175,7 +191,7 @@ impl Client {
     }
 
     fn reconnect_as(&self, builder: Builder) -> Result<Client, Error> {
-        builder.epoch(self.epoch).connect_to(&self.made.1)
+        builder.connect_expecting(Some(self.epoch), &self.made.1)
     }
 
     /// Returns the random number of the server's table of files. Another epoch means another table,

@@ -4,7 +4,7 @@ use super::call::Call;
 use super::error::Error;
 use super::transport::Transport;
 use super::values::Hello;
-use super::{Answer, Change, Changes, DEFAULT_MAX_CONTENTS, Listed, Listing, Snapshot, Stat};
+use super::{Answer, Change, Changes, DEFAULT_MAX_CONTENTS, Listed, Page, Snapshot, Stat};
 use crate::name::Fd;
 use crate::version::{Epoch, Version};
 use crate::wire::{self, MAX_ITEMS, Reply, Request};
@@ -98,7 +98,7 @@ impl Transport {
         })
     }
 
-    pub(super) fn listing(&mut self, call: &Call<'_>) -> Result<Listing, Error> {
+    pub(super) fn page(&mut self, call: &Call<'_>) -> Result<Page, Error> {
         let (rev, count, more) = self.reply(call, |reply| match reply {
             Reply::List { rev, count, more } if count <= MAX_ITEMS => Some((rev, count, more)),
             _ => None,
@@ -108,7 +108,10 @@ impl Transport {
             let name = name.as_str().to_string();
             Some(Listed { name, version: Version(version), numbytes, exptime })
         })?;
-        Ok(Listing { version: Version(rev), files, more })
+        if !follows(&files, &call.request) {
+            return Err(self.unexpected(call));
+        }
+        Ok(Page { version: Version(rev), files, more })
     }
 
     pub(super) fn changes(&mut self, call: &Call<'_>) -> Result<Changes, Error> {
@@ -137,4 +140,16 @@ impl Transport {
         }
         Ok(items)
     }
+}
+
+/// Returns whether the files are in order and those that the list asks for. Otherwise a list of
+/// several pages could go on forever.
+fn follows(files: &[Listed], list: &Request<'_>) -> bool {
+    let Request::List { prefix, after, .. } = *list else { return false };
+    let mut last = after.unwrap_or_default();
+    files.iter().all(|file| {
+        let is_next = file.name.as_str() > last && file.name.starts_with(prefix);
+        last = &file.name;
+        is_next
+    })
 }

@@ -43,7 +43,7 @@ pub struct Stat {
 /// A page of a list: files in byte order of their names, at one version of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Listing {
+pub struct Page {
     /// The version of the server's table. A watch from it misses nothing; with several pages, watch
     /// from the first page's.
     pub version: Version,

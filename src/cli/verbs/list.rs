@@ -46,7 +46,7 @@ fn print(client: &Client, mut settings: Settings) -> Result<(), Failure> {
     let mut left = settings.limit.map_or(u64::MAX, |limit| limit as u64);
     while left > 0 {
         let limit = left.min(MAX_ITEMS);
-        let page = client.list(&settings.prefix, limit, settings.after.as_deref())?;
+        let page = client.list_page(&settings.prefix, limit, settings.after.as_deref())?;
         let mut text = String::new();
         // The version of the first page: changes during the later pages are visible from there.
         if std::mem::take(&mut settings.head) {

@@ -9,7 +9,6 @@ use crate::contents::Contents;
 use crate::exptime::Exptime;
 use crate::refusal::Refusal;
 use crate::version::Version;
-use crate::wire::MAX_ITEMS;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -135,7 +134,7 @@ impl Queue {
             let mut as_of = None;
             let mut after: Option<String> = None;
             loop {
-                let page = client.list(&self.items.prefix, PAGE, after.as_deref())?;
+                let page = client.list_page(&self.items.prefix, PAGE, after.as_deref())?;
                 as_of.get_or_insert(page.version);
                 let claimed = self.claimed()?;
                 for item in page.files.iter().filter(|item| self.items.is_place(&item.name)) {
@@ -159,8 +158,7 @@ impl Queue {
 
     /// Returns the names of all claims.
     fn claimed(&self) -> Result<HashSet<String>, Error> {
-        let claims = self.items.client.list(&self.claims, MAX_ITEMS, None)?;
-        Ok(claims.files.into_iter().map(|claim| claim.name).collect())
+        self.items.client.list(&self.claims)?.map(|claim| Ok(claim?.name)).collect()
     }
 
     fn claim_of(&self, item: &Listed) -> String {

@@ -9,7 +9,6 @@ use crate::exptime::Exptime;
 use crate::name::Stem;
 use crate::refusal::Refusal;
 use crate::version::Version;
-use crate::wire::MAX_ITEMS;
 
 /// A line, identified by the prefix of its places' names.
 #[derive(Clone, Debug)]
@@ -32,18 +31,12 @@ impl Waiters {
 
     /// Returns all places in order, and the version as of which this is true.
     pub(super) fn places(&self) -> Result<(Vec<Listed>, Version), Error> {
-        let (mut places, mut first) = (Vec::new(), None);
-        loop {
-            let after = places.last().map(|place: &Listed| place.name.clone());
-            let page = self.client.list(&self.prefix, MAX_ITEMS, after.as_deref())?;
-            let as_of = *first.get_or_insert(page.version);
-            places.extend(page.files);
-            if !page.more {
-                // A file that stays does not belong to a waiter, and would never leave.
-                places.retain(|p| self.is_place(&p.name) && p.exptime == Exptime::Connection);
-                return Ok((places, as_of));
-            }
-        }
+        let list = self.client.list(&self.prefix)?;
+        let as_of = list.version();
+        let mut places = list.collect::<Result<Vec<_>, _>>()?;
+        // A file that stays does not belong to a waiter, and would never leave.
+        places.retain(|p| self.is_place(&p.name) && p.exptime == Exptime::Connection);
+        Ok((places, as_of))
     }
 
     /// Returns whether a name is a place's: there may be other files beside the places.

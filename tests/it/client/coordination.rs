@@ -7,13 +7,13 @@ use std::net::TcpListener;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-use telefile::client::{Changes, Error, Listing};
+use telefile::client::{Changes, Error, Page};
 use telefile::{Client, Exptime, Limit, Refusal, Server, Version};
 
 const NOW: Duration = Duration::ZERO;
 
 /// Each file's name, version, size and exptime.
-fn files(listing: &Listing) -> Vec<(&str, u64, u64, Exptime)> {
+fn files(listing: &Page) -> Vec<(&str, u64, u64, Exptime)> {
     listing
         .files
         .iter()
@@ -39,17 +39,17 @@ fn each_method_does_what_it_says_on_both_kinds_of_sockets() {
         assert_eq!(first, (Version(1), "q/00000000000000000001".to_string()));
         let (second, name) = client.create("q/", "", Exptime::Connection).unwrap();
         assert_eq!(client.touch(&first.1, Version(1), Exptime::Seconds(50)).unwrap(), Version(1));
-        let listing = client.list("q/", 10, None).unwrap();
+        let listing = client.list_page("q/", 10, None).unwrap();
         assert_eq!((listing.version, listing.more), (Version(2), false));
         let expected =
             [(&*first.1, 1, 3, Exptime::Seconds(50)), (&*name, 2, 0, Exptime::Connection)];
         assert_eq!(files(&listing), expected);
-        let page = client.list("", 1, None).unwrap();
+        let page = client.list_page("", 1, None).unwrap();
         assert_eq!((files(&page), page.more), (expected[..1].to_vec(), true));
-        let page = client.list("q/", 1, Some(&first.1)).unwrap();
+        let page = client.list_page("q/", 1, Some(&first.1)).unwrap();
         assert_eq!((files(&page), page.more), (expected[1..].to_vec(), false));
-        assert_eq!(client.list("q/", u64::MAX >> 1, Some("")).unwrap().files.len(), 2);
-        assert_eq!(client.list("r", 1, None).unwrap().files, []);
+        assert_eq!(client.list_page("q/", u64::MAX >> 1, Some("")).unwrap().files.len(), 2);
+        assert_eq!(client.list_page("r", 1, None).unwrap().files, []);
 
         client.delete(&name, Some(second)).unwrap();
         let changes = client.watch("", Version(1), NOW).unwrap();
@@ -100,7 +100,7 @@ fn refusals_are_typed_and_name_the_file() {
         assert_eq!(error.refusal(), Some(&refusal), "{error:?}");
     }
     assert_eq!(
-        client.list("", 9, None).unwrap().version,
+        client.list_page("", 9, None).unwrap().version,
         Version(1),
         "nothing was changed, and it is in step"
     );
@@ -112,12 +112,12 @@ fn an_invalid_prefix_is_never_sent() {
     let client = connect(server.addresses()[0]);
     let long = "n".repeat(600);
     for bad in ["a b", "a\r\nwrite b 0\r\n", "a\n", " "] {
-        let error = client.list("a", 1, Some(bad)).unwrap_err();
+        let error = client.list_page("a", 1, Some(bad)).unwrap_err();
         assert!(matches!(error, Error::Invalid(_)), "{bad:?}: {error:?}");
     }
     for bad in ["a b", "a\r\nwrite b 0\r\n", "a\n", " ", &long] {
         for error in [
-            client.list(bad, 1, None).unwrap_err(),
+            client.list_page(bad, 1, None).unwrap_err(),
             client.watch(bad, Version(0), NOW).unwrap_err(),
             client.create(bad, "", Exptime::Never).unwrap_err(),
             client.touch(bad, Version(0), Exptime::Never).unwrap_err(),
@@ -130,10 +130,10 @@ fn an_invalid_prefix_is_never_sent() {
         let error = client.create(bad, "", Exptime::Never).unwrap_err();
         assert!(matches!(error, Error::Invalid(_)), "{bad:?}: {error:?}");
     }
-    assert!(matches!(client.list("a", 0, None).unwrap_err(), Error::Invalid(_)));
+    assert!(matches!(client.list_page("a", 0, None).unwrap_err(), Error::Invalid(_)));
     let (_, name) = client.create(&"x".repeat(410), "", Exptime::Never).unwrap();
     assert_eq!((name.len(), client.write("f", "").unwrap()), (430, Version(2)));
-    assert_eq!(client.list("x", 1, None).unwrap().files[0].name, name);
+    assert_eq!(client.list_page("x", 1, None).unwrap().files[0].name, name);
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn any_number_but_0_is_a_limit() {
     let client = connect(server.addresses()[0]);
     client.write("f", "").unwrap();
     for limit in [1, 10_000, 10_001, 1 << 62, 1 << 63, u64::MAX] {
-        assert_eq!(client.list("", limit, None).unwrap().files.len(), 1, "{limit}");
+        assert_eq!(client.list_page("", limit, None).unwrap().files.len(), 1, "{limit}");
     }
 }
 
@@ -281,9 +281,9 @@ fn requests_are_written_as_the_protocol_defines_them() {
         assert_eq!(c.touch("f", Version(7), Exptime::Connection).unwrap(), Version(7))
     });
     assert_eq!(touch, "touch f 7 -1\r\n");
-    let list = sent("LIST 7 0 0\r\n", |c| drop(c.list("", 5, None).unwrap()));
+    let list = sent("LIST 7 0 0\r\n", |c| drop(c.list_page("", 5, None).unwrap()));
     assert_eq!(list, "list * 5\r\n");
-    let list = sent("LIST 7 0 1\r\n", |c| assert!(c.list("a", 5, Some("b")).unwrap().more));
+    let list = sent("LIST 7 0 1\r\n", |c| assert!(c.list_page("a", 5, Some("b")).unwrap().more));
     assert_eq!(list, "list a 5 b\r\n");
     let create = sent("OK 7 q7\r\n", |c| drop(c.create("q", "x", Exptime::Seconds(9)).unwrap()));
     assert_eq!(create, "create q 1 9\r\n");
@@ -309,10 +309,13 @@ fn wrong_lines_of_a_list_end_the_connection() {
         "LIST 1 1 0\r\nput 1 0 f\r\n",
         "LIST 1 2 0\r\n1 0 0 f\r\nOK 7\r\n",
         "LIST 1 1 0\r\n\r\n",
+        "LIST 1 1 0\r\n1 0 0 e\r\n",
+        "LIST 1 2 0\r\n1 0 0 f1\r\n2 0 0 f0\r\n",
+        "LIST 1 2 0\r\n1 0 0 f\r\n1 0 0 f\r\n",
         &many,
     ] {
         let (client, server) = answers(reply.to_string());
-        let error = client.list("f", 10_000, None).unwrap_err();
+        let error = client.list_page("f", 10_000, None).unwrap_err();
         assert!(matches!(error, Error::Protocol(_)), "{reply:?}: {error:?}");
         assert!(!error.to_string().contains('\x1b') && error.to_string().len() < 200, "{error}");
         assert!(matches!(client.read("f").unwrap_err(), Error::Lost(_)), "{reply:?}");
@@ -320,7 +323,7 @@ fn wrong_lines_of_a_list_end_the_connection() {
     }
     // An additional field belongs to a later protocol.
     let (client, _server) = answers("LIST 1 1 0 new\r\n1 0 0 f new\r\n");
-    assert_eq!(files(&client.list("f", 1, None).unwrap()), [("f", 1, 0, Exptime::Never)]);
+    assert_eq!(files(&client.list_page("f", 1, None).unwrap()), [("f", 1, 0, Exptime::Never)]);
 }
 
 #[test]
@@ -415,7 +418,7 @@ fn the_longest_names_are_listed_and_do_not_end_a_list() {
     let mut found = Vec::new();
     loop {
         let after = found.last().cloned();
-        let page = client.list("", 2, after.as_deref()).unwrap();
+        let page = client.list_page("", 2, after.as_deref()).unwrap();
         found.extend(page.files.into_iter().map(|file| file.name));
         if !page.more {
             break;

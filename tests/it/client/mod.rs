@@ -3,9 +3,11 @@
 mod coordination;
 mod errors;
 mod files;
+mod follow;
 mod foreign;
 mod keep_alive;
 mod liar;
+mod list;
 mod pipeline;
 mod waits;
 
@@ -46,6 +48,16 @@ fn running() -> Running {
 #[track_caller]
 fn connect(address: &Address) -> Client {
     Client::builder().timeout(Some(PATIENCE)).connect_to(address).unwrap()
+}
+
+/// Makes empty files, many at once.
+fn fill(client: &Client, names: impl Iterator<Item = String>) {
+    let names: Vec<_> = names.collect();
+    let mut pipeline = client.pipeline();
+    for name in &names {
+        pipeline.write(name, "").unwrap();
+    }
+    pipeline.send().for_each(|answer| assert!(answer.is_ok(), "{answer:?}"));
 }
 
 /// Bytes of all kinds, line ends and what looks like a reply among them.

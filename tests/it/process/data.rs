@@ -114,7 +114,7 @@ fn a_restarted_server_has_all_files() {
     assert_eq!(serving.client().ask("hello"), rev, "epoch and rev");
     let client = Client::connect(&socket).unwrap();
     assert_eq!(client.epoch(), epoch);
-    let names: Vec<_> = client.list("", 10, None).unwrap().files;
+    let names: Vec<_> = client.list_page("", 10, None).unwrap().files;
     let names: Vec<_> = names.into_iter().map(|file| (file.name, file.version)).collect();
     assert_eq!(names, [("large".to_string(), large_version), ("small".to_string(), small)]);
     let read = client.read("large").unwrap();

@@ -39,7 +39,7 @@ fn a_server_whose_database_is_removed_ends_and_loses_nothing() {
     io::copy(&mut kept, &mut File::create(&database).unwrap()).unwrap();
     let serving = Serving::start(&args);
     let client = Client::connect(&socket).unwrap();
-    assert_eq!(client.list("", 1000, None).unwrap().files.len(), 20);
+    assert_eq!(client.list_page("", 1000, None).unwrap().files.len(), 20);
     for i in 0..20 {
         assert!(*client.read(&i.to_string()[..]).unwrap().contents == [i; 100_000], "{i}");
     }

@@ -1,7 +1,7 @@
 //! The recipes' promises: each by itself, and while holders are killed and paused.
 
 mod barrier;
-mod compacted;
+pub(crate) mod compacted;
 mod election;
 mod fence;
 mod holder;
@@ -10,7 +10,7 @@ mod lease;
 mod lease_events;
 mod line;
 mod lock;
-mod proxy;
+pub(crate) mod proxy;
 mod queue;
 
 use crate::server::{PATIENCE, Running, eventually};
@@ -62,7 +62,13 @@ fn waiting(client: &Client, count: u64) {
 /// The names that begin with `prefix`.
 #[track_caller]
 fn names(client: &Client, prefix: &str) -> Vec<String> {
-    client.list(prefix, 10_000, None).unwrap().files.into_iter().map(|file| file.name).collect()
+    client
+        .list_page(prefix, 10_000, None)
+        .unwrap()
+        .files
+        .into_iter()
+        .map(|file| file.name)
+        .collect()
 }
 
 #[track_caller]

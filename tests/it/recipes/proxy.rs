@@ -12,7 +12,7 @@ use telefile::client::Error;
 use telefile::net::Address;
 
 /// Passes on what comes over TCP. Connections that are made end when it is dropped.
-pub(super) struct Proxy {
+pub(crate) struct Proxy {
     address: Address,
     state: Arc<Mutex<State>>,
 }
@@ -34,7 +34,7 @@ struct State {
 }
 
 impl Proxy {
-    pub(super) fn new(target: &Address) -> Proxy {
+    pub(crate) fn new(target: &Address) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = Address::Tcp(listener.local_addr().unwrap());
         let state = State {
@@ -60,46 +60,46 @@ impl Proxy {
         Proxy { address, state }
     }
 
-    pub(super) fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         self.try_client().unwrap()
     }
 
-    pub(super) fn try_client(&self) -> Result<Client, Error> {
+    pub(crate) fn try_client(&self) -> Result<Client, Error> {
         Client::builder().timeout(Some(PATIENCE)).connect_to(&self.address)
     }
 
     /// Ends all connections; new ones can be made.
-    pub(super) fn cut(&self) {
+    pub(crate) fn cut(&self) {
         for stream in self.state.lock().unwrap().streams.drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
 
     /// Blocks all current connections.
-    pub(super) fn hang(&self) {
+    pub(crate) fn hang(&self) {
         for passes in self.state.lock().unwrap().passing.drain(..) {
             passes.store(false, SeqCst);
         }
     }
 
     /// Ends all connections, and new ones lead elsewhere.
-    pub(super) fn switch(&self, target: &Address) {
+    pub(crate) fn switch(&self, target: &Address) {
         self.state.lock().unwrap().target = target.clone();
         self.cut();
     }
 
     /// Delays each request by this time.
-    pub(super) fn slow_down(&self, delay: Duration) {
+    pub(crate) fn slow_down(&self, delay: Duration) {
         self.state.lock().unwrap().delay = delay;
     }
 
     /// Returns how many requests had this verb.
-    pub(super) fn asked(&self, verb: &str) -> usize {
+    pub(crate) fn asked(&self, verb: &str) -> usize {
         self.state.lock().unwrap().asked.iter().filter(|asked| *asked == verb).count()
     }
 
     /// The next two watches do not learn what has changed; `happens` does so just before.
-    pub(super) fn compacts(&self, happens: impl FnOnce() + Send + 'static) {
+    pub(crate) fn compacts(&self, happens: impl FnOnce() + Send + 'static) {
         let mut state = self.state.lock().unwrap();
         state.compacts = 2;
         state.happens = Some(Box::new(happens));
@@ -177,6 +177,6 @@ impl State {
     /// The version of the server's table.
     fn rev(&self) -> u64 {
         let client = Client::builder().timeout(Some(PATIENCE)).connect_to(&self.target).unwrap();
-        client.list("", 1, None).unwrap().version.0
+        client.list_page("", 1, None).unwrap().version.0
     }
 }

@@ -29,7 +29,7 @@ fn write(client: &Client, kept: &mut Kept, name: &str, bytes: Vec<u8>) {
 
 #[track_caller]
 fn check(client: &Client, kept: &Kept) {
-    let listed = client.list("", 10_000, None).unwrap().files;
+    let listed = client.list_page("", 10_000, None).unwrap().files;
     assert!(listed.iter().map(|file| &file.name).eq(kept.keys()), "{listed:?}");
     for (name, bytes) in kept {
         assert!(*client.read(&name[..]).unwrap().contents == **bytes, "{name}");

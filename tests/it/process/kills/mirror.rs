@@ -4,7 +4,7 @@ use super::book::Book;
 use std::collections::BTreeMap;
 use std::mem;
 use std::time::Duration;
-use telefile::client::{Change, Error, Listing};
+use telefile::client::{Change, Error, Page};
 use telefile::{Client, Version};
 
 #[derive(Default)]
@@ -51,7 +51,7 @@ impl Mirror {
     }
 
     /// Follows to the end, and compares itself with a list.
-    pub(super) fn catch_up(&mut self, client: &Client, list: &Listing) {
+    pub(super) fn catch_up(&mut self, client: &Client, list: &Page) {
         while self.follow(client, Duration::ZERO).unwrap_or_else(|e| panic!("{e}")) {}
         let listed = list.files.iter();
         let listed = listed.map(|file| (file.name.clone(), (file.version.0, file.numbytes)));

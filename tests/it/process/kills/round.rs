@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
-use telefile::client::Listing;
+use telefile::client::Page;
 use telefile::net::Address;
 use telefile::store::MAX_GONE;
 use telefile::{Client, Version};
@@ -109,7 +109,7 @@ impl<'a> Round<'a> {
     fn check(&mut self, client: &Client, serving: &Serving) {
         let book = &mut *self.book.lock().unwrap();
         let epoch = *self.epoch.get_or_insert(client.epoch().0);
-        let list = client.list("", 10_000, None).unwrap();
+        let list = client.list_page("", 10_000, None).unwrap();
         assert!(!list.more);
         let hello = format!("HELLO 1 {epoch:016x} {} 0", list.version);
         assert_eq!(serving.client().ask("hello"), hello, "the epoch stays");
@@ -139,7 +139,7 @@ impl<'a> Round<'a> {
     }
 }
 
-fn read(client: &Client, list: &Listing) -> Snapshots {
+fn read(client: &Client, list: &Page) -> Snapshots {
     let mut there = Snapshots::new();
     for file in &list.files {
         let snapshot = client.read(&file.name[..]).unwrap();
