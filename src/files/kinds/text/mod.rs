@@ -32,8 +32,27 @@ pub(in crate::files) struct Root {
     /// How many more operations may use the disk at once.
     turns: Mutex<usize>,
     turn_over: Condvar,
-    /// The folders that have been cleared of a killed server's temporary files.
-    tidied: Mutex<HashSet<folder::Id>>,
+    tidied: Mutex<Tidied>,
+}
+
+/// The folders that were cleared of a killed server's temporary files. Clients make folders, so it
+/// begins anew where it has many: reading a folder again is little beside the fsyncs of a write.
+#[derive(Debug, Default)]
+struct Tidied(HashSet<folder::Id>);
+
+impl Tidied {
+    /// The most folders that are remembered, in 150 KB.
+    const MAX: usize = 4096;
+
+    /// Returns whether the folder is a new one, and remembers it.
+    fn insert(&mut self, folder: folder::Id) -> bool {
+        let is_new = self.0.insert(folder);
+        if is_new && self.0.len() > Self::MAX {
+            self.0.clear();
+            self.0.insert(folder);
+        }
+        is_new
+    }
 }
 
 /// A file below the root. Its bytes are only on the disk; none are kept here.
@@ -76,10 +95,9 @@ impl Root {
         let (mut folders, name) = split(path);
         let root = Folder::make_root(&self.path)?;
         let folder = folders.try_fold(root, |at, name| at.make(name))?;
-        let mut tidied = self.tidied.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = tidied.insert(folder.id()?);
-        drop(tidied);
-        if first {
+        let id = folder.id()?;
+        let is_new = self.tidied.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        if is_new {
             temporary::remove_dead(&folder);
         }
         Ok((folder, name))

@@ -243,3 +243,14 @@ fn only_leftovers_of_a_killed_server_are_removed() {
     assert_eq!(disk.list("files"), [".telefile-alive", ".telefile-folder", ".telefile-link", "f"]);
     disk.outside_is_untouched();
 }
+
+/// Clients can make any number of folders.
+#[test]
+fn no_number_of_folders_takes_more_memory() {
+    let mut tidied = Tidied::default();
+    for inode in 0..50_000 {
+        assert!(tidied.insert((1, inode)), "{inode} is new");
+        assert!(!tidied.insert((1, inode)), "{inode} is known");
+    }
+    assert!(tidied.0.capacity() < 2 * Tidied::MAX, "{}", tidied.0.capacity());
+}
