@@ -9,6 +9,7 @@ mod keep_alive;
 mod liar;
 mod list;
 mod pipeline;
+mod scripted;
 mod waits;
 
 use crate::server::{Folder, PATIENCE, Running};

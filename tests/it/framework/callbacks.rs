@@ -1,3 +1,5 @@
+//! What the callbacks of an application promise: their order, and that each end is reported once.
+
 use super::{Diary, Puppet, Raw, Script, config, message, next, start, wire};
 use crate::server::eventually;
 use std::net::TcpStream;

@@ -1,3 +1,5 @@
+//! The framework's client: time-outs, ends and their reasons.
+
 use super::{DRAIN, Raw, Script, message, start, wire};
 use crate::pace::Pace;
 use crate::server::PATIENCE;

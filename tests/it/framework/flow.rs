@@ -1,3 +1,5 @@
+//! Flow control: slow and silent clients, and what is queued for them.
+
 use super::{Diary, Raw, Script, config, message, next, start, wire};
 use crate::server::{PATIENCE, eventually};
 use std::fs;

@@ -1,3 +1,5 @@
+//! How a server of messages stops: what is still answered, and how long it waits.
+
 use super::{DRAIN, Diary, Puppet, Raw, Script, message, next, start, wire};
 use crate::pace::Pace;
 use crate::server::{PATIENCE, eventually};

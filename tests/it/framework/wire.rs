@@ -1,3 +1,5 @@
+//! The bytes of a message, also as Python writes and reads them.
+
 use super::{Raw, Script, config, message, start, wire};
 use crate::programs::{has, program};
 use crate::server::PATIENCE;

@@ -1,3 +1,5 @@
+//! `telefile bench`: its report, and that it checks the replies.
+
 use super::{Ended, Program, Serving, run, telefile};
 use crate::server::eventually;
 use std::collections::HashMap;

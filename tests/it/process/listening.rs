@@ -1,3 +1,5 @@
+//! Where the program listens: its addresses, ports and socket files.
+
 use super::{Program, Serving, run, telefile};
 use crate::programs::skipped;
 use crate::server::{Client, Folder, eventually};

@@ -1,3 +1,5 @@
+//! What the log of the program shows at each level.
+
 use super::{Serving, telefile};
 use crate::server::{Client, Folder};
 use rustix::process::Signal;

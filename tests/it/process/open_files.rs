@@ -1,3 +1,5 @@
+//! The limit of open files: it is raised, and its end is survived.
+
 use super::Serving;
 use crate::programs::program;
 use crate::server::{Folder, eventually};

@@ -1,3 +1,5 @@
+//! A stop by a signal: what clients still get, and how long it takes.
+
 use super::Serving;
 use crate::pace::Pace;
 use crate::server::{Client, Folder};

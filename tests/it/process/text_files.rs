@@ -1,3 +1,5 @@
+//! Text files and the program: kills, full disks, roots.
+
 use super::{Serving, run, telefile};
 use crate::programs::{program, skipped};
 use crate::server::{Client, Folder};

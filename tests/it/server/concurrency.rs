@@ -1,3 +1,5 @@
+//! Many clients at once: one cas of many succeeds, and nobody starves.
+
 use super::{Client, Running, cost, eventually, in_memory};
 use crate::pace::Pace;
 use crate::random::Random;

@@ -1,3 +1,5 @@
+//! The limits of connections and of contents.
+
 use super::{Client, Running};
 use telefile::Server;
 

@@ -1,3 +1,5 @@
+//! What counts as memory, and when it is released.
+
 use super::{Client, Running, cost, eventually, in_memory, kept};
 use std::time::{Duration, Instant};
 use telefile::Server;

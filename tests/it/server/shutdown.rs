@@ -1,3 +1,5 @@
+//! A stop of the server: requests are executed and answered, or neither.
+
 use super::{Client, Running, STOP_TIME, eventually};
 use std::thread;
 use std::time::{Duration, Instant};

@@ -1,3 +1,5 @@
+//! The idle time-out and the write time-out.
+
 use super::{Client, PATIENCE, Running, cost, eventually, in_memory};
 use std::fmt::Debug;
 use std::thread;

@@ -1,3 +1,5 @@
+//! A server with a token.
+
 use super::{Client, Running};
 use telefile::{Server, Token};
 
