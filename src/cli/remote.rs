@@ -54,7 +54,7 @@ pub(super) struct Remote {
 pub(super) struct Table {
     #[command(flatten)]
     remote: Remote,
-    /// Do nothing, with exit status 4, unless the table has this epoch, as `telefile hello` prints it
+    /// Do nothing, with exit status 4, unless the server has this epoch: see `telefile hello --help`
     #[arg(long, value_parser = values::EPOCH, help_heading = HEADING)]
     epoch: Option<Epoch>,
 }

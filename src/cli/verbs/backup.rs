@@ -8,7 +8,7 @@ use clap::Args;
 use std::io;
 use std::path::PathBuf;
 
-/// Save the table in a folder of --data, where no server may run, to a new file
+/// Save the files in a folder of --data, which no server may be using, to a new file
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

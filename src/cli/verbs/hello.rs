@@ -6,9 +6,12 @@ use crate::cli::streams::put;
 use crate::client::Client;
 use clap::Args;
 
-/// Print the table's epoch and its revision: EPOCH REV
+/// Print the table's epoch and its latest version: EPOCH REV
 #[derive(Args)]
 #[command(after_help = "\
+The table is all files of a server, and the epoch is its random name. A server without --data has
+another epoch after a restart, and versions of two epochs cannot be compared.
+
 A script that keeps a version from one command to the next keeps the epoch too:
   epoch=$(telefile hello) && epoch=${epoch% *}
   telefile cas --epoch \"$epoch\" config 7 < app.toml    # exit status 4 from another table")]

@@ -20,7 +20,8 @@ pub(crate) struct Settings {
     /// Print first the line of the reply: CONTENTS VERSION NUMBYTES EXPTIME
     #[arg(long)]
     head: bool,
-    /// Open the file as this type; a TextFile that nobody has open needs it
+    /// Open the file as this type; required for a TextFile, which is a file on the server's disk,
+    /// and empty if it is missing there
     #[arg(long = "type", value_name = "TYPE", value_parser = values::TEXT)]
     kind: Option<String>,
     /// Refuse contents of more bytes than this

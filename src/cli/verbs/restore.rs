@@ -10,7 +10,7 @@ use clap::Args;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-/// Restore a backup to a folder for --data, as a table with an epoch of its own
+/// Restore a backup to a folder for --data, with a new epoch
 #[derive(Args)]
 #[command(
     allow_missing_positional = true,
@@ -29,7 +29,7 @@ pub(crate) struct Settings {
     /// The folder, which is missing or empty, unless --new-epoch is given
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Restore nothing: give the table in DIR, which was copied there by other means, a new epoch
+    /// Restore nothing: give the files in DIR, which you copied there yourself, a new epoch
     #[arg(long)]
     new_epoch: bool,
 }

@@ -120,7 +120,7 @@ pub(crate) struct Settings {
         help_heading = LIMITS
     )]
     write_timeout: Duration,
-    /// Use a machine that serves nothing else: more throughput, less for other programs
+    /// Be faster if nothing else runs on the machine, but a third slower if something does
     #[arg(long, env = "TELEFILE_DEDICATED", value_parser = values::SWITCH)]
     dedicated: bool,
 }

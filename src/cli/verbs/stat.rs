@@ -13,7 +13,8 @@ pub(crate) struct Settings {
     /// The file's name
     #[arg(value_parser = values::TEXT)]
     name: String,
-    /// Open the file as this type; a TextFile that nobody has open needs it
+    /// Open the file as this type; required for a TextFile, which is a file on the server's disk,
+    /// and empty if it is missing there
     #[arg(long = "type", value_name = "TYPE", value_parser = values::TEXT)]
     kind: Option<String>,
     #[command(flatten)]

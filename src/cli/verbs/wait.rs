@@ -25,7 +25,7 @@ pub(crate) struct Settings {
     /// The version that is known already; 0 is no file
     #[arg(value_parser = values::VERSION)]
     version: Version,
-    /// Wait at most SECS seconds, and then print VERSION [default: no limit]
+    /// Wait at most SECS seconds, then print VERSION again and exit with 0 [default: no limit]
     #[arg(
         value_name = "SECS",
         value_parser = values::WHOLE_SECONDS

@@ -28,7 +28,8 @@ pub(crate) struct Settings {
     /// Watch the files whose names begin with PREFIX; an empty one is every file
     #[arg(value_parser = values::TEXT)]
     prefix: String,
-    /// Begin with the changes after this revision [default: from now on]
+    /// Begin after this version: the last one printed, or the REV of a list; 0 is the beginning
+    /// [default: from now on]
     #[arg(value_parser = values::VERSION)]
     rev: Option<Version>,
     /// End after SECS seconds; 0 prints what has changed already [default: never]

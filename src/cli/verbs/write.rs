@@ -19,7 +19,8 @@ pub(crate) struct Settings {
     /// The file's name
     #[arg(value_parser = values::TEXT)]
     name: String,
-    /// Open the file as this type; if nobody else has it open, only a TextFile stays
+    /// Open the file as this type. A TextFile is a file on the server's disk; any other type but
+    /// MemoryFile lasts only while some client has the file open
     #[arg(long = "type", value_name = "TYPE", value_parser = values::TEXT)]
     kind: Option<String>,
     #[command(flatten)]

@@ -9,8 +9,9 @@ use std::time::Duration;
 /// Run a command while holding a lock
 #[derive(Args)]
 #[command(after_help = "\
-The command finds the fencing token in TELEFILE_TOKEN, and in TELEFILE_EPOCH the epoch that the
-token belongs to.
+TELEFILE_TOKEN has a number for the command that is greater than that of every earlier holder, so
+that what the lock protects can refuse a late one: the fencing token. Tokens can be compared only
+if TELEFILE_EPOCH is the same.
 
 Exit status: that of the command, or
    64  wrong usage
@@ -38,7 +39,7 @@ pub(crate) struct Settings {
     )]
     pub(super) wait: Option<u64>,
     /// Let the lock outlive a lost connection by at most SECS seconds [default: it
-    /// ends with the connection]
+    /// is free when the connection closes]
     #[arg(
         long,
         value_name = "SECS",
@@ -54,7 +55,8 @@ pub(crate) struct Settings {
         value_parser = values::SECONDS
     )]
     pub(super) check: Duration,
-    /// If the lock is lost, send the command SIGTERM, and SIGKILL after SECS seconds
+    /// If the lock is lost, send the command SIGTERM, and SIGKILL after SECS seconds, but send
+    /// nothing to what it started
     #[arg(
         long,
         value_name = "SECS",
