@@ -296,6 +296,33 @@ fn concurrent_creates_make_different_files() {
     assert!(versions.into_iter().eq(1..=2000));
 }
 
+#[test]
+fn a_run_of_reads_ends_before_a_type_and_an_expired_file_and_after_large_contents() {
+    let registry = Registry::default().with(vec![FileType::new::<Slow>("Slow")]).unwrap();
+    let (clock, budget) = (Clock::manual(), Budget::new(1 << 20));
+    let f =
+        Fixture { table: Table::new(registry, clock.clone(), budget.clone(), 1), clock, budget };
+    let large = Contents::from(vec![b'x'; 64 << 10]);
+    for (file, contents, seconds) in [("a", "1".into(), 0), ("b", "2".into(), 5), ("l", large, 0)] {
+        let written = f.table.write(name(file), contents, expiry(seconds), BY);
+        written.unwrap().seen().unwrap();
+    }
+    let slow = NameRef::new("slow").unwrap();
+    f.table.open(slow, Some("Slow"), BY).and_then(Open::opened).unwrap();
+    let run = |names: &[&str]| {
+        let names: Vec<_> = names.iter().map(|name| name.parse().unwrap()).collect();
+        let looked = f.table.read_run(&names).into_iter();
+        looked.map(|looked| looked.map(|l| (l.stat.version, l.contents.len()))).collect::<Vec<_>>()
+    };
+    let (a, b, l) = (Some((1, 1)), Some((2, 1)), Some((3, 64 << 10)));
+    assert_eq!(run(&["a", "none", "b", "a"]), [a, None, b, a]);
+    assert_eq!(run(&["a", "slow", "b"]), [a]);
+    assert_eq!(run(&["a", "l", "b"]), [a, l]);
+    f.clock.advance(5 * SECOND);
+    assert_eq!(run(&["none", "b", "a"]), [None]);
+    assert_eq!(run(&["b"]), []);
+}
+
 /// A removal moves the last file into the gap, here one with a name and one that has lost its name.
 #[test]
 fn descriptors_changes_and_deadlines_stay_with_their_files_when_another_is_removed() {

@@ -12,6 +12,7 @@ mod error;
 mod long;
 mod opens;
 mod owed;
+mod reads;
 mod receive;
 mod refused;
 mod room;

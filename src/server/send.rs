@@ -1,6 +1,7 @@
 //! Answering a request, in the order of the requests.
 
 use super::answer::{Answer, Outcome};
+use super::owed::{may_be_decided_early, read_in_turn};
 use super::session::{Flow, Session};
 use crate::contents::Contents;
 use crate::files::{Change, Changes, Decided, Listing, Stat, Ticket};
@@ -33,6 +34,22 @@ impl<'a> Session<'a> {
         Ok(Flow::Continue)
     }
 
+    /// Collects a read, or decides it if earlier answers are owed. Returns false if the request is to
+    /// be executed now; the earlier ones are answered if it has to wait for them.
+    pub(super) fn is_answered_later(&mut self, request: &Request<'_>) -> io::Result<bool> {
+        if self.owed.is_empty() {
+            return self.collect(request);
+        }
+        if let Some(answer) = read_in_turn(&self.server.table, request) {
+            self.owe(answer)?;
+            return Ok(true);
+        }
+        if !may_be_decided_early(request) || !self.has_arrived(request.numbytes()) {
+            self.send_owed()?;
+        }
+        Ok(false)
+    }
+
     /// Answers a request once its ticket is done and the earlier requests are answered.
     pub(super) fn owe(&mut self, answer: Decided<Answer<'a>>) -> io::Result<Flow> {
         self.owed.push(answer);
@@ -42,8 +59,10 @@ impl<'a> Session<'a> {
         Ok(Flow::Continue)
     }
 
-    /// Waits until the decided changes are visible, and answers them. No reply is sent before that.
+    /// Answers the collected reads. Waits until the decided changes are visible, and answers them. No
+    /// reply is sent before that.
     pub(super) fn send_owed(&mut self) -> io::Result<()> {
+        self.answer_reads()?;
         while let Some(Decided { ticket, outcome }) = self.owed.pop() {
             let outcome = match ticket.outcome() {
                 Ok(None) => outcome,
@@ -128,7 +147,7 @@ impl<'a> Session<'a> {
         self.refuse(Refusal::OutOfStep)
     }
 
-    fn write_refusal(&mut self, refusal: Refusal) -> io::Result<Flow> {
+    pub(super) fn write_refusal(&mut self, refusal: Refusal) -> io::Result<Flow> {
         self.server.refused.count(&refusal);
         let (stream, client, word) = (self.connection.stream(), self.client, refusal.word());
         match refusal {

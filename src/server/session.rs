@@ -1,13 +1,14 @@
 //! The life of one connection. If you read one file of this program, read this one.
 //!
 //! The steps stand in files of their own: `receive` reads a line and its contents, `dispatch`
-//! executes a request, `wait` waits for changes, `send` answers, and `owed` says what may be decided
-//! while earlier answers have to wait for the disk.
+//! executes a request, `wait` waits for changes, `send` answers. `reads` collects reads that arrived
+//! together, and `owed` says what may be decided while earlier answers have to wait for the disk.
 
 use super::opens::Opens;
-use super::owed::{Owed, may_be_decided_early, read_in_turn};
+use super::owed::Owed;
 use super::shared::{LINGER, LINGER_BYTES, Shared};
 use crate::files::ClientId;
+use crate::name::Name;
 use crate::net::{BufferedStream, Slot, Stream};
 use crate::wire::{Malformed, Request, is_blank};
 use std::io::{self, ErrorKind};
@@ -25,6 +26,8 @@ pub(super) struct Session<'a> {
     /// Dropped before `opens`: the client's decided changes have to become visible first.
     pub(super) owed: Owed<'a>,
     pub(super) opens: Opens<'a>,
+    /// The names to read next. Empty while answers are owed.
+    pub(super) reads: Vec<Name>,
     pub(super) client: ClientId,
     pub(super) connection: BufferedStream,
 }
@@ -44,7 +47,7 @@ impl<'a> Session<'a> {
         connection.set_yields(server.dedicated);
         let (admitted, owed) = (server.token.is_none(), Owed::new(&server.budget));
         let opens = Opens::new(&server.table, client, &server.budget);
-        Session { server, admitted, owed, opens, client, connection }
+        Session { server, admitted, owed, opens, reads: Vec::new(), client, connection }
     }
 
     /// Reads requests and answers them, until the client quits or breaks the framing.
@@ -100,13 +103,8 @@ impl<'a> Session<'a> {
             }
         };
         log::debug!("{} {}: {request}", self.connection.stream(), self.client);
-        if !self.owed.is_empty() {
-            if let Some(answer) = read_in_turn(&self.server.table, &request) {
-                return self.owe(answer);
-            }
-            if !may_be_decided_early(&request) || !self.has_arrived(request.numbytes()) {
-                self.send_owed()?;
-            }
+        if self.is_answered_later(&request)? {
+            return Ok(Flow::Continue);
         }
         if let Err(refusal) = self.check_rights(&request) {
             return self.refuse_contents(refusal, request.numbytes());

@@ -80,13 +80,17 @@ impl Locked<'_> {
         file: FileRef<'_>,
     ) -> Result<Option<(Id, &Entry, Duration)>, Id> {
         let Some(id) = self.state.files.find(file) else { return Ok(None) };
+        self.current(id).map(|(entry, now)| Some((id, entry, now)))
+    }
+
+    /// Returns a file, and the time if the file has a deadline. Returns `Err` with its id if it has
+    /// expired.
+    pub(in crate::files) fn current(&mut self, id: Id) -> Result<(&Entry, Duration), Id> {
         let entry = &self.state.files[id];
-        let Some(End::At(deadline)) = entry.end() else {
-            return Ok(Some((id, entry, Duration::ZERO)));
-        };
+        let Some(End::At(deadline)) = entry.end() else { return Ok((entry, Duration::ZERO)) };
         // As in `now`; the entry is borrowed.
         let now = *self.moment.get_or_insert_with(|| self.clock.now());
-        if now < deadline { Ok(Some((id, entry, now))) } else { Err(id) }
+        if now < deadline { Ok((entry, now)) } else { Err(id) }
     }
 
     /// Returns what refers to a file with a decided change that is not visible yet, and the version

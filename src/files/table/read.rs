@@ -4,12 +4,43 @@ use super::Table;
 use crate::budget::Charge;
 use crate::contents::Contents;
 use crate::files::file::ClientId;
-use crate::files::stat::Stat;
+use crate::files::stat::{Looked, Stat};
 use crate::files::state::files::entry::Body;
-use crate::name::FileRef;
+use crate::name::{FileRef, Name};
 use crate::refusal::Refusal;
 
+/// How many bytes of contents a run of reads has, not counting the last.
+const MAX_RUN_BYTES: usize = 64 << 10;
+
 impl Table {
+    /// Reads the first of `names` in one step: as many as need neither the store nor a type, and have
+    /// not expired. A name without a file is `None`.
+    ///
+    /// All files are found before the first is looked at, because the processor then waits for memory
+    /// once for several of them.
+    pub(crate) fn read_run(&self, names: &[Name]) -> Vec<Option<Looked>> {
+        let mut ids = Vec::with_capacity(names.len());
+        let mut run = Vec::with_capacity(names.len());
+        let mut bytes = 0;
+        let mut table = self.lock();
+        ids.extend(names.iter().map(|name| table.state.files.find_name(name.as_bytes())));
+        for id in ids {
+            let looked = match id.map(|id| table.current(id)) {
+                None => None,
+                Some(Ok((entry, now))) if let Body::Bytes(contents) = &entry.body => {
+                    bytes += contents.len();
+                    Some(Looked { stat: entry.stat(now), contents: contents.clone() })
+                }
+                Some(_) => break,
+            };
+            run.push(looked);
+            if bytes >= MAX_RUN_BYTES {
+                break;
+            }
+        }
+        run
+    }
+
     /// Returns the contents of a file, and their stat, for a client.
     ///
     /// # Errors

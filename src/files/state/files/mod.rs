@@ -52,9 +52,13 @@ impl Files {
 
     pub(in crate::files) fn find(&self, file: FileRef<'_>) -> Option<Id> {
         match file {
-            FileRef::Name(name) => self.entries.find(name.as_str().as_bytes()),
+            FileRef::Name(name) => self.find_name(name.as_str().as_bytes()),
             FileRef::Descriptor(fd) => self.descriptors.get(fd)?.file,
         }
+    }
+
+    pub(in crate::files) fn find_name(&self, name: &[u8]) -> Option<Id> {
+        self.entries.find(name)
     }
 
     pub(in crate::files) fn entry(&self, file: FileRef<'_>) -> Option<&Entry> {

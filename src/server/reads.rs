@@ -1,0 +1,56 @@
+//! Reads that arrived together: the table answers them in one step.
+
+use super::answer::Answer;
+use super::session::Session;
+use crate::name::FileRef;
+use crate::refusal::Refusal;
+use crate::wire::Request;
+use std::io;
+use std::mem;
+
+/// The most reads of one step. It takes some microseconds.
+const MAX_READS: usize = 32;
+
+impl Session<'_> {
+    /// Collects a read of a name, to be answered with those behind it. Any other request has to wait
+    /// for them: answers them, and returns false.
+    pub(super) fn collect(&mut self, request: &Request<'_>) -> io::Result<bool> {
+        let is_read = match *request {
+            Request::Read { file: FileRef::Name(name) } if self.admitted => {
+                self.reads.push(name.to_name());
+                true
+            }
+            _ => false,
+        };
+        if !is_read || self.reads.len() == MAX_READS {
+            self.answer_reads()?;
+        }
+        Ok(is_read)
+    }
+
+    /// Answers the collected reads.
+    pub(super) fn answer_reads(&mut self) -> io::Result<()> {
+        let mut reads = mem::take(&mut self.reads);
+        let mut names = &reads[..];
+        while let [name, others @ ..] = names {
+            let run =
+                if others.is_empty() { Vec::new() } else { self.server.table.read_run(names) };
+            if run.is_empty() {
+                let file = FileRef::Name(name.as_name_ref());
+                self.execute(&Request::Read { file }, None)?; // no refusal of a read closes
+                names = others;
+                continue;
+            }
+            names = &names[run.len()..];
+            for looked in run {
+                match looked {
+                    Some(looked) => self.write(Answer::contents(looked))?,
+                    None => drop(self.write_refusal(Refusal::NotFound)?),
+                }
+            }
+        }
+        reads.clear();
+        self.reads = reads; // the allocation
+        Ok(())
+    }
+}
