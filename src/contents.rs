@@ -163,6 +163,27 @@ impl fmt::Debug for Contents {
     }
 }
 
+/// No bytes.
+impl Default for Contents {
+    fn default() -> Self {
+        Contents::from([].as_slice())
+    }
+}
+
+impl AsRef<[u8]> for Contents {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl PartialEq for Contents {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Contents {}
+
 /// Incoming contents: a length announced by a peer, and memory that is taken from the budget as
 /// bytes arrive, never for the announcement.
 pub struct Incoming {
@@ -170,6 +191,13 @@ pub struct Incoming {
     start: usize,
     announced: usize,
     charge: Charge,
+}
+
+/// Shows how many bytes are announced and how many are missing.
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Incoming({} bytes, {} missing)", self.announced, self.missing())
+    }
 }
 
 impl Incoming {

@@ -12,7 +12,7 @@ use std::time::Duration;
 /// let shown = [Exptime::Never, Exptime::Seconds(30), Exptime::Connection].map(|e| e.to_string());
 /// assert_eq!(shown, ["0", "30", "-1"]);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Exptime {
     /// `0`, or no field: the file does not expire.
     Never,

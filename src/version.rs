@@ -3,6 +3,7 @@
 
 use std::error;
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::num::ParseIntError;
 use std::str::FromStr;
 
@@ -61,6 +62,20 @@ impl FromStr for Version {
 pub struct Epoch(pub u64);
 
 const EPOCH_DIGITS: usize = 16;
+
+impl Epoch {
+    /// Draws an epoch for a new table. It is not a secret.
+    ///
+    /// ```
+    /// use telefile::Epoch;
+    ///
+    /// assert_ne!(Epoch::random(), Epoch::random());
+    /// ```
+    pub fn random() -> Self {
+        // Each hasher has keys of its own, and the first of a thread come from the system.
+        Epoch(RandomState::new().hash_one(()))
+    }
+}
 
 /// Displays 16 hex digits, as in the reply to `hello`.
 impl fmt::Display for Epoch {

@@ -8,6 +8,7 @@ use crate::exptime::Exptime;
 use crate::version::Version;
 use crate::wire::{MAX_LINE_BYTES, Request};
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 /// The maximum of request bytes sent before their replies are read, unless one request is larger.
@@ -156,6 +157,13 @@ impl<'a> Pipeline<'a> {
     }
 }
 
+/// Shows how many requests there are.
+impl fmt::Debug for Pipeline<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipeline").field("requests", &self.calls.len()).finish_non_exhaustive()
+    }
+}
+
 /// The answers of a [`Pipeline`], in the order of the requests.
 ///
 /// Requests are sent in batches, each when all answers of the one before have been taken. So at
@@ -173,6 +181,13 @@ pub struct Answers<'a> {
     ready: VecDeque<Result<Answer, Error>>,
     /// The maximum of requests in the next batch.
     batch: usize,
+}
+
+/// Shows how many requests are not sent yet.
+impl fmt::Debug for Answers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answers").field("unsent", &self.calls.len()).finish_non_exhaustive()
+    }
 }
 
 impl Answers<'_> {

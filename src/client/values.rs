@@ -13,7 +13,7 @@ pub(super) struct Hello {
 }
 
 /// A file at one version.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Snapshot {
     /// The whole contents. Clones share the bytes.
@@ -91,7 +91,7 @@ pub struct Change {
 }
 
 /// The answer to a request of a [`Pipeline`](super::Pipeline).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Answer {
     /// To a read.

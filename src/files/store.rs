@@ -5,6 +5,7 @@
 
 use crate::contents::Contents;
 use crate::name::Name;
+use crate::version::Epoch;
 use std::error;
 use std::fmt;
 use std::io;
@@ -27,7 +28,7 @@ pub struct Head {
     pub version: u64,
     /// The table's time. Deadlines refer to it. It stands still while the table is not loaded.
     pub time: Duration,
-    /// Removals up to this version may be forgotten.
+    /// Removals up to this version are forgotten.
     pub forgotten: u64,
 }
 
@@ -104,7 +105,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// Returns whether its numbers can be [loaded](Store::load) again.
-    #[cfg_attr(not(feature = "durable"), allow(dead_code))] // only a store asks
+    #[cfg_attr(not(feature = "durable"), allow(dead_code))] // only the store on disk asks
     pub(crate) fn is_sound(&self) -> bool {
         match self {
             Mutation::Put { version, life, .. } => *version < BOUND && life.is_sound(),
@@ -129,6 +130,11 @@ impl Mutation {
 }
 
 impl Head {
+    /// Returns the head of a new and empty table.
+    pub fn new(epoch: Epoch) -> Self {
+        Head { epoch: epoch.0, version: 0, time: Duration::ZERO, forgotten: 0 }
+    }
+
     /// Returns whether a table can continue from this.
     pub(crate) fn is_sound(&self) -> bool {
         self.version < BOUND && self.time.as_secs() < BOUND && self.forgotten <= self.version
@@ -207,29 +213,56 @@ impl error::Error for CommitError {
     }
 }
 
-/// Persistent storage of a table.
+/// Persistent storage of a table: what keeps the files of a server while it does not run. The
+/// [module](crate::store) has an example.
+///
+/// The table decides each change, and the store only writes it down; a table has one store, and a
+/// store one table at a time. A server calls [`load`](Store::load) once, before anything else. One
+/// thread calls [`commit`](Store::commit), and at the end [`close`](Store::close). Any thread calls
+/// [`contents`](Store::contents) and [`size`](Store::size) meanwhile.
+///
+/// # What an implementation must promise
+///
+/// - **All or nothing.** A batch is stored completely or not at all, also if the process or the
+///   machine fails in the middle of it.
+/// - **On disk means on disk.** When `commit` returns `Ok`, the batch survives what the store is
+///   meant to survive, a power loss for instance. The server acknowledges its changes right after.
+/// - **As it was.** `load` returns the state after the last commit: each file with its latest version,
+///   life and contents, each removal that is not forgotten, and the last head.
+/// - **Forgetting.** A commit forgets the removals up to [`Head::forgotten`], those that its mutations
+///   name as `removed`, and no others. A name is never both a file and a removal.
+/// - **Contents by version.** Contents of [`stored_from`](Store::stored_from) bytes or more are
+///   readable from their commit until the commit that replaces or removes them, because the table
+///   keeps no copy.
+/// - **No calls back.** A store does not use the server that it belongs to: that would wait forever.
+///
+/// A panic in `commit` or `load` does not lose acknowledged changes: it ends the process, or the
+/// server does not start.
 pub trait Store: fmt::Debug + Send + Sync {
     /// Calls `file` with each stored file, and `removal` with the version and the name of each
-    /// remembered removal. Returns the head.
+    /// remembered removal, both in any order. Returns the head: that of the last commit, or
+    /// [`Head::new`] for a new store, with the same epoch each time.
     ///
     /// # Errors
-    /// If the data cannot be read or is damaged.
+    /// If the data cannot be read or is damaged. The server does not start then.
     fn load(
         &self,
         file: &mut dyn FnMut(Row),
         removal: &mut dyn FnMut(u64, Name),
     ) -> io::Result<Head>;
 
-    /// Writes a batch, all of it or nothing. The batch is on disk when this returns.
+    /// Writes a batch and the head, all of it or nothing. It is on disk when this returns.
     ///
     /// # Errors
     /// See [`CommitError`].
     fn commit(&self, batch: &[Mutation], head: &Head) -> Result<(), CommitError>;
 
-    /// Returns the contents that were written at this version; `None` if they were replaced.
+    /// Returns the contents that were written at this version; `None` if they were replaced or
+    /// removed.
     ///
     /// # Errors
-    /// If the disk fails.
+    /// If the disk fails, and [`InvalidData`](io::ErrorKind::InvalidData) if the contents are
+    /// damaged. The client that reads them gets `ERR_INTERNAL`.
     fn contents(&self, version: u64) -> io::Result<Option<Contents>>;
 
     /// Returns the store's size on disk and its limit, if it has one, in bytes.
@@ -240,6 +273,6 @@ pub trait Store: fmt::Debug + Send + Sync {
     fn close(&self) {}
 
     /// Returns the smallest size, in bytes, of contents that are [only stored](RowContents::Stored).
-    /// Smaller contents are in memory as well.
+    /// Smaller contents are in memory as well; with `usize::MAX`, all are. Always the same.
     fn stored_from(&self) -> usize;
 }

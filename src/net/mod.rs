@@ -5,6 +5,18 @@
 //!
 //! [`Address`] and [`iter_lines`] are for every program. The rest is what telefile itself is made of:
 //! it comes with no promise, and any release may change it.
+//!
+//! ```
+//! use telefile::net::{Address, iter_lines};
+//!
+//! let address: Address = "unix:/run/telefile.sock".parse()?;
+//! assert!(address.is_private()); // other machines cannot reach it
+//!
+//! let mut lines = iter_lines(&b"one\r\ntwo\nthe rest"[..], 500);
+//! assert_eq!(lines.next().transpose()?, Some(b"one".to_vec()));
+//! assert_eq!(lines.next().transpose()?, Some(b"two".to_vec()));
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 mod address;
 mod buffered;

@@ -4,6 +4,7 @@
 use crate::panics::panic_text;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use std::cell::Cell;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -21,6 +22,15 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Pool<J> {
     jobs: Sender<J>,
     inner: Arc<Inner<J>>,
+}
+
+/// Shows its name, and how many slots are used.
+impl<J> fmt::Debug for Pool<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { name, slots, max, .. } = &*self.inner;
+        let used = slots.load(SeqCst);
+        write!(f, "Pool({name:?}, {used} of {max} slots)")
+    }
 }
 
 type Work<J> = dyn Fn(&J, &Slot<'_>) + Send + Sync;
@@ -41,6 +51,7 @@ struct Inner<J> {
 }
 
 /// A job's place among the `max` of its pool.
+#[derive(Debug)]
 pub struct Slot<'a> {
     slots: &'a AtomicUsize,
     lingering: &'a AtomicUsize,

@@ -98,6 +98,9 @@ impl Builder {
 
     #[cfg(feature = "durable")]
     fn check_data(&self) -> Result<(), BindError> {
+        if self.data.is_some() && self.store.is_some() {
+            return Err(BindError::TwoStores);
+        }
         match (&self.data, self.max_data) {
             (None, Some(_)) => Err(BindError::NoDataFolder),
             (_, Some(..LEAST_MAX_DATA)) => Err(BindError::MaxDataTooSmall(LEAST_MAX_DATA)),
@@ -142,7 +145,11 @@ impl Builder {
             return self.load(folder, registry, budget, epoch).map_err(BindError::Data);
         }
         let none = Charge::none(&budget);
-        Ok((Table::new(registry, self.clock.clone(), budget, epoch), none))
+        let table = match &self.store {
+            Some(store) => Table::load(registry, &self.clock, budget, store.clone()),
+            None => Ok(Table::new(registry, self.clock.clone(), budget, epoch)),
+        };
+        Ok((table.map_err(BindError::Data)?, none))
     }
 
     /// Loads the table from its folder. `epoch` is that of a new one.

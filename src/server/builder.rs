@@ -3,8 +3,10 @@
 use crate::exptime::FOREVER;
 use crate::files::{Clock, FileType};
 use crate::net::Address;
+use crate::store::Store;
 use crate::token::Token;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The default maximum of clients at once.
@@ -38,6 +40,7 @@ pub struct Builder {
     pub(super) clock: Clock,
     pub(super) types: Vec<FileType>,
     pub(super) root: PathBuf,
+    pub(super) store: Option<Arc<dyn Store>>,
     #[cfg(feature = "durable")]
     pub(super) data: Option<PathBuf>,
     #[cfg(feature = "durable")]
@@ -61,6 +64,7 @@ impl Default for Builder {
             clock: Clock::system(),
             types: Vec::new(),
             root: PathBuf::from(DEFAULT_ROOT),
+            store: None,
             #[cfg(feature = "durable")]
             data: None,
             #[cfg(feature = "durable")]
@@ -173,6 +177,16 @@ impl Builder {
     #[cfg(feature = "durable")]
     pub fn max_data(mut self, bytes: u64) -> Self {
         self.max_data = Some(bytes);
+        self
+    }
+
+    /// Keeps the table in a store of your own, which outlives the server: see
+    /// [`Store`](crate::store::Store). It excludes `data`, a folder on disk.
+    ///
+    /// A server that starts with the same store has all its files again, except ephemeral files and
+    /// code files. No other server may use the store meanwhile.
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
         self
     }
 

@@ -33,6 +33,8 @@ pub enum BindError {
     },
     /// The size of the data is limited, and there is no folder for it.
     NoDataFolder,
+    /// There are both a folder for the data and a [store](super::Builder::store).
+    TwoStores,
     /// The size of the data is limited to fewer bytes than this, the least.
     MaxDataTooSmall(u64),
     /// Two file types have the same name, or a name does not fit into a line.
@@ -45,7 +47,7 @@ pub enum BindError {
     Listen(io::Error),
     /// The system denies what every server needs: some memory, or a random number.
     System(io::Error),
-    /// The folder of the data cannot be used, or what is in it.
+    /// The folder of the data cannot be used, or what is in it or in the store.
     Data(io::Error),
 }
 
@@ -72,6 +74,9 @@ impl fmt::Display for BindError {
             }
             BindError::NoDataFolder => {
                 f.write_str("the size of the data is limited, and no folder for it is set")
+            }
+            BindError::TwoStores => {
+                f.write_str("a folder for the data and a store exclude each other")
             }
             BindError::MaxDataTooSmall(least) => {
                 write!(f, "the data needs at least {} MiB", least >> 20)

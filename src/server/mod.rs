@@ -1,6 +1,24 @@
 //! The server: a [`Builder`] has the settings and binds a [`Server`]; a [`Running`] is one that has a
 //! thread of its own.
 //!
+//! ```
+//! use std::time::Duration;
+//! use telefile::{Client, Server, Token};
+//!
+//! let server = Server::builder()
+//!     .listen("127.0.0.1:0".parse()?) // as often as there are addresses
+//!     .token(Token::new("s3cret")?)
+//!     .max_contents(1 << 20)
+//!     .idle_timeout(Some(Duration::from_secs(600)))
+//!     .bind()? // clients can connect from here on
+//!     .spawn()?; // or `run()`, on this thread
+//!
+//! let client = Client::builder().token("s3cret").connect_to(&server.addresses()[0])?;
+//! client.write("greeting", "hello")?;
+//! server.stop()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! JOINS: the only folder that knows streams, requests and files.
 
 mod accept;
@@ -66,6 +84,7 @@ const SPARE_SLOTS: usize = 16;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "it serves once it runs"]
 pub struct Server {
     listeners: Vec<Listener>,
     shared: Arc<Shared>,

@@ -56,6 +56,13 @@ impl fmt::Display for Mistake {
 /// text.
 pub struct ShownLine<'a>(pub &'a [u8]);
 
+/// As it displays: the line may have a secret in it.
+impl fmt::Debug for ShownLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// The most bytes of a line that a log line shows.
 const MAX_SHOWN_BYTES: usize = 128;
 

@@ -3,6 +3,18 @@
 //! Pure: bytes in, values out, and back. Nothing here can block, and nothing here knows a socket or
 //! a file. Server and client share both types, so this is the only place for the grammar;
 //! `tutorial/reference/protocol.md` describes it for people.
+//!
+//! ```
+//! use telefile::NameRef;
+//! use telefile::wire::{FileRef, Reply, Request};
+//!
+//! let request = Request::parse(b"read foo").unwrap();
+//! assert_eq!(request, Request::Read { file: FileRef::Name(NameRef::new("foo").unwrap()) });
+//!
+//! let mut line = Vec::new();
+//! Reply::Version(7).write_to(&mut line);
+//! assert_eq!(line, b"OK 7\r\n");
+//! ```
 
 mod fields;
 mod help;

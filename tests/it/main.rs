@@ -11,6 +11,7 @@ mod linear;
 mod pace;
 mod process;
 mod programs;
+mod promises;
 mod protocol;
 mod random;
 mod recipes;

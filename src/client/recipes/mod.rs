@@ -11,6 +11,20 @@
 //! | [`Barrier`] | all wait for all |
 //! | [`Queue`] | each item for one worker, at most or at least once |
 //!
+//! ```
+//! # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
+//! # let address = server.addresses()[0].clone();
+//! use telefile::{Client, client::recipes::Lock};
+//!
+//! let (ann, bob) = (Client::connect_to(&address)?, Client::connect_to(&address)?);
+//! let guard = Lock::new(&ann, "lock/backup").lock()?;
+//! assert!(Lock::new(&bob, "lock/backup").try_lock()?.is_none());
+//! drop(guard);
+//! let guard = Lock::new(&bob, "lock/backup").lock()?;
+//! println!("Bob's fencing token is {}", guard.token()); // greater than Ann's
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! They take names unchanged, and make files with that name, or with `/` and more after it. They
 //! block: a waiting thread keeps its client busy, and others that share the client wait too, so
 //! give each waiting thread its own client. Above all, a thread that waits for a lock held by

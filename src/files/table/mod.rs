@@ -7,7 +7,6 @@ mod code;
 mod commit;
 mod fit;
 pub(in crate::files) mod list;
-#[cfg_attr(not(feature = "durable"), allow(dead_code))] // only a store is loaded
 mod load;
 mod locked;
 pub(in crate::files) mod open;

@@ -3,6 +3,7 @@
 
 mod backup;
 mod folder;
+mod own;
 mod reading;
 mod restarts;
 
