@@ -194,6 +194,15 @@ impl Lines {
         self.end += n;
     }
 
+    /// Moves bytes that were received elsewhere from `piece` into the [`room`](Lines::room).
+    pub fn receive_from(&mut self, piece: &mut &[u8]) {
+        let room = self.room();
+        let n = room.len().min(piece.len());
+        room[..n].copy_from_slice(&piece[..n]);
+        self.received(n);
+        *piece = &piece[n..];
+    }
+
     /// Returns whether there is no [`room`](Lines::room) for more.
     pub fn is_full(&self) -> bool {
         self.data().len() == self.next_size()
@@ -234,18 +243,6 @@ impl Lines {
             self.buffer = smaller.into();
             (self.start, self.end) = (0, data.len());
         }
-    }
-}
-
-#[cfg(any(test, fuzzing))]
-impl Lines {
-    /// Moves bytes from `piece` into the free room, as a stream would.
-    pub(crate) fn receive_from(&mut self, piece: &mut &[u8]) {
-        let room = self.room();
-        let n = room.len().min(piece.len());
-        room[..n].copy_from_slice(&piece[..n]);
-        self.received(n);
-        *piece = &piece[n..];
     }
 }
 

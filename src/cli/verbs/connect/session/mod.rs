@@ -32,18 +32,11 @@ pub(super) enum End {
 
 impl Session {
     pub(super) fn sent(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.requests.take(*byte));
+        self.requests.sent(bytes);
     }
 
     pub(super) fn received(&mut self, bytes: &[u8]) {
-        let mut rest = bytes;
-        while let Some(byte) = rest.first() {
-            let skipped = self.replies.skip(rest.len());
-            if skipped == 0 {
-                self.replies.take(*byte);
-            }
-            rest = &rest[skipped.max(1)..];
-        }
+        self.replies.received(bytes);
     }
 
     /// Returns whether the connection holds something, and a request may begin now.
@@ -146,6 +139,7 @@ mod tests {
             b"write f 2\nabc\n",
             b"write f 2\r\nab\n",
             b"write f 0\nx",
+            b"read\rf\n",
             &long,
         ] {
             for all_sent in [false, true] {

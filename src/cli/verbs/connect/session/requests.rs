@@ -1,9 +1,10 @@
-//! The requests of a session, counted as their bytes are sent.
+//! The requests of a session, counted as their bytes are sent. They are read as the server reads
+//! them.
 
+use crate::net::Lines;
 use crate::wire::{MAX_LINE_BYTES, Malformed, Request, is_blank};
 
 /// The requests, counted up to the one that ends the session.
-#[derive(Default)]
 pub(super) struct Requests {
     pub(super) count: u64,
     /// Whether one of them was `quit`.
@@ -12,83 +13,84 @@ pub(super) struct Requests {
     holds: bool,
     /// Whether the server cannot know where the next request begins.
     pub(super) is_broken: bool,
-    line: Vec<u8>,
+    /// What was sent of a part that is not complete.
+    lines: Lines,
     next: Part,
 }
 
-/// The part of a request that the next byte belongs to.
-#[derive(Default)]
+/// The part of a request that comes next.
 enum Part {
-    #[default]
     Line,
-    Contents {
-        left: u64,
-        crlf: bool,
-    },
-    /// After the contents. After CRLF on the command line, only CRLF ends them.
-    LineEnd {
-        crlf: bool,
-    },
+    /// This many bytes of contents, at least one.
+    Contents(u64),
+    /// What has to follow the contents.
+    LineEnd,
+}
+
+impl Default for Requests {
+    fn default() -> Self {
+        let mut lines = Lines::new(MAX_LINE_BYTES);
+        lines.set_telnet();
+        let (quits, holds, is_broken) = Default::default();
+        Requests { count: 0, quits, holds, is_broken, lines, next: Part::Line }
+    }
 }
 
 impl Requests {
-    /// Takes the next byte that is sent.
-    pub(super) fn take(&mut self, byte: u8) {
-        if self.quits || self.is_broken {
-            return;
+    /// Takes bytes that are sent.
+    pub(super) fn sent(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() && !self.are_over() {
+            self.lines.receive_from(&mut bytes);
+            while !self.are_over() && self.take_part() {}
         }
-        match &mut self.next {
-            Part::Line if byte == b'\n' => self.end_line(),
+    }
+
+    /// Returns whether the server executes nothing more.
+    fn are_over(&self) -> bool {
+        self.quits || self.is_broken
+    }
+
+    /// Takes the next part of a request. Returns false if not all of it was sent.
+    fn take_part(&mut self) -> bool {
+        let taken = match &mut self.next {
             Part::Line => {
-                self.line.push(byte);
-                // The line end may include a CR.
-                if self.line.len() > MAX_LINE_BYTES {
-                    self.break_off();
+                let mut line = Vec::new();
+                let taken = self.lines.next_line(&mut line);
+                if let Ok(true) = taken {
+                    self.take_line(&line);
                 }
+                taken
             }
-            Part::Contents { left: 1, crlf } => self.next = Part::LineEnd { crlf: *crlf },
-            Part::Contents { left, .. } => *left -= 1,
-            Part::LineEnd { crlf } => match byte {
-                b'\r' if self.line.is_empty() => self.line.push(byte),
-                b'\n' if !*crlf || !self.line.is_empty() => {
-                    self.line.clear();
+            Part::Contents(left) => {
+                let available = self.lines.data().len();
+                let n = usize::try_from(*left).map_or(available, |left| left.min(available));
+                self.lines.consume(n);
+                *left -= n as u64;
+                if *left == 0 {
+                    self.next = Part::LineEnd;
+                }
+                Ok(n > 0)
+            }
+            Part::LineEnd => {
+                let taken = self.lines.line_end();
+                if let Ok(true) = taken {
                     self.next = Part::Line;
                     self.count += 1;
                 }
-                _ => self.break_off(),
-            },
-        }
-    }
-
-    /// Returns whether the bytes so far end inside a request.
-    pub(super) fn is_unfinished(&self) -> bool {
-        let is_inside = match self.next {
-            Part::Line => self.line.iter().any(|byte| !b" \r".contains(byte)),
-            Part::Contents { .. } | Part::LineEnd { .. } => true,
+                taken
+            }
         };
-        is_inside && !self.quits
+        taken.unwrap_or_else(|_| {
+            self.break_off();
+            false
+        })
     }
 
-    /// Returns whether the connection holds something, and another request may begin now.
-    pub(super) fn holds_between(&self) -> bool {
-        let is_between = matches!(self.next, Part::Line) && self.line.is_empty();
-        self.holds && is_between && !(self.quits || self.is_broken)
-    }
-
-    /// Notes that the server answers this request and then no more.
-    fn break_off(&mut self) {
-        self.is_broken = true;
-        self.count += 1;
-    }
-
-    fn end_line(&mut self) {
-        let mut line = std::mem::take(&mut self.line);
-        let crlf = line.pop_if(|byte| *byte == b'\r').is_some();
-        if is_blank(&line) {
+    fn take_line(&mut self, line: &[u8]) {
+        if is_blank(line) {
             return;
         }
-        let numbytes = match Request::parse(&line) {
-            _ if line.len() >= MAX_LINE_BYTES => return self.break_off(),
+        let numbytes = match Request::parse(line) {
             // It has no reply.
             Ok(Request::Quit) => return self.quits = true,
             Ok(request) => {
@@ -100,8 +102,29 @@ impl Requests {
         };
         match numbytes {
             None => self.count += 1,
-            Some(0) => self.next = Part::LineEnd { crlf },
-            Some(left) => self.next = Part::Contents { left, crlf },
+            Some(0) => self.next = Part::LineEnd,
+            Some(left) => self.next = Part::Contents(left),
         }
+    }
+
+    /// Notes that the server answers this request and then no more.
+    fn break_off(&mut self) {
+        self.is_broken = true;
+        self.count += 1;
+    }
+
+    /// Returns whether the bytes so far end inside a request.
+    pub(super) fn is_unfinished(&self) -> bool {
+        let is_inside = match self.next {
+            Part::Line => self.lines.data().iter().any(|byte| !b" \r".contains(byte)),
+            Part::Contents(_) | Part::LineEnd => true,
+        };
+        is_inside && !self.quits
+    }
+
+    /// Returns whether the connection holds something, and another request may begin now.
+    pub(super) fn holds_between(&self) -> bool {
+        let is_between = matches!(self.next, Part::Line) && self.lines.data().is_empty();
+        self.holds && is_between && !self.are_over()
     }
 }
