@@ -7,7 +7,8 @@ use std::fmt;
 
 pub(super) type Name = &'static str;
 
-/// A request, or a step of the clock. Contents are numbers, lives are seconds, 0 is forever.
+/// A request, or a step of the clock. Contents are numbers, lives are seconds, 0 is forever. Versions
+/// are plain numbers too, because people write histories.
 #[derive(Clone, Debug)]
 pub(super) enum Op {
     Read(Name),

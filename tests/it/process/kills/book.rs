@@ -3,16 +3,17 @@
 
 use super::change::{Body, mark_of};
 use std::collections::BTreeMap;
+use telefile::Version;
 use telefile::client::Snapshot;
 
 #[derive(Default)]
 pub(super) struct Book {
     /// The single change of each version.
-    versions: BTreeMap<u64, Owner>,
+    versions: BTreeMap<Version, Owner>,
     /// The contents that were sent for shared names and not refused, by mark.
     attempts: BTreeMap<u64, Attempt>,
     /// The last known version of each shared name.
-    shared: BTreeMap<String, u64>,
+    shared: BTreeMap<String, Version>,
     pub(super) acknowledged: u64,
 }
 
@@ -28,17 +29,17 @@ struct Attempt {
     name: String,
     body: Body,
     /// The version, if it is known.
-    version: Option<u64>,
+    version: Option<Version>,
 }
 
 impl Book {
     /// Returns the latest known version.
-    pub(super) fn rev(&self) -> u64 {
-        self.versions.last_key_value().map_or(0, |(version, _)| *version)
+    pub(super) fn rev(&self) -> Version {
+        self.versions.last_key_value().map_or(Version::ABSENT, |(version, _)| *version)
     }
 
     /// Records the version of an acknowledged change, before another client can have read it.
-    pub(super) fn acknowledge(&mut self, version: u64, name: &str, mark: Option<u64>) {
+    pub(super) fn acknowledge(&mut self, version: Version, name: &str, mark: Option<u64>) {
         self.acknowledged += 1;
         let owner = Owner { name: name.to_string(), mark };
         let before = self.versions.insert(version, owner);
@@ -52,7 +53,7 @@ impl Book {
 
     /// Records that this name was read at this version; with the mark, if the contents were read
     /// too.
-    pub(super) fn see(&mut self, version: u64, name: &str, mark: Option<u64>) {
+    pub(super) fn see(&mut self, version: Version, name: &str, mark: Option<u64>) {
         let unknown = || Owner { name: name.to_string(), mark };
         let owner = self.versions.entry(version).or_insert_with(unknown);
         let other = owner.mark.zip(mark).is_some_and(|(known, mark)| known != mark);
@@ -76,7 +77,7 @@ impl Book {
     }
 
     /// Records that it was executed. Others may have read it already.
-    pub(super) fn acknowledge_shared(&mut self, version: u64, mark: u64) {
+    pub(super) fn acknowledge_shared(&mut self, version: Version, mark: u64) {
         self.acknowledged += 1;
         self.see_attempt(version, mark);
     }
@@ -90,10 +91,10 @@ impl Book {
         let attempt = attempt.unwrap_or_else(|| panic!("{name}: {mark:x} was never sent"));
         assert_eq!(attempt.name, name);
         assert!(*there.contents == *attempt.body.bytes(), "{name}: not whole: {attempt:?}");
-        self.see_attempt(there.version.0, mark);
+        self.see_attempt(there.version, mark);
     }
 
-    fn see_attempt(&mut self, version: u64, mark: u64) {
+    fn see_attempt(&mut self, version: Version, mark: u64) {
         let attempt = self.attempts.get_mut(&mark).expect("an attempt");
         let known = *attempt.version.get_or_insert(version);
         assert_eq!(known, version, "it was done twice: {attempt:?}");
@@ -103,15 +104,15 @@ impl Book {
         *last = version.max(*last);
     }
 
-    /// Returns the last known version of a shared name, or 0.
-    pub(super) fn last(&self, name: &str) -> u64 {
-        self.shared.get(name).copied().unwrap_or(0)
+    /// Returns the last known version of a shared name.
+    pub(super) fn last(&self, name: &str) -> Version {
+        self.shared.get(name).copied().unwrap_or(Version::ABSENT)
     }
 
     /// Checks that each shared name is at its last known version, or a later one.
     pub(super) fn check_shared(&mut self, there: &BTreeMap<String, Snapshot>) {
         for (name, last) in &self.shared {
-            let now = there.get(name).map_or(0, |snapshot| snapshot.version.0);
+            let now = there.get(name).map_or(Version::ABSENT, |snapshot| snapshot.version);
             assert!(now >= *last, "{name} is at {now} and was at {last}");
         }
         there.iter().for_each(|(name, snapshot)| self.see_shared(name, snapshot));

@@ -3,8 +3,8 @@
 use crate::random::Random;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use telefile::Exptime;
 use telefile::client::Snapshot;
+use telefile::{Exptime, Version};
 
 /// The length of the number that makes contents unique.
 pub(super) const MARK_BYTES: usize = 16;
@@ -69,7 +69,7 @@ pub(super) fn exptime(lease: Option<Lease>) -> Exptime {
 #[derive(Clone, Debug)]
 pub(super) struct File {
     /// If it is known.
-    pub(super) version: Option<u64>,
+    pub(super) version: Option<Version>,
     pub(super) body: Body,
     pub(super) lease: Option<Lease>,
 }
@@ -77,7 +77,7 @@ pub(super) struct File {
 impl File {
     /// Returns how a file differs from this.
     pub(super) fn differs(&self, there: &Snapshot, now: Duration) -> Option<String> {
-        if self.version.is_some_and(|version| version != there.version.0) {
+        if self.version.is_some_and(|version| version != there.version) {
             return Some(format!("is at {}: {self:?}", there.version));
         }
         if *there.contents != *self.body.bytes() {
@@ -110,18 +110,18 @@ pub(super) enum Change {
     /// `cas` requires the current version of the file.
     Write {
         name: String,
-        cas: Option<u64>,
+        cas: Option<Version>,
         body: Body,
         lease: Option<Lease>,
     },
     Touch {
         name: String,
-        version: u64,
+        version: Version,
         lease: Option<Lease>,
     },
     Delete {
         name: String,
-        version: Option<u64>,
+        version: Option<Version>,
     },
     /// The server chooses the name.
     Create {
@@ -141,7 +141,7 @@ impl Change {
 
     /// Applies it to the files, with its version if that is known. For `Create` with the name that
     /// the server chose.
-    pub(super) fn apply(&self, files: &mut Files, version: Option<u64>, created: Option<&str>) {
+    pub(super) fn apply(&self, files: &mut Files, version: Option<Version>, created: Option<&str>) {
         match self {
             Change::Write { name, body, lease, .. } => {
                 files.insert(name.clone(), File { version, body: *body, lease: *lease });

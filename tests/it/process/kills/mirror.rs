@@ -9,11 +9,11 @@ use telefile::{Client, Version};
 
 #[derive(Default)]
 pub(super) struct Mirror {
-    rev: u64,
+    rev: Version,
     /// Version and length by name.
-    files: BTreeMap<String, (u64, u64)>,
+    files: BTreeMap<String, (Version, u64)>,
     /// The changes since the last check: versions and names.
-    received: Vec<(u64, String)>,
+    received: Vec<(Version, String)>,
 }
 
 impl Mirror {
@@ -30,22 +30,22 @@ impl Mirror {
 
     /// Receives changes. Returns whether there were any.
     fn follow(&mut self, client: &Client, time: Duration) -> Result<bool, Error> {
-        let news = client.watch("", Version(self.rev), time)?;
+        let news = client.watch("", self.rev, time)?;
         let came = !news.changes.is_empty();
         for change in news.changes {
-            assert!(self.rev < change.version.0, "not behind {}: {change:?}", self.rev);
-            self.rev = change.version.0;
+            assert!(self.rev < change.version, "not behind {}: {change:?}", self.rev);
+            self.rev = change.version;
             self.take(change);
         }
-        assert!(self.rev <= news.version.0, "the rev went back, {} to {}", self.rev, news.version);
-        self.rev = news.version.0;
+        assert!(self.rev <= news.version, "the rev went back, {} to {}", self.rev, news.version);
+        self.rev = news.version;
         Ok(came)
     }
 
     fn take(&mut self, change: Change) {
-        self.received.push((change.version.0, change.name.clone()));
+        self.received.push((change.version, change.name.clone()));
         let _ = match change.numbytes {
-            Some(numbytes) => self.files.insert(change.name, (change.version.0, numbytes)),
+            Some(numbytes) => self.files.insert(change.name, (change.version, numbytes)),
             None => self.files.remove(&change.name),
         };
     }
@@ -54,9 +54,9 @@ impl Mirror {
     pub(super) fn catch_up(&mut self, client: &Client, list: &Page) {
         while self.follow(client, Duration::ZERO).unwrap_or_else(|e| panic!("{e}")) {}
         let listed = list.files.iter();
-        let listed = listed.map(|file| (file.name.clone(), (file.version.0, file.numbytes)));
+        let listed = listed.map(|file| (file.name.clone(), (file.version, file.numbytes)));
         assert_eq!(self.files, listed.collect(), "watch and list at {}", list.version);
-        assert_eq!(self.rev, list.version.0);
+        assert_eq!(self.rev, list.version);
     }
 
     /// Compares the received changes with those of the writers.

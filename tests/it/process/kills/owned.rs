@@ -6,6 +6,7 @@ use super::change::{Change, Files, mark_of};
 use std::collections::BTreeMap;
 use std::mem;
 use std::time::Duration;
+use telefile::Version;
 use telefile::client::Snapshot;
 
 #[derive(Default)]
@@ -23,7 +24,7 @@ impl Owned {
 
     /// Returns whether this name has a file once all sent changes are made, and its version if that
     /// is known.
-    pub(super) fn expected(&self, name: &str) -> Option<Option<u64>> {
+    pub(super) fn expected(&self, name: &str) -> Option<Option<Version>> {
         let last = self.doubts.iter().rev().find_map(|change| match change {
             Change::Write { name: n, .. } if n == name => Some(Some(None)),
             Change::Delete { name: n, .. } if n == name => Some(None),
@@ -33,7 +34,12 @@ impl Owned {
     }
 
     /// Records that the first change in doubt was acknowledged.
-    pub(super) fn settle(&mut self, version: Option<u64>, created: Option<&str>, book: &mut Book) {
+    pub(super) fn settle(
+        &mut self,
+        version: Option<Version>,
+        created: Option<&str>,
+        book: &mut Book,
+    ) {
         let change = self.doubts.remove(0);
         match (&change, version) {
             (Change::Write { name, body, .. }, Some(version)) => {
@@ -69,8 +75,8 @@ impl Owned {
         }
         assert!(why.is_empty(), "with 0, 1, … changes in doubt: {why:#?}");
         for (name, file) in &mut self.files {
-            file.version = Some(there[name].version.0);
-            book.see(there[name].version.0, name, Some(file.body.mark));
+            file.version = Some(there[name].version);
+            book.see(there[name].version, name, Some(file.body.mark));
         }
     }
 }

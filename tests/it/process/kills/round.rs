@@ -15,7 +15,7 @@ use std::time::Duration;
 use telefile::client::Page;
 use telefile::net::Address;
 use telefile::store::MAX_GONE;
-use telefile::{Client, Version};
+use telefile::{Client, Epoch, Version};
 
 const WRITERS: u64 = 8;
 
@@ -27,7 +27,7 @@ pub(super) struct Round<'a> {
     book: Mutex<Book>,
     writers: Vec<Writer>,
     mirror: Mirror,
-    epoch: Option<u64>,
+    epoch: Option<Epoch>,
 }
 
 impl<'a> Round<'a> {
@@ -108,13 +108,13 @@ impl<'a> Round<'a> {
     /// Compares the table with the expected state.
     fn check(&mut self, client: &Client, serving: &Serving) {
         let book = &mut *self.book.lock().unwrap();
-        let epoch = *self.epoch.get_or_insert(client.epoch().0);
+        let epoch = *self.epoch.get_or_insert(client.epoch());
         let list = client.list_page("", 10_000, None).unwrap();
         assert!(!list.more);
-        let hello = format!("HELLO 1 {epoch:016x} {} 0", list.version);
+        let hello = format!("HELLO 1 {epoch} {} 0", list.version);
         assert_eq!(serving.client().ask("hello"), hello, "the epoch stays");
         assert!(
-            book.rev() <= list.version.0,
+            book.rev() <= list.version,
             "the version was {}, and now is {}",
             book.rev(),
             list.version
@@ -156,8 +156,8 @@ fn pick(there: &Snapshots, is_one: impl Fn(&str) -> bool) -> Snapshots {
 }
 
 /// Its end is a change like others.
-fn check_gone(client: &Client, name: &str, version: u64) {
-    let news = client.watch(name, Version(version), Duration::ZERO).unwrap().changes;
+fn check_gone(client: &Client, name: &str, version: Version) {
+    let news = client.watch(name, version, Duration::ZERO).unwrap().changes;
     let ends: Vec<_> = news.iter().filter(|change| change.name == name).collect();
     assert!(matches!(&ends[..], [end] if end.numbytes.is_none()), "{name} at {version}: {ends:?}");
 }

@@ -23,7 +23,7 @@ pub(super) struct Writer {
     marks: u64,
     pub(super) owned: Owned,
     /// Names that must not survive a kill, with their versions.
-    pub(super) passing: Vec<(String, u64)>,
+    pub(super) passing: Vec<(String, Version)>,
 }
 
 impl Writer {
@@ -69,12 +69,12 @@ impl Writer {
     fn pass(&mut self, session: &Session<'_>) -> Result<OpenFile, Error> {
         let name = format!("passing/{}", self.id);
         let version = session.client.write_expiring(&name[..], "here", Exptime::Connection)?;
-        session.book().acknowledge(version.0, &name, None);
-        self.passing.push((name, version.0));
+        session.book().acknowledge(version, &name, None);
+        self.passing.push((name, version));
         let name = format!("passing/code{}", self.id);
         let open = session.client.open(&name, Some("File"))?;
-        session.book().acknowledge(open.version().0, &name, None);
-        self.passing.push((name, open.version().0));
+        session.book().acknowledge(open.version(), &name, None);
+        self.passing.push((name, open.version()));
         Ok(open)
     }
 
@@ -132,7 +132,7 @@ impl Writer {
         }
         for answer in pipeline.send() {
             let version = match answer? {
-                Answer::Version(version) => Some(version.0),
+                Answer::Version(version) => Some(version),
                 Answer::Done => None,
                 other => panic!("{other:?}"),
             };
@@ -157,7 +157,7 @@ impl Writer {
         let body = self.body().with_mark();
         self.owned.send(Change::Create { prefix: prefix.clone(), body });
         let (version, name) = session.client.create(&prefix, body.bytes(), Exptime::Never)?;
-        self.owned.settle(Some(version.0), Some(&name), &mut session.book());
+        self.owned.settle(Some(version), Some(&name), &mut session.book());
         Ok(())
     }
 
@@ -175,7 +175,7 @@ impl Writer {
         for _ in 0..2 {
             let body = self.body();
             let version = open.write(body.bytes())?;
-            session.book().acknowledge(version.0, &name, Some(body.mark));
+            session.book().acknowledge(version, &name, Some(body.mark));
         }
         open.close()
     }
@@ -188,18 +188,18 @@ impl Writer {
         session.book().attempt(&name, body);
         let written = match self.random.below(2) {
             0 => session.client.write(&name[..], body.bytes()),
-            _ => session.client.cas(&name[..], Version(before), body.bytes()),
+            _ => session.client.cas(&name[..], before, body.bytes()),
         };
         let version = match written {
             Err(Error::Refused { refusal: Refusal::Version(now), .. }) => {
-                assert!(now.0 > before, "{name} went from {before} to {now}");
+                assert!(now > before, "{name} went from {before} to {now}");
                 session.book().refuse(body.mark);
                 return Ok(());
             }
             version => version?,
         };
-        assert!(version > Version(before), "{name} went from {before} to {version}");
-        session.book().acknowledge_shared(version.0, body.mark);
+        assert!(version > before, "{name} went from {before} to {version}");
+        session.book().acknowledge_shared(version, body.mark);
         Ok(())
     }
 }
@@ -217,36 +217,36 @@ impl Session<'_> {
     }
 
     /// Sends a single change. Returns its version, if it has one.
-    fn ask(&self, change: &Change) -> Result<Option<u64>, Error> {
+    fn ask(&self, change: &Change) -> Result<Option<Version>, Error> {
         let bytes = change.bytes();
         let version = match change {
             Change::Write { name, cas: Some(version), lease, .. } => {
-                self.client.cas_expiring(&name[..], Version(*version), bytes, exptime(*lease))
+                self.client.cas_expiring(&name[..], *version, bytes, exptime(*lease))
             }
             Change::Write { name, lease, .. } => {
                 self.client.write_expiring(&name[..], bytes, exptime(*lease))
             }
             Change::Touch { name, version, lease } => {
-                self.client.touch(&name[..], Version(*version), exptime(*lease))
+                self.client.touch(&name[..], *version, exptime(*lease))
             }
             Change::Delete { name, version } => {
-                return self.client.delete(&name[..], version.map(Version)).map(|()| None);
+                return self.client.delete(&name[..], *version).map(|()| None);
             }
             Change::Create { .. } => unreachable!("it has another answer"),
         };
-        version.map(|version| Some(version.0))
+        version.map(Some)
     }
 
     /// Returns the version of a shared name.
-    fn look(&self, name: &str) -> Result<u64, Error> {
+    fn look(&self, name: &str) -> Result<Version, Error> {
         match self.client.read(name) {
             Ok(snapshot) => {
                 self.book().see_shared(name, &snapshot);
-                Ok(snapshot.version.0)
+                Ok(snapshot.version)
             }
             Err(Error::Refused { refusal: Refusal::NotFound, .. }) => {
-                assert_eq!(self.book().last(name), 0, "{name} does not exist");
-                Ok(0)
+                assert_eq!(self.book().last(name), Version::ABSENT, "{name} does not exist");
+                Ok(Version::ABSENT)
             }
             Err(e) => Err(e),
         }
@@ -256,15 +256,15 @@ impl Session<'_> {
 fn add<'a>(pipeline: &mut Pipeline<'a>, change: &'a Change, bytes: &'a [u8]) -> Result<(), Error> {
     match change {
         Change::Write { name, cas: Some(version), .. } => {
-            pipeline.cas(&name[..], Version(*version), bytes)?
+            pipeline.cas(&name[..], *version, bytes)?
         }
         Change::Write { name, lease, .. } => {
             pipeline.write_expiring(&name[..], bytes, exptime(*lease))?
         }
         Change::Touch { name, version, lease } => {
-            pipeline.touch(&name[..], Version(*version), exptime(*lease))?
+            pipeline.touch(&name[..], *version, exptime(*lease))?
         }
-        Change::Delete { name, version } => pipeline.delete(&name[..], version.map(Version))?,
+        Change::Delete { name, version } => pipeline.delete(&name[..], *version)?,
         Change::Create { .. } => unreachable!("its name is not known"),
     };
     Ok(())
