@@ -4,7 +4,7 @@ import sys
 
 
 class Refused(Exception):
-    """The server's reply, such as ERR_VERSION 7. Nothing changed."""
+    """The server's reply, such as ERR_VERSION 7. Nothing changed, unless it is ERR_INTERNAL."""
 
 
 class Telefile:

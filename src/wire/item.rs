@@ -74,6 +74,7 @@ mod tests {
         listed.write_to(&mut out);
         assert_eq!(out, b"7 5 -1 lock/db\r\n");
         assert_eq!(Listed::parse(b"7 5 -1 lock/db"), Some(listed));
+        assert_eq!(Listed::parse(b"7 5 -1 lock/db of a later server"), Some(listed));
 
         for (numbytes, text) in [(Some(3), "put 9 3 lock/db"), (None, "del 9 0 lock/db")] {
             let changed = Changed { version: 9, numbytes, name };
@@ -81,6 +82,8 @@ mod tests {
             changed.write_to(&mut out);
             assert_eq!(out, format!("{text}\r\n").as_bytes());
             assert_eq!(Changed::parse(text.as_bytes()), Some(changed));
+            let grown = format!("{text} of a later server");
+            assert_eq!(Changed::parse(grown.as_bytes()), Some(changed));
         }
     }
 
