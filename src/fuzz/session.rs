@@ -1,6 +1,6 @@
 //! A stream read as the server reads it: lines, and contents after those that announce them.
 
-use crate::net::Lines;
+use crate::net::LineBuffer;
 use crate::wire::{MAX_LINE_BYTES, Request};
 
 /// Lines with longer contents are read as if they had none.
@@ -29,7 +29,8 @@ enum Next {
 
 /// Reads a stream that arrives in pieces of `step` bytes.
 pub(super) fn read(stream: &[u8], is_telnet: bool, step: usize) -> Read {
-    let (mut lines, mut read, mut next) = (Lines::new(MAX_LINE_BYTES), Read::default(), Next::Line);
+    let (mut lines, mut read, mut next) =
+        (LineBuffer::new(MAX_LINE_BYTES), Read::default(), Next::Line);
     if is_telnet {
         lines.set_telnet();
     }
@@ -49,11 +50,11 @@ pub(super) fn read(stream: &[u8], is_telnet: bool, step: usize) -> Read {
 }
 
 /// Takes what comes next out of `lines`. Returns false if it has not all arrived.
-fn take(lines: &mut Lines, next: &mut Next, read: &mut Read) -> bool {
+fn take(lines: &mut LineBuffer, next: &mut Next, read: &mut Read) -> bool {
     let taken = match next {
         Next::Line => {
             let mut line = Vec::new();
-            let taken = lines.next_line(&mut line);
+            let taken = lines.take_line(&mut line);
             if let Ok(true) = taken {
                 let contents = announced(&line);
                 read.items.push(line);
@@ -75,7 +76,7 @@ fn take(lines: &mut Lines, next: &mut Next, read: &mut Read) -> bool {
             }
             Ok(whole)
         }
-        Next::LineEnd => lines.line_end().inspect(|taken| {
+        Next::LineEnd => lines.take_line_end().inspect(|taken| {
             if *taken {
                 *next = Next::Line;
             }

@@ -12,8 +12,8 @@ use std::path::PathBuf;
 ///
 /// let tcp: Address = "127.0.0.1:8080".parse()?;
 /// let unix: Address = "unix:/run/telefile.sock".parse()?;
-/// assert!(tcp.is_private() && unix.is_private());
-/// assert!(!"0.0.0.0:8080".parse::<Address>()?.is_private());
+/// assert!(tcp.is_local() && unix.is_local());
+/// assert!(!"0.0.0.0:8080".parse::<Address>()?.is_local());
 /// assert_eq!(unix.to_string(), "unix:/run/telefile.sock");
 /// # Ok::<(), std::io::Error>(())
 /// ```
@@ -24,18 +24,18 @@ pub enum Address {
     Tcp(SocketAddr),
     /// `HOST:PORT` with a host's name. It is looked up each time it is used, because its addresses
     /// may change.
-    Name(String),
+    Host(String),
     /// The path of a Unix socket.
     Unix(PathBuf),
 }
 
 impl Address {
-    /// Returns whether only programs on this machine can reach it. A name does not show that; the
-    /// addresses that it [resolves](Address::resolve) to do.
-    pub fn is_private(&self) -> bool {
+    /// Returns whether only programs on this machine can reach it: loopback, or a Unix socket. False
+    /// for a host's name; the addresses that it [resolves](Address::resolve) to show that.
+    pub fn is_local(&self) -> bool {
         match self {
             Address::Tcp(address) => address.ip().to_canonical().is_loopback(),
-            Address::Name(_) => false,
+            Address::Host(_) => false,
             Address::Unix(_) => true,
         }
     }
@@ -46,7 +46,7 @@ impl Address {
     /// # Errors
     /// The name is unknown, or cannot be looked up now.
     pub fn resolve(&self) -> io::Result<Vec<Address>> {
-        let Address::Name(name) = self else { return Ok(vec![self.clone()]) };
+        let Address::Host(name) = self else { return Ok(vec![self.clone()]) };
         Ok(look_up(name)?.into_iter().map(Address::Tcp).collect())
     }
 }
@@ -95,7 +95,7 @@ impl std::str::FromStr for Address {
             !host.is_empty() && !host.contains(bad) && digits && port.parse::<u16>().is_ok()
         };
         match text.rsplit_once(':').is_some_and(is_name) {
-            true => Ok(Address::Name(text.to_string())),
+            true => Ok(Address::Host(text.to_string())),
             false => Err(bad("an address is HOST:PORT, [IPV6]:PORT or unix:PATH")),
         }
     }
@@ -105,7 +105,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Tcp(address) => address.fmt(f),
-            Address::Name(name) => f.write_str(name),
+            Address::Host(name) => f.write_str(name),
             Address::Unix(path) => {
                 // One address is one word of a line, whatever its path contains.
                 f.write_str("unix:")?;
@@ -146,9 +146,9 @@ mod tests {
     #[test]
     fn a_name_is_kept_and_numbers_are_not_looked_up() {
         let name: Address = "localhost:80".parse().unwrap();
-        assert_eq!(name, Address::Name("localhost:80".to_string()));
+        assert_eq!(name, Address::Host("localhost:80".to_string()));
         let found = name.resolve().unwrap();
-        assert!(!found.is_empty() && found.iter().all(Address::is_private), "{found:?}");
+        assert!(!found.is_empty() && found.iter().all(Address::is_local), "{found:?}");
         for number in ["127.0.0.1:80", "[::1]:80", "unix:/s"] {
             let address: Address = number.parse().unwrap();
             assert_eq!(address.resolve().unwrap(), std::slice::from_ref(&address));
@@ -156,8 +156,8 @@ mod tests {
     }
 
     #[test]
-    fn only_loopback_and_unix_addresses_are_private() {
-        for (address, private) in [
+    fn only_loopback_and_unix_addresses_are_local() {
+        for (address, local) in [
             ("127.9.9.9:1", true),
             ("[::1]:1", true),
             ("[::ffff:127.0.0.1]:1", true),
@@ -165,7 +165,7 @@ mod tests {
             ("[::]:1", false),
             ("localhost:1", false),
         ] {
-            assert_eq!(address.parse::<Address>().unwrap().is_private(), private, "{address}");
+            assert_eq!(address.parse::<Address>().unwrap().is_local(), local, "{address}");
         }
     }
 }

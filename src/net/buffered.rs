@@ -13,13 +13,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A buffer that a burst has enlarged is freed after this long without a byte.
-const REST: Duration = Duration::from_secs(1);
+const SHRINK_AFTER: Duration = Duration::from_secs(1);
 
 /// A [`Stream`] with buffers, for lines and counted bytes, both ways.
 ///
-/// Every wait for the peer goes through one function that first sends all output, because the peer
-/// may be waiting for exactly that. Half a line in the buffer does not count: it may never be
-/// completed.
+/// Every wait for the peer first sends all output, because the peer may be waiting for exactly that.
+/// Half a line in the buffer is no reason to keep output back: the other half may never come.
 #[derive(Debug)]
 pub struct BufferedStream {
     stream: Arc<Stream>,
@@ -91,10 +90,10 @@ impl BufferedStream {
     /// # Errors
     /// [`ErrorKind::InvalidData`] as for [`read_line`](BufferedStream::read_line).
     pub fn take_line(&mut self, line: &mut Vec<u8>) -> io::Result<bool> {
-        self.buffers.input.next_line(line)
+        self.buffers.input.take_line(line)
     }
 
-    /// Skips Telnet commands in lines from now on: see [`Lines::set_telnet`](super::Lines::set_telnet).
+    /// Skips Telnet commands in lines from now on: see [`LineBuffer::set_telnet`](super::LineBuffer::set_telnet).
     pub fn set_telnet(&mut self) {
         self.buffers.input.set_telnet();
     }
@@ -130,7 +129,7 @@ impl BufferedStream {
     /// # Errors
     /// Those of the stream.
     pub fn receive(&mut self) -> io::Result<bool> {
-        self.rest()?;
+        self.shrink_if_silent()?;
         Ok(self.fill()? > 0)
     }
 
@@ -140,8 +139,8 @@ impl BufferedStream {
     }
 
     /// Sends the collected output, if there is much of it.
-    pub fn relieve(&mut self) -> io::Result<()> {
-        if self.buffers.may_collect(0) { Ok(()) } else { self.flush() }
+    pub fn flush_if_large(&mut self) -> io::Result<()> {
+        if self.buffers.reserve_output(0) { Ok(()) } else { self.flush() }
     }
 
     /// Sends all collected output.
@@ -172,16 +171,14 @@ impl BufferedStream {
         Ok(n)
     }
 
-    /// Every wait for the peer's next bytes passes through here.
+    /// Sends the output, and waits for the deadline's sake. Every blocking receive comes after this.
     fn before_receive(&mut self) -> io::Result<()> {
-        // No read may block while a reply is unsent (invariant 6 in ARCHITECTURE.md): the peer may
-        // be waiting for exactly that. Half a line in the buffer counts as nothing.
-        self.flush()?;
+        self.flush()?; // invariant 6 in ARCHITECTURE.md
         if let Some(deadline) = self.deadline
             // A flood is always readable, so the time is checked first.
             && (Instant::now() >= deadline || !self.stream.wait_readable(deadline)?)
         {
-            return Err(timed_out("the peer did not identify itself in time"));
+            return Err(timed_out("the peer did not send all of it in time"));
         }
         if self.yields {
             std::thread::yield_now();
@@ -189,11 +186,12 @@ impl BufferedStream {
         Ok(())
     }
 
-    /// Frees memory if a burst has enlarged a buffer and nothing has arrived for a while.
-    fn rest(&mut self) -> io::Result<()> {
+    /// Frees memory if a burst has enlarged a buffer and nothing arrives for a while. Contents that
+    /// are on their way are no silence, so only [`receive`](BufferedStream::receive) pays for this.
+    fn shrink_if_silent(&mut self) -> io::Result<()> {
         if self.buffers.are_oversized() {
             self.flush()?;
-            if !self.stream.wait_readable(Instant::now() + self.time_left(REST))? {
+            if !self.stream.wait_readable(Instant::now() + self.time_left(SHRINK_AFTER))? {
                 self.buffers.shrink();
             }
         }
@@ -203,7 +201,7 @@ impl BufferedStream {
     /// Sends the output and waits until `waker` is readable, `deadline` has passed, or the peer has
     /// ended its side. Keeps what the peer sends meanwhile, because its end comes after that; 64
     /// KiB of it, or as much as the budget has memory for, also ends the wait.
-    pub fn wait_end(&mut self, waker: impl AsFd, deadline: Instant) -> io::Result<()> {
+    pub fn wait_for_waker(&mut self, waker: impl AsFd, deadline: Instant) -> io::Result<()> {
         self.flush()?;
         loop {
             self.buffers.let_input_grow();
@@ -220,14 +218,15 @@ impl BufferedStream {
     }
 
     /// Sends the output and ends the connection so that the output arrives: see [`Stream::linger`].
+    /// This is the end of a connection whose read side is open: the peer left, or it is to leave.
     pub fn close(mut self, linger: Duration, linger_bytes: usize) -> io::Result<()> {
         self.flush()?;
         self.stream.linger(linger, linger_bytes);
         Ok(())
     }
 
-    /// Ends a connection whose read side [was shut](Stream::shutdown) by this end. Discards for
-    /// `linger` what the peer still sends before it ends the sending side: with both sides shut the
+    /// Sends the output and ends a connection whose read side this end [has shut](Stream::shutdown),
+    /// as the stop of a server does. Discards for `linger` what the peer still sends before it ends the sending side: with both sides shut the
     /// kernel answers the next byte with a reset, and what the peer has not yet read is lost.
     pub fn close_stopped(mut self, linger: Duration) -> io::Result<()> {
         self.flush()?;

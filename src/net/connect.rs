@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// A time-out of zero would mean no time-out.
+/// Each address of a name is tried for this long at least, even if the time is over.
 const LEAST_SHARE: Duration = Duration::from_millis(1);
 
 impl Stream {
@@ -23,7 +23,7 @@ impl Stream {
     pub fn connect(address: &Address, timeout: Option<Duration>) -> io::Result<Self> {
         let connected = match address {
             Address::Tcp(socket_address) => tcp(*socket_address, timeout),
-            Address::Name(name) => first_of(&look_up(name)?, timeout),
+            Address::Host(name) => first_of(&look_up(name)?, timeout),
             Address::Unix(path) => unix(path, timeout),
         };
         connected.map_err(|e| io::Error::new(e.kind(), format!("{address}: {e}")))
@@ -61,8 +61,8 @@ fn tcp(address: SocketAddr, timeout: Option<Duration>) -> io::Result<Stream> {
 
 fn unix(path: &Path, timeout: Option<Duration>) -> io::Result<Stream> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // A non-blocking socket fails at once if the listener's queue is full. connect(2) waits there
-    // for the send time-out, and reports it as EAGAIN.
+    // Not `connect_timeout`: it makes the socket non-blocking, and then connect(2) fails at once if
+    // the listener's queue is full. A blocking one waits for the send time-out, and reports EAGAIN.
     set_send_timeout(&socket, timeout);
     socket.connect(&SockAddr::unix(path)?).map_err(|e| match e.kind() {
         ErrorKind::WouldBlock => timed_out("connection timed out"),

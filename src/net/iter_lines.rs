@@ -1,6 +1,6 @@
 //! The lines of a reader, where nothing else stands between them.
 
-use super::lines::Lines;
+use super::lines::LineBuffer;
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
 use std::iter::FusedIterator;
@@ -44,7 +44,7 @@ use std::iter::FusedIterator;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn iter_lines<R: Read>(reader: R, max_line_bytes: usize) -> IterLines<R> {
-    IterLines { reader, lines: Lines::new(max_line_bytes), is_over: false }
+    IterLines { reader, lines: LineBuffer::new(max_line_bytes), is_over: false }
 }
 
 /// The iterator that [`iter_lines`] returns.
@@ -54,7 +54,7 @@ pub fn iter_lines<R: Read>(reader: R, max_line_bytes: usize) -> IterLines<R> {
 /// next call reads again, which suits a time-out; after a bad line there are no more items.
 pub struct IterLines<R> {
     reader: R,
-    lines: Lines,
+    lines: LineBuffer,
     is_over: bool,
 }
 
@@ -71,7 +71,7 @@ impl<R: Read> Iterator for IterLines<R> {
     fn next(&mut self) -> Option<Self::Item> {
         let mut line = Vec::new();
         while !self.is_over {
-            match self.lines.next_line(&mut line) {
+            match self.lines.take_line(&mut line) {
                 Ok(true) => return Some(Ok(line)),
                 Ok(false) => {}
                 Err(e) => {

@@ -6,14 +6,14 @@
 use super::telnet::{self, Found, IAC};
 use std::io;
 
-/// An idle connection keeps this much. A buffer that one receive fills doubles, up to `MAX`, or to
-/// the size of the longest line if that is more.
+/// The size at first, and after [`shrink`](LineBuffer::shrink). A buffer that one receive fills
+/// doubles, up to [`MAX_BUFFER_BYTES`], or to the size of the longest line if that is more.
 const MIN_BUFFER_BYTES: usize = 1 << 10;
 const MAX_BUFFER_BYTES: usize = 64 << 10;
 
 /// Received bytes that are not yet used.
 #[derive(Debug)]
-pub struct Lines {
+pub struct LineBuffer {
     /// The valid bytes are `buffer[start..end]`. The first `searched` of them are known to hold no
     /// line end, so a line that arrives byte by byte takes linear time, not quadratic.
     buffer: Box<[u8]>,
@@ -53,11 +53,11 @@ impl LineEnd {
     }
 }
 
-impl Lines {
+impl LineBuffer {
     /// Creates an empty buffer, for lines of fewer than `max_line_bytes` bytes.
     pub fn new(max_line_bytes: usize) -> Self {
         let buffer = vec![0; MIN_BUFFER_BYTES].into();
-        Lines {
+        LineBuffer {
             buffer,
             start: 0,
             end: 0,
@@ -72,7 +72,7 @@ impl Lines {
     }
 
     /// Skips Telnet commands in lines from now on, and refuses options: see
-    /// [`answers`](Lines::answers). A line may then also end with CR NUL.
+    /// [`answers`](LineBuffer::answers). A line may then also end with CR NUL.
     pub fn set_telnet(&mut self) {
         self.is_telnet = true;
     }
@@ -87,8 +87,8 @@ impl Lines {
     ///
     /// # Errors
     /// [`io::ErrorKind::InvalidData`] if the line is too long, even before its end has arrived, or
-    /// contains a `\r` that is not part of its end. The line stays in the [data](Lines::data).
-    pub fn next_line(&mut self, line: &mut Vec<u8>) -> io::Result<bool> {
+    /// contains a `\r` that is not part of its end. The line stays in the [data](LineBuffer::data).
+    pub fn take_line(&mut self, line: &mut Vec<u8>) -> io::Result<bool> {
         let (length, end) = loop {
             let data = &self.buffer[self.start..self.end];
             let special = memchr::memchr3(b'\n', b'\r', IAC, &data[self.searched..]);
@@ -122,7 +122,8 @@ impl Lines {
         Ok(true)
     }
 
-    /// Removes a Telnet command from the current line.
+    /// Removes a Telnet command from the current line: moves the beginning of the line up to the
+    /// command's end.
     fn skip_command(&mut self, at: usize, bytes: usize, answer: Option<[u8; 3]>) {
         let before = self.start..self.start + at;
         self.buffer.copy_within(before, self.start + bytes);
@@ -136,7 +137,7 @@ impl Lines {
     ///
     /// # Errors
     /// [`io::ErrorKind::InvalidData`] if something else has arrived.
-    pub fn line_end(&mut self) -> io::Result<bool> {
+    pub fn take_line_end(&mut self) -> io::Result<bool> {
         let end = match (self.data(), self.line_end) {
             ([] | [b'\r'], _) => return Ok(false),
             ([b'\r', b'\n', ..], _) => LineEnd::CrLf,
@@ -165,10 +166,10 @@ impl Lines {
     }
 
     /// Returns room to receive into, never empty. Report the bytes to
-    /// [`received`](Lines::received).
+    /// [`received`](LineBuffer::received).
     ///
     /// # Panics
-    /// If the buffer [is full](Lines::is_full).
+    /// If the buffer [is full](LineBuffer::is_full).
     pub fn room(&mut self) -> &mut [u8] {
         let data = self.start..self.end;
         if data.end == self.buffer.len() {
@@ -188,13 +189,13 @@ impl Lines {
         &mut self.buffer[self.end..]
     }
 
-    /// Adds `n` bytes that were received into the [`room`](Lines::room).
+    /// Adds `n` bytes that were received into the [`room`](LineBuffer::room).
     pub fn received(&mut self, n: usize) {
         assert!(n <= self.buffer.len() - self.end);
         self.end += n;
     }
 
-    /// Moves bytes that were received elsewhere from `piece` into the [`room`](Lines::room).
+    /// Moves bytes that were received elsewhere from `piece` into the [`room`](LineBuffer::room).
     pub fn receive_from(&mut self, piece: &mut &[u8]) {
         let room = self.room();
         let n = room.len().min(piece.len());
@@ -203,7 +204,7 @@ impl Lines {
         *piece = &piece[n..];
     }
 
-    /// Returns whether there is no [`room`](Lines::room) for more.
+    /// Returns whether there is no [`room`](LineBuffer::room) for more.
     pub fn is_full(&self) -> bool {
         self.data().len() == self.next_size()
     }
@@ -213,7 +214,7 @@ impl Lines {
         self.buffer.len()
     }
 
-    /// Returns the size after the next call to [`room`](Lines::room): doubled if the last receive
+    /// Returns the size after the next call to [`room`](LineBuffer::room): doubled if the last receive
     /// filled the buffer, up to 64 KiB or to the size of the longest line.
     pub fn next_size(&self) -> usize {
         let size = self.buffer.len();
@@ -229,7 +230,7 @@ impl Lines {
         self.max_bytes = if may_grow { MAX_BUFFER_BYTES } else { 0 };
     }
 
-    /// Returns whether the buffer is larger than an idle connection should keep.
+    /// Returns whether the buffer is larger than an idle connection should keep, 4 KiB.
     pub fn is_oversized(&self) -> bool {
         self.buffer.len() > 4 * MIN_BUFFER_BYTES && self.data().len() < MIN_BUFFER_BYTES
     }

@@ -87,7 +87,7 @@ impl Listener {
                 let (listener, file) = bind_unix(path)?;
                 Ok(Listener { kind: Kind::Unix(listener, file), address: address.clone() })
             }
-            Address::Name(_) => Err(ErrorKind::InvalidInput.into()),
+            Address::Host(_) => Err(ErrorKind::InvalidInput.into()),
         }
     }
 
@@ -173,7 +173,7 @@ fn bind_unix(path: &Path) -> io::Result<(UnixListener, (u64, u64))> {
     // Before bind, so that the file never has another mode: Linux gives it the socket's.
     let early = rustix::fs::fchmod(&socket, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR);
     socket.bind(&SockAddr::unix(path)?)?;
-    let listen = || {
+    let finish = || {
         if early.is_err() {
             // Early enough too: nobody can connect before listen.
             fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
@@ -181,7 +181,7 @@ fn bind_unix(path: &Path) -> io::Result<(UnixListener, (u64, u64))> {
         socket.listen(BACKLOG)?;
         file_of(path)
     };
-    let file = listen().inspect_err(|_| drop(fs::remove_file(path)))?;
+    let file = finish().inspect_err(|_| drop(fs::remove_file(path)))?;
     Ok((socket.into(), file))
 }
 

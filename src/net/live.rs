@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The live connections, each represented by a `T`. Closed once, it stays closed.
+/// The live connections, each represented by a `T`. [`close`](Live::close) lets no further one in,
+/// for good; it ends none.
 #[derive(Debug)]
 pub struct Live<T> {
     /// Set under the lock of `state`, so that none is added afterwards.
@@ -50,8 +51,9 @@ impl<T> Live<T> {
         Some(Registration { live: self, number })
     }
 
-    /// Accepts connections from `listener` until [`close`](Live::close). Errors never end it: most
-    /// concern one connection, and the others (no file descriptor is left) pass.
+    /// Accepts connections from `listener` until [`close`](Live::close) and then
+    /// [`Listener::close`], which wakes it. Errors never end it: most concern one connection, and the
+    /// others (no file descriptor is left) pass.
     pub fn accept_all(&self, listener: &Listener, mut take: impl FnMut(Stream)) {
         const PAUSE: Duration = Duration::from_millis(10);
         const MAX_PAUSE: Duration = Duration::from_millis(640);
@@ -83,7 +85,7 @@ impl<T> Live<T> {
         self.closed.load(SeqCst)
     }
 
-    /// Lets no further connection in.
+    /// Lets no further connection in. Does not wake [`accept_all`](Live::accept_all).
     pub fn close(&self) {
         let _inside = self.lock();
         self.closed.store(true, SeqCst);

@@ -6,8 +6,8 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-/// A peer that vanished silently is noticed after a minute (tcp(7)), unless something that was sent
-/// to it is unacknowledged.
+/// A peer that vanished silently is noticed after a minute (tcp(7)). While something that was sent to
+/// it is unacknowledged there are no probes, and the [user time-out](set_user_timeout) decides.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_PROBES: u32 = 3;
@@ -69,7 +69,8 @@ pub(super) fn set_send_timeout(socket: &Socket, timeout: Option<Duration>) {
     SEND.check(socket.set_write_timeout(timeout));
 }
 
-/// Only Linux supports it; elsewhere only keepalive notices a peer that has vanished.
+/// Ends a connection that has something unacknowledged for this long. Only Linux supports it;
+/// elsewhere only keepalive notices a peer that has vanished.
 pub(super) fn set_user_timeout(socket: SockRef<'_>, timeout: Duration) {
     #[cfg(target_os = "linux")]
     {

@@ -42,8 +42,8 @@ struct Inner<J> {
     slots: AtomicUsize,
     /// Jobs that have released their slot and are still running.
     lingering: AtomicUsize,
-    /// Threads that wait for a job and that no queued job has claimed: each job in the queue has
-    /// its own thread on the way.
+    /// Threads that wait for a job, without those that are promised one: [`Pool::submit`] subtracts 1
+    /// before it queues a job, and a thread that may end subtracts itself first.
     idle: AtomicUsize,
     max: usize,
     name: String,
@@ -105,7 +105,7 @@ impl<J: Send + 'static> Pool<J> {
     /// Runs `job` on a thread.
     ///
     /// # Errors
-    /// Returns the job if the maximum is already queued or running, or no thread can be created.
+    /// Returns the job if all [slots](Pool::used_slots) are in use, or no thread can be created.
     pub fn submit(&self, job: J) -> Result<(), J> {
         let inner = &self.inner;
         if !take(&inner.slots, |n| (n < inner.max).then_some(n + 1)) {
@@ -118,7 +118,8 @@ impl<J: Send + 'static> Pool<J> {
         self.jobs.send(job).map_err(|unsent| unsent.0)
     }
 
-    /// Returns how many jobs are queued or running.
+    /// Returns how many jobs are queued or running, without those that have
+    /// [released](Slot::release) their slot.
     pub fn used_slots(&self) -> usize {
         self.inner.slots.load(SeqCst)
     }
@@ -158,7 +159,7 @@ impl<J: Send + 'static> Inner<J> {
     fn wait(&self) -> Option<J> {
         match self.queue.recv_timeout(IDLE_TIMEOUT) {
             Ok(job) => Some(job),
-            // Another thread has claimed this one: a job is on its way.
+            // All threads that wait are promised a job, so one is on its way to this one.
             Err(RecvTimeoutError::Timeout) if !self.claim_idle() => self.queue.recv().ok(),
             Err(_) => None,
         }

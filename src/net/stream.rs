@@ -40,12 +40,14 @@ impl Stream {
     /// # Errors
     /// [`ErrorKind::TimedOut`] after the [idle time-out](Stream::set_idle_timeout).
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        idle(retry(|| recv(&self.socket, &mut *buffer, RecvFlags::empty()).map(|(n, _)| n)))
+        eagain_is_timeout(retry(|| {
+            recv(&self.socket, &mut *buffer, RecvFlags::empty()).map(|(n, _)| n)
+        }))
     }
 
     /// Receives into the spare capacity of `buffer`; otherwise like [`receive`](Stream::receive).
     pub fn receive_spare(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        idle(retry(|| {
+        eagain_is_timeout(retry(|| {
             recv(&self.socket, spare_capacity(buffer), RecvFlags::empty()).map(|(_, n)| n)
         }))
     }
@@ -75,7 +77,7 @@ impl Stream {
     /// # Errors
     /// [`ErrorKind::TimedOut`] if a mebibyte, or what is left, takes longer than `timeout`.
     pub fn send_all(&self, mut parts: &mut [IoSlice<'_>], timeout: Duration) -> io::Result<()> {
-        // Since when nothing more fits, and how much was sent since.
+        // By when a mebibyte has to leave, `None` while all fits; and how much of it has left.
         let (mut deadline, mut taken) = (None, 0);
         IoSlice::advance_slices(&mut parts, 0); // drops empty parts
         while !parts.is_empty() {
@@ -111,8 +113,8 @@ impl Stream {
         self.wait(PollFlags::IN, deadline)
     }
 
-    /// Waits until `waker` is readable or `deadline` has passed, and then returns false; or until
-    /// something can be received or the stream ends, and then returns true.
+    /// Waits until something can be received or the stream ends, and then returns true; or until
+    /// `waker` is readable or `deadline` has passed, and then returns false. False if both.
     pub fn wait_readable_or(&self, waker: impl AsFd, deadline: Instant) -> io::Result<bool> {
         let own = PollFd::new(&self.socket, PollFlags::IN);
         let mut polled = [own, PollFd::new(&waker, PollFlags::IN)];
@@ -211,7 +213,7 @@ fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
 }
 
 /// Turns EAGAIN into a time-out: socket(7) reports a receive time-out as EAGAIN.
-fn idle(received: io::Result<usize>) -> io::Result<usize> {
+fn eagain_is_timeout(received: io::Result<usize>) -> io::Result<usize> {
     received.map_err(|e| match e.kind() {
         ErrorKind::WouldBlock => timed_out("the peer was silent for too long"),
         _ => e,

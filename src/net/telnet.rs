@@ -25,7 +25,7 @@ pub(super) enum Found {
     Text,
 }
 
-/// Finds the command that `data` begins with.
+/// Finds the command that `data` begins with. The first byte has to be [`IAC`].
 pub(super) fn find(data: &[u8]) -> Found {
     match data {
         [_] => Found::Half,

@@ -112,7 +112,7 @@ impl Builder {
     fn resolve(&self) -> Result<Vec<Vec<Address>>, BindError> {
         let all = self.listen.iter().map(|given| {
             let found = given.resolve().map_err(BindError::Listen)?;
-            let reachable = found.iter().find(|address| !address.is_private());
+            let reachable = found.iter().find(|address| !address.is_local());
             match reachable.filter(|_| self.token.is_none() && !self.insecure) {
                 None => Ok(found),
                 Some(reachable) => {

@@ -67,7 +67,7 @@ impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BindError::Exposed { given, reachable } => {
-                if let Address::Name(name) = given {
+                if let Address::Host(name) = given {
                     write!(f, "{name} is ")?;
                 }
                 write!(f, "{reachable}: other machines can reach it, and no token is set")

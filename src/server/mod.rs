@@ -132,7 +132,7 @@ impl Server {
 
     /// Returns warnings to the owner about addresses that other machines can reach.
     pub fn warnings(&self) -> Vec<String> {
-        let open = self.addresses().into_iter().filter(|address| !address.is_private());
+        let open = self.addresses().into_iter().filter(|address| !address.is_local());
         let why = match self.shared.token {
             Some(_) => "the token and all contents travel in clear",
             None => "whoever reaches it can read and write everything",

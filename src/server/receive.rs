@@ -48,7 +48,7 @@ impl Session<'_> {
             // ARCHITECTURE.md; `BufferedStream::before_receive` keeps it for what is written already.)
             self.send_owed()?;
             self.connection.answer_telnet();
-            self.connection.relieve()?;
+            self.connection.flush_if_large()?;
         }
         if has_arrived { Ok(true) } else { self.connection.read_line(line) }
     }

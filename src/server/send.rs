@@ -101,7 +101,7 @@ impl<'a> Session<'a> {
             Answer::Listing(listing) => self.write_listing(&listing.value)?,
             Answer::Changes(changes) => self.write_changes(&changes.value)?,
         }
-        self.connection.relieve()
+        self.connection.flush_if_large()
     }
 
     fn write_listing(&mut self, listing: &Listing) -> io::Result<()> {
@@ -112,7 +112,7 @@ impl<'a> Session<'a> {
             let Stat { version, numbytes, exptime } = file.stat;
             let name = file.name.as_name_ref();
             Listed { version, numbytes, exptime, name }.write_to(self.connection.output());
-            self.connection.relieve()?;
+            self.connection.flush_if_large()?;
         }
         Ok(())
     }
@@ -124,7 +124,7 @@ impl<'a> Session<'a> {
             let Change { version, numbytes, ref name } = *change;
             let name = name.as_name_ref();
             Changed { version, numbytes, name }.write_to(self.connection.output());
-            self.connection.relieve()?;
+            self.connection.flush_if_large()?;
         }
         Ok(())
     }
@@ -157,7 +157,7 @@ impl<'a> Session<'a> {
         }
         let closes = refusal.closes();
         Reply::Refused(refusal).write_to(self.connection.output());
-        self.connection.relieve()?;
+        self.connection.flush_if_large()?;
         Ok(if closes { Flow::Close } else { Flow::Continue })
     }
 }

@@ -23,7 +23,7 @@ impl<'a> Session<'a> {
     /// Waits until there is a change, the deadline has passed, or the client has ended its side. It
     /// may still read then.
     fn wait_for_changes(&mut self, deadline: Instant, waiting: Waiting<'a>) -> io::Result<Flow> {
-        self.connection.wait_end(waiting.waker(), deadline)?;
+        self.connection.wait_for_waker(waiting.waker(), deadline)?;
         let prefix = waiting.prefix().to_string();
         let changes = self.all_changes(&prefix, waiting.changes());
         self.write(Answer::Changes(changes))?;
@@ -34,7 +34,7 @@ impl<'a> Session<'a> {
     fn wait_for_version(&mut self, deadline: Instant, waiter: Waiter<'a>) -> io::Result<Flow> {
         let mut waiter = waiter;
         loop {
-            self.connection.wait_end(waiter.waker(), deadline)?;
+            self.connection.wait_for_waker(waiter.waker(), deadline)?;
             match waiter.look() {
                 Ok(Wait::Later(again)) => waiter = again,
                 Ok(Wait::Now(version)) => {

@@ -51,7 +51,7 @@ impl BufferedStream {
     /// # Errors
     /// [`io::ErrorKind::InvalidData`] if something else comes, [`io::ErrorKind::UnexpectedEof`].
     pub fn read_line_end(&mut self) -> io::Result<()> {
-        while !self.buffers.input.line_end()? {
+        while !self.buffers.input.take_line_end()? {
             if self.fill()? == 0 {
                 return Err(ended("contents"));
             }
@@ -61,10 +61,10 @@ impl BufferedStream {
 
     /// Sends `contents` and a line end after the collected output. Large contents are not copied.
     pub fn send_contents(&mut self, contents: &[u8]) -> io::Result<()> {
-        if contents.len() < MIN_DIRECT_BYTES && self.buffers.may_collect(contents.len()) {
+        if contents.len() < MIN_DIRECT_BYTES && self.buffers.reserve_output(contents.len()) {
             self.buffers.output.extend_from_slice(contents);
             self.buffers.output.extend_from_slice(b"\r\n");
-            return self.relieve();
+            return self.flush_if_large();
         }
         let parts = &mut [&self.buffers.output, contents, b"\r\n"].map(IoSlice::new);
         self.stream.send_all(parts, self.time_left(self.write_timeout))?;

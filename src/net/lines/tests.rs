@@ -4,11 +4,11 @@ use super::*;
 
 /// Feeds `input` in pieces of `step` bytes; lines as text, or the error.
 fn lines_of(input: &[u8], step: usize) -> Result<Vec<String>, String> {
-    let (mut lines, mut line, mut found) = (Lines::new(500), Vec::new(), Vec::new());
+    let (mut lines, mut line, mut found) = (LineBuffer::new(500), Vec::new(), Vec::new());
     for mut piece in input.chunks(step) {
         while !piece.is_empty() {
             lines.receive_from(&mut piece);
-            while lines.next_line(&mut line).map_err(|e| e.to_string())? {
+            while lines.take_line(&mut line).map_err(|e| e.to_string())? {
                 found.push(String::from_utf8_lossy(&line).into_owned());
             }
         }
@@ -51,7 +51,7 @@ fn many_lines_grow_the_buffer_and_rest_shrinks_it() {
     let line = "y".repeat(99);
     let input = format!("{line}\n").repeat(3000);
     check(input.as_bytes(), Ok(vec![line; 3000]));
-    let mut lines = Lines::new(500);
+    let mut lines = LineBuffer::new(500);
     for _ in 0..20 {
         let n = lines.room().len();
         lines.received(n);
@@ -66,7 +66,7 @@ fn many_lines_grow_the_buffer_and_rest_shrinks_it() {
 
 #[test]
 fn a_buffer_that_may_not_grow_takes_any_number_of_lines() {
-    let mut lines = Lines::new(500);
+    let mut lines = LineBuffer::new(500);
     lines.set_may_grow(false);
     let (mut line, mut count) = (Vec::new(), 0);
     for _ in 0..100 {
@@ -77,7 +77,7 @@ fn a_buffer_that_may_not_grow_takes_any_number_of_lines() {
         lines.received(n);
         assert!(lines.is_full());
         while lines.data().len() > 7 {
-            count += usize::from(lines.next_line(&mut line).unwrap());
+            count += usize::from(lines.take_line(&mut line).unwrap());
         }
     }
     assert_eq!((lines.size(), count), (MIN_BUFFER_BYTES, 100 * (MIN_BUFFER_BYTES - 7)));
@@ -89,14 +89,14 @@ fn a_buffer_that_may_not_grow_takes_any_number_of_lines() {
 fn a_long_line_fits_also_into_a_buffer_that_may_not_grow() {
     for max_line_bytes in [500, 1023, 1024, 5000, 100_000] {
         for may_grow in [true, false] {
-            let mut lines = Lines::new(max_line_bytes);
+            let mut lines = LineBuffer::new(max_line_bytes);
             lines.set_may_grow(may_grow);
             let text = vec![b'z'; max_line_bytes - 1];
             let input = [&text[..], b"\r\n"].concat().repeat(3);
             let (mut line, mut rest, mut count) = (Vec::new(), &input[..], 0);
             while !rest.is_empty() {
                 lines.receive_from(&mut rest);
-                while lines.next_line(&mut line).unwrap() {
+                while lines.take_line(&mut line).unwrap() {
                     assert!(line == text, "{max_line_bytes}");
                     count += 1;
                 }
@@ -108,14 +108,14 @@ fn a_long_line_fits_also_into_a_buffer_that_may_not_grow() {
 
 /// Whether `input` ends contents after the line `before`; `None` if it is invalid.
 fn line_end(before: &str, input: &str, telnet: bool) -> Option<bool> {
-    let mut lines = Lines::new(500);
+    let mut lines = LineBuffer::new(500);
     if telnet {
         lines.set_telnet();
     }
     let bytes = [before, input].concat();
     lines.receive_from(&mut bytes.as_bytes());
-    assert!(before.is_empty() || lines.next_line(&mut Vec::new()).unwrap());
-    let ended = lines.line_end();
+    assert!(before.is_empty() || lines.take_line(&mut Vec::new()).unwrap());
+    let ended = lines.take_line_end();
     assert!(!matches!(ended, Ok(true)) || lines.data().is_empty());
     ended.ok()
 }
@@ -148,10 +148,10 @@ fn contents_end_as_the_line_before_them() {
 /// Checks the lines in `input` and the answers to it, however it is cut.
 fn check_telnet(input: &[u8], expected: Result<&[&str], &str>, answers: &[u8]) {
     for step in [1, 2, 3, 5, 1 << 20] {
-        let (mut lines, mut line, mut found) = (Lines::new(500), Vec::new(), Vec::new());
+        let (mut lines, mut line, mut found) = (LineBuffer::new(500), Vec::new(), Vec::new());
         lines.set_telnet();
-        let mut read = |lines: &mut Lines| {
-            while lines.next_line(&mut line).map_err(|e| e.to_string())? {
+        let mut read = |lines: &mut LineBuffer| {
+            while lines.take_line(&mut line).map_err(|e| e.to_string())? {
                 found.push(line.escape_ascii().to_string());
             }
             Ok(())

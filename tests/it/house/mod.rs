@@ -178,7 +178,7 @@ fn planted_bad_imports_are_found() {
         ("net/lines.rs", "use crate::wire::Reply;"),
         ("net/mod.rs", "use super::wire;"),
         ("net/lines.rs", "fn f() {\n    crate::files::Table::new()\n}"),
-        ("wire/reply.rs", "use crate::{\n    refusal::Refusal,\n    net::{Lines, Pool},\n};"),
+        ("wire/reply.rs", "use crate::{\n    refusal::Refusal,\n    net::{LineBuffer, Pool},\n};"),
         ("wire/reply.rs", "use super::super::net;"),
         ("files/clock.rs", "pub(crate) use crate::Clock;"),
         ("files/clock.rs", "mod tests {\n    use super::super::super::server;\n}"),

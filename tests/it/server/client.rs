@@ -20,7 +20,7 @@ impl Client {
     pub(crate) fn try_connect(address: &Address) -> io::Result<Client> {
         let (domain, address) = match address {
             Address::Tcp(tcp) => (Domain::for_address(*tcp), SockAddr::from(*tcp)),
-            Address::Name(name) => return Err(io::Error::other(format!("{name}: not looked up"))),
+            Address::Host(name) => return Err(io::Error::other(format!("{name}: not looked up"))),
             Address::Unix(path) => (Domain::UNIX, SockAddr::unix(path)?),
             other => unreachable!("{other}"),
         };

@@ -1,6 +1,6 @@
 //! The replies of a session, counted as their bytes are received.
 
-use crate::net::Lines;
+use crate::net::LineBuffer;
 use crate::refusal::{Limit, Refusal};
 use crate::wire::{MAX_LINE_BYTES, Reply};
 use std::time::Duration;
@@ -14,7 +14,7 @@ pub(super) struct Replies {
     pub(super) is_full: bool,
     pub(super) idle_timeout: Option<Duration>,
     /// What was received of a line that is not complete.
-    received: Lines,
+    received: LineBuffer,
     /// Bytes of contents still to come, including their line end.
     contents: u64,
     /// Lines of an answer still to come.
@@ -30,7 +30,7 @@ impl Default for Replies {
             last_refusal: None,
             is_full: false,
             idle_timeout: None,
-            received: Lines::new(2 * MAX_LINE_BYTES), // no reply is that long
+            received: LineBuffer::new(2 * MAX_LINE_BYTES), // no reply is that long
             contents: 0,
             lines: 0,
             is_broken: false,
@@ -57,7 +57,7 @@ impl Replies {
             return n > 0;
         }
         let mut line = Vec::new();
-        match self.received.next_line(&mut line) {
+        match self.received.take_line(&mut line) {
             Ok(true) => self.take_line(&line),
             Ok(false) => return false,
             Err(_) => self.is_broken = true,

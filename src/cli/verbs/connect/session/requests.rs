@@ -1,7 +1,7 @@
 //! The requests of a session, counted as their bytes are sent. They are read as the server reads
 //! them.
 
-use crate::net::Lines;
+use crate::net::LineBuffer;
 use crate::wire::{MAX_LINE_BYTES, Malformed, Request, is_blank};
 
 /// The requests, counted up to the one that ends the session.
@@ -14,7 +14,7 @@ pub(super) struct Requests {
     /// Whether the server cannot know where the next request begins.
     pub(super) is_broken: bool,
     /// What was sent of a part that is not complete.
-    lines: Lines,
+    lines: LineBuffer,
     next: Part,
 }
 
@@ -29,7 +29,7 @@ enum Part {
 
 impl Default for Requests {
     fn default() -> Self {
-        let mut lines = Lines::new(MAX_LINE_BYTES);
+        let mut lines = LineBuffer::new(MAX_LINE_BYTES);
         lines.set_telnet();
         let (quits, holds, is_broken) = Default::default();
         Requests { count: 0, quits, holds, is_broken, lines, next: Part::Line }
@@ -55,7 +55,7 @@ impl Requests {
         let taken = match &mut self.next {
             Part::Line => {
                 let mut line = Vec::new();
-                let taken = self.lines.next_line(&mut line);
+                let taken = self.lines.take_line(&mut line);
                 if let Ok(true) = taken {
                     self.take_line(&line);
                 }
@@ -72,7 +72,7 @@ impl Requests {
                 Ok(n > 0)
             }
             Part::LineEnd => {
-                let taken = self.lines.line_end();
+                let taken = self.lines.take_line_end();
                 if let Ok(true) = taken {
                     self.next = Part::Line;
                     self.count += 1;
