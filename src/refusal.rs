@@ -6,7 +6,7 @@ use crate::version::Version;
 use std::error;
 use std::fmt;
 
-/// A refused request. It changed nothing.
+/// A refused request. It changed nothing, unless it is [`Internal`](Refusal::Internal).
 ///
 /// ```
 /// use telefile::{Refusal, Version};
@@ -40,7 +40,7 @@ pub enum Refusal {
     WrongToken,
     /// `ERR_LIMIT <what> <maximum>`
     Limit(Limit, u64),
-    /// `ERR_INTERNAL`: an error inside the server.
+    /// `ERR_INTERNAL`: an error inside the server or a file type. The file may have changed.
     Internal,
 }
 

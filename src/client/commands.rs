@@ -20,7 +20,8 @@ impl Client {
         self.call(&call, Transport::snapshot)
     }
 
-    /// Replaces a file's contents, or makes the file; returns the new version. It does not expire.
+    /// Replaces a file's contents, or makes the file; returns the new version. The file no longer
+    /// expires, even if it did before: [`write_expiring`](Client::write_expiring) sets an exptime.
     ///
     /// # Errors
     /// See [`Error`].
@@ -33,6 +34,20 @@ impl Client {
     }
 
     /// Writes a file that expires or ends with the connection; returns the new version.
+    ///
+    /// ```
+    /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
+    /// # let address = server.addresses()[0].clone();
+    /// use telefile::Exptime;
+    ///
+    /// let client = telefile::Client::connect_to(&address)?;
+    /// client.write_expiring("cache", "42", Exptime::Seconds(30))?;
+    /// client.write_expiring("here/ann", "", Exptime::Connection)?; // an ephemeral file
+    ///
+    /// client.write("cache", "43")?;
+    /// assert_eq!(client.stat("cache")?.exptime, Exptime::Never);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Error`].
@@ -47,7 +62,8 @@ impl Client {
     }
 
     /// Replaces the contents of a file if it is at `version`; returns the new version. 0 is the
-    /// version of an absent file. The file does not expire.
+    /// version of an absent file. The file no longer expires, even if it did before:
+    /// [`cas_expiring`](Client::cas_expiring) sets an exptime.
     ///
     /// # Errors
     /// [`Refusal::Version`](crate::Refusal::Version) with the file's version, if it is another.
@@ -161,8 +177,9 @@ impl Client {
     }
 
     /// Waits until a file is no longer at `version`, but no longer than `time`, which is rounded up
-    /// to seconds and is at most a day; returns its version then. 0 is the version of an absent
-    /// file. Other requests of this client wait meanwhile.
+    /// to seconds and is at most a day; returns the file's version, which is `version` itself if the
+    /// time is over or the server stops. 0 is the version of an absent file. Other requests of this
+    /// client wait meanwhile.
     ///
     /// Reports states, not events: of several changes only the last one is visible. Changes to
     /// other files, even ones whose names begin with this one's, do not end the wait.
@@ -180,7 +197,11 @@ impl Client {
     /// let other = telefile::Client::connect_to(&address)?;
     /// let writing = std::thread::spawn(move || other.write("config", "8080"));
     ///
-    /// assert_eq!(client.wait("config", version, Duration::from_secs(60))?, Version(2));
+    /// let mut current = version;
+    /// while current == version {
+    ///     current = client.wait("config", version, Duration::from_secs(60))?;
+    /// }
+    /// assert_eq!(current, Version(2));
     /// # writing.join().unwrap()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -30,15 +30,16 @@ pub enum Error {
     /// The new connection is to another table: the server was restarted without its files, or with
     /// those of a backup, and known versions mean nothing there. No request was sent.
     OtherTable,
-    /// The server refused, and nothing changed.
+    /// The server refused. Nothing changed, except perhaps with [`Refusal::Internal`].
     Refused {
         /// The name of the file that the request was about, if it was about one.
         file: Option<String>,
         /// The reply.
         refusal: Refusal,
     },
-    /// The contents are larger than [the client accepts](super::Builder::max_contents). They are
-    /// not fetched, and the connection remains usable.
+    /// The contents are larger than [the client accepts](super::Builder::max_contents). The
+    /// connection remains usable: the next call skips them first, and is [`Error::Lost`] if that
+    /// takes longer than one time-out.
     TooLarge {
         /// The file's name.
         file: String,

@@ -83,7 +83,9 @@ impl OpenFile {
         lock(&self.transport)?.call(&call, Transport::snapshot)
     }
 
-    /// Writes to the file; returns its new version. The type decides what a write means.
+    /// Writes to the file; returns its new version. The type decides what a write means. The name no
+    /// longer expires, even if it did before; [`Client::write_expiring`](super::Client::write_expiring)
+    /// takes an open file too.
     ///
     /// # Errors
     /// See [`Error`]; a type may refuse writes.
@@ -92,7 +94,8 @@ impl OpenFile {
         lock(&self.transport)?.call(&call, Transport::version)
     }
 
-    /// Writes to the file if it is still at `version`; returns its new version.
+    /// Writes to the file if it is still at `version`; returns its new version. As after a
+    /// [`write`](OpenFile::write), the name no longer expires.
     ///
     /// # Errors
     /// [`Refusal::Version`](crate::Refusal::Version) with the file's version, if it is another.
@@ -103,7 +106,7 @@ impl OpenFile {
     }
 
     /// Waits until the file is no longer at `version`, but no longer than `time`; returns its
-    /// version then. See [`Client::wait`](super::Client::wait); deleting the name does not end the
+    /// version, which is `version` itself if the time is over. See [`Client::wait`](super::Client::wait); deleting the name does not end the
     /// wait.
     ///
     /// # Errors

@@ -76,8 +76,8 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Invalid`] if `prefix` or `after` contains a space or line end, or `limit` is 0;
-    /// also if `after` is too long for a line, and 10,000 names up to it begin with the part that
-    /// fits. [`Limit::Memory`](crate::Limit::Memory) if the server has no room for a long page.
+    /// also if `after` is too long for a line, and 10,000 names or more are between the part of it
+    /// that fits and `after` itself. [`Limit::Memory`](crate::Limit::Memory) if the server has no room for a long page.
     pub fn list_page(&self, prefix: &str, limit: u64, after: Option<&str>) -> Result<Page, Error> {
         if limit == 0 {
             return Err(Error::Invalid("a list of at most 0 files".to_string()));

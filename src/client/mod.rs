@@ -27,8 +27,9 @@
 //! assert_eq!(error.refusal(), Some(&Refusal::Version(second)));
 //! assert_eq!(error.to_string(), "greeting is at version 2");
 //!
-//! // A file can have a type with code, and `open` makes it. This one exists as long as somebody
-//! // has it open: when Bob leaves, for whatever reason, the server closes it for him.
+//! // `open` can make a file of a type, which decides what reads and writes do. A file of type
+//! // `File` exists while a client has it open: when Bob leaves, for whatever reason, the server
+//! // closes it for him.
 //! let here = bob.open("present/bob", Some("File"))?;
 //! assert_eq!(ann.stat("present/bob")?.opens, 1);
 //! drop(here);
@@ -211,9 +212,9 @@ impl Client {
         Ok(self.call(&call, Transport::hello)?.version)
     }
 
-    /// Returns how long this client may be silent before the server ends the connection; `None` is
-    /// forever. A client that holds something is not silent: see
-    /// [`keep_alive`](Client::keep_alive).
+    /// Returns how long this client may be silent before the server ends the connection; `None` if
+    /// the server has no such time-out, or did not report it. A client that has a file open or has
+    /// made an ephemeral one is not silent: see [`keep_alive`](Client::keep_alive).
     pub fn idle_timeout(&self) -> Option<Duration> {
         self.idle_timeout
     }
@@ -226,7 +227,7 @@ impl Client {
     /// either, the server closes a silent connection, and the next call fails with [`Error::Lost`].
     ///
     /// # Errors
-    /// [`Error::Thread`]. A call that would hold something then sent no request.
+    /// [`Error::Thread`]. A call that does this by itself fails with it too, and sends no request.
     pub fn keep_alive(&self) -> Result<(), Error> {
         keep_alive::start(&self.transport)
     }

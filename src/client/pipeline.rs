@@ -24,8 +24,9 @@ const FIRST_BATCH: usize = 16;
 /// is half as large, after one with less it is twice as large.
 const AIM_BYTES: usize = 4 << 20;
 
-/// Requests to be sent together. Made by [`Client::pipeline`]; nothing is sent before
-/// [`send`](Pipeline::send).
+/// Requests to be sent together, about files that the program names: no `create`, `open`, `list`,
+/// `watch` or `wait`. Made by [`Client::pipeline`]. Nothing is sent before the answers of
+/// [`send`](Pipeline::send) are taken.
 ///
 /// ```
 /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
@@ -146,7 +147,8 @@ impl<'a> Pipeline<'a> {
         Ok(self)
     }
 
-    /// Sends the requests. They go out as the answers are taken.
+    /// Returns the answers. Sends nothing yet: taking an answer sends the batch that it needs, and
+    /// dropping the answers discards the requests that are not sent yet.
     pub fn send(self) -> Answers<'a> {
         Answers {
             transport: self.transport,
@@ -170,9 +172,9 @@ impl fmt::Debug for Pipeline<'_> {
 /// most one batch of replies waits in memory, and between two answers the client and its open files
 /// may be used for anything else. Dropping this discards the requests that are not sent yet.
 ///
-/// A refused request is an error of its own, and the next one is answered. A lost connection is the
-/// last item: which of the later requests were executed is unknown. [`Error::Thread`] is the last
-/// item, too: the later requests were not sent.
+/// A refused request is an error of its own, and the next one is answered. [`Error::Lost`] and
+/// [`Error::Protocol`] are the last item: which of the later requests were executed is unknown.
+/// [`Error::Thread`] is the last item, too: the later requests were not sent.
 #[must_use = "the requests are sent while the answers are taken"]
 pub struct Answers<'a> {
     transport: &'a Arc<Mutex<Transport>>,

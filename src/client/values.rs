@@ -34,7 +34,7 @@ pub struct Stat {
     pub numbytes: u64,
     /// The remaining lifetime.
     pub exptime: Exptime,
-    /// Its type.
+    /// Its type; `type` is a keyword.
     pub kind: String,
     /// How many times it is open, over all clients.
     pub opens: u64,
