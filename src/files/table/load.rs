@@ -1,6 +1,6 @@
 //! Loading the table when a server starts.
 
-use super::{Table, lost};
+use super::Table;
 use crate::budget::{Budget, Charge};
 use crate::contents::Contents;
 use crate::files::clock::Clock;
@@ -35,7 +35,7 @@ impl Table {
         store: Arc<dyn Store>,
     ) -> io::Result<Self> {
         let mut table = Table::new(registry, clock.clone(), budget.clone(), 0);
-        let state = table.state.get_mut().unwrap_or_else(|_| lost());
+        let state = table.state.get_mut();
         let (mut is_sound, mut removals) = (true, Vec::new());
         let head = store.load(
             &mut |row| {

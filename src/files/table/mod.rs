@@ -8,6 +8,7 @@ mod commit;
 mod fit;
 pub(in crate::files) mod list;
 mod load;
+mod lock;
 mod locked;
 pub(in crate::files) mod open;
 mod read;
@@ -30,6 +31,8 @@ use crate::files::store::Store;
 use crate::name::{FileRef, NameRef};
 use crate::refusal::Refusal;
 use crossbeam_channel::Receiver;
+use lock::Lock;
+pub(in crate::files) use lock::lost;
 use locked::Locked;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -46,7 +49,7 @@ pub(in crate::files) const PAUSE: Duration = Duration::from_micros(10);
 /// use the descriptor.
 #[derive(Debug)]
 pub(crate) struct Table {
-    pub(in crate::files) state: Mutex<State>,
+    state: Lock,
     /// Held during a long scan of files or changes, and taken before the lock of the state. That
     /// lock is not fair: a thousand scans waiting for it would keep everybody else out for seconds.
     turn: Mutex<()>,
@@ -69,7 +72,7 @@ impl Table {
     /// table, because versions of two tables cannot be compared.
     pub(crate) fn new(registry: Registry, clock: Clock, budget: Arc<Budget>, epoch: u64) -> Self {
         let (wake, woken) = crossbeam_channel::unbounded();
-        let state = Mutex::new(State::new(Watchers::new(wake), &budget));
+        let state = Lock::new(State::new(Watchers::new(wake), &budget));
         let (calm, to_commit) = (Condvar::new(), Condvar::new());
         let turn = Mutex::default();
         Table { state, turn, calm, to_commit, store: None, woken, registry, clock, budget, epoch }
@@ -118,8 +121,7 @@ impl Table {
     }
 
     pub(in crate::files) fn lock(&self) -> Locked<'_> {
-        let state = self.state.lock().unwrap_or_else(|_| lost());
-        Locked::new(state, &self.clock, &self.budget, &self.to_commit)
+        Locked::new(self.state.take(), &self.clock, &self.budget, &self.to_commit)
     }
 
     /// Takes the lock once every decided change of the file is visible or refused.
@@ -215,11 +217,4 @@ impl Table {
     pub(in crate::files) fn take_turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Aborts. No user code runs under the table's lock: a panic there is a bug that left the table
-/// half changed, and wrong answers are worse than none.
-pub(in crate::files) fn lost<T>() -> T {
-    log::error!("a thread panicked while it changed the table; the table is lost");
-    std::process::abort()
 }
