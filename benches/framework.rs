@@ -51,7 +51,7 @@ struct Sample {
 struct Args {
     /// Measure each sample for SECS seconds
     #[arg(long, value_name = "SECS", default_value = "2", value_parser = window::seconds)]
-    time: Duration,
+    secs: Duration,
     /// Take N samples of each server
     #[arg(long, value_name = "N", default_value = "7")]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
@@ -68,7 +68,7 @@ struct Args {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let Args { time, reps, only, serve, bench } = Args::parse();
+    let Args { secs: time, reps, only, serve, bench } = Args::parse();
     match serve {
         Some(0) => return serve_bare(),
         Some(workers) => return serve_framework(workers),
