@@ -129,7 +129,7 @@ fn address(text: &str) -> Result<Address, String> {
     })
 }
 
-fn size(text: &str) -> Result<u64, String> {
+pub(super) fn size(text: &str) -> Result<u64, String> {
     let bad = || "not a size such as 65536, 64M or 2G".to_string();
     let (digits, shift) = match text.char_indices().last() {
         Some((at, suffix)) if suffix.is_ascii_alphabetic() => {

@@ -138,6 +138,7 @@ fn a_value_out_of_range_is_reported_with_its_flag() {
         (&["wait", "f", "1", "-1"], &["[SECS]", "at least 0"]),
         (&["watch", "f", "--for", "-1"], &["--for <SECS>", "at least 0"]),
         (&["bench", "--conns=0"], &["--conns <N>", "at least 1"]),
+        (&["bench", "--size", "1T"], &["--size <BYTES>", "over 1G"]),
         (&["bench", "--mix", "1001/0/0"], &["--mix <R/W/C>", "90/10/0"]),
     ] {
         run(telefile(args)).failed(2, words);

@@ -36,7 +36,7 @@ pub(crate) struct Settings {
         long,
         value_name = "BYTES",
         default_value = "100",
-        value_parser = values::SIZE
+        value_parser = SIZE
     )]
     pub(super) size: u64,
     /// Send reads, writes and cas in these shares
@@ -64,6 +64,14 @@ pub(super) struct Mix {
     pub(super) write: u32,
     pub(super) cas: u32,
 }
+
+/// Each connection has memory for the contents of a file.
+const MAX_SIZE: u64 = 1 << 30;
+
+const SIZE: Parser<u64> = Parser::new(|text| match values::size(text)? {
+    size if size <= MAX_SIZE => Ok(size),
+    _ => Err("over 1G, which is the most".to_string()),
+});
 
 const MIX: Parser<Mix> = Parser::new(|text| {
     let bad = || "not three numbers up to 1000, such as 90/10/0".to_string();
