@@ -27,11 +27,12 @@ impl Table {
         for id in ids {
             let looked = match id.map(|id| table.current(id)) {
                 None => None,
-                Some(Ok((entry, now))) if let Body::Bytes(contents) = &entry.body => {
+                Some(Err(_expired)) => break,
+                Some(Ok((entry, now))) => {
+                    let Body::Bytes(contents) = &entry.body else { break };
                     bytes += contents.len();
                     Some(Looked { stat: entry.stat(now), contents: contents.clone() })
                 }
-                Some(_) => break,
             };
             run.push(looked);
             if bytes >= MAX_RUN_BYTES {
