@@ -189,7 +189,7 @@ impl Server {
             });
             if spawned.is_ok() {
                 ready();
-                let _ = stopped.recv(); // a handle lives in `self`, so this waits for stop
+                let _ = stopped.recv(); // `handle` keeps the channel, so this waits for stop
             }
             let since = Instant::now();
             shared.live.close();

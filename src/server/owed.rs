@@ -97,7 +97,7 @@ pub(super) fn read_in_turn<'a>(
 }
 
 /// Returns whether a request need not wait until the earlier ones are visible, once it has arrived
-/// whole: it is a change, or does not concern files.
+/// whole: it is a change, or does not concern files. A request that reads what is visible must wait.
 pub(super) fn may_be_decided_early(request: &Request<'_>) -> bool {
     use Request::{Cas, Create, Delete, Help, Touch, Types, Write};
     matches!(

@@ -81,6 +81,7 @@ impl Session<'_> {
     ) -> io::Result<Result<Option<Contents>, Flow>> {
         let Some(numbytes) = request.numbytes() else { return Ok(Ok(None)) };
         let max = self.server.max_contents;
+        // The only check of a file's length: contents replace others, they never add to them.
         let announced = match usize::try_from(numbytes) {
             Ok(announced) if numbytes <= max => announced,
             _ => {

@@ -17,6 +17,7 @@ impl<'a> Session<'a> {
         request: &Request<'_>,
         contents: Option<Contents>,
     ) -> io::Result<Flow> {
+        // Memory that earlier changes free once they are visible may make room for this one.
         let again = if self.owed.is_empty() { None } else { contents.clone() };
         let mut outcome = self.dispatch(request, contents);
         if self.owed.may_free_memory(&outcome) {

@@ -16,6 +16,7 @@ pub(super) fn report(server: &Shared) -> Vec<(String, String)> {
                 Some((used, max)) => (used, max.unwrap_or(0)),
                 None => continue,
             },
+            // The value is of all connections, the maximum of each.
             Limit::Descriptors => (totals.descriptors, MAX_OPENS),
             Limit::Connections => (server.live.count() as u64, server.max_connections as u64),
         };

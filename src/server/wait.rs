@@ -1,4 +1,5 @@
-//! The step of a session that waits for something to happen in the table, for up to a day.
+//! The step of a session that waits for something to happen in the table, for up to a day. A session
+//! waits for one thing at a time, on its own thread; the requests behind it wait too.
 
 use super::answer::{Answer, Pending};
 use super::session::{Flow, Session};

@@ -5,7 +5,8 @@ use crate::refusal::Refusal;
 /// What a request asks of a file. A version is the one that the file must be at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::files) enum Asked {
-    /// New contents. Version 0 requires that the file does not exist.
+    /// New contents, which do not depend on the old ones: a put at any version may be combined with
+    /// those before it. Version 0 requires that the file does not exist.
     Put(Option<u64>),
     Touch(u64),
     Remove(Option<u64>),

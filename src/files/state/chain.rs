@@ -56,7 +56,7 @@ struct Link {
 #[derive(Debug)]
 pub(in crate::files) struct Lack {
     pub(in crate::files) why: Refusal,
-    /// Whether only the contents put last found no room; the earlier changes did.
+    /// Whether the contents put last found no room, and the changes before them found some.
     pub(in crate::files) put_only: bool,
 }
 
