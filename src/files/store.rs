@@ -141,7 +141,7 @@ impl Head {
     }
 }
 
-/// A stored file. A version, a time in seconds or a size of 2^62 or more is damage.
+/// A stored file. Version 0, and a version, a time in seconds or a size of 2^62 or more, is damage.
 #[derive(Debug)]
 pub struct Row {
     /// Its name.
@@ -157,7 +157,9 @@ pub struct Row {
 impl Row {
     /// Returns whether the numbers are ones that a table can count with.
     pub(super) fn is_sound(&self) -> bool {
-        self.life.is_sound() && self.version < BOUND && self.contents.numbytes() < BOUND
+        self.life.is_sound()
+            && (1..BOUND).contains(&self.version)
+            && self.contents.numbytes() < BOUND
     }
 }
 

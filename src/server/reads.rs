@@ -5,7 +5,7 @@ use super::session::Session;
 use crate::name::FileRef;
 use crate::refusal::Refusal;
 use crate::wire::Request;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::mem;
 
 /// The most reads of one step. It takes some microseconds.
@@ -29,10 +29,14 @@ impl Session<'_> {
     }
 
     /// Answers the collected reads.
+    ///
+    /// # Errors
+    /// Those of the stream, and [`ErrorKind::ConnectionAborted`] if the server stops meanwhile.
     pub(super) fn answer_reads(&mut self) -> io::Result<()> {
         let mut reads = mem::take(&mut self.reads);
         let mut names = &reads[..];
         while let [name, others @ ..] = names {
+            self.check_not_stopped()?;
             let run =
                 if others.is_empty() { Vec::new() } else { self.server.table.read_run(names) };
             if run.is_empty() {
@@ -43,6 +47,7 @@ impl Session<'_> {
             }
             names = &names[run.len()..];
             for looked in run {
+                self.check_not_stopped()?;
                 match looked {
                     Some(looked) => self.write(Answer::contents(looked))?,
                     None => drop(self.write_refusal(Refusal::NotFound)?),
@@ -52,5 +57,13 @@ impl Session<'_> {
         reads.clear();
         self.reads = reads; // the allocation
         Ok(())
+    }
+
+    /// A stop ends the session behind the reply that is being sent: what follows has not begun.
+    fn check_not_stopped(&self) -> io::Result<()> {
+        match self.server.live.is_closed() {
+            true => Err(ErrorKind::ConnectionAborted.into()),
+            false => Ok(()),
+        }
     }
 }

@@ -61,6 +61,7 @@ impl<'a> Session<'a> {
             let read = self.read_line(&mut line);
             // Checked after the wait: a request that arrives with the stop is not executed.
             if self.server.live.is_closed() {
+                self.reads.clear();
                 break;
             }
             let answered = match read {

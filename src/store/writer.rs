@@ -133,7 +133,9 @@ impl Writer {
         room: &Room,
         change: impl Fn(&mut Tables<'_>) -> Result<()>,
     ) -> Result<Written> {
-        let stamp = Stamp { batch: self.stamp.batch + 1, head };
+        // A part of a batch that did not fit may have forgotten removals of which the table knows later.
+        let forgotten = head.forgotten.max(self.stamp.head.forgotten);
+        let stamp = Stamp { batch: self.stamp.batch + 1, head: Head { forgotten, ..head } };
         engine.reopen_if_troubled()?;
         let mut tries = 0;
         loop {

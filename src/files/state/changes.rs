@@ -85,7 +85,8 @@ impl ChangeLog {
     pub(in crate::files) fn remove(&mut self, old: u64, new: u64, name: Name) {
         self.live.remove(&old);
         self.recall(new, name);
-        if self.gone.len() > MAX_GONE
+        // More than one only after a start: the store forgets a removal with the next commit.
+        while self.gone.len() > MAX_GONE
             && let Some((version, removal)) = self.gone.pop_first()
         {
             self.forget(removal);

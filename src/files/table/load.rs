@@ -24,8 +24,8 @@ impl Table {
     /// are removed, now or as soon as there is room to write that down.
     ///
     /// # Errors
-    /// Those of the store, and [`ErrorKind::InvalidData`] for what no table has stored: two changes
-    /// at one version, one at a version that was never taken, the removal of a name that has a
+    /// Those of the store, and [`ErrorKind::InvalidData`] for what no table has stored: two files
+    /// of one name, two changes at one version, one at a version that was never taken, the removal of a name that has a
     /// file, a number beyond its [bound](crate::files::store::BOUND). A table that takes more than the
     /// budget is no error: it is loaded with a warning, and takes no writes until enough is deleted.
     pub(crate) fn load(
@@ -41,6 +41,7 @@ impl Table {
             &mut |row| {
                 is_sound =
                     is_sound && row.is_sound() && state.bytes + row.contents.numbytes() < BOUND;
+                is_sound = is_sound && state.files.find_name(row.name.as_bytes()).is_none();
                 if is_sound {
                     state.insert(entry_of(row, &budget), Charge::none(&budget));
                 }
@@ -49,7 +50,8 @@ impl Table {
         )?;
         for (version, name) in removals {
             let has_file = state.files.find(FileRef::Name(name.as_name_ref())).is_some();
-            is_sound = is_sound && !has_file && state.changes.removed(&name).is_none();
+            is_sound =
+                is_sound && version > 0 && !has_file && state.changes.removed(&name).is_none();
             if is_sound {
                 state.changes.recall(version, name);
             }

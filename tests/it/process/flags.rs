@@ -268,7 +268,7 @@ fn every_flag_has_a_variable() {
             ("TELEFILE_CONNECTIONS", "7"),
             ("TELEFILE_MAX_CONTENTS", "1M"),
             ("TELEFILE_MAX_MEMORY", "48M"),
-            ("TELEFILE_IDLE_TIMEOUT", "0.5"),
+            ("TELEFILE_IDLE_TIMEOUT", "2"),
             ("TELEFILE_WRITE_TIMEOUT", "0.3"),
             ("TELEFILE_TOKEN_FILE", &token),
             ("TELEFILE_INSECURE", "0"),

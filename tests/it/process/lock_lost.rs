@@ -28,7 +28,7 @@ fn lost(mut locked: Locked) -> String {
 #[test]
 fn deleting_the_lock_ends_the_command() {
     let serving = Serving::local(&[]);
-    for args in [&["--check", "0.1"][..], &["--check", "0.1", "--ttl", "99"]] {
+    for args in [&["--check", "1"][..], &["--check", "1", "--ttl", "99"]] {
         let locked = Locked::ready(&serving, args, REPORTS);
         let mut other = serving.client();
         assert_eq!(other.ask("delete db"), "OK");

@@ -36,9 +36,8 @@ fn the_executed_part_of_a_batch_is_answered_and_the_rest_is_not_executed() {
 
 /// How many replies a client gets that has asked for more than the sockets hold, and takes them
 /// when the server is being stopped.
-fn replies_taken_late(kind: usize, asked: usize) -> usize {
+fn replies_taken_late(kind: usize, asked: usize, numbytes: usize) -> usize {
     let mut server = Running::start(Server::builder());
-    let numbytes = MIB / 4;
     assert_eq!(server.client().write("f", &vec![b'x'; numbytes]), "OK 1");
     let mut client = Client::connect(server.addresses()[kind]);
     let head = format!("CONTENTS 1 {numbytes} 0");
@@ -58,8 +57,11 @@ fn requests_behind_an_unread_reply_are_not_executed() {
     thread::scope(|scope| {
         for kind in 0..2 {
             scope.spawn(move || {
-                let taken = replies_taken_late(kind, 400);
+                let taken = replies_taken_late(kind, 400, MIB / 4);
                 assert!(taken < 400, "address {kind}: all of them");
+                // Fewer than are answered in one step.
+                let taken = replies_taken_late(kind, 32, MIB);
+                assert!(taken < 32, "address {kind}: all of a step");
             });
         }
     });

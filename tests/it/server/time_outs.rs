@@ -8,7 +8,8 @@ use telefile::Server;
 use telefile::net::Address;
 
 const MIB: usize = 1 << 20;
-const IDLE: Duration = Duration::from_millis(200);
+/// Longer than the pauses of a busy machine.
+const IDLE: Duration = Duration::from_secs(1);
 const WRITE: Duration = Duration::from_millis(300);
 
 #[test]
@@ -89,7 +90,7 @@ fn an_empty_line_is_a_sign_of_life() {
 #[test]
 fn the_idle_time_does_not_run_while_a_reply_is_sent() {
     // Long enough for a busy machine to bring the contents in.
-    let idle = 10 * IDLE;
+    let idle = 2 * IDLE;
     let server = Running::start(Server::builder().idle_timeout(Some(idle)));
     let numbytes = 32 * MIB;
     assert_eq!(server.client().write("f", &vec![b'x'; numbytes]), "OK 1");

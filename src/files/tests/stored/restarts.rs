@@ -112,6 +112,9 @@ fn a_store_that_no_table_has_written_is_not_loaded() {
     // Versions. The change log finds files by them.
     check(false, |rows| rows.files[1].1 = 1);
     check(false, |rows| rows.files[1].1 = 10);
+    check(false, |rows| rows.files[1].1 = 0);
+    check(false, |rows| rows.files[1].0 = "a");
+    check(false, |rows| rows.removals[1].0 = 0);
     check(false, |rows| rows.removals[1].0 = 3);
     check(false, |rows| rows.removals[1].0 = 2);
     check(false, |rows| rows.removals[1].0 = 10);
