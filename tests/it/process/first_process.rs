@@ -11,6 +11,7 @@ use crate::programs::{program, skipped};
 use crate::server::eventually;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 /// Returns the same command as the first process of a PID namespace; `None` where that is not
@@ -52,7 +53,9 @@ fn lock_stops_and_continues_its_command_in_a_session_of_another_namespace() {
     let lock = at(&serving, &["lock", "db", "sh", "-c", "echo ready; exec cat"]);
     // Whoever runs the tests may ignore them.
     let Some(lock) = with(&["--default-signal=TSTP,CONT"], &lock) else { return };
-    let Some(lock) = first(&lock) else { return };
+    let Some(mut lock) = first(&lock) else { return };
+    // Nobody could continue a group whose parents are all in other sessions: the kernel stops none.
+    lock.process_group(0);
     let mut locked = Locked::start(lock);
     locked.says("ready");
     let lock = inside(&locked.program);
