@@ -146,6 +146,7 @@ impl Transport {
 /// several pages could go on forever.
 fn follows(files: &[Listed], list: &Request<'_>) -> bool {
     let Request::List { prefix, after, .. } = *list else { return false };
+    let prefix = if prefix == "*" { "" } else { prefix }; // as the server reads it
     let mut last = after.unwrap_or_default();
     files.iter().all(|file| {
         let is_next = file.name.as_str() > last && file.name.starts_with(prefix);
