@@ -99,8 +99,12 @@ impl Transport {
     }
 
     pub(super) fn page(&mut self, call: &Call<'_>) -> Result<Page, Error> {
+        let Request::List { limit, .. } = call.request else { return Err(self.unexpected(call)) };
         let (rev, count, more) = self.reply(call, |reply| match reply {
-            Reply::List { rev, count, more } if count <= MAX_ITEMS => Some((rev, count, more)),
+            // More files follow only behind a full page.
+            Reply::List { rev, count, more } if count <= limit && (count > 0 || !more) => {
+                Some((rev, count, more))
+            }
             _ => None,
         })?;
         let files = self.items(call, count, |line| {

@@ -24,7 +24,7 @@ const WHOLE: usize = 64;
 
 impl Client {
     /// Follows the files whose names begin with `prefix`: an iterator that reports the files that
-    /// exist, and then each change. The empty prefix is all files.
+    /// exist, and then each change. The empty prefix, or `*`, is all files.
     ///
     /// ```
     /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
@@ -51,7 +51,8 @@ impl Client {
     /// The follower makes a connection of its own, so requests of this client do not wait for it.
     ///
     /// # Errors
-    /// Those of [`reconnect`](Client::reconnect). The iterator returns those that come later.
+    /// Those of [`reconnect`](Client::reconnect). The iterator returns those that come later, and those
+    /// of [`list_page`](Client::list_page) with this prefix.
     pub fn follow(&self, prefix: &str) -> Result<Follow, Error> {
         let client = self.reconnect()?;
         client.keep_alive()?;
@@ -86,7 +87,7 @@ impl Client {
 ///   difference: also a file that was deleted meanwhile is an [`Event::Deleted`].
 ///
 /// It keeps the name and the version of each file that it has reported, to find that difference, and
-/// one page of at most 10,000 events.
+/// one group of events: at most 10,000, and one for each of those files that a list does not have.
 ///
 /// A program that takes the events slowly slows nobody down, and the server remembers nothing of
 /// it: what has changed meanwhile is reported together.
@@ -162,7 +163,8 @@ impl Follow {
     }
 
     /// Returns the next event, but waits no longer than `time`, which is rounded up to seconds;
-    /// `None` if there is none by then. For a program that does something else in between.
+    /// `None` if there is none by then. For a program that does something else in between. A reply that
+    /// is late, or a new connection, may take the client's time-out in addition.
     ///
     /// # Errors
     /// See [`Error`] and [`reconnect`](Follow::reconnect).
@@ -272,10 +274,8 @@ impl Follow {
     }
 
     fn replace_client(&mut self) -> Result<(), Error> {
-        let client = match self.client.reconnect() {
-            Err(Error::OtherTable) => self.client.connect_again()?,
-            client => client?,
-        };
+        // Not `reconnect`, which accepts no other table.
+        let client = self.client.connect_again()?;
         client.keep_alive()?;
         if client.epoch() != self.client.epoch() {
             self.events.push_back(Event::OtherTable(client.epoch()));

@@ -74,8 +74,10 @@ fn requests_are_written_as_the_protocol_defines_them() {
     assert_eq!(touch, "touch f 7 -1\r\n");
     let list = sent("LIST 7 0 0\r\n", |c| drop(c.list_page("", 5, None).unwrap()));
     assert_eq!(list, "list * 5\r\n");
-    let list = sent("LIST 7 0 1\r\n", |c| assert!(c.list_page("a", 5, Some("b")).unwrap().more));
-    assert_eq!(list, "list a 5 b\r\n");
+    let list = sent("LIST 7 1 1\r\n1 0 0 ac\r\n", |c| {
+        assert!(c.list_page("a", 5, Some("ab")).unwrap().more);
+    });
+    assert_eq!(list, "list a 5 ab\r\n");
     let create = sent("OK 7 q7\r\n", |c| drop(c.create("q", "x", Exptime::Seconds(9)).unwrap()));
     assert_eq!(create, "create q 1 9\r\n");
 }
@@ -87,6 +89,7 @@ fn wrong_lines_of_a_list_end_the_connection() {
     for reply in [
         "LIST 1\r\n",
         "LIST 1 0\r\n",
+        "LIST 1 0 1\r\n",
         "LIST 1 0 2\r\n",
         "LIST 1 -1 0\r\n",
         "LIST 1 9223372036854775807 0\r\n1 0 0 f\r\n",
