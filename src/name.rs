@@ -5,7 +5,7 @@ mod for_log;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use for_log::ForLog;
+pub(crate) use for_log::{ForLog, IdForLog, is_session_id};
 
 use for_log::secret_of;
 use std::borrow::Borrow;
@@ -47,6 +47,11 @@ impl<'a> NameRef<'a> {
     /// show such a name only for a prefix that begins with them.
     pub fn secret(self) -> Option<&'a str> {
         secret_of(self.0)
+    }
+
+    /// Returns whether this is the file that exists while a session does: `s/`, its id and `/m`.
+    pub(crate) fn is_session(self) -> bool {
+        self.secret().is_some_and(|secret| &self.0[secret.len()..] == "m")
     }
 
     /// Returns the name as text.
