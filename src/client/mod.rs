@@ -65,7 +65,7 @@ pub use error::Error;
 pub use file::OpenFile;
 pub use pipeline::{Answers, Pipeline};
 pub use target::Target;
-pub use values::{Answer, Change, Changes, Listed, Listing, Snapshot, Stat};
+pub use values::{Answer, Change, Changes, Listed, Listing, Session, Snapshot, Stat};
 
 use crate::exptime::FOREVER;
 use crate::net::Address;

@@ -1,0 +1,310 @@
+//! A folder that this process synchronises, and the connection to its server.
+
+use super::apply::Place;
+use super::conflict::is_copy;
+use super::decide::Versioned;
+use super::entry::MAX_CLIENT_BYTES;
+use super::error::Error;
+use super::hash::Hash;
+use super::ignored::{IGNORE_FILE, Ignored};
+use super::index::Index;
+use super::listing::Listing;
+use super::marker::Marker;
+use super::path::{MARKER, RelPath};
+use super::preflight::{check_not_nested, check_system, test_renames};
+use super::remote::Remote;
+use super::report::{Event, Progress};
+use super::root::Root;
+use super::settings::Settings;
+use super::stat::Stat;
+use super::state::State;
+use super::time::Utc;
+use crate::client::Client;
+use crate::name::{IdForLog, is_session_id};
+use std::fs;
+use std::io::{ErrorKind, Read};
+use std::path::PathBuf;
+
+/// The largest ignore file, in bytes.
+const MAX_IGNORE_BYTES: u64 = 1 << 20;
+
+#[derive(Debug)]
+pub(super) struct Folder<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) path: PathBuf,
+    pub(super) root: Root,
+    /// Of the folder, when it was opened.
+    stat: Stat,
+    pub(super) marker: Marker,
+    pub(super) id: String,
+    pub(super) state: State,
+    pub(super) index: Index,
+    pub(super) listing: Listing,
+    /// `None` after the connection was lost.
+    pub(super) remote: Option<Remote>,
+    /// This client's name, in entries and conflict copies.
+    pub(super) client: String,
+    pub(super) ignored: Ignored,
+    pub(super) exchanges: bool,
+    /// How many temporary files this process has made.
+    pub(super) temporaries: usize,
+    /// Folders that were made in this round, and what they have to become.
+    pub(super) new_folders: Vec<(RelPath, Versioned)>,
+    pub(super) observer: Progress<'a>,
+}
+
+impl<'a> Folder<'a> {
+    /// Checks what no server is needed for.
+    pub(super) fn check(settings: &Settings) -> Result<(), Error> {
+        let path = fs::canonicalize(&settings.path).map_err(Error::of(&settings.path))?;
+        check_system(&Root::open(&path).map_err(Error::of(&path))?)?;
+        check_not_nested(&path)?;
+        match settings.id.as_deref().filter(|id| !is_session_id(id)) {
+            Some(id) => Err(Error::Refused(format!("{} is no id: 32 hex digits", IdForLog(id)))),
+            None => Ok(()),
+        }
+    }
+
+    /// Opens a folder, and finds its session on the server.
+    pub(super) fn open(
+        settings: &'a Settings,
+        client: Client,
+        observer: Progress<'a>,
+    ) -> Result<Self, Error> {
+        let path = fs::canonicalize(&settings.path).map_err(Error::of(&settings.path))?;
+        let root = Root::open(&path).map_err(Error::of(&path))?;
+        let given = settings.id.as_deref();
+        let had_marker = Marker::is_at(&root);
+        let marker = Marker::open(&root)?;
+        let (marked, home) = (marker.id()?, settings.state_home()?);
+        let id = match (marked, given) {
+            (Some(marked), Some(given)) if marked != given && !settings.new => {
+                return Err(Error::Refused(format!(
+                    "the folder is synchronised under {}, not {}; --new changes that",
+                    IdForLog(&marked),
+                    IdForLog(given)
+                )));
+            }
+            (Some(marked), None) if !settings.new => Some((marked, true)),
+            (Some(marked), Some(given)) if marked == given => Some((marked, true)),
+            (_, Some(given)) => Some((given.to_string(), false)),
+            (_, None) => None,
+        };
+        let id = match id {
+            None if settings.dry_run => "0".repeat(32),
+            None => client.session(None)?.id,
+            Some((id, is_marked)) => {
+                let state = State::at(&home, &id, &path);
+                check_id(settings, &client, &state, &id, is_marked, had_marker)?
+            }
+        };
+        let state = State::at(&home, &id, &path);
+        let mut index = match settings.dry_run {
+            true if !state.folder.exists() => Index::in_memory(),
+            true => Index::open(&state.folder)?,
+            false => {
+                state.make()?;
+                marker.set_id(&id)?;
+                Index::open(&state.folder)?
+            }
+        };
+        if settings.new {
+            index.forget_all();
+        }
+        let exchanges = test_renames(&marker)?;
+        let ignored = Ignored::new(b"", &[]).map_err(Error::Refused)?;
+        let stat = root.stat_self().map_err(Error::of(&path))?;
+        let name = client_name(&state);
+        let mut folder = Folder {
+            settings,
+            path,
+            root,
+            stat,
+            marker,
+            remote: Some(Remote::new(client, &id)),
+            id,
+            state,
+            index,
+            listing: Listing::default(),
+            client: name,
+            ignored,
+            exchanges,
+            temporaries: 0,
+            new_folders: Vec::new(),
+            observer,
+        };
+        folder.observer.say(Event::Id(&folder.id));
+        folder.begin()?;
+        Ok(folder)
+    }
+
+    fn begin(&mut self) -> Result<(), Error> {
+        if self.settings.dry_run {
+            self.index.set_epoch(self.remote()?.epoch());
+            return Ok(());
+        }
+        if !self.exchanges {
+            self.notice("files cannot change places here: a changed file is absent for a moment");
+        }
+        let copies = self.place().recover()?;
+        for copy in copies {
+            self.notice(format!("{copy}: kept after a crash"));
+        }
+        if let Err(e) = self.marker.empty_old_trash(Utc::now()) {
+            self.notice(format!("the trash cannot be emptied: {e}"));
+        }
+        if self.remote()?.is_in_memory()? {
+            self.notice("the server keeps its files in memory alone: they end with it");
+        }
+        self.meet()
+    }
+
+    /// Compares the table of a new connection with that of the rows.
+    fn meet(&mut self) -> Result<(), Error> {
+        let epoch = self.remote()?.epoch();
+        if self.index.epoch().is_some_and(|known| known != epoch) {
+            self.notice("the server has another table: both sides are merged, nothing is deleted");
+        }
+        self.listing = Listing::default();
+        #[cfg(test)]
+        if super::steps::has(super::steps::Fault::NoEpoch) {
+            self.index.set_epoch_keeping_rows(epoch);
+        }
+        self.index.set_epoch(epoch);
+        self.index.commit()?;
+        // A server that has lost its table does not know the session either.
+        if !self.remote()?.exists()? {
+            self.remote()?.make_again()?;
+        }
+        Ok(())
+    }
+
+    /// Connects again, if the connection is lost.
+    pub(super) fn connect(&mut self) -> Result<(), Error> {
+        if self.remote.is_none() {
+            let builder = self.settings.builder();
+            let remote = Remote::connect(builder, &self.settings.address, &self.id)?;
+            if self.index.epoch() == Some(remote.epoch()) {
+                self.check_not_forgotten(&remote)?;
+            }
+            self.remote = Some(remote);
+            self.meet()?;
+        }
+        Ok(())
+    }
+
+    /// Checks that the session was not removed on purpose: that is no deletion of its files.
+    pub(super) fn check_not_forgotten(&self, remote: &Remote) -> Result<(), Error> {
+        match remote.exists()? {
+            true => Ok(()),
+            false => Err(Error::Refused(forgotten(&self.id))),
+        }
+    }
+
+    pub(super) fn remote(&self) -> Result<&Remote, Error> {
+        self.remote.as_ref().ok_or(Error::Stopped)
+    }
+
+    pub(super) fn place(&self) -> Place<'_> {
+        let Folder { root, marker, client, exchanges, .. } = self;
+        Place { root, marker, client, exchanges: *exchanges }
+    }
+
+    pub(super) fn check_stop(&self) -> Result<(), Error> {
+        self.observer.check()
+    }
+
+    /// Says something to people, and writes it into the log.
+    pub(super) fn notice(&mut self, text: impl AsRef<str>) {
+        self.state.log(text.as_ref());
+        self.observer.notice(text.as_ref());
+    }
+
+    /// Checks that the folder is still the one that was opened, with its marker: not an empty folder
+    /// under an unmounted disk, and not one that was moved away.
+    pub(super) fn check_is_there(&self) -> Result<(), Error> {
+        let gone = || Error::Guard(format!("{}: the folder is gone", self.path.display()));
+        let root = Root::open(&self.path).map_err(|_| gone())?;
+        let now = root.stat_self().map_err(Error::of(&self.path))?;
+        if (now.device, now.inode) != (self.stat.device, self.stat.inode) {
+            return Err(gone());
+        }
+        match Marker::is_at(&root) {
+            true => Ok(()),
+            false => Err(Error::Guard(format!(
+                "{}: {MARKER} is gone; was the folder emptied or unmounted?",
+                self.path.display()
+            ))),
+        }
+    }
+
+    /// Returns how many conflict copies are in the folder.
+    pub(super) fn conflict_copies(&self) -> u64 {
+        self.index.rows().keys().filter(|path| is_copy(path)).count() as u64
+    }
+
+    /// Reads the ignore file again.
+    pub(super) fn load_ignored(&mut self) -> Result<(), Error> {
+        let mut text = Vec::new();
+        let path = RelPath::new(IGNORE_FILE.as_bytes()).expect("a name");
+        match self.root.open_file(&path) {
+            Ok(file) => {
+                let read = file.take(MAX_IGNORE_BYTES).read_to_end(&mut text);
+                read.map_err(Error::at(&path))?;
+            }
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            Err(e) => return Err(Error::at(&path)(e)),
+        }
+        self.ignored = Ignored::new(&text, &self.settings.ignore).map_err(Error::Refused)?;
+        Ok(())
+    }
+}
+
+/// Returns the id to use for one that was given or is in the marker.
+fn check_id(
+    settings: &Settings,
+    client: &Client,
+    state: &State,
+    id: &str,
+    is_marked: bool,
+    had_marker: bool,
+) -> Result<String, Error> {
+    let known = match state.folder.exists() {
+        true => {
+            let index = Index::open(&state.folder)?;
+            if !had_marker && !index.rows().is_empty() && !settings.new {
+                return Err(Error::Guard(format!(
+                    "the folder was synchronised before, and {MARKER} is not in it: is it mounted? \
+                     --new starts over, and deletes nothing"
+                )));
+            }
+            index.epoch()
+        }
+        false => None,
+    };
+    let exists = Remote::new(client.clone(), id).exists()?;
+    match (exists, is_marked) {
+        (true, _) => Ok(id.to_string()),
+        // A server that has lost its table: the clients bring everything back.
+        (false, true) if known != Some(client.epoch()) => Ok(id.to_string()),
+        (false, _) if settings.new => Ok(client.session(Some(id))?.id),
+        (false, true) => Err(Error::Refused(forgotten(id))),
+        (false, false) => Err(Error::Refused(format!(
+            "the server does not know {}; --new makes another id",
+            IdForLog(id)
+        ))),
+    }
+}
+
+fn forgotten(id: &str) -> String {
+    format!("{} was removed from the server; --new makes another id", IdForLog(id))
+}
+
+/// Returns the machine's name and four digits of the folder's.
+fn client_name(state: &State) -> String {
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let plain = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
+    let host: String = host.chars().filter(plain).take(MAX_CLIENT_BYTES - 5).collect();
+    let folder = Hash::of(state.folder.as_os_str().as_encoded_bytes()).short();
+    format!("{host}-{}", &folder[..4])
+}

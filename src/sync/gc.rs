@@ -1,0 +1,63 @@
+//! The collector: deletes chunks that no entry has any more.
+
+use super::entry::{Body, Content, Entry};
+use super::error::Error;
+use super::folder::Folder;
+use super::hash::Hash;
+use super::remote::Cas;
+use super::steps::step;
+#[cfg(test)]
+use super::steps::{Fault, has};
+use crate::exptime::Exptime;
+use crate::version::Version;
+use std::collections::HashSet;
+
+/// So many entries are read, and so many chunks deleted, at once.
+const GROUP: usize = 64;
+
+impl Folder<'_> {
+    /// Deletes chunks that no entry has, unless an upload is under way or another collector is.
+    /// Returns how many it has deleted. All of it is on one connection: if that breaks, its flag is
+    /// gone, and nothing that it asked for is done afterwards.
+    pub(super) fn collect(&self) -> Result<usize, Error> {
+        let remote = self.remote()?;
+        let Cas::Done(flag) = remote.cas("gc", Version::ABSENT, b"", Exptime::Connection)? else {
+            return Ok(0);
+        };
+        step("the collector is announced")?;
+        let is_idle = remote.list("w/")?.versions.is_empty();
+        #[cfg(test)]
+        let is_idle = is_idle || has(Fault::CollectAnyway);
+        let deleted = if is_idle { self.collect_now()? } else { 0 };
+        remote.delete("gc", Some(flag))?;
+        Ok(deleted)
+    }
+
+    fn collect_now(&self) -> Result<usize, Error> {
+        let remote = self.remote()?;
+        let chunks = remote.list("c/")?.versions;
+        if chunks.is_empty() {
+            return Ok(0);
+        }
+        let mut used: HashSet<Hash> = HashSet::new();
+        let keys: Vec<_> = remote.list("e/")?.versions.into_iter().map(|(key, _)| key).collect();
+        for keys in keys.chunks(GROUP) {
+            self.check_stop()?;
+            for (_, text) in remote.read_entries(keys)?.into_iter().flatten() {
+                let content = Entry::parse(&text).map(|entry| entry.content);
+                if let Some(Content::File { body: Body::Chunks(chunks), .. }) = content {
+                    used.extend(chunks.iter().map(|chunk| chunk.hash));
+                }
+            }
+        }
+        step("the entries are read")?;
+        let is_used = |name: &str| Hash::parse(name).is_some_and(|hash| used.contains(&hash));
+        let unused = chunks.into_iter().filter(|(name, _)| !is_used(name));
+        let unused: Vec<_> = unused.map(|(name, _)| format!("c/{name}")).collect();
+        for names in unused.chunks(GROUP) {
+            self.check_stop()?;
+            remote.delete_all(names)?;
+        }
+        Ok(unused.len())
+    }
+}

@@ -1,0 +1,53 @@
+//! What has to be true of a system and a folder before anything in the folder is changed.
+
+use super::error::Error;
+use super::marker::Marker;
+use super::path::{MARKER, RelPath};
+use super::root::{Rename, Root};
+use rustix::io::Errno;
+use std::path::Path;
+
+/// Checks that paths can be opened without following a symlink.
+pub(super) fn check_system(root: &Root) -> Result<(), Error> {
+    match root.open_root(".") {
+        Err(e) if [Some(Errno::NOSYS), Some(Errno::PERM)].contains(&Errno::from_io_error(&e)) => {
+            let why =
+                "folder synchronisation needs openat2(2): Linux 5.6, and no filter against it";
+            Err(Error::Unsupported(why.to_string()))
+        }
+        opened => opened.map(drop).map_err(Error::about("the folder")),
+    }
+}
+
+/// Refuses a folder inside of another one that is synchronised.
+pub(super) fn check_not_nested(path: &Path) -> Result<(), Error> {
+    match path.ancestors().skip(1).find(|above| above.join(MARKER).is_dir()) {
+        Some(above) => Err(Error::Refused(format!(
+            "{}: it is in {}, which is synchronised itself",
+            path.display(),
+            above.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Returns whether two files can change places in the folder.
+pub(super) fn test_renames(marker: &Marker) -> Result<bool, Error> {
+    let temporary = &marker.temporary;
+    let name = |text: &str| RelPath::new(text.as_bytes()).expect("one of ours");
+    let (a, b) = (name("test-a"), name("test-b"));
+    let clear = || [&a, &b].into_iter().for_each(|path| drop(temporary.remove_file(path)));
+    clear();
+    let test = || {
+        temporary.create_file("test-a")?;
+        temporary.rename(&a, temporary, &b, Rename::ToFree)?;
+        temporary.create_file("test-a")?;
+        Ok(temporary.rename(&a, temporary, &b, Rename::Exchange).is_ok())
+    };
+    let exchanges = test().map_err(|e: std::io::Error| {
+        let why = "the folder's file system cannot rename without replacing (renameat2(2))";
+        Error::Unsupported(format!("{why}: {e}"))
+    });
+    clear();
+    exchanges
+}

@@ -1,0 +1,297 @@
+//! What folder synchronisation needs of a client: the only file here that sends requests.
+
+use super::entry::{ChunkRef, MAX_CHUNK_BYTES};
+use super::error::Error;
+use super::hash::Hash;
+use super::path::RelPath;
+use super::steps::step;
+use crate::client::{Answer, Answers, Builder, Change, Client};
+use crate::exptime::Exptime;
+use crate::refusal::Refusal;
+use crate::version::{Epoch, Version};
+use std::time::Duration;
+
+/// The most names of one page of a list.
+const PAGE: u64 = 10_000;
+
+/// A connection to a server, for one session.
+#[derive(Debug)]
+pub(super) struct Remote {
+    client: Client,
+    /// `s/<id>/`
+    prefix: String,
+}
+
+/// What a compare-and-swap did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cas {
+    Done(Version),
+    /// The file is at another version.
+    Version(Version),
+}
+
+/// A file's version and contents.
+pub(super) type Read = (Version, Vec<u8>);
+
+/// Names and versions below a prefix, and the version of the table to watch from.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    pub(super) table: Version,
+    /// Without the prefix. `None` is a name that has no file any more.
+    pub(super) versions: Vec<(String, Option<Version>)>,
+}
+
+impl Remote {
+    pub(super) fn connect(builder: Builder, address: &str, id: &str) -> Result<Self, Error> {
+        Ok(Remote { client: builder.connect(address)?, prefix: format!("s/{id}/") })
+    }
+
+    /// Takes a client that is connected already.
+    pub(super) fn new(client: Client, id: &str) -> Self {
+        Remote { client, prefix: format!("s/{id}/") }
+    }
+
+    pub(super) fn epoch(&self) -> Epoch {
+        self.client.epoch()
+    }
+
+    /// Returns the version of the table.
+    pub(super) fn latest_version(&self) -> Result<Version, Error> {
+        Ok(self.client.latest_version()?)
+    }
+
+    /// Returns whether the session exists.
+    pub(super) fn exists(&self) -> Result<bool, Error> {
+        self.has("m")
+    }
+
+    /// Makes the session again, on a server that has lost its table.
+    pub(super) fn make_again(&self) -> Result<(), Error> {
+        self.cas("m", Version::ABSENT, b"", Exptime::Never).map(drop)
+    }
+
+    /// Returns whether the server's files end with it.
+    pub(super) fn is_in_memory(&self) -> Result<bool, Error> {
+        let stats = self.client.stats()?;
+        Ok(stats.iter().any(|(name, value)| name == "store" && value == "memory"))
+    }
+
+    pub(super) fn has(&self, name: &str) -> Result<bool, Error> {
+        match self.client.stat(&format!("{}{name}", self.prefix)) {
+            Ok(_) => Ok(true),
+            Err(e) if e.refusal() == Some(&Refusal::NotFound) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    pub(super) fn cas(
+        &self,
+        name: &str,
+        version: Version,
+        contents: &[u8],
+        exptime: Exptime,
+    ) -> Result<Cas, Error> {
+        let name = format!("{}{name}", self.prefix);
+        cas_of(self.client.cas_expiring(&name, version, contents, exptime))
+    }
+
+    /// Makes a file that ends with this connection, with a name of its own; returns the name.
+    pub(super) fn raise(&self, name: &str) -> Result<String, Error> {
+        let prefix = format!("{}{name}", self.prefix);
+        let (_, name) = self.client.create(&prefix, b"", Exptime::Connection)?;
+        Ok(name.strip_prefix(&self.prefix).unwrap_or_default().to_string())
+    }
+
+    /// Deletes a file, at a version if one is given. `Done` also if there is none.
+    pub(super) fn delete(&self, name: &str, version: Option<Version>) -> Result<Cas, Error> {
+        let deleted = self.client.delete(&format!("{}{name}", self.prefix), version);
+        cas_of(deleted.map(|()| Version::ABSENT)).map(|cas| match cas {
+            Cas::Version(Version::ABSENT) => Cas::Done(Version::ABSENT),
+            cas => cas,
+        })
+    }
+
+    /// Returns all names below `part`, in order.
+    pub(super) fn list(&self, part: &str) -> Result<Names, Error> {
+        let prefix = format!("{}{part}", self.prefix);
+        let mut names = Names::default();
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.client.list(&prefix, PAGE, after.as_deref())?;
+            if after.is_none() {
+                names.table = page.version;
+            }
+            after = page.files.last().map(|last| last.name.clone());
+            for file in page.files {
+                // Whoever speaks for the server could send any name.
+                if let Some(name) = file.name.strip_prefix(&prefix) {
+                    names.versions.push((name.to_string(), Some(file.version)));
+                }
+            }
+            if !page.more || after.is_none() {
+                return Ok(names);
+            }
+        }
+    }
+
+    /// Returns what has changed below `part` since the version `table`, and waits at most `time` for it. `None` if
+    /// the server does not know any more.
+    pub(super) fn watch(
+        &self,
+        part: &str,
+        table: Version,
+        time: Duration,
+    ) -> Result<Option<Names>, Error> {
+        let prefix = format!("{}{part}", self.prefix);
+        let changes = match self.client.watch(&prefix, table, time) {
+            Ok(changes) => changes,
+            Err(e) => {
+                return match e.refusal() {
+                    Some(Refusal::Compacted(_)) => Ok(None),
+                    _ => Err(e.into()),
+                };
+            }
+        };
+        let version = |change: &Change| change.numbytes.map(|_| change.version);
+        let versions = changes.changes.iter().filter_map(|change| {
+            Some((change.name.strip_prefix(&prefix)?.to_string(), version(change)))
+        });
+        Ok(Some(Names { table: changes.version, versions: versions.collect() }))
+    }
+
+    /// Returns the versions and texts of entries; `None` for those that do not exist.
+    pub(super) fn read_entries(&self, keys: &[String]) -> Result<Vec<Option<Read>>, Error> {
+        self.read(&keys.iter().map(|key| format!("{}e/{key}", self.prefix)).collect::<Vec<_>>())
+    }
+
+    /// Returns the bytes of chunks; `None` for those that do not exist or are not what their name
+    /// says.
+    pub(super) fn read_chunks(&self, chunks: &[ChunkRef]) -> Result<Vec<Option<Vec<u8>>>, Error> {
+        let names: Vec<_> = chunks.iter().map(|chunk| self.chunk_name(chunk.hash)).collect();
+        let read = self.read(&names)?;
+        let checked = read.into_iter().zip(chunks).map(|(read, chunk)| {
+            let bytes = read?.1;
+            let is_right = bytes.len() as u64 == chunk.length && Hash::of(&bytes) == chunk.hash;
+            is_right.then_some(bytes)
+        });
+        Ok(checked.collect())
+    }
+
+    fn read(&self, names: &[String]) -> Result<Vec<Option<Read>>, Error> {
+        let mut pipeline = self.client.pipeline();
+        for name in names {
+            pipeline.read(name)?;
+        }
+        let take = |answer: Result<Answer, crate::client::Error>| match answer {
+            Ok(Answer::Snapshot(snapshot)) => {
+                Ok(Some((snapshot.version, snapshot.contents.to_vec())))
+            }
+            Err(e) => match e.refusal() {
+                Some(Refusal::NotFound) => Ok(None),
+                _ => Err(Error::from(e)),
+            },
+            Ok(_) => Ok(None),
+        };
+        pipeline.send().map(take).collect()
+    }
+
+    /// Returns which of these chunks the server does not have.
+    pub(super) fn missing(&self, chunks: &[ChunkRef]) -> Result<Vec<bool>, Error> {
+        let names: Vec<_> = chunks.iter().map(|chunk| self.chunk_name(chunk.hash)).collect();
+        let mut pipeline = self.client.pipeline();
+        for name in &names {
+            pipeline.stat(name)?;
+        }
+        let missing = |answer: Result<Answer, _>| match answer {
+            // One that somebody else has put there under this name would never be replaced.
+            Ok(Answer::Stat(stat)) => Ok(stat.numbytes > MAX_CHUNK_BYTES),
+            Ok(_) => Ok(true),
+            Err(e) => cas_of(Err(e)).map(|_| true),
+        };
+        pipeline.send().map(missing).collect()
+    }
+
+    /// Stores chunks. One that exists is as good.
+    pub(super) fn put_chunks(&self, chunks: &[(Hash, &[u8])]) -> Result<(), Error> {
+        let names: Vec<_> = chunks.iter().map(|(hash, _)| self.chunk_name(*hash)).collect();
+        let mut pipeline = self.client.pipeline();
+        for (name, (_, bytes)) in names.iter().zip(chunks) {
+            pipeline.cas(name, Version::ABSENT, *bytes)?;
+        }
+        pipeline.send().try_for_each(|answer| {
+            step("a chunk is stored")?;
+            cas_of(answer.map(|_| Version::ABSENT)).map(drop)
+        })
+    }
+
+    /// Sets entries, each at a version, and calls `done` with what each of them did.
+    pub(super) fn put_entries(
+        &self,
+        entries: &[(RelPath, Version, Vec<u8>)],
+        done: impl FnMut(usize, Result<Cas, Error>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let names: Vec<_> = entries.iter().map(|(path, ..)| self.entry_name(path)).collect();
+        let mut pipeline = self.client.pipeline();
+        for (name, (_, version, bytes)) in names.iter().zip(entries) {
+            pipeline.cas(name, *version, bytes)?;
+        }
+        report(pipeline.send(), done)
+    }
+
+    /// Deletes entries, each at a version, and calls `done` with what each of them did.
+    pub(super) fn delete_entries(
+        &self,
+        entries: &[(RelPath, Version)],
+        done: impl FnMut(usize, Result<Cas, Error>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let names: Vec<_> = entries.iter().map(|(path, _)| self.entry_name(path)).collect();
+        let mut pipeline = self.client.pipeline();
+        for (name, (_, version)) in names.iter().zip(entries) {
+            pipeline.delete(name, Some(*version))?;
+        }
+        report(pipeline.send(), done)
+    }
+
+    /// Deletes files without regard to their versions.
+    pub(super) fn delete_all(&self, names: &[String]) -> Result<(), Error> {
+        let names: Vec<_> = names.iter().map(|name| format!("{}{name}", self.prefix)).collect();
+        let mut pipeline = self.client.pipeline();
+        for name in &names {
+            pipeline.delete(name, None)?;
+        }
+        pipeline.send().try_for_each(|answer| {
+            step("a chunk is deleted")?;
+            cas_of(answer.map(|_| Version::ABSENT)).map(drop)
+        })
+    }
+
+    fn entry_name(&self, path: &RelPath) -> String {
+        format!("{}e/{}", self.prefix, path.key())
+    }
+
+    fn chunk_name(&self, hash: Hash) -> String {
+        format!("{}c/{hash}", self.prefix)
+    }
+}
+
+fn report(
+    answers: Answers<'_>,
+    mut done: impl FnMut(usize, Result<Cas, Error>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    for (n, answer) in answers.enumerate() {
+        let version = answer.map(|answer| match answer {
+            Answer::Version(version) => version,
+            _ => Version::ABSENT,
+        });
+        done(n, cas_of(version))?;
+    }
+    Ok(())
+}
+
+fn cas_of(done: Result<Version, crate::client::Error>) -> Result<Cas, Error> {
+    done.map(Cas::Done).or_else(|e| match e.refusal() {
+        Some(Refusal::Version(version)) => Ok(Cas::Version(*version)),
+        Some(Refusal::NotFound) => Ok(Cas::Version(Version::ABSENT)),
+        _ => Err(e.into()),
+    })
+}

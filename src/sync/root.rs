@@ -1,0 +1,208 @@
+//! The folder. Every path in it is opened beneath its descriptor, and no symlink is ever followed: not
+//! one that is swapped in between two calls either (openat2(2)).
+
+use super::path::RelPath;
+use super::stat::{FileKind, Stat};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fs::{
+    AtFlags, CWD, Dir, Mode, OFlags, RenameFlags, ResolveFlags, Timespec, Timestamps, chmod, fstat,
+    futimens, mkdirat, openat, openat2, renameat_with, statat, unlinkat,
+};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+const BENEATH: ResolveFlags = ResolveFlags::BENEATH
+    .union(ResolveFlags::NO_SYMLINKS)
+    .union(ResolveFlags::NO_MAGICLINKS)
+    .union(ResolveFlags::NO_XDEV);
+
+const OPEN_DIR: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC).union(OFlags::RDONLY);
+
+/// What is at a name during a rename.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rename {
+    /// Fails with `EEXIST` if the new name exists.
+    ToFree,
+    /// Both names have to exist.
+    Exchange,
+}
+
+/// A folder, opened.
+#[derive(Debug)]
+pub(super) struct Root {
+    dir: OwnedFd,
+}
+
+impl Root {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        Ok(Root { dir: openat(CWD, path, OPEN_DIR, Mode::empty())? })
+    }
+
+    /// Opens a folder in this one, below which paths are looked up from now on.
+    pub(super) fn open_root(&self, name: &str) -> io::Result<Self> {
+        Ok(Root { dir: openat2(&self.dir, name, OPEN_DIR, Mode::empty(), BENEATH)? })
+    }
+
+    pub(super) fn stat_self(&self) -> io::Result<Stat> {
+        Ok(fstat(&self.dir)?.into())
+    }
+
+    /// Flushes the file system of the folder.
+    pub(super) fn sync_file_system(&self) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(&self.dir)?)
+    }
+
+    /// Opens a folder; `None` is this one.
+    pub(super) fn open_dir(&self, path: Option<&RelPath>) -> io::Result<OwnedFd> {
+        match path {
+            Some(path) => Ok(openat2(&self.dir, path.as_path(), OPEN_DIR, Mode::empty(), BENEATH)?),
+            None => Ok(openat(&self.dir, ".", OPEN_DIR, Mode::empty())?),
+        }
+    }
+
+    fn parent<'a>(&self, path: &'a RelPath) -> io::Result<(OwnedFd, &'a OsStr)> {
+        let dir = self.open_dir(path.parent().as_ref())?;
+        Ok((dir, OsStr::from_bytes(path.name())))
+    }
+
+    /// Returns what is at a path; `None` if there is nothing, or no folder to hold it.
+    pub(super) fn stat(&self, path: &RelPath) -> io::Result<Option<Stat>> {
+        let found = self.parent(path).and_then(|(dir, name)| stat_in(&dir, name));
+        match found.map_err(|e| (Errno::from_io_error(&e), e)) {
+            Ok(stat) => Ok(stat),
+            Err((Some(Errno::NOENT | Errno::NOTDIR), _)) => Ok(None),
+            Err((_, e)) => Err(e),
+        }
+    }
+
+    /// Opens a regular file for reading, without waiting for the other end of a pipe.
+    pub(super) fn open_file(&self, path: &RelPath) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
+        let file = File::from(openat2(&self.dir, path.as_path(), flags, Mode::empty(), BENEATH)?);
+        match file_stat(&file)?.kind {
+            FileKind::File => Ok(file),
+            _ => Err(io::Error::other("no regular file any more")),
+        }
+    }
+
+    /// Makes a new file for writing that only its owner can read.
+    pub(super) fn create_file(&self, name: &str) -> io::Result<File> {
+        let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::CREATE | OFlags::EXCL;
+        Ok(File::from(openat2(&self.dir, name, flags, Mode::RUSR | Mode::WUSR, BENEATH)?))
+    }
+
+    /// Makes a folder. Its owner can use it, whatever the mode says, until the mode is set.
+    pub(super) fn make_dir(&self, path: &RelPath, mode: u32) -> io::Result<()> {
+        let (dir, name) = self.parent(path)?;
+        Ok(mkdirat(&dir, name, Mode::from_raw_mode(mode | 0o700))?)
+    }
+
+    /// Makes a folder that only its owner can use.
+    pub(super) fn make_own_dir(&self, name: &str) -> io::Result<()> {
+        Ok(mkdirat(&self.dir, name, Mode::RWXU)?)
+    }
+
+    /// Opens a file of ours for writing, or makes it.
+    pub(super) fn open_or_create(&self, name: &str) -> io::Result<File> {
+        let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::CREATE;
+        Ok(File::from(openat2(&self.dir, name, flags, Mode::RUSR | Mode::WUSR, BENEATH)?))
+    }
+
+    /// Makes the missing folders in which a path is.
+    pub(super) fn make_parents(&self, path: &RelPath) -> io::Result<()> {
+        let Some(parent) = path.parent() else { return Ok(()) };
+        if self.stat(&parent)?.is_some_and(|stat| stat.kind == FileKind::Dir) {
+            return Ok(());
+        }
+        self.make_parents(&parent)?;
+        match self.make_dir(&parent, 0o755) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            made => made,
+        }
+    }
+
+    pub(super) fn remove_dir(&self, path: &RelPath) -> io::Result<()> {
+        let (dir, name) = self.parent(path)?;
+        Ok(unlinkat(&dir, name, AtFlags::REMOVEDIR)?)
+    }
+
+    pub(super) fn remove_file(&self, path: &RelPath) -> io::Result<()> {
+        let (dir, name) = self.parent(path)?;
+        Ok(unlinkat(&dir, name, AtFlags::empty())?)
+    }
+
+    /// Sets the mode of a file or folder.
+    pub(super) fn set_mode(&self, path: &RelPath, mode: u32) -> io::Result<()> {
+        // A file that its owner may not read cannot be opened, and a name could lead to a symlink by
+        // now. A descriptor that was opened for nothing has a name in /proc.
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = openat2(&self.dir, path.as_path(), flags, Mode::empty(), BENEATH)?;
+        match Stat::from(fstat(&file)?).kind {
+            FileKind::Other => Err(io::ErrorKind::NotFound.into()),
+            FileKind::File | FileKind::Dir => {
+                let name = format!("/proc/self/fd/{}", file.as_raw_fd());
+                Ok(chmod(name, Mode::from_raw_mode(mode))?)
+            }
+        }
+    }
+
+    /// Renames within this folder, or into another one.
+    pub(super) fn rename(
+        &self,
+        from: &RelPath,
+        to_root: &Root,
+        to: &RelPath,
+        how: Rename,
+    ) -> io::Result<()> {
+        let flags = match how {
+            Rename::ToFree => RenameFlags::NOREPLACE,
+            Rename::Exchange => RenameFlags::EXCHANGE,
+        };
+        let ((from_dir, from), (to_dir, to)) = (self.parent(from)?, to_root.parent(to)?);
+        Ok(renameat_with(&from_dir, from, &to_dir, to, flags)?)
+    }
+
+    /// Returns the names in a folder, without `.` and `..`.
+    pub(super) fn names(&self, path: Option<&RelPath>) -> io::Result<Vec<Vec<u8>>> {
+        list(self.open_dir(path)?)
+    }
+}
+
+/// Returns the names in an open folder, without `.` and `..`.
+pub(super) fn list(dir: OwnedFd) -> io::Result<Vec<Vec<u8>>> {
+    let mut names = Vec::new();
+    for item in Dir::new(dir)? {
+        let name = item?.file_name().to_bytes().to_vec();
+        if name != b"." && name != b".." {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// Returns what is at a name in a folder.
+pub(super) fn stat_in(dir: impl AsFd, name: &OsStr) -> io::Result<Option<Stat>> {
+    match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(raw) => Ok(Some(raw.into())),
+        Err(Errno::NOENT) => Ok(None),
+        Err(e) => Err(e.into()),
+    }
+}
+
+pub(super) fn file_stat(file: &File) -> io::Result<Stat> {
+    Ok(fstat(file)?.into())
+}
+
+/// Sets a file's permission bits, and when it was modified.
+pub(super) fn set_times_and_mode(file: &File, mtime: i64, mode: u32) -> io::Result<()> {
+    rustix::fs::fchmod(file, Mode::from_raw_mode(mode))?;
+    let at = Timespec {
+        tv_sec: mtime.div_euclid(1_000_000_000),
+        tv_nsec: mtime.rem_euclid(1_000_000_000) as _,
+    };
+    Ok(futimens(file, &Timestamps { last_access: at, last_modification: at })?)
+}

@@ -1,0 +1,259 @@
+//! Rounds, as long as they are wanted: every so often, and when the server or the folder has changed.
+
+use super::error::Error;
+use super::folder::Folder;
+use super::path::RelPath;
+use super::report::{Event, LONGEST_PAUSE, Observer, Progress, Stop, Summary, Wake};
+use super::server_watch::watch_server;
+use super::settings::Settings;
+use super::state::{self, Status};
+use super::watcher::Watcher;
+use crate::client;
+use std::collections::BTreeSet;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+/// A scan of everything is at most this rare.
+const MAX_SCAN_INTERVAL: Duration = Duration::from_secs(600);
+
+/// With a watcher a scan of everything is so many times as rare as a round.
+const SCAN_INTERVALS: u32 = 10;
+
+/// `once` ends after so many rounds, though files keep changing.
+const ROUNDS_OF_ONCE: usize = 3;
+
+/// The pauses between attempts, after something was in motion or the server was not there.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_AGAIN: Duration = Duration::from_secs(10);
+
+/// The collector runs so long after the last one, or after the start.
+const COLLECT_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// The status is written at least so often, even if nothing happens.
+const STATUS_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Keeps a folder equal to its session: one round, or rounds until `stop`. Returns what the last round
+/// did.
+///
+/// The server is watched by a thread that ends within some seconds of this.
+///
+/// # Errors
+/// See [`Error`]. A lost connection is one with [`once`](Settings::once) alone; otherwise it is tried
+/// again, with growing pauses.
+pub fn run(
+    settings: &Settings,
+    observer: &mut dyn Observer,
+    stop: &Stop,
+) -> Result<Summary, Error> {
+    let is_one_round = settings.once || settings.dry_run;
+    let mut progress = Progress::new(observer, stop.clone());
+    Folder::check(settings)?;
+    let mut pause = Duration::from_secs(1);
+    let client = loop {
+        match settings.builder().connect(&settings.address) {
+            Err(e @ client::Error::Connect(_)) if !is_one_round => {
+                progress.notice(format!("{e}; next attempt in {} s", pause.as_secs()));
+                stop.wait(pause)?;
+                pause = (2 * pause).min(LONGEST_PAUSE);
+            }
+            connected => break connected?,
+        }
+    };
+    let mut folder = Folder::open(settings, client, progress)?;
+    if is_one_round { folder.once() } else { Rounds::new(&mut folder).run(stop) }
+}
+
+impl Folder<'_> {
+    /// Does one round, and further ones for what was in motion.
+    fn once(&mut self) -> Result<Summary, Error> {
+        let (mut total, mut again) = self.round(None)?;
+        for _ in 1..ROUNDS_OF_ONCE {
+            if again.is_empty() || self.settings.dry_run {
+                break;
+            }
+            let (summary, more) = self.round(None)?;
+            total.add(summary);
+            again = more;
+        }
+        self.observer.say(Event::Round(&total));
+        if !self.settings.dry_run {
+            self.state.log(&total.to_string());
+            self.state.set_status(&Status {
+                watcher: "not asked for".to_string(),
+                process: None,
+                ..Status::after(&self.path, &total)
+            });
+        }
+        Ok(total)
+    }
+}
+
+/// The state between rounds.
+struct Rounds<'a, 'b> {
+    folder: &'a mut Folder<'b>,
+    watcher: Result<Watcher, String>,
+    /// Paths that were in motion.
+    again: BTreeSet<RelPath>,
+    pause: Duration,
+    scanned: Option<Instant>,
+    collected: Instant,
+    said: Option<(Instant, String)>,
+}
+
+impl<'a, 'b> Rounds<'a, 'b> {
+    fn new(folder: &'a mut Folder<'b>) -> Self {
+        Rounds {
+            folder,
+            watcher: Err("not asked for".to_string()),
+            again: BTreeSet::new(),
+            pause: FIRST_PAUSE,
+            scanned: None,
+            collected: Instant::now(),
+            said: None,
+        }
+    }
+
+    fn run(&mut self, stop: &Stop) -> Result<Summary, Error> {
+        watch_server(self.folder.settings, &self.folder.id, stop)?;
+        self.start_watcher();
+        let mut last = Summary::default();
+        loop {
+            if stop.is_asked() {
+                return Ok(last);
+            }
+            let (scope, next) = self.scope();
+            let is_full = scope.is_none();
+            let mut wait = self.folder.settings.interval;
+            match self.folder.round(scope.as_ref()) {
+                Ok((summary, again)) => {
+                    self.pause = match again.is_empty() {
+                        true => FIRST_PAUSE,
+                        false => (2 * self.pause).min(LONGEST_AGAIN),
+                    };
+                    if !again.is_empty() {
+                        wait = wait.min(self.pause);
+                    }
+                    if is_full {
+                        self.scanned = Some(Instant::now());
+                        self.watcher.as_mut().into_iter().for_each(Watcher::ask);
+                    }
+                    self.again = again;
+                    self.say(&summary, "connected");
+                    if summary.is_quiet() {
+                        self.collect()?;
+                    }
+                    last = summary;
+                }
+                Err(Error::Server(e)) if e.refusal().is_none() => {
+                    self.pause = (2 * self.pause).clamp(Duration::from_secs(1), LONGEST_PAUSE);
+                    wait = self.pause;
+                    self.folder.remote = None;
+                    self.again.extend(scope.into_iter().flatten());
+                    let text = format!("{e}; next attempt in {} s", wait.as_secs());
+                    self.folder.notice(&text);
+                    self.say(&last.clone(), &text);
+                }
+                Err(Error::Stopped) => return Ok(last),
+                Err(e) => return Err(e),
+            }
+            let until =
+                next.map_or(wait, |next| wait.min(next.saturating_duration_since(Instant::now())));
+            self.sleep(stop, until);
+        }
+    }
+
+    /// Returns what the next round is about, and when the watcher will have more.
+    fn scope(&mut self) -> (Option<BTreeSet<RelPath>>, Option<Instant>) {
+        let now = Instant::now();
+        if let Ok(watcher) = &self.watcher
+            && let Some(why) = watcher.why_dead(now)
+        {
+            self.folder.notice(format!("the watcher has died, so it is started again: {why}"));
+            self.start_watcher();
+            self.scanned = None;
+        }
+        let interval = self.folder.settings.interval;
+        let rare = (interval * SCAN_INTERVALS).min(MAX_SCAN_INTERVAL).max(interval);
+        let Ok(watcher) = &mut self.watcher else { return (None, None) };
+        let is_due = self.scanned.is_none_or(|scanned| now - scanned >= rare);
+        let (due, next) = watcher.due(now);
+        match due {
+            Some(due) if !is_due => (Some(&due | &self.again), next),
+            _ => (None, None),
+        }
+    }
+
+    fn start_watcher(&mut self) {
+        if !self.folder.settings.watch {
+            return;
+        }
+        let wake = self.folder.observer.stop().waker();
+        self.watcher = Watcher::start(&self.folder.path, wake);
+        if let Err(why) = &self.watcher {
+            let text = format!("the folder cannot be watched, so it is scanned each time: {why}");
+            self.folder.notice(text);
+        }
+    }
+
+    /// Waits until something happens, or for so long.
+    fn sleep(&mut self, stop: &Stop, time: Duration) {
+        let wakes = stop.wakes();
+        let wakes = wakes.lock().unwrap_or_else(PoisonError::into_inner);
+        let deadline = Instant::now() + time;
+        // A wake of the watcher says that something will be due soon.
+        if let Ok(Wake::Folder) = wakes.recv_timeout(time)
+            && let Ok(watcher) = &mut self.watcher
+            && let Some(next) = watcher.next_due()
+        {
+            let left = next.min(deadline).saturating_duration_since(Instant::now());
+            if wakes.recv_timeout(left) == Ok(Wake::Stop) {
+                return;
+            }
+        }
+        while wakes.try_recv().is_ok() {}
+    }
+
+    fn collect(&mut self) -> Result<(), Error> {
+        if self.collected.elapsed() < COLLECT_INTERVAL {
+            return Ok(());
+        }
+        self.collected = Instant::now();
+        match self.folder.collect() {
+            Ok(0) => {}
+            Ok(n) => self.folder.state.log(&format!("{n} unused chunks were deleted")),
+            Err(Error::Server(_)) => self.folder.remote = None,
+            Err(e) => return Err(e),
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, summary: &Summary, server: &str) {
+        if !summary.is_quiet() || self.said.is_none() {
+            self.folder.observer.say(Event::Round(summary));
+            self.folder.state.log(&summary.to_string());
+        }
+        let watcher = match &self.watcher {
+            Ok(_) => "alive".to_string(),
+            Err(why) => why.clone(),
+        };
+        let text = format!("{summary} {server} {watcher}");
+        let is_old =
+            |(at, said): &(Instant, String)| at.elapsed() > STATUS_INTERVAL || *said != text;
+        if self.said.as_ref().is_none_or(is_old) {
+            let conflicts = self.folder.conflict_copies();
+            let status = Status::after(&self.folder.path, summary);
+            let server = server.to_string();
+            self.folder.state.set_status(&Status { conflicts, watcher, server, ..status });
+            self.said = Some((Instant::now(), text));
+        }
+    }
+}
+
+/// Returns the states of all folders that this user synchronises on this machine.
+///
+/// # Errors
+/// [`Error::System`] if they cannot be read.
+pub fn status() -> Result<Vec<Status>, Error> {
+    let home = state::home(|name| std::env::var_os(name))?;
+    state::all(&home).map_err(Error::of(&home))
+}

@@ -1,0 +1,234 @@
+//! Looks at what is in the folder. A file whose `Stat` is that of its row is not read.
+
+use super::decide::{Kind, Thing};
+use super::error::Error;
+use super::hash::Hasher;
+use super::ignored::Ignored;
+use super::index::Index;
+use super::path::{MARKER, RelPath};
+use super::root::{Root, file_stat, list, stat_in};
+use super::stat::{FileKind, Stat};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Two writes within one tick of the kernel's clock leave the same times: up to 10 ms.
+const TICK: Duration = Duration::from_millis(20);
+
+/// What is at a path. Its content is not known before somebody asks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    pub(super) stat: Stat,
+    pub(super) thing: Option<Thing>,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Scan {
+    pub(super) found: BTreeMap<RelPath, Found>,
+    /// Paths about which nothing can be said, nor about what is below: they could not be read, are
+    /// of a kind that is not synchronised, or are just being changed. Why.
+    pub(super) blocked: BTreeMap<RelPath, String>,
+}
+
+impl Scan {
+    /// Scans everything, or what is at and below some paths.
+    pub(super) fn of(
+        root: &Root,
+        ignored: &Ignored,
+        index: &Index,
+        paths: Option<&BTreeSet<RelPath>>,
+    ) -> Result<Self, Error> {
+        let mut scan = Scan::default();
+        let device = root.stat_self().map_err(Error::about("the folder"))?.device;
+        let mut todo = Vec::new();
+        match paths {
+            None => scan.look_into(root, ignored, index, device, None, &mut todo),
+            Some(paths) => {
+                for path in paths {
+                    scan.look_at(root, ignored, index, device, path, &mut todo);
+                }
+            }
+        }
+        while let Some(folder) = todo.pop() {
+            scan.look_into(root, ignored, index, device, Some(folder), &mut todo);
+        }
+        Ok(scan)
+    }
+
+    /// Returns why nothing can be said about a path, if so.
+    pub(super) fn why_blocked(&self, path: &RelPath) -> Option<&str> {
+        if self.blocked.is_empty() {
+            return None;
+        }
+        let mut at = Some(path.clone());
+        while let Some(path) = at {
+            if let Some(why) = self.blocked.get(&path) {
+                return Some(why);
+            }
+            at = path.parent();
+        }
+        None
+    }
+
+    fn look_at(
+        &mut self,
+        root: &Root,
+        ignored: &Ignored,
+        index: &Index,
+        device: u64,
+        path: &RelPath,
+        todo: &mut Vec<RelPath>,
+    ) {
+        match root.stat(path) {
+            Ok(Some(stat)) if !ignored.has_any_of(path, stat.kind == FileKind::Dir) => {
+                self.add(index, device, path.clone(), stat, todo);
+            }
+            Ok(_) => {}
+            Err(e) => self.block(path.clone(), e),
+        }
+    }
+
+    fn block(&mut self, path: RelPath, why: impl ToString) {
+        self.blocked.insert(path, why.to_string());
+    }
+
+    /// Looks at what is in a folder; `None` is the top.
+    fn look_into(
+        &mut self,
+        root: &Root,
+        ignored: &Ignored,
+        index: &Index,
+        device: u64,
+        folder: Option<RelPath>,
+        todo: &mut Vec<RelPath>,
+    ) {
+        let opened = root.open_dir(folder.as_ref()).and_then(|dir| Ok((dir.try_clone()?, dir)));
+        let listed = opened.and_then(|(clone, dir)| Ok((list(clone)?, dir)));
+        let (names, dir) = match (listed, &folder) {
+            (Ok(listed), _) => listed,
+            // It has just been removed: it, too, is not there.
+            (Err(e), Some(folder)) if is_gone(&e) => {
+                self.found.remove(folder);
+                return;
+            }
+            (Err(e), Some(folder)) => return self.block(folder.clone(), e),
+            // Nothing is known of anything then.
+            (Err(e), None) => {
+                let tops = index.rows().keys().filter(|path| path.parent().is_none());
+                let tops: Vec<_> = tops.cloned().collect();
+                tops.into_iter().for_each(|top| self.block(top, &e));
+                return;
+            }
+        };
+        if let Some(folder) = &folder
+            && names.iter().any(|name| name == MARKER.as_bytes())
+        {
+            return self.block(folder.clone(), "it is synchronised by itself");
+        }
+        for name in names {
+            let path = match &folder {
+                Some(folder) => folder.join(&name),
+                None => RelPath::new(&name),
+            };
+            let Some(path) = path else { continue };
+            match stat_in(&dir, OsStr::from_bytes(&name)) {
+                Ok(Some(stat)) if !ignored.has(&path, stat.kind == FileKind::Dir) => {
+                    self.add(index, device, path, stat, todo);
+                }
+                Ok(_) => {}
+                Err(e) => self.block(path, e),
+            }
+        }
+    }
+
+    fn add(
+        &mut self,
+        index: &Index,
+        device: u64,
+        path: RelPath,
+        stat: Stat,
+        todo: &mut Vec<RelPath>,
+    ) {
+        let thing = match stat.kind {
+            _ if stat.device != device => return self.block(path, "it is on another file system"),
+            FileKind::Other => return self.block(path, "it is neither a file nor a folder"),
+            FileKind::Dir => {
+                todo.push(path.clone());
+                Some(Thing { kind: Kind::Dir, mode: stat.mode })
+            }
+            FileKind::File => {
+                let row = index.get(&path).filter(|row| row.stat == stat);
+                row.map(|row| row.thing)
+            }
+        };
+        self.found.insert(path, Found { stat, thing });
+    }
+}
+
+/// A file that changed while it was read: it is looked at again later.
+#[derive(Debug)]
+pub(super) struct Busy;
+
+/// Returns the content of a file that was found, by reading it.
+pub(super) fn read_thing(
+    root: &Root,
+    path: &RelPath,
+    found: &Found,
+) -> Result<Result<Thing, Busy>, Error> {
+    if let Some(thing) = found.thing {
+        return Ok(Ok(thing));
+    }
+    let mut hasher = Hasher::default();
+    let read = read_unchanged(root, path, &found.stat, |file| {
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok(()),
+                n => hasher.update(&buffer[..n]),
+            }
+        }
+    })?;
+    let kind = |()| Kind::File(hasher.finish());
+    Ok(read.map(|read| Thing { kind: kind(read), mode: found.stat.mode }))
+}
+
+/// Calls `read` with a file that was found, unless it has changed before or changes meanwhile.
+pub(super) fn read_unchanged<T>(
+    root: &Root,
+    path: &RelPath,
+    stat: &Stat,
+    read: impl FnOnce(&mut File) -> io::Result<T>,
+) -> Result<Result<T, Busy>, Error> {
+    wait_for_tick(stat);
+    let mut file = match root.open_file(path) {
+        Err(e) if is_gone(&e) => return Ok(Err(Busy)),
+        file => file.map_err(Error::at(path))?,
+    };
+    let is_same = |file: &File| file_stat(file).map(|now| now == *stat).map_err(Error::at(path));
+    if !is_same(&file)? {
+        return Ok(Err(Busy));
+    }
+    let value = read(&mut file).map_err(Error::at(path))?;
+    Ok(if is_same(&file)? { Ok(value) } else { Err(Busy) })
+}
+
+/// Waits until a further write of the file would show in its times.
+fn wait_for_tick(stat: &Stat) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let changed = Duration::from_nanos(u64::try_from(stat.ctime).unwrap_or(0));
+    // A time in the future, after the clock was set back, is none to wait for.
+    if let Some(age) = now.checked_sub(changed)
+        && age < TICK
+    {
+        std::thread::sleep(TICK - age);
+    }
+}
+
+/// Returns whether the error means that there is nothing at a path.
+pub(super) fn is_gone(e: &io::Error) -> bool {
+    matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
