@@ -202,12 +202,14 @@ impl<'a, 'b> Rounds<'a, 'b> {
         let deadline = Instant::now() + time;
         // A wake of the watcher says that something will be due soon.
         if let Ok(Wake::Folder) = wakes.recv_timeout(time)
-            && let Ok(watcher) = &mut self.watcher
-            && let Some(next) = watcher.next_due()
+            && let Ok(watcher) = &self.watcher
         {
-            let left = next.min(deadline).saturating_duration_since(Instant::now());
-            if wakes.recv_timeout(left) == Ok(Wake::Stop) {
-                return;
+            // A close may bring forward what a write has put off.
+            while let Some(next) = watcher.next_due() {
+                let left = next.min(deadline).saturating_duration_since(Instant::now());
+                if left.is_zero() || wakes.recv_timeout(left.min(FIRST_PAUSE)) == Ok(Wake::Stop) {
+                    break;
+                }
             }
         }
         while wakes.try_recv().is_ok() {}
