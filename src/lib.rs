@@ -163,7 +163,7 @@ pub mod net;
 mod refusal;
 pub mod server;
 pub mod store;
-#[cfg(all(feature = "sync", target_os = "linux"))]
+#[cfg(feature = "sync")]
 pub mod sync;
 mod token;
 mod version;

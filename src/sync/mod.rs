@@ -1,6 +1,7 @@
 //! Folders that several machines keep equal through a server.
 
 mod apply;
+mod beneath;
 mod chunk;
 mod conflict;
 mod decide;

@@ -5,18 +5,22 @@ use super::marker::Marker;
 use super::path::{MARKER, RelPath};
 use super::root::{Rename, Root};
 use rustix::io::Errno;
+use std::io::ErrorKind;
 use std::path::Path;
 
-/// Checks that paths can be opened without following a symlink.
+/// Checks that the system can open a path without following a symlink.
 pub(super) fn check_system(root: &Root) -> Result<(), Error> {
-    match root.open_root(".") {
-        Err(e) if [Some(Errno::NOSYS), Some(Errno::PERM)].contains(&Errno::from_io_error(&e)) => {
-            let why =
-                "folder synchronisation needs openat2(2): Linux 5.6, and no filter against it";
-            Err(Error::Unsupported(why.to_string()))
+    root.open_root(".").map(drop).map_err(|e| {
+        let is_refused = Errno::from_io_error(&e) == Some(Errno::PERM);
+        match e.kind() == ErrorKind::Unsupported || is_refused {
+            true => Error::Unsupported(
+                "folder synchronisation needs openat2(2), which Linux has from 5.6 on: this system \
+                 lacks it, or a filter refuses it"
+                    .to_string(),
+            ),
+            false => Error::about("the folder")(e),
         }
-        opened => opened.map(drop).map_err(Error::about("the folder")),
-    }
+    })
 }
 
 /// Refuses a folder inside of another one that is synchronised.

@@ -1,12 +1,14 @@
-//! The folder. Every path in it is opened beneath its descriptor, and no symlink is ever followed: not
-//! one that is swapped in between two calls either (openat2(2)).
+//! The folder. Every path in it is opened beneath its descriptor, and no symlink is ever followed.
 
+pub(super) use super::beneath::Rename;
+
+use super::beneath;
 use super::path::RelPath;
 use super::stat::{FileKind, Stat};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, CWD, Dir, Mode, OFlags, RenameFlags, ResolveFlags, Timespec, Timestamps, chmod, fstat,
-    futimens, mkdirat, openat, openat2, renameat_with, statat, unlinkat,
+    AtFlags, CWD, Dir, Mode, OFlags, Timespec, Timestamps, chmod, fchmod, fstat, futimens, mkdirat,
+    openat, statat, unlinkat,
 };
 use rustix::io::Errno;
 use std::ffi::OsStr;
@@ -15,21 +17,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-const BENEATH: ResolveFlags = ResolveFlags::BENEATH
-    .union(ResolveFlags::NO_SYMLINKS)
-    .union(ResolveFlags::NO_MAGICLINKS)
-    .union(ResolveFlags::NO_XDEV);
-
 const OPEN_DIR: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC).union(OFlags::RDONLY);
-
-/// What is at a name during a rename.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rename {
-    /// Fails with `EEXIST` if the new name exists.
-    ToFree,
-    /// Both names have to exist.
-    Exchange,
-}
 
 /// A folder, opened.
 #[derive(Debug)]
@@ -44,7 +32,7 @@ impl Root {
 
     /// Opens a folder in this one, below which paths are looked up from now on.
     pub(super) fn open_root(&self, name: &str) -> io::Result<Self> {
-        Ok(Root { dir: openat2(&self.dir, name, OPEN_DIR, Mode::empty(), BENEATH)? })
+        Ok(Root { dir: beneath::open(&self.dir, name, OPEN_DIR, Mode::empty())? })
     }
 
     pub(super) fn stat_self(&self) -> io::Result<Stat> {
@@ -53,13 +41,13 @@ impl Root {
 
     /// Flushes the file system of the folder.
     pub(super) fn sync_file_system(&self) -> io::Result<()> {
-        Ok(rustix::fs::syncfs(&self.dir)?)
+        beneath::sync_file_system(&self.dir)
     }
 
     /// Opens a folder; `None` is this one.
     pub(super) fn open_dir(&self, path: Option<&RelPath>) -> io::Result<OwnedFd> {
         match path {
-            Some(path) => Ok(openat2(&self.dir, path.as_path(), OPEN_DIR, Mode::empty(), BENEATH)?),
+            Some(path) => beneath::open(&self.dir, path.as_path(), OPEN_DIR, Mode::empty()),
             None => Ok(openat(&self.dir, ".", OPEN_DIR, Mode::empty())?),
         }
     }
@@ -82,7 +70,7 @@ impl Root {
     /// Opens a regular file for reading, without waiting for the other end of a pipe.
     pub(super) fn open_file(&self, path: &RelPath) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
-        let file = File::from(openat2(&self.dir, path.as_path(), flags, Mode::empty(), BENEATH)?);
+        let file = File::from(beneath::open(&self.dir, path.as_path(), flags, Mode::empty())?);
         match file_stat(&file)?.kind {
             FileKind::File => Ok(file),
             _ => Err(io::Error::other("no regular file any more")),
@@ -92,13 +80,13 @@ impl Root {
     /// Makes a new file for writing that only its owner can read.
     pub(super) fn create_file(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::CREATE | OFlags::EXCL;
-        Ok(File::from(openat2(&self.dir, name, flags, Mode::RUSR | Mode::WUSR, BENEATH)?))
+        Ok(File::from(beneath::open(&self.dir, name, flags, Mode::RUSR | Mode::WUSR)?))
     }
 
     /// Makes a folder. Its owner can use it, whatever the mode says, until the mode is set.
     pub(super) fn make_dir(&self, path: &RelPath, mode: u32) -> io::Result<()> {
         let (dir, name) = self.parent(path)?;
-        Ok(mkdirat(&dir, name, Mode::from_raw_mode(mode | 0o700))?)
+        Ok(mkdirat(&dir, name, mode_of(mode | 0o700))?)
     }
 
     /// Makes a folder that only its owner can use.
@@ -109,7 +97,7 @@ impl Root {
     /// Opens a file of ours for writing, or makes it.
     pub(super) fn open_or_create(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::CREATE;
-        Ok(File::from(openat2(&self.dir, name, flags, Mode::RUSR | Mode::WUSR, BENEATH)?))
+        Ok(File::from(beneath::open(&self.dir, name, flags, Mode::RUSR | Mode::WUSR)?))
     }
 
     /// Makes the missing folders in which a path is.
@@ -139,13 +127,12 @@ impl Root {
     pub(super) fn set_mode(&self, path: &RelPath, mode: u32) -> io::Result<()> {
         // A file that its owner may not read cannot be opened, and a name could lead to a symlink by
         // now. A descriptor that was opened for nothing has a name in /proc.
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = openat2(&self.dir, path.as_path(), flags, Mode::empty(), BENEATH)?;
+        let file = beneath::open_for_mode(&self.dir, path.as_path())?;
         match Stat::from(fstat(&file)?).kind {
             FileKind::Other => Err(io::ErrorKind::NotFound.into()),
             FileKind::File | FileKind::Dir => {
                 let name = format!("/proc/self/fd/{}", file.as_raw_fd());
-                Ok(chmod(name, Mode::from_raw_mode(mode))?)
+                Ok(chmod(name, mode_of(mode))?)
             }
         }
     }
@@ -158,12 +145,8 @@ impl Root {
         to: &RelPath,
         how: Rename,
     ) -> io::Result<()> {
-        let flags = match how {
-            Rename::ToFree => RenameFlags::NOREPLACE,
-            Rename::Exchange => RenameFlags::EXCHANGE,
-        };
         let ((from_dir, from), (to_dir, to)) = (self.parent(from)?, to_root.parent(to)?);
-        Ok(renameat_with(&from_dir, from, &to_dir, to, flags)?)
+        beneath::rename(&from_dir, from, &to_dir, to, how)
     }
 
     /// Returns the names in a folder, without `.` and `..`.
@@ -197,9 +180,14 @@ pub(super) fn file_stat(file: &File) -> io::Result<Stat> {
     Ok(fstat(file)?.into())
 }
 
+/// Returns permission bits as the system's type, which is not as wide everywhere.
+fn mode_of(bits: u32) -> Mode {
+    Mode::from_raw_mode(bits as _)
+}
+
 /// Sets a file's permission bits, and when it was modified.
 pub(super) fn set_times_and_mode(file: &File, mtime: i64, mode: u32) -> io::Result<()> {
-    rustix::fs::fchmod(file, Mode::from_raw_mode(mode))?;
+    fchmod(file, mode_of(mode))?;
     let at = Timespec {
         tv_sec: mtime.div_euclid(1_000_000_000),
         tv_nsec: mtime.rem_euclid(1_000_000_000) as _,

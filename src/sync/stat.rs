@@ -34,7 +34,12 @@ impl Stat {
     }
 }
 
-#[allow(clippy::useless_conversion, reason = "the fields are of other types on other machines")]
+#[allow(
+    clippy::useless_conversion,
+    clippy::unnecessary_cast,
+    clippy::unnecessary_fallible_conversions,
+    reason = "the fields are of other types on other systems"
+)]
 impl From<Raw> for Stat {
     fn from(raw: Raw) -> Self {
         let kind = match FileType::from_raw_mode(raw.st_mode) {
@@ -42,17 +47,16 @@ impl From<Raw> for Stat {
             FileType::RegularFile => FileKind::File,
             _ => FileKind::Other,
         };
-        let nanoseconds = |seconds: i64, rest: u64| {
-            seconds.saturating_mul(1_000_000_000).saturating_add(i64::try_from(rest).unwrap_or(0))
-        };
+        let nanoseconds =
+            |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
         Stat {
             kind,
-            mode: raw.st_mode & 0o777,
+            mode: (raw.st_mode & 0o777).into(),
             size: u64::try_from(raw.st_size).unwrap_or(0),
-            mtime: nanoseconds(raw.st_mtime.into(), raw.st_mtime_nsec.into()),
-            ctime: nanoseconds(raw.st_ctime.into(), raw.st_ctime_nsec.into()),
-            inode: raw.st_ino.into(),
-            device: raw.st_dev.into(),
+            mtime: nanoseconds(raw.st_mtime.into(), raw.st_mtime_nsec as i64),
+            ctime: nanoseconds(raw.st_ctime.into(), raw.st_ctime_nsec as i64),
+            inode: raw.st_ino as u64,
+            device: raw.st_dev as u64,
         }
     }
 }

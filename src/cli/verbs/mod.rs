@@ -18,7 +18,7 @@ mod restore;
 pub(super) mod serve;
 mod stat;
 mod stats;
-#[cfg(all(feature = "sync", target_os = "linux"))]
+#[cfg(feature = "sync")]
 mod sync;
 mod touch;
 mod types;
@@ -44,7 +44,7 @@ pub(super) enum Verb {
     Wait(wait::Settings),
     Watch(watch::Settings),
     Lock(lock::Settings),
-    #[cfg(all(feature = "sync", target_os = "linux"))]
+    #[cfg(feature = "sync")]
     Sync(sync::Settings),
     Open(open::Settings),
     Hello(hello::Settings),
@@ -76,7 +76,7 @@ impl Verb {
             Verb::Wait(settings) => settings.run(),
             Verb::Watch(settings) => settings.run(),
             Verb::Lock(settings) => settings.run(),
-            #[cfg(all(feature = "sync", target_os = "linux"))]
+            #[cfg(feature = "sync")]
             Verb::Sync(settings) => settings.run(),
             Verb::Open(settings) => settings.run(),
             Verb::Hello(settings) => settings.run(),

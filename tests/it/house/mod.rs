@@ -92,6 +92,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "cli/verbs/watch.rs",
             "cli/signals.rs",
             "cli/verbs/lock/",
+            "sync/beneath.rs",
             "sync/marker.rs",
             "sync/preflight.rs",
             "sync/root.rs",
