@@ -95,13 +95,16 @@ impl<'a> Folder<'a> {
             None => client.session(None)?.id,
             Some((id, is_marked)) => {
                 let state = State::at(&home, &id, &path);
-                check_id(settings, &client, &state, &id, is_marked, had_marker)?
+                check_id(settings, &client, state, &id, is_marked, had_marker)?
             }
         };
-        let state = State::at(&home, &id, &path);
+        let mut state = State::at(&home, &id, &path);
         let mut index = match settings.dry_run {
             true if !state.folder.exists() => Index::in_memory(),
-            true => Index::open(&state.folder)?,
+            true => {
+                state.lock()?;
+                Index::open(&state.folder)?
+            }
             false => {
                 state.make()?;
                 marker.set_id(&id)?;
@@ -264,13 +267,14 @@ impl<'a> Folder<'a> {
 fn check_id(
     settings: &Settings,
     client: &Client,
-    state: &State,
+    mut state: State,
     id: &str,
     is_marked: bool,
     had_marker: bool,
 ) -> Result<String, Error> {
     let known = match state.folder.exists() {
         true => {
+            state.lock()?;
             let index = Index::open(&state.folder)?;
             if !had_marker && !index.rows().is_empty() && !settings.new {
                 return Err(Error::Guard(format!(

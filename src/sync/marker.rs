@@ -3,10 +3,11 @@
 
 use super::error::Error;
 use super::path::{MARKER, RelPath};
-use super::root::{Rename, Root};
+use super::root::Root;
 use super::time::Utc;
 use crate::name::is_session_id;
 use rustix::fs::FlockOperation;
+use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 
@@ -19,11 +20,13 @@ const MAX_ID_BYTES: u64 = 64;
 /// The marker of a folder that this process has locked.
 #[derive(Debug)]
 pub(super) struct Marker {
+    /// The synchronised folder.
+    folder: Root,
     root: Root,
     /// For temporary files.
     pub(super) temporary: Root,
     trash: Root,
-    /// Held until the process ends.
+    /// Held until this is dropped.
     _lock: File,
 }
 
@@ -44,13 +47,18 @@ impl Marker {
         };
         let marker = open(root, MARKER).map_err(Error::about(MARKER))?;
         let lock = marker.open_or_create("lock").map_err(Error::about("lock"))?;
-        if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-            let why = "another process synchronises this folder";
-            return Err(Error::Refused(why.to_string()));
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => {
+                let why = "another process synchronises this folder";
+                return Err(Error::Refused(why.to_string()));
+            }
+            Err(e) => return Err(Error::about("lock")(e.into())),
         }
         let temporary = open(&marker, "tmp").map_err(Error::about("tmp"))?;
         let trash = open(&marker, "trash").map_err(Error::about("trash"))?;
-        Ok(Marker { root: marker, temporary, trash, _lock: lock })
+        let folder = root.open_root(".").map_err(Error::about("the folder"))?;
+        Ok(Marker { folder, root: marker, temporary, trash, _lock: lock })
     }
 
     /// Returns the id that the folder is synchronised under; `None` in a new marker.
@@ -71,17 +79,16 @@ impl Marker {
         }
     }
 
-    /// Writes the id down, on the disk.
+    /// Writes the id down, on the disk, unless it is there. A crash leaves the old id or the new one.
     pub(super) fn set_id(&self, id: &str) -> Result<(), Error> {
+        if self.id()?.as_deref() == Some(id) {
+            return Ok(());
+        }
         let write = || {
             let mut file = self.replace_own_file("id.new")?;
             file.write_all(format!("{id}\n").as_bytes())?;
             file.sync_all()?;
-            match self.root.remove_file(&name("id")) {
-                Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
-                _ => {}
-            }
-            self.root.rename(&name("id.new"), &self.root, &name("id"), Rename::ToFree)?;
+            self.root.replace("id.new", "id")?;
             self.root.sync_file_system()
         };
         write().map_err(Error::about("the marker's id"))
@@ -120,6 +127,22 @@ impl Marker {
             }
         }
         Ok(())
+    }
+}
+
+/// Removes a marker without an id: nothing was synchronised, be it that the server refused or that the
+/// run was dry. Whatever it holds all the same stays.
+impl Drop for Marker {
+    fn drop(&mut self) {
+        let remove = || {
+            self.root.remove_dir(&name("tmp"))?;
+            self.root.remove_dir(&name("trash"))?;
+            self.root.remove_file(&name("lock"))?;
+            self.folder.remove_own_dir(MARKER)
+        };
+        if matches!(self.root.stat(&name("id")), Ok(None)) {
+            let _: io::Result<()> = remove();
+        }
     }
 }
 

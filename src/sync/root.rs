@@ -8,7 +8,7 @@ use super::stat::{FileKind, Stat};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{
     AtFlags, CWD, Dir, Mode, OFlags, Timespec, Timestamps, chmod, fchmod, fstat, futimens, mkdirat,
-    openat, statat, unlinkat,
+    openat, renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
 use std::ffi::OsStr;
@@ -92,6 +92,16 @@ impl Root {
     /// Makes a folder that only its owner can use.
     pub(super) fn make_own_dir(&self, name: &str) -> io::Result<()> {
         Ok(mkdirat(&self.dir, name, Mode::RWXU)?)
+    }
+
+    /// Removes an empty folder of ours.
+    pub(super) fn remove_own_dir(&self, name: &str) -> io::Result<()> {
+        Ok(unlinkat(&self.dir, name, AtFlags::REMOVEDIR)?)
+    }
+
+    /// Renames a file of ours, to a name that another one may have.
+    pub(super) fn replace(&self, from: &str, to: &str) -> io::Result<()> {
+        Ok(renameat(&self.dir, from, &self.dir, to)?)
     }
 
     /// Opens a file of ours for writing, or makes it.

@@ -5,8 +5,10 @@ use super::error::Error;
 use super::hash::Hash;
 use super::report::Summary;
 use super::time::Utc;
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -19,6 +21,8 @@ const MAX_LOG_BYTES: u64 = 1 << 20;
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) folder: PathBuf,
+    /// Held until this is dropped.
+    lock: Option<File>,
 }
 
 impl State {
@@ -26,13 +30,34 @@ impl State {
     /// a server has several.
     pub(super) fn at(home: &Path, id: &str, root: &Path) -> Self {
         let name = Hash::of(&[id.as_bytes(), b"\0", root.as_os_str().as_bytes()].concat());
-        State { folder: home.join("telefile").join(&name.to_string()[..32]) }
+        State { folder: home.join("telefile").join(&name.to_string()[..32]), lock: None }
     }
 
-    pub(super) fn make(&self) -> Result<(), Error> {
+    /// Makes the state of a folder, unless it exists, and locks it.
+    pub(super) fn make(&mut self) -> Result<(), Error> {
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700);
-        builder.create(&self.folder).map_err(Error::of(&self.folder))
+        builder.create(&self.folder).map_err(Error::of(&self.folder))?;
+        self.lock()
+    }
+
+    /// Locks a state that exists. The lock in the folder itself does not do: the same path can lead to
+    /// another folder in another container, with the same home.
+    pub(super) fn lock(&mut self) -> Result<(), Error> {
+        let path = self.folder.join("lock");
+        let open = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+        let lock = open.map_err(Error::of(&path))?;
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => self.lock = Some(lock),
+            Err(Errno::WOULDBLOCK) => {
+                let state = self.folder.display();
+                return Err(Error::Refused(format!(
+                    "{state}: another process uses this state of the folder"
+                )));
+            }
+            Err(e) => return Err(Error::of(&path)(e.into())),
+        }
+        Ok(())
     }
 
     /// Appends a line to the log.
@@ -175,6 +200,19 @@ mod tests {
         };
         assert_eq!(Status::parse(&status.to_text()), status);
         assert_eq!(Status::parse("pending x\n\n"), Status::default());
+    }
+
+    #[test]
+    fn two_processes_never_use_one_state() {
+        let home = std::env::temp_dir().join(format!("telefile-state-{}", std::process::id()));
+        let state = || State::at(&home, "id", Path::new("/x"));
+        let mut first = state();
+        first.make().unwrap();
+        let why = state().make().unwrap_err().to_string();
+        assert!(why.ends_with("another process uses this state of the folder"), "{why}");
+        drop(first);
+        state().lock().unwrap();
+        fs::remove_dir_all(home).unwrap();
     }
 
     #[test]

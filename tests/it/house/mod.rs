@@ -97,6 +97,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "sync/preflight.rs",
             "sync/root.rs",
             "sync/stat.rs",
+            "sync/state.rs",
             "store/disk.rs",
             "store/whole.rs",
         ],
