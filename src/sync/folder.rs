@@ -6,6 +6,7 @@ use super::decide::Versioned;
 use super::entry::MAX_CLIENT_BYTES;
 use super::error::Error;
 use super::hash::Hash;
+use super::id::{choose_id, forgotten};
 use super::ignored::{IGNORE_FILE, Ignored};
 use super::index::Index;
 use super::listing::Listing;
@@ -73,31 +74,10 @@ impl<'a> Folder<'a> {
     ) -> Result<Self, Error> {
         let path = fs::canonicalize(&settings.path).map_err(Error::of(&settings.path))?;
         let root = Root::open(&path).map_err(Error::of(&path))?;
-        let given = settings.id.as_deref();
         let had_marker = Marker::is_at(&root);
         let marker = Marker::open(&root)?;
-        let (marked, home) = (marker.id()?, settings.state_home()?);
-        let id = match (marked, given) {
-            (Some(marked), Some(given)) if marked != given && !settings.new => {
-                return Err(Error::Refused(format!(
-                    "the folder is synchronised under {}, not {}; --new changes that",
-                    IdForLog(&marked),
-                    IdForLog(given)
-                )));
-            }
-            (Some(marked), None) if !settings.new => Some((marked, true)),
-            (Some(marked), Some(given)) if marked == given => Some((marked, true)),
-            (_, Some(given)) => Some((given.to_string(), false)),
-            (_, None) => None,
-        };
-        let id = match id {
-            None if settings.dry_run => "0".repeat(32),
-            None => client.session(None)?.id,
-            Some((id, is_marked)) => {
-                let state = State::at(&home, &id, &path);
-                check_id(settings, &client, state, &id, is_marked, had_marker)?
-            }
-        };
+        let home = settings.state_home()?;
+        let id = choose_id(settings, &client, &marker, had_marker, &home, &path)?;
         let mut state = State::at(&home, &id, &path);
         let mut index = match settings.dry_run {
             true if !state.folder.exists() => Index::in_memory(),
@@ -261,47 +241,6 @@ impl<'a> Folder<'a> {
         self.ignored = Ignored::new(&text, &self.settings.ignore).map_err(Error::Refused)?;
         Ok(())
     }
-}
-
-/// Returns the id to use for one that was given or is in the marker.
-fn check_id(
-    settings: &Settings,
-    client: &Client,
-    mut state: State,
-    id: &str,
-    is_marked: bool,
-    had_marker: bool,
-) -> Result<String, Error> {
-    let known = match state.folder.exists() {
-        true => {
-            state.lock()?;
-            let index = Index::open(&state.folder)?;
-            if !had_marker && !index.rows().is_empty() && !settings.new {
-                return Err(Error::Guard(format!(
-                    "the folder was synchronised before, and {MARKER} is not in it: is it mounted? \
-                     --new starts over, and deletes nothing"
-                )));
-            }
-            index.epoch()
-        }
-        false => None,
-    };
-    let exists = Remote::new(client.clone(), id).exists()?;
-    match (exists, is_marked) {
-        (true, _) => Ok(id.to_string()),
-        // A server that has lost its table: the clients bring everything back.
-        (false, true) if known != Some(client.epoch()) => Ok(id.to_string()),
-        (false, _) if settings.new => Ok(client.session(Some(id))?.id),
-        (false, true) => Err(Error::Refused(forgotten(id))),
-        (false, false) => Err(Error::Refused(format!(
-            "the server does not know {}; --new makes another id",
-            IdForLog(id)
-        ))),
-    }
-}
-
-fn forgotten(id: &str) -> String {
-    format!("{} was removed from the server; --new makes another id", IdForLog(id))
 }
 
 /// Returns the machine's name and four digits of the folder's.

@@ -15,6 +15,7 @@ mod gc;
 mod guard;
 mod guarding;
 mod hash;
+mod id;
 mod ignored;
 mod index;
 mod listing;

@@ -17,10 +17,15 @@ use std::path::{Path, PathBuf};
 /// The log is begun anew at this length; the one before is kept.
 const MAX_LOG_BYTES: u64 = 1 << 20;
 
+/// The file that holds the path of the synchronised folder.
+const ROOT: &str = "root";
+
 /// The state of one folder.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) folder: PathBuf,
+    /// The synchronised folder.
+    root: PathBuf,
     /// Held until this is dropped.
     lock: Option<File>,
 }
@@ -30,7 +35,17 @@ impl State {
     /// a server has several.
     pub(super) fn at(home: &Path, id: &str, root: &Path) -> Self {
         let name = Hash::of(&[id.as_bytes(), b"\0", root.as_os_str().as_bytes()].concat());
-        State { folder: home.join("telefile").join(&name.to_string()[..32]), lock: None }
+        let folder = home.join("telefile").join(&name.to_string()[..32]);
+        State { folder, root: root.to_path_buf(), lock: None }
+    }
+
+    /// Returns the states of a folder, whatever the session.
+    pub(super) fn all_of(home: &Path, root: &Path) -> io::Result<Vec<Self>> {
+        let is_of = |folder: &PathBuf| {
+            fs::read(folder.join(ROOT)).is_ok_and(|found| found == root.as_os_str().as_bytes())
+        };
+        let of = |folder| State { folder, root: root.to_path_buf(), lock: None };
+        Ok(folders(home)?.into_iter().filter(is_of).map(of).collect())
     }
 
     /// Makes the state of a folder, unless it exists, and locks it.
@@ -38,7 +53,9 @@ impl State {
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700);
         builder.create(&self.folder).map_err(Error::of(&self.folder))?;
-        self.lock()
+        self.lock()?;
+        let path = self.folder.join(ROOT);
+        fs::write(&path, self.root.as_os_str().as_bytes()).map_err(Error::of(&path))
     }
 
     /// Locks a state that exists. The lock in the folder itself does not do: the same path can lead to
@@ -159,13 +176,9 @@ impl Status {
 
 /// Returns the states of all folders of this machine and user.
 pub(super) fn all(home: &Path) -> io::Result<Vec<Status>> {
-    let folders = match fs::read_dir(home.join("telefile")) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        folders => folders?,
-    };
     let mut all = Vec::new();
-    for folder in folders {
-        if let Ok(text) = fs::read_to_string(folder?.path().join("status")) {
+    for folder in folders(home)? {
+        if let Ok(text) = fs::read_to_string(folder.join("status")) {
             let mut status = Status::parse(&text);
             status.process = status.process.filter(|process| is_sync(*process));
             all.push(status);
@@ -173,6 +186,14 @@ pub(super) fn all(home: &Path) -> io::Result<Vec<Status>> {
     }
     all.sort_by(|a, b| a.folder.cmp(&b.folder));
     Ok(all)
+}
+
+/// Returns the folders of all states.
+fn folders(home: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(home.join("telefile")) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        folders => folders?.map(|folder| Ok(folder?.path())).collect(),
+    }
 }
 
 /// Returns whether the process runs and has the word `sync` on its command line.
