@@ -18,6 +18,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// Two writes within one tick of the kernel's clock leave the same times: up to 10 ms.
 const TICK: Duration = Duration::from_millis(20);
 
+/// Why a folder with a marker of its own is blocked.
+const NESTED: &str = "it is synchronised by itself";
+
 /// What is at a path. Its content is not known before somebody asks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found {
@@ -48,8 +51,12 @@ impl Scan {
         match paths {
             None => scan.look_into(root, ignored, index, device, None, &mut todo),
             Some(paths) => {
+                let mut roots = BTreeMap::new();
                 for path in paths {
-                    scan.look_at(root, ignored, index, device, path, &mut todo);
+                    match nested_root(root, path, &mut roots) {
+                        Some(folder) => scan.block(folder, NESTED),
+                        None => scan.look_at(root, ignored, index, device, path, &mut todo),
+                    }
                 }
             }
         }
@@ -127,7 +134,7 @@ impl Scan {
         if let Some(folder) = &folder
             && names.iter().any(|name| name == MARKER.as_bytes())
         {
-            return self.block(folder.clone(), "it is synchronised by itself");
+            return self.block(folder.clone(), NESTED);
         }
         for name in names {
             let path = match &folder {
@@ -167,6 +174,24 @@ impl Scan {
         };
         self.found.insert(path, Found { stat, thing });
     }
+}
+
+/// Returns the outermost folder above a path that has a marker of its own. `known` says of folders
+/// whether they have one.
+fn nested_root(
+    root: &Root,
+    path: &RelPath,
+    known: &mut BTreeMap<RelPath, bool>,
+) -> Option<RelPath> {
+    let folder = path.parent()?;
+    if let Some(above) = nested_root(root, &folder, known) {
+        return Some(above);
+    }
+    let is_root = *known.entry(folder.clone()).or_insert_with(|| {
+        let found = root.open_dir(Some(&folder)).and_then(|dir| stat_in(dir, OsStr::new(MARKER)));
+        found.is_ok_and(|found| found.is_some())
+    });
+    is_root.then_some(folder)
 }
 
 /// A file that changed while it was read: it is looked at again later.
