@@ -47,6 +47,8 @@ pub(super) struct Folder<'a> {
     pub(super) client: String,
     pub(super) ignored: Ignored,
     pub(super) exchanges: bool,
+    /// When the collector last ran for this folder; `None` before somebody asks.
+    pub(super) collected: Option<Utc>,
     /// How many temporary files this process has made.
     pub(super) temporaries: usize,
     /// Folders that were made in this round, and what they have to become.
@@ -112,6 +114,7 @@ impl<'a> Folder<'a> {
             client: name,
             ignored,
             exchanges,
+            collected: None,
             temporaries: 0,
             new_folders: Vec::new(),
             observer,

@@ -8,14 +8,42 @@ use super::remote::Cas;
 use super::steps::step;
 #[cfg(test)]
 use super::steps::{Fault, has};
+use super::time::Utc;
 use crate::exptime::Exptime;
 use crate::version::Version;
 use std::collections::HashSet;
+
+/// The collector runs this long after the last one of this folder, or after its first start.
+const INTERVAL_SECONDS: u64 = 3600;
 
 /// So many entries are read, and so many chunks deleted, at once.
 const GROUP: usize = 64;
 
 impl Folder<'_> {
+    /// Runs the collector if that is due. A lost connection only puts it off.
+    pub(super) fn collect_if_due(&mut self) -> Result<(), Error> {
+        let now = Utc::now();
+        let last = *self.collected.get_or_insert_with(|| {
+            self.state.collected().unwrap_or_else(|| {
+                self.state.set_collected(now);
+                now
+            })
+        });
+        // A time in the future is one from before the clock was set back.
+        if (last..last.seconds_after(INTERVAL_SECONDS)).contains(&now) {
+            return Ok(());
+        }
+        self.collected = Some(now);
+        self.state.set_collected(now);
+        match self.collect() {
+            Ok(0) => {}
+            Ok(n) => self.state.log(&format!("{n} unused chunks were deleted")),
+            Err(Error::Server(_)) => self.remote = None,
+            Err(e) => return Err(e),
+        }
+        Ok(())
+    }
+
     /// Deletes chunks that no entry has, unless an upload is under way or another collector is.
     /// Returns how many it has deleted. All of it is on one connection: if that breaks, its flag is
     /// gone, and nothing that it asked for is done afterwards.

@@ -26,9 +26,6 @@ const ROUNDS_OF_ONCE: usize = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_AGAIN: Duration = Duration::from_secs(10);
 
-/// The collector runs so long after the last one, or after the start.
-const COLLECT_INTERVAL: Duration = Duration::from_secs(3600);
-
 /// The status is written at least so often, even if nothing happens.
 const STATUS_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -77,6 +74,7 @@ impl Folder<'_> {
         }
         self.observer.say(Event::Round(&total));
         if !self.settings.dry_run {
+            self.collect_if_due()?;
             self.state.log(&total.to_string());
             self.state.set_status(&Status {
                 watcher: "not asked for".to_string(),
@@ -96,7 +94,6 @@ struct Rounds<'a, 'b> {
     again: BTreeSet<RelPath>,
     pause: Duration,
     scanned: Option<Instant>,
-    collected: Instant,
     said: Option<(Instant, String)>,
 }
 
@@ -108,7 +105,6 @@ impl<'a, 'b> Rounds<'a, 'b> {
             again: BTreeSet::new(),
             pause: FIRST_PAUSE,
             scanned: None,
-            collected: Instant::now(),
             said: None,
         }
     }
@@ -140,7 +136,7 @@ impl<'a, 'b> Rounds<'a, 'b> {
                     self.again = again;
                     self.say(&summary, "connected");
                     if summary.is_quiet() {
-                        self.collect()?;
+                        self.folder.collect_if_due()?;
                     }
                     last = summary;
                 }
@@ -213,20 +209,6 @@ impl<'a, 'b> Rounds<'a, 'b> {
             }
         }
         while wakes.try_recv().is_ok() {}
-    }
-
-    fn collect(&mut self) -> Result<(), Error> {
-        if self.collected.elapsed() < COLLECT_INTERVAL {
-            return Ok(());
-        }
-        self.collected = Instant::now();
-        match self.folder.collect() {
-            Ok(0) => {}
-            Ok(n) => self.folder.state.log(&format!("{n} unused chunks were deleted")),
-            Err(Error::Server(_)) => self.folder.remote = None,
-            Err(e) => return Err(e),
-        }
-        Ok(())
     }
 
     fn say(&mut self, summary: &Summary, server: &str) {

@@ -20,6 +20,9 @@ const MAX_LOG_BYTES: u64 = 1 << 20;
 /// The file that holds the path of the synchronised folder.
 const ROOT: &str = "root";
 
+/// The file that says when the collector last ran.
+const COLLECTED: &str = "collected";
+
 /// The state of one folder.
 #[derive(Debug)]
 pub(super) struct State {
@@ -86,6 +89,16 @@ impl State {
         let open = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
         // A log that cannot be written must not stop what it is about.
         let _ = open.and_then(|mut log| writeln!(log, "{} {line}", Utc::now()));
+    }
+
+    /// Returns when the collector last ran.
+    pub(super) fn collected(&self) -> Option<Utc> {
+        Utc::parse(fs::read_to_string(self.folder.join(COLLECTED)).ok()?.trim_end())
+    }
+
+    /// Notes when the collector ran. If that fails, it runs again.
+    pub(super) fn set_collected(&self, at: Utc) {
+        let _ = fs::write(self.folder.join(COLLECTED), format!("{at}\n"));
     }
 
     /// Replaces what `telefile sync --status` shows of this folder.

@@ -20,6 +20,11 @@ impl Utc {
         Utc(self.0.saturating_sub(days * SECONDS_A_DAY))
     }
 
+    /// Returns the moment so many seconds later.
+    pub(super) fn seconds_after(self, seconds: u64) -> Self {
+        Utc(self.0.saturating_add(seconds))
+    }
+
     /// Returns the nanoseconds since 1970.
     pub(super) fn nanoseconds(self) -> i64 {
         i64::try_from(self.0).unwrap_or(i64::MAX).saturating_mul(1_000_000_000)
