@@ -9,7 +9,7 @@ use super::settings::Settings;
 use super::state::{self, Status};
 use super::watcher::Watcher;
 use crate::client;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,9 @@ const ROUNDS_OF_ONCE: usize = 3;
 /// The pauses between attempts, after something was in motion or the server was not there.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_AGAIN: Duration = Duration::from_secs(10);
+
+/// What the status says of the last round before the first one has ended.
+const NO_ROUND: &str = "none";
 
 /// The status is written at least so often, even if nothing happens.
 const STATUS_INTERVAL: Duration = Duration::from_secs(60);
@@ -77,8 +80,8 @@ impl Folder<'_> {
             self.collect_if_due()?;
             self.state.log(&total.to_string());
             self.state.set_status(&Status {
-                watcher: "not asked for".to_string(),
                 process: None,
+                conflicts: self.conflict_copies(),
                 ..Status::after(&self.path, &total)
             });
         }
@@ -94,18 +97,30 @@ struct Rounds<'a, 'b> {
     again: BTreeSet<RelPath>,
     pause: Duration,
     scanned: Option<Instant>,
-    said: Option<(Instant, String)>,
+    /// Paths that were left out and shown, and why.
+    left_out: BTreeMap<String, String>,
+    /// After the last round that ended.
+    status: Status,
+    /// What was last written as the status, and when.
+    written: Option<(Instant, Status)>,
 }
 
 impl<'a, 'b> Rounds<'a, 'b> {
     fn new(folder: &'a mut Folder<'b>) -> Self {
+        let status = Status {
+            last_round: NO_ROUND.to_string(),
+            did: "has not ended".to_string(),
+            ..Status::after(&folder.path, &Summary::default())
+        };
         Rounds {
             folder,
-            watcher: Err("not asked for".to_string()),
+            watcher: Err("off".to_string()),
             again: BTreeSet::new(),
             pause: FIRST_PAUSE,
             scanned: None,
-            said: None,
+            left_out: BTreeMap::new(),
+            status,
+            written: None,
         }
     }
 
@@ -134,7 +149,7 @@ impl<'a, 'b> Rounds<'a, 'b> {
                         self.watcher.as_mut().into_iter().for_each(Watcher::ask);
                     }
                     self.again = again;
-                    self.say(&summary, "connected");
+                    self.show(&summary, is_full);
                     if summary.is_quiet() {
                         self.folder.collect_if_due()?;
                     }
@@ -144,10 +159,13 @@ impl<'a, 'b> Rounds<'a, 'b> {
                     self.pause = (2 * self.pause).clamp(Duration::from_secs(1), LONGEST_PAUSE);
                     wait = self.pause;
                     self.folder.remote = None;
-                    self.again.extend(scope.into_iter().flatten());
+                    match scope {
+                        Some(scope) => self.again.extend(scope),
+                        None => self.scanned = None,
+                    }
                     let text = format!("{e}; next attempt in {} s", wait.as_secs());
                     self.folder.notice(&text);
-                    self.say(&last.clone(), &text);
+                    self.write_status(&text);
                 }
                 Err(Error::Stopped) => return Ok(last),
                 Err(e) => return Err(e),
@@ -211,24 +229,39 @@ impl<'a, 'b> Rounds<'a, 'b> {
         while wakes.try_recv().is_ok() {}
     }
 
-    fn say(&mut self, summary: &Summary, server: &str) {
-        if !summary.is_quiet() || self.said.is_none() {
-            self.folder.observer.say(Event::Round(summary));
+    /// Shows what a round did, if it did anything, and the paths that it left out for the first time.
+    fn show(&mut self, summary: &Summary, is_full: bool) {
+        let is_new = |(path, why): &&(String, String)| self.left_out.get(path) != Some(why);
+        let left_out: Vec<_> = summary.left_out.iter().filter(is_new).cloned().collect();
+        if is_full {
+            self.left_out.clear();
+        }
+        self.left_out.extend(summary.left_out.iter().cloned());
+        if !summary.is_quiet() || !left_out.is_empty() || self.status.last_round == NO_ROUND {
+            self.folder.observer.say(Event::Round(&Summary { left_out, ..summary.clone() }));
             self.folder.state.log(&summary.to_string());
         }
+        let left_out = self.left_out.len() as u64;
+        self.status = Status { left_out, ..Status::after(&self.folder.path, summary) };
+        self.write_status("connected");
+    }
+
+    /// Writes the status, if it says anything new or is old.
+    fn write_status(&mut self, server: &str) {
         let watcher = match &self.watcher {
             Ok(_) => "alive".to_string(),
             Err(why) => why.clone(),
         };
-        let text = format!("{summary} {server} {watcher}");
-        let is_old =
-            |(at, said): &(Instant, String)| at.elapsed() > STATUS_INTERVAL || *said != text;
-        if self.said.as_ref().is_none_or(is_old) {
+        let status = Status { watcher, server: server.to_string(), ..self.status.clone() };
+        let is_same = |written: &Status| {
+            Status { last_round: status.last_round.clone(), ..written.clone() } == status
+        };
+        let is_fresh =
+            |(at, written): &(Instant, Status)| at.elapsed() < STATUS_INTERVAL && is_same(written);
+        if !self.written.as_ref().is_some_and(is_fresh) {
             let conflicts = self.folder.conflict_copies();
-            let status = Status::after(&self.folder.path, summary);
-            let server = server.to_string();
-            self.folder.state.set_status(&Status { conflicts, watcher, server, ..status });
-            self.said = Some((Instant::now(), text));
+            self.folder.state.set_status(&Status { conflicts, ..status.clone() });
+            self.written = Some((Instant::now(), status));
         }
     }
 }

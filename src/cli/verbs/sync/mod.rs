@@ -40,8 +40,8 @@ pub(crate) struct Settings {
     /// The server's port
     #[arg(required_unless_present = "status")]
     port: Option<u16>,
-    /// The folder; the id with --forget
-    #[arg(required_unless_present = "status")]
+    /// The folder; with --forget the id
+    #[arg(required_unless_present_any = ["status", "forget"])]
     path: Option<PathBuf>,
     /// Seconds between two rounds
     #[arg(required_unless_present_any = ["status", "forget"], value_parser = values::SECONDS)]
@@ -67,8 +67,11 @@ pub(crate) struct Settings {
     /// Leave paths alone that match PATTERN, as in .gitignore; .telefile-ignore has more
     #[arg(long, value_name = "PATTERN")]
     ignore: Vec<String>,
-    /// Remove the id PATH and all its files from the server
-    #[arg(long)]
+    /// Remove an id and all its files from the server: --forget HOST PORT ID
+    #[arg(
+        long,
+        conflicts_with_all = ["once", "dry_run", "new", "force", "no_watch", "ignore", "status"]
+    )]
     forget: bool,
     /// Print the folders of this machine and how they are
     #[arg(long)]
@@ -92,21 +95,23 @@ impl Settings {
         if self.status {
             return print_status();
         }
-        let (Some(host), Some(port), Some(path)) = (&self.host, self.port, &self.path) else {
-            return Err(Failure::usage("HOST, PORT and PATH are missing"));
-        };
+        let missing = |what| Failure::usage(format!("{what} is missing; try `sync --help`"));
+        let host = self.host.as_ref().ok_or_else(|| missing("HOST"))?;
+        let port = self.port.ok_or_else(|| missing("PORT"))?;
         let address = match host.parse::<Ipv6Addr>() {
             Ok(host) => format!("[{host}]:{port}"),
             Err(_) => format!("{host}:{port}"),
         };
+        let path = self.path.clone().unwrap_or_default();
         let mut settings =
             sync::Settings::new(address, path, self.time.unwrap_or(Duration::from_secs(1)));
         let token = self.token_file.as_ref().map(|file| Token::from_file(file)).transpose();
         settings.token = token.map_err(Failure::failed)?;
         settings.timeout = self.timeout;
         if self.forget {
-            let count = sync::forget(&settings, &path.to_string_lossy()).map_err(failed)?;
-            return put(format!("{count} files were removed\n"));
+            let id = self.path.map(|id| id.to_string_lossy().into_owned()).or(self.id);
+            let count = sync::forget(&settings, &id.ok_or_else(|| missing("ID"))?);
+            return put(format!("files removed: {}\n", count.map_err(failed)?));
         }
         settings.id = self.id;
         settings.once = self.once;
@@ -123,10 +128,10 @@ impl Settings {
             Err(Error::Stopped) => return Ok(()),
             ended => ended.map_err(failed)?,
         };
-        match summary.left_out.is_empty() {
-            true => Ok(()),
+        match (self.once || self.dry_run) && !summary.left_out.is_empty() {
             // Each was said already.
-            false => Err(Failure::silent(1)),
+            true => Err(Failure::silent(1)),
+            false => Ok(()),
         }
     }
 }
@@ -142,12 +147,8 @@ fn failed(error: Error) -> Failure {
 fn print_status() -> Outcome {
     let mut text = String::new();
     for status in sync::status().map_err(failed)? {
-        let process = match status.process {
-            Some(process) => format!("process {process}"),
-            None => "no process".to_string(),
-        };
         text += &format!(
-            "{}\n  {process}; last round {}: {}\n  pending {}, conflict copies {}, left out {}\n",
+            "{}\n  last round: {}: {}\n  pending {}, conflict copies {}, left out {}\n",
             status.folder,
             status.last_round,
             status.did,
@@ -155,7 +156,13 @@ fn print_status() -> Outcome {
             status.conflicts,
             status.left_out
         );
-        text += &format!("  watcher: {}\n  server: {}\n", status.watcher, status.server);
+        text += &match status.process {
+            Some(process) => format!(
+                "  process: {process}\n  watcher: {}\n  server: {}\n",
+                status.watcher, status.server
+            ),
+            None => "  process: none\n".to_string(),
+        };
     }
     put(text)
 }
