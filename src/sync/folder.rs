@@ -6,7 +6,7 @@ use super::decide::Versioned;
 use super::entry::MAX_CLIENT_BYTES;
 use super::error::Error;
 use super::hash::Hash;
-use super::id::{choose_id, forgotten};
+use super::id::{NOT_MADE, choose_id, forgotten};
 use super::ignored::{IGNORE_FILE, Ignored};
 use super::index::Index;
 use super::listing::Listing;
@@ -119,7 +119,8 @@ impl<'a> Folder<'a> {
             new_folders: Vec::new(),
             observer,
         };
-        folder.observer.say(Event::Id(&folder.id));
+        let is_made = folder.id != NOT_MADE;
+        folder.observer.say(Event::Id(if is_made { &folder.id } else { "-" }));
         folder.begin()?;
         Ok(folder)
     }

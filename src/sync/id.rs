@@ -12,6 +12,9 @@ use crate::name::IdForLog;
 use crate::version::Epoch;
 use std::path::Path;
 
+/// Stands for the id that the server would make, in a dry run.
+pub(super) const NOT_MADE: &str = "00000000000000000000000000000000";
+
 /// Returns the id to synchronise a folder under. The server has it, or is going to get it back.
 pub(super) fn choose_id(
     settings: &Settings,
@@ -39,7 +42,7 @@ pub(super) fn choose_id(
                 }
             }
             return match settings.dry_run {
-                true => Ok("0".repeat(32)),
+                true => Ok(NOT_MADE.to_string()),
                 false => Ok(client.session(None)?.id),
             };
         }
@@ -55,7 +58,7 @@ pub(super) fn choose_id(
         (true, _) => Ok(id),
         // A server that has lost its table: the clients bring everything back.
         (false, true) if known != Some(client.epoch()) => Ok(id),
-        (false, _) if settings.new && settings.dry_run => Ok("0".repeat(32)),
+        (false, _) if settings.new && settings.dry_run => Ok(NOT_MADE.to_string()),
         (false, _) if settings.new => Ok(client.session(Some(&id))?.id),
         (false, true) => Err(Error::Refused(forgotten(&id))),
         (false, false) => Err(Error::Refused(format!(

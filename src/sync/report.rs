@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// The session's id, before anything else.
+    /// The session's id, before anything else; `-` in a dry run of a folder that would get a new one.
     Id(&'a str),
     /// Something that people should know.
     Notice(&'a str),

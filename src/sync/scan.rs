@@ -257,3 +257,38 @@ fn wait_for_tick(stat: &Stat) {
 pub(super) fn is_gone(e: &io::Error) -> bool {
     matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_folder_with_its_own_marker_is_left_out_of_every_scan() {
+        let home = std::env::temp_dir().join(format!("telefile-scan-{}", std::process::id()));
+        fs::create_dir_all(home.join("a/b/.telefile-sync")).unwrap();
+        fs::create_dir_all(home.join("a/b/c")).unwrap();
+        for file in ["a/x", "a/b/x", "a/b/c/x"] {
+            fs::write(home.join(file), file).unwrap();
+        }
+        let path = |text: &str| RelPath::new(text.as_bytes()).unwrap();
+        let root = Root::open(&home).unwrap();
+        let (ignored, index) = (Ignored::new(b"", &[]).unwrap(), Index::in_memory());
+        let scan = |paths: &[&str]| {
+            let paths: BTreeSet<_> = paths.iter().map(|text| path(text)).collect();
+            let paths = Some(&paths).filter(|paths| !paths.is_empty());
+            let scan = Scan::of(&root, &ignored, &index, paths).unwrap();
+            let found: Vec<_> = scan.found.keys().map(RelPath::to_string).collect();
+            let blocked: Vec<_> = scan.blocked.keys().map(RelPath::to_string).collect();
+            (found.join(" "), blocked.join(" "))
+        };
+        let expected = |found: &str, blocked: &str| (found.to_string(), blocked.to_string());
+        let whole = scan(&[]);
+        assert_eq!(whole.1, "a/b");
+        assert!(!whole.0.contains("a/b/"), "{whole:?}");
+        assert_eq!(scan(&["a/x"]), expected("a/x", ""));
+        assert_eq!(scan(&["a/b/x"]), expected("", "a/b"));
+        assert_eq!(scan(&["a/b/c/x", "a/b/gone", "a/x"]), expected("a/x", "a/b"));
+        fs::remove_dir_all(home).unwrap();
+    }
+}

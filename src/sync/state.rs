@@ -187,7 +187,7 @@ impl Status {
     }
 }
 
-/// Returns the states of all folders of this machine and user.
+/// Returns the states of all folders of this machine and user: of each folder the latest.
 pub(super) fn all(home: &Path) -> io::Result<Vec<Status>> {
     let mut all = Vec::new();
     for folder in folders(home)? {
@@ -197,7 +197,9 @@ pub(super) fn all(home: &Path) -> io::Result<Vec<Status>> {
             all.push(status);
         }
     }
-    all.sort_by(|a, b| a.folder.cmp(&b.folder));
+    all.sort_by(|a, b| (&a.folder, &b.last_round).cmp(&(&b.folder, &a.last_round)));
+    // A folder that changed to another id has the state of the old one too.
+    all.dedup_by(|next, kept| next.folder == kept.folder);
     Ok(all)
 }
 

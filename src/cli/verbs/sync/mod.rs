@@ -25,8 +25,8 @@ Without ID a folder is pushed to a new one, which is printed first; with it the 
 A folder that was synchronised before needs no ID. What a change on another machine replaces or
 deletes stays in .telefile-sync/trash for 7 days.
 
-Exit status: 0 done or stopped, 1 something was refused or left out, 2 usage, 3 no connection
-(--once), 5 a guard rail stopped it: nothing was deleted.
+Exit status: 0 done or stopped, 1 something was refused, or with --once left out, 2 usage,
+3 no connection (--once), 5 a guard rail stopped it: nothing was deleted.
 
 Examples:
   telefile sync server 8080 ~/notes 10                  # prints id: ...

@@ -50,7 +50,9 @@ impl Progress {
             bar.finish_and_clear();
         }
         (self.files, self.done) = (0, 0);
-        self.say(&summary.to_string());
+        if !summary.is_quiet() || summary.left_out.is_empty() {
+            self.say(&summary.to_string());
+        }
         for (path, why) in &summary.left_out {
             self.say(&format!("{path}: left out: {why}"));
         }
