@@ -1,44 +1,26 @@
 //! The rows of a folder, in memory and in a file: at some moment the disk and the server both had
 //! exactly what a row says.
 //!
-//! The file is a log: frames of a length, the first bytes of a hash, and records. What follows the
-//! last whole frame was being written when the machine stopped, and is cut off: a row that is lost
-//! costs a look at its file, and nothing else.
+//! The file is a log of frames. What follows the last whole one was being written when the machine
+//! stopped, and is cut off: a row that is lost costs a look at its file, and nothing else.
 
-use super::decide::{Kind, Thing, Versioned};
+pub(super) use super::records::Row;
+
 use super::error::Error;
-use super::hash::Hash;
 use super::path::RelPath;
-use super::stat::{FileKind, Stat};
-use crate::version::{Epoch, Version};
+use super::records::{apply, frame, put_epoch, put_removal, put_reset, put_row, split_frame};
+use crate::version::Epoch;
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 const HEAD: &[u8] = b"telefile sync index 1\n";
-const CHECK_BYTES: usize = 8;
 
 /// The log is written anew when it is this many times as long as its rows need, and longer than
 /// [`SMALL_BYTES`].
 const GROWTH: u64 = 3;
 const SMALL_BYTES: u64 = 1 << 20;
-
-/// What both sides last had in common at a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Row {
-    pub(super) thing: Thing,
-    /// Of the entry.
-    pub(super) version: Version,
-    /// What the disk said of a file with this content. All but the kind means nothing of a folder.
-    pub(super) stat: Stat,
-}
-
-impl Row {
-    pub(super) fn base(&self) -> Versioned {
-        Versioned { thing: self.thing, version: self.version }
-    }
-}
 
 /// The rows, and the epoch of the table that their versions belong to.
 #[derive(Debug)]
@@ -113,8 +95,7 @@ impl Index {
         if self.epoch != Some(epoch) {
             self.forget_all();
             self.epoch = Some(epoch);
-            self.pending.push(b'E');
-            self.pending.extend(epoch.0.to_le_bytes());
+            put_epoch(&mut self.pending, epoch);
         }
     }
 
@@ -129,7 +110,7 @@ impl Index {
         self.rows.clear();
         self.epoch = None;
         self.pending.clear();
-        self.pending.push(b'X');
+        put_reset(&mut self.pending);
     }
 
     pub(super) fn set(&mut self, path: RelPath, row: Row) {
@@ -139,8 +120,7 @@ impl Index {
 
     pub(super) fn remove(&mut self, path: &RelPath) {
         if self.rows.remove(path).is_some() {
-            self.pending.push(b'D');
-            put_path(&mut self.pending, path);
+            put_removal(&mut self.pending, path);
         }
     }
 
@@ -165,8 +145,7 @@ impl Index {
         let new = self.path.with_extension("new");
         let mut records = Vec::new();
         if let Some(epoch) = self.epoch {
-            records.push(b'E');
-            records.extend(epoch.0.to_le_bytes());
+            put_epoch(&mut records, epoch);
         }
         self.rows.iter().for_each(|(path, row)| put_row(&mut records, path, row));
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&new)?;
@@ -183,110 +162,13 @@ impl Index {
     }
 }
 
-fn frame(records: &[u8]) -> Vec<u8> {
-    let mut frame = (records.len() as u64).to_le_bytes().to_vec();
-    frame.extend(&Hash::of(records).as_bytes()[..CHECK_BYTES]);
-    frame.extend(records);
-    frame
-}
-
-/// Splits the first frame off, if it is whole.
-fn split_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = bytes.split_first_chunk()?;
-    let (check, rest) = rest.split_at_checked(CHECK_BYTES)?;
-    let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
-    let (records, rest) = rest.split_at_checked(length)?;
-    (&Hash::of(records).as_bytes()[..CHECK_BYTES] == check).then_some((records, rest))
-}
-
-fn put_path(out: &mut Vec<u8>, path: &RelPath) {
-    out.extend((path.as_bytes().len() as u16).to_le_bytes());
-    out.extend(path.as_bytes());
-}
-
-fn put_row(out: &mut Vec<u8>, path: &RelPath, row: &Row) {
-    let Row { thing, version, stat } = row;
-    out.push(match thing.kind {
-        Kind::Dir => b'd',
-        Kind::File(_) => b'f',
-    });
-    put_path(out, path);
-    out.extend(thing.mode.to_le_bytes());
-    out.extend(version.0.to_le_bytes());
-    if let Kind::File(hash) = thing.kind {
-        out.extend(hash.as_bytes());
-        out.extend(stat.mode.to_le_bytes());
-        for number in [stat.size, stat.inode, stat.device] {
-            out.extend(number.to_le_bytes());
-        }
-        out.extend(stat.mtime.to_le_bytes());
-        out.extend(stat.ctime.to_le_bytes());
-    }
-}
-
-/// Applies the records of a frame; `None` if they make no sense.
-fn apply(
-    mut rest: &[u8],
-    rows: &mut BTreeMap<RelPath, Row>,
-    epoch: &mut Option<Epoch>,
-) -> Option<()> {
-    while let Some((tag, behind)) = rest.split_first() {
-        rest = behind;
-        match tag {
-            b'X' => {
-                rows.clear();
-                *epoch = None;
-            }
-            b'E' => *epoch = Some(Epoch(u64::from_le_bytes(take(&mut rest)?))),
-            b'D' => drop(rows.remove(&take_path(&mut rest)?)),
-            b'd' | b'f' => {
-                let path = take_path(&mut rest)?;
-                let mode = u32::from_le_bytes(take(&mut rest)?);
-                let version = Version(u64::from_le_bytes(take(&mut rest)?));
-                let mut stat = Stat {
-                    kind: FileKind::Dir,
-                    mode,
-                    size: 0,
-                    mtime: 0,
-                    ctime: 0,
-                    inode: 0,
-                    device: 0,
-                };
-                let mut kind = Kind::Dir;
-                if *tag == b'f' {
-                    kind = Kind::File(Hash::from_bytes(take(&mut rest)?));
-                    stat.kind = FileKind::File;
-                    stat.mode = u32::from_le_bytes(take(&mut rest)?);
-                    stat.size = u64::from_le_bytes(take(&mut rest)?);
-                    stat.inode = u64::from_le_bytes(take(&mut rest)?);
-                    stat.device = u64::from_le_bytes(take(&mut rest)?);
-                    stat.mtime = i64::from_le_bytes(take(&mut rest)?);
-                    stat.ctime = i64::from_le_bytes(take(&mut rest)?);
-                }
-                rows.insert(path, Row { thing: Thing { kind, mode }, version, stat });
-            }
-            _ => return None,
-        }
-    }
-    Some(())
-}
-
-fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (first, behind) = rest.split_first_chunk()?;
-    *rest = behind;
-    Some(*first)
-}
-
-fn take_path(rest: &mut &[u8]) -> Option<RelPath> {
-    let length = usize::from(u16::from_le_bytes(take(rest)?));
-    let (path, behind) = rest.split_at_checked(length)?;
-    *rest = behind;
-    RelPath::new(path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::decide::{Kind, Thing};
+    use crate::sync::hash::Hash;
+    use crate::sync::stat::{FileKind, Stat};
+    use crate::version::Version;
 
     fn path(text: &str) -> RelPath {
         RelPath::new(text.as_bytes()).unwrap()

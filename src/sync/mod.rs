@@ -24,6 +24,7 @@ mod path;
 mod preflight;
 mod pull;
 mod push;
+mod records;
 mod recover;
 mod remote;
 mod report;
