@@ -10,12 +10,12 @@
 //! After a crash the plan says what each temporary file may hold: see `recover.rs`.
 
 use super::conflict::copy_of;
-use super::decide::Thing;
-use super::error::Error;
+use super::decide::{Kind, Thing};
+use super::error::{Error, OTHER_NAME, is_full};
 use super::index::{Index, Row};
 use super::marker::Marker;
 use super::path::RelPath;
-use super::root::{Rename, Root};
+use super::root::{Rename, Root, sync_file};
 use super::scan::is_gone;
 use super::stat::{FileKind, Stat};
 use super::steps::step;
@@ -25,7 +25,6 @@ use super::temporary::{Temporary, hash_of, out_name, swap_name};
 use super::time::Utc;
 use crate::version::Version;
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::ErrorKind;
 
 /// So many files are flushed one by one; with more, the whole file system is.
@@ -90,7 +89,10 @@ impl Place<'_> {
             changes.iter().for_each(|change| write_row(index, change, None));
             index.commit()?;
         }
-        let few = changes.len() <= FEW;
+        // Of many, not all files are open any more.
+        let is_open =
+            |change: &Change| change.new.as_ref().is_none_or(|n| n.temporary.file.is_some());
+        let few = changes.len() <= FEW && changes.iter().all(is_open);
         self.write_plan(&changes)?;
         self.flush_new(&changes, few)?;
         step("the new files are flushed")?;
@@ -125,7 +127,7 @@ impl Place<'_> {
         self.throw_away(old)?;
         // A file that could not be put where it belongs may be what a user wrote.
         if !applied.failed.is_empty() {
-            applied.copies.extend(self.recover()?);
+            applied.copies.extend(self.look_at_leftovers(index)?);
         }
         self.remove_plan()?;
         Ok(applied)
@@ -135,7 +137,7 @@ impl Place<'_> {
         let Change { path, old, new } = change;
         let temporary = &self.marker.temporary;
         let at = Error::at(path);
-        let Some((old, _)) = old else {
+        let Some((old, thing)) = old else {
             let Some(new) = new else { return Ok(Outcome::Again) };
             self.root.make_parents(path).map_err(Error::at(path))?;
             let renamed = temporary.rename(&new.temporary.name, self.root, path, Rename::ToFree);
@@ -168,7 +170,13 @@ impl Place<'_> {
         };
         step("the old file is out")?;
         let came = temporary.stat(&out).map_err(Error::at(path))?;
-        let expected = came.is_some_and(|came| came.is_same_content(old));
+        let expected = match came.filter(|came| came.is_same_content(old)) {
+            // A later write may have left the same times.
+            Some(came) if came.has_whole_seconds() => {
+                hash_of(temporary, &out).is_ok_and(|hash| thing.kind == Kind::File(hash))
+            }
+            came => came.is_some(),
+        };
         #[cfg(test)]
         let expected = expected || has(Fault::NoLook);
         if !expected {
@@ -184,6 +192,7 @@ impl Place<'_> {
         if let (Some(_), false) = (new, self.exchanges)
             && let Err(e) = temporary.rename(&swap_name(n), self.root, path, Rename::ToFree)
         {
+            // The leftovers are looked at before the batch ends.
             return Err(at(e));
         }
         Ok(Outcome::Done(expected.then_some(out)))
@@ -195,12 +204,28 @@ impl Place<'_> {
         if names.iter().any(|name| name == path.name()) {
             return Ok(Outcome::Again);
         }
-        let why = "on this disk this is another name of a file that is there";
-        Err(Error::at(path)(std::io::Error::other(why)))
+        Err(Error::at(path)(std::io::Error::other(OTHER_NAME)))
     }
 
-    /// Renames what is at `from` to the name of a conflict copy of `path`; returns it.
+    /// Renames what is at `from` to the name of a conflict copy of `path`, or to one at the top if the
+    /// folder of that is no folder any more, or a closed one; returns it.
     pub(super) fn copy_aside(
+        &self,
+        from_root: &Root,
+        from: &RelPath,
+        path: &RelPath,
+    ) -> Result<RelPath, Error> {
+        let copied = self.copy_beside(from_root, from, path);
+        match (copied, RelPath::new(path.name())) {
+            (Err(Error::System(what, e)), Some(top)) if top != *path && !is_full(&e) => {
+                let at_top = self.copy_beside(from_root, from, &top);
+                at_top.map_err(|_| Error::System(what, e))
+            }
+            (copied, _) => copied,
+        }
+    }
+
+    fn copy_beside(
         &self,
         from_root: &Root,
         from: &RelPath,
@@ -208,7 +233,9 @@ impl Place<'_> {
     ) -> Result<RelPath, Error> {
         let hash = match from_root.stat(from).map_err(Error::at(path))?.map(|stat| stat.kind) {
             Some(FileKind::File) => hash_of(from_root, from).ok(),
-            _ => None,
+            Some(_) => None,
+            // So that no folder is made for it.
+            None => return Err(Error::at(path)(ErrorKind::NotFound.into())),
         };
         let now = Utc::now();
         for n in 0.. {
@@ -224,13 +251,17 @@ impl Place<'_> {
     }
 
     fn flush_new(&self, changes: &[Change], few: bool) -> Result<(), Error> {
+        #[cfg(test)]
+        if has(Fault::ContentsUnflushed) {
+            return Ok(());
+        }
         let flush = || {
             if !few {
                 return self.root.sync_file_system();
             }
             let new = changes.iter().filter_map(|change| change.new.as_ref());
-            new.filter_map(|new| new.temporary.file.as_ref()).try_for_each(File::sync_all)?;
-            File::from(self.marker.temporary.open_dir(None)?).sync_all()
+            new.filter_map(|new| new.temporary.file.as_ref()).try_for_each(sync_file)?;
+            self.marker.temporary.sync_dir(None)
         };
         flush().map_err(Error::about("the folder"))
     }
@@ -240,16 +271,19 @@ impl Place<'_> {
         paths: impl Iterator<Item = &'a RelPath>,
         few: bool,
     ) -> Result<(), Error> {
+        #[cfg(test)]
+        if has(Fault::RenamesUnflushed) {
+            return Ok(());
+        }
         let flush = || {
             if !few {
                 return self.root.sync_file_system();
             }
             let folders: BTreeSet<_> = paths.map(RelPath::parent).collect();
             for folder in folders {
-                match self.root.open_dir(folder.as_ref()) {
-                    Ok(folder) => File::from(folder).sync_all()?,
+                match self.root.sync_dir(folder.as_ref()) {
                     Err(e) if is_gone(&e) => {}
-                    Err(e) => return Err(e),
+                    flushed => flushed?,
                 }
             }
             Ok(())

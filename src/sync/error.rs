@@ -7,6 +7,9 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+/// Why a path cannot be pulled to a disk that takes two names for one.
+pub(super) const OTHER_NAME: &str = "on this disk this is another name of what is there";
+
 /// Why folder synchronisation does not go on.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -48,12 +51,43 @@ impl Error {
     pub(super) fn is_of_one_path(&self) -> bool {
         match self {
             // A disk without room refuses every path.
-            Error::System(_, e) => {
-                !matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-            }
+            Error::System(_, e) => !is_full(e),
             Error::Server(e) => e.refusal().is_some(),
             _ => false,
         }
+    }
+
+    /// Returns whether a later round may succeed where this one did not: the connection was lost, or
+    /// the disk is full.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Error::Server(e) => e.refusal().is_none(),
+            e => e.is_of_full_disk(),
+        }
+    }
+
+    /// Returns whether the disk has no room.
+    pub(super) fn is_of_full_disk(&self) -> bool {
+        matches!(self, Error::System(_, e) if is_full(e))
+    }
+}
+
+/// Returns whether a disk has no room.
+pub(super) fn is_full(e: &io::Error) -> bool {
+    matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Whom an error concerns.
+pub(super) enum Failure {
+    /// One path alone.
+    Path(Error),
+    /// Everything that the round would have done.
+    Round(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(e: Error) -> Self {
+        if e.is_of_one_path() { Failure::Path(e) } else { Failure::Round(e) }
     }
 }
 

@@ -5,8 +5,9 @@ use super::conflict::is_copy;
 use super::decide::Versioned;
 use super::entry::MAX_CLIENT_BYTES;
 use super::error::Error;
+use super::guard::Recent;
 use super::hash::Hash;
-use super::id::{NOT_MADE, choose_id, forgotten};
+use super::id::{NOT_MADE, choose_id};
 use super::ignored::{IGNORE_FILE, Ignored};
 use super::index::Index;
 use super::listing::Listing;
@@ -22,6 +23,7 @@ use super::state::State;
 use super::time::Utc;
 use crate::client::Client;
 use crate::name::{IdForLog, is_session_id};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
@@ -53,6 +55,14 @@ pub(super) struct Folder<'a> {
     pub(super) temporaries: usize,
     /// Folders that were made in this round, and what they have to become.
     pub(super) new_folders: Vec<(RelPath, Versioned)>,
+    /// Folders and files whose names or modes are not flushed yet, and what their rows will say.
+    pub(super) unflushed: Vec<(RelPath, Stat, Versioned)>,
+    /// Whether a round did not come to its end: temporary files may be left.
+    pub(super) is_unfinished: bool,
+    /// Folders that are known in this round to have exactly this name on the disk.
+    pub(super) spelled: BTreeSet<RelPath>,
+    /// What was deleted lately.
+    pub(super) recent: Recent,
     pub(super) observer: Progress<'a>,
 }
 
@@ -76,8 +86,9 @@ impl<'a> Folder<'a> {
     ) -> Result<Self, Error> {
         let path = fs::canonicalize(&settings.path).map_err(Error::of(&settings.path))?;
         let root = Root::open(&path).map_err(Error::of(&path))?;
-        let had_marker = Marker::is_at(&root);
         let marker = Marker::open(&root)?;
+        // An empty one may be that of a start that was refused.
+        let had_marker = marker.id()?.is_some();
         let home = settings.state_home()?;
         let id = choose_id(settings, &client, &marker, had_marker, &home, &path)?;
         let mut state = State::at(&home, &id, &path);
@@ -117,6 +128,10 @@ impl<'a> Folder<'a> {
             collected: None,
             temporaries: 0,
             new_folders: Vec::new(),
+            unflushed: Vec::new(),
+            is_unfinished: true,
+            spelled: BTreeSet::new(),
+            recent: Recent::default(),
             observer,
         };
         let is_made = folder.id != NOT_MADE;
@@ -133,63 +148,34 @@ impl<'a> Folder<'a> {
         if !self.exchanges {
             self.notice("files cannot change places here: a changed file is absent for a moment");
         }
-        let copies = self.place().recover()?;
-        for copy in copies {
-            self.notice(format!("{copy}: kept after a crash"));
-        }
-        if let Err(e) = self.marker.empty_old_trash(Utc::now()) {
-            self.notice(format!("the trash cannot be emptied: {e}"));
-        }
+        self.recover()?;
+        self.empty_old_trash();
         if self.remote()?.is_in_memory()? {
             self.notice("the server keeps its files in memory alone: they end with it");
         }
         self.meet()
     }
 
-    /// Compares the table of a new connection with that of the rows.
-    fn meet(&mut self) -> Result<(), Error> {
-        let epoch = self.remote()?.epoch();
-        if self.index.epoch().is_some_and(|known| known != epoch) {
-            self.notice("the server has another table: both sides are merged, nothing is deleted");
-        }
-        self.listing = Listing::default();
-        #[cfg(test)]
-        if super::steps::has(super::steps::Fault::NoEpoch) {
-            self.index.set_epoch_keeping_rows(epoch);
-        }
-        self.index.set_epoch(epoch);
-        self.index.commit()?;
-        // A server that has lost its table does not know the session either.
-        if !self.remote()?.exists()? {
-            self.remote()?.make_again()?;
-        }
-        Ok(())
-    }
-
-    /// Connects again, if the connection is lost.
-    pub(super) fn connect(&mut self) -> Result<(), Error> {
-        if self.remote.is_none() {
-            let builder = self.settings.builder();
-            let remote = Remote::connect(builder, &self.settings.address, &self.id)?;
-            if self.index.epoch() == Some(remote.epoch()) {
-                self.check_not_forgotten(&remote)?;
+    /// Clears up after a round that did not come to its end, in this process or before.
+    pub(super) fn recover(&mut self) -> Result<(), Error> {
+        self.new_folders.clear();
+        self.unflushed.clear();
+        self.spelled.clear();
+        if self.is_unfinished {
+            let Folder { root, marker, client, exchanges, index, .. } = self;
+            let place = Place { root, marker, client, exchanges: *exchanges };
+            for copy in place.recover(index)? {
+                self.notice(format!("{copy}: kept after a crash"));
             }
-            self.remote = Some(remote);
-            self.meet()?;
         }
+        self.is_unfinished = false;
         Ok(())
     }
 
-    /// Checks that the session was not removed on purpose: that is no deletion of its files.
-    pub(super) fn check_not_forgotten(&self, remote: &Remote) -> Result<(), Error> {
-        match remote.exists()? {
-            true => Ok(()),
-            false => Err(Error::Refused(forgotten(&self.id))),
+    pub(super) fn empty_old_trash(&mut self) {
+        if let Err(e) = self.marker.empty_old_trash(Utc::now()) {
+            self.notice(format!("the trash cannot be emptied: {e}"));
         }
-    }
-
-    pub(super) fn remote(&self) -> Result<&Remote, Error> {
-        self.remote.as_ref().ok_or(Error::Stopped)
     }
 
     pub(super) fn place(&self) -> Place<'_> {

@@ -6,30 +6,27 @@ use super::error::Error;
 use super::folder::Folder;
 use super::guard::{self, TooMany};
 use super::hash::Hash;
+use super::index::Row;
 use super::path::RelPath;
 use super::round::Plan;
 use super::scan::read_thing;
 use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 /// So many entries are read at once.
 const GROUP: usize = 64;
 
+/// Deletions within this time, or within the interval between two rounds, count together.
+const MIN_INTERVAL: Duration = Duration::from_secs(10);
+
 impl Folder<'_> {
     /// Checks that neither side loses more than anybody is likely to want.
-    pub(super) fn guard(&self, plan: &Plan) -> Result<(), Error> {
+    pub(super) fn guard(&mut self, plan: &Plan) -> Result<(), Error> {
         if self.settings.force {
             return Ok(());
         }
-        let rows = self.index.rows();
-        let files = rows.values().filter(|row| matches!(row.thing.kind, Kind::File(_))).count();
-        let content = |path: &RelPath| match rows.get(path)?.thing.kind {
-            Kind::File(hash) => Some(hash),
-            // A folder counts if it is all that says that it was there.
-            Kind::Dir => None,
-        };
-        let check = |deleted: &[Hash], appearing: Vec<Hash>| {
-            guard::check(files, deleted.iter().copied(), appearing.into_iter())
-        };
+        let now = Instant::now();
+        let since = now.checked_sub(self.settings.interval.max(MIN_INTERVAL)).unwrap_or(now);
         let stop = |side: &'static str| {
             move |TooMany { deletions, files }| {
                 Error::Guard(format!(
@@ -37,17 +34,43 @@ impl Folder<'_> {
                 ))
             }
         };
-        let there: Vec<_> =
-            plan.delete_remote.iter().filter_map(|(path, _)| content(path)).collect();
-        if check(&there, Vec::new()).is_err() {
-            check(&there, self.appearing_here(plan, &there)?).map_err(stop("on the server"))?;
-        }
-        let here: Vec<_> =
-            plan.delete_local.iter().filter_map(|(path, ..)| content(path)).collect();
-        if check(&here, Vec::new()).is_err() {
-            check(&here, self.appearing_there(plan)?).map_err(stop("in this folder"))?;
-        }
+        let there: Vec<_> = plan.delete_remote.iter().map(|(path, _)| path).collect();
+        let before = self.recent.there.since(since);
+        let count =
+            self.count_deletions(&there, before, |hashes| self.appearing_here(plan, hashes))?;
+        self.recent.there.add(now, count.map_err(stop("on the server"))?);
+        let here: Vec<_> = plan.delete_local.iter().map(|(path, ..)| path).collect();
+        let before = self.recent.here.since(since);
+        let count = self.count_deletions(&here, before, |_| self.appearing_there(plan))?;
+        self.recent.here.add(now, count.map_err(stop("in this folder"))?);
         Ok(())
+    }
+
+    /// Counts the deletions of some paths, unless they are too many. Where contents `appear` is only asked if it matters.
+    fn count_deletions(
+        &self,
+        paths: &[&RelPath],
+        before: usize,
+        appearing: impl FnOnce(&[Hash]) -> Result<Vec<Hash>, Error>,
+    ) -> Result<Result<usize, TooMany>, Error> {
+        let rows = self.index.rows();
+        let file = |row: &Row| match row.thing.kind {
+            Kind::File(hash) => Some(hash),
+            Kind::Dir => None,
+        };
+        let files = rows.values().filter_map(file).count();
+        let mut deleted: Vec<_> = paths.iter().filter_map(|path| file(rows.get(*path)?)).collect();
+        let quick = guard::check(files, before, deleted.iter().copied(), [].into_iter());
+        if quick.is_ok() {
+            return Ok(quick);
+        }
+        // What is also elsewhere is not lost: an earlier round may have brought it there.
+        let paths: HashSet<_> = paths.iter().copied().collect();
+        let stays = rows.iter().filter(|(path, row)| !paths.contains(path) && row.stat.size > 0);
+        let stays: HashSet<_> = stays.filter_map(|(_, row)| file(row)).collect();
+        deleted.retain(|hash| !stays.contains(hash));
+        let appearing = appearing(&deleted)?;
+        Ok(guard::check(files, before, deleted.into_iter(), appearing.into_iter()))
     }
 
     /// Returns the contents of new files here, as far as they have the size of a deleted one.

@@ -9,6 +9,7 @@ pub(super) use super::records::Row;
 use super::error::Error;
 use super::path::RelPath;
 use super::records::{apply, frame, put_epoch, put_removal, put_reset, put_row, split_frame};
+use super::steps::disk;
 use crate::version::Epoch;
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -118,6 +119,18 @@ impl Index {
         self.rows.insert(path, row);
     }
 
+    /// Puts the row of a path in doubt, if there is one.
+    pub(super) fn doubt(&mut self, path: &RelPath) {
+        self.doubt_if(path, |_| true);
+    }
+
+    /// Puts the row of a path in doubt if `is_meant` says so.
+    pub(super) fn doubt_if(&mut self, path: &RelPath, is_meant: impl FnOnce(&Row) -> bool) {
+        if let Some(row) = self.get(path).copied().filter(is_meant) {
+            self.set(path.clone(), row.in_doubt());
+        }
+    }
+
     pub(super) fn remove(&mut self, path: &RelPath) {
         if self.rows.remove(path).is_some() {
             put_removal(&mut self.pending, path);
@@ -129,10 +142,15 @@ impl Index {
         let Some(file) = self.file.as_mut().filter(|_| !self.pending.is_empty()) else {
             return Ok(());
         };
-        let frame = frame(&std::mem::take(&mut self.pending));
+        let frame = frame(&self.pending);
+        let written = disk::write_index(file, &frame).and_then(|()| file.sync_data());
+        if let Err(e) = written {
+            // Nothing that is behind half a frame would be read.
+            let cut = file.set_len(self.bytes).and_then(|()| file.seek(SeekFrom::End(0)));
+            return Err(Error::of(&self.path)(cut.err().unwrap_or(e)));
+        }
+        self.pending.clear();
         self.bytes += frame.len() as u64;
-        let written = file.write_all(&frame).and_then(|()| file.sync_data());
-        written.map_err(Error::of(&self.path))?;
         let needed = self.rows.len() as u64 * 160;
         if self.bytes > SMALL_BYTES.max(GROWTH * needed) {
             self.rewrite().map_err(Error::of(&self.path))?;

@@ -3,7 +3,7 @@
 
 use super::error::Error;
 use super::path::{MARKER, RelPath};
-use super::root::Root;
+use super::root::{Root, sync_file};
 use super::time::Utc;
 use crate::name::is_session_id;
 use rustix::fs::FlockOperation;
@@ -87,7 +87,7 @@ impl Marker {
         let write = || {
             let mut file = self.replace_own_file("id.new")?;
             file.write_all(format!("{id}\n").as_bytes())?;
-            file.sync_all()?;
+            sync_file(&file)?;
             self.root.replace("id.new", "id")?;
             self.root.sync_file_system()
         };
@@ -99,6 +99,11 @@ impl Marker {
             Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
             _ => self.root.create_file(text),
         }
+    }
+
+    /// Opens a file for writing, whose close the watcher should see.
+    pub(super) fn open_probe(&self, name: &str) -> io::Result<File> {
+        self.root.open_or_create(name)
     }
 
     /// Makes a folder in the trash for what goes there now.

@@ -1,9 +1,10 @@
 //! What has to be true of a system and a folder before anything in the folder is changed.
 
-use super::error::Error;
+use super::error::{Error, is_full};
 use super::marker::Marker;
 use super::path::{MARKER, RelPath};
 use super::root::{Rename, Root};
+use super::steps::exchanges;
 use rustix::io::Errno;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -46,9 +47,12 @@ pub(super) fn test_renames(marker: &Marker) -> Result<bool, Error> {
         temporary.create_file("test-a")?;
         temporary.rename(&a, temporary, &b, Rename::ToFree)?;
         temporary.create_file("test-a")?;
-        Ok(temporary.rename(&a, temporary, &b, Rename::Exchange).is_ok())
+        Ok(temporary.rename(&a, temporary, &b, Rename::Exchange).is_ok() && exchanges())
     };
     let exchanges = test().map_err(|e: std::io::Error| {
+        if is_full(&e) {
+            return Error::about("the folder")(e);
+        }
         let why = "the folder's file system cannot rename without replacing (renameat2(2))";
         Error::Unsupported(format!("{why}: {e}"))
     });

@@ -3,7 +3,7 @@
 use super::apply::{Applied, Change, FEW, New, Place};
 use super::decide::{Action, Kind, Thing, Versioned, decide};
 use super::entry::{Content, Entry};
-use super::error::Error;
+use super::error::{Error, Failure};
 use super::fetch::{Fetched, fetch};
 use super::folder::Folder;
 use super::hash::Hash;
@@ -32,8 +32,8 @@ pub(super) struct Waiting {
 
 /// Changes of the folder that are made together.
 #[derive(Default)]
-struct Batch {
-    changes: Vec<Change>,
+pub(super) struct Batch {
+    pub(super) changes: Vec<Change>,
     bytes: u64,
 }
 
@@ -63,8 +63,8 @@ impl Folder<'_> {
                 let pulled = self.pull_one(entry, version, found, same, &mut batch, report);
                 match pulled {
                     Ok(more) => waiting.extend(more),
-                    Err(e) if e.is_of_one_path() => report.fail(path, e),
-                    Err(e) => return Err(e),
+                    Err(Failure::Path(e)) => report.fail(path, e),
+                    Err(Failure::Round(e)) => return Err(e),
                 }
                 if batch.changes.len() >= BATCH || batch.bytes >= BATCH_BYTES {
                     self.apply(std::mem::take(&mut batch).changes, report)?;
@@ -92,7 +92,7 @@ impl Folder<'_> {
         same: &HashMap<Hash, RelPath>,
         batch: &mut Batch,
         report: &mut Report,
-    ) -> Result<Option<Waiting>, Error> {
+    ) -> Result<Option<Waiting>, Failure> {
         let path = entry.path.clone();
         let kind = match &entry.content {
             Content::Dir => Kind::Dir,
@@ -113,11 +113,18 @@ impl Folder<'_> {
             }
             Action::PullMode => {
                 let Some(found) = found else { return Ok(None) };
-                return self.pull_mode(path, found, remote, report).map(|()| None);
+                self.pull_mode(path, found, remote, report)?;
+                return Ok(None);
             }
             Action::Conflict => {
                 // What is there when it is renamed is what is kept, whatever it is by then.
-                let copy = self.place().copy_aside(&self.root, &path, &path)?;
+                let copy = match self.place().copy_aside(&self.root, &path, &path) {
+                    Err(Error::System(_, e)) if is_gone(&e) => {
+                        report.again.insert(path);
+                        return Ok(None);
+                    }
+                    copied => copied?,
+                };
                 step("the local file is aside")?;
                 self.notice(format!("{path}: changed on both sides; this one is {copy} now"));
                 report.conflicts += 1;
@@ -128,11 +135,16 @@ impl Folder<'_> {
             // The listing was older than the entry.
             _ => {
                 self.listing.set(&path, version);
+                report.again.insert(path);
                 return Ok(None);
             }
         }
+        if found.is_none() {
+            self.check_spelling(&path)?;
+        }
         if kind == Kind::Dir {
-            return self.pull_folder(path, old, remote, batch, report).map(|()| None);
+            self.pull_folder(path, old, remote, batch, report)?;
+            return Ok(None);
         }
         let Some(new) = self.fetch_one(&entry, remote, old, same, batch, report)? else {
             return Ok(None);
@@ -181,78 +193,6 @@ impl Folder<'_> {
                 Ok(None)
             }
         }
-    }
-
-    /// Takes the mode alone: the contents are the same.
-    fn pull_mode(
-        &mut self,
-        path: RelPath,
-        found: Found,
-        remote: Versioned,
-        report: &mut Report,
-    ) -> Result<(), Error> {
-        self.root.set_mode(&path, remote.thing.mode).map_err(Error::at(&path))?;
-        step("a mode is set")?;
-        match self.root.stat(&path).map_err(Error::at(&path))? {
-            Some(stat) if stat.kind == FileKind::Dir || stat.is_same_content(&found.stat) => {
-                self.adopt(path, Found { stat, thing: None }, remote);
-                report.pulled += 1;
-            }
-            _ => drop(report.again.insert(path)),
-        }
-        Ok(())
-    }
-
-    fn pull_folder(
-        &mut self,
-        path: RelPath,
-        old: Option<(Found, Thing)>,
-        remote: Versioned,
-        batch: &mut Batch,
-        report: &mut Report,
-    ) -> Result<(), Error> {
-        if let Some((found, thing)) = old {
-            // A file that is a folder now: it goes to the trash before what is in the folder comes.
-            let change = Change { path: path.clone(), old: Some((found.stat, thing)), new: None };
-            let mut changes = std::mem::take(batch).changes;
-            changes.push(change);
-            self.apply(changes, report)?;
-            if report.again.contains(&path) {
-                return Ok(());
-            }
-        }
-        self.root.make_parents(&path).map_err(Error::at(&path))?;
-        match self.root.make_dir(&path, remote.thing.mode) {
-            // A folder may be there for the sake of what is in it.
-            Err(e) if e.kind() == ErrorKind::AlreadyExists => {
-                let stat = self.root.stat(&path).map_err(Error::at(&path))?;
-                if stat.is_none_or(|stat| stat.kind != FileKind::Dir) {
-                    report.again.insert(path);
-                    return Ok(());
-                }
-            }
-            made => made.map_err(Error::at(&path))?,
-        }
-        step("a folder is made")?;
-        self.new_folders.push((path, remote));
-        Ok(())
-    }
-
-    /// Gives new folders their mode, once everything is in them.
-    pub(super) fn finish_folders(&mut self, report: &mut Report) -> Result<(), Error> {
-        for (path, remote) in std::mem::take(&mut self.new_folders).into_iter().rev() {
-            let set = self.root.set_mode(&path, remote.thing.mode);
-            match set.and_then(|()| self.root.stat(&path)) {
-                Ok(Some(stat)) => {
-                    self.adopt(path, Found { stat, thing: None }, remote);
-                    report.pulled += 1;
-                }
-                Ok(None) => drop(report.again.insert(path)),
-                Err(e) if is_gone(&e) => drop(report.again.insert(path)),
-                Err(e) => report.fail(path, e),
-            }
-        }
-        Ok(())
     }
 
     /// Pulls files to where folders were, which should be empty by now.

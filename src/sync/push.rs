@@ -29,7 +29,7 @@ const MAX_INLINE_BYTES: u64 = 64 << 10;
 const MAX_INLINE_BYTES: u64 = 32;
 
 /// So many entries are sent together, and about so many bytes.
-const GROUP: usize = 64;
+pub(super) const GROUP: usize = 64;
 const GROUP_BYTES: usize = 1 << 20;
 
 /// So many bytes of chunks wait for the server to say which of them it has.
@@ -226,6 +226,7 @@ impl Folder<'_> {
             }
             self.index.commit()?;
         }
+        let before = self.doubt(entries.iter().map(|(path, ..)| path))?;
         let Folder { remote, index, listing, observer, .. } = self;
         let remote = remote.as_ref().ok_or(Error::Stopped)?;
         step("entries are about to be set")?;
@@ -243,52 +244,39 @@ impl Folder<'_> {
                     observer.finished(path)?;
                 }
                 Ok(Cas::Version(current)) => {
+                    before[n].into_iter().for_each(|row| index.set(path.clone(), row));
                     report.again.insert(path.clone());
                     #[cfg(test)]
                     overwrite(remote, path, current, text)?;
                     let _ = current;
                 }
-                Err(e) if e.is_of_one_path() => report.fail(path.clone(), e),
+                Err(e) if e.is_of_one_path() => {
+                    before[n].into_iter().for_each(|row| index.set(path.clone(), row));
+                    report.fail(path.clone(), e);
+                }
                 Err(e) => return Err(e),
             }
             Ok(())
         })
     }
 
-    /// Deletes entries of what is not here any more.
-    pub(super) fn delete_remote(
+    /// Puts the rows of some paths in doubt, on the disk; returns them as they were.
+    pub(super) fn doubt<'a>(
         &mut self,
-        paths: Vec<(RelPath, Version)>,
-        report: &mut Report,
-    ) -> Result<(), Error> {
-        for paths in paths.chunks(GROUP) {
-            self.check_stop()?;
-            #[cfg(test)]
-            if has(Fault::RowFirst) {
-                paths.iter().for_each(|(path, _)| self.index.remove(path));
-                self.index.commit()?;
-            }
-            let Folder { remote, index, listing, .. } = self;
-            let remote = remote.as_ref().ok_or(Error::Stopped)?;
-            step("entries are about to be deleted")?;
-            remote.delete_entries(paths, |n, done| {
-                step("an entry is deleted")?;
-                let (path, _) = &paths[n];
-                match done {
-                    // Also if somebody else has deleted it.
-                    Ok(Cas::Done(_) | Cas::Version(Version::ABSENT)) => {
-                        index.remove(path);
-                        listing.set(path, Version::ABSENT);
-                        report.deleted_there += 1;
-                    }
-                    Ok(Cas::Version(_)) => drop(report.again.insert(path.clone())),
-                    Err(e) if e.is_of_one_path() => report.fail(path.clone(), e),
-                    Err(e) => return Err(e),
-                }
-                Ok(())
-            })?;
+        paths: impl Iterator<Item = &'a RelPath>,
+    ) -> Result<Vec<Option<Row>>, Error> {
+        #[cfg(test)]
+        if has(Fault::RowFirst) {
+            return Ok(paths.map(|_| None).collect());
         }
-        self.index.commit()
+        let before = paths.map(|path| {
+            let row = self.index.get(path).copied();
+            self.index.doubt(path);
+            row
+        });
+        let before = before.collect();
+        self.index.commit()?;
+        Ok(before)
     }
 }
 

@@ -27,7 +27,21 @@ pub(super) struct Row {
     pub(super) stat: Stat,
 }
 
+/// In a mode: no file or folder here is what the row says.
+const IN_DOUBT: u32 = 1 << 31;
+
 impl Row {
+    /// Returns the row to have while one side is changed: whatever is here counts as a change, until
+    /// both sides are known to be the same again. Otherwise, if the answer of the server or the last
+    /// row is lost, a file that a user puts back as it was would pass for one that nobody has touched,
+    /// and what was done to the other one would be done to it.
+    pub(super) fn in_doubt(self) -> Self {
+        let Row { mut thing, version, mut stat } = self;
+        thing.mode |= IN_DOUBT;
+        (stat.inode, stat.ctime) = (0, 0);
+        Row { thing, version, stat }
+    }
+
     pub(super) fn base(&self) -> Versioned {
         Versioned { thing: self.thing, version: self.version }
     }

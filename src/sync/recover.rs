@@ -5,9 +5,10 @@ use super::apply::{Change, Place};
 use super::decide::{Kind, Thing};
 use super::error::Error;
 use super::hash::Hash;
+use super::index::{Index, Row};
 use super::marker::TRASH_DAYS;
 use super::path::{RelPath, decode, encode};
-use super::root::Rename;
+use super::root::{Rename, Root, sync_file};
 use super::stat::FileKind;
 use super::steps::step;
 use super::temporary::{NEW, PART, fixed, hash_of, remove_if_there, swap_name};
@@ -44,7 +45,7 @@ impl Place<'_> {
             remove_if_there(temporary, &fixed(NEW_PLAN))?;
             let mut file = temporary.create_file(NEW_PLAN)?;
             file.write_all(text.as_bytes())?;
-            file.sync_data()?;
+            sync_file(&file)?;
             remove_if_there(temporary, &fixed(PLAN))?;
             temporary.rename(&fixed(NEW_PLAN), temporary, &fixed(PLAN), Rename::ToFree)?;
             for (n, change) in changes.iter().enumerate() {
@@ -65,23 +66,44 @@ impl Place<'_> {
 
     /// Moves files out of the marker's folder into the trash.
     pub(super) fn throw_away(&self, old: Vec<(RelPath, RelPath)>) -> Result<(), Error> {
-        if old.is_empty() {
-            return Ok(());
-        }
-        let trash = self.marker.new_trash().map_err(Error::about("the trash"))?;
+        let mut trash: Option<Root> = None;
         for (name, path) in old {
-            let moved = trash
-                .make_parents(&path)
-                .and_then(|()| self.marker.temporary.rename(&name, &trash, &path, Rename::ToFree));
-            moved.map_err(Error::about("the trash"))?;
+            let throw = |trash: &Root| {
+                trash.make_parents(&path)?;
+                self.marker.temporary.rename(&name, trash, &path, Rename::ToFree)
+            };
+            // A path may be there already: two files may have come out of one.
+            let is_thrown = match trash.as_ref().map(throw) {
+                None => false,
+                Some(Err(e)) if e.kind() == ErrorKind::AlreadyExists => false,
+                Some(thrown) => thrown.map(|()| true).map_err(Error::about("the trash"))?,
+            };
+            if !is_thrown {
+                let new = self.marker.new_trash().map_err(Error::about("the trash"))?;
+                throw(trash.insert(new)).map_err(Error::about("the trash"))?;
+            }
             step("an old file is in the trash")?;
         }
         Ok(())
     }
 
-    /// Looks at what a crash has left: a temporary file may be the only copy of what a user wrote.
+    /// Looks at what a crash or a failed round has left, and removes what was never in the folder.
+    /// Returns the conflict copies that were made.
+    pub(super) fn recover(&self, index: &mut Index) -> Result<Vec<RelPath>, Error> {
+        let copies = self.look_at_leftovers(index)?;
+        let temporary = &self.marker.temporary;
+        let clear = || {
+            let names = temporary.names(None)?;
+            let mut names = names.iter().filter_map(|name| RelPath::new(name));
+            names.try_for_each(|name| self.clear(&name))
+        };
+        clear().map_err(Error::about("temporary files"))?;
+        Ok(copies)
+    }
+
+    /// Looks at what a batch has left: a temporary file may be the only copy of what a user wrote.
     /// Returns the conflict copies that were made of such.
-    pub(super) fn recover(&self) -> Result<Vec<RelPath>, Error> {
+    pub(super) fn look_at_leftovers(&self, index: &mut Index) -> Result<Vec<RelPath>, Error> {
         let temporary = &self.marker.temporary;
         let about = || Error::about("temporary files");
         let plan = self.read_plan().map_err(about())?;
@@ -91,15 +113,17 @@ impl Place<'_> {
             let number = str::from_utf8(name.as_bytes()).ok().and_then(|text| {
                 text.strip_prefix("swap-").or(text.strip_prefix("out-"))?.parse::<usize>().ok()
             });
-            let Some(number) = number else {
-                self.clear(&name).map_err(about())?;
-                continue;
-            };
+            let Some(number) = number else { continue };
             let planned = plan.iter().find(|planned| planned.number == number);
             let known = match temporary.stat(&name).map_err(about())?.map(|stat| stat.kind) {
                 Some(FileKind::File) => {
-                    let hash = hash_of(temporary, &name)?;
-                    planned.is_some_and(|p| p.old == Some(hash) || p.new == Some(hash))
+                    // One that cannot be read is kept as well.
+                    let hash = hash_of(temporary, &name).ok();
+                    if let Some(planned) = planned.filter(|p| hash.is_some() && p.old == hash) {
+                        // It came out, so what is at its path was put there since.
+                        index.doubt_if(&planned.path, |row| planned.old == hash_in(row));
+                    }
+                    planned.is_some_and(|p| hash.is_some() && (p.old == hash || p.new == hash))
                 }
                 None => continue,
                 Some(_) => false,
@@ -111,6 +135,7 @@ impl Place<'_> {
             }
             step("a temporary file is looked at")?;
         }
+        index.commit()?;
         self.throw_away(old)?;
         self.remove_plan()?;
         Ok(copies)
@@ -148,5 +173,12 @@ impl Place<'_> {
             Some(Planned { number, old, new, path })
         };
         Ok(text.lines().filter_map(planned).collect())
+    }
+}
+
+fn hash_in(row: &Row) -> Option<Hash> {
+    match row.thing.kind {
+        Kind::File(hash) => Some(hash),
+        Kind::Dir => None,
     }
 }

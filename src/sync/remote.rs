@@ -4,8 +4,10 @@ use super::entry::{ChunkRef, MAX_CHUNK_BYTES};
 use super::error::Error;
 use super::hash::Hash;
 use super::path::RelPath;
-use super::steps::step;
-use crate::client::{Answer, Answers, Builder, Change, Client};
+#[cfg(test)]
+use super::steps::{Fault, has, restarting};
+use super::steps::{shown, step};
+use crate::client::{Answer, Builder, Change, Client};
 use crate::exptime::Exptime;
 use crate::refusal::Refusal;
 use crate::version::{Epoch, Version};
@@ -125,7 +127,7 @@ impl Remote {
             for file in page.files {
                 // Whoever speaks for the server could send any name.
                 if let Some(name) = file.name.strip_prefix(&prefix) {
-                    names.versions.push((name.to_string(), Some(file.version)));
+                    names.versions.push((name.to_string(), Some(shown(&file.name, file.version))));
                 }
             }
             if !page.more || after.is_none() {
@@ -152,7 +154,8 @@ impl Remote {
                 };
             }
         };
-        let version = |change: &Change| change.numbytes.map(|_| change.version);
+        let version =
+            |change: &Change| change.numbytes.map(|_| shown(&change.name, change.version));
         let versions = changes.changes.iter().filter_map(|change| {
             Some((change.name.strip_prefix(&prefix)?.to_string(), version(change)))
         });
@@ -161,7 +164,12 @@ impl Remote {
 
     /// Returns the versions and texts of entries; `None` for those that do not exist.
     pub(super) fn read_entries(&self, keys: &[String]) -> Result<Vec<Option<Read>>, Error> {
-        self.read(&keys.iter().map(|key| format!("{}e/{key}", self.prefix)).collect::<Vec<_>>())
+        let names: Vec<_> = keys.iter().map(|key| format!("{}e/{key}", self.prefix)).collect();
+        let mut read = self.read(&names)?;
+        for (read, name) in read.iter_mut().zip(&names) {
+            read.iter_mut().for_each(|(version, _)| *version = shown(name, *version));
+        }
+        Ok(read)
     }
 
     /// Returns the bytes of chunks; `None` for those that do not exist or are not what their name
@@ -231,11 +239,18 @@ impl Remote {
         done: impl FnMut(usize, Result<Cas, Error>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let names: Vec<_> = entries.iter().map(|(path, ..)| self.entry_name(path)).collect();
+        #[cfg(test)]
+        if has(Fault::VersionsRestart) {
+            let versions = names.iter().zip(entries).map(|(name, (_, version, bytes))| {
+                restarting::cas(&self.client, name, *version, Some(bytes))
+            });
+            return report(versions, done);
+        }
         let mut pipeline = self.client.pipeline();
         for (name, (_, version, bytes)) in names.iter().zip(entries) {
             pipeline.cas(name, *version, bytes)?;
         }
-        report(pipeline.send(), done)
+        report(pipeline.send().map(|answer| answer.map(version_of)), done)
     }
 
     /// Deletes entries, each at a version, and calls `done` with what each of them did.
@@ -245,11 +260,19 @@ impl Remote {
         done: impl FnMut(usize, Result<Cas, Error>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let names: Vec<_> = entries.iter().map(|(path, _)| self.entry_name(path)).collect();
+        #[cfg(test)]
+        if has(Fault::VersionsRestart) {
+            let versions = names
+                .iter()
+                .zip(entries)
+                .map(|(name, (_, version))| restarting::cas(&self.client, name, *version, None));
+            return report(versions, done);
+        }
         let mut pipeline = self.client.pipeline();
         for (name, (_, version)) in names.iter().zip(entries) {
             pipeline.delete(name, Some(*version))?;
         }
-        report(pipeline.send(), done)
+        report(pipeline.send().map(|answer| answer.map(version_of)), done)
     }
 
     /// Deletes files without regard to their versions.
@@ -275,17 +298,15 @@ impl Remote {
 }
 
 fn report(
-    answers: Answers<'_>,
+    versions: impl Iterator<Item = Result<Version, crate::client::Error>>,
     mut done: impl FnMut(usize, Result<Cas, Error>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    for (n, answer) in answers.enumerate() {
-        let version = answer.map(|answer| match answer {
-            Answer::Version(version) => version,
-            _ => Version::ABSENT,
-        });
-        done(n, cas_of(version))?;
-    }
-    Ok(())
+    versions.enumerate().try_for_each(|(n, version)| done(n, cas_of(version)))
+}
+
+/// Returns the version that an answer is, if it is one.
+fn version_of(answer: Answer) -> Version {
+    if let Answer::Version(version) = answer { version } else { Version::ABSENT }
 }
 
 fn cas_of(done: Result<Version, crate::client::Error>) -> Result<Cas, Error> {

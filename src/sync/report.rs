@@ -228,16 +228,20 @@ pub(super) struct Report {
     pub(super) sent_bytes: u64,
     /// Paths to look at again at once.
     pub(super) again: BTreeSet<RelPath>,
-    left_out: Vec<(RelPath, String)>,
+    left_out: Vec<(String, String)>,
 }
 
 impl Report {
     pub(super) fn fail(&mut self, path: RelPath, why: impl ToString) {
-        self.left_out.push((path, why.to_string()));
+        self.left_out.push((path.to_string(), why.to_string()));
+    }
+
+    /// Notes that the rest of the changes on the server could not be brought here.
+    pub(super) fn fail_all(&mut self, why: Error) {
+        self.left_out.push(("the folder".to_string(), why.to_string()));
     }
 
     pub(super) fn summary(self) -> Summary {
-        let left_out = self.left_out.into_iter().map(|(path, why)| (path.to_string(), why));
         Summary {
             pushed: self.pushed,
             pulled: self.pulled,
@@ -245,7 +249,7 @@ impl Report {
             deleted_here: self.deleted_here,
             conflicts: self.conflicts,
             pending: self.again.len() as u64,
-            left_out: left_out.collect(),
+            left_out: self.left_out,
         }
     }
 }

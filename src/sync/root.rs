@@ -5,13 +5,14 @@ pub(super) use super::beneath::Rename;
 use super::beneath;
 use super::path::RelPath;
 use super::stat::{FileKind, Stat};
+use super::steps::disk;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{
     AtFlags, CWD, Dir, Mode, OFlags, Timespec, Timestamps, chmod, fchmod, fstat, futimens, mkdirat,
     openat, renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -41,25 +42,37 @@ impl Root {
 
     /// Flushes the file system of the folder.
     pub(super) fn sync_file_system(&self) -> io::Result<()> {
-        beneath::sync_file_system(&self.dir)
+        beneath::sync_file_system(&self.dir)?;
+        disk::flushed(None);
+        Ok(())
+    }
+
+    /// Flushes which names are in a folder; `None` is this one.
+    pub(super) fn sync_dir(&self, path: Option<&RelPath>) -> io::Result<()> {
+        let dir = self.open_dir(path)?;
+        rustix::fs::fsync(&dir)?;
+        disk::flushed(Some(&dir));
+        Ok(())
     }
 
     /// Opens a folder; `None` is this one.
     pub(super) fn open_dir(&self, path: Option<&RelPath>) -> io::Result<OwnedFd> {
-        match path {
+        match path.map(|path| disk::spelled(&self.dir, path)) {
             Some(path) => beneath::open(&self.dir, path.as_path(), OPEN_DIR, Mode::empty()),
             None => Ok(openat(&self.dir, ".", OPEN_DIR, Mode::empty())?),
         }
     }
 
-    fn parent<'a>(&self, path: &'a RelPath) -> io::Result<(OwnedFd, &'a OsStr)> {
+    /// Opens the folder that a path is in; returns that, and the name there.
+    fn parent(&self, path: &RelPath) -> io::Result<(OwnedFd, OsString)> {
+        let path = disk::spelled(&self.dir, path);
         let dir = self.open_dir(path.parent().as_ref())?;
-        Ok((dir, OsStr::from_bytes(path.name())))
+        Ok((dir, OsStr::from_bytes(path.name()).to_os_string()))
     }
 
     /// Returns what is at a path; `None` if there is nothing, or no folder to hold it.
     pub(super) fn stat(&self, path: &RelPath) -> io::Result<Option<Stat>> {
-        let found = self.parent(path).and_then(|(dir, name)| stat_in(&dir, name));
+        let found = self.parent(path).and_then(|(dir, name)| stat_in(&dir, &name));
         match found.map_err(|e| (Errno::from_io_error(&e), e)) {
             Ok(stat) => Ok(stat),
             Err((Some(Errno::NOENT | Errno::NOTDIR), _)) => Ok(None),
@@ -70,6 +83,7 @@ impl Root {
     /// Opens a regular file for reading, without waiting for the other end of a pipe.
     pub(super) fn open_file(&self, path: &RelPath) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
+        let path = disk::spelled(&self.dir, path);
         let file = File::from(beneath::open(&self.dir, path.as_path(), flags, Mode::empty())?);
         match file_stat(&file)?.kind {
             FileKind::File => Ok(file),
@@ -79,29 +93,43 @@ impl Root {
 
     /// Makes a new file for writing that only its owner can read.
     pub(super) fn create_file(&self, name: &str) -> io::Result<File> {
+        disk::room()?;
         let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::CREATE | OFlags::EXCL;
-        Ok(File::from(beneath::open(&self.dir, name, flags, Mode::RUSR | Mode::WUSR)?))
+        let mode = Mode::RUSR | Mode::WUSR;
+        let file = File::from(beneath::open(&self.dir, name, flags, mode)?);
+        disk::made(&self.dir, name.as_ref());
+        disk::opened(&file);
+        Ok(file)
     }
 
     /// Makes a folder. Its owner can use it, whatever the mode says, until the mode is set.
     pub(super) fn make_dir(&self, path: &RelPath, mode: u32) -> io::Result<()> {
         let (dir, name) = self.parent(path)?;
-        Ok(mkdirat(&dir, name, mode_of(mode | 0o700))?)
+        disk::room()?;
+        mkdirat(&dir, &name, mode_of(mode | 0o700))?;
+        disk::made(&dir, &name);
+        Ok(())
     }
 
     /// Makes a folder that only its owner can use.
     pub(super) fn make_own_dir(&self, name: &str) -> io::Result<()> {
-        Ok(mkdirat(&self.dir, name, Mode::RWXU)?)
+        disk::room()?;
+        mkdirat(&self.dir, name, Mode::RWXU)?;
+        disk::made(&self.dir, name.as_ref());
+        Ok(())
     }
 
     /// Removes an empty folder of ours.
     pub(super) fn remove_own_dir(&self, name: &str) -> io::Result<()> {
-        Ok(unlinkat(&self.dir, name, AtFlags::REMOVEDIR)?)
+        let remove = || Ok(unlinkat(&self.dir, name, AtFlags::REMOVEDIR)?);
+        disk::remove(&self.dir, name.as_ref(), true, remove)
     }
 
     /// Renames a file of ours, to a name that another one may have.
     pub(super) fn replace(&self, from: &str, to: &str) -> io::Result<()> {
-        Ok(renameat(&self.dir, from, &self.dir, to)?)
+        renameat(&self.dir, from, &self.dir, to)?;
+        disk::renamed((&self.dir, from.as_ref()), (&self.dir, to.as_ref()), false);
+        Ok(())
     }
 
     /// Opens a file of ours for writing, or makes it.
@@ -125,24 +153,28 @@ impl Root {
 
     pub(super) fn remove_dir(&self, path: &RelPath) -> io::Result<()> {
         let (dir, name) = self.parent(path)?;
-        Ok(unlinkat(&dir, name, AtFlags::REMOVEDIR)?)
+        disk::remove(&dir, &name, true, || Ok(unlinkat(&dir, &name, AtFlags::REMOVEDIR)?))
     }
 
     pub(super) fn remove_file(&self, path: &RelPath) -> io::Result<()> {
         let (dir, name) = self.parent(path)?;
-        Ok(unlinkat(&dir, name, AtFlags::empty())?)
+        disk::remove(&dir, &name, false, || Ok(unlinkat(&dir, &name, AtFlags::empty())?))
     }
 
     /// Sets the mode of a file or folder.
     pub(super) fn set_mode(&self, path: &RelPath, mode: u32) -> io::Result<()> {
         // A file that its owner may not read cannot be opened, and a name could lead to a symlink by
         // now. A descriptor that was opened for nothing has a name in /proc.
+        let path = disk::spelled(&self.dir, path);
         let file = beneath::open_for_mode(&self.dir, path.as_path())?;
-        match Stat::from(fstat(&file)?).kind {
+        let old = Stat::from(fstat(&file)?);
+        match old.kind {
             FileKind::Other => Err(io::ErrorKind::NotFound.into()),
             FileKind::File | FileKind::Dir => {
                 let name = format!("/proc/self/fd/{}", file.as_raw_fd());
-                Ok(chmod(name, mode_of(mode))?)
+                chmod(name, mode_of(mode))?;
+                disk::mode_set(&file, old.mode);
+                Ok(())
             }
         }
     }
@@ -156,7 +188,9 @@ impl Root {
         how: Rename,
     ) -> io::Result<()> {
         let ((from_dir, from), (to_dir, to)) = (self.parent(from)?, to_root.parent(to)?);
-        beneath::rename(&from_dir, from, &to_dir, to, how)
+        beneath::rename(&from_dir, &from, &to_dir, &to, how)?;
+        disk::renamed((&from_dir, &from), (&to_dir, &to), how == Rename::Exchange);
+        Ok(())
     }
 
     /// Returns the names in a folder, without `.` and `..`.
@@ -193,6 +227,13 @@ pub(super) fn file_stat(file: &File) -> io::Result<Stat> {
 /// Returns permission bits as the system's type, which is not as wide everywhere.
 fn mode_of(bits: u32) -> Mode {
     Mode::from_raw_mode(bits as _)
+}
+
+/// Flushes a file's contents and times.
+pub(super) fn sync_file(file: &File) -> io::Result<()> {
+    file.sync_all()?;
+    disk::contents_flushed(file);
+    Ok(())
 }
 
 /// Sets a file's permission bits, and when it was modified.

@@ -1,6 +1,6 @@
 //! A round: compares what is here, what is on the server and what both last had in common, and acts.
 
-use super::decide::{Action, Thing, Versioned, decide};
+use super::decide::{Action, Kind, Thing, Versioned, decide};
 use super::error::Error;
 use super::folder::Folder;
 use super::index::Row;
@@ -63,14 +63,33 @@ impl Folder<'_> {
 
     fn act(&mut self, plan: Plan, report: &mut Report) -> Result<(), Error> {
         let Plan { push, delete_remote, delete_local, fetch } = plan;
-        let waiting = self.pull(fetch, report)?;
-        self.delete_local(delete_local, report)?;
-        self.pull_over_folders(waiting, report)?;
-        self.finish_folders(report)?;
-        self.index.commit()?;
+        self.recover()?;
+        self.is_unfinished = true;
+        match self.bring(fetch, delete_local, report) {
+            // What is here can be sent all the same.
+            Err(e) if e.is_of_full_disk() => report.fail_all(e),
+            brought => {
+                brought?;
+                self.is_unfinished = false;
+            }
+        }
         // A moved file is pushed before its old name is deleted, so that its chunks stay.
         self.push(push, report)?;
         self.delete_remote(delete_remote, report)
+    }
+
+    /// Brings what has changed on the server into the folder.
+    fn bring(
+        &mut self,
+        fetch: Vec<(RelPath, Option<Found>)>,
+        delete: Vec<(RelPath, Found, Thing)>,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let waiting = self.pull(fetch, report)?;
+        self.delete_local(delete, report)?;
+        self.pull_over_folders(waiting, report)?;
+        self.finish_folders(report)?;
+        self.index.commit()
     }
 
     fn plan(
@@ -108,7 +127,8 @@ impl Folder<'_> {
                 continue;
             }
             let found = scan.found.get(&path).copied();
-            if found.is_none() && self.ignored.has_any_of(&path, false) {
+            let is_dir = self.index.get(&path).is_some_and(|row| row.thing.kind == Kind::Dir);
+            if found.is_none() && self.ignored.has_any_of(&path, is_dir) {
                 // Should it not be ignored any more one day, that is first contact.
                 self.index.remove(&path);
                 continue;

@@ -146,7 +146,8 @@ impl<'a, 'b> Rounds<'a, 'b> {
                     }
                     if is_full {
                         self.scanned = Some(Instant::now());
-                        self.watcher.as_mut().into_iter().for_each(Watcher::ask);
+                        let marker = &self.folder.marker;
+                        self.watcher.as_mut().into_iter().for_each(|watcher| watcher.ask(marker));
                     }
                     self.again = again;
                     self.show(&summary, is_full);
@@ -155,9 +156,10 @@ impl<'a, 'b> Rounds<'a, 'b> {
                     }
                     last = summary;
                 }
-                Err(Error::Server(e)) if e.refusal().is_none() => {
+                Err(e) if e.may_pass() => {
                     self.pause = (2 * self.pause).clamp(Duration::from_secs(1), LONGEST_PAUSE);
                     wait = self.pause;
+                    // Also for a full disk: the next round begins with everything.
                     self.folder.remote = None;
                     match scope {
                         Some(scope) => self.again.extend(scope),

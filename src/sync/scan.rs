@@ -4,7 +4,7 @@ use super::decide::{Kind, Thing};
 use super::error::Error;
 use super::hash::Hasher;
 use super::ignored::Ignored;
-use super::index::Index;
+use super::index::{Index, Row};
 use super::path::{MARKER, RelPath};
 use super::root::{Root, file_stat, list, stat_in};
 use super::stat::{FileKind, Stat};
@@ -17,6 +17,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Two writes within one tick of the kernel's clock leave the same times: up to 10 ms.
 const TICK: Duration = Duration::from_millis(20);
+/// On a disk that keeps whole seconds: only every second one, on FAT.
+const COARSE_TICK: Duration = Duration::from_millis(2020);
 
 /// Why a folder with a marker of its own is blocked.
 const NESTED: &str = "it is synchronised by itself";
@@ -168,7 +170,8 @@ impl Scan {
                 Some(Thing { kind: Kind::Dir, mode: stat.mode })
             }
             FileKind::File => {
-                let row = index.get(&path).filter(|row| row.stat == stat);
+                let is_file = |row: &&Row| matches!(row.thing.kind, Kind::File(_));
+                let row = index.get(&path).filter(is_file).filter(|row| row.stat == stat);
                 row.map(|row| row.thing)
             }
         };
@@ -246,10 +249,11 @@ fn wait_for_tick(stat: &Stat) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let changed = Duration::from_nanos(u64::try_from(stat.ctime).unwrap_or(0));
     // A time in the future, after the clock was set back, is none to wait for.
+    let tick = if stat.has_whole_seconds() { COARSE_TICK } else { TICK };
     if let Some(age) = now.checked_sub(changed)
-        && age < TICK
+        && age < tick
     {
-        std::thread::sleep(TICK - age);
+        std::thread::sleep(tick - age);
     }
 }
 

@@ -32,6 +32,12 @@ impl Stat {
         let identity = |s: &Stat| (s.kind, s.size, s.mtime, s.inode, s.device);
         identity(self) == identity(other)
     }
+
+    /// Returns whether the disk seems to keep no parts of seconds, as FAT: a file that is written
+    /// twice within two seconds has the same times.
+    pub(super) fn has_whole_seconds(&self) -> bool {
+        self.ctime % 1_000_000_000 == 0
+    }
 }
 
 #[allow(

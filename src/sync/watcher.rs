@@ -1,13 +1,14 @@
 //! Watches the folder for changes. What it says is a hint: it may miss anything, so that the folder is
 //! scanned from time to time all the same.
 
+use super::marker::Marker;
 use super::path::{MARKER, RelPath};
 use super::report::Wake;
 use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -46,7 +47,6 @@ struct Changed {
 pub(super) struct Watcher {
     seen: Arc<Mutex<Seen>>,
     _watcher: RecommendedWatcher,
-    probe: PathBuf,
     /// When a sign of life was last asked for.
     asked: Option<Instant>,
 }
@@ -69,8 +69,7 @@ impl Watcher {
         };
         let mut watcher = notify::recommended_watcher(take).map_err(|e| e.to_string())?;
         watcher.watch(folder, RecursiveMode::Recursive).map_err(|e| e.to_string())?;
-        let probe = folder.join(MARKER).join(PROBE);
-        Ok(Watcher { seen, _watcher: watcher, probe, asked: None })
+        Ok(Watcher { seen, _watcher: watcher, asked: None })
     }
 
     /// Returns the paths that are due, or `None` if everything has to be scanned, and when the next
@@ -86,9 +85,9 @@ impl Watcher {
     }
 
     /// Asks for a sign of life.
-    pub(super) fn ask(&mut self) {
+    pub(super) fn ask(&mut self, marker: &Marker) {
         self.lock().probed = false;
-        self.asked = std::fs::write(&self.probe, b"").ok().map(|()| Instant::now());
+        self.asked = marker.open_probe(PROBE).ok().map(|_closed| Instant::now());
     }
 
     /// Returns why it sees nothing any more, if so.

@@ -98,6 +98,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "sync/root.rs",
             "sync/stat.rs",
             "sync/state.rs",
+            "sync/tests/disk.rs",
             "store/disk.rs",
             "store/whole.rs",
         ],
