@@ -36,7 +36,11 @@ const GROUP_BYTES: usize = 1 << 20;
 const WINDOW_BYTES: usize = 8 << 20;
 
 /// How long a collector may take before an upload gives up and leaves it to the next round.
+#[cfg(not(test))]
 const COLLECTOR_PATIENCE: Duration = Duration::from_secs(60);
+/// In a schedule of the tests the collector may be waiting for this upload.
+#[cfg(test)]
+const COLLECTOR_PATIENCE: Duration = Duration::from_millis(100);
 
 /// A path to push, and the version that its entry is at.
 #[derive(Debug)]
