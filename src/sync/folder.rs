@@ -162,6 +162,9 @@ impl<'a> Folder<'a> {
         self.unflushed.clear();
         self.spelled.clear();
         if self.is_unfinished {
+            // What a round has put in place before it was killed will pass for what was there, and
+            // get rows, without having been flushed.
+            self.root.sync_file_system().map_err(Error::about("the folder"))?;
             let Folder { root, marker, client, exchanges, index, .. } = self;
             let place = Place { root, marker, client, exchanges: *exchanges };
             for copy in place.recover(index)? {

@@ -299,6 +299,23 @@ fn a_change_that_is_undone_before_its_row_is_written_is_kept_undone_as_well() {
     }
 }
 
+/// The second round finds the file in place, and only makes its row.
+#[test]
+fn a_file_that_a_killed_round_has_put_in_place_is_flushed_by_the_next_one() {
+    let mut world = World::new();
+    world.write("a/f", "one");
+    world.sync("a");
+    let disk = Arc::new(Mutex::new(Disk::new(world.path("graves"))));
+    planted::put_on(Some(disk.clone()));
+    crash_and(&mut world, "b", "a file is in place", || {});
+    world.sync("b");
+    disk.lock().unwrap().lose_power(usize::MAX, || true);
+    planted::put_on(None);
+    world.settle(&["b", "a"]);
+    world.assert_equal("a", "b");
+    assert_eq!(world.read("a/f"), "one");
+}
+
 /// A change in `a` that `b` is going to pull, and what has to be in both in the end.
 type Change = (&'static str, fn(&World), &'static [&'static str]);
 
