@@ -139,8 +139,12 @@ impl Place<'_> {
         let at = Error::at(path);
         let Some((old, thing)) = old else {
             let Some(new) = new else { return Ok(Outcome::Again) };
-            self.root.make_parents(path).map_err(Error::at(path))?;
-            let renamed = temporary.rename(&new.temporary.name, self.root, path, Rename::ToFree);
+            let put = || temporary.rename(&new.temporary.name, self.root, path, Rename::ToFree);
+            let mut renamed = put();
+            if renamed.as_ref().is_err_and(is_gone) {
+                self.root.make_parents(path).map_err(Error::at(path))?;
+                renamed = put();
+            }
             return match renamed {
                 Ok(()) => Ok(Outcome::Done(None)),
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => self.why_taken(path),

@@ -1,56 +1,87 @@
 //! Cutting a file into chunks by its content.
 
 use super::entry::{ChunkRef, MAX_CHUNK_BYTES};
-use super::hash::{Hash, Hasher};
-use fastcdc::v2020::StreamCDC;
-use std::io::{self, Read};
+use super::hash::Hash;
+use fastcdc::v2020::FastCDC;
+use std::io::{self, ErrorKind, Read};
 
 const MIN_CHUNK_BYTES: usize = 64 << 10;
 const AVERAGE_CHUNK_BYTES: usize = 256 << 10;
+const MAX_BYTES: usize = MAX_CHUNK_BYTES as usize;
 
-/// A chunk, and its place in the file.
-pub(super) struct Chunk {
-    pub(super) offset: u64,
-    pub(super) hash: Hash,
+/// Some chunks of a file, one behind the other.
+pub(super) struct Window {
     pub(super) bytes: Vec<u8>,
+    pub(super) chunks: Vec<ChunkRef>,
 }
 
-impl Chunk {
-    pub(super) fn reference(&self) -> ChunkRef {
-        ChunkRef { hash: self.hash, length: self.bytes.len() as u64 }
+impl Window {
+    /// Returns each chunk with its bytes.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ChunkRef, &[u8])> {
+        let mut rest = &self.bytes[..];
+        self.chunks.iter().map(move |chunk| {
+            let (bytes, behind) = rest.split_at(chunk.length as usize);
+            rest = behind;
+            (*chunk, bytes)
+        })
     }
 }
 
 /// The chunks of a file: their ends depend on the bytes near them alone, so that an insertion moves
 /// the later chunks and changes few. Every client has to cut alike.
-pub(super) struct Chunks<R: Read> {
-    cut: StreamCDC<R>,
-    whole: Hasher,
+#[derive(Debug)]
+pub(super) struct Chunks<R> {
+    source: R,
+    /// The beginning of a chunk whose end is not known yet.
+    rest: Vec<u8>,
 }
 
 impl<R: Read> Chunks<R> {
     pub(super) fn of(source: R) -> Self {
-        let max = MAX_CHUNK_BYTES as usize;
-        let cut = StreamCDC::new(source, MIN_CHUNK_BYTES, AVERAGE_CHUNK_BYTES, max);
-        Chunks { cut, whole: Hasher::default() }
+        Chunks { source, rest: Vec::new() }
     }
 
-    /// Returns the hash of all chunks so far.
-    pub(super) fn hash(&self) -> Hash {
-        self.whole.finish()
+    /// Returns the next chunks, with at most `max_bytes` bytes unless a single one has more; `None` at
+    /// the end of the file.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub(super) fn next(&mut self, max_bytes: usize) -> io::Result<Option<Window>> {
+        let mut bytes = std::mem::take(&mut self.rest);
+        let wanted = max_bytes.max(MAX_BYTES);
+        let is_end = read_up_to(&mut self.source, &mut bytes, wanted)? < wanted;
+        let (mut chunks, mut end) = (Vec::new(), 0);
+        // What follows may move the end of a chunk that is not certain to be whole.
+        while end < bytes.len() && (is_end || bytes.len() - end >= MAX_BYTES) {
+            let here = &bytes[end..bytes.len().min(end + MAX_BYTES)];
+            let cut = FastCDC::new(here, MIN_CHUNK_BYTES, AVERAGE_CHUNK_BYTES, MAX_BYTES);
+            let (_, length) = cut.cut(0, here.len());
+            chunks.push(ChunkRef { hash: Hash::of(&here[..length]), length: length as u64 });
+            end += length;
+        }
+        self.rest = bytes.split_off(end);
+        Ok((!chunks.is_empty()).then_some(Window { bytes, chunks }))
     }
 }
 
-impl<R: Read> Iterator for Chunks<R> {
-    type Item = io::Result<Chunk>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let chunk = self.cut.next()?.map_err(io::Error::from);
-        Some(chunk.map(|chunk| {
-            self.whole.update(&chunk.data);
-            Chunk { offset: chunk.offset, hash: Hash::of(&chunk.data), bytes: chunk.data }
-        }))
+/// Reads until there are `wanted` bytes or the file ends; returns how many there are.
+pub(super) fn read_up_to(
+    source: &mut impl Read,
+    bytes: &mut Vec<u8>,
+    wanted: usize,
+) -> io::Result<usize> {
+    let mut filled = bytes.len();
+    bytes.resize(wanted.max(filled), 0);
+    while filled < wanted {
+        match source.read(&mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
     }
+    bytes.truncate(filled);
+    Ok(filled)
 }
 
 #[cfg(test)]
@@ -69,18 +100,30 @@ mod tests {
     }
 
     fn cut(bytes: &[u8]) -> Vec<ChunkRef> {
-        let mut chunks = Chunks::of(bytes);
-        let mut end = 0;
-        let refs = chunks.by_ref().map(|chunk| {
-            let chunk = chunk.unwrap();
-            assert_eq!(chunk.offset, end);
-            end += chunk.bytes.len() as u64;
-            chunk.reference()
-        });
-        let refs: Vec<_> = refs.collect();
-        assert_eq!(refs.iter().map(|r| r.length).sum::<u64>(), bytes.len() as u64);
-        assert_eq!(chunks.hash(), Hash::of(bytes));
+        cut_with(bytes, 4 << 20)
+    }
+
+    fn cut_with(bytes: &[u8], max_bytes: usize) -> Vec<ChunkRef> {
+        let (mut chunks, mut refs) = (Chunks::of(bytes), Vec::new());
+        let mut whole: Vec<u8> = Vec::new();
+        while let Some(window) = chunks.next(max_bytes).unwrap() {
+            for (chunk, bytes) in window.iter() {
+                assert_eq!(chunk.hash, Hash::of(bytes));
+                whole.extend(bytes);
+            }
+            refs.extend(window.chunks);
+        }
+        assert!(whole == bytes);
         refs
+    }
+
+    #[test]
+    fn how_much_is_read_at_once_moves_no_cut() {
+        let bytes = bytes(5 << 20);
+        let chunks = cut(&bytes);
+        for max_bytes in [1, (1 << 20) + 1, 3_000_000, 64 << 20] {
+            assert_eq!(cut_with(&bytes, max_bytes), chunks, "{max_bytes}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::stat::FileKind;
 use super::steps::step;
 #[cfg(test)]
 use super::steps::{Fault, has};
+use super::upload::doubt;
 use crate::version::Version;
 use std::io::ErrorKind;
 
@@ -68,7 +69,7 @@ impl Folder<'_> {
                 paths.iter().for_each(|(path, _)| self.index.remove(path));
                 self.index.commit()?;
             }
-            let before = self.doubt(paths.iter().map(|(path, _)| path))?;
+            let before = doubt(&mut self.index, paths.iter().map(|(path, _)| path))?;
             let Folder { remote, index, listing, .. } = self;
             let remote = remote.as_ref().ok_or(Error::Stopped)?;
             step("entries are about to be deleted")?;

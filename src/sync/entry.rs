@@ -102,7 +102,11 @@ impl Entry {
             Content::File { hash, size, body } => {
                 let first = |form| format!("file {mode:o} {mtime} {size} {hash} {form}");
                 match body {
-                    Body::Inline(bytes) => [head(first("inline")), bytes.clone()].concat(),
+                    Body::Inline(bytes) => {
+                        let mut text = head(first("inline"));
+                        text.extend_from_slice(bytes);
+                        text
+                    }
                     Body::Chunks(chunks) => {
                         let mut text = head(first("chunks"));
                         for ChunkRef { hash, length } in chunks {

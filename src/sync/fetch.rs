@@ -8,7 +8,7 @@ use super::marker::Marker;
 use super::path::RelPath;
 use super::remote::Remote;
 use super::root::{Rename, file_stat, set_times_and_mode};
-use super::temporary::{NEW, PART, Temporary};
+use super::temporary::{NEW, PART, Temporary, remove_if_there};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -16,6 +16,9 @@ use std::os::unix::fs::FileExt;
 
 /// So many bytes of chunks are asked for at once.
 const WINDOW_BYTES: u64 = 8 << 20;
+
+/// How much of a file is cut into chunks at once.
+const SOURCE_BYTES: usize = 4 << 20;
 
 /// What came of fetching a content.
 pub(super) enum Fetched {
@@ -33,19 +36,24 @@ struct Source {
 
 impl Source {
     fn of(file: File) -> io::Result<Self> {
-        let mut chunks = HashMap::new();
-        for chunk in Chunks::of(file.try_clone()?) {
-            let chunk = chunk?;
-            chunks.insert(chunk.hash, chunk.offset);
+        let (mut found, mut offset) = (HashMap::new(), 0);
+        let mut chunks = Chunks::of(file.try_clone()?);
+        while let Some(window) = chunks.next(SOURCE_BYTES)? {
+            for chunk in window.chunks {
+                found.insert(chunk.hash, offset);
+                offset += chunk.length;
+            }
         }
-        Ok(Source { file, chunks })
+        Ok(Source { file, chunks: found })
     }
 
-    /// Reads a chunk, if it is still there.
+    /// Reads a chunk, if it is still there. Whether it still is what it was, the hash of the whole
+    /// file says.
     fn read(&self, chunk: &ChunkRef) -> Option<Vec<u8>> {
+        let offset = *self.chunks.get(&chunk.hash)?;
         let mut bytes = vec![0; usize::try_from(chunk.length).ok()?];
-        self.file.read_exact_at(&mut bytes, *self.chunks.get(&chunk.hash)?).ok()?;
-        (Hash::of(&bytes) == chunk.hash).then_some(bytes)
+        self.file.read_exact_at(&mut bytes, offset).ok()?;
+        Some(bytes)
     }
 }
 
@@ -70,12 +78,22 @@ pub(super) fn fetch(
         Body::Chunks(_) => format!("{PART}{hash}"),
     };
     let mut name = fixed(&text);
-    let earlier = temporary.open_file(&name).ok();
-    match temporary.remove_file(&name) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(at()(e)),
-        _ => {}
+    let earlier = match body {
+        Body::Inline(_) => None,
+        Body::Chunks(_) => {
+            let earlier = temporary.open_file(&name).ok();
+            remove_if_there(temporary, &name).map_err(at())?;
+            earlier
+        }
+    };
+    let mut file = match temporary.create_file(&text) {
+        // Of a process that crashed.
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+            temporary.remove_file(&name).and_then(|()| temporary.create_file(&text))
+        }
+        file => file,
     }
-    let mut file = temporary.create_file(&text).map_err(at())?;
+    .map_err(at())?;
     match body {
         Body::Inline(bytes) => {
             file.write_all(bytes).map_err(at())?;

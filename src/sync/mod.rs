@@ -26,6 +26,7 @@ mod path;
 mod preflight;
 mod pull;
 mod push;
+mod read_ahead;
 mod records;
 mod recover;
 mod remote;
@@ -34,6 +35,7 @@ mod root;
 mod round;
 mod run;
 mod scan;
+mod sender;
 mod server_watch;
 mod settings;
 mod spelling;
@@ -44,6 +46,7 @@ mod temporary;
 #[cfg(test)]
 mod tests;
 mod time;
+mod upload;
 mod watcher;
 
 pub use error::Error;

@@ -18,10 +18,10 @@ use std::collections::HashMap;
 use std::io::ErrorKind;
 
 /// So many entries are read at once.
-const GROUP: usize = 64;
+const GROUP: usize = 256;
 
 /// So many files, and about so many bytes, are put in place together.
-pub(super) const BATCH: usize = 1000;
+pub(super) const BATCH: usize = 4000;
 const BATCH_BYTES: u64 = 64 << 20;
 
 /// A file on the server that has to wait until a folder at its path is empty.

@@ -82,11 +82,17 @@ impl Root {
 
     /// Opens a regular file for reading, without waiting for the other end of a pipe.
     pub(super) fn open_file(&self, path: &RelPath) -> io::Result<File> {
+        Ok(self.open_file_and_stat(path)?.0)
+    }
+
+    /// The same, and returns what the file is.
+    pub(super) fn open_file_and_stat(&self, path: &RelPath) -> io::Result<(File, Stat)> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
         let path = disk::spelled(&self.dir, path);
         let file = File::from(beneath::open(&self.dir, path.as_path(), flags, Mode::empty())?);
-        match file_stat(&file)?.kind {
-            FileKind::File => Ok(file),
+        let stat = file_stat(&file)?;
+        match stat.kind {
+            FileKind::File => Ok((file, stat)),
             _ => Err(io::Error::other("no regular file any more")),
         }
     }

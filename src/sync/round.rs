@@ -5,10 +5,10 @@ use super::error::Error;
 use super::folder::Folder;
 use super::index::Row;
 use super::path::RelPath;
-use super::push::Upload;
 use super::report::{Event, Report, Summary};
 use super::scan::{Found, Scan, read_thing};
 use super::stat::FileKind;
+use super::upload::Upload;
 use crate::version::Version;
 use std::collections::BTreeSet;
 

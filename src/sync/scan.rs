@@ -231,17 +231,28 @@ pub(super) fn read_unchanged<T>(
     stat: &Stat,
     read: impl FnOnce(&mut File) -> io::Result<T>,
 ) -> Result<Result<T, Busy>, Error> {
-    wait_for_tick(stat);
-    let mut file = match root.open_file(path) {
-        Err(e) if is_gone(&e) => return Ok(Err(Busy)),
-        file => file.map_err(Error::at(path))?,
+    let mut file = match open_unchanged(root, path, stat)? {
+        Ok(file) => file,
+        Err(busy) => return Ok(Err(busy)),
     };
-    let is_same = |file: &File| file_stat(file).map(|now| now == *stat).map_err(Error::at(path));
-    if !is_same(&file)? {
-        return Ok(Err(Busy));
-    }
     let value = read(&mut file).map_err(Error::at(path))?;
-    Ok(if is_same(&file)? { Ok(value) } else { Err(Busy) })
+    let now = file_stat(&file).map_err(Error::at(path))?;
+    Ok(if now == *stat { Ok(value) } else { Err(Busy) })
+}
+
+/// Opens a file that was found, unless it has changed since.
+pub(super) fn open_unchanged(
+    root: &Root,
+    path: &RelPath,
+    stat: &Stat,
+) -> Result<Result<File, Busy>, Error> {
+    wait_for_tick(stat);
+    match root.open_file_and_stat(path) {
+        Ok((file, now)) if now == *stat => Ok(Ok(file)),
+        Ok(_) => Ok(Err(Busy)),
+        Err(e) if is_gone(&e) => Ok(Err(Busy)),
+        Err(e) => Err(Error::at(path)(e)),
+    }
 }
 
 /// Waits until a further write of the file would show in its times.
