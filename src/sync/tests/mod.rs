@@ -15,7 +15,7 @@
 //! | symlinks | `table::symlinks_and_devices_are_left_alone_and_counted`, `moments::nothing_is_written_through_a_symlink_that_is_swapped_in`, `disks::the_marker_is_written_once_and_nothing_of_it_through_a_symlink` |
 //! | modes | `basics::modes_follow_but_no_setuid_bit` |
 //! | two names that are one on a disk | `disks::of_two_names_that_are_one_on_a_disk_the_second_stays_on_the_server` |
-//! | large files, and uploads that break | `basics::a_large_file_goes_in_chunks_and_a_change_sends_few`, `transfers::an_upload_that_broke_sends_the_rest_alone`, `chunk` |
+//! | large files, and uploads that break | `basics::a_large_file_goes_in_chunks_and_a_change_sends_few`, `cost`, `transfers::an_upload_that_broke_sends_the_rest_alone`, `chunk` |
 //! | a power loss between rename, flush and row | `crashes::a_power_loss_at_any_step_changes_nothing_in_the_end`, `moments::a_file_that_waited_for_a_folder_is_flushed`, `model` |
 //! | a crash before the look at what came out | `crashes::a_crash_at_any_step_changes_nothing_in_the_end`, `model` |
 //! | no exchange of files, a full disk | `disks` |
@@ -26,6 +26,7 @@
 //! | paths that are ignored | `table::ignored_paths_are_left_alone_on_both_sides`, `rails::a_folder_that_is_ignored_from_now_on_is_no_deletion` |
 
 mod basics;
+mod cost;
 mod crashes;
 pub(super) mod disk;
 mod disks;
@@ -33,6 +34,7 @@ mod model;
 mod moments;
 pub(super) mod planted;
 mod rails;
+mod relay;
 pub(super) mod restarting;
 mod table;
 mod transfers;

@@ -73,7 +73,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("fastcdc", &["sync/chunk.rs"]),
     ("ignore", &["sync/ignored.rs"]),
     ("indicatif", &["cli/verbs/sync/"]),
-    ("notify", &["sync/watcher.rs"]),
+    ("notify", &["sync/watcher.rs", "sync/tests/cost.rs"]),
     ("crc32fast", &["store/format.rs", "store/stream.rs"]),
     ("hashbrown", &["files/state/files/index.rs", "files/state/key.rs", "files/state/journal.rs"]),
     ("itoa", &["wire/fields.rs"]),
