@@ -16,6 +16,8 @@ help:
 	@echo 'make bench-data       what --data costs, beside redis, etcd and what the disk allows'
 	@echo 'make bench-watch      what a thousand watches cost'
 	@echo 'make bench-framework  the message framework beside a bare blocking echo'
+	@echo "make bench-sync       folder synchronisation beside rsync, unison, lsyncd and syncthing; ARGS='--scale 50'"
+	@echo '                      is a small run'
 	@echo 'make fmt              format the sources'
 
 run:
@@ -51,7 +53,11 @@ bench-watch:
 bench-framework:
 	$(CARGO) bench --bench framework -- $(ARGS)
 
+bench-sync:
+	$(CARGO) build -q --release
+	python3 benches/sync.py $(ARGS)
+
 fmt:
 	$(CARGO) fmt
 
-.PHONY: help run test test-protocol soak fuzz bench bench-data bench-watch bench-framework fmt
+.PHONY: help run test test-protocol soak fuzz bench bench-data bench-watch bench-framework bench-sync fmt
