@@ -10,7 +10,8 @@ help:
 	@echo '                      them against a server of yours, in any language. They write and delete'
 	@echo '                      there, so a server with files is refused, unless TELEFILE_TEST_DELETE=1'
 	@echo 'make soak             a server with --data, killed TELEFILE_TEST_KILLS times (500) under load, and'
-	@echo '                      TELEFILE_TEST_SCHEDULES (20000) random schedules of folder synchronisation'
+	@echo '                      TELEFILE_TEST_SCHEDULES (20000) random schedules of folder synchronisation,'
+	@echo '                      and TELEFILE_TEST_CHURN (50) with processes that are killed'
 	@echo 'make fuzz             the parsers under libFuzzer, FUZZ_SECONDS (10) for each target'
 	@echo 'make bench            telefile beside memcached and redis, where they are installed'
 	@echo 'make bench-data       what --data costs, beside redis, etcd and what the disk allows'
@@ -37,6 +38,7 @@ soak:
 	TELEFILE_TEST_KILLS=$${TELEFILE_TEST_KILLS:-500} $(CARGO) test --test it process::kills -- --nocapture
 	TELEFILE_TEST_SCHEDULES=$${TELEFILE_TEST_SCHEDULES:-20000} $(CARGO) test --lib \
 		sync::tests::model::nothing_is_lost_whatever_crashes -- --nocapture
+	TELEFILE_TEST_CHURN=$${TELEFILE_TEST_CHURN:-50} $(CARGO) test --test it process::sync::churn -- --nocapture
 
 fuzz:
 	@fuzz/run.sh

@@ -57,6 +57,11 @@ impl Error {
         }
     }
 
+    /// Returns whether there is no connection, or none any more.
+    pub(super) fn is_of_connection(&self) -> bool {
+        matches!(self, Error::Server(client::Error::Connect(_) | client::Error::Lost(_)))
+    }
+
     /// Returns whether a later round may succeed where this one did not: the connection was lost, or
     /// the disk is full.
     pub(super) fn may_pass(&self) -> bool {

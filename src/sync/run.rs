@@ -8,7 +8,6 @@ use super::server_watch::watch_server;
 use super::settings::Settings;
 use super::state::{self, Status};
 use super::watcher::Watcher;
-use crate::client;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -46,21 +45,26 @@ pub fn run(
     stop: &Stop,
 ) -> Result<Summary, Error> {
     let is_one_round = settings.once || settings.dry_run;
-    let mut progress = Progress::new(observer, stop.clone());
     Folder::check(settings)?;
     let mut pause = Duration::from_secs(1);
-    let client = loop {
-        match settings.builder().connect(&settings.address) {
-            Err(e @ client::Error::Connect(_)) if !is_one_round => {
-                progress.notice(format!("{e}; next attempt in {} s", pause.as_secs()));
-                stop.wait(pause)?;
-                pause = (2 * pause).min(LONGEST_PAUSE);
-            }
-            connected => break connected?,
+    loop {
+        let progress = Progress::new(&mut *observer, stop.clone());
+        let e = match settings.builder().connect(&settings.address).map_err(Error::from) {
+            Ok(client) => match Folder::open(settings, client, progress) {
+                Ok(mut folder) if is_one_round => return folder.once(),
+                Ok(mut folder) => return Rounds::new(&mut folder).run(stop),
+                Err(e) => e,
+            },
+            Err(e) => e,
+        };
+        if is_one_round || !e.is_of_connection() {
+            return Err(e);
         }
-    };
-    let mut folder = Folder::open(settings, client, progress)?;
-    if is_one_round { folder.once() } else { Rounds::new(&mut folder).run(stop) }
+        let text = format!("{e}; next attempt in {} s", pause.as_secs());
+        observer.event(Event::Notice(&text));
+        stop.wait(pause)?;
+        pause = (2 * pause).min(LONGEST_PAUSE);
+    }
 }
 
 impl Folder<'_> {

@@ -1,6 +1,7 @@
 //! `telefile sync` as a user meets it: what it prints, its exit statuses, and what it refuses.
 #![cfg(all(feature = "sync", feature = "durable", target_os = "linux"))]
 
+mod churn;
 mod guards;
 mod refusals;
 mod sessions;
