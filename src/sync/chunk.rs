@@ -32,13 +32,16 @@ impl Window {
 #[derive(Debug)]
 pub(super) struct Chunks<R> {
     source: R,
+    /// How many bytes the source still has, unless the file has grown.
+    left: u64,
     /// The beginning of a chunk whose end is not known yet.
     rest: Vec<u8>,
 }
 
 impl<R: Read> Chunks<R> {
-    pub(super) fn of(source: R) -> Self {
-        Chunks { source, rest: Vec::new() }
+    /// Cuts what `source` has, which is `size` bytes; a little more at most is looked at.
+    pub(super) fn of(source: R, size: u64) -> Self {
+        Chunks { source, left: size, rest: Vec::new() }
     }
 
     /// Returns the next chunks, with at most `max_bytes` bytes unless a single one has more; `None` at
@@ -48,8 +51,11 @@ impl<R: Read> Chunks<R> {
     /// Those of the file.
     pub(super) fn next(&mut self, max_bytes: usize) -> io::Result<Option<Window>> {
         let mut bytes = std::mem::take(&mut self.rest);
-        let wanted = max_bytes.max(MAX_BYTES);
+        // A batch may have hundreds of short files: no buffer is larger than its file.
+        let all = usize::try_from(self.left + 1).unwrap_or(usize::MAX).saturating_add(bytes.len());
+        let (wanted, had) = (max_bytes.max(MAX_BYTES).min(all), bytes.len());
         let is_end = read_up_to(&mut self.source, &mut bytes, wanted)? < wanted;
+        self.left = self.left.saturating_sub((bytes.len() - had) as u64);
         let (mut chunks, mut end) = (Vec::new(), 0);
         // What follows may move the end of a chunk that is not certain to be whole.
         while end < bytes.len() && (is_end || bytes.len() - end >= MAX_BYTES) {
@@ -104,9 +110,10 @@ mod tests {
     }
 
     fn cut_with(bytes: &[u8], max_bytes: usize) -> Vec<ChunkRef> {
-        let (mut chunks, mut refs) = (Chunks::of(bytes), Vec::new());
+        let (mut chunks, mut refs) = (Chunks::of(bytes, bytes.len() as u64), Vec::new());
         let mut whole: Vec<u8> = Vec::new();
         while let Some(window) = chunks.next(max_bytes).unwrap() {
+            assert!(window.bytes.capacity() <= bytes.len() + 1);
             for (chunk, bytes) in window.iter() {
                 assert_eq!(chunk.hash, Hash::of(bytes));
                 whole.extend(bytes);

@@ -37,7 +37,7 @@ struct Source {
 impl Source {
     fn of(file: File) -> io::Result<Self> {
         let (mut found, mut offset) = (HashMap::new(), 0);
-        let mut chunks = Chunks::of(file.try_clone()?);
+        let mut chunks = Chunks::of(file.try_clone()?, file_stat(&file)?.size);
         while let Some(window) = chunks.next(SOURCE_BYTES)? {
             for chunk in window.chunks {
                 found.insert(chunk.hash, offset);

@@ -139,7 +139,8 @@ impl Reader<'_> {
             Ok(file) => file,
             Err(busy) => return Ok(Err(busy)),
         };
-        let chunks = Chunks::of(file.try_clone().map_err(Error::at(&upload.path))?);
+        let source = file.try_clone().map_err(Error::at(&upload.path))?;
+        let chunks = Chunks::of(source, upload.found.stat.size);
         self.open = Some(Large { file, chunks, whole: Hasher::default(), size: 0 });
         Ok(Ok(()))
     }
