@@ -20,6 +20,9 @@ const WINDOW_BYTES: u64 = 8 << 20;
 /// How much of a file is cut into chunks at once.
 const SOURCE_BYTES: usize = 4 << 20;
 
+/// At most so many chunks are asked for at once, however small they are.
+const WINDOW_CHUNKS: usize = 512;
+
 /// What came of fetching a content.
 pub(super) enum Fetched {
     Complete(Temporary),
@@ -71,6 +74,12 @@ pub(super) fn fetch(
     let Content::File { hash, size, body } = &entry.content else { return Ok(Fetched::Missing) };
     let at = || Error::at(&entry.path);
     let temporary = &marker.temporary;
+    let room = temporary.free_bytes().map_err(at())?;
+    if *size > room {
+        // Found out now, and not after everything else has lost its room to it.
+        let why = format!("it has {size} bytes, and the disk has room for {room}");
+        return Err(at()(io::Error::other(why)));
+    }
     let fixed = |text: &str| RelPath::new(text.as_bytes()).expect("one of ours");
     let text = match body {
         Body::Inline(_) => format!("{NEW}{number}"),
@@ -161,7 +170,7 @@ fn assemble(
     let mut rest = chunks;
     while !rest.is_empty() {
         let mut bytes = 0;
-        let fits = rest.iter().take_while(|chunk| {
+        let fits = rest.iter().take(WINDOW_CHUNKS).take_while(|chunk| {
             bytes += chunk.length;
             bytes <= WINDOW_BYTES
         });

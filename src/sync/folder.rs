@@ -23,7 +23,8 @@ use super::state::State;
 use super::time::Utc;
 use crate::client::Client;
 use crate::name::{IdForLog, is_session_id};
-use std::collections::BTreeSet;
+use crate::version::Version;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
@@ -61,6 +62,8 @@ pub(super) struct Folder<'a> {
     pub(super) is_unfinished: bool,
     /// Folders that are known in this round to have exactly this name on the disk.
     pub(super) spelled: BTreeSet<RelPath>,
+    /// The versions of entries whose chunks were missing when they were last read.
+    pub(super) damaged: BTreeMap<RelPath, Version>,
     /// What was deleted lately.
     pub(super) recent: Recent,
     pub(super) observer: Progress<'a>,
@@ -117,7 +120,7 @@ impl<'a> Folder<'a> {
             root,
             stat,
             marker,
-            remote: Some(Remote::new(client, &id)),
+            remote: Some(Remote::new(client, settings, &id)),
             id,
             state,
             index,
@@ -131,6 +134,7 @@ impl<'a> Folder<'a> {
             unflushed: Vec::new(),
             is_unfinished: true,
             spelled: BTreeSet::new(),
+            damaged: BTreeMap::new(),
             recent: Recent::default(),
             observer,
         };

@@ -70,14 +70,22 @@ impl Folder<'_> {
         }
         let mut used: HashSet<Hash> = HashSet::new();
         let keys: Vec<_> = remote.list("e/")?.versions.into_iter().map(|(key, _)| key).collect();
+        let mut is_unknown = false;
         for keys in keys.chunks(GROUP) {
             self.check_stop()?;
-            for (_, text) in remote.read_entries(keys)?.into_iter().flatten() {
-                // A later release may have written it: nobody here knows which chunks it has.
-                let Some(entry) = Entry::parse(&text) else { return Ok(0) };
-                if let Content::File { body: Body::Chunks(chunks), .. } = entry.content {
-                    used.extend(chunks.iter().map(|chunk| chunk.hash));
+            remote.each_entry(keys, |_, read| {
+                let Some((_, text)) = read else { return };
+                match Entry::parse(&text).map(|entry| entry.content) {
+                    Some(Content::File { body: Body::Chunks(chunks), .. }) => {
+                        used.extend(chunks.iter().map(|chunk| chunk.hash));
+                    }
+                    Some(_) => {}
+                    None => is_unknown = true,
                 }
+            })?;
+            // A later release may have written it: nobody here knows which chunks it has.
+            if is_unknown {
+                return Ok(0);
             }
         }
         step("the entries are read")?;

@@ -13,9 +13,6 @@ use super::scan::read_thing;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-/// So many entries are read at once.
-const GROUP: usize = 64;
-
 /// Deletions within this time, or within the interval between two rounds, count together.
 const MIN_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -94,13 +91,12 @@ impl Folder<'_> {
     fn appearing_there(&self, plan: &Plan) -> Result<Vec<Hash>, Error> {
         let keys: Vec<_> = plan.fetch.iter().map(|(path, _)| path.key()).collect();
         let mut appearing = Vec::new();
-        for keys in keys.chunks(GROUP) {
-            for (_, text) in self.remote()?.read_entries(keys)?.into_iter().flatten() {
-                if let Some(Content::File { hash, .. }) = Entry::parse(&text).map(|e| e.content) {
-                    appearing.push(hash);
-                }
+        self.remote()?.each_entry(&keys, |_, read| {
+            let entry = read.and_then(|(_, text)| Entry::parse(&text));
+            if let Some(Content::File { hash, .. }) = entry.map(|entry| entry.content) {
+                appearing.push(hash);
             }
-        }
+        })?;
         Ok(appearing)
     }
 }

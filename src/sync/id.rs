@@ -53,7 +53,7 @@ pub(super) fn choose_id(
         true => check_marker(state)?,
         false => None,
     };
-    let exists = Remote::new(client.clone(), &id).exists()?;
+    let exists = Remote::new(client.clone(), settings, &id).exists()?;
     match (exists, is_marked) {
         (true, _) => Ok(id),
         // A server that has lost its table: the clients bring everything back.

@@ -3,10 +3,17 @@
 use super::entry::Entry;
 use super::error::Error;
 use super::path::RelPath;
-use super::remote::{Names, Remote};
+use super::remote::{Names, Remote, wrong};
 use crate::version::Version;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+/// After so many lists and changes in a row the rest waits for the next time: a server could go on
+/// forever.
+const MAX_STEPS: usize = 100;
+
+/// The most paths of a session.
+const MAX_PATHS: usize = 4_000_000;
 
 /// The versions of all entries.
 #[derive(Debug, Default)]
@@ -23,29 +30,42 @@ pub(super) struct Listing {
 impl Listing {
     /// Brings it up to date. Returns the paths whose entries have changed, or `None` if any may have.
     pub(super) fn refresh(&mut self, remote: &Remote) -> Result<Option<BTreeSet<RelPath>>, Error> {
-        let Some(mut table) = self.table else { return self.list(remote).map(|()| None) };
-        let mut changed = BTreeSet::new();
-        loop {
-            let Some(news) = remote.watch("e/", table, Duration::ZERO)? else {
-                return self.list(remote).map(|()| None);
+        // Should this fail, the next attempt begins with a list, which is of all paths.
+        let (mut table, mut changed, mut is_any) = (self.table.take(), BTreeSet::new(), false);
+        for _ in 0..MAX_STEPS {
+            let Some(since) = table else {
+                table = Some(self.list(remote)?);
+                is_any = true;
+                // Several pages are a snapshot each.
+                continue;
             };
-            if news.versions.is_empty() {
-                self.table = Some(news.table);
-                return Ok(Some(changed));
+            match remote.watch("e/", since, Duration::ZERO)? {
+                None => table = None,
+                Some(news) => {
+                    let is_last = news.versions.is_empty();
+                    table = Some(news.table);
+                    self.apply(remote, news, &mut changed)?;
+                    if is_last {
+                        break;
+                    }
+                }
             }
-            table = news.table;
-            self.apply(remote, news, &mut changed)?;
+        }
+        self.table = table;
+        match table {
+            Some(_) => Ok(if is_any { None } else { Some(changed) }),
+            None => Err(wrong("nothing that it can say the changes of".to_string())),
         }
     }
 
-    fn list(&mut self, remote: &Remote) -> Result<(), Error> {
+    fn list(&mut self, remote: &Remote) -> Result<Version, Error> {
         self.versions.clear();
         self.bad.clear();
+        self.long.clear();
         let names = remote.list("e/")?;
-        self.table = Some(names.table);
+        let table = names.table;
         self.apply(remote, names, &mut BTreeSet::new())?;
-        // Several pages are a snapshot each.
-        self.refresh(remote).map(drop)
+        Ok(table)
     }
 
     fn apply(
@@ -58,13 +78,14 @@ impl Listing {
         let unknown = names.versions.iter().filter(|(_, version)| version.is_some());
         let unknown: Vec<_> =
             unknown.map(|(key, _)| key).filter(|k| is_unknown(k)).cloned().collect();
-        for keys in unknown.chunks(64) {
-            for (key, read) in keys.iter().zip(remote.read_entries(keys)?) {
-                let path = read.and_then(|(_, text)| Entry::parse(&text)).map(|entry| entry.path);
-                if let Some(path) = path.filter(|path| path.key() == *key) {
-                    self.long.insert(key.clone(), path);
-                }
+        remote.each_entry(&unknown, |key, read| {
+            let path = read.and_then(|(_, text)| Entry::parse(&text)).map(|entry| entry.path);
+            if let Some(path) = path.filter(|path| path.key() == *key) {
+                self.long.insert(key.clone(), path);
             }
+        })?;
+        if self.versions.len() + self.bad.len() + names.versions.len() > MAX_PATHS {
+            return Err(wrong(format!("more than {MAX_PATHS} entries")));
         }
         for (key, version) in names.versions {
             let path = self.long.get(&key).cloned().or_else(|| RelPath::from_key(&key));
@@ -76,6 +97,7 @@ impl Listing {
                 }
                 continue;
             };
+            self.bad.remove(&key);
             changed.insert(path.clone());
             match version {
                 Some(version) => drop(self.versions.insert(path, version)),

@@ -27,6 +27,7 @@ mod preflight;
 mod pull;
 mod push;
 mod read_ahead;
+mod reads;
 mod records;
 mod recover;
 mod remote;

@@ -46,10 +46,13 @@ impl Folder<'_> {
     ) -> Result<Vec<Waiting>, Error> {
         let (mut batch, mut waiting) = (Batch::default(), Vec::new());
         let mut same = None;
-        for group in paths.chunks(GROUP) {
+        let mut rest = &paths[..];
+        while !rest.is_empty() {
             self.check_stop()?;
+            let group = &rest[..rest.len().min(GROUP)];
             let keys: Vec<_> = group.iter().map(|(path, _)| path.key()).collect();
             let read = self.remote()?.read_entries(&keys)?;
+            rest = &rest[read.len()..];
             for ((path, found), read) in group.iter().cloned().zip(read) {
                 let Some((version, text)) = read else {
                     report.again.insert(path);
@@ -185,11 +188,17 @@ impl Folder<'_> {
                     temporary.file = None;
                 }
                 batch.bytes += size;
+                self.damaged.remove(&entry.path);
                 step("a new file is complete")?;
                 Ok(Some(New { temporary, thing: remote.thing, version: remote.version }))
             }
             Fetched::Missing => {
-                report.again.insert(entry.path.clone());
+                // The collector may have been faster than the first read of an entry.
+                let known = self.damaged.insert(entry.path.clone(), remote.version);
+                match known == Some(remote.version) {
+                    true => report.fail(entry.path.clone(), "parts of it are missing or damaged"),
+                    false => drop(report.again.insert(entry.path.clone())),
+                }
                 Ok(None)
             }
         }

@@ -4,24 +4,35 @@ use super::entry::{ChunkRef, MAX_CHUNK_BYTES};
 use super::error::Error;
 use super::hash::Hash;
 use super::path::RelPath;
+use super::settings::Settings;
 #[cfg(test)]
 use super::steps::{Fault, has, restarting};
 use super::steps::{shown, step};
-use crate::client::{Answer, Builder, Change, Client};
+use crate::client::{self, Answer, Builder, Change, Client};
 use crate::exptime::Exptime;
 use crate::refusal::Refusal;
 use crate::version::{Epoch, Version};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// The most names of one page of a list.
 const PAGE: u64 = 10_000;
 
+/// The most bytes that the names of one list may take, with `NAME_BYTES` for each. Not even a server
+/// that never ends its list fills the memory.
+const MAX_NAMES_BYTES: usize = if cfg!(test) { 1 << 20 } else { 512 << 20 };
+const NAME_BYTES: usize = 64;
+
 /// A connection to a server, for one session.
 #[derive(Debug)]
 pub(super) struct Remote {
-    client: Client,
+    pub(super) client: Client,
+    pub(super) builder: Builder,
+    pub(super) address: String,
+    /// A further connection, for large entries, one at a time.
+    pub(super) large: OnceLock<Client>,
     /// `s/<id>/`
-    prefix: String,
+    pub(super) prefix: String,
 }
 
 /// What a compare-and-swap did.
@@ -45,12 +56,18 @@ pub(super) struct Names {
 
 impl Remote {
     pub(super) fn connect(builder: Builder, address: &str, id: &str) -> Result<Self, Error> {
-        Ok(Remote { client: builder.connect(address)?, prefix: format!("s/{id}/") })
+        let client = builder.clone().connect(address)?;
+        Ok(Remote::of(client, builder, address, id))
     }
 
     /// Takes a client that is connected already.
-    pub(super) fn new(client: Client, id: &str) -> Self {
-        Remote { client, prefix: format!("s/{id}/") }
+    pub(super) fn new(client: Client, settings: &Settings, id: &str) -> Self {
+        Remote::of(client, settings.builder(), &settings.address, id)
+    }
+
+    fn of(client: Client, builder: Builder, address: &str, id: &str) -> Self {
+        let (prefix, address) = (format!("s/{id}/"), address.to_string());
+        Remote { client, builder, address, large: OnceLock::new(), prefix }
     }
 
     pub(super) fn epoch(&self) -> Epoch {
@@ -116,21 +133,29 @@ impl Remote {
     /// Returns all names below `part`, in order.
     pub(super) fn list(&self, part: &str) -> Result<Names, Error> {
         let prefix = format!("{}{part}", self.prefix);
-        let mut names = Names::default();
+        let (mut names, mut bytes) = (Names::default(), 0);
         let mut after: Option<String> = None;
         loop {
             let page = self.client.list(&prefix, PAGE, after.as_deref())?;
             if after.is_none() {
                 names.table = page.version;
             }
-            after = page.files.last().map(|last| last.name.clone());
+            let is_full = page.more && !page.files.is_empty();
             for file in page.files {
-                // Whoever speaks for the server could send any name.
-                if let Some(name) = file.name.strip_prefix(&prefix) {
-                    names.versions.push((name.to_string(), Some(shown(&file.name, file.version))));
+                let Some(name) = file.name.strip_prefix(&prefix) else {
+                    return Err(wrong(format!("{:?}, which is not below {part}", file.name)));
+                };
+                if after.as_ref().is_some_and(|after| *after >= file.name) {
+                    return Err(wrong(format!("{name:?} out of order")));
                 }
+                bytes += name.len() + NAME_BYTES;
+                if bytes > MAX_NAMES_BYTES {
+                    return Err(wrong(format!("more names than fit into memory, up to {name:?}")));
+                }
+                names.versions.push((name.to_string(), Some(shown(&file.name, file.version))));
+                after = Some(file.name);
             }
-            if !page.more || after.is_none() {
+            if !is_full {
                 return Ok(names);
             }
         }
@@ -160,47 +185,6 @@ impl Remote {
             Some((change.name.strip_prefix(&prefix)?.to_string(), version(change)))
         });
         Ok(Some(Names { table: changes.version, versions: versions.collect() }))
-    }
-
-    /// Returns the versions and texts of entries; `None` for those that do not exist.
-    pub(super) fn read_entries(&self, keys: &[String]) -> Result<Vec<Option<Read>>, Error> {
-        let names: Vec<_> = keys.iter().map(|key| format!("{}e/{key}", self.prefix)).collect();
-        let mut read = self.read(&names)?;
-        for (read, name) in read.iter_mut().zip(&names) {
-            read.iter_mut().for_each(|(version, _)| *version = shown(name, *version));
-        }
-        Ok(read)
-    }
-
-    /// Returns the bytes of chunks; `None` for those that do not exist or are not what their name
-    /// says.
-    pub(super) fn read_chunks(&self, chunks: &[ChunkRef]) -> Result<Vec<Option<Vec<u8>>>, Error> {
-        let names: Vec<_> = chunks.iter().map(|chunk| self.chunk_name(chunk.hash)).collect();
-        let read = self.read(&names)?;
-        let checked = read.into_iter().zip(chunks).map(|(read, chunk)| {
-            let bytes = read?.1;
-            let is_right = bytes.len() as u64 == chunk.length && Hash::of(&bytes) == chunk.hash;
-            is_right.then_some(bytes)
-        });
-        Ok(checked.collect())
-    }
-
-    fn read(&self, names: &[String]) -> Result<Vec<Option<Read>>, Error> {
-        let mut pipeline = self.client.pipeline();
-        for name in names {
-            pipeline.read(name)?;
-        }
-        let take = |answer: Result<Answer, crate::client::Error>| match answer {
-            Ok(Answer::Snapshot(snapshot)) => {
-                Ok(Some((snapshot.version, snapshot.contents.to_vec())))
-            }
-            Err(e) => match e.refusal() {
-                Some(Refusal::NotFound) => Ok(None),
-                _ => Err(Error::from(e)),
-            },
-            Ok(_) => Ok(None),
-        };
-        pipeline.send().map(take).collect()
     }
 
     /// Returns which of these chunks the server does not have.
@@ -288,17 +272,22 @@ impl Remote {
         })
     }
 
-    fn entry_name(&self, path: &RelPath) -> String {
+    pub(super) fn entry_name(&self, path: &RelPath) -> String {
         format!("{}e/{}", self.prefix, path.key())
     }
 
-    fn chunk_name(&self, hash: Hash) -> String {
+    pub(super) fn chunk_name(&self, hash: Hash) -> String {
         format!("{}c/{hash}", self.prefix)
     }
 }
 
+/// Says what a server has listed that no honest one lists.
+pub(super) fn wrong(what: String) -> Error {
+    client::Error::Protocol(format!("the server lists {what}")).into()
+}
+
 fn report(
-    versions: impl Iterator<Item = Result<Version, crate::client::Error>>,
+    versions: impl Iterator<Item = Result<Version, client::Error>>,
     mut done: impl FnMut(usize, Result<Cas, Error>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     versions.enumerate().try_for_each(|(n, version)| done(n, cas_of(version)))
@@ -309,7 +298,7 @@ fn version_of(answer: Answer) -> Version {
     if let Answer::Version(version) = answer { version } else { Version::ABSENT }
 }
 
-fn cas_of(done: Result<Version, crate::client::Error>) -> Result<Cas, Error> {
+fn cas_of(done: Result<Version, client::Error>) -> Result<Cas, Error> {
     done.map(Cas::Done).or_else(|e| match e.refusal() {
         Some(Refusal::Version(version)) => Ok(Cas::Version(*version)),
         Some(Refusal::NotFound) => Ok(Cas::Version(Version::ABSENT)),

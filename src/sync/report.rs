@@ -236,6 +236,11 @@ impl Report {
         self.left_out.push((path.to_string(), why.to_string()));
     }
 
+    /// Notes a name on the server that is the key of no path, or of another one than its entry says.
+    pub(super) fn fail_key(&mut self, key: &str) {
+        self.left_out.push((key.escape_debug().to_string(), "no entry has such a key".to_string()));
+    }
+
     /// Notes that the rest of the changes on the server could not be brought here.
     pub(super) fn fail_all(&mut self, why: Error) {
         self.left_out.push(("the folder".to_string(), why.to_string()));

@@ -8,8 +8,8 @@ use super::stat::{FileKind, Stat};
 use super::steps::disk;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, CWD, Dir, Mode, OFlags, Timespec, Timestamps, chmod, fchmod, fstat, futimens, mkdirat,
-    openat, renameat, statat, unlinkat,
+    AtFlags, CWD, Dir, Mode, OFlags, Timespec, Timestamps, chmod, fchmod, fstat, fstatvfs,
+    futimens, mkdirat, openat, renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
@@ -38,6 +38,12 @@ impl Root {
 
     pub(super) fn stat_self(&self) -> io::Result<Stat> {
         Ok(fstat(&self.dir)?.into())
+    }
+
+    /// Returns how many bytes this user may still write to the disk.
+    pub(super) fn free_bytes(&self) -> io::Result<u64> {
+        let disk = fstatvfs(&self.dir)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
     /// Flushes the file system of the folder.

@@ -55,7 +55,7 @@ impl Folder<'_> {
             report.fail(path.clone(), why);
         }
         for key in self.listing.bad().clone() {
-            self.notice(format!("{key}: no entry has such a key"));
+            report.fail_key(&key);
         }
         let again = report.again.clone();
         Ok((report.summary(), again))

@@ -7,6 +7,10 @@ use crate::token::Token;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// The largest contents of which many are asked for at once: every chunk, and the entries of files of
+/// up to some gigabytes.
+const MAX_TOGETHER_BYTES: u64 = 2 << 20;
+
 /// Which folder to keep equal to which session of which server, and how.
 ///
 /// ```no_run
@@ -71,6 +75,7 @@ impl Settings {
 
     pub(super) fn builder(&self) -> Builder {
         let builder = Client::builder().timeout(Some(self.timeout));
+        let builder = builder.max_contents(MAX_TOGETHER_BYTES);
         match &self.token {
             Some(token) => builder.token(token.as_bytes()),
             None => builder,

@@ -3,6 +3,7 @@
 
 mod churn;
 mod guards;
+mod hostile;
 mod refusals;
 mod sessions;
 
