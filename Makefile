@@ -9,12 +9,16 @@ help:
 	@echo 'make test-protocol    the transcripts of the protocol alone. TELEFILE_TEST_ADDR=HOST:PORT runs'
 	@echo '                      them against a server of yours, in any language. They write and delete'
 	@echo '                      there, so a server with files is refused, unless TELEFILE_TEST_DELETE=1'
-	@echo 'make soak             a server with --data, killed TELEFILE_TEST_KILLS times (500) under load'
+	@echo 'make soak             a server with --data, killed TELEFILE_TEST_KILLS times (500) under load, and'
+	@echo '                      TELEFILE_TEST_SCHEDULES (20000) random schedules of folder synchronisation,'
+	@echo '                      and TELEFILE_TEST_CHURN (50) with processes that are killed'
 	@echo 'make fuzz             the parsers under libFuzzer, FUZZ_SECONDS (10) for each target'
 	@echo 'make bench            telefile beside memcached and redis, where they are installed'
 	@echo 'make bench-data       what --data costs, beside redis, etcd and what the disk allows'
 	@echo 'make bench-watch      what a thousand watches cost'
 	@echo 'make bench-framework  the message framework beside a bare blocking echo'
+	@echo "make bench-sync       folder synchronisation beside rsync, unison, lsyncd and syncthing; ARGS='--scale 50'"
+	@echo '                      is a small run'
 	@echo 'make fmt              format the sources'
 
 run:
@@ -32,6 +36,9 @@ test-protocol:
 
 soak:
 	TELEFILE_TEST_KILLS=$${TELEFILE_TEST_KILLS:-500} $(CARGO) test --test it process::kills -- --nocapture
+	TELEFILE_TEST_SCHEDULES=$${TELEFILE_TEST_SCHEDULES:-20000} $(CARGO) test --lib \
+		sync::tests::model::nothing_is_lost_whatever_crashes -- --nocapture
+	TELEFILE_TEST_CHURN=$${TELEFILE_TEST_CHURN:-50} $(CARGO) test --test it process::sync::churn -- --nocapture
 
 fuzz:
 	@fuzz/run.sh
@@ -48,7 +55,11 @@ bench-watch:
 bench-framework:
 	$(CARGO) bench --bench framework -- $(ARGS)
 
+bench-sync:
+	$(CARGO) build -q --release
+	python3 benches/sync.py $(ARGS)
+
 fmt:
 	$(CARGO) fmt
 
-.PHONY: help run test test-protocol soak fuzz bench bench-data bench-watch bench-framework fmt
+.PHONY: help run test test-protocol soak fuzz bench bench-data bench-watch bench-framework bench-sync fmt

@@ -126,6 +126,7 @@
 #![cfg_attr(feature = "durable", doc = "  [`Builder::data`](server::Builder::data)")]
 #![cfg_attr(not(feature = "durable"), doc = "  `Builder::data`, of feature `durable`,")]
 //!   is enough.
+//! - `sync`, of feature `sync`: folders that several machines keep equal.
 //! - [`framework`]: servers and clients that exchange messages, without files.
 //! - [`wire`] and [`net`]: the protocol and the streams, for proxies and other clients.
 //!
@@ -135,11 +136,12 @@
 //!
 //! # Features
 //!
-//! Both are on by default and build the program. A library user pays for neither with
+//! All are on by default and build the program. A library user pays for none of them with
 //! `default-features = false`.
 //!
 //! - `cli`: the command line, for `telefile` and for programs with file types of their own.
 //! - `durable`: a table on disk.
+//! - `sync`: folder synchronisation.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -163,6 +165,8 @@ mod panics;
 mod refusal;
 pub mod server;
 pub mod store;
+#[cfg(feature = "sync")]
+pub mod sync;
 mod token;
 mod version;
 mod waker;

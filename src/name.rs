@@ -7,7 +7,7 @@ mod for_log;
 mod tests;
 
 pub use file_ref::{Fd, FileRef};
-pub(crate) use for_log::ForLog;
+pub(crate) use for_log::{ForLog, IdForLog, is_session_id};
 
 use for_log::secret_of;
 use std::borrow::Borrow;

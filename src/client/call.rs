@@ -105,6 +105,12 @@ impl<'a> Call<'a> {
         Call { request, contents: None, file: None }
     }
 
+    /// Returns whether the answer is a version or a word, and nothing longer.
+    pub(super) fn is_change(&self) -> bool {
+        use Request::{Cas, Delete, Touch, Write};
+        matches!(self.request, Write { .. } | Cas { .. } | Touch { .. } | Delete { .. })
+    }
+
     /// Rejects what the server would refuse or misread.
     fn fitting(self) -> Result<Self, Error> {
         check_numbers(&self.request)?;

@@ -3,8 +3,9 @@
 use super::call::Call;
 use super::error::Error;
 use super::transport::Transport;
-use super::{Changes, Client, OpenFile, Snapshot, Stat, Target};
+use super::{Changes, Client, OpenFile, Session, Snapshot, Stat, Target};
 use crate::exptime::{Exptime, whole_seconds};
+use crate::name::{IdForLog, is_session_id};
 use crate::version::Version;
 use crate::wire::{MAX_WATCH_SECONDS, Request};
 use std::time::Duration;
@@ -238,6 +239,30 @@ impl Client {
         let call = Call::open(name, kind)?;
         let (fd, version, kind) = self.call(&call, Transport::opened)?;
         Ok(OpenFile::new(self.transport.clone(), fd, name, version, kind))
+    }
+
+    /// Returns the session of folder synchronisation with this id if there is one, or else makes one
+    /// with another id.
+    ///
+    /// ```
+    /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
+    /// # let client = telefile::Client::connect(&server.addresses()[0].to_string())?;
+    /// let made = client.session(None)?;
+    /// assert!(made.is_new && made.id.len() == 32);
+    /// let found = client.session(Some(&made.id))?;
+    /// assert!(!found.is_new && found.id == made.id);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if `id` is not 32 hex digits. A caller that must not get another id asks
+    /// for the [`stat`](Client::stat) of `s/<id>/m` first.
+    pub fn session(&self, id: Option<&str>) -> Result<Session, Error> {
+        if let Some(id) = id.filter(|id| !is_session_id(id)) {
+            let id = IdForLog(id);
+            return Err(Error::Invalid(format!("{id} is not a session's id: 32 hex digits")));
+        }
+        self.call(&Call::plain(Request::Session { id }), Transport::session)
     }
 
     /// Returns the types that a file of this server can have.

@@ -71,7 +71,7 @@ pub use follow::{Event, Follow};
 pub use list::List;
 pub use pipeline::{Answers, Pipeline};
 pub use target::Target;
-pub use values::{Answer, Change, Changes, Listed, Page, Snapshot, Stat};
+pub use values::{Answer, Change, Changes, Listed, Page, Session, Snapshot, Stat};
 
 use crate::exptime::FOREVER;
 use crate::net::Address;

@@ -11,16 +11,18 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-/// The maximum of request bytes sent before their replies are read, unless one request is larger.
-/// The kernel buffers them all, so sending ends even if the server has stopped reading because its
-/// replies are not taken: the two ends never wait for each other to read.
+/// The maximum of request bytes sent before their replies are read, unless all of them are changes or
+/// one request is larger. The kernel buffers them all, so sending ends even if the server has stopped
+/// reading because its replies are not taken: the two ends never wait for each other to read. A
+/// change is answered with a short line, and a batch of those fits into the kernel's buffers as well:
+/// the server goes on reading, however large the requests are.
 const MAX_BATCH_BYTES: usize = 32 << 10;
 
-/// The most requests of one batch, and how many the first has.
+/// The most requests of one batch, and how many the first has if not all of them are changes.
 const MAX_BATCH: usize = 512;
 const FIRST_BATCH: usize = 16;
 
-/// The target size of replies held until they are taken. After a batch with more contents the next
+/// The target size of replies held until they are taken, and the maximum of changes sent together. After a batch with more contents the next
 /// is half as large, after one with less it is twice as large.
 const AIM_BYTES: usize = 4 << 20;
 
@@ -193,21 +195,26 @@ impl fmt::Debug for Answers<'_> {
 }
 
 impl Answers<'_> {
-    /// Sends the next batch and receives its answers.
-    fn exchange(&mut self) -> Result<(), Error> {
-        let next = self.calls.iter().take(self.batch);
-        next.into_iter().try_for_each(|call| keep_alive::if_holding(self.transport, call))?;
-        let mut transport = lock(self.transport)?;
-        let (mut sent, mut bytes) = (0, 0);
-        for call in self.calls.iter().take(self.batch) {
+    /// Returns how many requests go out together next.
+    fn next_batch(&self) -> usize {
+        let (mut bytes, mut changes_alone) = (0, true);
+        let fits = self.calls.iter().take(MAX_BATCH).enumerate().take_while(|(n, call)| {
             bytes += MAX_LINE_BYTES.min(32 + call.file.map_or(0, str::len));
             bytes += call.contents.map_or(0, |contents| contents.len());
-            if sent > 0 && bytes > MAX_BATCH_BYTES {
-                break;
-            }
-            transport.send(call)?;
-            sent += 1;
-        }
+            changes_alone &= call.is_change();
+            let few = *n < self.batch && bytes <= MAX_BATCH_BYTES;
+            *n == 0 || few || changes_alone && bytes <= AIM_BYTES
+        });
+        fits.count()
+    }
+
+    /// Sends the next batch and receives its answers.
+    fn exchange(&mut self) -> Result<(), Error> {
+        let sent = self.next_batch();
+        let calls = || self.calls.iter().take(sent);
+        calls().try_for_each(|call| keep_alive::if_holding(self.transport, call))?;
+        let mut transport = lock(self.transport)?;
+        calls().try_for_each(|call| transport.send(call))?;
         let mut taken_bytes = 0;
         for call in self.calls.drain(..sent) {
             let answer = transport.answer(&call);

@@ -4,7 +4,7 @@ use super::call::Call;
 use super::error::Error;
 use super::transport::Transport;
 use super::values::Hello;
-use super::{Answer, Change, Changes, DEFAULT_MAX_CONTENTS, Listed, Page, Snapshot, Stat};
+use super::{Answer, Change, Changes, DEFAULT_MAX_CONTENTS, Listed, Page, Session, Snapshot, Stat};
 use crate::name::Fd;
 use crate::version::{Epoch, Version};
 use crate::wire::{self, MAX_ITEMS, Reply, Request};
@@ -66,6 +66,16 @@ impl Transport {
         self.reply(call, |reply| match reply {
             Reply::Hello { epoch, rev, idle_timeout } => {
                 Some(Hello { epoch: Epoch(epoch), version: Version(rev), idle_timeout })
+            }
+            _ => None,
+        })
+    }
+
+    pub(super) fn session(&mut self, call: &Call<'_>) -> Result<Session, Error> {
+        self.reply(call, |reply| match reply {
+            Reply::Session { id, rev, is_new, .. } => {
+                let version = Version(rev);
+                Some(Session { id: id.to_string(), version, is_new })
             }
             _ => None,
         })

@@ -123,6 +123,8 @@ impl Transport {
     /// Sends a request with its contents, or keeps it to be sent with the next ones.
     pub(super) fn send(&mut self, call: &Call<'_>) -> Result<(), Error> {
         self.check()?;
+        // The time of the previous reply may be over long since.
+        self.set_deadline(Duration::ZERO);
         call.request.write_to(self.connection.output());
         let sent = call.contents.map_or(Ok(()), |c| self.connection.send_contents(c));
         self.sent(sent)

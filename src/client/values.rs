@@ -67,6 +67,18 @@ pub struct Listed {
     pub exptime: Exptime,
 }
 
+/// A session of folder synchronisation: the files below `s/<id>/`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Session {
+    /// The secret by which clients share it: 32 hex digits.
+    pub id: String,
+    /// The version of the server's table. A watch from it misses nothing.
+    pub version: Version,
+    /// Whether the server has just made it.
+    pub is_new: bool,
+}
+
 /// What has changed: the latest state of each name, in the order of versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -28,6 +28,10 @@ pub(crate) struct Totals {
     pub files: u64,
     /// The total size of all `MemoryFile`s, in bytes.
     pub bytes: u64,
+    /// The number of sessions of folder synchronisation.
+    pub sessions: u64,
+    /// The total size of their files, in bytes.
+    pub session_bytes: u64,
     /// The number of open files.
     pub descriptors: u64,
     /// The number of opens of these files.

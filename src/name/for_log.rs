@@ -17,7 +17,25 @@ impl fmt::Display for ForLog<'_> {
     }
 }
 
+/// The id of a folder's synchronisation, or what was meant to be one, as logs show it: at most 8
+/// bytes of it.
+pub(crate) struct IdForLog<'a>(pub(crate) &'a str);
+
+impl fmt::Display for IdForLog<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN_BYTES: usize = 8;
+        let shown = &self.0[..self.0.floor_char_boundary(SHOWN_BYTES)];
+        let dots = if shown.len() < self.0.len() { "..." } else { "" };
+        write!(f, "{}{dots}", shown.escape_debug())
+    }
+}
+
 const SECRET_DIGITS: usize = 32;
+
+/// Returns whether the text is the id of a folder's synchronisation: 32 hex digits.
+pub(crate) fn is_session_id(text: &str) -> bool {
+    text.len() == SECRET_DIGITS && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
 
 /// Returns `s/`, 32 hex digits and `/`, if the text begins with them.
 pub(super) fn secret_of(text: &str) -> Option<&str> {

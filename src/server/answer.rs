@@ -42,6 +42,13 @@ pub(super) enum Answer<'a> {
     Contents(Reply<'a>, Contents),
     /// The version and the name of a new file.
     Created(u64, Name),
+    /// The id of a session, the table's epoch and version, and whether the session is new.
+    Session {
+        id: String,
+        epoch: u64,
+        rev: u64,
+        is_new: bool,
+    },
     Listing(Long<'a, Listing>),
     Changes(Long<'a, Changes>),
 }

@@ -72,6 +72,7 @@ impl<'a> Session<'a> {
                 Ok(Outcome::line(Reply::Done))
             }
             Request::Stat { file } => Ok(Outcome::Answer(Answer::stat(table.stat(file)?))),
+            Request::Session { id } => self.session(id),
             Request::Hello { token } => {
                 self.check_token(token)?;
                 let Shared { ref table, idle_timeout, .. } = *self.server;

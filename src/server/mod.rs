@@ -37,6 +37,7 @@ mod room;
 mod running;
 mod send;
 mod session;
+mod sessions;
 mod shared;
 mod stats;
 pub(crate) mod system;

@@ -96,6 +96,9 @@ impl<'a> Session<'a> {
                 head.write_to(output);
                 self.connection.send_contents(&contents)?;
             }
+            Answer::Session { id, epoch, rev, is_new } => {
+                Reply::Session { id: &id, epoch, rev, is_new }.write_to(output);
+            }
             Answer::Created(version, name) => {
                 Reply::Created { version, name: name.as_name_ref() }.write_to(output);
             }

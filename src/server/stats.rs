@@ -28,6 +28,8 @@ pub(super) fn report(server: &Shared) -> Vec<(String, String)> {
     let mut add = |name: &str, value: String| report.push((name.to_string(), value));
     add("files", totals.files.to_string());
     add("bytes", totals.bytes.to_string());
+    add("sessions", totals.sessions.to_string());
+    add("session_bytes", totals.session_bytes.to_string());
     add("opens", totals.opens.to_string());
     add("watches", totals.watches.to_string());
     add("transit", (server.room.used() + server.buffers.used()).to_string());

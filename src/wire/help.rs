@@ -1,7 +1,7 @@
 //! The text of `help`.
 
 /// Every command as `help` prints it: its syntax, and what it does.
-pub const COMMANDS: [(&str, &str); 17] = [
+pub const COMMANDS: [(&str, &str); 18] = [
     ("read <file>", "the contents, their version, and the seconds left"),
     (
         "write <file> <numbytes> [<exptime>]",
@@ -36,6 +36,7 @@ pub const COMMANDS: [(&str, &str); 17] = [
     ("close @<fd>", "closes the descriptor; the end of the connection does that too"),
     ("stat <file>", "version, bytes, seconds left, type, opens"),
     ("hello [<token>]", "shows the token; protocol version, epoch and latest version"),
+    ("session <id>", "that folder synchronisation, or a new one; - is a new one"),
     ("types", "the types a file can have"),
     ("stats", "limits, and what is in use"),
     ("help", "this list"),

@@ -1,7 +1,7 @@
 //! The mistakes in a line that is no request, and how logs show such a line.
 
 use super::fields::{Fields, text};
-use crate::name::ForLog;
+use crate::name::{ForLog, IdForLog};
 use std::fmt;
 
 /// A mistake in a line. On the wire all of these are `ERR_CMD_ERR`.
@@ -28,6 +28,8 @@ pub enum Mistake {
     Stem,
     /// Not UTF-8.
     Text,
+    /// Neither a session's id nor `-`.
+    Session,
     /// A list of no files.
     ZeroLimit,
 }
@@ -45,6 +47,7 @@ impl fmt::Display for Mistake {
             Mistake::Descriptor => "not a descriptor",
             Mistake::Stem => "not a prefix of at most 410 bytes for a new name",
             Mistake::Text => "a field is not UTF-8",
+            Mistake::Session => "neither 32 hex digits nor -",
             Mistake::ZeroLimit => "a limit of 0",
         })
     }
@@ -83,6 +86,8 @@ impl fmt::Display for ShownLine<'_> {
         }
         while let Some(field) = fields.next() {
             match text(field) {
+                // Even an id that is cut, or has a digit too many, is nearly a secret.
+                Some(text) if verb == b"session" => write!(f, " {}", IdForLog(text))?,
                 Some(text) => write!(f, " {}", ForLog(text))?,
                 None => {
                     f.write_str(" ")?;
@@ -147,6 +152,8 @@ mod tests {
         );
         let secret = format!("write s/{}/m six", "0123456789abcdef".repeat(2));
         check(secret.as_bytes(), "write s/01234567... six");
+        let id = format!("sesion {}0 x", "0123456789abcdef".repeat(2));
+        check(id.as_bytes(), "sesion 01234567... x");
         let long = format!("cas {}", "f ".repeat(300));
         assert!(ShownLine(long.as_bytes()).to_string().ends_with(" f..."));
     }

@@ -3,7 +3,7 @@
 use super::fields::{self, Fields, text};
 use super::{MAX_ITEMS, MAX_WATCH_SECONDS, Mistake, Request};
 use crate::exptime::Exptime;
-use crate::name::{Fd, FileRef, NameRef, Stem};
+use crate::name::{Fd, FileRef, NameRef, Stem, is_session_id};
 
 /// A line that is no request. What matters is whether the next request can still be found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,7 @@ impl<'a> Request<'a> {
             b"wait" => line.wait(),
             b"open" => line.open(),
             b"close" => line.close(),
+            b"session" => line.session(),
             b"hello" => Ok(Request::Hello { token: line.0.next() }),
             b"types" => Ok(Request::Types),
             b"stats" => Ok(Request::Stats),
@@ -110,6 +111,15 @@ impl<'a> Line<'a> {
         let name = text(self.field()?).and_then(NameRef::new).ok_or(Mistake::Name)?;
         let kind = self.optional(None, |field| text(field).map(Some).ok_or(Mistake::Text))?;
         Ok(Request::Open { name, kind })
+    }
+
+    fn session(&mut self) -> Result<Request<'a>, Mistake> {
+        let id = text(self.field()?).ok_or(Mistake::Session)?;
+        match id {
+            "-" => Ok(Request::Session { id: None }),
+            id if is_session_id(id) => Ok(Request::Session { id: Some(id) }),
+            _ => Err(Mistake::Session),
+        }
     }
 
     fn close(&mut self) -> Result<Request<'a>, Mistake> {

@@ -3,7 +3,7 @@
 use super::PROTOCOL_VERSION;
 use super::fields::{Fields, LineOut, seconds, text};
 use crate::exptime::Exptime;
-use crate::name::{Fd, NameRef};
+use crate::name::{Fd, NameRef, is_session_id};
 use crate::refusal::{Limit, Refusal};
 use crate::version::Version;
 use std::time::Duration;
@@ -31,6 +31,8 @@ pub enum Reply<'a> {
     List { rev: u64, count: u64, more: bool },
     /// `CHANGES <rev> <count>`
     Changes { rev: u64, count: u64 },
+    /// `SESSION <id> <epoch> <rev> NEW`, or `OLD`.
+    Session { id: &'a str, epoch: u64, rev: u64, is_new: bool },
     /// `HELLO 1 <epoch> <rev> <idle>`. `<idle>` is 0 without an idle time-out; older servers do not
     /// send the field.
     Hello { epoch: u64, rev: u64, idle_timeout: Option<Duration> },
@@ -89,10 +91,19 @@ impl<'a> Reply<'a> {
                 Reply::List { rev, count, more }
             }
             b"CHANGES" => Reply::Changes { rev: number()?, count: number()? },
+            b"SESSION" => {
+                let id = text(fields.next()?).filter(|id| is_session_id(id))?;
+                let (epoch, rev) = (epoch(&mut fields)?, fields.number()?);
+                let is_new = match fields.next()? {
+                    b"NEW" => true,
+                    b"OLD" => false,
+                    _ => return None,
+                };
+                Reply::Session { id, epoch, rev, is_new }
+            }
             b"HELLO" => {
                 number().filter(|v| *v == PROTOCOL_VERSION)?;
-                let epoch = text(fields.next()?)?;
-                let (epoch, rev) = (u64::from_str_radix(epoch, 16).ok()?, fields.number()?);
+                let (epoch, rev) = (epoch(&mut fields)?, fields.number()?);
                 let idle_timeout = fields.optional(Duration::ZERO, seconds)?;
                 let idle_timeout = Some(idle_timeout).filter(|time| !time.is_zero());
                 Reply::Hello { epoch, rev, idle_timeout }
@@ -144,6 +155,11 @@ impl<'a> Reply<'a> {
                 LineOut::new(out, "LIST").number(rev).number(count).number(u64::from(more))
             }
             Reply::Changes { rev, count } => LineOut::new(out, "CHANGES").number(rev).number(count),
+            Reply::Session { id, epoch, rev, is_new } => {
+                let line = LineOut::new(out, "SESSION").text(id);
+                let line = line.text(&format!("{epoch:016x}")).number(rev);
+                line.text(if is_new { "NEW" } else { "OLD" })
+            }
             Reply::Hello { epoch, rev, idle_timeout } => {
                 let line = LineOut::new(out, "HELLO").number(PROTOCOL_VERSION);
                 let line = line.text(&format!("{epoch:016x}")).number(rev);
@@ -167,6 +183,10 @@ impl<'a> Reply<'a> {
     }
 }
 
+fn epoch(fields: &mut Fields<'_>) -> Option<u64> {
+    u64::from_str_radix(text(fields.next()?)?, 16).ok()
+}
+
 /// Parses a type's name. It has the form of a file's name, so it cannot upset a terminal or a line.
 fn kind<'a>(fields: &mut Fields<'a>) -> Option<&'a str> {
     fields.name().map(NameRef::as_str)
@@ -176,6 +196,8 @@ fn kind<'a>(fields: &mut Fields<'a>) -> Option<&'a str> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    const ID: &str = "0123456789abcdef0123456789abcdef";
 
     fn line(reply: Reply<'_>) -> String {
         let mut out = Vec::new();
@@ -214,6 +236,10 @@ mod tests {
                 Reply::Hello { epoch: 0, rev: 5, idle_timeout: Some(Duration::from_millis(2500)) },
                 "HELLO 1 0000000000000000 5 2.5\r\n",
             ),
+            (
+                Reply::Session { id: ID, epoch: 0xbeef, rev: 5, is_new: true },
+                "SESSION 0123456789abcdef0123456789abcdef 000000000000beef 5 NEW\r\n",
+            ),
             (Reply::Refused(Refusal::NotFound), "ERR_FILE_NOT_FOUND\r\n"),
             (Reply::Refused(Refusal::Version(Version(0))), "ERR_VERSION 0\r\n"),
             (Reply::Refused(Refusal::Limit(Limit::Contents, 10)), "ERR_LIMIT contents 10\r\n"),
@@ -229,6 +255,8 @@ mod tests {
         assert_eq!(Reply::parse(b"HELLO 1 00 1 soon"), None);
         assert_eq!(Reply::parse(b"WHAT 1"), None);
         assert_eq!(Reply::parse(b"STAT 1 1 1 F\x1b[31m 1"), None);
+        assert_eq!(Reply::parse(b"SESSION 0123 aa 7 NEW"), None);
+        assert_eq!(Reply::parse(format!("SESSION {ID} aa 7 OTHER").as_bytes()), None);
         assert_eq!(Reply::parse(b"OK x"), None);
         assert_eq!(Reply::parse(b"OK 1 @1"), None);
         assert_eq!(Reply::parse(b"LIST 1 1 2"), None);
@@ -244,7 +272,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_parses_to_the_same(a in 0..(1_u64 << 63), b in 0..(1_u64 << 63), seconds in 0..=Exptime::MAX_SECONDS, epoch: u64, which in 0_usize..19) {
+        fn what_is_written_parses_to_the_same(a in 0..(1_u64 << 63), b in 0..(1_u64 << 63), seconds in 0..=Exptime::MAX_SECONDS, epoch: u64, which in 0_usize..20) {
             let exptime = Exptime::from_seconds(seconds);
             let name = NameRef::new("a/b").unwrap();
             let reply = [
@@ -267,6 +295,7 @@ mod tests {
                 Reply::List { rev: a, count: b, more: a > b },
                 Reply::Changes { rev: a, count: b },
                 Reply::Refused(Refusal::Compacted(Version(a))),
+                Reply::Session { id: ID, epoch, rev: a, is_new: a > b },
             ][which]
                 .clone();
             let line = line(reply.clone());

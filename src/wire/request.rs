@@ -2,14 +2,14 @@
 
 use super::fields::LineOut;
 use crate::exptime::Exptime;
-use crate::name::{Fd, FileRef, ForLog, NameRef, Stem};
+use crate::name::{Fd, FileRef, ForLog, IdForLog, NameRef, Stem};
 use std::fmt;
 
 /// A request. `numbytes` of contents and a line end follow the line of `Write`, `Cas` and `Create`.
 ///
 /// A `prefix` of files is any text; the empty one means all, and is `*` on the line. `limit` is at
 /// most [`MAX_ITEMS`](super::MAX_ITEMS), `seconds` at most
-/// [`MAX_WATCH_SECONDS`](super::MAX_WATCH_SECONDS).
+/// [`MAX_WATCH_SECONDS`](super::MAX_WATCH_SECONDS). `Session` without an id asks for a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of the protocol's command table")]
 #[non_exhaustive]
@@ -26,6 +26,7 @@ pub enum Request<'a> {
     Open { name: NameRef<'a>, kind: Option<&'a str> },
     Close { fd: Fd },
     Stat { file: FileRef<'a> },
+    Session { id: Option<&'a str> },
     Hello { token: Option<&'a [u8]> },
     Types,
     Stats,
@@ -87,6 +88,7 @@ impl<'a> Request<'a> {
             Request::Open { .. } => "open",
             Request::Close { .. } => "close",
             Request::Stat { .. } => "stat",
+            Request::Session { .. } => "session",
             Request::Hello { .. } => "hello",
             Request::Types => "types",
             Request::Stats => "stats",
@@ -125,6 +127,7 @@ impl<'a> Request<'a> {
             }
             Request::Wait { version, seconds, .. } => line.number(version).number(seconds),
             Request::Open { kind: Some(kind), .. } => line.text(kind),
+            Request::Session { id } => line.text(id.unwrap_or("-")),
             Request::Hello { token: Some(token) } => line.bytes(token),
             _ => line,
         };
@@ -163,6 +166,7 @@ impl fmt::Display for Request<'_> {
             Request::Watch { prefix, rev, seconds } => {
                 write!(f, " {} {rev} {seconds}", ForLog(field_of(prefix)))
             }
+            Request::Session { id: Some(id) } => write!(f, " {}", IdForLog(id)),
             _ => Ok(()),
         }
     }

@@ -55,6 +55,9 @@ fn requests() {
     check("open f", Ok(Request::Open { name, kind: None }));
     check("open f MyFile", Ok(Request::Open { name, kind: Some("MyFile") }));
     check("close @3", Ok(Request::Close { fd: Fd(3) }));
+    let id = "0123456789abcdef0123456789ABCDEF";
+    check(&format!("session {id}"), Ok(Request::Session { id: Some(id) }));
+    check("session -", Ok(Request::Session { id: None }));
     check("hello", Ok(Request::Hello { token: None }));
     check("hello t", Ok(Request::Hello { token: Some(b"t") }));
     check("quit", Ok(Request::Quit));
@@ -76,6 +79,9 @@ fn the_end_is_known_so_the_connection_goes_on() {
         "close f",
         "close",
         "stats now",
+        "session",
+        "session 0123",
+        "session - -",
         "quit 1",
         "touch f 1",
         "touch f 1 -2",
@@ -193,13 +199,14 @@ fn help_lists_exactly_the_commands_that_parse() {
         for number in ["numbytes", "version", "exptime", "fd", "limit", "rev", "seconds"] {
             line = line.replace(number, "1");
         }
+        line = line.replace("session id", "session -");
         assert!(Request::parse(line.as_bytes()).is_ok(), "{line}");
     }
 }
 
 fn any_request() -> impl Strategy<Value = (String, u64, u64, u64, usize)> {
     let number = 0..(1_u64 << 63);
-    ("[a-z*/@é]{2,40}", number.clone(), number, 0..=Exptime::MAX_SECONDS, 0_usize..19)
+    ("[a-z*/@é]{2,40}", number.clone(), number, 0..=Exptime::MAX_SECONDS, 0_usize..21)
 }
 
 proptest! {
@@ -226,6 +233,8 @@ proptest! {
             Request::Types,
             Request::Stats,
             Request::Quit,
+            Request::Session { id: None },
+            Request::Session { id: Some("0123456789abcdef0123456789abcdef") },
         ][which];
         let mut line = Vec::new();
         request.write_to(&mut line);

@@ -119,6 +119,8 @@ transcripts! {
     quit_ends_ephemeral_files_after_every_earlier_request
     quit_ends_the_connection_after_the_replies
     reads_sent_together_are_answered_in_order
+    session_is_malformed_in_step
+    session_makes_an_id_for_folder_synchronisation
     several_clients_share_the_files
     stat_reports_everything_but_the_contents
     stats_report_limits_and_use

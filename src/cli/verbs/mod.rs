@@ -18,6 +18,8 @@ mod restore;
 pub(super) mod serve;
 mod stat;
 mod stats;
+#[cfg(feature = "sync")]
+mod sync;
 mod touch;
 mod types;
 mod wait;
@@ -42,6 +44,8 @@ pub(super) enum Verb {
     Wait(wait::Settings),
     Watch(watch::Settings),
     Lock(lock::Settings),
+    #[cfg(feature = "sync")]
+    Sync(sync::Settings),
     Open(open::Settings),
     Hello(hello::Settings),
     Types(types::Settings),
@@ -72,6 +76,8 @@ impl Verb {
             Verb::Wait(settings) => settings.run(),
             Verb::Watch(settings) => settings.run(),
             Verb::Lock(settings) => settings.run(),
+            #[cfg(feature = "sync")]
+            Verb::Sync(settings) => settings.run(),
             Verb::Open(settings) => settings.run(),
             Verb::Hello(settings) => settings.run(),
             Verb::Types(settings) => settings.run(),

@@ -11,6 +11,7 @@ pub(in crate::files) mod expiry;
 pub(in crate::files) mod files;
 pub(in crate::files) mod journal;
 pub(in crate::files) mod key;
+pub(in crate::files) mod sessions;
 pub(in crate::files) mod step;
 pub(in crate::files) mod ticket;
 pub(in crate::files) mod watchers;
@@ -24,6 +25,7 @@ use files::Files;
 use files::entry::{Body, Entry};
 use files::slab::Id;
 use journal::Journal;
+use sessions::Sessions;
 use std::collections::HashSet;
 use std::mem;
 use std::sync::Arc;
@@ -53,6 +55,7 @@ pub(in crate::files) struct State {
     pub(in crate::files) bytes: u64,
     /// For the entries and their names. The contents have charges of their own.
     charge: Charge,
+    pub(in crate::files) sessions: Sessions,
     pub(in crate::files) sweeper: Option<Sweeper>,
     pub(in crate::files) closed: bool,
 }
@@ -89,6 +92,7 @@ impl State {
             journal: None,
             bytes: 0,
             charge: Charge::none(budget),
+            sessions: Sessions::default(),
             sweeper: None,
             closed: false,
         }
@@ -104,6 +108,7 @@ impl State {
         self.charge.change(taken, cost_of(&entry));
         self.version = version;
         self.bytes += entry.body.bytes();
+        self.sessions.changed(&name, None, Some(entry.body.bytes()));
         let id = self.files.insert(entry);
         self.changes.insert(&name, version, id);
         self.watchers.changed(&name, None, version, Some(numbytes));
@@ -140,6 +145,7 @@ impl State {
             return replaced;
         };
         self.bytes = self.bytes + bytes - replaced.bytes();
+        self.sessions.changed(name, Some(replaced.bytes()), Some(bytes));
         self.changes.renew(old_version, version);
         self.watchers.changed(name, fd, version, Some(numbytes));
         let old_end = self.set_end(id, end);
@@ -154,7 +160,9 @@ impl State {
         self.move_end(id, old_end.map(|old| (old, old_version)), None);
         let name = self.files.unname(id)?;
         self.version = version;
-        self.bytes -= self.files[id].body.bytes();
+        let bytes = self.files[id].body.bytes();
+        self.bytes -= bytes;
+        self.sessions.changed(&name, Some(bytes), None);
         self.charge.shrink(name_cost(&name));
         self.watchers.changed(&name, None, version, None);
         self.changes.remove(old_version, version, name);

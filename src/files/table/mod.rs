@@ -94,6 +94,8 @@ impl Table {
         Totals {
             files: state.files.named() as u64,
             bytes: state.bytes,
+            sessions: state.sessions.count,
+            session_bytes: state.sessions.bytes,
             descriptors: state.files.descriptors.files() as u64,
             opens: state.files.descriptors.opens(),
             watches: state.watchers.waiting(),

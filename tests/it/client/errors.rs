@@ -2,6 +2,7 @@
 
 use super::{bytes, connect, running};
 use crate::server::{Folder, Running};
+use std::thread;
 use std::time::Duration;
 use telefile::client::Error;
 use telefile::{Client, Exptime, Server, Version};
@@ -81,4 +82,17 @@ fn a_call_to_a_full_server_is_retryable_and_one_to_a_lost_server_is_not() {
     server.stop();
     let lost = client.write("f", "").unwrap_err();
     assert!(matches!(lost, Error::Lost(_)) && !lost.is_retryable(), "{lost:?}");
+}
+
+/// The time-out is the server's. A pause of the caller that is longer takes nothing away from the next
+/// request, though the kernel cannot buffer it all at once.
+#[test]
+fn a_pause_longer_than_the_time_out_does_not_end_a_large_write() {
+    let server = running();
+    let timeout = Duration::from_secs(2);
+    let client =
+        Client::builder().timeout(Some(timeout)).connect_to(server.addresses()[0]).unwrap();
+    client.write("f", "before").unwrap();
+    thread::sleep(timeout + Duration::from_millis(100));
+    client.write("f", vec![b'x'; 15 << 20]).unwrap();
 }

@@ -7,6 +7,7 @@ use crate::process::{run, telefile};
 fn the_pages_name_every_command_and_option() {
     let page = |name: &str| Page::load(&format!("tutorial/reference/{name}.md")).text;
     let (shell, serve, bench) = (page("shell"), page("server"), page("benchmarks"));
+    let sync = page("sync");
     let commands = commands();
     assert!(commands.len() > 15, "{commands:?}");
     let mut missing = Vec::new();
@@ -14,6 +15,7 @@ fn the_pages_name_every_command_and_option() {
         let page = match &command[..] {
             "serve" => &serve,
             "bench" => &bench,
+            "sync" => &sync,
             _ => &shell,
         };
         let names = [format!("telefile {command}")].into_iter().chain(options(command));

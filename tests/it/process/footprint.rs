@@ -16,8 +16,14 @@ const LEAST: f64 = 0.75;
 const MOST: f64 = 1.2;
 
 impl Serving {
-    /// Returns a number of /proc/PID/status, in bytes: `VmRSS` is the memory now, `VmHWM` the most
-    /// ever.
+    /// Returns the memory that `name` of /proc/PID/status counts, in bytes: `VmRSS` is now, `VmHWM` the
+    /// most ever. Without the pages of files: how much of the program has been read is no matter of
+    /// the table.
+    fn resident(&self, name: &str) -> f64 {
+        self.status(name) - self.status("RssFile")
+    }
+
+    /// Returns a number of /proc/PID/status, in bytes.
     fn status(&self, name: &str) -> f64 {
         let path = format!("/proc/{}/status", self.program.child.id());
         let status = std::fs::read_to_string(path).unwrap();
@@ -43,11 +49,11 @@ fn check(what: &str, args: &[&str], clients: usize, fill: impl FnOnce(&mut [Clie
     for client in &mut clients {
         client.ask_all((0..2000).map(|_| "touch none 1 0\r\n".to_string()));
     }
-    let (resident, counted) = (serving.status("VmRSS"), clients[0].stat("memory") as f64);
+    let (resident, counted) = (serving.resident("VmRSS"), clients[0].stat("memory") as f64);
     fill(&mut clients);
     let counted = clients[0].stat("memory") as f64 - counted;
-    let now = (serving.status("VmRSS") - resident) / counted;
-    let most = (serving.status("VmHWM") - resident) / counted;
+    let now = (serving.resident("VmRSS") - resident) / counted;
+    let most = (serving.resident("VmHWM") - resident) / counted;
     println!("{what}: {counted} bytes counted, resident {now:.2} of that, {most:.2} at most");
     assert!(counted > 3e6, "{what}: only {counted} bytes");
     assert!(now > LEAST, "{what}: resident {now:.2} of what is counted");

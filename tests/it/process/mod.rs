@@ -34,6 +34,7 @@ mod signals;
 mod slow_readers;
 mod statuses;
 mod streams;
+mod sync;
 mod telnet;
 mod text_files;
 mod unread_log;

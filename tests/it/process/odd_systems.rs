@@ -51,6 +51,21 @@ fn a_server_works_without_socket_options() {
     assert_eq!(log.matches("TCP_NODELAY").count(), 1, "once, not for each connection: {log}");
 }
 
+/// Fails like an old kernel, and like the profile of an old container.
+#[test]
+#[cfg(all(feature = "sync", target_os = "linux"))]
+fn a_folder_is_not_synchronised_where_symlinks_cannot_be_refused() {
+    let folder = Folder::new();
+    let path = folder.path().display().to_string();
+    for error in ["ENOSYS", "EPERM"] {
+        let inject = format!("inject=openat2:error={error}");
+        let args = ["sync", "127.0.0.1", "1", &path, "1", "--once"];
+        let Some(command) = failing(&[&inject], None, &args) else { return };
+        run(command).failed(1, &["openat2(2)", "Linux"]);
+    }
+    assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
+}
+
 /// Fails like the profile of an old container, and like a file system without these features.
 #[test]
 fn a_text_file_can_be_replaced_on_an_old_system() {

@@ -20,7 +20,7 @@
 //! A client connects at its first step. In sent and expected text `\r \n \t \0 \xff \\ \<` are bytes, and
 //! `<ab*3>` is `ababab`. `<v2>` is the second version of the server: exactly 2 on a server of its own;
 //! elsewhere the version that arrives first, the same from then on, and more than `<v1>`. `<n2>` is
-//! the same in 20 digits. In expected text `<number>`, `<epoch>` (the same each time) and `<rest>` (of
+//! the same in 20 digits. In expected text `<number>`, `<epoch>` (the same each time), `<id1>` (a session's) and `<rest>` (of
 //! the line) stand for what cannot be known; `<lines>` are as many lines as the last `<count>`.
 //!
 //! `TELEFILE_TEST_SEED` repeats one random split. Against a server `elsewhere`, waits take real time.

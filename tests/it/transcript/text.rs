@@ -17,6 +17,8 @@ pub(super) enum Piece {
     Numbered(u64),
     /// `<epoch>`
     Epoch,
+    /// `<id1>`: the id of a session
+    Session(u64),
     /// `<number>`
     Number,
     /// `<count>`
@@ -90,6 +92,9 @@ fn hole(inner: &str) -> Result<Piece, String> {
         "lines" => Piece::Lines,
         "rest" => Piece::Rest,
         _ => {
+            if let Some(n) = inner.strip_prefix("id") {
+                return n.parse().map(Piece::Session).map_err(|_| unknown());
+            }
             let (kind, n) = inner.split_at_checked(1).ok_or_else(unknown)?;
             let n = n.parse().map_err(|_| unknown())?;
             match kind {
@@ -118,6 +123,8 @@ pub(super) struct Values {
     fresh: bool,
     versions: BTreeMap<u64, u64>,
     epoch: Option<Vec<u8>>,
+    /// Each is another one.
+    sessions: BTreeMap<u64, Vec<u8>>,
     count: usize,
 }
 
@@ -134,6 +141,10 @@ impl Values {
                 Piece::Bytes(b) => bytes.extend_from_slice(b),
                 Piece::Version(n) => bytes.extend(self.version(*n)?.to_string().into_bytes()),
                 Piece::Numbered(n) => bytes.extend(format!("{:020}", self.version(*n)?).bytes()),
+                Piece::Session(n) => {
+                    let seen = self.sessions.get(n);
+                    bytes.extend(seen.ok_or_else(|| format!("<id{n}> was not seen yet"))?);
+                }
                 other => return Err(format!("{other:?} cannot be sent")),
             }
         }
@@ -201,6 +212,15 @@ impl Values {
                 Some(digits) => {
                     let epoch = self.epoch.get_or_insert_with(|| digits.to_vec());
                     equal_if(digits.len() == 16 && epoch == digits, digits.len())
+                }
+            },
+            Piece::Session(n) => match upto(|b| !b.is_ascii_hexdigit()) {
+                None => Compared::More,
+                Some(digits) => {
+                    let known = self.sessions.iter().find(|(_, id)| *id == digits).map(|(n, _)| *n);
+                    let id = self.sessions.entry(*n).or_insert_with(|| digits.to_vec());
+                    let is_right = id == digits && known.is_none_or(|known| known == *n);
+                    equal_if(is_right && digits.len() == 32, digits.len())
                 }
             },
             Piece::Rest => {
@@ -275,6 +295,18 @@ mod tests {
             Values::new(true).fill(&parse("<n9>").unwrap()).unwrap(),
             b"00000000000000000009"
         );
+    }
+
+    #[test]
+    fn the_ids_of_sessions_are_different_ones() {
+        let (mut values, a, b) = (Values::default(), "0a".repeat(16), "1b".repeat(16));
+        assert_eq!(compare(&mut values, "<id1>", &format!("{a}\r\n")), Compared::Equal(34));
+        assert_eq!(compare(&mut values, "<id2>", &format!("{a}\r\n")), Compared::Different);
+        assert_eq!(compare(&mut values, "<id1>", &format!("{b}\r\n")), Compared::Different);
+        assert_eq!(compare(&mut values, "<id2>", &format!("{b}\r\n")), Compared::Equal(34));
+        assert_eq!(compare(&mut values, "<id3>", "0a\r\n"), Compared::Different);
+        assert_eq!(values.fill(&parse("s/<id2>/m").unwrap()), Ok(format!("s/{b}/m").into_bytes()));
+        assert!(values.fill(&parse("<id3>").unwrap()).is_err());
     }
 
     #[test]

@@ -1,0 +1,168 @@
+//! `telefile sync`: keeps a folder equal to those of other machines.
+
+mod progress;
+
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::signals;
+use crate::cli::streams::put;
+use crate::cli::values;
+use crate::sync::{self, Error, Stop};
+use crate::token::Token;
+use clap::Args;
+use progress::Progress;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::net::Ipv6Addr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A guard rail stopped it.
+const GUARD: u8 = 5;
+
+/// Keep a folder equal to those of other machines, through a server
+#[derive(Args)]
+#[command(after_help = "\
+Without ID a folder is pushed to a new one, which is printed first; with it the folder joins in.
+A folder that was synchronised before needs no ID. What a change on another machine replaces or
+deletes stays in .telefile-sync/trash for 7 days.
+
+Exit status: 0 done or stopped, 1 something was refused, or with --once left out, 2 usage,
+3 no connection (--once), 5 a guard rail stopped it: nothing was deleted.
+
+Examples:
+  telefile sync server 8080 ~/notes 10                  # prints id: ...
+  TELEFILE_SYNC_ID=... telefile sync server 8080 ~/notes 10
+  telefile sync --forget server 8080 ID                 # remove it from the server
+  telefile sync --status                                # the folders of this machine")]
+pub(crate) struct Settings {
+    /// The server's host
+    #[arg(required_unless_present = "status")]
+    host: Option<String>,
+    /// The server's port
+    #[arg(required_unless_present = "status")]
+    port: Option<u16>,
+    /// The folder; with --forget the id
+    #[arg(required_unless_present_any = ["status", "forget"])]
+    path: Option<PathBuf>,
+    /// Seconds between two rounds
+    #[arg(required_unless_present_any = ["status", "forget"], value_parser = values::SECONDS)]
+    time: Option<Duration>,
+    /// The id that the folders share; a secret
+    #[arg(env = "TELEFILE_SYNC_ID", hide_env_values = true)]
+    id: Option<String>,
+    /// End after one round
+    #[arg(long)]
+    once: bool,
+    /// Print what a round would do, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Start over: with another id, or without regard to earlier rounds; deletes nothing
+    #[arg(long)]
+    new: bool,
+    /// Delete however many files were deleted on the other side
+    #[arg(long)]
+    force: bool,
+    /// Do not watch the folder; scan it each time
+    #[arg(long)]
+    no_watch: bool,
+    /// Leave paths alone that match PATTERN, as in .gitignore; .telefile-ignore has more
+    #[arg(long, value_name = "PATTERN")]
+    ignore: Vec<String>,
+    /// Remove an id and all its files from the server: --forget HOST PORT ID
+    #[arg(
+        long,
+        conflicts_with_all = ["once", "dry_run", "new", "force", "no_watch", "ignore", "status"]
+    )]
+    forget: bool,
+    /// Print the folders of this machine and how they are
+    #[arg(long)]
+    status: bool,
+    /// Show the server the token in this file
+    #[arg(long, value_name = "FILE", env = "TELEFILE_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
+    /// Wait at most SECS seconds to connect, and for each reply
+    #[arg(
+        long,
+        value_name = "SECS",
+        env = "TELEFILE_TIMEOUT",
+        default_value = "30",
+        value_parser = values::SECONDS
+    )]
+    timeout: Duration,
+}
+
+impl Settings {
+    pub(crate) fn run(self) -> Outcome {
+        if self.status {
+            return print_status();
+        }
+        let missing = |what| Failure::usage(format!("{what} is missing; try `sync --help`"));
+        let host = self.host.as_ref().ok_or_else(|| missing("HOST"))?;
+        let port = self.port.ok_or_else(|| missing("PORT"))?;
+        let address = match host.parse::<Ipv6Addr>() {
+            Ok(host) => format!("[{host}]:{port}"),
+            Err(_) => format!("{host}:{port}"),
+        };
+        let path = self.path.clone().unwrap_or_default();
+        let mut settings =
+            sync::Settings::new(address, path, self.time.unwrap_or(Duration::from_secs(1)));
+        let token = self.token_file.as_ref().map(|file| Token::from_file(file)).transpose();
+        settings.token = token.map_err(Failure::failed)?;
+        settings.timeout = self.timeout;
+        if self.forget {
+            let id = self.path.map(|id| id.to_string_lossy().into_owned()).or(self.id);
+            let count = sync::forget(&settings, &id.ok_or_else(|| missing("ID"))?);
+            return put(format!("files removed: {}\n", count.map_err(failed)?));
+        }
+        settings.id = self.id;
+        settings.once = self.once;
+        settings.dry_run = self.dry_run;
+        settings.new = self.new;
+        settings.force = self.force;
+        settings.watch = !self.no_watch;
+        settings.ignore = self.ignore;
+        let stop = Stop::new();
+        let stopped = stop.clone();
+        signals::each(&[SIGHUP, SIGINT, SIGTERM], move |_| stopped.stop())
+            .map_err(Failure::no_thread)?;
+        let summary = match sync::run(&settings, &mut Progress::new(), &stop) {
+            Err(Error::Stopped) => return Ok(()),
+            ended => ended.map_err(failed)?,
+        };
+        match (self.once || self.dry_run) && !summary.left_out.is_empty() {
+            // Each was said already.
+            true => Err(Failure::silent(1)),
+            false => Ok(()),
+        }
+    }
+}
+
+fn failed(error: Error) -> Failure {
+    match error {
+        Error::Server(e) => e.into(),
+        Error::Guard(message) => Failure { message, status: GUARD },
+        e => Failure::failed(e),
+    }
+}
+
+fn print_status() -> Outcome {
+    let mut text = String::new();
+    for status in sync::status().map_err(failed)? {
+        text += &format!(
+            "{}\n  last round: {}: {}\n  pending {}, conflict copies {}, left out {}\n",
+            status.folder,
+            status.last_round,
+            status.did,
+            status.pending,
+            status.conflicts,
+            status.left_out
+        );
+        text += &match status.process {
+            Some(process) => format!(
+                "  process: {process}\n  watcher: {}\n  server: {}\n",
+                status.watcher, status.server
+            ),
+            None => "  process: none\n".to_string(),
+        };
+    }
+    put(text)
+}

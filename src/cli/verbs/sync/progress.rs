@@ -1,0 +1,79 @@
+//! What `telefile sync` shows: bars on a terminal, plain lines elsewhere. The id goes to stdout, all
+//! else to stderr.
+
+use crate::cli::failure::{one_line, program};
+use crate::cli::streams::{put, say};
+use crate::sync::{Event, Observer, Summary};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::{IsTerminal, Write};
+
+const BAR: &str = "{msg} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} {wide_bar}";
+
+/// Shows the progress on stderr.
+pub(super) struct Progress {
+    /// `None`: stderr is no terminal.
+    bar: Option<ProgressBar>,
+    files: u64,
+    done: u64,
+}
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        let bar = std::io::stderr().is_terminal().then(ProgressBar::hidden);
+        Progress { bar, files: 0, done: 0 }
+    }
+
+    fn say(&self, line: &str) {
+        let line = one_line(&format!("{}: {line}", program()));
+        let write = || drop(writeln!(std::io::stderr(), "{line}"));
+        match &self.bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    fn plan(&mut self, files: u64, bytes: u64) {
+        let Some(bar) = &mut self.bar else { return };
+        if bar.is_hidden() || bar.is_finished() {
+            *bar = ProgressBar::new(0);
+            // The template is ours.
+            if let Ok(style) = ProgressStyle::with_template(BAR) {
+                bar.set_style(style);
+            }
+        }
+        self.files += files;
+        bar.inc_length(bytes);
+    }
+
+    fn end(&mut self, summary: &Summary) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        (self.files, self.done) = (0, 0);
+        if !summary.is_quiet() || summary.left_out.is_empty() {
+            self.say(&summary.to_string());
+        }
+        for (path, why) in &summary.left_out {
+            self.say(&format!("{path}: left out: {why}"));
+        }
+    }
+}
+
+impl Observer for Progress {
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Id(id) => say(&format!("id: {id}\n")),
+            Event::Plan(line) => drop(put(format!("{line}\n"))),
+            Event::Notice(text) => self.say(text),
+            Event::Planned { files, bytes } => self.plan(files, bytes),
+            Event::Moved(bytes) => self.bar.iter().for_each(|bar| bar.inc(bytes)),
+            Event::Finished(_) => {
+                self.done += 1;
+                if let Some(bar) = &self.bar {
+                    bar.set_message(format!("{}/{} files", self.done, self.files));
+                }
+            }
+            Event::Round(summary) => self.end(summary),
+        }
+    }
+}

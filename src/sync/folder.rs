@@ -1,0 +1,250 @@
+//! A folder that this process synchronises, and the connection to its server.
+
+use super::apply::Place;
+use super::conflict::is_copy;
+use super::decide::Versioned;
+use super::entry::MAX_CLIENT_BYTES;
+use super::error::Error;
+use super::guard::Recent;
+use super::hash::Hash;
+use super::id::{NOT_MADE, choose_id};
+use super::ignored::{IGNORE_FILE, Ignored};
+use super::index::Index;
+use super::listing::Listing;
+use super::marker::Marker;
+use super::path::{MARKER, RelPath};
+use super::preflight::{check_not_nested, check_system, test_renames};
+use super::remote::Remote;
+use super::report::{Event, Progress};
+use super::root::Root;
+use super::settings::Settings;
+use super::stat::Stat;
+use super::state::State;
+use super::time::Utc;
+use crate::client::Client;
+use crate::name::{IdForLog, is_session_id};
+use crate::version::Version;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{ErrorKind, Read};
+use std::path::PathBuf;
+
+/// The largest ignore file, in bytes.
+const MAX_IGNORE_BYTES: u64 = 1 << 20;
+
+#[derive(Debug)]
+pub(super) struct Folder<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) path: PathBuf,
+    pub(super) root: Root,
+    /// Of the folder, when it was opened.
+    stat: Stat,
+    pub(super) marker: Marker,
+    pub(super) id: String,
+    pub(super) state: State,
+    pub(super) index: Index,
+    pub(super) listing: Listing,
+    /// `None` after the connection was lost.
+    pub(super) remote: Option<Remote>,
+    /// This client's name, in entries and conflict copies.
+    pub(super) client: String,
+    pub(super) ignored: Ignored,
+    pub(super) exchanges: bool,
+    /// When the collector last ran for this folder; `None` before somebody asks.
+    pub(super) collected: Option<Utc>,
+    /// How many temporary files this process has made.
+    pub(super) temporaries: usize,
+    /// Folders that were made in this round, and what they have to become.
+    pub(super) new_folders: Vec<(RelPath, Versioned)>,
+    /// Folders and files whose names or modes are not flushed yet, and what their rows will say.
+    pub(super) unflushed: Vec<(RelPath, Stat, Versioned)>,
+    /// Whether a round did not come to its end: temporary files may be left.
+    pub(super) is_unfinished: bool,
+    /// Folders that are known in this round to have exactly this name on the disk.
+    pub(super) spelled: BTreeSet<RelPath>,
+    /// The versions of entries whose chunks were missing when they were last read.
+    pub(super) damaged: BTreeMap<RelPath, Version>,
+    /// What was deleted lately.
+    pub(super) recent: Recent,
+    pub(super) observer: Progress<'a>,
+}
+
+impl<'a> Folder<'a> {
+    /// Checks what no server is needed for.
+    pub(super) fn check(settings: &Settings) -> Result<(), Error> {
+        let path = fs::canonicalize(&settings.path).map_err(Error::of(&settings.path))?;
+        check_system(&Root::open(&path).map_err(Error::of(&path))?)?;
+        check_not_nested(&path)?;
+        match settings.id.as_deref().filter(|id| !is_session_id(id)) {
+            Some(id) => Err(Error::Refused(format!("{} is no id: 32 hex digits", IdForLog(id)))),
+            None => Ok(()),
+        }
+    }
+
+    /// Opens a folder, and finds its session on the server.
+    pub(super) fn open(
+        settings: &'a Settings,
+        client: Client,
+        observer: Progress<'a>,
+    ) -> Result<Self, Error> {
+        let path = fs::canonicalize(&settings.path).map_err(Error::of(&settings.path))?;
+        let root = Root::open(&path).map_err(Error::of(&path))?;
+        let marker = Marker::open(&root)?;
+        // An empty one may be that of a start that was refused.
+        let had_marker = marker.id()?.is_some();
+        let home = settings.state_home()?;
+        let id = choose_id(settings, &client, &marker, had_marker, &home, &path)?;
+        let mut state = State::at(&home, &id, &path);
+        let mut index = match settings.dry_run {
+            true if !state.folder.exists() => Index::in_memory(),
+            true => {
+                state.lock()?;
+                Index::open(&state.folder)?
+            }
+            false => {
+                state.make()?;
+                marker.set_id(&id)?;
+                Index::open(&state.folder)?
+            }
+        };
+        if settings.new {
+            index.forget_all();
+        }
+        let exchanges = test_renames(&marker)?;
+        let ignored = Ignored::new(b"", &[]).map_err(Error::Refused)?;
+        let stat = root.stat_self().map_err(Error::of(&path))?;
+        let name = client_name(&state);
+        let mut folder = Folder {
+            settings,
+            path,
+            root,
+            stat,
+            marker,
+            remote: Some(Remote::new(client, settings, &id)),
+            id,
+            state,
+            index,
+            listing: Listing::default(),
+            client: name,
+            ignored,
+            exchanges,
+            collected: None,
+            temporaries: 0,
+            new_folders: Vec::new(),
+            unflushed: Vec::new(),
+            is_unfinished: true,
+            spelled: BTreeSet::new(),
+            damaged: BTreeMap::new(),
+            recent: Recent::default(),
+            observer,
+        };
+        let is_made = folder.id != NOT_MADE;
+        folder.observer.say(Event::Id(if is_made { &folder.id } else { "-" }));
+        folder.begin()?;
+        Ok(folder)
+    }
+
+    fn begin(&mut self) -> Result<(), Error> {
+        if self.settings.dry_run {
+            self.index.set_epoch(self.remote()?.epoch());
+            return Ok(());
+        }
+        if !self.exchanges {
+            self.notice("files cannot change places here: a changed file is absent for a moment");
+        }
+        self.recover()?;
+        self.empty_old_trash();
+        if self.remote()?.is_in_memory()? {
+            self.notice("the server keeps its files in memory alone: they end with it");
+        }
+        self.meet()
+    }
+
+    /// Clears up after a round that did not come to its end, in this process or before.
+    pub(super) fn recover(&mut self) -> Result<(), Error> {
+        self.new_folders.clear();
+        self.unflushed.clear();
+        self.spelled.clear();
+        if self.is_unfinished {
+            // What a round has put in place before it was killed will pass for what was there, and
+            // get rows, without having been flushed.
+            self.root.sync_file_system().map_err(Error::about("the folder"))?;
+            let Folder { root, marker, client, exchanges, index, .. } = self;
+            let place = Place { root, marker, client, exchanges: *exchanges };
+            for copy in place.recover(index)? {
+                self.notice(format!("{copy}: kept after a crash"));
+            }
+        }
+        self.is_unfinished = false;
+        Ok(())
+    }
+
+    pub(super) fn empty_old_trash(&mut self) {
+        if let Err(e) = self.marker.empty_old_trash(Utc::now()) {
+            self.notice(format!("the trash cannot be emptied: {e}"));
+        }
+    }
+
+    pub(super) fn place(&self) -> Place<'_> {
+        let Folder { root, marker, client, exchanges, .. } = self;
+        Place { root, marker, client, exchanges: *exchanges }
+    }
+
+    pub(super) fn check_stop(&self) -> Result<(), Error> {
+        self.observer.check()
+    }
+
+    /// Says something to people, and writes it into the log.
+    pub(super) fn notice(&mut self, text: impl AsRef<str>) {
+        self.state.log(text.as_ref());
+        self.observer.notice(text.as_ref());
+    }
+
+    /// Checks that the folder is still the one that was opened, with its marker: not an empty folder
+    /// under an unmounted disk, and not one that was moved away.
+    pub(super) fn check_is_there(&self) -> Result<(), Error> {
+        let gone = || Error::Guard(format!("{}: the folder is gone", self.path.display()));
+        let root = Root::open(&self.path).map_err(|_| gone())?;
+        let now = root.stat_self().map_err(Error::of(&self.path))?;
+        if (now.device, now.inode) != (self.stat.device, self.stat.inode) {
+            return Err(gone());
+        }
+        match Marker::is_at(&root) {
+            true => Ok(()),
+            false => Err(Error::Guard(format!(
+                "{}: {MARKER} is gone; was the folder emptied or unmounted?",
+                self.path.display()
+            ))),
+        }
+    }
+
+    /// Returns how many conflict copies are in the folder.
+    pub(super) fn conflict_copies(&self) -> u64 {
+        self.index.rows().keys().filter(|path| is_copy(path)).count() as u64
+    }
+
+    /// Reads the ignore file again.
+    pub(super) fn load_ignored(&mut self) -> Result<(), Error> {
+        let mut text = Vec::new();
+        let path = RelPath::new(IGNORE_FILE.as_bytes()).expect("a name");
+        match self.root.open_file(&path) {
+            Ok(file) => {
+                let read = file.take(MAX_IGNORE_BYTES).read_to_end(&mut text);
+                read.map_err(Error::at(&path))?;
+            }
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            Err(e) => return Err(Error::at(&path)(e)),
+        }
+        self.ignored = Ignored::new(&text, &self.settings.ignore).map_err(Error::Refused)?;
+        Ok(())
+    }
+}
+
+/// Returns the machine's name and four digits of the folder's.
+fn client_name(state: &State) -> String {
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let plain = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
+    let host: String = host.chars().filter(plain).take(MAX_CLIENT_BYTES - 5).collect();
+    let folder = Hash::of(state.folder.as_os_str().as_encoded_bytes()).short();
+    format!("{host}-{}", &folder[..4])
+}

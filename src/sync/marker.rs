@@ -1,0 +1,168 @@
+//! The folder `.telefile-sync` at the top of a synchronised one: its id, a lock, temporary files and
+//! the trash. It is on the same file system, so that files can be renamed out of it and into it.
+
+use super::error::Error;
+use super::path::{MARKER, RelPath};
+use super::root::{Root, sync_file};
+use super::time::Utc;
+use crate::name::is_session_id;
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+
+/// How long a file stays in the trash.
+pub(super) const TRASH_DAYS: u64 = 7;
+
+/// The most ids in a marker: 32 digits and a line end.
+const MAX_ID_BYTES: u64 = 64;
+
+/// The marker of a folder that this process has locked.
+#[derive(Debug)]
+pub(super) struct Marker {
+    /// The synchronised folder.
+    folder: Root,
+    root: Root,
+    /// For temporary files.
+    pub(super) temporary: Root,
+    trash: Root,
+    /// Held until this is dropped.
+    _lock: File,
+}
+
+impl Marker {
+    /// Returns whether there is a marker.
+    pub(super) fn is_at(root: &Root) -> bool {
+        root.open_root(MARKER).is_ok()
+    }
+
+    /// Opens or makes the marker, and locks the folder.
+    pub(super) fn open(root: &Root) -> Result<Self, Error> {
+        let open = |root: &Root, name: &str| {
+            match root.make_own_dir(name) {
+                Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(e),
+                _ => {}
+            }
+            root.open_root(name)
+        };
+        let marker = open(root, MARKER).map_err(Error::about(MARKER))?;
+        let lock = marker.open_or_create("lock").map_err(Error::about("lock"))?;
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => {
+                let why = "another process synchronises this folder";
+                return Err(Error::Refused(why.to_string()));
+            }
+            Err(e) => return Err(Error::about("lock")(e.into())),
+        }
+        let temporary = open(&marker, "tmp").map_err(Error::about("tmp"))?;
+        let trash = open(&marker, "trash").map_err(Error::about("trash"))?;
+        let folder = root.open_root(".").map_err(Error::about("the folder"))?;
+        Ok(Marker { folder, root: marker, temporary, trash, _lock: lock })
+    }
+
+    /// Returns the id that the folder is synchronised under; `None` in a new marker.
+    pub(super) fn id(&self) -> Result<Option<String>, Error> {
+        let file = match self.root.open_file(&name("id")) {
+            Ok(file) => file,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(Error::about("the marker's id")(e)),
+        };
+        let mut text = String::new();
+        file.take(MAX_ID_BYTES)
+            .read_to_string(&mut text)
+            .map_err(Error::about("the marker's id"))?;
+        let id = text.trim_end().to_string();
+        match is_session_id(&id) {
+            true => Ok(Some(id)),
+            false => Err(Error::Refused("the marker's id is damaged".to_string())),
+        }
+    }
+
+    /// Writes the id down, on the disk, unless it is there. A crash leaves the old id or the new one.
+    pub(super) fn set_id(&self, id: &str) -> Result<(), Error> {
+        if self.id()?.as_deref() == Some(id) {
+            return Ok(());
+        }
+        let write = || {
+            let mut file = self.replace_own_file("id.new")?;
+            file.write_all(format!("{id}\n").as_bytes())?;
+            sync_file(&file)?;
+            self.root.replace("id.new", "id")?;
+            self.root.sync_file_system()
+        };
+        write().map_err(Error::about("the marker's id"))
+    }
+
+    fn replace_own_file(&self, text: &str) -> io::Result<File> {
+        match self.root.remove_file(&name(text)) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
+            _ => self.root.create_file(text),
+        }
+    }
+
+    /// Opens a file for writing, whose close the watcher should see.
+    pub(super) fn open_probe(&self, name: &str) -> io::Result<File> {
+        self.root.open_or_create(name)
+    }
+
+    /// Makes a folder in the trash for what goes there now.
+    pub(super) fn new_trash(&self) -> io::Result<Root> {
+        let now = Utc::now();
+        for n in 0.. {
+            let name = if n == 0 { now.to_string() } else { format!("{now}-{n}") };
+            match self.trash.make_own_dir(&name) {
+                Ok(()) => return self.trash.open_root(&name),
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Err(ErrorKind::AlreadyExists.into())
+    }
+
+    /// Removes what has been in the trash for seven days.
+    pub(super) fn empty_old_trash(&self, now: Utc) -> io::Result<()> {
+        let before = now.days_before(TRASH_DAYS);
+        for stamp in self.trash.names(None)? {
+            let time = stamp.get(..16).and_then(|time| str::from_utf8(time).ok());
+            if time.and_then(Utc::parse).is_some_and(|time| time < before)
+                && let Some(path) = RelPath::new(&stamp)
+            {
+                remove_all(&self.trash, &path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Removes a marker without an id: nothing was synchronised, be it that the server refused or that the
+/// run was dry. Whatever it holds all the same stays.
+impl Drop for Marker {
+    fn drop(&mut self) {
+        let remove = || {
+            self.root.remove_dir(&name("tmp"))?;
+            self.root.remove_dir(&name("trash"))?;
+            self.root.remove_file(&name("lock"))?;
+            self.folder.remove_own_dir(MARKER)
+        };
+        if matches!(self.root.stat(&name("id")), Ok(None)) {
+            let _: io::Result<()> = remove();
+        }
+    }
+}
+
+/// Removes a folder and everything in it.
+fn remove_all(root: &Root, path: &RelPath) -> io::Result<()> {
+    for name in root.names(Some(path))? {
+        let Some(path) = path.join(&name) else { continue };
+        match root.remove_file(&path) {
+            Err(e) if e.kind() == ErrorKind::IsADirectory => remove_all(root, &path)?,
+            removed => removed?,
+        }
+    }
+    root.remove_dir(path)
+}
+
+fn name(text: &str) -> RelPath {
+    RelPath::new(text.as_bytes()).expect("one of ours")
+}

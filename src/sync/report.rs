@@ -1,0 +1,260 @@
+//! What a round did, and how whoever started it follows it.
+
+use super::error::Error;
+use super::path::RelPath;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What folder synchronisation says while it runs.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The session's id, before anything else; `-` in a dry run of a folder that would get a new one.
+    Id(&'a str),
+    /// Something that people should know.
+    Notice(&'a str),
+    /// A line of the plan, in a dry run.
+    Plan(&'a str),
+    /// So many more files, with so many bytes as far as that is known, will be moved.
+    Planned {
+        /// Files and folders.
+        files: u64,
+        /// The size of their contents.
+        bytes: u64,
+    },
+    /// So many bytes of contents are done, whether they had to be sent or not.
+    Moved(u64),
+    /// One file or folder is done: its path, escaped.
+    Finished(&'a str),
+    /// A round has ended.
+    Round(&'a Summary),
+}
+
+/// What a round did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Files and folders that were sent.
+    pub pushed: u64,
+    /// Files and folders that came.
+    pub pulled: u64,
+    /// Files and folders that were deleted on the server.
+    pub deleted_there: u64,
+    /// Files and folders that went to the trash.
+    pub deleted_here: u64,
+    /// Conflict copies that were made.
+    pub conflicts: u64,
+    /// Paths that wait for the next round, because they were just being changed.
+    pub pending: u64,
+    /// Paths that were left out, and why.
+    pub left_out: Vec<(String, String)>,
+}
+
+impl Summary {
+    /// Adds what a further round did. What is pending or left out is what that says.
+    pub(super) fn add(&mut self, next: Summary) {
+        let Summary { pushed, pulled, deleted_there, deleted_here, conflicts, .. } = *self;
+        *self = Summary {
+            pushed: pushed + next.pushed,
+            pulled: pulled + next.pulled,
+            deleted_there: deleted_there + next.deleted_there,
+            deleted_here: deleted_here + next.deleted_here,
+            conflicts: conflicts + next.conflicts,
+            ..next
+        };
+    }
+
+    /// Returns whether nothing was to be done.
+    pub fn is_quiet(&self) -> bool {
+        let Summary { pushed, pulled, deleted_there, deleted_here, conflicts, .. } = self;
+        pushed + pulled + deleted_there + deleted_here + conflicts == 0
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Summary { pushed, pulled, deleted_there, deleted_here, conflicts, pending, .. } = self;
+        let parts = [
+            (pushed, "sent"),
+            (pulled, "received"),
+            (deleted_there, "deleted on the server"),
+            (deleted_here, "moved to the trash"),
+            (conflicts, "conflict copies"),
+            (pending, "pending"),
+        ];
+        let parts = parts.into_iter().filter(|(n, _)| **n > 0);
+        let parts: Vec<_> = parts.map(|(n, what)| format!("{n} {what}")).collect();
+        f.write_str(if parts.is_empty() { "nothing to do" } else { "" })?;
+        f.write_str(&parts.join(", "))
+    }
+}
+
+/// The longest pause between two attempts to reach the server.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Takes what folder synchronisation says.
+pub trait Observer {
+    /// Takes one event. It should not block for long.
+    fn event(&mut self, event: Event<'_>);
+}
+
+impl<F: FnMut(Event<'_>)> Observer for F {
+    fn event(&mut self, event: Event<'_>) {
+        self(event);
+    }
+}
+
+/// Stops folder synchronisation from anywhere. Clones stop the same one.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    asked: Arc<AtomicBool>,
+    wake: Sender<Wake>,
+    woken: Arc<Mutex<Receiver<Wake>>>,
+}
+
+/// Why a new round may be due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wake {
+    Stop,
+    /// The server has changes.
+    Server,
+    /// The watcher of the folder has seen something, or has lost sight.
+    Folder,
+}
+
+impl Stop {
+    /// Returns a handle that has not stopped anything.
+    #[expect(clippy::new_without_default, reason = "it is no value, but a connection")]
+    pub fn new() -> Self {
+        let (wake, woken) = channel();
+        Stop { asked: Arc::default(), wake, woken: Arc::new(Mutex::new(woken)) }
+    }
+
+    /// Asks to stop: after the file that is just being moved.
+    pub fn stop(&self) {
+        self.asked.store(true, SeqCst);
+        let _ = self.wake.send(Wake::Stop);
+    }
+
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked.load(SeqCst)
+    }
+
+    /// Sleeps.
+    ///
+    /// # Errors
+    /// It was asked to stop.
+    pub(super) fn wait(&self, time: Duration) -> Result<(), Error> {
+        let deadline = Instant::now() + time;
+        while Instant::now() < deadline {
+            if self.is_asked() {
+                return Err(Error::Stopped);
+            }
+            thread::sleep(Duration::from_millis(50).min(time));
+        }
+        Ok(())
+    }
+
+    pub(super) fn waker(&self) -> Sender<Wake> {
+        self.wake.clone()
+    }
+
+    pub(super) fn wakes(&self) -> Arc<Mutex<Receiver<Wake>>> {
+        self.woken.clone()
+    }
+}
+
+/// The observer, and whether to go on.
+pub(super) struct Progress<'a> {
+    observer: &'a mut dyn Observer,
+    stop: Stop,
+}
+
+impl fmt::Debug for Progress<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Progress")
+    }
+}
+
+impl<'a> Progress<'a> {
+    pub(super) fn new(observer: &'a mut dyn Observer, stop: Stop) -> Self {
+        Progress { observer, stop }
+    }
+
+    pub(super) fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
+    pub(super) fn say(&mut self, event: Event<'_>) {
+        self.observer.event(event);
+    }
+
+    pub(super) fn notice(&mut self, text: impl fmt::Display) {
+        self.observer.event(Event::Notice(&text.to_string()));
+    }
+
+    /// Notes that bytes are done.
+    ///
+    /// # Errors
+    /// It was asked to stop.
+    pub(super) fn moved(&mut self, bytes: u64) -> Result<(), Error> {
+        self.observer.event(Event::Moved(bytes));
+        self.check()
+    }
+
+    pub(super) fn finished(&mut self, path: &RelPath) -> Result<(), Error> {
+        self.observer.event(Event::Finished(&path.to_string()));
+        self.check()
+    }
+
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if self.stop.is_asked() { Err(Error::Stopped) } else { Ok(()) }
+    }
+}
+
+/// What a round has done so far.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    pub(super) pushed: u64,
+    pub(super) pulled: u64,
+    pub(super) deleted_there: u64,
+    pub(super) deleted_here: u64,
+    pub(super) conflicts: u64,
+    pub(super) sent_bytes: u64,
+    /// Paths to look at again at once.
+    pub(super) again: BTreeSet<RelPath>,
+    left_out: Vec<(String, String)>,
+}
+
+impl Report {
+    pub(super) fn fail(&mut self, path: RelPath, why: impl ToString) {
+        self.left_out.push((path.to_string(), why.to_string()));
+    }
+
+    /// Notes a name on the server that is the key of no path, or of another one than its entry says.
+    pub(super) fn fail_key(&mut self, key: &str) {
+        self.left_out.push((key.escape_debug().to_string(), "no entry has such a key".to_string()));
+    }
+
+    /// Notes that the rest of the changes on the server could not be brought here.
+    pub(super) fn fail_all(&mut self, why: Error) {
+        self.left_out.push(("the folder".to_string(), why.to_string()));
+    }
+
+    pub(super) fn summary(self) -> Summary {
+        Summary {
+            pushed: self.pushed,
+            pulled: self.pulled,
+            deleted_there: self.deleted_there,
+            deleted_here: self.deleted_here,
+            conflicts: self.conflicts,
+            pending: self.again.len() as u64,
+            left_out: self.left_out,
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Names that a disk takes for one: on some, upper and lower case are the same, or two forms of a
+//! character. The second of two such names stays on the server alone.
+
+use super::error::{Error, OTHER_NAME};
+use super::folder::Folder;
+use super::path::RelPath;
+use std::io;
+
+impl Folder<'_> {
+    /// Checks that no folder above a path is there under another name.
+    ///
+    /// # Errors
+    /// One about the path.
+    pub(super) fn check_spelling(&mut self, path: &RelPath) -> Result<(), Error> {
+        let Some(folder) = path.parent() else { return Ok(()) };
+        if self.spelled.contains(&folder) {
+            return Ok(());
+        }
+        self.check_spelling(&folder)?;
+        if self.root.stat(&folder).map_err(Error::at(path))?.is_some() {
+            self.check_name(&folder)?;
+        }
+        self.spelled.insert(folder);
+        Ok(())
+    }
+
+    /// Checks that what is at a path has this name.
+    pub(super) fn check_name(&self, path: &RelPath) -> Result<(), Error> {
+        let names = self.root.names(path.parent().as_ref()).map_err(Error::at(path))?;
+        match names.iter().any(|name| name == path.name()) {
+            true => Ok(()),
+            false => Err(Error::at(path)(io::Error::other(OTHER_NAME))),
+        }
+    }
+}

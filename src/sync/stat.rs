@@ -1,0 +1,68 @@
+//! What a file system says about a file, as far as a change of it can be seen.
+
+use rustix::fs::{FileType, Stat as Raw};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FileKind {
+    Dir,
+    File,
+    /// A symlink, a socket, a device: left alone.
+    Other,
+}
+
+/// Two equal ones are of the same file with the same contents, if the later one is of a moment when
+/// the clock had moved on since `ctime`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stat {
+    pub(super) kind: FileKind,
+    /// The permission bits alone.
+    pub(super) mode: u32,
+    pub(super) size: u64,
+    /// In nanoseconds since 1970.
+    pub(super) mtime: i64,
+    pub(super) ctime: i64,
+    pub(super) inode: u64,
+    pub(super) device: u64,
+}
+
+impl Stat {
+    /// Returns whether it is the same file with the same contents, even if it was renamed or its
+    /// mode was changed: those move `ctime` alone.
+    pub(super) fn is_same_content(&self, other: &Stat) -> bool {
+        let identity = |s: &Stat| (s.kind, s.size, s.mtime, s.inode, s.device);
+        identity(self) == identity(other)
+    }
+
+    /// Returns whether the disk seems to keep no parts of seconds, as FAT: a file that is written
+    /// twice within two seconds has the same times.
+    pub(super) fn has_whole_seconds(&self) -> bool {
+        self.ctime % 1_000_000_000 == 0
+    }
+}
+
+#[allow(
+    clippy::useless_conversion,
+    clippy::unnecessary_cast,
+    clippy::unnecessary_fallible_conversions,
+    reason = "the fields are of other types on other systems"
+)]
+impl From<Raw> for Stat {
+    fn from(raw: Raw) -> Self {
+        let kind = match FileType::from_raw_mode(raw.st_mode) {
+            FileType::Directory => FileKind::Dir,
+            FileType::RegularFile => FileKind::File,
+            _ => FileKind::Other,
+        };
+        let nanoseconds =
+            |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
+        Stat {
+            kind,
+            mode: (raw.st_mode & 0o777).into(),
+            size: u64::try_from(raw.st_size).unwrap_or(0),
+            mtime: nanoseconds(raw.st_mtime.into(), raw.st_mtime_nsec as i64),
+            ctime: nanoseconds(raw.st_ctime.into(), raw.st_ctime_nsec as i64),
+            inode: raw.st_ino as u64,
+            device: raw.st_dev as u64,
+        }
+    }
+}

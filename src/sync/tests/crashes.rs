@@ -1,0 +1,105 @@
+//! A crash and a power loss at each step of a round, for each kind of change.
+
+use super::disk::Disk;
+use super::planted;
+use super::world::World;
+use std::cell::Cell;
+use std::fs;
+use std::sync::{Arc, Mutex};
+
+/// A change in `a` that `b` is going to pull, and what has to be in both in the end.
+type Change = (&'static str, fn(&World), &'static [&'static str]);
+
+const CHANGES: [Change; 7] = [
+    ("a file is replaced", |world| world.write("a/d/f", "two"), &["two"]),
+    ("a large file is replaced", |world| world.write("a/d/f", "2".repeat(100)), &[]),
+    ("a file is deleted", |world| world.remove("a/d/f"), &[]),
+    (
+        "a folder and a file are made",
+        |world| {
+            fs::create_dir(world.path("a/empty")).unwrap();
+            world.write("a/new/g", "new");
+        },
+        &["one", "new", "/"],
+    ),
+    (
+        "modes change",
+        |world| {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = fs::Permissions::from_mode(0o700);
+            fs::set_permissions(world.path("a/d/f"), mode.clone()).unwrap();
+            fs::set_permissions(world.path("a/d"), mode).unwrap();
+        },
+        &["one"],
+    ),
+    (
+        "a file becomes a folder",
+        |world| {
+            world.remove("a/d/f");
+            world.write("a/d/f/inside", "inside");
+        },
+        &["inside"],
+    ),
+    (
+        "a folder becomes a file",
+        |world| {
+            world.remove("a/d");
+            world.write("a/d", "a file");
+        },
+        &["a file"],
+    ),
+];
+
+/// Crashes at each step in turn, and takes back what was not flushed.
+fn crash_everywhere(exchanges: bool, loses_power: bool) {
+    for (what, change, contents) in CHANGES {
+        for crash in 0.. {
+            let case = format!("{what}, step {crash}, {exchanges}, {loses_power}");
+            let mut world = World::new();
+            world.write("a/d/f", "one");
+            world.settle(&["a", "b"]);
+            change(&world);
+            world.sync("a");
+            let wanted = world.tree("a");
+            let mut disk = Disk::new(world.path("graves"));
+            disk.exchanges = exchanges;
+            let disk = Arc::new(Mutex::new(disk));
+            planted::put_on(Some(disk.clone()));
+            let left = Cell::new(crash);
+            planted::plan(None, Some(Box::new(move |_| left.replace(left.get() - 1) > 0)));
+            let ended = world.try_sync("b").is_ok();
+            planted::plan(None, None);
+            if loses_power {
+                disk.lock().unwrap().lose_power(usize::MAX, || true);
+            }
+            world.try_sync("b").unwrap_or_else(|e| panic!("{case}: {e}"));
+            planted::put_on(None);
+            world.settle(&["b", "a"]);
+            assert_eq!(world.tree("a"), wanted, "{case}");
+            assert_eq!(world.tree("b"), wanted, "{case}");
+            for content in contents {
+                assert!(wanted.values().any(|(text, _)| text == content), "{case}: {content}");
+            }
+            if ended {
+                assert!(crash > 3, "{case}");
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_crash_at_any_step_changes_nothing_in_the_end() {
+    crash_everywhere(true, false);
+}
+
+#[test]
+fn a_power_loss_at_any_step_changes_nothing_in_the_end() {
+    crash_everywhere(true, true);
+}
+
+#[test]
+fn without_exchanges_neither_changes_anything_in_the_end() {
+    crash_everywhere(false, false);
+    crash_everywhere(false, true);
+}

@@ -1,0 +1,73 @@
+//! The guard rails: exit status 5, and nothing is deleted.
+
+use super::User;
+use std::fs;
+
+/// Returns a user with 30 files in folder `a` and the same ones in `b`, and their id.
+fn thirty_files() -> (User, String) {
+    let user = User::new();
+    (0..30).for_each(|n| user.write(&format!("a/{n}"), &n.to_string()));
+    let id = user.does("a", &[], "30 sent");
+    user.does("b", &[&id], "30 received");
+    (user, id)
+}
+
+fn empty(user: &User, folder: &str) {
+    for name in user.names(folder) {
+        fs::remove_file(user.path(folder).join(name)).unwrap();
+    }
+}
+
+#[test]
+fn an_emptied_folder_empties_no_other_without_force() {
+    let (user, _) = thirty_files();
+    empty(&user, "a");
+    let words = ["30 of 30 files would be deleted on the server", "--force"];
+    user.once("a", &[]).stopped(5, &words);
+    user.does("b", &[], "nothing to do");
+
+    user.does("a", &["--force"], "30 deleted on the server");
+    let words = ["30 of 30 files would be deleted in this folder", "--force"];
+    user.once("b", &[]).stopped(5, &words);
+    assert_eq!(user.names("b").len(), 30);
+    user.does("b", &["--force"], "30 moved to the trash");
+    assert_eq!(user.names("b").len(), 0);
+    let trash = fs::read_dir(user.path("b/.telefile-sync/trash")).unwrap().next().unwrap();
+    assert_eq!(fs::read_dir(trash.unwrap().path()).unwrap().count(), 30);
+}
+
+#[test]
+fn moved_files_and_a_few_deleted_ones_need_no_force() {
+    let (user, _) = thirty_files();
+    fs::create_dir(user.path("a/moved")).unwrap();
+    for n in 0..30 {
+        fs::rename(user.path(&format!("a/{n}")), user.path(&format!("a/moved/{n}"))).unwrap();
+    }
+    user.does("a", &[], "31 sent, 30 deleted on the server");
+    user.does("b", &[], "31 received, 30 moved to the trash");
+    for n in 0..20 {
+        fs::remove_file(user.path(&format!("a/moved/{n}"))).unwrap();
+    }
+    user.does("a", &[], "20 deleted on the server");
+}
+
+#[test]
+fn an_unmounted_folder_is_noticed_with_and_without_an_id() {
+    let (user, id) = thirty_files();
+    // As after an unmount: an empty folder at the same path.
+    fs::rename(user.path("a"), user.path("disk")).unwrap();
+    for args in [&[] as &[&str], &[&id], &["--force"], &["--dry-run"]] {
+        user.once("a", args).failed(5, &[".telefile-sync is not in it", "mounted", "--new"]);
+    }
+    assert!(!user.has_marker("a") && user.names("a").is_empty());
+
+    // It is mounted again.
+    fs::remove_dir(user.path("a")).unwrap();
+    fs::rename(user.path("disk"), user.path("a")).unwrap();
+    assert_eq!(user.does("a", &[], "nothing to do"), id);
+
+    // Somebody starts over on purpose: everything comes back, and nothing is deleted.
+    fs::rename(user.path("a"), user.path("disk")).unwrap();
+    user.does("a", &["--new", &id], "30 received");
+    user.does("b", &[], "nothing to do");
+}
