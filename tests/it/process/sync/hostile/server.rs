@@ -44,8 +44,8 @@ fn lists_that_no_server_sends_are_said_and_change_nothing() {
         ("LIST 9 1 0\r\n1 1 0 s/other/e/x\r\n".to_string(), "s/other/e/x"),
         ("LIST 9 1 0\r\n1 1 0 /etc/passwd\r\n".to_string(), "/etc/passwd"),
         // The same page again and again never ends.
-        (format!("LIST 9 1 1\r\n1 1 0 {name}\r\n"), "out of order"),
-        (format!("LIST 9 2 0\r\n1 1 0 {name}\r\n1 1 0 {name}\r\n"), "out of order"),
+        (format!("LIST 9 1 1\r\n1 1 0 {name}\r\n"), "/e/x\" to list"),
+        (format!("LIST 9 2 0\r\n1 1 0 {name}\r\n1 1 0 {name}\r\n"), "/e/x\" to list"),
         ("LIST 9 18446744073709551615 0\r\n".to_string(), "LIST"),
         ("LIST 9 -1 0\r\n".to_string(), "LIST"),
         ("LIST 9 99999999999999999999999999999999 0\r\n".to_string(), "LIST"),
