@@ -25,7 +25,11 @@ stage() {
 
 on_disk() {
     TELEFILE_TEST_KEPT=1 "$cargo" test --no-fail-fast --test it -- \
-        --skip process:: --skip house:: --skip store:: --skip framework:: --skip examples:: --skip programs::
+        --skip process:: --skip house:: --skip store:: --skip framework:: --skip examples:: --skip programs:: --skip book::
+}
+
+exercises() {
+    "$cargo" test --test it -- --ignored --test-threads 1 book::
 }
 
 docs() {
@@ -64,6 +68,7 @@ stage 'documentation' docs
 stage 'dependencies' dependencies
 stage 'oldest toolchain' oldest_toolchain
 stage 'tests' "$cargo" test --no-fail-fast
+stage 'the exercises of the book' exercises
 stage 'tests, tables on disk' on_disk
 stage 'tests, small library' "$cargo" test --no-fail-fast --no-default-features
 sort -u "$skipped"

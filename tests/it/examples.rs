@@ -21,7 +21,7 @@ struct Example {
 }
 
 /// Returns the path of an example: `cargo test` builds it beside the folder of this program.
-fn built(name: &str) -> PathBuf {
+pub(crate) fn built(name: &str) -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let path = tests.parent().unwrap().with_file_name("examples").join(name);
     assert!(path.exists(), "{path:?} is missing: `cargo build --examples` makes it");

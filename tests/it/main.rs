@@ -1,5 +1,6 @@
 //! The black-box tests: they know the server by its sockets alone.
 
+mod book;
 mod client;
 mod code;
 mod documents;

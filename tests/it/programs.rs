@@ -32,7 +32,7 @@ pub(crate) fn has(name: &str) -> bool {
     found
 }
 
-fn is_installed(name: &str) -> bool {
+pub(crate) fn is_installed(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
 }

@@ -31,7 +31,7 @@ fn every_page_of_the_reference_is_linked_from_its_index() {
 }
 
 /// Returns the targets of the page's relative links, with their lines.
-fn links(page: &Page) -> Vec<(usize, &str)> {
+pub(crate) fn links(page: &Page) -> Vec<(usize, &str)> {
     let mut found = Vec::new();
     for (number, line) in page.prose() {
         let targets = line.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));

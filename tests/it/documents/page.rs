@@ -4,27 +4,29 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A file, by its path from the root of the repository.
-pub(super) struct Page {
-    pub(super) path: String,
-    pub(super) text: String,
+pub(crate) struct Page {
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 /// A code block.
-pub(super) struct Block<'a> {
+pub(crate) struct Block<'a> {
     /// The page and the line of its first line, for messages.
-    pub(super) place: String,
-    pub(super) language: &'a str,
-    pub(super) body: &'a str,
+    pub(crate) place: String,
+    pub(crate) language: &'a str,
+    pub(crate) body: &'a str,
+    /// Where the body begins in the page.
+    pub(crate) at: usize,
     /// The comment `<!-- ... -->` on the line before it.
     mark: Option<&'a str>,
 }
 
-pub(super) fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Returns every page: those at the root, and those below `tutorial`.
-pub(super) fn pages() -> Vec<Page> {
+pub(crate) fn pages() -> Vec<Page> {
     fn markdown(folder: &Path) -> Vec<PathBuf> {
         let entries = fs::read_dir(root().join(folder)).unwrap();
         let mut found: Vec<_> = entries.map(|e| folder.join(e.unwrap().file_name())).collect();
@@ -39,14 +41,14 @@ pub(super) fn pages() -> Vec<Page> {
 }
 
 impl Page {
-    pub(super) fn load(path: &str) -> Page {
+    pub(crate) fn load(path: &str) -> Page {
         let text = fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"));
         Page { path: path.to_string(), text }
     }
 
     /// # Panics
     /// If a block does not end.
-    pub(super) fn blocks(&self) -> Vec<Block<'_>> {
+    pub(crate) fn blocks(&self) -> Vec<Block<'_>> {
         let (mut blocks, mut before, mut at) = (Vec::new(), "", 0);
         let mut lines = (1..).zip(self.text.split_inclusive('\n'));
         while let Some((number, line)) = lines.next() {
@@ -62,7 +64,8 @@ impl Page {
                     }
                 };
                 let mark = before.strip_prefix("<!-- ").and_then(|mark| mark.strip_suffix(" -->"));
-                blocks.push(Block { place, language, body: &self.text[start..end], mark });
+                let body = &self.text[start..end];
+                blocks.push(Block { place, language, body, at: start, mark });
             }
             before = line.trim_end();
         }
@@ -70,7 +73,7 @@ impl Page {
     }
 
     /// Returns the lines outside code blocks, each with its number.
-    pub(super) fn prose(&self) -> Vec<(usize, &str)> {
+    pub(crate) fn prose(&self) -> Vec<(usize, &str)> {
         let mut inside = false;
         let mut lines: Vec<_> = (1..).zip(self.text.lines()).collect();
         lines.retain(|(_, line)| {
@@ -82,7 +85,7 @@ impl Page {
     }
 
     /// Returns the anchors of the headings, as forges and mdBook make them.
-    pub(super) fn anchors(&self) -> Vec<String> {
+    pub(crate) fn anchors(&self) -> Vec<String> {
         let anchor = |heading: &str| {
             let heading = heading.trim_start_matches('#').trim().to_lowercase();
             let kept = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
@@ -96,23 +99,38 @@ impl Page {
 
 impl Block<'_> {
     /// Returns the name of a transcript.
-    pub(super) fn transcript(&self) -> Option<&str> {
+    pub(crate) fn transcript(&self) -> Option<&str> {
         self.mark?.strip_prefix("transcript: ")
     }
 
+    /// Returns the source that this is quoted from.
+    pub(crate) fn quote(&self) -> Option<&str> {
+        self.mark?.strip_prefix("quote: ")
+    }
+
+    /// Returns the item of an exercise that this solves.
+    pub(crate) fn solution(&self) -> Option<&str> {
+        self.mark?.strip_prefix("solution: ")
+    }
+
+    /// Returns what a command needs whose output this shows.
+    pub(crate) fn replay(&self) -> Option<&str> {
+        Some(self.mark?.strip_prefix("replay:")?.trim())
+    }
+
     /// Returns whether the page says why nothing runs this.
-    pub(super) fn is_not_run(&self) -> bool {
+    pub(crate) fn is_not_run(&self) -> bool {
         self.mark
             .is_some_and(|mark| mark.strip_prefix("not run: ").is_some_and(|why| !why.is_empty()))
     }
 
     /// Returns whether this shows a session that is typed into `nc`.
-    pub(super) fn is_typed(&self) -> bool {
+    pub(crate) fn is_typed(&self) -> bool {
         self.language == "console" && self.body.contains("$ nc ")
     }
 
     /// Returns whether there are lines that a transcript would send.
-    pub(super) fn has_requests(&self) -> bool {
+    pub(crate) fn has_requests(&self) -> bool {
         self.body.lines().any(|line| line.trim_start_matches(char::is_uppercase).starts_with("> "))
     }
 }

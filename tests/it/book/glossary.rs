@@ -1,0 +1,127 @@
+//! The terms: a chapter prints a term in bold where it first uses and explains it, and nothing else.
+//! The glossary has each term, with a link to that chapter.
+
+use super::chapters::{Chapter, prose};
+use crate::documents::Page;
+use std::collections::BTreeMap;
+
+/// An entry of the glossary: `- **term**: its meaning ([chapter 1](ch01-....md))`.
+struct Entry {
+    line: usize,
+    term: String,
+    text: String,
+}
+
+/// Returns what is wrong with the terms, in the glossary and in the chapters. Each entry has its
+/// chapter if all chapters are there.
+pub(super) fn check(glossary: &Page, chapters: &[Chapter], is_complete: bool) -> Vec<String> {
+    let mut bad = Vec::new();
+    let entries = entries(glossary);
+    let path = &glossary.path;
+    for pair in entries.windows(2) {
+        if sort_key(&pair[0].term) >= sort_key(&pair[1].term) {
+            let (line, term) = (pair[1].line, &pair[1].term);
+            bad.push(format!(
+                "{path}:{line}: {term:?} is not in alphabetical order, or there twice"
+            ));
+        }
+    }
+    let mut met: BTreeMap<String, String> = BTreeMap::new();
+    for chapter in chapters {
+        let page = &chapter.page.path;
+        let name = page.trim_start_matches("tutorial/");
+        for (line, term) in bold(&chapter.page) {
+            match entries.iter().find(|entry| entry.term == term) {
+                None => bad
+                    .push(format!("{page}:{line}: {term:?} is not in the glossary: add it there")),
+                Some(entry) if !entry.text.contains(&format!("({name})")) => bad.push(format!(
+                    "{path}:{}: {term:?} is explained in {name}: link that chapter",
+                    entry.line
+                )),
+                Some(_) => {}
+            }
+            if let Some(before) = met.insert(term.clone(), format!("{page}:{line}")) {
+                bad.push(format!("{page}:{line}: {term:?} is bold in {before} already"));
+            }
+        }
+    }
+    for Entry { line, term, text } in &entries {
+        let linked = chapters.iter().any(|chapter| {
+            text.contains(&format!("({})", chapter.page.path.trim_start_matches("tutorial/")))
+        });
+        if linked && !met.contains_key(term) {
+            bad.push(format!("{path}:{line}: no chapter has {term:?} in bold"));
+        }
+        if is_complete && !linked {
+            bad.push(format!(
+                "{path}:{line}: {term:?} has no link to the chapter that explains it"
+            ));
+        }
+    }
+    bad
+}
+
+fn entries(glossary: &Page) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = Vec::new();
+    for (line, text) in prose(glossary) {
+        match text.strip_prefix("- **").and_then(|rest| rest.split_once("**: ")) {
+            Some((term, text)) => {
+                entries.push(Entry { line, term: plain(term), text: text.to_string() })
+            }
+            None if text.starts_with("  ") => {
+                if let Some(entry) = entries.last_mut() {
+                    entry.text += text;
+                }
+            }
+            None => {}
+        }
+    }
+    entries
+}
+
+/// Returns the terms in bold, each with its line.
+fn bold(page: &Page) -> Vec<(usize, String)> {
+    let terms = prose(page).into_iter().flat_map(|(number, line)| {
+        let parts: Vec<_> = line.split("**").collect();
+        let bold = parts.iter().skip(1).step_by(2).take((parts.len() - 1) / 2);
+        bold.map(move |term| (number, plain(term))).collect::<Vec<_>>()
+    });
+    terms.collect()
+}
+
+fn plain(term: &str) -> String {
+    term.replace('`', "").to_lowercase()
+}
+
+fn sort_key(term: &str) -> String {
+    term.replace(['.', '_', '-', ' '], "").to_lowercase()
+}
+
+#[test]
+fn planted_faults_of_terms_are_found() {
+    let chapter = |name: &str, text: &str| Chapter {
+        number: 1,
+        page: Page { path: format!("tutorial/{name}.md"), text: text.to_string() },
+    };
+    let glossary = |text: &str| Page { path: "g.md".to_string(), text: text.to_string() };
+    let chapters = [
+        chapter("a", "A **socket** is, a\n**`PORT`** too.\n```text\nx ** y ** z\n```\n"),
+        chapter("b", "A **tape**.\n"),
+    ];
+    let right =
+        "- **PORT**: x ([1](a.md))\n- **socket**: y\n  z ([1](a.md))\n- **tape**: ([2](b.md))\n";
+    assert_eq!(check(&glossary(right), &chapters, true), [""; 0]);
+    for (from, to, message) in [
+        ("- **socket**: y\n", "", "\"socket\" is not in the glossary"),
+        ("(b.md)", "(a.md)", "\"tape\" is explained in b.md"),
+        ("- **tape**", "- **rope**: ([2](b.md))\n- **tape**", "no chapter has \"rope\" in bold"),
+        ("- **tape**", "- **rope**: none\n- **tape**", "\"rope\" has no link"),
+        ("- **PORT**", "- **zoo**: none\n- **PORT**", "\"port\" is not in alphabetical order"),
+    ] {
+        let found = check(&glossary(&right.replace(from, to)), &chapters, true);
+        assert!(found.iter().any(|why| why.contains(message)), "{message}: {found:?}");
+    }
+    let twice = [chapter("a", "**port** **socket**\n"), chapter("b", "**tape** **port**\n")];
+    let found = check(&glossary(&right.replace("x (", "([2](b.md)) (")), &twice, true);
+    assert_eq!(found, ["tutorial/b.md:1: \"port\" is bold in tutorial/a.md:1 already"]);
+}
