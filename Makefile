@@ -9,6 +9,9 @@ help:
 	@echo 'make test-protocol    the transcripts of the protocol alone. TELEFILE_TEST_ADDR=HOST:PORT runs'
 	@echo '                      them against a server of yours, in any language. They write and delete'
 	@echo '                      there, so a server with files is refused, unless TELEFILE_TEST_DELETE=1'
+	@echo '                      The sessions of the pages of the book run there too'
+	@echo 'make book             the book of tutorial/ as web pages in target/book; installs mdBook below target/'
+	@echo 'make plots            draw the plots of the benchmarks from benches/figures.csv'
 	@echo 'make soak             a server with --data, killed TELEFILE_TEST_KILLS times (500) under load, and'
 	@echo '                      TELEFILE_TEST_SCHEDULES (20000) random schedules of folder synchronisation,'
 	@echo '                      and TELEFILE_TEST_CHURN (50) with processes that are killed'
@@ -33,6 +36,12 @@ test-protocol:
 	else \
 		$(CARGO) test -q --test it -- protocol::; \
 	fi
+
+book:
+	@CARGO='$(CARGO)' tests/book.sh
+
+plots:
+	python3 benches/plots.py
 
 soak:
 	TELEFILE_TEST_KILLS=$${TELEFILE_TEST_KILLS:-500} $(CARGO) test --test it process::kills -- --nocapture
@@ -62,4 +71,4 @@ bench-sync:
 fmt:
 	$(CARGO) fmt
 
-.PHONY: help run test test-protocol soak fuzz bench bench-data bench-watch bench-framework bench-sync fmt
+.PHONY: help run test test-protocol book plots soak fuzz bench bench-data bench-watch bench-framework bench-sync fmt

@@ -68,7 +68,8 @@ stage 'documentation' docs
 stage 'dependencies' dependencies
 stage 'oldest toolchain' oldest_toolchain
 stage 'tests' "$cargo" test --no-fail-fast
-stage 'the exercises of the book' exercises
+stage 'exercises of the book' exercises
+stage 'the built book' tests/book.sh --installed
 stage 'tests, tables on disk' on_disk
 stage 'tests, small library' "$cargo" test --no-fail-fast --no-default-features
 sort -u "$skipped"

@@ -31,7 +31,9 @@ pub(super) fn check(glossary: &Page, chapters: &[Chapter], is_complete: bool) ->
         let page = &chapter.page.path;
         let name = page.trim_start_matches("tutorial/");
         for (line, term) in bold(&chapter.page) {
-            match entries.iter().find(|entry| entry.term == term) {
+            let entry =
+                entries.iter().find(|entry| term == entry.term || term == plural(&entry.term));
+            match entry {
                 None => bad
                     .push(format!("{page}:{line}: {term:?} is not in the glossary: add it there")),
                 Some(entry) if !entry.text.contains(&format!("({name})")) => bad.push(format!(
@@ -40,6 +42,7 @@ pub(super) fn check(glossary: &Page, chapters: &[Chapter], is_complete: bool) ->
                 )),
                 Some(_) => {}
             }
+            let term = entry.map_or(term, |entry| entry.term.clone());
             if let Some(before) = met.insert(term.clone(), format!("{page}:{line}")) {
                 bad.push(format!("{page}:{line}: {term:?} is bold in {before} already"));
             }
@@ -89,6 +92,10 @@ fn bold(page: &Page) -> Vec<(usize, String)> {
     terms.collect()
 }
 
+fn plural(term: &str) -> String {
+    format!("{term}s")
+}
+
 fn plain(term: &str) -> String {
     term.replace('`', "").to_lowercase()
 }
@@ -105,14 +112,14 @@ fn planted_faults_of_terms_are_found() {
     };
     let glossary = |text: &str| Page { path: "g.md".to_string(), text: text.to_string() };
     let chapters = [
-        chapter("a", "A **socket** is, a\n**`PORT`** too.\n```text\nx ** y ** z\n```\n"),
+        chapter("a", "Two **sockets** are, a\n**`PORT`** too.\n```text\nx ** y ** z\n```\n"),
         chapter("b", "A **tape**.\n"),
     ];
     let right =
         "- **PORT**: x ([1](a.md))\n- **socket**: y\n  z ([1](a.md))\n- **tape**: ([2](b.md))\n";
     assert_eq!(check(&glossary(right), &chapters, true), [""; 0]);
     for (from, to, message) in [
-        ("- **socket**: y\n", "", "\"socket\" is not in the glossary"),
+        ("- **socket**: y\n", "", "\"sockets\" is not in the glossary"),
         ("(b.md)", "(a.md)", "\"tape\" is explained in b.md"),
         ("- **tape**", "- **rope**: ([2](b.md))\n- **tape**", "no chapter has \"rope\" in bold"),
         ("- **tape**", "- **rope**: none\n- **tape**", "\"rope\" has no link"),

@@ -12,6 +12,7 @@ mod glossary;
 #[cfg(feature = "cli")]
 mod normal;
 mod pictures;
+mod plots;
 mod quotes;
 #[cfg(feature = "cli")]
 mod replay;
