@@ -1,0 +1,17 @@
+//! Chapter 7, build it: split a text into its parts by their counts.
+
+/// Returns the parts of an input such as `5:hello,2:hi,`, or `None` if it is not well formed.
+fn parts(input: &[u8]) -> Option<Vec<&[u8]>> {
+    let pieces = input.strip_suffix(b",")?.split(|byte| *byte == b',');
+    pieces.map(|piece| piece.splitn(2, |byte| *byte == b':').nth(1)).collect()
+}
+
+fn main() {
+    assert_eq!(parts(b"5:hello,2:hi,"), Some(vec![&b"hello"[..], b"hi"]));
+    assert_eq!(parts(b"12:hello, world,0:,"), Some(vec![&b"hello, world"[..], b""]));
+    assert_eq!(parts(b"4:3:a,,"), Some(vec![&b"3:a,"[..]]), "parts inside of a part");
+    for bad in [&b"5:hell,"[..], b"5:hello", b"5hello,", b"x:hello,", b"99999999999999999999:a,"] {
+        assert_eq!(parts(bad), None, "{}", bad.escape_ascii());
+    }
+    println!("any bytes are contents");
+}
