@@ -1,7 +1,8 @@
 //! The wire protocol, as transcripts: a file in `tests/protocol` for each rule, a test for each
 //! file. `transcript` documents their format.
 
-use super::transcript::{self, Elsewhere};
+use super::documents;
+use super::transcript::{self, Elsewhere, Named};
 use std::env;
 use std::io::stdout;
 
@@ -154,15 +155,20 @@ fn stats_of_a_durable_table() {
     transcript::check(&format!("{DURABLE}.txt"));
 }
 
+/// Returns the transcripts of this folder, and then those of the pages.
+pub(crate) fn all() -> Vec<Named> {
+    let listed = LISTED.iter().copied().chain([DURABLE]).map(Named::of_protocol);
+    listed.chain(documents::transcripts()).collect()
+}
+
 /// `make test-protocol` with TELEFILE_TEST_ADDR=HOST:PORT runs every transcript against that server.
 #[test]
 #[ignore = "needs a server in TELEFILE_TEST_ADDR; see `make test-protocol`"]
 fn against_a_server_elsewhere() {
-    let all: Vec<&str> = LISTED.iter().copied().chain([DURABLE]).collect();
     let may_delete = env::var("TELEFILE_TEST_DELETE").is_ok_and(|value| value == "1");
     let found = env::var("TELEFILE_TEST_ADDR").map_err(|e| format!("TELEFILE_TEST_ADDR: {e}"));
     let found = found.and_then(|address| Elsewhere::find(&address, may_delete));
-    let success = match found.map(|elsewhere| elsewhere.run(&all, stdout())) {
+    let success = match found.map(|elsewhere| elsewhere.run(&all(), stdout())) {
         Ok(summary) => {
             println!("{summary}");
             summary.is_success()

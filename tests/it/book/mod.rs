@@ -21,6 +21,8 @@ mod rust_item;
 mod scratch;
 mod shape;
 #[cfg(feature = "cli")]
+mod small_server;
+#[cfg(feature = "cli")]
 mod stubs;
 mod summary;
 

@@ -7,8 +7,10 @@ mod page;
 #[cfg(feature = "cli")]
 mod shell;
 
-use super::transcript;
+use super::server::Running;
+use super::transcript::{self, Elsewhere, Named};
 pub(crate) use page::{Block, Page, pages, root};
+use telefile::Server;
 use telefile::wire::Request;
 
 /// A README is read in a minute.
@@ -51,6 +53,31 @@ fn every_transcript_of_a_page_is_true() {
         }
     }
     assert!(count > 5, "{count} transcripts");
+}
+
+/// Returns the transcripts of all pages.
+pub(crate) fn transcripts() -> Vec<Named> {
+    let mut found = Vec::new();
+    for page in pages() {
+        for block in page.blocks() {
+            if let Some(name) = block.transcript() {
+                found.push(Named::of_page(&format!("{}, {name}", block.place), block.body));
+            }
+        }
+    }
+    found
+}
+
+/// So a reader may run them against a server of his own, one after the other.
+#[test]
+fn every_transcript_of_a_page_also_runs_on_a_used_server() {
+    let server = Running::start(Server::builder());
+    server.client().write("used", b"before");
+    let mut transcripts = transcripts();
+    transcripts.retain(|transcript| !transcript.moves_clock());
+    let elsewhere = Elsewhere::find(&server.addresses()[0].to_string(), true).unwrap();
+    let summary = elsewhere.run(&transcripts, std::io::sink());
+    assert!(summary.is_success() && summary.passed > 5, "{summary}");
 }
 
 /// A session with `nc` is shown as a terminal shows it: requests and their contents are sent, the

@@ -5,7 +5,7 @@
 use super::parse::Transcript;
 use super::run::{Cut, run};
 use super::target::{Target, Transport};
-use super::{load, modes};
+use super::{Named, modes};
 use std::fmt;
 use std::io::Write;
 use std::time::Duration;
@@ -68,16 +68,15 @@ impl Elsewhere {
 
     /// Runs these transcripts and writes a line for each into `report`. Stops if one fails and the
     /// server no longer answers.
-    pub(crate) fn run(&self, names: &[&str], mut report: impl Write) -> Summary {
+    pub(crate) fn run(&self, all: &[Named], mut report: impl Write) -> Summary {
         let mut summary = Summary { server: self.address.clone(), ..Summary::default() };
-        for (n, name) in names.iter().enumerate() {
-            let transcript = load(&format!("{name}.txt"));
+        for (n, Named { name, transcript }) in all.iter().enumerate() {
             let outcome = match transcript.settings.needs() {
                 Some(needs) => {
                     summary.skipped.push((name.to_string(), needs.clone()));
                     format!("skipped, needs {needs}")
                 }
-                None => match self.check(&transcript) {
+                None => match self.check(transcript) {
                     Ok(()) => {
                         summary.passed += 1;
                         "ok".to_string()
@@ -92,7 +91,7 @@ impl Elsewhere {
             if outcome == "FAILED"
                 && let Err(e) = self.probe()
             {
-                summary.stopped = Some((e, names.len() - n - 1));
+                summary.stopped = Some((e, all.len() - n - 1));
                 break;
             }
         }
@@ -126,7 +125,7 @@ impl Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, why) in &self.failed {
-            writeln!(f, "\ntests/protocol/{name}.txt: {why}")?;
+            writeln!(f, "\n{name}: {why}")?;
         }
         let mut reasons: Vec<&str> = self.skipped.iter().map(|(_, needs)| &needs[..]).collect();
         reasons.sort();
@@ -159,6 +158,10 @@ mod tests {
         "hello_shows_the_idle_timeout",
     ];
 
+    fn some() -> Vec<Named> {
+        SOME.map(Named::of_protocol).into()
+    }
+
     /// For servers that fall silent.
     const NO_PATIENCE: Duration = Duration::from_millis(300);
 
@@ -167,7 +170,7 @@ mod tests {
         let server = Running::start(Server::builder());
         let address = server.addresses()[0].to_string();
         let mut report = Vec::new();
-        let summary = Elsewhere::find(&address, false).unwrap().run(&SOME, &mut report);
+        let summary = Elsewhere::find(&address, false).unwrap().run(&some(), &mut report);
         assert!(summary.is_success());
         assert_eq!(
             summary.to_string(),
@@ -191,7 +194,7 @@ mod tests {
         let found = Elsewhere::find(&address, true).unwrap();
         for file in fs::read_dir(folder()).unwrap() {
             let file = file.unwrap().file_name().into_string().unwrap();
-            let transcript = load(&file);
+            let transcript = super::super::load(&file);
             if transcript.settings.needs().is_none() && !transcript.moves_clock() {
                 found.target.delete_names(&transcript.names()).unwrap();
                 let steps: Vec<_> = transcript.steps.iter().collect();
@@ -210,7 +213,10 @@ mod tests {
         let e = Elsewhere::find(&address, false).err().unwrap();
         assert!(e.starts_with(&format!("{address} has files (1)")), "{e}");
         assert!(e.contains("TELEFILE_TEST_DELETE=1"), "{e}");
-        assert_eq!(Elsewhere::find(&address, true).unwrap().run(&SOME[1..2], io::sink()).passed, 1);
+        assert_eq!(
+            Elsewhere::find(&address, true).unwrap().run(&some()[1..2], io::sink()).passed,
+            1
+        );
     }
 
     #[test]
@@ -249,13 +255,13 @@ mod tests {
         let address = imposter("ERR_CMD_ERR\r\n", usize::MAX);
         let e = Elsewhere::find(&address, false).err().unwrap();
         assert!(e.starts_with(&format!("{address} does not say whether it has files")), "{e}");
-        let summary = Elsewhere::find(&address, true).unwrap().run(&SOME[..2], io::sink());
+        let summary = Elsewhere::find(&address, true).unwrap().run(&some()[..2], io::sink());
         assert_eq!((summary.passed, summary.failed.len(), &summary.stopped), (0, 2, &None));
         assert!(summary.to_string().contains("came      ERR_CMD_ERR"), "{summary}");
 
         let address = imposter("ERR_CMD_ERR\r\n", 3);
         let found = Elsewhere::find_within(NO_PATIENCE, &address, true).unwrap();
-        let summary = found.run(&SOME, io::sink());
+        let summary = found.run(&some(), io::sink());
         assert_eq!((summary.passed, summary.failed.len()), (0, 1));
         assert_eq!(summary.stopped.as_ref().unwrap().1, 3, "{summary}");
         assert!(!summary.is_success());

@@ -26,6 +26,7 @@
 //! `TELEFILE_TEST_SEED` repeats one random split. Against a server `elsewhere`, waits take real time.
 
 mod elsewhere;
+mod holes;
 mod parse;
 mod run;
 mod target;
@@ -54,6 +55,35 @@ pub(crate) fn folder() -> PathBuf {
 pub(crate) fn check(file: &str) {
     let result = check_fresh(&load(file));
     result.unwrap_or_else(|failure| panic!("tests/protocol/{file}: {failure}"));
+}
+
+/// A transcript that also runs on a server that others have used.
+pub(crate) struct Named {
+    pub(crate) name: String,
+    transcript: Transcript,
+}
+
+impl Named {
+    /// Returns the transcript of a file in `tests/protocol`.
+    pub(crate) fn of_protocol(name: &str) -> Named {
+        Named { name: name.to_string(), transcript: load(&format!("{name}.txt")) }
+    }
+
+    /// Returns a transcript of a page, which shows the versions of a new server.
+    ///
+    /// # Panics
+    /// If it has a mistake.
+    pub(crate) fn of_page(name: &str, text: &str) -> Named {
+        let transcript = Transcript::parse(&holes::for_versions(text));
+        Named {
+            name: name.to_string(),
+            transcript: transcript.unwrap_or_else(|e| panic!("{name}: {e}")),
+        }
+    }
+
+    pub(crate) fn moves_clock(&self) -> bool {
+        self.transcript.moves_clock()
+    }
 }
 
 /// # Panics
