@@ -1,4 +1,4 @@
-"""Chapter 6: how iter_lines is usually written, and what becomes of three inputs."""
+"""Chapter 6: how iter_lines is usually written, and what becomes of four inputs."""
 
 import socket
 import typing
@@ -32,6 +32,22 @@ class Peer:
         return self.pieces.pop(0) if self.pieces else b""
 
 
+class Counted(bytes):
+    """Bytes that count how many of them were searched."""
+
+    searched = 0
+
+    def __add__(self, more):
+        return Counted(bytes(self) + bytes(more))
+
+    def __radd__(self, before):
+        return Counted(bytes(before) + bytes(self))
+
+    def index(self, mark):
+        Counted.searched += len(self)
+        return super().index(mark)
+
+
 def run(*pieces):
     """Returns the lines of a peer that sends these pieces and leaves, and the leftover."""
     lines, generator = [], iter_lines(Peer(*pieces))
@@ -45,3 +61,5 @@ def run(*pieces):
 print("a head and a body:", run(b"length", b": 5\r\n\r\nhello"))
 print("half a line:      ", run(b"one\r\ntw"))
 print("no limit:         ", len(run(*[b"x" * 16_384] * 64, b"\r\n")[0][0]), "bytes in a line")
+run(*[Counted(b"x")] * 1000, Counted(b"\r\n"))
+print("byte by byte:     ", Counted.searched, "bytes searched for a line of 1000")
