@@ -130,9 +130,22 @@
 //! - [`framework`]: servers and clients that exchange messages, without files.
 //! - [`wire`] and [`net`]: the protocol and the streams, for proxies and other clients.
 //!
-//! The book in `tutorial/` of the repository has the protocol, `tutorial/reference/protocol.md`, and
-//! what there is to know about operating a server. `ARCHITECTURE.md` has the parts, the path of one
-//! request and the invariants.
+//! # The book
+//!
+//! The book in `tutorial/` of the repository explains all of this to readers who have never opened a
+//! socket. It begins with `tutorial/ch00-a-conversation.md`.
+//!
+//! | module | chapters |
+//! |---|---|
+//! | [`net`] | `ch01` to `ch07`: sockets, addresses, lines; `ch14` to `ch16`: ends, threads, a stop |
+//! | [`wire`] | `ch08`: a command is a type |
+//! | [`server`], [`client`] | `ch09` to `ch13`: the table, versions, expiry, descriptors, files that are code |
+//! | [`framework`] | `ch17`: messages |
+//! | [`client`] | `ch10`: locks; `ch18`: waiting for a change |
+//! | [`store`], `sync` | `ch19`: what survives; `ch20`: a folder |
+//!
+//! Its reference has the protocol, `tutorial/reference/protocol.md`, and what there is to know about
+//! operating a server. `ARCHITECTURE.md` has the parts, the path of one request and the invariants.
 //!
 //! # Features
 //!
@@ -197,4 +210,6 @@ mod pages {
     struct Locks;
     #[doc = include_str!("../tutorial/reference/types.md")]
     struct Types;
+    #[doc = include_str!("../tutorial/from-python.md")]
+    struct FromPython;
 }

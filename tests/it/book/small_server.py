@@ -1,5 +1,5 @@
-"""The protocol's read, write, cas and delete in 60 lines: a server of the reader's own. It prints its
-address. One thread per connection, one lock around the table; no expiry, no watches, no descriptors."""
+"""The protocol's read, write, cas and delete in 60 lines of code: a server of the reader's own. It prints
+its address. One thread per connection, one lock around the table; no expiry, no watches, no descriptors."""
 
 import re
 import socketserver
@@ -9,7 +9,7 @@ files, lock, counter = {}, threading.Lock(), 0  # files: name -> (version, conte
 NUMBER = rb"(\d{1,18})"
 NAME = rb"((?!@\d+ )[^\s\x00-\x1f]{1,430})"
 REQUESTS = re.compile(
-    rb"(read) %b|(write) %b %b(?: 0+)?|(cas) %b %b %b(?: 0+)?|(delete) %b(?: %b)?|(hello)|(quit)"
+    rb"(read) %b|(write) %b %b(?: 0+)?|(cas) %b %b %b(?: 0+)?|(delete) %b(?: %b)?|(quit)"
     % (NAME, NAME, NUMBER, NAME, NUMBER, NUMBER, NAME, NUMBER)
 )
 
@@ -55,7 +55,7 @@ class Session(socketserver.StreamRequestHandler):
             if found is None:
                 return self.reply(b"ERR_FILE_NOT_FOUND")
             return self.reply(b"CONTENTS %d %d 0" % (found[0], len(found[1])), found[1])
-        if verb in (b"write", b"cas"):
+        if verb in (b"write", b"cas") and int(fields[-1]) <= 1 << 26:
             contents = self.rfile.read(int(fields[-1]))
             if (end := self.rfile.readline(2)) == b"\r":
                 end = self.rfile.readline(1)
@@ -63,17 +63,12 @@ class Session(socketserver.StreamRequestHandler):
                 return self.reply(change(fields[0], fields[1] if verb == b"cas" else None, contents))
         if verb == b"delete":
             return self.reply(change(fields[0], fields[1] if len(fields) > 1 else None, None))
-        if verb == b"hello":
-            return self.reply(b"HELLO 1 00000000000000aa %d 0" % counter)
         if verb != b"quit":
             self.reply(b"ERR_CMD_ERR")
         return False
 
 
-class Server(socketserver.ThreadingTCPServer):
-    daemon_threads, request_queue_size = True, 64
-
-
-with Server(("127.0.0.1", 0), Session) as server:
+socketserver.ThreadingTCPServer.daemon_threads = True
+with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Session) as server:
     print("listening on %s:%d" % server.server_address, flush=True)
     server.serve_forever()

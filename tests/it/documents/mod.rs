@@ -4,6 +4,7 @@
 mod flags;
 pub(crate) mod links;
 mod page;
+mod python;
 #[cfg(feature = "cli")]
 mod shell;
 
@@ -30,8 +31,11 @@ fn every_block_is_run_or_says_why_not() {
         for block in page.blocks() {
             let runs = match block.language {
                 _ if block.quote().is_some() || block.solution().is_some() => true, // by `book`
-                "rust" | "rust,no_run" => library.contains(&format!("(\"../{}\")", page.path)),
+                "rust" | "rust,no_run" | "rust,compile_fail" => {
+                    library.contains(&format!("(\"../{}\")", page.path))
+                }
                 "console" | "sh" => true,
+                "python" => block.body.starts_with(">>> "),
                 "toml" => block.body.starts_with("[dependencies]\ntelefile = { path = "),
                 "" | "text" => block.transcript().is_some() || !block.has_requests(),
                 _ => false,
