@@ -30,9 +30,9 @@ fn main() -> io::Result<()> {
     for size in [1, 2, 3, 5, 100] {
         let mut lines = Vec::new();
         let reader = Pieces(b"one\n\ntwo\nthree\nfo", size);
-        let rest = each_line(reader, |line| lines.push(line.to_vec()))?;
-        assert_eq!(lines, [&b"one"[..], b"", b"two", b"three"], "in pieces of {size}");
-        assert_eq!(rest, b"fo", "in pieces of {size}");
+        let rest = each_line(reader, |line| lines.push(line.escape_ascii().to_string()))?;
+        assert_eq!(lines, ["one", "", "two", "three"], "in pieces of {size}");
+        assert_eq!(rest.escape_ascii().to_string(), "fo", "in pieces of {size}");
     }
     println!("the same lines, however the bytes are cut");
     Ok(())

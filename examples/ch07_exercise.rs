@@ -7,9 +7,15 @@ fn parts(input: &[u8]) -> Option<Vec<&[u8]>> {
 }
 
 fn main() {
-    assert_eq!(parts(b"5:hello,2:hi,"), Some(vec![&b"hello"[..], b"hi"]));
-    assert_eq!(parts(b"12:hello, world,0:,"), Some(vec![&b"hello, world"[..], b""]));
-    assert_eq!(parts(b"4:3:a,,"), Some(vec![&b"3:a,"[..]]), "parts inside of a part");
+    for (input, expected) in [
+        (&b"5:hello,2:hi,"[..], &["hello", "hi"][..]),
+        (b"12:hello, world,0:,", &["hello, world", ""]),
+        (b"4:3:a,,", &["3:a,"]),
+    ] {
+        let found = parts(input).unwrap_or_else(|| panic!("{}: no parts", input.escape_ascii()));
+        let found: Vec<_> = found.iter().map(|part| part.escape_ascii().to_string()).collect();
+        assert_eq!(found, expected, "{}", input.escape_ascii());
+    }
     for bad in [&b"5:hell,"[..], b"5:hello", b"5hello,", b"x:hello,", b"99999999999999999999:a,"] {
         assert_eq!(parts(bad), None, "{}", bad.escape_ascii());
     }
