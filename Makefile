@@ -9,7 +9,7 @@ help:
 	@echo 'make test-protocol    the transcripts of the protocol alone. TELEFILE_TEST_ADDR=HOST:PORT runs'
 	@echo '                      them against a server of yours, in any language. They write and delete'
 	@echo '                      there, so a server with files is refused, unless TELEFILE_TEST_DELETE=1'
-	@echo '                      The sessions of the pages of the book run there too'
+	@echo '                      The sessions of the book run there too; TELEFILE_TEST_ONLY=ch05 runs a part'
 	@echo 'make book             the book of tutorial/ as web pages in target/book; installs mdBook below target/'
 	@echo 'make plots            draw the plots of the benchmarks from benches/figures.csv'
 	@echo 'make soak             a server with --data, killed TELEFILE_TEST_KILLS times (500) under load, and'

@@ -161,14 +161,19 @@ pub(crate) fn all() -> Vec<Named> {
     listed.chain(documents::transcripts()).collect()
 }
 
-/// `make test-protocol` with TELEFILE_TEST_ADDR=HOST:PORT runs every transcript against that server.
+/// `make test-protocol` with TELEFILE_TEST_ADDR=HOST:PORT runs every transcript against that server, or
+/// with TELEFILE_TEST_ONLY=ch05 those with that in their names.
 #[test]
 #[ignore = "needs a server in TELEFILE_TEST_ADDR; see `make test-protocol`"]
 fn against_a_server_elsewhere() {
     let may_delete = env::var("TELEFILE_TEST_DELETE").is_ok_and(|value| value == "1");
+    let mut all = all();
+    if let Ok(part) = env::var("TELEFILE_TEST_ONLY") {
+        all.retain(|named| named.name.contains(&part));
+    }
     let found = env::var("TELEFILE_TEST_ADDR").map_err(|e| format!("TELEFILE_TEST_ADDR: {e}"));
     let found = found.and_then(|address| Elsewhere::find(&address, may_delete));
-    let success = match found.map(|elsewhere| elsewhere.run(&all(), stdout())) {
+    let success = match found.map(|elsewhere| elsewhere.run(&all, stdout())) {
         Ok(summary) => {
             println!("{summary}");
             summary.is_success()
