@@ -6,6 +6,7 @@
 //! `tests/stages.sh`.
 
 mod chapters;
+mod examples;
 #[cfg(feature = "cli")]
 mod exercises;
 mod glossary;
@@ -76,7 +77,10 @@ fn every_term_is_explained_in_a_chapter_and_listed_in_the_glossary() {
 
 #[test]
 fn every_picture_shows_words_of_its_chapter() {
-    report(chapters().iter().flat_map(pictures::check).collect());
+    let chapters = chapters();
+    let mut bad: Vec<_> = chapters.iter().flat_map(pictures::check).collect();
+    bad.extend(pictures::check_all(&chapters, &pictures::files(), &book()));
+    report(bad);
 }
 
 #[test]

@@ -1,8 +1,18 @@
 //! The pictures: SVG that is written by hand, whose words are those of the chapter.
 
 use super::chapters::Chapter;
-use crate::documents::root;
+use crate::documents::{Page, root};
 use std::fs;
+
+/// The chapters that are not told without a picture, with its file.
+const PICTURES: [(usize, &str); 6] = [
+    (2, "accept.svg"),
+    (5, "segments.svg"),
+    (9, "lock.svg"),
+    (12, "descriptors.svg"),
+    (14, "endings.svg"),
+    (22, "histogram.svg"),
+];
 
 const MAX_LINES: usize = 120;
 const WIDTH: &str = "width=\"720\"";
@@ -23,6 +33,29 @@ pub(super) fn check(chapter: &Chapter) -> Vec<String> {
             }
         }
     }
+    bad
+}
+
+/// Returns the names of the files in the folder of pictures.
+pub(super) fn files() -> Vec<String> {
+    let entries = fs::read_dir(root().join("tutorial/pictures")).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+/// Returns which picture is missing in its chapter, and which file no page shows.
+pub(super) fn check_all(chapters: &[Chapter], files: &[String], pages: &[Page]) -> Vec<String> {
+    let mut bad = Vec::new();
+    for chapter in chapters {
+        for (_, name) in PICTURES.iter().filter(|(number, _)| *number == chapter.number) {
+            if !pictures(chapter).iter().any(|(.., path)| *path == format!("pictures/{name}")) {
+                bad.push(format!("{}: it does not show pictures/{name}", chapter.page.path));
+            }
+        }
+    }
+    let is_shown =
+        |name: &str| pages.iter().any(|page| page.text.contains(&format!("pictures/{name})")));
+    let left = files.iter().filter(|name| !is_shown(name));
+    bad.extend(left.map(|name| format!("tutorial/pictures/{name}: no page shows it")));
     bad
 }
 
@@ -174,4 +207,16 @@ fn planted_faults_of_pictures_are_found() {
         let found = check_svg(&RIGHT.replace(from, to), &words);
         assert!(found.iter().any(|why| why.contains(message)), "{message}: {found:?}");
     }
+}
+
+#[test]
+fn a_missing_picture_and_one_too_many_are_found() {
+    let page = |text: &str| Page { path: "p.md".to_string(), text: text.to_string() };
+    let check = |text: &str, file: &str| {
+        check_all(&[Chapter { number: 5, page: page(text) }], &[file.to_string()], &[page(text)])
+    };
+    let shown = "![It is shown.](pictures/segments.svg)";
+    assert_eq!(check(shown, "segments.svg"), [""; 0]);
+    assert_eq!(check("", "segments.svg").len(), 2);
+    assert_eq!(check(shown, "left.svg"), ["tutorial/pictures/left.svg: no page shows it"]);
 }
