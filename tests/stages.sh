@@ -29,7 +29,7 @@ on_disk() {
 }
 
 exercises() {
-    "$cargo" test --test it -- --ignored --test-threads 1 book::
+    "$cargo" test --test it -- --ignored book::
 }
 
 docs() {

@@ -43,6 +43,11 @@ pub(super) fn check(glossary: &Page, chapters: &[Chapter], is_complete: bool) ->
                 Some(_) => {}
             }
             let term = entry.map_or(term, |entry| entry.term.clone());
+            if let Some(before) = plain_use(chapter, line, &term) {
+                bad.push(format!(
+                    "{page}:{before}: {term:?} is used before line {line} explains it"
+                ));
+            }
             if let Some(before) = met.insert(term.clone(), format!("{page}:{line}")) {
                 bad.push(format!("{page}:{line}: {term:?} is bold in {before} already"));
             }
@@ -62,6 +67,24 @@ pub(super) fn check(glossary: &Page, chapters: &[Chapter], is_complete: bool) ->
         }
     }
     bad
+}
+
+/// Returns the first line that uses a term before this one. Headings, the idea and the puzzle may run
+/// ahead of the explanation.
+fn plain_use(chapter: &Chapter, line: usize, term: &str) -> Option<usize> {
+    let begin = chapter.sections().get(1)?.line;
+    let is_name = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    let has_term = |text: &str| {
+        let without_code: String = text.split('`').step_by(2).collect();
+        let lower = without_code.to_lowercase();
+        lower.match_indices(term).any(|(at, _)| {
+            !lower[..at].ends_with(is_name) && !lower[at + term.len()..].starts_with(is_name)
+        })
+    };
+    let lines = chapter.prose().into_iter();
+    let mut before =
+        lines.filter(|(n, text)| (begin..line).contains(n) && !text.starts_with(['!', '#']));
+    before.find(|(_, text)| has_term(text)).map(|(n, _)| n)
 }
 
 fn entries(glossary: &Page) -> Vec<Entry> {
@@ -128,6 +151,12 @@ fn planted_faults_of_terms_are_found() {
         let found = check(&glossary(&right.replace(from, to)), &chapters, true);
         assert!(found.iter().any(|why| why.contains(message)), "{message}: {found:?}");
     }
+    let late = [chapter(
+        "a",
+        "## A puzzle\nA socket?\n## The socket\n`socket`\nMy socket.\nA **socket**.\n",
+    )];
+    let found = check(&glossary("- **socket**: ([1](a.md))\n"), &late, false);
+    assert_eq!(found, ["tutorial/a.md:5: \"socket\" is used before line 6 explains it"]);
     let twice = [chapter("a", "**port** **socket**\n"), chapter("b", "**tape** **port**\n")];
     let found = check(&glossary(&right.replace("x (", "([2](b.md)) (")), &twice, true);
     assert_eq!(found, ["tutorial/b.md:1: \"port\" is bold in tutorial/a.md:1 already"]);

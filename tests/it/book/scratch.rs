@@ -6,11 +6,16 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard};
 
 const COPIED: [&str; 8] =
     ["Cargo.toml", "Cargo.lock", "README.md", "src", "examples", "benches", "tests", "tutorial"];
 
+/// Locked while a test uses the copy.
+static IN_USE: Mutex<()> = Mutex::new(());
+
 pub(super) struct Scratch {
+    _in_use: MutexGuard<'static, ()>,
     tree: PathBuf,
     target: PathBuf,
 }
@@ -18,6 +23,7 @@ pub(super) struct Scratch {
 impl Scratch {
     /// Makes the copy equal to the sources. An equal file is left as it is, so that it is not built again.
     pub(super) fn new() -> Scratch {
+        let in_use = IN_USE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let tests = std::env::current_exe().unwrap();
         let target = tests.ancestors().nth(3).unwrap().to_path_buf();
         let tree = target.join("exercises/tree");
@@ -37,7 +43,7 @@ impl Scratch {
             let surplus = files(&tree, Path::new(name)).into_iter().filter(|p| !kept.contains(p));
             surplus.for_each(|path| fs::remove_file(tree.join(path)).unwrap());
         }
-        Scratch { tree, target }
+        Scratch { _in_use: in_use, tree, target }
     }
 
     pub(super) fn read(&self, path: &str) -> Result<String, String> {
