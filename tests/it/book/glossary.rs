@@ -73,13 +73,13 @@ pub(super) fn check(glossary: &Page, chapters: &[Chapter], is_complete: bool) ->
 /// ahead of the explanation.
 fn plain_use(chapter: &Chapter, line: usize, term: &str) -> Option<usize> {
     let begin = chapter.sections().get(1)?.line;
-    let is_name = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    let is_name = |c: char| c.is_alphanumeric() || "-_".contains(c);
+    let goes_on = |rest: &str| rest.strip_prefix('.').unwrap_or(rest).starts_with(is_name);
     let has_term = |text: &str| {
         let without_code: String = text.split('`').step_by(2).collect();
         let lower = without_code.to_lowercase();
-        lower.match_indices(term).any(|(at, _)| {
-            !lower[..at].ends_with(is_name) && !lower[at + term.len()..].starts_with(is_name)
-        })
+        let mut places = lower.match_indices(term);
+        places.any(|(at, _)| !lower[..at].ends_with(is_name) && !goes_on(&lower[at + term.len()..]))
     };
     let lines = chapter.prose().into_iter();
     let mut before =
