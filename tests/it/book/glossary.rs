@@ -5,6 +5,25 @@ use super::chapters::{Chapter, prose};
 use crate::documents::Page;
 use std::collections::BTreeMap;
 
+/// The terms of the notes that the book grew out of.
+const OF_THE_NOTES: [&str; 15] = [
+    "socket",
+    "file descriptor",
+    "sol_socket",
+    "so_reuseaddr",
+    "af_inet",
+    "af_unix",
+    "buffer",
+    "memoryview",
+    "with statement",
+    "typing",
+    "annotation",
+    "generator",
+    "typing.generator",
+    "iter_lines",
+    "bytes.index",
+];
+
 /// An entry of the glossary: `- **term**: its meaning ([chapter 1](ch01-....md))`.
 struct Entry {
     line: usize,
@@ -87,6 +106,14 @@ fn plain_use(chapter: &Chapter, line: usize, term: &str) -> Option<usize> {
     before.find(|(_, text)| has_term(text)).map(|(n, _)| n)
 }
 
+/// Returns the terms of the notes that the glossary lacks.
+pub(super) fn missing(glossary: &Page) -> Vec<String> {
+    let entries = entries(glossary);
+    let is_missing = |term: &&&str| !entries.iter().any(|entry| entry.term == **term);
+    let missing = OF_THE_NOTES.iter().filter(is_missing);
+    missing.map(|term| format!("{}: {term:?} of the notes is missing", glossary.path)).collect()
+}
+
 fn entries(glossary: &Page) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     for (line, text) in prose(glossary) {
@@ -151,6 +178,7 @@ fn planted_faults_of_terms_are_found() {
         let found = check(&glossary(&right.replace(from, to)), &chapters, true);
         assert!(found.iter().any(|why| why.contains(message)), "{message}: {found:?}");
     }
+    assert_eq!(missing(&glossary(right)).len(), OF_THE_NOTES.len() - 1);
     let late = [chapter(
         "a",
         "## A puzzle\nA socket?\n## The socket\n`socket`\nMy socket.\nA **socket**.\n",

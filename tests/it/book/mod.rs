@@ -72,7 +72,9 @@ fn every_chapter_has_the_same_shape() {
 fn every_term_is_explained_in_a_chapter_and_listed_in_the_glossary() {
     let (glossary, chapters) = (Page::load("tutorial/glossary.md"), chapters());
     let is_complete = chapters.len() == NAMES.len();
-    report(glossary::check(&glossary, &chapters, is_complete));
+    let mut bad = glossary::check(&glossary, &chapters, is_complete);
+    bad.extend(glossary::missing(&glossary));
+    report(bad);
 }
 
 #[test]
@@ -96,4 +98,14 @@ fn the_contents_list_every_page() {
 #[test]
 fn no_link_leads_out_of_the_book() {
     report(book().iter().flat_map(summary::check_links).collect());
+}
+
+#[test]
+fn the_documentation_of_the_crate_names_pages_that_exist() {
+    let library = Page::load("src/lib.rs").text;
+    let names = library.split("`tutorial/").skip(1).filter_map(|rest| rest.split('`').next());
+    let names: Vec<_> = names.filter(|name| !name.is_empty()).collect();
+    assert!(names.len() > 1, "{names:?}");
+    let missing = names.iter().filter(|name| !root().join("tutorial").join(name).exists());
+    report(missing.map(|name| format!("src/lib.rs: there is no tutorial/{name}")).collect());
 }
