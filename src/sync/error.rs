@@ -47,6 +47,14 @@ impl Error {
         Error::about(path.display())
     }
 
+    /// The same about a name in `folder`.
+    pub(super) fn below(self, folder: &Path) -> Error {
+        match self {
+            Error::System(what, e) => Error::System(format!("{}: {what}", folder.display()), e),
+            e => e,
+        }
+    }
+
     /// Returns whether this concerns one path alone, so that the round goes on without it.
     pub(super) fn is_of_one_path(&self) -> bool {
         match self {

@@ -89,7 +89,7 @@ impl<'a> Folder<'a> {
     ) -> Result<Self, Error> {
         let path = fs::canonicalize(&settings.path).map_err(Error::of(&settings.path))?;
         let root = Root::open(&path).map_err(Error::of(&path))?;
-        let marker = Marker::open(&root)?;
+        let marker = Marker::open(&root).map_err(|e| e.below(&path))?;
         // An empty one may be that of a start that was refused.
         let had_marker = marker.id()?.is_some();
         let home = settings.state_home()?;
@@ -157,7 +157,9 @@ impl<'a> Folder<'a> {
         if self.remote()?.is_in_memory()? {
             self.notice("the server keeps its files in memory alone: they end with it");
         }
-        self.meet()
+        self.meet()?;
+        self.state.set_server(&self.settings.address);
+        Ok(())
     }
 
     /// Clears up after a round that did not come to its end, in this process or before.

@@ -48,6 +48,7 @@ pub(super) fn choose_id(
         }
     };
     let state = State::at(home, &id, path);
+    let server = state.server();
     let known = match state.folder.exists() {
         true if had_marker || settings.new => epoch_of(state)?,
         true => check_marker(state)?,
@@ -57,7 +58,12 @@ pub(super) fn choose_id(
     match (exists, is_marked) {
         (true, _) => Ok(id),
         // A server that has lost its table: the clients bring everything back.
-        (false, true) if known != Some(client.epoch()) => Ok(id),
+        (false, true) if known != Some(client.epoch()) => match server {
+            Some(server) if server != settings.address && !settings.new => {
+                Err(Error::Refused(elsewhere(&id, &settings.address, &server)))
+            }
+            _ => Ok(id),
+        },
         (false, _) if settings.new && settings.dry_run => Ok(NOT_MADE.to_string()),
         (false, _) if settings.new => Ok(client.session(Some(&id))?.id),
         (false, true) => Err(Error::Refused(forgotten(&id))),
@@ -85,6 +91,16 @@ fn check_marker(mut state: State) -> Result<Option<Epoch>, Error> {
 fn epoch_of(mut state: State) -> Result<Option<Epoch>, Error> {
     state.lock()?;
     Ok(Index::open(&state.folder)?.epoch())
+}
+
+/// Returns what to say about an id that a server at a new address does not know: the folder may be
+/// on its way to a stranger.
+fn elsewhere(id: &str, address: &str, before: &str) -> String {
+    format!(
+        "the server at {address} does not know {}, which was last synchronised with {before}; if the \
+         new address is right, give the id and --new: nothing is deleted",
+        IdForLog(id)
+    )
 }
 
 /// Returns what to say about an id that was removed on purpose.

@@ -233,7 +233,11 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn fail(&mut self, path: RelPath, why: impl ToString) {
-        self.left_out.push((path.to_string(), why.to_string()));
+        let (path, why) = (path.to_string(), why.to_string());
+        // Most errors name the path that they are about.
+        let about = why.strip_prefix(&path).and_then(|why| why.strip_prefix(": "));
+        let why = about.map_or_else(|| why.clone(), String::from);
+        self.left_out.push((path, why));
     }
 
     /// Notes a name on the server that is the key of no path, or of another one than its entry says.

@@ -12,6 +12,9 @@ use super::upload::Upload;
 use crate::version::Version;
 use std::collections::BTreeSet;
 
+/// Why a folder is reported of which some names make too long a path.
+const TOO_LONG: &str = "the paths of some names in it have more than 4095 bytes";
+
 /// What a round is going to do, apart from what only the entries on the server can say.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
@@ -53,6 +56,9 @@ impl Folder<'_> {
         }
         for (path, why) in &scan.blocked {
             report.fail(path.clone(), why);
+        }
+        for folder in scan.too_long {
+            report.fail(folder, TOO_LONG);
         }
         for key in self.listing.bad().clone() {
             report.fail_key(&key);

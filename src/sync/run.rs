@@ -249,7 +249,8 @@ impl<'a, 'b> Rounds<'a, 'b> {
         }
         let left_out = self.left_out.len() as u64;
         self.status = Status { left_out, ..Status::after(&self.folder.path, summary) };
-        self.write_status("connected");
+        let server = format!("connected to {}", self.folder.settings.address);
+        self.write_status(&server);
     }
 
     /// Writes the status, if it says anything new or is old.

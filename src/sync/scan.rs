@@ -37,6 +37,8 @@ pub(super) struct Scan {
     /// Paths about which nothing can be said, nor about what is below: they could not be read, are
     /// of a kind that is not synchronised, or are just being changed. Why.
     pub(super) blocked: BTreeMap<RelPath, String>,
+    /// Folders with names in them that are too long for a path, and are left out.
+    pub(super) too_long: BTreeSet<RelPath>,
 }
 
 impl Scan {
@@ -124,6 +126,9 @@ impl Scan {
                 self.found.remove(folder);
                 return;
             }
+            (Err(e), Some(folder)) if e.kind() == ErrorKind::CrossesDevices => {
+                return self.block(folder.clone(), "it is another mount");
+            }
             (Err(e), Some(folder)) => return self.block(folder.clone(), e),
             // Nothing is known of anything then.
             (Err(e), None) => {
@@ -143,7 +148,11 @@ impl Scan {
                 Some(folder) => folder.join(&name),
                 None => RelPath::new(&name),
             };
-            let Some(path) = path else { continue };
+            let Some(path) = path else {
+                // The marker at the top has no path either.
+                self.too_long.extend(folder.clone());
+                continue;
+            };
             match stat_in(&dir, OsStr::from_bytes(&name)) {
                 Ok(Some(stat)) if !ignored.has(&path, stat.kind == FileKind::Dir) => {
                     self.add(index, device, path, stat, todo);

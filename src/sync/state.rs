@@ -23,6 +23,9 @@ const ROOT: &str = "root";
 /// The file that says when the collector last ran.
 const COLLECTED: &str = "collected";
 
+/// The file that holds the address of the server that the folder was last synchronised with.
+const SERVER: &str = "server";
+
 /// The state of one folder.
 #[derive(Debug)]
 pub(super) struct State {
@@ -99,6 +102,17 @@ impl State {
     /// Notes when the collector ran. If that fails, it runs again.
     pub(super) fn set_collected(&self, at: Utc) {
         let _ = fs::write(self.folder.join(COLLECTED), format!("{at}\n"));
+    }
+
+    /// Returns the address of the server of the last start, if it is known.
+    pub(super) fn server(&self) -> Option<String> {
+        let text = fs::read_to_string(self.folder.join(SERVER)).ok()?;
+        Some(text.trim_end().to_string())
+    }
+
+    /// Notes the address of the server. If that fails, a wrong address is noticed later, or not.
+    pub(super) fn set_server(&self, address: &str) {
+        let _ = fs::write(self.folder.join(SERVER), format!("{address}\n"));
     }
 
     /// Replaces what `telefile sync --status` shows of this folder.

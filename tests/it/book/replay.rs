@@ -73,7 +73,9 @@ fn output(command: &str) -> String {
     let programs = Path::new(programs.get_program()).parent().unwrap().display();
     let path = std::env::var("PATH").unwrap();
     let mut shell = program("sh");
-    shell.args(["-c", &format!("exec 2>&1\n{script}\n")]).current_dir(root());
+    // Pages show descriptors by number: whatever this process has inherited is not passed on.
+    let closed: String = (3..10).map(|fd| format!(" {fd}>&-")).collect();
+    shell.args(["-c", &format!("exec{closed} 2>&1\n{script}\n")]).current_dir(root());
     shell.env("PATH", format!("{programs}:{path}"));
     run(shell).stdout.replace(&folder, EXAMPLES)
 }

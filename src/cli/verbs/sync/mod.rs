@@ -34,7 +34,7 @@ Examples:
   telefile sync --forget server 8080 ID                 # remove it from the server
   telefile sync --status                                # the folders of this machine")]
 pub(crate) struct Settings {
-    /// The server's host
+    /// The server's host; or unix:PATH, with 0 as the port
     #[arg(required_unless_present = "status")]
     host: Option<String>,
     /// The server's port
@@ -100,6 +100,7 @@ impl Settings {
         let port = self.port.ok_or_else(|| missing("PORT"))?;
         let address = match host.parse::<Ipv6Addr>() {
             Ok(host) => format!("[{host}]:{port}"),
+            Err(_) if host.starts_with("unix:") => host.clone(),
             Err(_) => format!("{host}:{port}"),
         };
         let path = self.path.clone().unwrap_or_default();
@@ -164,5 +165,5 @@ fn print_status() -> Outcome {
             None => "  process: none\n".to_string(),
         };
     }
-    put(text)
+    put(if text.is_empty() { "no folders\n".to_string() } else { text })
 }

@@ -1,8 +1,8 @@
 //! What is refused before anything is changed, with which exit status and words.
 
 use super::{User, start};
-use crate::process::{run, telefile};
-use rustix::fs::{FlockOperation, flock};
+use crate::process::{Serving, run, telefile};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, mkdirat, openat};
 use rustix::process::Signal;
 use socket2::{Domain, Socket, Type};
 use std::fs::{self, File};
@@ -128,12 +128,59 @@ fn a_second_client_with_the_same_state_is_refused() {
 }
 
 #[test]
+fn a_stranger_at_a_new_address_gets_no_folder_by_mistake() {
+    let user = User::new();
+    user.write("a/one", "1");
+    let id = user.does("a", &[], "1 sent");
+    let stranger = Serving::local(&[]);
+    let port = stranger.addresses[0].to_string().rsplit(':').next().unwrap().to_string();
+    let args = ["127.0.0.1", &port, "a", "1", "--once"];
+    let words = [&id[..8], &format!("127.0.0.1:{port}"), &format!("127.0.0.1:{}", user.port())];
+    run(user.command(&args)).failed(1, &words);
+    user.does("a", &[], "nothing to do");
+
+    // A server that knows the id has a new address: nothing to ask.
+    let localhost = run(user.command(&["localhost", &user.port(), "a", "1", "--once"]));
+    assert_eq!(localhost.status, 0, "{localhost:?}");
+    // The user says that the stranger is right.
+    let ended = run(user.command(&[&args[..], &[&id, "--new"]].concat()));
+    assert!(ended.status == 0 && ended.stderr.contains("1 sent"), "{ended:?}");
+}
+
+#[test]
+fn a_server_may_listen_on_a_unix_socket() {
+    let user = User::new();
+    let socket = format!("unix:{}", user.path("socket").display());
+    let _serving = Serving::start(&["--listen", &socket]);
+    user.write("a/one", "1");
+    let ended = run(user.command(&[&socket, "0", "a", "1", "--once"]));
+    assert!(ended.status == 0 && ended.stderr.contains("1 sent"), "{ended:?}");
+}
+
+#[test]
+fn a_path_that_is_too_long_is_said() {
+    let user = User::new();
+    let name = "L".repeat(240);
+    fs::create_dir(user.path("a")).unwrap();
+    let mut folder = File::open(user.path("a")).unwrap();
+    for _ in 0..17 {
+        mkdirat(&folder, &name, Mode::RWXU).unwrap();
+        let opened = openat(&folder, &name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty());
+        folder = opened.unwrap().into();
+    }
+    let ended = user.once("a", &[]);
+    let said = format!("{}: left out: the paths of some names in it", [&*name; 16].join("/"));
+    assert!(ended.status == 1 && ended.stderr.contains(&said), "{ended:?}");
+    assert_eq!(ended.stderr.lines().count(), 2, "{ended:?}");
+}
+
+#[test]
 fn a_server_with_a_token_refuses_a_client_without_it() {
     let user = User::new();
     let token = user.path("token");
     fs::write(&token, "secret\n").unwrap();
     let file = token.display().to_string();
-    let serving = crate::process::Serving::local(&["--token-file", &file]);
+    let serving = Serving::local(&["--token-file", &file]);
     let port = serving.addresses[0].to_string().rsplit(':').next().unwrap().to_string();
     fs::create_dir(user.path("a")).unwrap();
     let args = ["127.0.0.1", &port, "a", "1", "--once"];

@@ -102,7 +102,7 @@ fn a_dry_run_prints_the_plan_and_leaves_nothing_behind() {
 fn the_status_tells_of_each_folder_of_the_user() {
     let user = User::new();
     let status = || run(user.command(&["--status"]));
-    assert_eq!((status().status, status().stdout), (0, String::new()));
+    assert_eq!((status().status, status().stdout), (0, "no folders\n".to_string()));
     user.write("a/one", "1");
     user.does("a", &[], "1 sent");
     let path = fs::canonicalize(user.path("a")).unwrap();
@@ -117,7 +117,10 @@ fn the_status_tells_of_each_folder_of_the_user() {
     std::os::unix::fs::symlink("one", user.path("a/link")).unwrap();
     let mut running = start(user.sync("a", &[]));
     let pid = running.child.id();
-    let end = format!("left out 1\n  process: {pid}\n  watcher: alive\n  server: connected\n");
+    let end = format!(
+        "left out 1\n  process: {pid}\n  watcher: alive\n  server: connected to 127.0.0.1:{}\n",
+        user.port()
+    );
     eventually("the status is written", || status().stdout.ends_with(&end));
     running.signal(Signal::TERM);
     assert_eq!(running.wait(), 0);

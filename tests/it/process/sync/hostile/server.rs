@@ -117,7 +117,7 @@ fn a_lost_connection_is_tried_again_and_the_status_says_so() {
     assert!(most_memory(&running) < 100);
     is_lying.store(false, SeqCst);
     eventually("the files come", || user.path("b/large").exists() && user.path("b/ok").exists());
-    eventually("the status says it", || status().contains("\n  server: connected\n"));
+    eventually("the status says it", || status().contains("\n  server: connected to "));
     running.signal(Signal::TERM);
     assert_eq!(running.wait(), 0);
 }
