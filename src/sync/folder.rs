@@ -92,6 +92,7 @@ impl<'a> Folder<'a> {
         let marker = Marker::open(&root).map_err(|e| e.below(&path))?;
         // An empty one may be that of a start that was refused.
         let had_marker = marker.id()?.is_some();
+        let identity = marker.identity()?;
         let home = settings.state_home()?;
         let id = choose_id(settings, &client, &marker, had_marker, &home, &path)?;
         let mut state = State::at(&home, &id, &path);
@@ -107,7 +108,9 @@ impl<'a> Folder<'a> {
                 Index::open(&state.folder)?
             }
         };
-        if settings.new {
+        let known = state.marker().filter(|_| !index.rows().is_empty());
+        let is_copy = !settings.new && known.is_some_and(|known| known != identity);
+        if settings.new || is_copy {
             index.forget_all();
         }
         let exchanges = test_renames(&marker)?;
@@ -140,7 +143,17 @@ impl<'a> Folder<'a> {
         };
         let is_made = folder.id != NOT_MADE;
         folder.observer.say(Event::Id(if is_made { &folder.id } else { "-" }));
+        if is_copy {
+            folder.notice(
+                "the folder is a copy of the one that was synchronised: both sides are merged, nothing \
+                 is deleted",
+            );
+        }
         folder.begin()?;
+        if !settings.dry_run {
+            // The forgotten rows are on the disk by now.
+            folder.state.set_marker(&identity)?;
+        }
         Ok(folder)
     }
 

@@ -82,8 +82,8 @@ fn check_marker(mut state: State) -> Result<Option<Epoch>, Error> {
     match index.rows().is_empty() {
         true => Ok(index.epoch()),
         false => Err(Error::Guard(format!(
-            "the folder was synchronised before, and {MARKER} is not in it: is it mounted? --new \
-             starts over, and deletes nothing"
+            "the folder was synchronised before, and {MARKER} is not in it: is it mounted? With \
+             the id, --new joins again; without one it starts another. Neither deletes anything"
         ))),
     }
 }

@@ -10,6 +10,8 @@ use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::time::UNIX_EPOCH;
 
 /// How long a file stays in the trash.
 pub(super) const TRASH_DAYS: u64 = 7;
@@ -59,6 +61,14 @@ impl Marker {
         let trash = open(&marker, "trash").map_err(Error::about("trash"))?;
         let folder = root.open_root(".").map_err(Error::about("the folder"))?;
         Ok(Marker { folder, root: marker, temporary, trash, _lock: lock })
+    }
+
+    /// Returns text that differs for a copy of the marker, such as one from a backup, wherever the file
+    /// system knows when a file was made.
+    pub(super) fn identity(&self) -> Result<String, Error> {
+        let found = self.root.metadata().map_err(Error::about(MARKER))?;
+        let made = found.created().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        Ok(format!("{} {}", found.ino(), made.unwrap_or_default().as_nanos()))
     }
 
     /// Returns the id that the folder is synchronised under; `None` in a new marker.

@@ -236,7 +236,12 @@ impl Report {
         let (path, why) = (path.to_string(), why.to_string());
         // Most errors name the path that they are about.
         let about = why.strip_prefix(&path).and_then(|why| why.strip_prefix(": "));
-        let why = about.map_or_else(|| why.clone(), String::from);
+        let why = about.unwrap_or(&why);
+        // The names of entries and chunks mean nothing to a user.
+        let why = match why.split_once(": ") {
+            Some((name, refusal)) if name.starts_with("s/") => refusal.to_string(),
+            _ => why.to_string(),
+        };
         self.left_out.push((path, why));
     }
 

@@ -13,7 +13,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -38,6 +38,10 @@ impl Root {
 
     pub(super) fn stat_self(&self) -> io::Result<Stat> {
         Ok(fstat(&self.dir)?.into())
+    }
+
+    pub(super) fn metadata(&self) -> io::Result<Metadata> {
+        File::from(self.dir.try_clone()?).metadata()
     }
 
     /// Returns how many bytes this user may still write to the disk.

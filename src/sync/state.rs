@@ -26,6 +26,9 @@ const COLLECTED: &str = "collected";
 /// The file that holds the address of the server that the folder was last synchronised with.
 const SERVER: &str = "server";
 
+/// The file that says which marker the rows are about.
+const MARKED: &str = "marker";
+
 /// The state of one folder.
 #[derive(Debug)]
 pub(super) struct State {
@@ -113,6 +116,18 @@ impl State {
     /// Notes the address of the server. If that fails, a wrong address is noticed later, or not.
     pub(super) fn set_server(&self, address: &str) {
         let _ = fs::write(self.folder.join(SERVER), format!("{address}\n"));
+    }
+
+    /// Returns which marker the rows are about, if it is known.
+    pub(super) fn marker(&self) -> Option<String> {
+        let text = fs::read_to_string(self.folder.join(MARKED)).ok()?;
+        Some(text.trim_end().to_string())
+    }
+
+    /// Notes which marker the rows are about.
+    pub(super) fn set_marker(&self, identity: &str) -> Result<(), Error> {
+        let path = self.folder.join(MARKED);
+        fs::write(&path, format!("{identity}\n")).map_err(Error::of(&path))
     }
 
     /// Replaces what `telefile sync --status` shows of this folder.

@@ -2,6 +2,7 @@
 
 use super::User;
 use std::fs;
+use std::process::Command;
 
 /// Returns a user with 30 files in folder `a` and the same ones in `b`, and their id.
 fn thirty_files() -> (User, String) {
@@ -70,4 +71,28 @@ fn an_unmounted_folder_is_noticed_with_and_without_an_id() {
     fs::rename(user.path("a"), user.path("disk")).unwrap();
     user.does("a", &["--new", &id], "30 received");
     user.does("b", &[], "nothing to do");
+}
+
+#[test]
+fn a_folder_from_a_backup_deletes_nothing() {
+    let user = User::new();
+    user.write("a/one", "1");
+    let id = user.does("a", &[], "1 sent");
+    user.does("b", &[&id], "1 received");
+    let copied =
+        Command::new("cp").args(["-a", "a", "backup"]).current_dir(user.path(".")).status();
+    assert!(copied.unwrap().success());
+    user.write("b/new", "2");
+    user.does("b", &[], "1 sent");
+    user.does("a", &[], "1 received");
+
+    fs::rename(user.path("a"), user.path("a-old")).unwrap();
+    fs::rename(user.path("backup"), user.path("a")).unwrap();
+    let ended = user.once("a", &[]);
+    assert!(ended.status == 0 && ended.stderr.contains("is a copy"), "{ended:?}");
+    assert_eq!(user.names("a"), ["new", "one"]);
+    user.does("a", &[], "nothing to do");
+    user.does("b", &[], "nothing to do");
+    fs::remove_file(user.path("a/one")).unwrap();
+    user.does("a", &[], "1 deleted on the server");
 }
