@@ -6,7 +6,7 @@
 /// use telefile::store::Options;
 ///
 /// let options = Options { max_data: Some(10 << 30), ..Options::default() };
-/// assert_eq!(options.cache_bytes, 64 << 20);
+/// assert_eq!(options.cache_bytes, 32 << 20);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -20,6 +20,6 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { max_data: None, cache_bytes: 64 << 20 }
+        Options { max_data: None, cache_bytes: 32 << 20 }
     }
 }

@@ -55,7 +55,7 @@ pub(crate) fn contents(numbytes: usize) -> u64 {
 /// What the database of a table that is kept may take.
 #[track_caller]
 pub(crate) fn database(client: &mut Client) -> u64 {
-    if kept() { (client.stat("memory_max") / 8).min(64 << 20) } else { 0 }
+    if kept() { (client.stat("memory_max") / 8).min(32 << 20) } else { 0 }
 }
 
 /// What all names take that the server remembers as removed, if it shows them.
