@@ -22,9 +22,13 @@ const MAX_BATCH_BYTES: usize = 32 << 10;
 const MAX_BATCH: usize = 512;
 const FIRST_BATCH: usize = 16;
 
-/// The target size of replies held until they are taken, and the maximum of changes sent together. After a batch with more contents the next
-/// is half as large, after one with less it is twice as large.
+/// The target size of replies held until they are taken. After a batch with more contents the next is
+/// half as large, after one with less it is twice as large.
 const AIM_BYTES: usize = 4 << 20;
+
+/// The most bytes of changes sent together. A server that keeps its files on disk commits one half
+/// while it receives the other.
+const MAX_CHANGE_BYTES: usize = 32 << 20;
 
 /// Requests to be sent together, about files that the program names: no `create`, `open`, `list`,
 /// `watch` or `wait`. Made by [`Client::pipeline`]. Nothing is sent before the answers of
@@ -203,7 +207,7 @@ impl Answers<'_> {
             bytes += call.contents.map_or(0, |contents| contents.len());
             changes_alone &= call.is_change();
             let few = *n < self.batch && bytes <= MAX_BATCH_BYTES;
-            *n == 0 || few || changes_alone && bytes <= AIM_BYTES
+            *n == 0 || few || changes_alone && bytes <= MAX_CHANGE_BYTES
         });
         fits.count()
     }

@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 /// How long a client may take to send its token, if the server requires one.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How often to look whether a commit has ended, while contents may arrive.
+const COMMIT_CHECK: Duration = Duration::from_millis(1);
+
 impl Session<'_> {
     /// Sets how long the client may be silent.
     pub(super) fn limit_silence(&mut self) -> io::Result<()> {
@@ -41,7 +44,14 @@ impl Session<'_> {
     }
 
     fn next_line(&mut self, line: &mut Vec<u8>) -> io::Result<bool> {
-        let has_arrived = self.connection.take_line(line)?;
+        let mut has_arrived = self.connection.take_line(line)?;
+        while !has_arrived && self.owed.holds_large() {
+            self.send_owed_until_readable()?;
+            if self.owed.is_empty() || !self.connection.receive()? {
+                break;
+            }
+            has_arrived = self.connection.take_line(line)?;
+        }
         if !has_arrived || self.connection.owes_telnet() {
             // No read may block while a reply is unsent: the client may be waiting for exactly that
             // reply. Half a line counts as nothing: the rest may never come. (Invariant 6 in
@@ -91,8 +101,11 @@ impl Session<'_> {
         };
         let mut incoming = Incoming::new(announced, &self.server.budget);
         while incoming.missing() > 0 {
-            if !self.owed.is_empty() && self.owed.may_free_memory(&incoming.room()) {
+            if self.owed.may_free_memory(&incoming.room()) {
                 self.send_owed()?;
+            }
+            if self.connection.data().is_empty() {
+                self.send_owed_until_readable()?;
             }
             match incoming.room() {
                 Ok(room) => self.connection.read_contents(room)?,
@@ -103,8 +116,28 @@ impl Session<'_> {
                 }
             }
         }
+        while !self.owed.is_empty() && self.connection.data().len() < b"\r\n".len() {
+            self.send_owed_until_readable()?;
+            if !self.owed.is_empty() && !self.connection.receive()? {
+                break;
+            }
+        }
         self.connection.read_line_end()?;
         Ok(Ok(Some(incoming.finish())))
+    }
+
+    /// Waits until something can be received, or all owed answers are sent: each as soon as its commit
+    /// has ended. So large contents arrive while a commit runs.
+    fn send_owed_until_readable(&mut self) -> io::Result<()> {
+        while !self.owed.is_empty()
+            && !self.connection.stream().wait_readable(Instant::now() + COMMIT_CHECK)?
+        {
+            while self.owed.is_first_known() {
+                self.send_first_owed()?;
+            }
+            self.connection.flush()?;
+        }
+        Ok(())
     }
 
     /// Refuses a request, then skips the contents that are still to come.

@@ -17,6 +17,7 @@ impl<'a> Session<'a> {
         request: &Request<'_>,
         contents: Option<Contents>,
     ) -> io::Result<Flow> {
+        let held = contents.as_ref().map_or(0, |contents| contents.len());
         // Memory that earlier changes free once they are visible may make room for this one.
         let again = if self.owed.is_empty() { None } else { contents.clone() };
         let mut outcome = self.dispatch(request, contents);
@@ -26,8 +27,8 @@ impl<'a> Session<'a> {
         }
         match outcome {
             Ok(Outcome::Answer(answer)) if self.owed.is_empty() => self.write(answer)?,
-            Ok(Outcome::Answer(answer)) => return self.owe(answer.done()),
-            Ok(Outcome::Decided(answer)) => return self.owe(answer),
+            Ok(Outcome::Answer(answer)) => return self.owe(answer.done(), 0),
+            Ok(Outcome::Decided(answer)) => return self.owe(answer, held),
             Ok(Outcome::Pending(pending)) => return self.wait(pending),
             Ok(Outcome::Quit) => return Ok(Flow::Close),
             Err(refusal) => return self.refuse(refusal),
@@ -42,20 +43,23 @@ impl<'a> Session<'a> {
             return self.collect(request);
         }
         if let Some(answer) = read_in_turn(&self.server.table, request) {
-            self.owe(answer)?;
+            self.owe(answer, 0)?;
             return Ok(true);
         }
-        if !may_be_decided_early(request) || !self.has_arrived(request.numbytes()) {
+        if !may_be_decided_early(request) {
             self.send_owed()?;
         }
         Ok(false)
     }
 
-    /// Answers a request once its ticket is done and the earlier requests are answered.
-    pub(super) fn owe(&mut self, answer: Decided<Answer<'a>>) -> io::Result<Flow> {
-        self.owed.push(answer);
+    /// Answers a request with `held` bytes of contents once its ticket is done and the earlier requests are answered.
+    pub(super) fn owe(&mut self, answer: Decided<Answer<'a>>, held: usize) -> io::Result<Flow> {
+        self.owed.push(answer, held);
         if self.owed.is_full() {
             self.send_owed()?;
+        }
+        while self.owed.holds_much() {
+            self.send_first_owed()?;
         }
         Ok(Flow::Continue)
     }
@@ -64,18 +68,23 @@ impl<'a> Session<'a> {
     /// reply is sent before that.
     pub(super) fn send_owed(&mut self) -> io::Result<()> {
         self.answer_reads()?;
-        while let Some(Decided { ticket, outcome }) = self.owed.pop() {
-            let outcome = match ticket.outcome() {
-                Ok(None) => outcome,
-                Ok(Some(looked)) => outcome.map(|answer| answer.instead(looked)),
-                Err(refusal) => Err(refusal),
-            };
-            match outcome {
-                Ok(answer) => self.write(answer)?,
-                Err(refusal) => drop(self.write_refusal(refusal)?),
-            }
+        while !self.owed.is_empty() {
+            self.send_first_owed()?;
         }
         Ok(())
+    }
+
+    pub(super) fn send_first_owed(&mut self) -> io::Result<()> {
+        let Some(Decided { ticket, outcome }) = self.owed.pop() else { return Ok(()) };
+        let outcome = match ticket.outcome() {
+            Ok(None) => outcome,
+            Ok(Some(looked)) => outcome.map(|answer| answer.instead(looked)),
+            Err(refusal) => Err(refusal),
+        };
+        match outcome {
+            Ok(answer) => self.write(answer),
+            Err(refusal) => self.write_refusal(refusal).map(drop),
+        }
     }
 
     /// Answers all requests, and sends the answers.
@@ -136,7 +145,7 @@ impl<'a> Session<'a> {
     /// Refuses a request, once the earlier ones are answered.
     pub(super) fn refuse(&mut self, refusal: Refusal) -> io::Result<Flow> {
         if !self.owed.is_empty() && !refusal.closes() {
-            return self.owe(Decided { ticket: Ticket::DONE, outcome: Err(refusal) });
+            return self.owe(Decided { ticket: Ticket::DONE, outcome: Err(refusal) }, 0);
         }
         self.send_owed()?;
         self.write_refusal(refusal)

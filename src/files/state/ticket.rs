@@ -67,7 +67,7 @@ impl Ticket {
     }
 
     /// Returns whether [`wait`](Ticket::wait) returns at once.
-    pub(in crate::files) fn is_known(&self) -> bool {
+    pub(crate) fn is_known(&self) -> bool {
         let Some((commit, _)) = &self.0 else { return true };
         commit.known.lock().unwrap_or_else(PoisonError::into_inner).outcome.is_some()
     }

@@ -6,6 +6,7 @@ mod folder;
 mod own;
 mod reading;
 mod restarts;
+mod slow;
 
 use std::collections::BTreeMap;
 use std::path::Path;
