@@ -9,13 +9,15 @@ use super::path::RelPath;
 use super::remote::Remote;
 use super::root::{Rename, file_stat, set_times_and_mode};
 use super::temporary::{NEW, PART, Temporary, remove_if_there};
+use super::write_behind::write_behind;
+use crate::contents::Contents;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::FileExt;
 
 /// So many bytes of chunks are asked for at once.
-const WINDOW_BYTES: u64 = 8 << 20;
+const WINDOW_BYTES: u64 = 4 << 20;
 
 /// How much of a file is cut into chunks at once.
 const SOURCE_BYTES: usize = 4 << 20;
@@ -52,11 +54,11 @@ impl Source {
 
     /// Reads a chunk, if it is still there. Whether it still is what it was, the hash of the whole
     /// file says.
-    fn read(&self, chunk: &ChunkRef) -> Option<Vec<u8>> {
+    fn read(&self, chunk: &ChunkRef) -> Option<Contents> {
         let offset = *self.chunks.get(&chunk.hash)?;
         let mut bytes = vec![0; usize::try_from(chunk.length).ok()?];
         self.file.read_exact_at(&mut bytes, offset).ok()?;
-        Some(bytes)
+        Some(bytes.into())
     }
 }
 
@@ -108,7 +110,7 @@ pub(super) fn fetch(
             file.write_all(bytes).map_err(at())?;
             told(*size)?;
         }
-        Body::Chunks(chunks) => {
+        Body::Chunks(_) => {
             let copied = match same {
                 Some(same) => copy(same, &mut file, *hash).map_err(at())?,
                 None => false,
@@ -118,7 +120,7 @@ pub(super) fn fetch(
             } else {
                 let sources = [old, earlier].into_iter().flatten().map(Source::of);
                 let sources = sources.collect::<io::Result<Vec<_>>>().map_err(at())?;
-                if !assemble(remote, &entry.path, &mut file, chunks, &sources, *hash, told)? {
+                if !assemble(remote, entry, &file, &sources, told)? {
                     return Ok(Fetched::Missing);
                 }
             }
@@ -159,36 +161,40 @@ fn copy(mut from: File, to: &mut File, hash: Hash) -> io::Result<bool> {
 /// Writes all chunks in order; false if one is missing, or they are not the content.
 fn assemble(
     remote: &Remote,
-    path: &RelPath,
-    file: &mut File,
-    chunks: &[ChunkRef],
+    entry: &Entry,
+    file: &File,
     sources: &[Source],
-    hash: Hash,
     told: &mut dyn FnMut(u64) -> Result<(), Error>,
 ) -> Result<bool, Error> {
-    let mut whole = Hasher::default();
-    let mut rest = chunks;
-    while !rest.is_empty() {
-        let mut bytes = 0;
-        let fits = rest.iter().take(WINDOW_CHUNKS).take_while(|chunk| {
-            bytes += chunk.length;
-            bytes <= WINDOW_BYTES
-        });
-        let (window, behind) = rest.split_at(fits.count().max(1));
-        rest = behind;
-        let here = |chunk: &ChunkRef| sources.iter().find_map(|source| source.read(chunk));
-        let mut parts: Vec<_> = window.iter().map(here).collect();
-        let absent: Vec<_> = window.iter().zip(&parts).filter(|(_, part)| part.is_none()).collect();
-        let absent: Vec<_> = absent.into_iter().map(|(chunk, _)| *chunk).collect();
-        let mut fetched = remote.read_chunks(&absent)?.into_iter();
-        for part in &mut parts {
-            let Some(bytes) = part.take().or_else(|| fetched.next().flatten()) else {
-                return Ok(false);
-            };
-            whole.update(&bytes);
-            file.write_all(&bytes).map_err(Error::at(path))?;
-            told(bytes.len() as u64)?;
+    let Content::File { hash, size, body: Body::Chunks(chunks) } = &entry.content else {
+        return Ok(false);
+    };
+    let written = write_behind(file, &entry.path, *size, |write| {
+        let mut rest = &chunks[..];
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fits = rest.iter().take(WINDOW_CHUNKS).take_while(|chunk| {
+                bytes += chunk.length;
+                bytes <= WINDOW_BYTES
+            });
+            let (window, behind) = rest.split_at(fits.count().max(1));
+            rest = behind;
+            let here = |chunk: &ChunkRef| sources.iter().find_map(|source| source.read(chunk));
+            let mut parts: Vec<_> = window.iter().map(here).collect();
+            let absent = window.iter().zip(&parts).filter(|(_, part)| part.is_none());
+            let absent: Vec<_> = absent.map(|(chunk, _)| *chunk).collect();
+            let mut fetched = remote.read_chunks(&absent)?.into_iter();
+            for part in &mut parts {
+                let Some(bytes) = part.take().or_else(|| fetched.next().flatten()) else {
+                    return Ok(false);
+                };
+                told(bytes.len() as u64)?;
+                if !write(bytes)? {
+                    return Ok(false);
+                }
+            }
         }
-    }
-    Ok(whole.finish() == hash)
+        Ok(true)
+    })?;
+    Ok(written == Some(*hash))
 }

@@ -49,6 +49,7 @@ mod tests;
 mod time;
 mod upload;
 mod watcher;
+mod write_behind;
 
 pub use error::Error;
 pub use forget::forget;

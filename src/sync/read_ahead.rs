@@ -15,7 +15,7 @@ use std::thread;
 
 /// The most pieces of a batch, and about how many bytes it has.
 const MAX_PIECES: usize = 512;
-const BATCH_BYTES: usize = 4 << 20;
+const BATCH_BYTES: usize = if cfg!(test) { 4 << 20 } else { 16 << 20 };
 
 /// A part of an upload. The chunks of a file come before its end.
 pub(super) enum Piece {
@@ -43,7 +43,7 @@ impl Piece {
 pub(super) type Batch = Vec<(usize, Piece)>;
 
 /// Reads the uploads in their order, and calls `take` with one batch after another. With more than
-/// one, a thread reads ahead; two batches wait at most.
+/// one, a thread reads the next batch meanwhile.
 pub(super) fn read_ahead(
     root: &Root,
     uploads: &[Upload],
@@ -55,7 +55,7 @@ pub(super) fn read_ahead(
         return take(first);
     }
     thread::scope(|scope| {
-        let (give, batches) = sync_channel(1);
+        let (give, batches) = sync_channel(0);
         let read = move || {
             while let Some(batch) = reader.next_batch() {
                 // Nobody takes them any more after an error.

@@ -7,6 +7,7 @@ use super::hash::Hash;
 use super::remote::{Read, Remote};
 use super::steps::shown;
 use crate::client::{self, Answer};
+use crate::contents::Contents;
 use crate::refusal::Refusal;
 use crate::version::Version;
 
@@ -34,7 +35,8 @@ impl Remote {
                 Err(client::Error::TooLarge { .. }) => self.read_large(&names[n])?,
                 answer => answer,
             };
-            let read = read_of(answer)?.map(|(version, text)| (shown(&names[n], version), text));
+            let read = read_of(answer)?;
+            let read = read.map(|(version, text)| (shown(&names[n], version), text.to_vec()));
             held += read.as_ref().map_or(0, |(_, text)| text.len());
             reads.push(read);
             Ok(())
@@ -73,13 +75,13 @@ impl Remote {
 
     /// Returns the bytes of chunks; `None` for those that do not exist or are not what their name
     /// says.
-    pub(super) fn read_chunks(&self, chunks: &[ChunkRef]) -> Result<Vec<Option<Vec<u8>>>, Error> {
+    pub(super) fn read_chunks(&self, chunks: &[ChunkRef]) -> Result<Vec<Option<Contents>>, Error> {
         let names: Vec<_> = chunks.iter().map(|chunk| self.chunk_name(chunk.hash)).collect();
         let mut reads = Vec::new();
         self.read(&names, |n, answer| {
             let ChunkRef { hash, length } = chunks[n];
             let is_right =
-                |bytes: &Vec<u8>| bytes.len() as u64 == length && Hash::of(bytes) == hash;
+                |bytes: &Contents| bytes.len() as u64 == length && Hash::of(bytes) == hash;
             reads.push(read_of(answer)?.map(|(_, bytes)| bytes).filter(is_right));
             Ok(())
         })?;
@@ -100,11 +102,11 @@ impl Remote {
 }
 
 /// Returns the version and contents that an answer is; empty ones for those that are too large.
-fn read_of(answer: Result<Answer, client::Error>) -> Result<Option<Read>, Error> {
+fn read_of(answer: Result<Answer, client::Error>) -> Result<Option<(Version, Contents)>, Error> {
     match answer {
-        Ok(Answer::Snapshot(snapshot)) => Ok(Some((snapshot.version, snapshot.contents.to_vec()))),
+        Ok(Answer::Snapshot(snapshot)) => Ok(Some((snapshot.version, snapshot.contents))),
         Ok(_) => Ok(None),
-        Err(client::Error::TooLarge { .. }) => Ok(Some((Version::ABSENT, Vec::new()))),
+        Err(client::Error::TooLarge { .. }) => Ok(Some((Version::ABSENT, Contents::default()))),
         Err(e) if e.refusal() == Some(&Refusal::NotFound) => Ok(None),
         Err(e) => Err(e.into()),
     }

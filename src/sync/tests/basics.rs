@@ -60,7 +60,7 @@ fn modes_follow_but_no_setuid_bit() {
 fn a_large_file_goes_in_chunks_and_a_change_sends_few() {
     let mut world = pair();
     let bytes: Vec<u8> =
-        (0..3_000_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+        (0..500_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     world.write("a/large", &bytes);
     world.settle(&["a", "b"]);
     world.assert_equal("a", "b");

@@ -41,7 +41,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "client",
         &["name", "exptime", "budget", "contents", "refusal", "token", "version", "net", "wire"],
     ),
-    ("sync", &["name", "exptime", "refusal", "token", "version", "client"]),
+    ("sync", &["name", "exptime", "contents", "refusal", "token", "version", "client"]),
     ("cli", ANYTHING),
     ("fuzz", ANYTHING),
     ("main", ANYTHING),
