@@ -27,7 +27,8 @@ impl Folder<'_> {
         let stop = |side: &'static str| {
             move |TooMany { deletions, files }| {
                 Error::Guard(format!(
-                    "{deletions} of {files} files would be deleted {side}; --force deletes them"
+                    "{deletions} of {files} files would be deleted {side}; --force deletes \
+                     them, and the id with --new brings them back"
                 ))
             }
         };

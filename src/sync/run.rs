@@ -51,8 +51,13 @@ pub fn run(
         let progress = Progress::new(&mut *observer, stop.clone());
         let e = match settings.builder().connect(&settings.address).map_err(Error::from) {
             Ok(client) => match Folder::open(settings, client, progress) {
-                Ok(mut folder) if is_one_round => return folder.once(),
-                Ok(mut folder) => return Rounds::new(&mut folder).run(stop),
+                Ok(mut folder) => {
+                    let ended = match is_one_round {
+                        true => folder.once(),
+                        false => Rounds::new(&mut folder).run(stop),
+                    };
+                    return ended.inspect_err(|e| folder.note_end(e));
+                }
                 Err(e) => e,
             },
             Err(e) => e,
@@ -68,6 +73,18 @@ pub fn run(
 }
 
 impl Folder<'_> {
+    /// Writes into the status why the command ends.
+    fn note_end(&self, why: &Error) {
+        if matches!(why, Error::Stopped) || self.settings.dry_run {
+            return;
+        }
+        let did = format!("stopped: {why}");
+        self.state.log(&did);
+        let status = Status::after(&self.path, &Summary::default());
+        let conflicts = self.conflict_copies();
+        self.state.set_status(&Status { did, process: None, conflicts, ..status });
+    }
+
     /// Does one round, and further ones for what was in motion.
     fn once(&mut self) -> Result<Summary, Error> {
         let (mut total, mut again) = self.round(None)?;

@@ -15,12 +15,14 @@ pub(super) struct Progress {
     bar: Option<ProgressBar>,
     files: u64,
     done: u64,
+    /// A dry run has printed what a round would do.
+    has_plan: bool,
 }
 
 impl Progress {
     pub(super) fn new() -> Self {
         let bar = std::io::stderr().is_terminal().then(ProgressBar::hidden);
-        Progress { bar, files: 0, done: 0 }
+        Progress { bar, files: 0, done: 0, has_plan: false }
     }
 
     fn say(&self, line: &str) {
@@ -50,7 +52,8 @@ impl Progress {
             bar.finish_and_clear();
         }
         (self.files, self.done) = (0, 0);
-        if !summary.is_quiet() || summary.left_out.is_empty() {
+        let is_said = self.has_plan || !summary.left_out.is_empty();
+        if !summary.is_quiet() || !is_said {
             self.say(&summary.to_string());
         }
         for (path, why) in &summary.left_out {
@@ -63,7 +66,10 @@ impl Observer for Progress {
     fn event(&mut self, event: Event<'_>) {
         match event {
             Event::Id(id) => say(&format!("id: {id}\n")),
-            Event::Plan(line) => drop(put(format!("{line}\n"))),
+            Event::Plan(line) => {
+                self.has_plan = true;
+                drop(put(format!("{line}\n")));
+            }
             Event::Notice(text) => self.say(text),
             Event::Planned { files, bytes } => self.plan(files, bytes),
             Event::Moved(bytes) => self.bar.iter().for_each(|bar| bar.inc(bytes)),

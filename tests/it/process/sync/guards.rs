@@ -1,6 +1,7 @@
 //! The guard rails: exit status 5, and nothing is deleted.
 
 use super::User;
+use crate::process::run;
 use std::fs;
 use std::process::Command;
 
@@ -25,6 +26,8 @@ fn an_emptied_folder_empties_no_other_without_force() {
     empty(&user, "a");
     let words = ["30 of 30 files would be deleted on the server", "--force"];
     user.once("a", &[]).stopped(5, &words);
+    let status = run(user.command(&["--status"])).stdout;
+    assert!(status.contains("Z: stopped: 30 of 30 files would be deleted"), "{status}");
     user.does("b", &[], "nothing to do");
 
     user.does("a", &["--force"], "30 deleted on the server");
@@ -35,6 +38,15 @@ fn an_emptied_folder_empties_no_other_without_force() {
     assert_eq!(user.names("b").len(), 0);
     let trash = fs::read_dir(user.path("b/.telefile-sync/trash")).unwrap().next().unwrap();
     assert_eq!(fs::read_dir(trash.unwrap().path()).unwrap().count(), 30);
+}
+
+#[test]
+fn files_that_a_guard_kept_come_back_with_the_id_and_new() {
+    let (user, id) = thirty_files();
+    empty(&user, "a");
+    user.once("a", &[]).stopped(5, &["the id with --new brings them back"]);
+    user.does("a", &[&id, "--new"], "30 received");
+    user.does("b", &[], "nothing to do");
 }
 
 #[test]

@@ -80,7 +80,8 @@ fn a_dry_run_prints_the_plan_and_leaves_nothing_behind() {
     let user = User::new();
     user.write("a/one", "1");
     let ended = run(user.sync("a", &["--dry-run"]));
-    assert_eq!((ended.status, &*ended.stdout), (0, "id: -\npush one\n"), "{ended:?}");
+    let expected = (0, "id: -\npush one\n", "");
+    assert_eq!((ended.status, &*ended.stdout, &*ended.stderr), expected);
     assert!(!user.has_marker("a") && !user.path("state").exists());
     assert_eq!(user.serving.client().stat("sessions"), 0);
 
