@@ -72,7 +72,9 @@ pub(super) struct Place<'a> {
 
 /// What a rename did with the old file.
 enum Outcome {
-    /// The old file is in the marker's folder; `None` if there was none.
+    /// There was none. What is there now, if it is still there.
+    New(Option<Stat>),
+    /// The old file is in the marker's folder; `None` if it is in a conflict copy.
     Done(Option<RelPath>),
     Again,
 }
@@ -99,6 +101,7 @@ impl Place<'_> {
         let (mut rows, mut old) = (Vec::new(), Vec::new());
         for (n, change) in changes.into_iter().enumerate() {
             match self.rename(n, &change, &mut applied) {
+                Ok(Outcome::New(after)) => rows.push((change, after)),
                 Ok(Outcome::Done(out)) => {
                     old.extend(out.map(|name| (name, change.path.clone())));
                     let after = self.root.stat(&change.path).map_err(Error::at(&change.path))?;
@@ -139,16 +142,15 @@ impl Place<'_> {
         let at = Error::at(path);
         let Some((old, thing)) = old else {
             let Some(new) = new else { return Ok(Outcome::Again) };
-            let put = || temporary.rename(&new.temporary.name, self.root, path, Rename::ToFree);
+            let put = || temporary.put(&new.temporary.name, self.root, path).map(Outcome::New);
             let mut renamed = put();
             if renamed.as_ref().is_err_and(is_gone) {
                 self.root.make_parents(path).map_err(Error::at(path))?;
                 renamed = put();
             }
             return match renamed {
-                Ok(()) => Ok(Outcome::Done(None)),
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => self.why_taken(path),
-                Err(e) => Err(at(e)),
+                renamed => renamed.map_err(at),
             };
         };
         // Nobody has touched it since the scan, as far as can be seen now.
@@ -298,9 +300,8 @@ impl Place<'_> {
     /// Removes the temporary file of a change that was not made, and has never left its place.
     fn discard(&self, n: usize, change: &Change) {
         if let Some(new) = &change.new {
-            let swap = swap_name(n);
-            let name = if change.old.is_some() { &swap } else { &new.temporary.name };
-            let _ = self.marker.temporary.remove_file(name);
+            let name = change.old.map_or(new.temporary.name.clone(), |_| swap_name(n));
+            let _ = self.marker.temporary.remove_file(&name);
         }
     }
 }

@@ -76,11 +76,13 @@ pub(super) fn fetch(
     let Content::File { hash, size, body } = &entry.content else { return Ok(Fetched::Missing) };
     let at = || Error::at(&entry.path);
     let temporary = &marker.temporary;
-    let room = temporary.free_bytes().map_err(at())?;
-    if *size > room {
-        // Found out now, and not after everything else has lost its room to it.
-        let why = format!("it has {size} bytes, and the disk has room for {room}");
-        return Err(at()(io::Error::other(why)));
+    if matches!(body, Body::Chunks(_)) {
+        let room = temporary.free_bytes().map_err(at())?;
+        if *size > room {
+            // Found out now, and not after everything else has lost its room to it.
+            let why = format!("it has {size} bytes, and the disk has room for {room}");
+            return Err(at()(io::Error::other(why)));
+        }
     }
     let fixed = |text: &str| RelPath::new(text.as_bytes()).expect("one of ours");
     let text = match body {

@@ -15,7 +15,7 @@ use std::thread;
 
 /// The most pieces of a batch, and about how many bytes it has.
 const MAX_PIECES: usize = 512;
-const BATCH_BYTES: usize = if cfg!(test) { 4 << 20 } else { 16 << 20 };
+const BATCH_BYTES: usize = if cfg!(test) { 4 << 20 } else { 12 << 20 };
 
 /// A part of an upload. The chunks of a file come before its end.
 pub(super) enum Piece {

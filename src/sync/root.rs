@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
 use std::io;
+use std::ops::Deref;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -24,6 +25,23 @@ const OPEN_DIR: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC).union(OFlags::
 #[derive(Debug)]
 pub(super) struct Root {
     dir: OwnedFd,
+}
+
+/// The folder that a path is in.
+enum Parent<'a> {
+    Root(&'a OwnedFd),
+    Opened(OwnedFd),
+}
+
+impl Deref for Parent<'_> {
+    type Target = OwnedFd;
+
+    fn deref(&self) -> &OwnedFd {
+        match self {
+            Parent::Root(dir) => dir,
+            Parent::Opened(dir) => dir,
+        }
+    }
 }
 
 impl Root {
@@ -74,15 +92,18 @@ impl Root {
     }
 
     /// Opens the folder that a path is in; returns that, and the name there.
-    fn parent(&self, path: &RelPath) -> io::Result<(OwnedFd, OsString)> {
+    fn parent(&self, path: &RelPath) -> io::Result<(Parent<'_>, OsString)> {
         let path = disk::spelled(&self.dir, path);
-        let dir = self.open_dir(path.parent().as_ref())?;
+        let dir = match path.parent() {
+            None => Parent::Root(&self.dir),
+            parent => Parent::Opened(self.open_dir(parent.as_ref())?),
+        };
         Ok((dir, OsStr::from_bytes(path.name()).to_os_string()))
     }
 
     /// Returns what is at a path; `None` if there is nothing, or no folder to hold it.
     pub(super) fn stat(&self, path: &RelPath) -> io::Result<Option<Stat>> {
-        let found = self.parent(path).and_then(|(dir, name)| stat_in(&dir, &name));
+        let found = self.parent(path).and_then(|(dir, name)| stat_in(&*dir, &name));
         match found.map_err(|e| (Errno::from_io_error(&e), e)) {
             Ok(stat) => Ok(stat),
             Err((Some(Errno::NOENT | Errno::NOTDIR), _)) => Ok(None),
@@ -122,7 +143,7 @@ impl Root {
     pub(super) fn make_dir(&self, path: &RelPath, mode: u32) -> io::Result<()> {
         let (dir, name) = self.parent(path)?;
         disk::room()?;
-        mkdirat(&dir, &name, mode_of(mode | 0o700))?;
+        mkdirat(&*dir, &name, mode_of(mode | 0o700))?;
         disk::made(&dir, &name);
         Ok(())
     }
@@ -169,12 +190,12 @@ impl Root {
 
     pub(super) fn remove_dir(&self, path: &RelPath) -> io::Result<()> {
         let (dir, name) = self.parent(path)?;
-        disk::remove(&dir, &name, true, || Ok(unlinkat(&dir, &name, AtFlags::REMOVEDIR)?))
+        disk::remove(&dir, &name, true, || Ok(unlinkat(&*dir, &name, AtFlags::REMOVEDIR)?))
     }
 
     pub(super) fn remove_file(&self, path: &RelPath) -> io::Result<()> {
         let (dir, name) = self.parent(path)?;
-        disk::remove(&dir, &name, false, || Ok(unlinkat(&dir, &name, AtFlags::empty())?))
+        disk::remove(&dir, &name, false, || Ok(unlinkat(&*dir, &name, AtFlags::empty())?))
     }
 
     /// Sets the mode of a file or folder.
@@ -203,10 +224,31 @@ impl Root {
         to: &RelPath,
         how: Rename,
     ) -> io::Result<()> {
+        self.rename_and_stat(from, to_root, to, how, |_, _| Ok(()))
+    }
+
+    /// Renames to a free name, and returns what is there then.
+    pub(super) fn put(
+        &self,
+        from: &RelPath,
+        to_root: &Root,
+        to: &RelPath,
+    ) -> io::Result<Option<Stat>> {
+        self.rename_and_stat(from, to_root, to, Rename::ToFree, |dir, name| stat_in(dir, name))
+    }
+
+    fn rename_and_stat<T>(
+        &self,
+        from: &RelPath,
+        to_root: &Root,
+        to: &RelPath,
+        how: Rename,
+        stat: impl FnOnce(&OwnedFd, &OsStr) -> io::Result<T>,
+    ) -> io::Result<T> {
         let ((from_dir, from), (to_dir, to)) = (self.parent(from)?, to_root.parent(to)?);
-        beneath::rename(&from_dir, &from, &to_dir, &to, how)?;
+        beneath::rename(&*from_dir, &from, &*to_dir, &to, how)?;
         disk::renamed((&from_dir, &from), (&to_dir, &to), how == Rename::Exchange);
-        Ok(())
+        stat(&to_dir, &to)
     }
 
     /// Returns the names in a folder, without `.` and `..`.
