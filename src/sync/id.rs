@@ -47,18 +47,15 @@ pub(super) fn choose_id(
             };
         }
     };
-    let state = State::at(home, &id, path);
-    let server = state.server();
-    let known = match state.folder.exists() {
-        true if had_marker || settings.new => epoch_of(state)?,
-        true => check_marker(state)?,
-        false => None,
-    };
+    let state = || State::at(home, &id, path);
+    if !had_marker && !settings.new && state().folder.exists() {
+        check_marker(state())?;
+    }
     let exists = Remote::new(client.clone(), settings, &id).exists()?;
     match (exists, is_marked) {
         (true, _) => Ok(id),
         // A server that has lost its table: the clients bring everything back.
-        (false, true) if known != Some(client.epoch()) => match server {
+        (false, true) if epoch_of(state())? != Some(client.epoch()) => match state().server() {
             Some(server) if server != settings.address && !settings.new => {
                 Err(Error::Refused(elsewhere(&id, &settings.address, &server)))
             }
@@ -75,12 +72,12 @@ pub(super) fn choose_id(
 }
 
 /// Checks that a folder without a marker has never been synchronised: else it is the empty one under
-/// an unmounted disk. Returns the epoch in its state.
-fn check_marker(mut state: State) -> Result<Option<Epoch>, Error> {
+/// an unmounted disk.
+fn check_marker(mut state: State) -> Result<(), Error> {
     state.lock()?;
     let index = Index::open(&state.folder)?;
     match index.rows().is_empty() {
-        true => Ok(index.epoch()),
+        true => Ok(()),
         false => Err(Error::Guard(format!(
             "the folder was synchronised before, and {MARKER} is not in it: is it mounted? With \
              the id, --new joins again; without one it starts another. Neither deletes anything"
@@ -88,7 +85,11 @@ fn check_marker(mut state: State) -> Result<Option<Epoch>, Error> {
     }
 }
 
+/// Returns the epoch of the table that the rows of a state belong to.
 fn epoch_of(mut state: State) -> Result<Option<Epoch>, Error> {
+    if !state.folder.exists() {
+        return Ok(None);
+    }
     state.lock()?;
     Ok(Index::open(&state.folder)?.epoch())
 }
