@@ -104,7 +104,8 @@ impl Place<'_> {
                 Ok(Outcome::New(after)) => rows.push((change, after)),
                 Ok(Outcome::Done(out)) => {
                     old.extend(out.map(|name| (name, change.path.clone())));
-                    let after = self.root.stat(&change.path).map_err(Error::at(&change.path))?;
+                    // If its folder is another one by now, the next scan sees that.
+                    let after = self.root.stat(&change.path).unwrap_or_default();
                     rows.push((change, after));
                 }
                 Ok(Outcome::Again) => {
@@ -286,13 +287,9 @@ impl Place<'_> {
                 return self.root.sync_file_system();
             }
             let folders: BTreeSet<_> = paths.map(RelPath::parent).collect();
-            for folder in folders {
-                match self.root.sync_dir(folder.as_ref()) {
-                    Err(e) if is_gone(&e) => {}
-                    flushed => flushed?,
-                }
-            }
-            Ok(())
+            // A folder that was moved away meanwhile, or may not be read, is flushed with everything.
+            let flushed = folders.iter().try_for_each(|path| self.root.sync_dir(path.as_ref()));
+            flushed.or_else(|_| self.root.sync_file_system())
         };
         flush().map_err(Error::about("the folder"))
     }

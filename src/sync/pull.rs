@@ -216,7 +216,13 @@ impl Folder<'_> {
                 Ok(()) => {}
                 Err(e) if is_gone(&e) => {}
                 Err(e) if e.kind() == ErrorKind::DirectoryNotEmpty => {
-                    let copy = self.place().copy_aside(&self.root, &path, &path)?;
+                    let copy = match self.place().copy_aside(&self.root, &path, &path) {
+                        Err(e) if e.is_of_one_path() => {
+                            report.fail(path, e);
+                            continue;
+                        }
+                        copied => copied?,
+                    };
                     self.notice(format!("{path}: is a file now; what was in it is in {copy}"));
                     report.conflicts += 1;
                     report.again.insert(copy);

@@ -12,7 +12,7 @@
 //! | a file changes while it is replaced or deleted | `moments`, `disks::without_exchanges_files_are_replaced_and_what_is_written_meanwhile_is_kept`, `model` |
 //! | the watcher misses something | `watcher` |
 //! | our own changes come back as events | `basics::a_modified_file_is_sent_and_the_old_one_is_in_the_trash`: a second round is quiet |
-//! | symlinks | `table::symlinks_and_devices_are_left_alone_and_counted`, `moments::nothing_is_written_through_a_symlink_that_is_swapped_in`, `disks::the_marker_is_written_once_and_nothing_of_it_through_a_symlink` |
+//! | symlinks | `table::symlinks_and_devices_are_left_alone_and_counted`, `moments::nothing_is_written_through_a_symlink_that_is_swapped_in`, `swaps`, `disks::the_marker_is_written_once_and_nothing_of_it_through_a_symlink` |
 //! | modes | `basics::modes_follow_but_no_setuid_bit` |
 //! | two names that are one on a disk | `disks::of_two_names_that_are_one_on_a_disk_the_second_stays_on_the_server` |
 //! | large files, and uploads that break | `basics::a_large_file_goes_in_chunks_and_a_change_sends_few`, `cost`, `transfers::an_upload_that_broke_sends_the_rest_alone`, `chunk` |
@@ -36,6 +36,7 @@ pub(super) mod planted;
 mod rails;
 mod relay;
 pub(super) mod restarting;
+mod swaps;
 mod table;
 mod transfers;
 mod world;

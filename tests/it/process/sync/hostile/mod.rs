@@ -3,6 +3,7 @@
 mod client;
 mod liar;
 mod server;
+mod swaps;
 
 use super::User;
 use crate::process::{Program, run, telefile};
