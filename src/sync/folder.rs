@@ -21,6 +21,7 @@ use super::settings::Settings;
 use super::stat::Stat;
 use super::state::State;
 use super::time::Utc;
+use super::trash::Look;
 use crate::client::Client;
 use crate::name::{IdForLog, is_session_id};
 use crate::version::Version;
@@ -195,7 +196,7 @@ impl<'a> Folder<'a> {
     }
 
     pub(super) fn empty_old_trash(&mut self) {
-        if let Err(e) = self.marker.empty_old_trash(Utc::now()) {
+        if let Err(e) = self.marker.empty_old_trash(Look::now()) {
             self.notice(format!("the trash cannot be emptied: {e}"));
         }
     }

@@ -5,6 +5,7 @@ use super::error::Error;
 use super::path::{MARKER, RelPath};
 use super::root::{Root, sync_file};
 use super::time::Utc;
+use super::trash::{Ages, Look};
 use crate::name::is_session_id;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
@@ -13,11 +14,12 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::time::UNIX_EPOCH;
 
-/// How long a file stays in the trash.
-pub(super) const TRASH_DAYS: u64 = 7;
-
 /// The most ids in a marker: 32 digits and a line end.
 const MAX_ID_BYTES: u64 = 64;
+
+/// The file that says how long each folder of the trash has been there.
+const AGES: &str = "trash-ages";
+const MAX_AGES_BYTES: u64 = 64 << 20;
 
 /// The marker of a folder that this process has locked.
 #[derive(Debug)]
@@ -130,18 +132,26 @@ impl Marker {
         Err(ErrorKind::AlreadyExists.into())
     }
 
-    /// Removes what has been in the trash for seven days.
-    pub(super) fn empty_old_trash(&self, now: Utc) -> io::Result<()> {
-        let before = now.days_before(TRASH_DAYS);
-        for stamp in self.trash.names(None)? {
-            let time = stamp.get(..16).and_then(|time| str::from_utf8(time).ok());
-            if time.and_then(Utc::parse).is_some_and(|time| time < before)
-                && let Some(path) = RelPath::new(&stamp)
-            {
-                remove_all(&self.trash, &path)?;
-            }
+    /// Removes what has been seen in the trash for seven days.
+    pub(super) fn empty_old_trash(&self, now: Look) -> io::Result<()> {
+        let is_stamp = |name: &String| name.get(..16).and_then(Utc::parse).is_some();
+        let names = self.trash.names(None)?.into_iter().filter_map(|n| String::from_utf8(n).ok());
+        let names: Vec<_> = names.filter(|name| is_stamp(name) && !name.contains('\n')).collect();
+        let mut text = String::new();
+        match self.root.open_file(&name(AGES)) {
+            // Half of it is as good as none.
+            Ok(file) => drop(file.take(MAX_AGES_BYTES).read_to_string(&mut text)),
+            Err(e) if e.kind() == ErrorKind::NotFound && names.is_empty() => return Ok(()),
+            Err(_) => {}
         }
-        Ok(())
+        let mut ages = Ages::parse(&text).look(names.into_iter(), now);
+        let old: Vec<_> = ages.take_old().collect();
+        let removed = old.iter().try_for_each(|old| remove_all(&self.trash, &name(old)));
+        // It is not flushed: what a power loss takes back makes the folders younger.
+        let mut file = self.replace_own_file("trash-ages.new")?;
+        file.write_all(ages.to_string().as_bytes())?;
+        self.root.replace("trash-ages.new", AGES)?;
+        removed
     }
 }
 

@@ -47,6 +47,7 @@ mod temporary;
 #[cfg(test)]
 mod tests;
 mod time;
+mod trash;
 mod upload;
 mod watcher;
 mod write_behind;

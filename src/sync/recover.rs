@@ -6,13 +6,13 @@ use super::decide::{Kind, Thing};
 use super::error::Error;
 use super::hash::Hash;
 use super::index::{Index, Row};
-use super::marker::TRASH_DAYS;
 use super::path::{RelPath, decode, encode};
 use super::root::{Rename, Root, sync_file};
 use super::stat::FileKind;
 use super::steps::step;
 use super::temporary::{NEW, PART, fixed, hash_of, remove_if_there, swap_name};
 use super::time::Utc;
+use super::trash::TRASH_DAYS;
 use std::io::{ErrorKind, Read, Write};
 
 const PLAN: &str = "plan";

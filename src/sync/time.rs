@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-const SECONDS_A_DAY: u64 = 86_400;
+pub(super) const SECONDS_A_DAY: u64 = 86_400;
 
 /// A moment, to the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +23,11 @@ impl Utc {
     /// Returns the moment so many seconds later.
     pub(super) fn seconds_after(self, seconds: u64) -> Self {
         Utc(self.0.saturating_add(seconds))
+    }
+
+    /// Returns how many seconds have passed since an earlier moment; 0 if it is a later one.
+    pub(super) fn seconds_since(self, earlier: Utc) -> u64 {
+        self.0.saturating_sub(earlier.0)
     }
 
     /// Returns the nanoseconds since 1970.

@@ -5,6 +5,7 @@ use super::world::{World, open};
 use crate::sync::error::Error;
 use crate::sync::path::RelPath;
 use crate::sync::report::Event;
+use crate::sync::trash::Look;
 use std::collections::BTreeSet;
 use std::fs;
 
@@ -173,4 +174,32 @@ fn a_collector_leaves_everything_while_it_does_not_understand_an_entry() {
     assert_eq!(remote.list("c/").unwrap().versions.len(), 1);
     client.delete(&name, None).unwrap();
     assert_eq!(folder.collect().unwrap(), 1);
+}
+
+/// As on a machine whose clock was wrong when the file went there.
+#[test]
+fn a_trash_folder_with_an_old_time_in_its_name_stays_until_it_was_seen_for_seven_days() {
+    let mut world = World::new();
+    world.write("a/f", "precious");
+    world.settle(&["a", "b"]);
+    world.remove("a/f");
+    world.settle(&["a", "b"]);
+    let trash = world.path("b/.telefile-sync/trash");
+    let stamp = fs::read_dir(&trash).unwrap().next().unwrap().unwrap().path();
+    fs::rename(stamp, trash.join("20000101T000000Z")).unwrap();
+    world.sync("b");
+    assert_eq!(world.read("b/.telefile-sync/trash/20000101T000000Z/f"), "precious");
+
+    let settings = world.settings("b");
+    let mut quiet = |_: Event<'_>| {};
+    let folder = open(&settings, &mut quiet).unwrap();
+    let start = Look::now();
+    for hour in 1..=7 * 24 {
+        assert!(trash.join("20000101T000000Z/f").exists(), "{hour}");
+        folder
+            .marker
+            .empty_old_trash(Look { up: start.up + hour * 3600, ..start.clone() })
+            .unwrap();
+    }
+    assert_eq!(fs::read_dir(&trash).unwrap().count(), 0);
 }

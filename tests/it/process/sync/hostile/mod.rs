@@ -141,7 +141,7 @@ fn check(user: &User, stderr: &str, lies: &[(String, String, &str)]) {
     let names = user.names(".");
     assert!(names.iter().all(|name| ["a", "b", "data", "state"].contains(&&name[..])), "{names:?}");
     let mut marker = fs::read_dir(user.path("b/.telefile-sync")).unwrap();
-    let is_own = |name: &str| ["id", "lock", "tmp", "trash", "probe"].contains(&name);
+    let is_own = |name: &str| ["id", "lock", "tmp", "trash", "trash-ages", "probe"].contains(&name);
     assert!(marker.all(|file| is_own(file.unwrap().file_name().to_str().unwrap())));
 }
 
