@@ -8,7 +8,7 @@ use super::error::Error;
 use super::guard::Recent;
 use super::hash::Hash;
 use super::id::{NOT_MADE, choose_id};
-use super::ignored::{IGNORE_FILE, Ignored};
+use super::ignored::Ignored;
 use super::index::Index;
 use super::listing::Listing;
 use super::marker::Marker;
@@ -27,11 +27,7 @@ use crate::name::{IdForLog, is_session_id};
 use crate::version::Version;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
-
-/// The largest ignore file, in bytes.
-const MAX_IGNORE_BYTES: u64 = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct Folder<'a> {
@@ -76,6 +72,7 @@ impl<'a> Folder<'a> {
         let path = fs::canonicalize(&settings.path).map_err(Error::of(&settings.path))?;
         check_system(&Root::open(&path).map_err(Error::of(&path))?)?;
         check_not_nested(&path)?;
+        Ignored::new(b"", &settings.ignore).map_err(Error::Refused)?;
         match settings.id.as_deref().filter(|id| !is_session_id(id)) {
             Some(id) => Err(Error::Refused(format!("{} is no id: 32 hex digits", IdForLog(id)))),
             None => Ok(()),
@@ -115,7 +112,7 @@ impl<'a> Folder<'a> {
             index.forget_all();
         }
         let exchanges = test_renames(&marker)?;
-        let ignored = Ignored::new(b"", &[]).map_err(Error::Refused)?;
+        let (ignored, _) = Ignored::new(b"", &settings.ignore).map_err(Error::Refused)?;
         let stat = root.stat_self().map_err(Error::of(&path))?;
         let name = client_name(&state);
         let mut folder = Folder {
@@ -237,22 +234,6 @@ impl<'a> Folder<'a> {
     /// Returns how many conflict copies are in the folder.
     pub(super) fn conflict_copies(&self) -> u64 {
         self.index.rows().keys().filter(|path| is_copy(path)).count() as u64
-    }
-
-    /// Reads the ignore file again.
-    pub(super) fn load_ignored(&mut self) -> Result<(), Error> {
-        let mut text = Vec::new();
-        let path = RelPath::new(IGNORE_FILE.as_bytes()).expect("a name");
-        match self.root.open_file(&path) {
-            Ok(file) => {
-                let read = file.take(MAX_IGNORE_BYTES).read_to_end(&mut text);
-                read.map_err(Error::at(&path))?;
-            }
-            Err(e) if e.kind() == ErrorKind::NotFound => {}
-            Err(e) => return Err(Error::at(&path)(e)),
-        }
-        self.ignored = Ignored::new(&text, &self.settings.ignore).map_err(Error::Refused)?;
-        Ok(())
     }
 }
 

@@ -11,18 +11,36 @@ pub(super) const IGNORE_FILE: &str = ".telefile-ignore";
 #[derive(Debug)]
 pub(super) struct Ignored(Gitignore);
 
+/// A line of the ignore file that is skipped.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct BadLine {
+    /// From 1.
+    pub(super) number: usize,
+    pub(super) why: String,
+}
+
 impl Ignored {
-    /// Makes the rules of the lines of an ignore file, and of more patterns, which weigh more.
+    /// Makes the rules of the lines of an ignore file, and of more patterns, which weigh more. Lines
+    /// that make no sense are skipped: returns which ones, and why.
     ///
     /// # Errors
-    /// What is wrong with a pattern.
-    pub(super) fn new(file: &[u8], patterns: &[String]) -> Result<Self, String> {
+    /// What is wrong with one of `patterns`, or with all lines together.
+    pub(super) fn new(file: &[u8], patterns: &[String]) -> Result<(Self, Vec<BadLine>), String> {
         let mut builder = GitignoreBuilder::new("");
-        let text = String::from_utf8_lossy(file);
-        for line in text.lines().chain(patterns.iter().map(String::as_str)) {
-            builder.add_line(None, line).map_err(|e| format!("{line}: {e}"))?;
+        let mut bad = Vec::new();
+        for (number, line) in (1..).zip(file.split(|byte| *byte == b'\n')) {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let why = match str::from_utf8(line) {
+                Ok(line) => builder.add_line(None, line).err().map(|e| e.to_string()),
+                Err(_) if line.starts_with(b"#") => None,
+                Err(_) => Some("it is not UTF-8".to_string()),
+            };
+            bad.extend(why.map(|why| BadLine { number, why }));
         }
-        builder.build().map(Ignored).map_err(|e| e.to_string())
+        for pattern in patterns {
+            builder.add_line(None, pattern).map_err(|e| format!("{pattern}: {e}"))?;
+        }
+        Ok((Ignored(builder.build().map_err(|e| e.to_string())?), bad))
     }
 
     /// Returns whether a path is left alone, if the folders that it is in are not.
@@ -50,7 +68,9 @@ mod tests {
     #[test]
     fn patterns_are_those_of_gitignore() {
         let file = b"# build\n*.o\n/target/\n!keep.o\ndocs/**/*.tmp\n\\#x\n";
-        let ignored = Ignored::new(file, &["*.bak".to_string(), "!a.bak".to_string()]).unwrap();
+        let patterns = ["*.bak".to_string(), "!a.bak".to_string()];
+        let (ignored, bad) = Ignored::new(file, &patterns).unwrap();
+        assert_eq!(bad, []);
         for (path, is_dir, expected) in [
             ("a.o", false, true),
             ("d/a.o", false, true),
@@ -74,7 +94,16 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_pattern_is_named() {
+    fn a_bad_line_is_skipped_and_a_bad_pattern_is_refused() {
+        let file = b"*.o\r\n[z-a]\n# \xff\n\na\xff\n{b\n/c";
+        let (ignored, bad) = Ignored::new(file, &[]).unwrap();
+        let lines: Vec<_> = bad.iter().map(|line| line.number).collect();
+        assert_eq!(lines, [2, 5, 6], "{bad:?}");
+        assert!(bad[0].why.contains("[z-a]"), "{bad:?}");
+        for (path, expected) in [("x.o", true), ("c", true), ("d/c", false), ("b", false)] {
+            let path = RelPath::new(path.as_bytes()).unwrap();
+            assert_eq!(ignored.has(&path, false), expected, "{path}");
+        }
         let why = Ignored::new(b"", &["[z-a]".to_string()]).unwrap_err();
         assert!(why.starts_with("[z-a]"), "{why}");
     }

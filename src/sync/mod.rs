@@ -19,6 +19,7 @@ mod guarding;
 mod hash;
 mod id;
 mod ignored;
+mod ignoring;
 mod index;
 mod listing;
 mod marker;

@@ -33,7 +33,7 @@ impl Folder<'_> {
         scope: Option<&BTreeSet<RelPath>>,
     ) -> Result<(Summary, BTreeSet<RelPath>), Error> {
         self.connect()?;
-        self.load_ignored()?;
+        let wrong = self.load_ignored();
         let mut report = Report::default();
         let changed = {
             let Folder { listing, remote, .. } = self;
@@ -54,7 +54,8 @@ impl Folder<'_> {
             self.announce(&plan);
             self.act(plan, &mut report)?;
         }
-        for (path, why) in &scan.blocked {
+        let blocked = scan.blocked.iter().filter(|(path, _)| !wrong.contains_key(path));
+        for (path, why) in wrong.iter().chain(blocked) {
             report.fail(path.clone(), why);
         }
         for folder in scan.too_long {

@@ -297,7 +297,7 @@ mod tests {
         }
         let path = |text: &str| RelPath::new(text.as_bytes()).unwrap();
         let root = Root::open(&home).unwrap();
-        let (ignored, index) = (Ignored::new(b"", &[]).unwrap(), Index::in_memory());
+        let (ignored, index) = (Ignored::new(b"", &[]).unwrap().0, Index::in_memory());
         let scan = |paths: &[&str]| {
             let paths: BTreeSet<_> = paths.iter().map(|text| path(text)).collect();
             let paths = Some(&paths).filter(|paths| !paths.is_empty());

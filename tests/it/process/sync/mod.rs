@@ -4,6 +4,7 @@
 mod churn;
 mod guards;
 mod hostile;
+mod ignoring;
 mod refusals;
 mod sessions;
 

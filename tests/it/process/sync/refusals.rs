@@ -66,7 +66,9 @@ fn ids_and_folders_that_do_not_fit_are_status_1() {
     user.once("c", &["0123"]).failed(1, &["0123", "32 hex digits"]);
     assert!(!user.has_marker("c"), "nothing is left behind");
     user.once("a", &[&other]).failed(1, &[&id[..8], &other[..8], "--new"]);
-    user.once("a", &["--ignore", "[z-a]"]).stopped(1, &["[z-a]"]);
+    user.once("a", &["--ignore", "[z-a]"]).failed(1, &["[z-a]"]);
+    user.once("d", &["--ignore", "[z-a]"]).failed(1, &["[z-a]"]);
+    assert!(!user.has_marker("d"), "nothing is left behind");
 
     let port = user.port();
     let once = |folder| run(user.command(&["127.0.0.1", &port, folder, "1", "--once"]));

@@ -1,0 +1,67 @@
+//! An ignore file that makes no sense, as another machine may send one.
+
+use super::{User, start};
+use crate::server::eventually;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+const FILE: &str = ".telefile-ignore";
+
+/// Makes something at the path of the ignore file.
+type Make = fn(&Path);
+
+#[test]
+fn a_bad_line_is_skipped_and_said_on_each_machine() {
+    let user = User::new();
+    user.write("a/.telefile-ignore", "*.o\n[z-a]\n/build\n");
+    user.write("a/x.o", "left alone");
+    user.write("a/build", "left alone");
+    user.write("a/x", "sent");
+    let ended = user.once("a", &[]);
+    assert_eq!(ended.status, 1, "{ended:?}");
+    let line = "telefile: .telefile-ignore:2: left out: error parsing glob '[z-a]': invalid range";
+    assert!(ended.stderr.starts_with("telefile: 2 sent\n"), "{ended:?}");
+    assert!(ended.stderr.contains(line), "{ended:?}");
+
+    let id = ended.stdout.trim_start_matches("id: ").trim_end().to_string();
+    user.does("b", &[&id], "2 received");
+    user.write("b/y.o", "left alone");
+    let ended = user.once("b", &[]);
+    assert!(ended.status == 1 && ended.stderr.contains(line), "{ended:?}");
+    assert!(!ended.stderr.contains("sent"), "{ended:?}");
+}
+
+#[test]
+fn without_an_ignore_file_that_can_be_read_the_patterns_stay_as_they_were() {
+    let makes: [(&str, Make); 3] = [
+        ("no regular file", |path| fs::create_dir(path).unwrap()),
+        ("symbolic links", |path| symlink("x", path).unwrap()),
+        ("larger than 1048576 bytes", |path| fs::write(path, "x\n".repeat(600_000)).unwrap()),
+    ];
+    for (why, make) in makes {
+        let user = User::new();
+        user.write("a/.telefile-ignore", "*.o\n");
+        user.write("a/x.o", "left alone");
+        let mut program = start(user.sync("a", &["--ignore", "*.p"]));
+        fs::remove_file(user.path("a").join(FILE)).unwrap();
+        make(&user.path("a").join(FILE));
+        eventually("it is said", || program.stderr.now().contains(why));
+        user.write("a/y.o", "left alone");
+        user.write("a/y.p", "left alone");
+        user.write("a/y", "sent");
+        let id = program.stdout.now().trim_start_matches("id: ").trim_end().to_string();
+        eventually("another machine has the new file", || {
+            let ended = user.once("b", &[&id]);
+            assert!(ended.status <= 1, "{ended:?}");
+            user.names("b").contains(&"y".to_string())
+        });
+        let names = user.names("b");
+        assert!(
+            !names.iter().any(|name| name.ends_with(".o") || name.ends_with(".p")),
+            "{names:?}"
+        );
+        assert_eq!(program.ended(), None);
+        assert_eq!(program.stderr.now().matches("the patterns stay").count(), 1);
+    }
+}
