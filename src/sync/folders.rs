@@ -4,6 +4,7 @@ use super::apply::{Change, FEW};
 use super::decide::{Thing, Versioned};
 use super::error::{Error, Failure};
 use super::folder::Folder;
+use super::index::Row;
 use super::path::RelPath;
 use super::pull::Batch;
 use super::report::Report;
@@ -106,7 +107,8 @@ impl Folder<'_> {
             self.root.sync_file_system().map_err(Error::about("the folder"))?;
         }
         for (path, stat, remote) in std::mem::take(&mut self.unflushed) {
-            self.adopt(path, Found { stat, thing: None }, remote);
+            let Versioned { thing, version } = remote;
+            self.index.set(path, Row { thing, version, stat });
         }
         Ok(())
     }

@@ -9,9 +9,10 @@ pub(super) use super::records::Row;
 use super::error::Error;
 use super::path::RelPath;
 use super::records::{apply, frame, put_epoch, put_removal, put_reset, put_row, split_frame};
+use super::root::Root;
 use super::steps::disk;
 use crate::version::Epoch;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -34,13 +35,15 @@ pub(super) struct Index {
     bytes: u64,
     /// Records that are not in the file yet.
     pending: Vec<u8>,
+    /// Paths whose rows are not even in `pending`: a power loss may still take what they say.
+    unflushed: BTreeSet<RelPath>,
 }
 
 impl Index {
     /// Makes an index that is in no file.
     pub(super) fn in_memory() -> Self {
-        let (rows, path) = (BTreeMap::new(), PathBuf::new());
-        Index { rows, epoch: None, file: None, path, bytes: 0, pending: Vec::new() }
+        let (rows, path, unflushed) = (BTreeMap::new(), PathBuf::new(), BTreeSet::new());
+        Index { rows, epoch: None, file: None, path, bytes: 0, pending: Vec::new(), unflushed }
     }
 
     /// Reads the index in a folder, or makes an empty one.
@@ -75,7 +78,8 @@ impl Index {
             file.stream_position()
         };
         let bytes = prepare().map_err(Error::of(&path))?;
-        Ok(Index { rows, epoch, file: Some(file), path, bytes, pending: Vec::new() })
+        let (pending, unflushed) = (Vec::new(), BTreeSet::new());
+        Ok(Index { rows, epoch, file: Some(file), path, bytes, pending, unflushed })
     }
 
     pub(super) fn rows(&self) -> &BTreeMap<RelPath, Row> {
@@ -110,13 +114,26 @@ impl Index {
     pub(super) fn forget_all(&mut self) {
         self.rows.clear();
         self.epoch = None;
+        self.unflushed.clear();
         self.pending.clear();
         put_reset(&mut self.pending);
     }
 
+    /// Sets a row. What it says has to be on the disk.
     pub(super) fn set(&mut self, path: RelPath, row: Row) {
+        self.unflushed.remove(&path);
         put_row(&mut self.pending, &path, &row);
         self.rows.insert(path, row);
+    }
+
+    /// Sets the row of what a user wrote, which may not be on the disk yet.
+    pub(super) fn set_found(&mut self, path: RelPath, row: Row) {
+        if row.stat.may_be_unflushed() {
+            self.unflushed.insert(path.clone());
+            self.rows.insert(path, row);
+        } else {
+            self.set(path, row);
+        }
     }
 
     /// Puts the row of a path in doubt, if there is one.
@@ -132,12 +149,26 @@ impl Index {
     }
 
     pub(super) fn remove(&mut self, path: &RelPath) {
+        self.unflushed.remove(path);
         if self.rows.remove(path).is_some() {
             put_removal(&mut self.pending, path);
         }
     }
 
-    /// Writes the changed rows to the disk. What they say has to be on it already.
+    /// Writes all changed rows to the disk. Before those of what users wrote lately, everything is
+    /// flushed: were the file lost or emptied in a power loss, its row would make that the user's wish,
+    /// and the server would lose it as well.
+    pub(super) fn commit_found(&mut self, root: &Root) -> Result<(), Error> {
+        if !self.unflushed.is_empty() {
+            root.sync_file_system().map_err(Error::about("the folder"))?;
+            for path in std::mem::take(&mut self.unflushed) {
+                put_row(&mut self.pending, &path, &self.rows[&path]);
+            }
+        }
+        self.commit()
+    }
+
+    /// Writes the changed rows to the disk, but for those of what users wrote lately.
     pub(super) fn commit(&mut self) -> Result<(), Error> {
         let Some(file) = self.file.as_mut().filter(|_| !self.pending.is_empty()) else {
             return Ok(());
@@ -152,7 +183,7 @@ impl Index {
         self.pending.clear();
         self.bytes += frame.len() as u64;
         let needed = self.rows.len() as u64 * 160;
-        if self.bytes > SMALL_BYTES.max(GROWTH * needed) {
+        if self.unflushed.is_empty() && self.bytes > SMALL_BYTES.max(GROWTH * needed) {
             self.rewrite().map_err(Error::of(&self.path))?;
         }
         Ok(())
@@ -244,6 +275,33 @@ mod tests {
         index.commit().unwrap();
         let index = Index::open(&folder).unwrap();
         assert_eq!((index.rows().len(), index.epoch()), (0, Some(Epoch(8))));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_row_of_what_may_not_be_on_the_disk_waits_for_the_flush() {
+        let folder = tempfile();
+        let mut index = Index::open(&folder).unwrap();
+        let old = row("old", 1);
+        let ahead = Stat { ctime: i64::MAX, ..old.stat };
+        let new = Row { stat: ahead, version: Version(2), ..old };
+        let written =
+            || Index::open(&folder).unwrap().rows().clone().into_iter().collect::<Vec<_>>();
+        index.set_found(path("old"), old);
+        index.set_found(path("new"), new);
+        index.commit().unwrap();
+        assert_eq!(index.get(&path("new")), Some(&new));
+        assert_eq!(written(), [(path("old"), old)]);
+        // The log is not written anew before the flush: all rows would be in it.
+        for version in 0..20_000 {
+            index.set(path("old"), row("old", version));
+        }
+        index.commit().unwrap();
+        assert_eq!(written().len(), 1);
+        index.set_found(path("gone"), new);
+        index.remove(&path("gone"));
+        index.commit_found(&Root::open(&folder).unwrap()).unwrap();
+        assert_eq!(written(), [(path("new"), new), (path("old"), row("old", 19_999))]);
         fs::remove_dir_all(folder).unwrap();
     }
 

@@ -38,13 +38,15 @@ impl Folder<'_> {
         }
         let Folder { root, remote, index, listing, observer, client, .. } = self;
         let remote = remote.as_ref().ok_or(Error::Stopped)?;
-        let to = Target { remote, index, listing, observer, client, report };
+        let to = Target { root, remote, index, listing, observer, client, report };
         let mut sender = Sender::new(&uploads, to);
         read_ahead(root, &uploads, |batch| sender.take(batch))?;
         if let Some(working) = working {
             remote.delete(&working, None)?;
         }
-        self.index.commit()
+        step("entries are set")?;
+        self.index.commit_found(&self.root)?;
+        step("the rows of a push are written")
     }
 
     /// Says that chunks are being stored which no entry has yet. `None` if a collector does not end.

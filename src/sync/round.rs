@@ -71,6 +71,8 @@ impl Folder<'_> {
     fn act(&mut self, plan: Plan, report: &mut Report) -> Result<(), Error> {
         let Plan { push, delete_remote, delete_local, fetch } = plan;
         self.recover()?;
+        // Of a push that broke off.
+        self.index.commit_found(&self.root)?;
         self.is_unfinished = true;
         match self.bring(fetch, delete_local, report) {
             // What is here can be sent all the same.
@@ -96,7 +98,7 @@ impl Folder<'_> {
         self.delete_local(delete, report)?;
         self.pull_over_folders(waiting, report)?;
         self.finish_folders(report)?;
-        self.index.commit()
+        self.index.commit_found(&self.root)
     }
 
     fn plan(
@@ -233,6 +235,6 @@ impl Folder<'_> {
     /// Notes that both sides are the same at a path.
     pub(super) fn adopt(&mut self, path: RelPath, found: Found, remote: Versioned) {
         let Versioned { thing, version } = remote;
-        self.index.set(path, Row { thing, version, stat: found.stat });
+        self.index.set_found(path, Row { thing, version, stat: found.stat });
     }
 }

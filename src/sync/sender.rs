@@ -10,6 +10,7 @@ use super::listing::Listing;
 use super::read_ahead::{Batch, Piece};
 use super::remote::{Cas, Remote};
 use super::report::{Progress, Report};
+use super::root::Root;
 use super::steps::step;
 use super::upload::{MAX_INLINE_BYTES, Upload, doubt};
 #[cfg(test)]
@@ -35,6 +36,8 @@ struct Ready<'a> {
 
 /// Where a push goes, and who has to know of it.
 pub(super) struct Target<'a, 'b> {
+    /// The folder.
+    pub(super) root: &'a Root,
     pub(super) remote: &'a Remote,
     pub(super) index: &'a mut Index,
     pub(super) listing: &'a mut Listing,
@@ -103,7 +106,7 @@ impl<'a, 'b> Sender<'a, 'b> {
         self.send(ready)?;
         if self.bytes >= ROWS_BYTES {
             self.bytes = 0;
-            self.to.index.commit()?;
+            self.to.index.commit_found(self.to.root)?;
         }
         Ok(())
     }
@@ -120,7 +123,7 @@ impl<'a, 'b> Sender<'a, 'b> {
             && row.thing == thing
             && row.version == *version
         {
-            self.to.index.set(path.clone(), Row { stat: found.stat, ..row });
+            self.to.index.set_found(path.clone(), Row { stat: found.stat, ..row });
             return None;
         }
         let (path, mtime, from) = (path.clone(), found.stat.mtime, self.to.client.to_string());
@@ -218,7 +221,7 @@ impl<'a, 'b> Sender<'a, 'b> {
             let ((path, _, text), (thing, stat)) = (&entries[n], rows[n]);
             match done {
                 Ok(Cas::Done(version)) => {
-                    index.set(path.clone(), Row { thing, version, stat });
+                    index.set_found(path.clone(), Row { thing, version, stat });
                     listing.set(path, version);
                     report.pushed += 1;
                     report.sent_bytes += text.len() as u64;

@@ -1,6 +1,12 @@
 //! What a file system says about a file, as far as a change of it can be seen.
 
+#[cfg(test)]
+use super::steps::{Fault, has};
 use rustix::fs::{FileType, Stat as Raw};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Linux writes what was changed after 30 s, a file system its journal some seconds later.
+const WRITTEN_BACK: Duration = Duration::from_secs(120);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FileKind {
@@ -31,6 +37,17 @@ impl Stat {
     pub(super) fn is_same_content(&self, other: &Stat) -> bool {
         let identity = |s: &Stat| (s.kind, s.size, s.mtime, s.inode, s.device);
         identity(self) == identity(other)
+    }
+
+    /// Returns whether it changed so lately that the system may not have written it to the disk yet.
+    pub(super) fn may_be_unflushed(&self) -> bool {
+        #[cfg(test)]
+        if has(Fault::PushedUnflushed) {
+            return false;
+        }
+        let before = SystemTime::now().checked_sub(WRITTEN_BACK).unwrap_or(UNIX_EPOCH);
+        let before = before.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        i128::from(self.ctime.max(self.mtime)) > before.cast_signed()
     }
 
     /// Returns whether the disk seems to keep no parts of seconds, as FAT: a file that is written

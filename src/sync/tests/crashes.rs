@@ -1,8 +1,9 @@
 //! A crash and a power loss at each step of a round, for each kind of change.
 
 use super::disk::Disk;
-use super::planted;
-use super::world::World;
+use super::planted::{self, Fault};
+use super::world::{World, open};
+use crate::sync::report::Event;
 use std::cell::Cell;
 use std::fs;
 use std::sync::{Arc, Mutex};
@@ -102,4 +103,63 @@ fn a_power_loss_at_any_step_changes_nothing_in_the_end() {
 fn without_exchanges_neither_changes_anything_in_the_end() {
     crash_everywhere(false, false);
     crash_everywhere(false, true);
+}
+
+/// What a user writes in `a` without a flush, and whether a power loss takes the file or its contents.
+const WRITES: [(&str, &str, usize); 3] = [
+    ("a new file is gone", "new", usize::MAX),
+    ("a new file is empty", "new", 0),
+    ("a file written over is empty", "f", 0),
+];
+
+/// Crashes a running client at each step of a push, and loses power. Returns where the server had a
+/// content that is nowhere in the end.
+fn lose_power_in_a_push(fault: Option<Fault>) -> Vec<String> {
+    let mut lost = Vec::new();
+    for (what, name, take_back) in WRITES {
+        for crash in 0.. {
+            let mut world = World::new();
+            world.write("a/f", "one");
+            world.settle(&["a", "b"]);
+            let disk = Arc::new(Mutex::new(Disk::new(world.path("graves"))));
+            planted::put_on(Some(disk.clone()));
+            let settings = world.settings("a");
+            let mut quiet = |_: Event<'_>| {};
+            let mut folder = open(&settings, &mut quiet).unwrap();
+            disk.lock().unwrap().write_unflushed(&world.path("a").join(name), "precious");
+            let left = Cell::new(crash);
+            planted::plan(fault, Some(Box::new(move |_| left.replace(left.get() - 1) > 0)));
+            let ended = folder.round(None).is_ok();
+            planted::plan(None, None);
+            drop(folder);
+            disk.lock().unwrap().lose_power(take_back, || true);
+            planted::put_on(None);
+            let has = |world: &World, name: &str| {
+                world.tree(name).values().any(|(text, _)| text == "precious")
+            };
+            world.sync("check");
+            let was_there = has(&world, "check");
+            world.settle(&["a", "b"]);
+            world.assert_equal("a", "b");
+            if was_there && !has(&world, "b") {
+                lost.push(format!("{what}, step {crash}"));
+            }
+            if ended {
+                assert!(was_there && crash > 3, "{what}, {crash}");
+                break;
+            }
+        }
+    }
+    lost
+}
+
+#[test]
+fn what_a_power_loss_takes_after_a_push_comes_back_from_the_server() {
+    assert_eq!(lose_power_in_a_push(None), [""; 0]);
+}
+
+#[test]
+fn with_rows_of_a_push_before_the_flush_something_is_lost() {
+    let lost = lose_power_in_a_push(Some(Fault::PushedUnflushed));
+    assert!(WRITES.iter().all(|(what, ..)| lost.iter().any(|l| l.starts_with(what))), "{lost:?}");
 }

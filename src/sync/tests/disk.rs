@@ -2,7 +2,7 @@
 //! them back. Changes reach it in order, as on a journaling file system, so that a power loss takes
 //! back the last ones. The contents of a new file reach it at any time before they are flushed.
 //!
-//! What users do is flushed at once, and everything before it.
+//! What users do is flushed at once, and everything before it, but for what a test writes otherwise.
 
 use super::planted::with_disk;
 use crate::sync::path::RelPath;
@@ -74,6 +74,17 @@ impl Disk {
     pub(super) fn flush(&mut self) {
         self.changes.clear();
         self.contents.clear();
+    }
+
+    /// Writes a file as a user does, and flushes nothing.
+    pub(super) fn write_unflushed(&mut self, path: &Path, contents: &str) {
+        let is_new = !path.exists();
+        fs::write(path, contents).unwrap();
+        self.contents.push(File::options().write(true).open(path).unwrap());
+        if is_new {
+            let dir = File::open(path.parent().unwrap()).unwrap().into();
+            self.changes.push(Change::Made(Place::of(&dir, path.file_name().unwrap())));
+        }
     }
 
     /// Takes back the last `take_back` of the changes that are not flushed, at most all, and the

@@ -17,13 +17,14 @@
 //! | two names that are one on a disk | `disks::of_two_names_that_are_one_on_a_disk_the_second_stays_on_the_server` |
 //! | large files, and uploads that break | `basics::a_large_file_goes_in_chunks_and_a_change_sends_few`, `cost`, `transfers::an_upload_that_broke_sends_the_rest_alone`, `chunk` |
 //! | a power loss between rename, flush and row | `crashes::a_power_loss_at_any_step_changes_nothing_in_the_end`, `moments::a_file_that_waited_for_a_folder_is_flushed`, `model` |
+//! | a power loss after a push of what is not flushed | `crashes::what_a_power_loss_takes_after_a_push_comes_back_from_the_server` |
 //! | a crash before the look at what came out | `crashes::a_crash_at_any_step_changes_nothing_in_the_end`, `model` |
 //! | no exchange of files, a full disk | `disks` |
 //! | empty folders, changes of kind | `basics::kinds_change_both_ways`, `crashes`, `model` |
 //! | a hostile server or client | `transfers::entries_that_nobody_of_us_wrote_leave_the_folder_alone`, `entry`, `path` |
 //! | two clients on one folder, nested folders | `table::two_clients_on_one_folder_and_nested_folders_are_refused`, `rails::a_folder_inside_that_is_synchronised_itself_is_left_alone_in_every_round` |
 //! | an unknown id | `table::an_unknown_id_and_another_id_are_refused` |
-//! | paths that are ignored | `table::ignored_paths_are_left_alone_on_both_sides`, `rails::a_folder_that_is_ignored_from_now_on_is_no_deletion` |
+//! | paths that are ignored | `ignored`, `table::ignored_paths_are_left_alone_on_both_sides`, `rails::a_folder_that_is_ignored_from_now_on_is_no_deletion` |
 
 mod basics;
 mod cost;

@@ -22,6 +22,8 @@ pub(in crate::sync) enum Fault {
     CollectAnyway,
     /// Rows are written before the renames are flushed.
     RenamesUnflushed,
+    /// Rows of pushed files are written before the files are flushed.
+    PushedUnflushed,
     /// Files are renamed before their contents are flushed.
     ContentsUnflushed,
 }
