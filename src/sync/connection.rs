@@ -24,7 +24,7 @@ impl Folder<'_> {
         }
         // Such as a copy of the server's disk that was put back.
         let newest = self.index.rows().values().map(|row| row.version).max();
-        if is_same && newest > Some(self.remote()?.latest_version()?) {
+        if is_same && (newest > Some(self.remote()?.latest_version()?) || !self.seal_holds()?) {
             self.notice("the server has an older table: both sides are merged, nothing is deleted");
             self.index.forget_all();
         }

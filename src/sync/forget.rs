@@ -5,8 +5,8 @@ use super::remote::Remote;
 use super::settings::Settings;
 use crate::name::{IdForLog, is_session_id};
 
-/// Removes a session and all its files from a server; returns how many there were. The folders that
-/// were kept equal by it stay as they are.
+/// Removes a session and all that belongs to it from a server, and returns the number of its files and
+/// folders. The synchronised folders stay as they are.
 ///
 /// # Errors
 /// See [`Error`].
@@ -20,13 +20,14 @@ pub fn forget(settings: &Settings, id: &str) -> Result<u64, Error> {
     }
     // First what says that it exists: clients stop at that, instead of taking it for deletions.
     remote.delete("m", None)?;
-    let mut count = 1;
+    let mut count = 0;
     loop {
         let names: Vec<_> = remote.list("")?.versions.into_iter().map(|(name, _)| name).collect();
         if names.is_empty() {
             return Ok(count);
         }
-        count += names.len() as u64;
+        // The other names are chunks, and what the clients need.
+        count += names.iter().filter(|name| name.starts_with("e/")).count() as u64;
         remote.delete_all(&names)?;
     }
 }

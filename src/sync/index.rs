@@ -95,6 +95,11 @@ impl Index {
         self.epoch
     }
 
+    /// Returns the length of the file, which differs after each commit that changed a row.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Sets the epoch. Rows of another table are forgotten.
     pub(super) fn set_epoch(&mut self, epoch: Epoch) {
         if self.epoch != Some(epoch) {

@@ -37,6 +37,7 @@ mod root;
 mod round;
 mod run;
 mod scan;
+mod seal;
 mod sender;
 mod server_watch;
 mod settings;

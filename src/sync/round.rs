@@ -53,6 +53,7 @@ impl Folder<'_> {
         } else {
             self.announce(&plan);
             self.act(plan, &mut report)?;
+            self.seal()?;
         }
         let blocked = scan.blocked.iter().filter(|(path, _)| !wrong.contains_key(path));
         for (path, why) in wrong.iter().chain(blocked) {

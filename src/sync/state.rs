@@ -109,8 +109,7 @@ impl State {
 
     /// Returns the address of the server of the last start, if it is known.
     pub(super) fn server(&self) -> Option<String> {
-        let text = fs::read_to_string(self.folder.join(SERVER)).ok()?;
-        Some(text.trim_end().to_string())
+        self.read_note(SERVER)
     }
 
     /// Notes the address of the server. If that fails, a wrong address is noticed later, or not.
@@ -120,14 +119,26 @@ impl State {
 
     /// Returns which marker the rows are about, if it is known.
     pub(super) fn marker(&self) -> Option<String> {
-        let text = fs::read_to_string(self.folder.join(MARKED)).ok()?;
-        Some(text.trim_end().to_string())
+        self.read_note(MARKED)
     }
 
     /// Notes which marker the rows are about.
     pub(super) fn set_marker(&self, identity: &str) -> Result<(), Error> {
-        let path = self.folder.join(MARKED);
-        fs::write(&path, format!("{identity}\n")).map_err(Error::of(&path))
+        self.write_note(MARKED, &format!("{identity}\n"))
+    }
+
+    /// Returns the text of a small file, without its line end.
+    pub(super) fn read_note(&self, name: &str) -> Option<String> {
+        let text = fs::read_to_string(self.folder.join(name)).ok()?;
+        Some(text.trim_end().to_string())
+    }
+
+    /// Replaces a small file.
+    pub(super) fn write_note(&self, name: &str, text: &str) -> Result<(), Error> {
+        let path = self.folder.join(name);
+        let new = path.with_extension("new");
+        let written = fs::write(&new, text).and_then(|()| fs::rename(&new, &path));
+        written.map_err(Error::of(&path))
     }
 
     /// Replaces what `telefile sync --status` shows of this folder.

@@ -16,6 +16,8 @@ pub(in crate::sync) enum Fault {
     LastWriter,
     /// Rows of another table are believed.
     NoEpoch,
+    /// A server that was put back to an earlier state is believed.
+    NoSeal,
     /// The versions of a file begin anew after its deletion.
     VersionsRestart,
     /// The collector does not care about uploads.

@@ -118,19 +118,86 @@ fn a_folder_inside_that_is_synchronised_itself_is_left_alone_in_every_round() {
 }
 
 #[cfg(feature = "durable")]
-#[test]
-fn a_server_with_an_older_table_overwrites_nothing() {
-    fn copy(from: &std::path::Path, to: &std::path::Path) {
-        fs::create_dir(to).unwrap();
-        for found in fs::read_dir(from).unwrap() {
-            let from = found.unwrap().path();
-            let to = to.join(from.file_name().unwrap());
-            match from.is_dir() {
-                true => copy(&from, &to),
-                false => assert!(fs::copy(&from, &to).is_ok()),
-            }
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    fs::create_dir(to).unwrap();
+    for found in fs::read_dir(from).unwrap() {
+        let from = found.unwrap().path();
+        let to = to.join(from.file_name().unwrap());
+        match from.is_dir() {
+            true => copy(&from, &to),
+            false => assert!(fs::copy(&from, &to).is_ok()),
         }
     }
+}
+
+/// Returns a world in which a backup of the server is put back: `a` has sent a new file and an edit
+/// since, and `b` synchronises what it has written before `a` does.
+#[cfg(feature = "durable")]
+fn put_back(writes_of_b: &[(&str, &str)]) -> World {
+    let mut world = World::new();
+    world.stop();
+    world.start_durable();
+    world.write("a/f", "one");
+    world.settle(&["a", "b"]);
+    world.stop();
+    copy(&world.path("data"), &world.path("copy"));
+    world.start_durable();
+    world.write("a/new", "thesis");
+    world.write("a/f", "two");
+    world.settle(&["a"]);
+    world.stop();
+    world.remove("data");
+    fs::rename(world.path("copy"), world.path("data")).unwrap();
+    world.start_durable();
+    for (path, contents) in writes_of_b {
+        world.write(path, contents);
+    }
+    world.settle(&["b"]);
+    world.settle(&["a", "b"]);
+    world
+}
+
+#[cfg(feature = "durable")]
+#[test]
+fn a_server_that_was_put_back_and_has_gone_on_takes_nothing_away() {
+    let names: Vec<_> = (0..12).map(|n| format!("b/{n}")).collect();
+    let writes: Vec<_> = names.iter().map(|name| (&**name, "more")).collect();
+    let world = put_back(&writes);
+    world.assert_equal("a", "b");
+    assert_eq!(world.read("a/new"), "thesis");
+    let tree = world.tree("b");
+    assert!(tree.values().any(|(text, _)| text == "two"), "{tree:?}");
+}
+
+#[cfg(feature = "durable")]
+#[test]
+fn versions_that_are_used_twice_do_not_pass_for_the_same_content() {
+    for count in 1..8 {
+        let names: Vec<_> = (1..count).map(|n| format!("b/{n}")).collect();
+        let more = names.iter().map(|name| (&**name, "more"));
+        let world = put_back(&more.chain([("b/f", "edit of b")]).collect::<Vec<_>>());
+        world.assert_equal("a", "b");
+        let tree = world.tree("a");
+        for content in ["two", "edit of b", "thesis"] {
+            assert!(tree.values().any(|(text, _)| text == content), "{content}: {tree:?}");
+        }
+    }
+}
+
+#[cfg(feature = "durable")]
+#[test]
+fn without_the_seal_a_server_that_was_put_back_takes_files_away() {
+    planted::plan(Some(planted::Fault::NoSeal), None);
+    let names: Vec<_> = (0..12).map(|n| format!("b/{n}")).collect();
+    let writes: Vec<_> = names.iter().map(|name| (&**name, "more")).collect();
+    let world = put_back(&writes);
+    planted::plan(None, None);
+    assert!(!world.path("a/new").exists());
+}
+
+#[cfg(feature = "durable")]
+#[test]
+fn a_server_with_an_older_table_overwrites_nothing() {
     let mut world = World::new();
     world.stop();
     world.start_durable();
