@@ -341,7 +341,7 @@ class Bench:
         start, wire, cpu = time.monotonic(), wire_bytes(), cpu_seconds()
 
         def mark(label, seconds=None):
-            row = dict(load=load, tool=label, seconds=seconds or time.monotonic() - start,
+            row = dict(load=load, tool=label, seconds=time.monotonic() - start if seconds is None else seconds,
                        wire=wire_bytes() - wire, memory=self.memory.peak, cpu=cpu_seconds() - cpu)
             if load:
                 self.rows.append(row)
