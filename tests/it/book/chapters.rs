@@ -29,6 +29,9 @@ pub(super) const NAMES: [&str; 23] = [
     "ch22-measuring",
 ];
 
+/// How many of them are written.
+const WRITTEN: usize = 18;
+
 pub(super) struct Chapter {
     pub(super) number: usize,
     pub(super) page: Page,
@@ -121,4 +124,11 @@ fn split<'a>(
         }
     }
     sections
+}
+
+#[test]
+fn no_chapter_is_missing() {
+    let numbers: Vec<_> = chapters().iter().map(|chapter| chapter.number).collect();
+    assert!(numbers.len() >= WRITTEN, "{numbers:?}");
+    assert!(numbers.iter().copied().eq(0..numbers.len()), "{numbers:?}");
 }

@@ -23,6 +23,12 @@ const PASSED: &[&str] = &[
     "large_contents_arrive_whole",
     "quit_ends_the_connection_after_the_replies",
     "too_few_fields_before_contents_close",
+    "tutorial/ch00-a-conversation.md, two-writers",
+    "tutorial/ch05-tcp-is-a-tape.md, cut",
+    "tutorial/ch06-iter-lines.md, limit",
+    "tutorial/ch07-two-framings.md, letter",
+    "tutorial/ch10-compare-and-swap.md, two additions",
+    "tutorial/ch10-compare-and-swap.md, two additions with cas",
     "tutorial/reference/protocol.md, sample",
 ];
 
@@ -67,8 +73,9 @@ fn a_server_of_60_lines_passes_the_transcripts_of_what_it_knows() {
         None => name.to_string(),
     };
     let mut passed: Vec<_> = passed.into_iter().map(without_line).collect();
+    // A chapter to come may add some.
     if chapters().len() < NAMES.len() {
-        passed.retain(|name| !name.starts_with("tutorial/ch"));
+        passed.retain(|name| !name.starts_with("tutorial/ch") || PASSED.contains(&&name[..]));
     }
     assert_eq!(passed, PASSED, "the list of what it passes is left, PASSED in {} right", file!());
 }
