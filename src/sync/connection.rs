@@ -4,8 +4,8 @@
 use super::error::Error;
 use super::folder::Folder;
 use super::id::forgotten;
-use super::listing::Listing;
-use super::remote::Remote;
+use super::server::listing::Listing;
+use super::server::remote::Remote;
 #[cfg(test)]
 use super::steps::{Fault, has};
 

@@ -28,7 +28,7 @@ pub(super) struct Versioned {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     Nothing,
-    /// Both sides have no such path any more: only the row goes.
+    /// Neither side has the path any longer: only the row goes.
     Forget,
     /// Both sides are the same: only the row changes.
     Adopt,

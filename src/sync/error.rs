@@ -65,7 +65,7 @@ impl Error {
         }
     }
 
-    /// Returns whether there is no connection, or none any more.
+    /// Returns whether there is no connection, or it was lost.
     pub(super) fn is_of_connection(&self) -> bool {
         matches!(self, Error::Server(client::Error::Connect(_) | client::Error::Lost(_)))
     }
@@ -90,7 +90,7 @@ pub(super) fn is_full(e: &io::Error) -> bool {
     matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-/// Whom an error concerns.
+/// What an error concerns.
 pub(super) enum Failure {
     /// One path alone.
     Path(Error),

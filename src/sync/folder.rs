@@ -1,27 +1,27 @@
 //! A folder that this process synchronises, and the connection to its server.
 
-use super::apply::Place;
-use super::conflict::is_copy;
 use super::decide::Versioned;
-use super::entry::MAX_CLIENT_BYTES;
+use super::disk::apply::Place;
+use super::disk::conflict::is_copy;
+use super::disk::ignored::Ignored;
+use super::disk::marker::Marker;
+use super::disk::root::Root;
+use super::disk::stat::Stat;
+use super::disk::trash::Look;
 use super::error::Error;
 use super::guard::Recent;
 use super::hash::Hash;
 use super::id::{NOT_MADE, choose_id};
-use super::ignored::Ignored;
-use super::index::Index;
-use super::listing::Listing;
-use super::marker::Marker;
 use super::path::{MARKER, RelPath};
 use super::preflight::{check_not_nested, check_system, test_renames};
-use super::remote::Remote;
 use super::report::{Event, Progress};
-use super::root::Root;
+use super::server::entry::MAX_CLIENT_BYTES;
+use super::server::listing::Listing;
+use super::server::remote::Remote;
 use super::settings::Settings;
-use super::stat::Stat;
 use super::state::State;
+use super::state::index::Index;
 use super::time::Utc;
-use super::trash::Look;
 use crate::client::Client;
 use crate::name::{IdForLog, is_session_id};
 use crate::version::Version;
@@ -49,9 +49,9 @@ pub(super) struct Folder<'a> {
     pub(super) exchanges: bool,
     /// When the collector last ran for this folder; `None` before somebody asks.
     pub(super) collected: Option<Utc>,
-    /// How many temporary files this process has made.
+    /// The number of temporary files that this process has made.
     pub(super) temporaries: usize,
-    /// Folders that were made in this round, and what they have to become.
+    /// Folders that were made in this round, and the modes that they will get.
     pub(super) new_folders: Vec<(RelPath, Versioned)>,
     /// Folders and files whose names or modes are not flushed yet, and what their rows will say.
     pub(super) unflushed: Vec<(RelPath, Stat, Versioned)>,
@@ -61,13 +61,13 @@ pub(super) struct Folder<'a> {
     pub(super) spelled: BTreeSet<RelPath>,
     /// The versions of entries whose chunks were missing when they were last read.
     pub(super) damaged: BTreeMap<RelPath, Version>,
-    /// What was deleted lately.
+    /// Recent deletions.
     pub(super) recent: Recent,
     pub(super) observer: Progress<'a>,
 }
 
 impl<'a> Folder<'a> {
-    /// Checks what no server is needed for.
+    /// Does the checks that need no server.
     pub(super) fn check(settings: &Settings) -> Result<(), Error> {
         let path = fs::canonicalize(&settings.path).map_err(Error::of(&settings.path))?;
         check_system(&Root::open(&path).map_err(Error::of(&path))?)?;

@@ -1,7 +1,7 @@
 //! Removes a session from its server.
 
 use super::error::Error;
-use super::remote::Remote;
+use super::server::remote::Remote;
 use super::settings::Settings;
 use crate::name::{IdForLog, is_session_id};
 

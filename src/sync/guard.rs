@@ -5,13 +5,13 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::time::Instant;
 
-/// So many deletions in one round are never too many.
+/// This many deletions in one round are never too many.
 const FREE: usize = 20;
 
-/// Beyond that this part of all files is too much.
+/// Beyond that, more than this share of all files is too much.
 const PART: usize = 4;
 
-/// More deletions than anybody is likely to want.
+/// More deletions than a user is likely to want.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TooMany {
     pub(super) deletions: usize,
@@ -24,8 +24,8 @@ impl fmt::Display for TooMany {
     }
 }
 
-/// How many files were deleted lately, in each direction: what is deleted within one interval is too
-/// much or not, whether a watcher cuts it into several rounds or not.
+/// How many files were deleted recently, in each direction. All deletions of one interval count
+/// together, even if the watcher splits them into several rounds.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
     pub(super) here: Deletions,

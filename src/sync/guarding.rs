@@ -1,15 +1,15 @@
 //! Counts what a plan deletes, and stops at too much.
 
 use super::decide::Kind;
-use super::entry::{Content, Entry};
+use super::disk::scan::read_thing;
 use super::error::Error;
 use super::folder::Folder;
 use super::guard::{self, TooMany};
 use super::hash::Hash;
-use super::index::Row;
 use super::path::RelPath;
 use super::round::Plan;
-use super::scan::read_thing;
+use super::server::entry::{Content, Entry};
+use super::state::index::Row;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 const MIN_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Folder<'_> {
-    /// Checks that neither side loses more than anybody is likely to want.
+    /// Checks that neither side loses more than a user is likely to want.
     pub(super) fn guard(&mut self, plan: &Plan) -> Result<(), Error> {
         if self.settings.force {
             return Ok(());

@@ -1,4 +1,4 @@
-//! The names of contents: blake3, which nobody can make two contents of.
+//! The names of contents: their blake3 hashes. Nobody can make two contents with the same one.
 
 use std::fmt;
 

@@ -1,12 +1,12 @@
 //! Which session a folder belongs to: the one that its marker names, the given one, or a new one.
 
+use super::disk::marker::Marker;
 use super::error::Error;
-use super::index::Index;
-use super::marker::Marker;
 use super::path::MARKER;
-use super::remote::Remote;
+use super::server::remote::Remote;
 use super::settings::Settings;
 use super::state::State;
+use super::state::index::Index;
 use crate::client::Client;
 use crate::name::IdForLog;
 use crate::version::Epoch;

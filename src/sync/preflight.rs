@@ -1,9 +1,9 @@
-//! What has to be true of a system and a folder before anything in the folder is changed.
+//! What must hold for a system and a folder before anything in the folder is changed.
 
+use super::disk::marker::Marker;
+use super::disk::root::{Rename, Root};
 use super::error::{Error, is_full};
-use super::marker::Marker;
 use super::path::{MARKER, RelPath};
-use super::root::{Rename, Root};
 use super::steps::exchanges;
 use rustix::io::Errno;
 use std::io::ErrorKind;

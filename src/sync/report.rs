@@ -1,4 +1,4 @@
-//! What a round did, and how whoever started it follows it.
+//! What a round did, and how a caller observes and stops it.
 
 use super::error::Error;
 use super::path::RelPath;
@@ -10,24 +10,24 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What folder synchronisation says while it runs.
+/// An event of a synchronisation that runs.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
     /// The session's id, before anything else; `-` in a dry run of a folder that would get a new one.
     Id(&'a str),
-    /// Something that people should know.
+    /// A warning, for people.
     Notice(&'a str),
     /// A line of the plan, in a dry run.
     Plan(&'a str),
-    /// So many more files, with so many bytes as far as that is known, will be moved.
+    /// This many more files will be moved, with this many bytes as far as that is known.
     Planned {
         /// Files and folders.
         files: u64,
         /// The size of their contents.
         bytes: u64,
     },
-    /// So many bytes of contents are done, whether they had to be sent or not.
+    /// This many bytes of contents are done, whether they had to be sent or not.
     Moved(u64),
     /// One file or folder is done: its path, escaped.
     Finished(&'a str),
@@ -97,7 +97,7 @@ impl fmt::Display for Summary {
 /// The longest pause between two attempts to reach the server.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Takes what folder synchronisation says.
+/// Receives the events of a synchronisation.
 pub trait Observer {
     /// Takes one event. It should not block for long.
     fn event(&mut self, event: Event<'_>);
@@ -123,7 +123,7 @@ pub(super) enum Wake {
     Stop,
     /// The server has changes.
     Server,
-    /// The watcher of the folder has seen something, or has lost sight.
+    /// The watcher of the folder has seen something, or has stopped.
     Folder,
 }
 

@@ -1,14 +1,14 @@
 //! A round: compares what is here, what is on the server and what both last had in common, and acts.
 
 use super::decide::{Action, Kind, Thing, Versioned, decide};
+use super::disk::scan::{Found, Scan, read_thing};
+use super::disk::stat::FileKind;
 use super::error::Error;
 use super::folder::Folder;
-use super::index::Row;
 use super::path::RelPath;
 use super::report::{Event, Report, Summary};
-use super::scan::{Found, Scan, read_thing};
-use super::stat::FileKind;
-use super::upload::Upload;
+use super::state::index::Row;
+use super::transfer::upload::Upload;
 use crate::version::Version;
 use std::collections::BTreeSet;
 
@@ -76,7 +76,7 @@ impl Folder<'_> {
         self.index.commit_found(&self.root)?;
         self.is_unfinished = true;
         match self.bring(fetch, delete_local, report) {
-            // What is here can be sent all the same.
+            // Local changes can still be sent.
             Err(e) if e.is_of_full_disk() => report.fail_all(e),
             brought => {
                 brought?;
@@ -139,7 +139,7 @@ impl Folder<'_> {
             let found = scan.found.get(&path).copied();
             let is_dir = self.index.get(&path).is_some_and(|row| row.thing.kind == Kind::Dir);
             if found.is_none() && self.ignored.has_any_of(&path, is_dir) {
-                // Should it not be ignored any more one day, that is first contact.
+                // If it is no longer ignored one day, that is first contact.
                 self.index.remove(&path);
                 continue;
             }

@@ -1,13 +1,13 @@
-//! Rounds, as long as they are wanted: every so often, and when the server or the folder has changed.
+//! Rounds, one after another: at each interval, and when the server or the folder has changed.
 
+use super::disk::watcher::Watcher;
 use super::error::Error;
 use super::folder::Folder;
 use super::path::RelPath;
 use super::report::{Event, LONGEST_PAUSE, Observer, Progress, Stop, Summary, Wake};
-use super::server_watch::watch_server;
+use super::server::watch::watch_server;
 use super::settings::Settings;
 use super::state::{self, Status};
-use super::watcher::Watcher;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 /// A scan of everything is at most this rare.
 const MAX_SCAN_INTERVAL: Duration = Duration::from_secs(600);
 
-/// With a watcher a scan of everything is so many times as rare as a round.
+/// With a watcher, one round in this many scans everything.
 const SCAN_INTERVALS: u32 = 10;
 
-/// `once` ends after so many rounds, though files keep changing.
+/// `once` ends after at most this many rounds, even if files keep changing.
 const ROUNDS_OF_ONCE: usize = 3;
 
 /// The pauses between attempts, after something was in motion or the server was not there.
@@ -28,7 +28,7 @@ const LONGEST_AGAIN: Duration = Duration::from_secs(10);
 /// What the status says of the last round before the first one has ended.
 const NO_ROUND: &str = "none";
 
-/// The status is written at least so often, even if nothing happens.
+/// The status is written at least this often, even if nothing happens.
 const STATUS_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Keeps a folder equal to its session: one round, or rounds until `stop`. Returns what the last round
@@ -232,7 +232,7 @@ impl<'a, 'b> Rounds<'a, 'b> {
         }
     }
 
-    /// Waits until something happens, or for so long.
+    /// Waits until something happens, or the time is over.
     fn sleep(&mut self, stop: &Stop, time: Duration) {
         let wakes = stop.wakes();
         let wakes = wakes.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! What folder synchronisation is told to do.
+//! The settings of a synchronisation.
 
 use super::error::Error;
 use super::state;

@@ -1,6 +1,6 @@
-//! The moments at which a crash could matter, and what a power loss could take back. In the program
-//! these functions do nothing. Tests stop a round at any moment, as a crash would, take back what was
-//! not flushed, and break single rules to see that something is lost then.
+//! The moments at which a crash could matter, and what a power loss could undo. In the program these
+//! functions do nothing. Tests stop a round at any moment, as a crash would, undo what was not flushed,
+//! and break single rules to see that something is lost then.
 
 #[cfg(test)]
 pub(super) use super::tests::planted::{Fault, exchanges, has, step};

@@ -15,12 +15,12 @@ impl Utc {
         Utc(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()))
     }
 
-    /// Returns the moment so many days earlier.
+    /// Returns the moment `days` earlier.
     pub(super) fn days_before(self, days: u64) -> Self {
         Utc(self.0.saturating_sub(days * SECONDS_A_DAY))
     }
 
-    /// Returns the moment so many seconds later.
+    /// Returns the moment `seconds` later.
     pub(super) fn seconds_after(self, seconds: u64) -> Self {
         Utc(self.0.saturating_add(seconds))
     }
@@ -61,7 +61,7 @@ impl fmt::Display for Utc {
     }
 }
 
-/// The day in the Gregorian calendar, so many days after 1970-01-01. Howard Hinnant's
+/// The day in the Gregorian calendar, as days after 1970-01-01. Howard Hinnant's
 /// `civil_from_days`: years begin in March, so that the leap day is their last.
 fn date_of(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;

@@ -162,7 +162,7 @@ fn the_marker_is_written_once_and_nothing_of_it_through_a_symlink() {
 
 #[test]
 fn an_index_that_could_not_be_written_is_written_later() {
-    use crate::sync::index::Index;
+    use crate::sync::state::index::Index;
     use crate::version::Epoch;
     let world = World::new();
     let mut index = Index::open(&world.home).unwrap();

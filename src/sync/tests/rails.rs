@@ -2,10 +2,10 @@
 
 use super::planted;
 use super::world::{World, open};
+use crate::sync::disk::trash::Look;
 use crate::sync::error::Error;
 use crate::sync::path::RelPath;
 use crate::sync::report::Event;
-use crate::sync::trash::Look;
 use std::collections::BTreeSet;
 use std::fs;
 

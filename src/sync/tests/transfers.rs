@@ -3,13 +3,13 @@
 use super::planted;
 use super::world::{World, open};
 use crate::client::Client;
-use crate::sync::entry::{Body, ChunkRef, Content, Entry};
+use crate::sync::disk::root::Root;
+use crate::sync::disk::scan::read_unchanged;
 use crate::sync::error::Error;
 use crate::sync::hash::Hash;
 use crate::sync::path::RelPath;
 use crate::sync::report::Event;
-use crate::sync::root::Root;
-use crate::sync::scan::read_unchanged;
+use crate::sync::server::entry::{Body, ChunkRef, Content, Entry};
 use std::cell::Cell;
 use std::fs;
 use std::io::Read;

@@ -1,0 +1,188 @@
+//! The folder `.telefile-sync` at the top of a synchronised one: its id, a lock, temporary files and
+//! the trash. It is on the same file system, so that files can be renamed out of it and into it.
+
+use super::root::{Root, sync_file};
+use super::trash::{Ages, Look};
+use crate::name::is_session_id;
+use crate::sync::error::Error;
+use crate::sync::path::{MARKER, RelPath};
+use crate::sync::time::Utc;
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::time::UNIX_EPOCH;
+
+/// The most ids in a marker: 32 digits and a line end.
+const MAX_ID_BYTES: u64 = 64;
+
+/// The file that says how long each folder of the trash has been there.
+const AGES: &str = "trash-ages";
+const MAX_AGES_BYTES: u64 = 64 << 20;
+
+/// The marker of a folder that this process has locked.
+#[derive(Debug)]
+pub(in crate::sync) struct Marker {
+    /// The synchronised folder.
+    folder: Root,
+    root: Root,
+    /// For temporary files.
+    pub(in crate::sync) temporary: Root,
+    trash: Root,
+    /// Held until this is dropped.
+    _lock: File,
+}
+
+impl Marker {
+    /// Returns whether there is a marker.
+    pub(in crate::sync) fn is_at(root: &Root) -> bool {
+        root.open_root(MARKER).is_ok()
+    }
+
+    /// Opens or makes the marker, and locks the folder.
+    pub(in crate::sync) fn open(root: &Root) -> Result<Self, Error> {
+        let open = |root: &Root, name: &str| {
+            match root.make_own_dir(name) {
+                Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(e),
+                _ => {}
+            }
+            root.open_root(name)
+        };
+        let marker = open(root, MARKER).map_err(Error::about(MARKER))?;
+        let lock = marker.open_or_create("lock").map_err(Error::about("lock"))?;
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => {
+                let why = "another process synchronises this folder";
+                return Err(Error::Refused(why.to_string()));
+            }
+            Err(e) => return Err(Error::about("lock")(e.into())),
+        }
+        let temporary = open(&marker, "tmp").map_err(Error::about("tmp"))?;
+        let trash = open(&marker, "trash").map_err(Error::about("trash"))?;
+        let folder = root.open_root(".").map_err(Error::about("the folder"))?;
+        Ok(Marker { folder, root: marker, temporary, trash, _lock: lock })
+    }
+
+    /// Returns text that differs for a copy of the marker, such as one from a backup, wherever the file
+    /// system knows when a file was made.
+    pub(in crate::sync) fn identity(&self) -> Result<String, Error> {
+        let found = self.root.metadata().map_err(Error::about(MARKER))?;
+        let made = found.created().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        Ok(format!("{} {}", found.ino(), made.unwrap_or_default().as_nanos()))
+    }
+
+    /// Returns the id that the folder is synchronised under; `None` in a new marker.
+    pub(in crate::sync) fn id(&self) -> Result<Option<String>, Error> {
+        let file = match self.root.open_file(&name("id")) {
+            Ok(file) => file,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(Error::about("the marker's id")(e)),
+        };
+        let mut text = String::new();
+        file.take(MAX_ID_BYTES)
+            .read_to_string(&mut text)
+            .map_err(Error::about("the marker's id"))?;
+        let id = text.trim_end().to_string();
+        match is_session_id(&id) {
+            true => Ok(Some(id)),
+            false => Err(Error::Refused("the marker's id is damaged".to_string())),
+        }
+    }
+
+    /// Writes the id down, on the disk, unless it is there. A crash leaves the old id or the new one.
+    pub(in crate::sync) fn set_id(&self, id: &str) -> Result<(), Error> {
+        if self.id()?.as_deref() == Some(id) {
+            return Ok(());
+        }
+        let write = || {
+            let mut file = self.replace_own_file("id.new")?;
+            file.write_all(format!("{id}\n").as_bytes())?;
+            sync_file(&file)?;
+            self.root.replace("id.new", "id")?;
+            self.root.sync_file_system()
+        };
+        write().map_err(Error::about("the marker's id"))
+    }
+
+    fn replace_own_file(&self, text: &str) -> io::Result<File> {
+        match self.root.remove_file(&name(text)) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
+            _ => self.root.create_file(text),
+        }
+    }
+
+    /// Opens a file for writing, whose close the watcher should see.
+    pub(in crate::sync) fn open_probe(&self, name: &str) -> io::Result<File> {
+        self.root.open_or_create(name)
+    }
+
+    /// Makes a folder in the trash for what goes there now.
+    pub(in crate::sync) fn new_trash(&self) -> io::Result<Root> {
+        let now = Utc::now();
+        for n in 0.. {
+            let name = if n == 0 { now.to_string() } else { format!("{now}-{n}") };
+            match self.trash.make_own_dir(&name) {
+                Ok(()) => return self.trash.open_root(&name),
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Err(ErrorKind::AlreadyExists.into())
+    }
+
+    /// Removes what has been seen in the trash for seven days.
+    pub(in crate::sync) fn empty_old_trash(&self, now: Look) -> io::Result<()> {
+        let is_stamp = |name: &String| name.get(..16).and_then(Utc::parse).is_some();
+        let names = self.trash.names(None)?.into_iter().filter_map(|n| String::from_utf8(n).ok());
+        let names: Vec<_> = names.filter(|name| is_stamp(name) && !name.contains('\n')).collect();
+        let mut text = String::new();
+        match self.root.open_file(&name(AGES)) {
+            // Half of it is as good as none.
+            Ok(file) => drop(file.take(MAX_AGES_BYTES).read_to_string(&mut text)),
+            Err(e) if e.kind() == ErrorKind::NotFound && names.is_empty() => return Ok(()),
+            Err(_) => {}
+        }
+        let mut ages = Ages::parse(&text).look(names.into_iter(), now);
+        let old: Vec<_> = ages.take_old().collect();
+        let removed = old.iter().try_for_each(|old| remove_all(&self.trash, &name(old)));
+        // It is not flushed: what a power loss takes back makes the folders younger.
+        let mut file = self.replace_own_file("trash-ages.new")?;
+        file.write_all(ages.to_string().as_bytes())?;
+        self.root.replace("trash-ages.new", AGES)?;
+        removed
+    }
+}
+
+/// Removes a marker without an id: nothing was synchronised, because the server refused or the run
+/// was dry. A marker with files in it stays.
+impl Drop for Marker {
+    fn drop(&mut self) {
+        let remove = || {
+            self.root.remove_dir(&name("tmp"))?;
+            self.root.remove_dir(&name("trash"))?;
+            self.root.remove_file(&name("lock"))?;
+            self.folder.remove_own_dir(MARKER)
+        };
+        if matches!(self.root.stat(&name("id")), Ok(None)) {
+            let _: io::Result<()> = remove();
+        }
+    }
+}
+
+/// Removes a folder and everything in it.
+fn remove_all(root: &Root, path: &RelPath) -> io::Result<()> {
+    for name in root.names(Some(path))? {
+        let Some(path) = path.join(&name) else { continue };
+        match root.remove_file(&path) {
+            Err(e) if e.kind() == ErrorKind::IsADirectory => remove_all(root, &path)?,
+            removed => removed?,
+        }
+    }
+    root.remove_dir(path)
+}
+
+fn name(text: &str) -> RelPath {
+    RelPath::new(text.as_bytes()).expect("one of ours")
+}

@@ -1,0 +1,101 @@
+//! The collector: deletes chunks that no entry refers to.
+
+use super::entry::{Body, Content, Entry};
+use super::remote::Cas;
+use crate::exptime::Exptime;
+use crate::sync::error::Error;
+use crate::sync::folder::Folder;
+use crate::sync::hash::Hash;
+use crate::sync::steps::step;
+#[cfg(test)]
+use crate::sync::steps::{Fault, has};
+use crate::sync::time::Utc;
+use crate::version::Version;
+use std::collections::HashSet;
+
+/// The collector runs this long after the last one of this folder, or after its first start.
+const INTERVAL_SECONDS: u64 = 3600;
+
+/// How many entries are read, and how many chunks deleted, at once.
+const GROUP: usize = 64;
+
+impl Folder<'_> {
+    /// Runs the collector if that is due. A lost connection only puts it off.
+    pub(in crate::sync) fn collect_if_due(&mut self) -> Result<(), Error> {
+        let now = Utc::now();
+        let last = *self.collected.get_or_insert_with(|| {
+            self.state.collected().unwrap_or_else(|| {
+                self.state.set_collected(now);
+                now
+            })
+        });
+        // A time in the future is one from before the clock was set back.
+        if (last..last.seconds_after(INTERVAL_SECONDS)).contains(&now) {
+            return Ok(());
+        }
+        self.collected = Some(now);
+        self.state.set_collected(now);
+        self.empty_old_trash();
+        match self.collect() {
+            Ok(0) => {}
+            Ok(n) => self.state.log(&format!("{n} unused chunks were deleted")),
+            Err(Error::Server(_)) => self.remote = None,
+            Err(e) => return Err(e),
+        }
+        Ok(())
+    }
+
+    /// Deletes chunks that no entry has, unless an upload is under way or another collector is.
+    /// Returns how many it has deleted. All of it is on one connection: if that breaks, its flag is
+    /// gone, and nothing that it asked for is done afterwards.
+    pub(in crate::sync) fn collect(&self) -> Result<usize, Error> {
+        let remote = self.remote()?;
+        let Cas::Done(flag) = remote.cas("gc", Version::ABSENT, b"", Exptime::Connection)? else {
+            return Ok(0);
+        };
+        step("the collector is announced")?;
+        let is_idle = remote.list("w/")?.versions.is_empty();
+        #[cfg(test)]
+        let is_idle = is_idle || has(Fault::CollectAnyway);
+        let deleted = if is_idle { self.collect_now()? } else { 0 };
+        remote.delete("gc", Some(flag))?;
+        Ok(deleted)
+    }
+
+    fn collect_now(&self) -> Result<usize, Error> {
+        let remote = self.remote()?;
+        let chunks = remote.list("c/")?.versions;
+        if chunks.is_empty() {
+            return Ok(0);
+        }
+        let mut used: HashSet<Hash> = HashSet::new();
+        let keys: Vec<_> = remote.list("e/")?.versions.into_iter().map(|(key, _)| key).collect();
+        let mut is_unknown = false;
+        for keys in keys.chunks(GROUP) {
+            self.check_stop()?;
+            remote.each_entry(keys, |_, read| {
+                let Some((_, text)) = read else { return };
+                match Entry::parse(&text).map(|entry| entry.content) {
+                    Some(Content::File { body: Body::Chunks(chunks), .. }) => {
+                        used.extend(chunks.iter().map(|chunk| chunk.hash));
+                    }
+                    Some(_) => {}
+                    None => is_unknown = true,
+                }
+            })?;
+            // A later release may have written it: nobody here knows which chunks it has.
+            if is_unknown {
+                return Ok(0);
+            }
+        }
+        step("the entries are read")?;
+        let is_used = |name: &str| Hash::parse(name).is_some_and(|hash| used.contains(&hash));
+        let unused = chunks.into_iter().filter(|(name, _)| !is_used(name));
+        let unused: Vec<_> = unused.map(|(name, _)| format!("c/{name}")).collect();
+        for names in unused.chunks(GROUP) {
+            self.check_stop()?;
+            remote.delete_all(names)?;
+        }
+        Ok(unused.len())
+    }
+}
