@@ -49,6 +49,8 @@ pub(super) struct Folder<'a> {
     pub(super) exchanges: bool,
     /// When the collector last ran for this folder; `None` before somebody asks.
     pub(super) collected: Option<Utc>,
+    /// The key of an entry that the collector did not understand, once that was said.
+    pub(super) unknown: Option<String>,
     /// The number of temporary files that this process has made.
     pub(super) temporaries: usize,
     /// Folders that were made in this round, and the modes that they will get.
@@ -130,6 +132,7 @@ impl<'a> Folder<'a> {
             ignored,
             exchanges,
             collected: None,
+            unknown: None,
             temporaries: 0,
             new_folders: Vec::new(),
             unflushed: Vec::new(),

@@ -19,6 +19,15 @@ const INTERVAL_SECONDS: u64 = 3600;
 /// How many entries are read, and how many chunks deleted, at once.
 const GROUP: usize = 64;
 
+/// What the collector did.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::sync) struct Collected {
+    /// How many chunks it has deleted.
+    pub(in crate::sync) deleted: usize,
+    /// The key of an entry that it did not understand, so that it has deleted nothing.
+    pub(in crate::sync) unknown: Option<String>,
+}
+
 impl Folder<'_> {
     /// Runs the collector if that is due. A lost connection only puts it off.
     pub(in crate::sync) fn collect_if_due(&mut self) -> Result<(), Error> {
@@ -37,8 +46,20 @@ impl Folder<'_> {
         self.state.set_collected(now);
         self.empty_old_trash();
         match self.collect() {
-            Ok(0) => {}
-            Ok(n) => self.state.log(&format!("{n} unused chunks were deleted")),
+            Ok(Collected { deleted, unknown }) => {
+                if deleted > 0 {
+                    self.state.log(&format!("{deleted} unused chunks were deleted"));
+                }
+                if let Some(key) = unknown.as_ref().filter(|_| self.unknown != unknown) {
+                    let key = key.escape_debug();
+                    self.notice(format!(
+                        "unused contents stay on the server, because this release does not understand \
+                         the entry {key}: update telefile, or if no release wrote it, delete the file \
+                         s/<id>/e/{key} on the server"
+                    ));
+                }
+                self.unknown = unknown;
+            }
             Err(Error::Server(_)) => self.remote = None,
             Err(e) => return Err(e),
         }
@@ -46,46 +67,46 @@ impl Folder<'_> {
     }
 
     /// Deletes chunks that no entry has, unless an upload is under way or another collector is.
-    /// Returns how many it has deleted. All of it is on one connection: if that breaks, its flag is
-    /// gone, and nothing that it asked for is done afterwards.
-    pub(in crate::sync) fn collect(&self) -> Result<usize, Error> {
+    /// All of it is on one connection: if that breaks, its flag is deleted, and nothing that it asked for
+    /// is done afterwards.
+    pub(in crate::sync) fn collect(&self) -> Result<Collected, Error> {
         let remote = self.remote()?;
         let Cas::Done(flag) = remote.cas("gc", Version::ABSENT, b"", Exptime::Connection)? else {
-            return Ok(0);
+            return Ok(Collected::default());
         };
         step("the collector is announced")?;
         let is_idle = remote.list("w/")?.versions.is_empty();
         #[cfg(test)]
         let is_idle = is_idle || has(Fault::CollectAnyway);
-        let deleted = if is_idle { self.collect_now()? } else { 0 };
+        let collected = if is_idle { self.collect_now()? } else { Collected::default() };
         remote.delete("gc", Some(flag))?;
-        Ok(deleted)
+        Ok(collected)
     }
 
-    fn collect_now(&self) -> Result<usize, Error> {
+    fn collect_now(&self) -> Result<Collected, Error> {
         let remote = self.remote()?;
         let chunks = remote.list("c/")?.versions;
         if chunks.is_empty() {
-            return Ok(0);
+            return Ok(Collected::default());
         }
         let mut used: HashSet<Hash> = HashSet::new();
         let keys: Vec<_> = remote.list("e/")?.versions.into_iter().map(|(key, _)| key).collect();
-        let mut is_unknown = false;
+        let mut unknown = None;
         for keys in keys.chunks(GROUP) {
             self.check_stop()?;
-            remote.each_entry(keys, |_, read| {
+            remote.each_entry(keys, |key, read| {
                 let Some((_, text)) = read else { return };
                 match Entry::parse(&text).map(|entry| entry.content) {
                     Some(Content::File { body: Body::Chunks(chunks), .. }) => {
                         used.extend(chunks.iter().map(|chunk| chunk.hash));
                     }
                     Some(_) => {}
-                    None => is_unknown = true,
+                    None => unknown = Some(key.to_string()),
                 }
             })?;
             // A later release may have written it: nobody here knows which chunks it has.
-            if is_unknown {
-                return Ok(0);
+            if unknown.is_some() {
+                return Ok(Collected { deleted: 0, unknown });
             }
         }
         step("the entries are read")?;
@@ -96,6 +117,6 @@ impl Folder<'_> {
             self.check_stop()?;
             remote.delete_all(names)?;
         }
-        Ok(unused.len())
+        Ok(Collected { deleted: unused.len(), unknown: None })
     }
 }

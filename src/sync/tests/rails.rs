@@ -6,6 +6,7 @@ use crate::sync::disk::trash::Look;
 use crate::sync::error::Error;
 use crate::sync::path::RelPath;
 use crate::sync::report::Event;
+use crate::sync::time::Utc;
 use std::collections::BTreeSet;
 use std::fs;
 
@@ -237,10 +238,10 @@ fn a_collector_leaves_everything_while_it_does_not_understand_an_entry() {
     let client = settings.builder().connect(&settings.address).unwrap();
     let name = format!("s/{}/e/later", world.id.as_ref().unwrap());
     client.write(&name, b"file2 of a later release").unwrap();
-    assert_eq!(folder.collect().unwrap(), 0);
+    assert_eq!(folder.collect().unwrap().unknown.as_deref(), Some("later"));
     assert_eq!(remote.list("c/").unwrap().versions.len(), 1);
     client.delete(&name, None).unwrap();
-    assert_eq!(folder.collect().unwrap(), 1);
+    assert_eq!(folder.collect().unwrap().deleted, 1);
 }
 
 /// As on a machine whose clock was wrong when the file went there.
@@ -269,4 +270,30 @@ fn a_trash_folder_with_an_old_time_in_its_name_stays_until_it_was_seen_for_seven
             .unwrap();
     }
     assert_eq!(fs::read_dir(&trash).unwrap().count(), 0);
+}
+
+#[test]
+fn an_entry_that_the_collector_does_not_understand_is_named_once() {
+    let mut world = World::new();
+    world.write("a/large", "l".repeat(100));
+    world.sync("a");
+    let settings = world.settings("a");
+    let client = settings.builder().connect(&settings.address).unwrap();
+    let name = format!("s/{}/e/later", world.id.as_ref().unwrap());
+    client.write(&name, b"file2 of a later release").unwrap();
+    let mut notices = Vec::new();
+    let mut observer = |event: Event<'_>| {
+        if let Event::Notice(text) = event {
+            notices.push(text.to_string());
+        }
+    };
+    let mut folder = open(&settings, &mut observer).unwrap();
+    for _ in 0..3 {
+        folder.collected = Utc::parse("19700101T000000Z");
+        folder.collect_if_due().unwrap();
+    }
+    drop(folder);
+    let named: Vec<_> = notices.iter().filter(|text| text.contains("the entry later: ")).collect();
+    assert_eq!(named.len(), 1, "{notices:?}");
+    assert!(!named[0].contains(world.id.as_ref().unwrap()), "{named:?}");
 }
