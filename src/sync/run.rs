@@ -82,7 +82,7 @@ impl Folder<'_> {
         self.state.log(&did);
         let status = Status::after(&self.path, &Summary::default());
         let conflicts = self.conflict_copies();
-        self.state.set_status(&Status { did, process: None, conflicts, ..status });
+        self.state.set_status(&Status { did, conflicts, ..status });
     }
 
     /// Does one round, and further ones for what was in motion.
@@ -101,7 +101,6 @@ impl Folder<'_> {
             self.collect_if_due()?;
             self.state.log(&total.to_string());
             self.state.set_status(&Status {
-                process: None,
                 conflicts: self.conflict_copies(),
                 ..Status::after(&self.path, &total)
             });

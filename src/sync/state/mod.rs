@@ -12,7 +12,7 @@ use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -25,6 +25,9 @@ const ROOT: &str = "root";
 
 /// The file that says when the collector last ran.
 const COLLECTED: &str = "collected";
+
+/// The file that the process that synchronises the folder holds locked, with its number in it.
+const PROCESS: &str = "process";
 
 /// The file that holds the address of the server that the folder was last synchronised with.
 const SERVER: &str = "server";
@@ -40,6 +43,7 @@ pub(in crate::sync) struct State {
     root: PathBuf,
     /// Held until this is dropped.
     lock: Option<File>,
+    process: Option<File>,
 }
 
 impl State {
@@ -48,7 +52,7 @@ impl State {
     pub(in crate::sync) fn at(home: &Path, id: &str, root: &Path) -> Self {
         let name = Hash::of(&[id.as_bytes(), b"\0", root.as_os_str().as_bytes()].concat());
         let folder = home.join("telefile").join(&name.to_string()[..32]);
-        State { folder, root: root.to_path_buf(), lock: None }
+        State { folder, root: root.to_path_buf(), lock: None, process: None }
     }
 
     /// Returns the states of a folder, whatever the session.
@@ -56,7 +60,7 @@ impl State {
         let is_of = |folder: &PathBuf| {
             fs::read(folder.join(ROOT)).is_ok_and(|found| found == root.as_os_str().as_bytes())
         };
-        let of = |folder| State { folder, root: root.to_path_buf(), lock: None };
+        let of = |folder| State { folder, root: root.to_path_buf(), lock: None, process: None };
         Ok(folders(home)?.into_iter().filter(is_of).map(of).collect())
     }
 
@@ -66,6 +70,8 @@ impl State {
         builder.recursive(true).mode(0o700);
         builder.create(&self.folder).map_err(Error::of(&self.folder))?;
         self.lock()?;
+        let path = self.folder.join(PROCESS);
+        self.process = Some(hold(&path).map_err(Error::of(&path))?);
         let path = self.folder.join(ROOT);
         fs::write(&path, self.root.as_os_str().as_bytes()).map_err(Error::of(&path))
     }
@@ -189,7 +195,6 @@ impl Status {
     pub(in crate::sync) fn after(folder: &Path, summary: &Summary) -> Self {
         Status {
             folder: folder.as_os_str().to_string_lossy().escape_debug().to_string(),
-            process: Some(std::process::id()),
             last_round: Utc::now().to_string(),
             did: summary.to_string(),
             pending: summary.pending,
@@ -199,12 +204,11 @@ impl Status {
     }
 
     fn to_text(&self) -> String {
-        let process = self.process.map_or("-".to_string(), |process| process.to_string());
         let Status {
             folder, last_round, did, pending, conflicts, left_out, watcher, server, ..
         } = self;
         format!(
-            "folder {folder}\nprocess {process}\nlast_round {last_round}\ndid {did}\n\
+            "folder {folder}\nlast_round {last_round}\ndid {did}\n\
              pending {pending}\nconflicts {conflicts}\nleft_out {left_out}\nwatcher {watcher}\n\
              server {server}\n"
         )
@@ -218,7 +222,7 @@ impl Status {
         let number = |name| field(name).parse().unwrap_or(0);
         Status {
             folder: field("folder"),
-            process: field("process").parse().ok(),
+            process: None,
             last_round: field("last_round"),
             did: field("did"),
             pending: number("pending"),
@@ -236,7 +240,7 @@ pub(in crate::sync) fn all(home: &Path) -> io::Result<Vec<Status>> {
     for folder in folders(home)? {
         if let Ok(text) = fs::read_to_string(folder.join("status")) {
             let mut status = Status::parse(&text);
-            status.process = status.process.filter(|process| is_sync(*process));
+            status.process = holder(&folder.join(PROCESS));
             all.push(status);
         }
     }
@@ -254,10 +258,28 @@ fn folders(home: &Path) -> io::Result<Vec<PathBuf>> {
     }
 }
 
-/// Returns whether the process runs and has the word `sync` on its command line.
-fn is_sync(process: u32) -> bool {
-    let line = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
-    line.split(|b| *b == 0).any(|argument| argument == b"sync")
+/// Locks a file, and writes the number of this process into it.
+fn hold(path: &Path) -> io::Result<File> {
+    let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
+    let mut file = open?;
+    // Only `holder` has it locked, and only for a moment.
+    rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
+    file.set_len(0)?;
+    writeln!(file, "{}", std::process::id())?;
+    Ok(file)
+}
+
+/// Returns the number of the process that holds a file.
+fn holder(path: &Path) -> Option<u32> {
+    let mut file = File::open(path).ok()?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+        Err(Errno::WOULDBLOCK) => {
+            let mut text = String::new();
+            file.read_to_string(&mut text).ok()?;
+            text.trim_end().parse().ok()
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -268,7 +290,7 @@ mod tests {
     fn a_status_is_text() {
         let status = Status {
             folder: "/home/ann/a b".to_string(),
-            process: Some(7),
+            process: None,
             last_round: "20261127T101112Z".to_string(),
             did: "1 sent".to_string(),
             pending: 1,
@@ -291,6 +313,21 @@ mod tests {
         assert!(why.ends_with("another process uses this state of the folder"), "{why}");
         drop(first);
         state().lock().unwrap();
+        fs::remove_dir_all(home).unwrap();
+    }
+
+    #[test]
+    fn the_process_of_a_status_is_the_one_that_holds_the_state() {
+        let home = std::env::temp_dir().join(format!("telefile-holder-{}", std::process::id()));
+        let mut state = State::at(&home, "id", Path::new("/x"));
+        state.make().unwrap();
+        state.set_status(&Status::after(Path::new("/x"), &Summary::default()));
+        let process = || all(&home).unwrap()[0].process;
+        assert_eq!(process(), Some(std::process::id()));
+        drop(state);
+        // Whatever process has the number by now.
+        assert_eq!(process(), None);
+        State::at(&home, "id", Path::new("/x")).make().unwrap();
         fs::remove_dir_all(home).unwrap();
     }
 
