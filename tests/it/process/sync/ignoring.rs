@@ -35,7 +35,7 @@ fn a_bad_line_is_skipped_and_said_on_each_machine() {
 #[test]
 fn without_an_ignore_file_that_can_be_read_the_patterns_stay_as_they_were() {
     let makes: [(&str, Make); 3] = [
-        ("no regular file", |path| fs::create_dir(path).unwrap()),
+        ("no longer a regular file", |path| fs::create_dir(path).unwrap()),
         ("symbolic links", |path| symlink("x", path).unwrap()),
         ("larger than 1048576 bytes", |path| fs::write(path, "x\n".repeat(600_000)).unwrap()),
     ];
