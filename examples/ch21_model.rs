@@ -1,0 +1,66 @@
+//! Chapter 21: a clumsy client asks a server and a model the same, and compares the answers.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{BufRead, BufReader, Write};
+use std::{env, error::Error, net::TcpStream};
+use telefile::Server;
+
+/// What a server should do: the versions and contents of the files, and the latest version.
+#[derive(Default)]
+struct Model(BTreeMap<u64, (u64, u64)>, u64);
+
+impl Model {
+    fn ask(&mut self, verb: u64, name: u64, version: u64, contents: u64) -> (String, String) {
+        let Model(files, last) = self;
+        let current = files.get(&name).map_or(0, |file| file.0);
+        let request = match verb {
+            0 => format!("write {name} 1\n{contents}\n"),
+            1 => format!("cas {name} {version} 1\n{contents}\n"),
+            2 => format!("delete {name}\n"),
+            _ => format!("read {name}\n"),
+        };
+        let reply = match (verb, files.get(&name)) {
+            (1, _) if version != current => format!("ERR_VERSION {current}\r\n"),
+            (0 | 1, _) => {
+                *last += 1;
+                files.insert(name, (*last, contents));
+                format!("OK {last}\r\n")
+            }
+            (_, None) => "ERR_FILE_NOT_FOUND\r\n".to_string(),
+            (2, Some(_)) => {
+                *last += 1;
+                files.remove(&name).map(|_| "OK\r\n".to_string()).unwrap_or_default()
+            }
+            (_, Some((version, contents))) => format!("CONTENTS {version} 1 0\r\n{contents}\r\n"),
+        };
+        (request, reply)
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let server = Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
+    let client = TcpStream::connect(server.addresses()[0].to_string())?;
+    let mut replies = BufReader::new(&client).lines();
+    let seed = env::args().nth(1).map(|seed| seed.parse()).transpose()?;
+    let mut random = seed.unwrap_or(RandomState::new().hash_one(())) | 1;
+    println!("seed {random}");
+    let mut below = |n: u64| {
+        (random ^= random << 13, random ^= random >> 7, random ^= random << 17);
+        random % n
+    };
+    let mut model = Model::default();
+    for number in 0..2000 {
+        let version = model.1.saturating_sub(below(3));
+        let (request, expected) = model.ask(below(4), below(3), version, below(10));
+        for piece in request.as_bytes().chunks(1 + below(9) as usize) {
+            (&client).write_all(piece)?;
+        }
+        for expected in expected.lines() {
+            let line = replies.next().ok_or("the connection has ended")??;
+            assert_eq!(line, expected, "request {number}: {request:?}");
+        }
+    }
+    println!("2000 requests in small pieces, and each reply was that of the model");
+    Ok(())
+}
