@@ -29,9 +29,6 @@ pub(super) const NAMES: [&str; 23] = [
     "ch22-measuring",
 ];
 
-/// How many of them are written.
-const WRITTEN: usize = 20;
-
 pub(super) struct Chapter {
     pub(super) number: usize,
     pub(super) page: Page,
@@ -129,6 +126,5 @@ fn split<'a>(
 #[test]
 fn no_chapter_is_missing() {
     let numbers: Vec<_> = chapters().iter().map(|chapter| chapter.number).collect();
-    assert!(numbers.len() >= WRITTEN, "{numbers:?}");
-    assert!(numbers.iter().copied().eq(0..numbers.len()), "{numbers:?}");
+    assert!(numbers.into_iter().eq(0..NAMES.len()));
 }
