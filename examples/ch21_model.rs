@@ -43,11 +43,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let client = TcpStream::connect(server.addresses()[0].to_string())?;
     let mut replies = BufReader::new(&client).lines();
     let seed = env::args().nth(1).map(|seed| seed.parse()).transpose()?;
-    let mut random = seed.unwrap_or(RandomState::new().hash_one(())) | 1;
+    let mut random = seed.unwrap_or(RandomState::new().hash_one(()));
     println!("seed {random}");
     let mut below = |n: u64| {
-        (random ^= random << 13, random ^= random >> 7, random ^= random << 17);
-        random % n
+        random = random.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1); // Knuth's MMIX
+        (random >> 33) % n
     };
     let mut model = Model::default();
     for number in 0..2000 {
