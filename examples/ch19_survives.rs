@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let _ = acknowledge.send(version.0);
         }
     });
-    let mut last = acknowledged.iter().nth(99).ok_or("the server ended by itself")?;
+    let mut last = acknowledged.iter().nth(99).ok_or("the load ended early")?;
     drop(server);
     load.join().expect("the load does not panic");
     last = acknowledged.iter().last().unwrap_or(last);
