@@ -2,8 +2,8 @@
 
 use super::User;
 use crate::process::run;
+use crate::programs::program;
 use std::fs;
-use std::process::Command;
 
 /// Returns a user with 30 files in folder `a` and the same ones in `b`, and their id.
 fn thirty_files() -> (User, String) {
@@ -91,8 +91,7 @@ fn a_folder_from_a_backup_deletes_nothing() {
     user.write("a/one", "1");
     let id = user.does("a", &[], "1 sent");
     user.does("b", &[&id], "1 received");
-    let copied =
-        Command::new("cp").args(["-a", "a", "backup"]).current_dir(user.path(".")).status();
+    let copied = program("cp").args(["-a", "a", "backup"]).current_dir(user.path(".")).status();
     assert!(copied.unwrap().success());
     user.write("b/new", "2");
     user.does("b", &[], "1 sent");
