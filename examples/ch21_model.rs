@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader, Write};
 use std::{env, error::Error, net::TcpStream};
-use telefile::Server;
 
 /// What a server should do: the versions and contents of the files, and the latest version.
 #[derive(Default)]
@@ -39,8 +38,9 @@ impl Model {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let server = Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
+    let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
     let client = TcpStream::connect(server.addresses()[0].to_string())?;
+    client.set_nodelay(true)?; // each piece at once
     let mut replies = BufReader::new(&client).lines();
     let seed = env::args().nth(1).map(|seed| seed.parse()).transpose()?;
     let mut random = seed.unwrap_or(RandomState::new().hash_one(()));
