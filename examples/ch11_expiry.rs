@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{FILES} deadlines, {more} more threads");
     assert_eq!(more, 0);
 
-    // Nobody asks for the file, and its end is noticed all the same.
+    // Nobody asks for the file, and its end is noticed anyway.
     let last = client.stat("f1000")?.version;
     let waits = client.reconnect()?;
     let wait = thread::spawn(move || waits.wait("f1000", last, Duration::from_secs(60)));

@@ -1,4 +1,4 @@
-//! Chapter 12: who has a file open, here and in the kernel.
+//! Chapter 12: the descriptors of a file, here and in the kernel.
 
 use std::fs;
 use std::io::{Read, Write};

@@ -29,7 +29,7 @@ impl File for Fragile {
         Ok(Fragile)
     }
     fn write(&mut self, contents: Contents) -> Result<(), Refusal> {
-        assert!(contents.len() < 3, "nobody writes so much");
+        assert!(contents.len() < 3, "the contents of this test are short");
         Ok(())
     }
 }

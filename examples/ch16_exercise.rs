@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use telefile::net::{BufferedStream, Listener, Live, Stream};
 
-/// To do: this cuts off replies that are on their way. Idle sessions have to end all the same.
+/// To do: this cuts off replies that are on their way. Idle sessions have to end too.
 fn close(live: &Live<Arc<Stream>>, listener: &Listener) {
     live.close();
     listener.close();

@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let stopping = thread::spawn(move || server.stop());
     assert!(idle.wait_lost(Duration::from_secs(10))?);
     assert!(TcpStream::connect(&address).is_err());
-    println!("the idle client is gone, and nobody comes in any more");
+    println!("the idle client is gone, and the door is closed");
 
     let _ = client.read_to_end(&mut received); // the last thing may be a reset
     let reply = "CONTENTS 1 262144 0\r\n".len() + CONTENTS + "\r\n".len();

@@ -57,7 +57,7 @@ impl Token {
             io::Error::new(kind, format!("{}: {why}", path.display()))
         };
         let mut text = Vec::new();
-        // One byte more tells a file that is too long. A device may have no end.
+        // One byte more shows that a file is too long. A device may have no end.
         let read = std::fs::File::open(path)
             .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut text));
         let length = read.map_err(|e| with_path(e.kind(), &e))?;

@@ -49,7 +49,7 @@ pub(super) struct Folder<'a> {
     pub(super) exchanges: bool,
     /// When the collector last ran for this folder; `None` before somebody asks.
     pub(super) collected: Option<Utc>,
-    /// The key of an entry that the collector did not understand, once that was said.
+    /// The key of an entry that the collector does not understand, after it was reported.
     pub(super) unknown: Option<String>,
     /// The number of temporary files that this process has made.
     pub(super) temporaries: usize,
@@ -104,6 +104,7 @@ impl<'a> Folder<'a> {
             }
             false => {
                 state.make()?;
+                state.hold()?;
                 marker.set_id(&id)?;
                 Index::open(&state.folder)?
             }

@@ -29,4 +29,4 @@ pub use forget::forget;
 pub use report::{Event, Observer, Stop, Summary};
 pub use run::{run, status};
 pub use settings::Settings;
-pub use state::Status;
+pub use state::status::Status;

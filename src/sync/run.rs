@@ -7,7 +7,8 @@ use super::path::RelPath;
 use super::report::{Event, LONGEST_PAUSE, Observer, Progress, Stop, Summary, Wake};
 use super::server::watch::watch_server;
 use super::settings::Settings;
-use super::state::{self, Status};
+use super::state;
+use super::state::status::{self, Status};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -295,5 +296,5 @@ impl<'a, 'b> Rounds<'a, 'b> {
 /// [`Error::System`] if they cannot be read.
 pub fn status() -> Result<Vec<Status>, Error> {
     let home = state::home(|name| std::env::var_os(name))?;
-    state::all(&home).map_err(Error::of(&home))
+    status::all(&home).map_err(Error::of(&home))
 }

@@ -25,7 +25,7 @@ use crate::sync::steps::{Fault, has};
 use crate::sync::time::Utc;
 use crate::version::Version;
 use std::collections::BTreeSet;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 
 /// At most this many files are flushed one by one; for more, the whole file system is flushed.
 pub(in crate::sync) const FEW: usize = 8;
@@ -265,15 +265,11 @@ impl Place<'_> {
         if has(Fault::ContentsUnflushed) {
             return Ok(());
         }
-        let flush = || {
-            if !few {
-                return self.root.sync_file_system();
-            }
+        self.flush(few, || {
             let new = changes.iter().filter_map(|change| change.new.as_ref());
             new.filter_map(|new| new.temporary.file.as_ref()).try_for_each(sync_file)?;
             self.marker.temporary.sync_dir(None)
-        };
-        flush().map_err(Error::about("the folder"))
+        })
     }
 
     fn flush_folders<'a>(
@@ -285,16 +281,18 @@ impl Place<'_> {
         if has(Fault::RenamesUnflushed) {
             return Ok(());
         }
-        let flush = || {
-            if !few {
-                return self.root.sync_file_system();
-            }
+        self.flush(few, || {
             let folders: BTreeSet<_> = paths.map(RelPath::parent).collect();
             // A folder that was moved away meanwhile, or may not be read, is flushed with everything.
             let flushed = folders.iter().try_for_each(|path| self.root.sync_dir(path.as_ref()));
             flushed.or_else(|_| self.root.sync_file_system())
-        };
-        flush().map_err(Error::about("the folder"))
+        })
+    }
+
+    /// Flushes a few things with `each`, or else everything.
+    fn flush(&self, few: bool, each: impl FnOnce() -> io::Result<()>) -> Result<(), Error> {
+        let flushed = if few { each() } else { self.root.sync_file_system() };
+        flushed.map_err(Error::about("the folder"))
     }
 
     /// Removes the temporary file of a change that was not made, and has never left its place.

@@ -10,7 +10,7 @@ use std::io::{ErrorKind, Read};
 /// The largest ignore file, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// At most so many bad lines are named.
+/// How many bad lines are named at most.
 const MAX_BAD_LINES: usize = 20;
 
 impl Folder<'_> {

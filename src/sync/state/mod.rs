@@ -3,16 +3,16 @@
 
 pub(super) mod index;
 mod records;
+pub(super) mod status;
 
 use super::error::Error;
 use super::hash::Hash;
-use super::report::Summary;
 use super::time::Utc;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -25,9 +25,6 @@ const ROOT: &str = "root";
 
 /// The file that says when the collector last ran.
 const COLLECTED: &str = "collected";
-
-/// The file that the process that synchronises the folder holds locked, with its number in it.
-const PROCESS: &str = "process";
 
 /// The file that holds the address of the server that the folder was last synchronised with.
 const SERVER: &str = "server";
@@ -70,8 +67,6 @@ impl State {
         builder.recursive(true).mode(0o700);
         builder.create(&self.folder).map_err(Error::of(&self.folder))?;
         self.lock()?;
-        let path = self.folder.join(PROCESS);
-        self.process = Some(hold(&path).map_err(Error::of(&path))?);
         let path = self.folder.join(ROOT);
         fs::write(&path, self.root.as_os_str().as_bytes()).map_err(Error::of(&path))
     }
@@ -108,12 +103,12 @@ impl State {
 
     /// Returns when the collector last ran.
     pub(in crate::sync) fn collected(&self) -> Option<Utc> {
-        Utc::parse(fs::read_to_string(self.folder.join(COLLECTED)).ok()?.trim_end())
+        Utc::parse(&self.read_note(COLLECTED)?)
     }
 
     /// Notes when the collector ran. If that fails, it runs again.
     pub(in crate::sync) fn set_collected(&self, at: Utc) {
-        let _ = fs::write(self.folder.join(COLLECTED), format!("{at}\n"));
+        let _ = self.write_note(COLLECTED, &format!("{at}\n"));
     }
 
     /// Returns the address of the server of the last start, if it is known.
@@ -123,7 +118,7 @@ impl State {
 
     /// Notes the address of the server. If that fails, a wrong address is noticed later, or not.
     pub(in crate::sync) fn set_server(&self, address: &str) {
-        let _ = fs::write(self.folder.join(SERVER), format!("{address}\n"));
+        let _ = self.write_note(SERVER, &format!("{address}\n"));
     }
 
     /// Returns which marker the rows are about, if it is known.
@@ -149,14 +144,6 @@ impl State {
         let written = fs::write(&new, text).and_then(|()| fs::rename(&new, &path));
         written.map_err(Error::of(&path))
     }
-
-    /// Replaces what `telefile sync --status` shows of this folder.
-    pub(in crate::sync) fn set_status(&self, status: &Status) {
-        let new = self.folder.join("status.new");
-        let text = status.to_text();
-        let written = fs::write(&new, text);
-        let _ = written.and_then(|()| fs::rename(&new, self.folder.join("status")));
-    }
 }
 
 /// Returns the folder of states from the environment: `$XDG_STATE_HOME`, or `~/.local/state`.
@@ -167,89 +154,6 @@ pub(in crate::sync) fn home(variable: impl Fn(&str) -> Option<OsString>) -> Resu
     home.ok_or_else(|| Error::Refused(why.to_string()))
 }
 
-/// The state of a folder of this machine, as of its last round.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Status {
-    /// The folder, escaped.
-    pub folder: String,
-    /// The process that synchronises it, if one does.
-    pub process: Option<u32>,
-    /// When the last round ended, as `20261127T101112Z`.
-    pub last_round: String,
-    /// What it did.
-    pub did: String,
-    /// Paths that wait for the next round.
-    pub pending: u64,
-    /// Conflict copies in the folder.
-    pub conflicts: u64,
-    /// Paths that are left out.
-    pub left_out: u64,
-    /// Whether changes of the folder are noticed at once, and why not.
-    pub watcher: String,
-    /// Whether the server is connected, and why not.
-    pub server: String,
-}
-
-impl Status {
-    pub(in crate::sync) fn after(folder: &Path, summary: &Summary) -> Self {
-        Status {
-            folder: folder.as_os_str().to_string_lossy().escape_debug().to_string(),
-            last_round: Utc::now().to_string(),
-            did: summary.to_string(),
-            pending: summary.pending,
-            left_out: summary.left_out.len() as u64,
-            ..Status::default()
-        }
-    }
-
-    fn to_text(&self) -> String {
-        let Status {
-            folder, last_round, did, pending, conflicts, left_out, watcher, server, ..
-        } = self;
-        format!(
-            "folder {folder}\nlast_round {last_round}\ndid {did}\n\
-             pending {pending}\nconflicts {conflicts}\nleft_out {left_out}\nwatcher {watcher}\n\
-             server {server}\n"
-        )
-    }
-
-    fn parse(text: &str) -> Self {
-        let field = |name: &str| {
-            let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-            value.unwrap_or_default().to_string()
-        };
-        let number = |name| field(name).parse().unwrap_or(0);
-        Status {
-            folder: field("folder"),
-            process: None,
-            last_round: field("last_round"),
-            did: field("did"),
-            pending: number("pending"),
-            conflicts: number("conflicts"),
-            left_out: number("left_out"),
-            watcher: field("watcher"),
-            server: field("server"),
-        }
-    }
-}
-
-/// Returns the states of all folders of this machine and user: of each folder the latest.
-pub(in crate::sync) fn all(home: &Path) -> io::Result<Vec<Status>> {
-    let mut all = Vec::new();
-    for folder in folders(home)? {
-        if let Ok(text) = fs::read_to_string(folder.join("status")) {
-            let mut status = Status::parse(&text);
-            status.process = holder(&folder.join(PROCESS));
-            all.push(status);
-        }
-    }
-    all.sort_by(|a, b| (&a.folder, &b.last_round).cmp(&(&b.folder, &a.last_round)));
-    // A folder that changed to another id has the state of the old one too.
-    all.dedup_by(|next, kept| next.folder == kept.folder);
-    Ok(all)
-}
-
 /// Returns the folders of all states.
 fn folders(home: &Path) -> io::Result<Vec<PathBuf>> {
     match fs::read_dir(home.join("telefile")) {
@@ -258,50 +162,9 @@ fn folders(home: &Path) -> io::Result<Vec<PathBuf>> {
     }
 }
 
-/// Locks a file, and writes the number of this process into it.
-fn hold(path: &Path) -> io::Result<File> {
-    let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
-    let mut file = open?;
-    // Only `holder` has it locked, and only for a moment.
-    rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
-    file.set_len(0)?;
-    writeln!(file, "{}", std::process::id())?;
-    Ok(file)
-}
-
-/// Returns the number of the process that holds a file.
-fn holder(path: &Path) -> Option<u32> {
-    let mut file = File::open(path).ok()?;
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
-        Err(Errno::WOULDBLOCK) => {
-            let mut text = String::new();
-            file.read_to_string(&mut text).ok()?;
-            text.trim_end().parse().ok()
-        }
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_status_is_text() {
-        let status = Status {
-            folder: "/home/ann/a b".to_string(),
-            process: None,
-            last_round: "20261127T101112Z".to_string(),
-            did: "1 sent".to_string(),
-            pending: 1,
-            conflicts: 2,
-            left_out: 3,
-            watcher: "alive".to_string(),
-            server: "connected".to_string(),
-        };
-        assert_eq!(Status::parse(&status.to_text()), status);
-        assert_eq!(Status::parse("pending x\n\n"), Status::default());
-    }
 
     #[test]
     fn two_processes_never_use_one_state() {
@@ -313,21 +176,6 @@ mod tests {
         assert!(why.ends_with("another process uses this state of the folder"), "{why}");
         drop(first);
         state().lock().unwrap();
-        fs::remove_dir_all(home).unwrap();
-    }
-
-    #[test]
-    fn the_process_of_a_status_is_the_one_that_holds_the_state() {
-        let home = std::env::temp_dir().join(format!("telefile-holder-{}", std::process::id()));
-        let mut state = State::at(&home, "id", Path::new("/x"));
-        state.make().unwrap();
-        state.set_status(&Status::after(Path::new("/x"), &Summary::default()));
-        let process = || all(&home).unwrap()[0].process;
-        assert_eq!(process(), Some(std::process::id()));
-        drop(state);
-        // Whatever process has the number by now.
-        assert_eq!(process(), None);
-        State::at(&home, "id", Path::new("/x")).make().unwrap();
         fs::remove_dir_all(home).unwrap();
     }
 

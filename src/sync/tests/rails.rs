@@ -135,9 +135,7 @@ fn copy(from: &std::path::Path, to: &std::path::Path) {
 /// since, and `b` synchronises what it has written before `a` does.
 #[cfg(feature = "durable")]
 fn put_back(writes_of_b: &[(&str, &str)]) -> World {
-    let mut world = World::new();
-    world.stop();
-    world.start_durable();
+    let mut world = World::durable();
     world.write("a/f", "one");
     world.settle(&["a", "b"]);
     world.stop();
@@ -199,9 +197,7 @@ fn without_the_seal_a_server_that_was_put_back_takes_files_away() {
 #[cfg(feature = "durable")]
 #[test]
 fn a_server_with_an_older_table_overwrites_nothing() {
-    let mut world = World::new();
-    world.stop();
-    world.start_durable();
+    let mut world = World::durable();
     world.write("a/f", "one");
     world.write("a/g", "deleted later");
     world.settle(&["a", "b"]);

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// For so many steps there is the symlink, in turn.
+/// For how many steps the symlink stays: one number after another.
 const LENGTHS: [usize; 3] = [1, 4, usize::MAX];
 
 /// What is in both folders in the end.
@@ -69,7 +69,7 @@ fn changed() -> World {
     world
 }
 
-/// Swaps at each step in turn, for so many steps.
+/// Swaps at each step, one after another, for `length` steps.
 fn swap_everywhere(length: usize, exchanges: bool) {
     for first in 0.. {
         let case = format!("{length} steps from {first}, {exchanges}");

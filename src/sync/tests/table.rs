@@ -118,9 +118,7 @@ fn a_server_that_lost_its_table_gets_everything_back() {
 #[cfg(feature = "durable")]
 #[test]
 fn a_server_restart_changes_nothing() {
-    let mut world = World::new();
-    world.stop();
-    world.start_durable();
+    let mut world = World::durable();
     world.write("a/f", "one");
     world.settle(&["a", "b"]);
     world.stop();

@@ -33,6 +33,15 @@ impl World {
         world
     }
 
+    /// A world whose server keeps its files.
+    #[cfg(feature = "durable")]
+    pub(super) fn durable() -> Self {
+        let mut world = World::new();
+        world.stop();
+        world.start_durable();
+        world
+    }
+
     /// Starts a server; one that keeps nothing.
     pub(super) fn start(&mut self) {
         self.server = Some(self.builder().bind().unwrap().spawn().unwrap());

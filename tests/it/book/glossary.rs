@@ -31,9 +31,8 @@ struct Entry {
     text: String,
 }
 
-/// Returns what is wrong with the terms, in the glossary and in the chapters. Each entry has its
-/// chapter if all chapters are there.
-pub(super) fn check(glossary: &Page, chapters: &[Chapter], is_complete: bool) -> Vec<String> {
+/// Returns what is wrong with the terms, in the glossary and in the chapters.
+pub(super) fn check(glossary: &Page, chapters: &[Chapter]) -> Vec<String> {
     let mut bad = Vec::new();
     let entries = entries(glossary);
     let path = &glossary.path;
@@ -79,7 +78,7 @@ pub(super) fn check(glossary: &Page, chapters: &[Chapter], is_complete: bool) ->
         if linked && !met.contains_key(term) {
             bad.push(format!("{path}:{line}: no chapter has {term:?} in bold"));
         }
-        if is_complete && !linked {
+        if !linked {
             bad.push(format!(
                 "{path}:{line}: {term:?} has no link to the chapter that explains it"
             ));
@@ -167,7 +166,7 @@ fn planted_faults_of_terms_are_found() {
     ];
     let right =
         "- **PORT**: x ([1](a.md))\n- **socket**: y\n  z ([1](a.md))\n- **tape**: ([2](b.md))\n";
-    assert_eq!(check(&glossary(right), &chapters, true), [""; 0]);
+    assert_eq!(check(&glossary(right), &chapters), [""; 0]);
     for (from, to, message) in [
         ("- **socket**: y\n", "", "\"sockets\" is not in the glossary"),
         ("(b.md)", "(a.md)", "\"tape\" is explained in b.md"),
@@ -175,7 +174,7 @@ fn planted_faults_of_terms_are_found() {
         ("- **tape**", "- **rope**: none\n- **tape**", "\"rope\" has no link"),
         ("- **PORT**", "- **zoo**: none\n- **PORT**", "\"port\" is not in alphabetical order"),
     ] {
-        let found = check(&glossary(&right.replace(from, to)), &chapters, true);
+        let found = check(&glossary(&right.replace(from, to)), &chapters);
         assert!(found.iter().any(|why| why.contains(message)), "{message}: {found:?}");
     }
     assert_eq!(missing(&glossary(right)).len(), OF_THE_NOTES.len() - 1);
@@ -183,9 +182,9 @@ fn planted_faults_of_terms_are_found() {
         "a",
         "## A puzzle\nA socket?\n## The socket\n`socket`\nMy socket.\nA **socket**.\n",
     )];
-    let found = check(&glossary("- **socket**: ([1](a.md))\n"), &late, false);
+    let found = check(&glossary("- **socket**: ([1](a.md))\n"), &late);
     assert_eq!(found, ["tutorial/a.md:5: \"socket\" is used before line 6 explains it"]);
     let twice = [chapter("a", "**port** **socket**\n"), chapter("b", "**tape** **port**\n")];
-    let found = check(&glossary(&right.replace("x (", "([2](b.md)) (")), &twice, true);
+    let found = check(&glossary(&right.replace("x (", "([2](b.md)) (")), &twice);
     assert_eq!(found, ["tutorial/b.md:1: \"port\" is bold in tutorial/a.md:1 already"]);
 }

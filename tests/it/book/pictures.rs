@@ -4,7 +4,7 @@ use super::chapters::Chapter;
 use crate::documents::{Page, root};
 use std::fs;
 
-/// The chapters that are not told without a picture, with its file.
+/// The chapters that need a picture, each with its file.
 const PICTURES: [(usize, &str); 6] = [
     (2, "accept.svg"),
     (5, "segments.svg"),

@@ -87,7 +87,7 @@ fn first_difference(expected: &[&str], came: &[&str]) -> Option<String> {
     let expected: Vec<_> = expected.iter().map(|line| normal(line)).collect();
     let came: Vec<_> = came.iter().map(|line| normal(line)).collect();
     let (mut e, mut c, mut furthest) = (0, 0, 0);
-    // Behind the last `...`, and how many lines it stands for so far.
+    // The line behind the last `...`, and the number of lines that it stands for.
     let mut any = None;
     loop {
         furthest = furthest.max(e);

@@ -1,4 +1,5 @@
-//! Entries that nobody honest writes, from another client that knows the id and from the server: nothing leaves the folder, and honest files come all the same.
+//! Entries that no honest program writes, from another client with the id and from the server: nothing
+//! is written outside the folder, and honest files still arrive.
 
 mod client;
 mod liar;

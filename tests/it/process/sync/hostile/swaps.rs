@@ -12,7 +12,7 @@ const ROUNDS: usize = 12;
 /// The most attempts in one round.
 const MAX_SWAPS: usize = 20_000;
 
-/// After the last swap so many rounds of each side make the folders equal.
+/// After the last swap, this many rounds of each side make the folders equal.
 const ROUNDS_TO_REST: usize = 5;
 
 /// Puts a symlink in the folder's place and the folder back until the program ends. Returns how often.
