@@ -161,6 +161,10 @@ impl<'a> Session<'a> {
     }
 
     pub(super) fn write_refusal(&mut self, refusal: Refusal) -> io::Result<Flow> {
+        if refusal == Refusal::Internal && self.server.table.is_lost() {
+            // The change may be on disk, and the reply would say that nothing has changed.
+            return Err(io::Error::other("a commit failed, and its outcome is unknown"));
+        }
         self.server.refused.count(&refusal);
         let (stream, client, word) = (self.connection.stream(), self.client, refusal.word());
         match refusal {

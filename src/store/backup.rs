@@ -6,9 +6,9 @@ use super::folder::Folder;
 use super::options::Options;
 use super::stream::{BackupReader, BackupWriter, Item};
 use super::tables::View;
-use crate::files::store::{CommitError, Head, Life, RowContents};
+use crate::files::store::{Head, Life, RowContents};
 use redb::Error;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 /// A restore writes items in batches of at most this many bytes, or this many items.
@@ -24,7 +24,8 @@ impl Durable {
     /// The store is damaged; those of the disk and of `to`.
     pub fn backup(&self, to: impl Write, name: &str) -> io::Result<()> {
         let located = |e: io::Error| Error::Io(error::at(Path::new(name), Error::Io(e)));
-        let engine = self.engine();
+        self.core().drain().map_err(|e| self.failed(e))?;
+        let engine = self.core().engine();
         engine.look(|view| write(view, to, located)).map_err(|e| error::at(engine.path(), e))
     }
 
@@ -33,7 +34,7 @@ impl Durable {
     /// Files keep the versions that they have in the backup. Errors call the backup `name`.
     ///
     /// # Errors
-    /// The backup is damaged, or of a later version of this program ([`ErrorKind::InvalidData`]);
+    /// The backup is damaged, or of a later version of this program ([`InvalidData`](io::ErrorKind::InvalidData));
     /// the folder is in use or not empty; those of the disk and of `from`. The folder has no store
     /// then, and is missing again if it was missing before.
     pub fn restore(folder: &Path, from: impl Read, name: &str, epoch: u64) -> io::Result<()> {
@@ -85,7 +86,7 @@ fn write(view: &View, to: impl Write, located: impl Fn(io::Error) -> Error) -> R
 }
 
 fn insert(store: &Durable, head: &Head, batch: &[Item], bytes: usize) -> io::Result<()> {
-    let done = store.transact(head, Some(bytes as u64), false, |tables| {
+    let done = store.core().transact(head, Some(bytes as u64), false, |tables| {
         batch.iter().try_for_each(|item| match item {
             Item::File { name, version, life, contents } => {
                 tables.insert(name, *version, None, *life, Some(contents))
@@ -93,11 +94,5 @@ fn insert(store: &Durable, head: &Head, batch: &[Item], bytes: usize) -> io::Res
             Item::Removal { version, name } => tables.insert_removal(*version, name),
         })
     });
-    done.map_err(|e| match e {
-        CommitError::Failed(e) => e,
-        CommitError::Full(_) => {
-            let why = format!("{}: the disk is full", store.engine().path().display());
-            io::Error::new(ErrorKind::StorageFull, why)
-        }
-    })
+    done.map_err(|e| store.failed(e))
 }

@@ -8,6 +8,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::SeqCst};
 
@@ -27,6 +28,19 @@ pub(super) trait Medium: fmt::Debug + Send + Sync + 'static {
     fn free(&self) -> io::Result<u64>;
     /// Returns how much room the file takes.
     fn taken(&self) -> io::Result<u64>;
+}
+
+/// Where a store's log has its files, each in a slot with a number.
+pub(super) trait Shelf: fmt::Debug + Send + Sync + 'static {
+    /// Returns the path of a file, for errors. The file need not exist.
+    fn path(&self, slot: usize) -> PathBuf;
+    /// Opens a file; `None` if there is none.
+    fn open(&self, slot: usize) -> io::Result<Option<Box<dyn Medium>>>;
+    /// Creates a file, whose name is on disk when this returns. An earlier file loses its name, and
+    /// goes on for those that have it open.
+    fn create(&self, slot: usize) -> io::Result<Box<dyn Medium>>;
+    /// Removes a file, if it exists.
+    fn remove(&self, slot: usize) -> io::Result<()>;
 }
 
 impl Medium for File {

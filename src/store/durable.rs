@@ -1,12 +1,13 @@
 //! A table stored in a database in a folder.
 
-use super::disk::Medium;
+use super::core::Core;
+use super::disk::{Medium, Shelf};
 use super::engine::Engine;
-use super::error::{self, Result, damaged};
+use super::error;
 use super::folder::{Folder, Use};
+use super::log::Settings;
 use super::options::Options;
-use super::tables::{STORED_FROM, Tables};
-use super::writer::Writer;
+use super::tables::STORED_FROM;
 use crate::contents::Contents;
 use crate::files::store::{CommitError, Head, Mutation, Row, Store};
 use crate::name::Name;
@@ -14,7 +15,8 @@ use redb::Error;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 
 /// A table that survives the end of its process and a power failure. Each batch is on disk when
 /// [`Store::commit`] returns. After a crash the table holds every confirmed batch, perhaps the one
@@ -54,8 +56,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// ```
 #[derive(Debug)]
 pub struct Durable {
-    engine: Engine,
-    writer: Mutex<Writer>,
+    core: Arc<Core>,
+    /// Carries the log into the tree.
+    carrier: Mutex<Option<JoinHandle<()>>>,
     /// Released when the database is closed. `None` afterwards, and without a folder, in tests.
     folder: Mutex<Option<Folder>>,
 }
@@ -98,7 +101,8 @@ impl Durable {
         let none = || io::Error::new(ErrorKind::NotFound, format!("{}: no store", path.display()));
         let file = folder.database()?.ok_or_else(none)?;
         let medium = medium(file).map_err(|e| error::at(&path, Error::Io(e)))?;
-        let mut store = Durable::on(medium, &path, options)?;
+        let shelf = Box::new(folder.shelf());
+        let mut store = Durable::on(medium, shelf, &path, options, Settings::default())?;
         store.folder = Mutex::new(Some(folder));
         Ok(store)
     }
@@ -113,24 +117,37 @@ impl Durable {
         folder.create(|file| {
             let path = folder.database_path();
             let medium = || file.try_clone().map_err(|e| error::at(&path, Error::Io(e)));
-            Engine::create(Box::new(medium()?), &path, epoch)?;
-            fill(&Durable::on(Box::new(medium()?), &path, options)?)
+            Engine::create(Box::new(medium()?), &path, epoch, Core::draw_log())?;
+            let (shelf, settings) = (Box::new(folder.shelf()), Settings::default());
+            fill(&Durable::on(Box::new(medium()?), shelf, &path, options, settings)?)
         })
     }
 
-    /// Opens the store on a medium. Errors name it by `path`.
-    pub(super) fn on(medium: Box<dyn Medium>, path: &Path, options: Options) -> io::Result<Self> {
-        let (engine, stamp) = Engine::open(medium, path, options)?;
-        let (writer, folder) = (Mutex::new(Writer::new(stamp)), Mutex::default());
-        Ok(Durable { engine, writer, folder })
+    /// Opens the store on a medium, with its log in a shelf. Errors name it by `path`.
+    pub(super) fn on(
+        medium: Box<dyn Medium>,
+        shelf: Box<dyn Shelf>,
+        path: &Path,
+        options: Options,
+        settings: Settings,
+    ) -> io::Result<Self> {
+        let core = Arc::new(Core::open(medium, shelf, path, options, settings)?);
+        let carrier = if settings.has_carrier {
+            let core = core.clone();
+            let name = "carrier".to_string();
+            Some(thread::Builder::new().name(name).spawn(move || core.run_carrier())?)
+        } else {
+            None
+        };
+        Ok(Durable { core, carrier: Mutex::new(carrier), folder: Mutex::default() })
     }
 
-    /// Returns the room that the database takes on disk, in bytes.
+    /// Returns the room that the database and its log take on disk, in bytes.
     ///
     /// # Errors
     /// Those of the disk.
     pub fn bytes(&self) -> io::Result<u64> {
-        self.engine.disk().taken().map_err(|e| self.error(Error::Io(e)))
+        self.core.bytes().map_err(|e| self.error(Error::Io(e)))
     }
 
     /// Gives the table a new epoch. This is needed when the folder was restored from a copy: its
@@ -139,32 +156,21 @@ impl Durable {
     /// # Errors
     /// Those of [`Store::commit`].
     pub fn renew_epoch(&self, epoch: u64) -> Result<(), CommitError> {
-        let head = Head { epoch, ..self.writer().stamp.head };
+        let head = Head { epoch, ..self.core.head() };
         self.commit(&[], &head)
     }
 
-    /// Writes a batch. `adds` is how many bytes it adds; `None` if it makes room. Whether it
-    /// `frees` any matters to later batches.
-    pub(super) fn transact(
-        &self,
-        head: &Head,
-        adds: Option<u64>,
-        frees: bool,
-        change: impl Fn(&mut Tables<'_>) -> Result<()>,
-    ) -> Result<(), CommitError> {
-        self.writer().commit(&self.engine, head, adds, frees, change)
+    pub(super) fn core(&self) -> &Core {
+        &self.core
     }
 
-    pub(super) fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
-    fn writer(&self) -> MutexGuard<'_, Writer> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns the error of a change that was not committed.
+    pub(super) fn failed(&self, error: CommitError) -> io::Error {
+        self.core.failed(error)
     }
 
     fn error(&self, error: Error) -> io::Error {
-        error::at(self.engine.path(), error)
+        error::at(self.core.engine().path(), error)
     }
 }
 
@@ -174,7 +180,8 @@ impl Store for Durable {
         file: &mut dyn FnMut(Row),
         removal: &mut dyn FnMut(u64, Name),
     ) -> io::Result<Head> {
-        let loaded = self.engine.look(|view| {
+        self.core.drain().map_err(|e| self.failed(e))?;
+        let loaded = self.core.engine().look(|view| {
             view.files(|row| {
                 file(row);
                 Ok(())
@@ -189,39 +196,22 @@ impl Store for Durable {
     }
 
     fn commit(&self, batch: &[Mutation], head: &Head) -> Result<(), CommitError> {
-        if !(head.is_sound() && batch.iter().all(Mutation::is_sound)) {
-            return Err(self.engine.failed(damaged("a batch has numbers that no table has")));
-        }
-        let adds = batch.iter().filter_map(Mutation::adds).reduce(|sum, bytes| sum + bytes);
-        let frees = batch.iter().any(|change| {
-            matches!(change, Mutation::Put { old: Some(_), .. } | Mutation::Remove { .. })
-        });
-        self.transact(head, adds, frees, |tables| batch.iter().try_for_each(|c| tables.apply(c)))
+        self.core.commit(batch, head)
     }
 
     fn contents(&self, version: u64) -> io::Result<Option<Contents>> {
-        let look = || self.engine.look(|view| view.contents(version));
-        let found = match look() {
-            // Perhaps an earlier operation failed, not this read: try once more from a fresh start.
-            Err(Error::Io(_) | Error::PreviousIo | Error::DatabaseClosed) => {
-                let writer = self.writer();
-                let reopened =
-                    if writer.is_lost { Ok(()) } else { self.engine.reopen_if_troubled() };
-                reopened.and_then(|()| look())
-            }
-            found => found,
-        };
-        found.map_err(|e| self.error(e))
+        self.core.contents(version).map_err(|e| self.error(e))
     }
 
     fn size(&self) -> (u64, Option<u64>) {
-        (self.bytes().unwrap_or(0), self.engine.options().max_data)
+        (self.bytes().unwrap_or(0), self.core.engine().options().max_data)
     }
 
     /// Closes the store. Threads that still use the table do not keep the next store out.
     fn close(&self) {
-        self.writer().is_lost = true; // nothing reopens it
-        self.engine.close();
+        self.core.close();
+        let carrier = self.carrier.lock().unwrap_or_else(PoisonError::into_inner).take();
+        carrier.map(JoinHandle::join);
         drop(self.folder.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 

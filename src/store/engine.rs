@@ -27,12 +27,17 @@ pub(super) struct Engine {
 
 impl Engine {
     /// Creates an empty database on an empty medium.
-    pub(super) fn create(medium: Box<dyn Medium>, path: &Path, epoch: u64) -> io::Result<()> {
+    pub(super) fn create(
+        medium: Box<dyn Medium>,
+        path: &Path,
+        epoch: u64,
+        log: u64,
+    ) -> io::Result<()> {
         let created = Disk::new(medium).map_err(Error::Io).and_then(|disk| {
             guarded(|| {
                 let database = Database::builder().create_with_backend(disk)?;
                 let stamp = Stamp { batch: 0, head: fresh_head(epoch) };
-                write(&database, stamp, |_| Ok(()))?;
+                write(&database, stamp, |tables| tables.set_log(log))?;
                 Ok(database.close()?)
             })
         });

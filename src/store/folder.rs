@@ -1,10 +1,11 @@
 //! The folder of a store: created, locked, and given its database whole or not at all.
 
+use super::disk::{Medium, Shelf};
 use super::half_made::HalfMade;
 use super::whole::{self, UNFINISHED, folder_of, named, sync_folder};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The name of the database's file in the folder.
@@ -12,6 +13,9 @@ const DATABASE: &str = "telefile.redb";
 
 /// The name of a file that is in the folder until a restore into it is finished.
 const RESTORING: &str = "restore.unfinished";
+
+/// The names of the files of the log, before a dot and the number of the slot.
+const LOG: &str = "log";
 
 /// What a folder is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +78,11 @@ impl Folder {
     /// Returns the path of the database, which need not exist.
     pub(super) fn database_path(&self) -> PathBuf {
         self.path.join(DATABASE)
+    }
+
+    /// Returns where the log has its files.
+    pub(super) fn shelf(&self) -> LogFiles {
+        LogFiles { folder: self.path.clone(), to: self.to }
     }
 
     /// Opens the database's file; `None` if there is none.
@@ -151,6 +160,44 @@ impl Drop for Folder {
         if let Some(lock) = &self.lock {
             // Closing it is not enough: a child that is just starting has it open too.
             let _ = lock.unlock();
+        }
+    }
+}
+
+/// The files of the log, in the folder of the database.
+#[derive(Debug)]
+pub(super) struct LogFiles {
+    folder: PathBuf,
+    to: Use,
+}
+
+impl Shelf for LogFiles {
+    fn path(&self, slot: usize) -> PathBuf {
+        self.folder.join(format!("{LOG}.{slot}"))
+    }
+
+    fn open(&self, slot: usize) -> io::Result<Option<Box<dyn Medium>>> {
+        let mut options = OpenOptions::new();
+        match options.read(true).write(self.to == Use::Change).open(self.path(slot)) {
+            Ok(file) => Ok(Some(Box::new(file))),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn create(&self, slot: usize) -> io::Result<Box<dyn Medium>> {
+        self.remove(slot)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true).mode(0o600);
+        let file = options.open(self.path(slot))?;
+        sync_folder(&self.folder)?;
+        Ok(Box::new(file))
+    }
+
+    fn remove(&self, slot: usize) -> io::Result<()> {
+        match fs::remove_file(self.path(slot)) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
         }
     }
 }

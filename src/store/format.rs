@@ -6,11 +6,17 @@ use crate::files::store::{BOUND, Head, Life};
 use crate::name::{Name, NameRef};
 use std::time::Duration;
 
-/// The format that this program writes. A store or a backup of a later format is refused.
-pub(super) const FORMAT: u32 = 1;
+/// The format of the store that this program writes. A later one is refused.
+pub(super) const FORMAT: u32 = 2;
+
+/// The format of a store from before the log. It is like this one, without the number of a log.
+const UNLOGGED: u32 = 1;
 
 /// The first bytes of the head, so that another program's database is not mistaken for a store.
 const MAGIC: &[u8; 8] = b"telefile";
+
+/// What the checksum of the log's number covers besides it.
+const LOG: &[u8] = b"log";
 
 const CODE: u8 = 0;
 const INLINE: u8 = 1;
@@ -101,8 +107,8 @@ impl Stamp {
         }
         // Before the checksum, whose place in a later format is unknown.
         let format = start.u32()?;
-        if format != FORMAT {
-            return Err(foreign(unknown_format(format)));
+        if ![FORMAT, UNLOGGED].contains(&format) {
+            return Err(foreign(unknown_format(format, FORMAT)));
         }
         let mut fields = Fields(unseal(value, &[], "the head")?);
         fields.take(MAGIC.len() + 4)?;
@@ -113,8 +119,22 @@ impl Stamp {
 }
 
 /// The message about a format that another version of this program has written.
-pub(super) fn unknown_format(format: u32) -> String {
-    format!("has format {format}, but this telefile only knows format {FORMAT}")
+pub(super) fn unknown_format(format: u32, known: u32) -> String {
+    format!("has format {format}, but this telefile only knows format {known}")
+}
+
+/// Encodes the number of the log, with its checksum.
+pub(super) fn encode_log(log: u64) -> Vec<u8> {
+    let mut value = log.to_le_bytes().to_vec();
+    seal(&mut value, LOG);
+    value
+}
+
+pub(super) fn decode_log(value: &[u8]) -> Result<u64> {
+    let mut fields = Fields(unseal(value, LOG, "the number of the log")?);
+    let log = fields.u64()?;
+    fields.end()?;
+    Ok(log)
 }
 
 /// Encodes a removed name, with its checksum.
@@ -200,7 +220,7 @@ fn unseal<'a>(value: &'a [u8], key: &[u8], what: &str) -> Result<&'a [u8]> {
     }
 }
 
-fn checksum(value: &[u8], key: &[u8]) -> u32 {
+pub(super) fn checksum(value: &[u8], key: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(key);
     hasher.update(value);

@@ -106,6 +106,10 @@
 #[cfg(feature = "durable")]
 mod backup;
 #[cfg(feature = "durable")]
+mod check;
+#[cfg(feature = "durable")]
+mod core;
+#[cfg(feature = "durable")]
 mod disk;
 #[cfg(feature = "durable")]
 mod durable;
@@ -121,6 +125,8 @@ mod format;
 pub(crate) mod fuzz;
 #[cfg(feature = "durable")]
 mod half_made;
+#[cfg(feature = "durable")]
+mod log;
 #[cfg(feature = "durable")]
 mod options;
 #[cfg(feature = "durable")]

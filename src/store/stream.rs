@@ -2,11 +2,14 @@
 //! and removals, an end that counts them, and a checksum over everything.
 
 use super::error::{Result, damaged, foreign};
-use super::format::{FORMAT, Fields, decode_name, encode_head, encode_life, unknown_format};
+use super::format::{Fields, decode_name, encode_head, encode_life, unknown_format};
 use crate::contents::Contents;
 use crate::files::store::{Head, Life};
 use crate::name::Name;
 use std::io::{self, BufReader, BufWriter, Read, Write};
+
+/// The format that this program writes. A backup of a later one is refused.
+pub(super) const FORMAT: u32 = 1;
 
 const MAGIC: &[u8; 16] = b"telefile backup\n";
 
@@ -110,7 +113,7 @@ impl<R: Read> BackupReader<R> {
         }
         match reader.u32()? {
             FORMAT => {}
-            format => return Err(foreign(unknown_format(format))),
+            format => return Err(foreign(unknown_format(format, FORMAT))),
         }
         let head = Fields(&reader.take(HEAD_BYTES as u64)?).head()?;
         Ok((reader, head))

@@ -6,11 +6,14 @@ use crate::contents::Contents;
 use crate::files::store::{Head, Life, MAX_GONE, Mutation, Row, RowContents};
 use crate::name::Name;
 use redb::{
-    Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table,
-    TableDefinition, TableError, WriteTransaction,
+    Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
+    ReadableTableMetadata, Table, TableDefinition, TableError, WriteTransaction,
 };
 
 const HEAD: TableDefinition<'_, u8, &[u8]> = TableDefinition::new("head");
+/// The keys in it: of the stamp, and of the number of the log.
+const STAMP_KEY: u8 = 0;
+const LOG_KEY: u8 = 1;
 /// By name, in byte order.
 const FILES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("files");
 /// Large contents in parts, by the version that wrote them and the number of the part.
@@ -174,6 +177,12 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
+    /// Records the number of the log that belongs to these tables.
+    pub(super) fn set_log(&mut self, log: u64) -> Result<()> {
+        self.head.insert(LOG_KEY, &format::encode_log(log)[..])?;
+        Ok(())
+    }
+
     /// Writes the head, and forgets the removals that it drops and those that are too many. Returns
     /// what was written.
     pub(super) fn finish(mut self, mut stamp: Stamp) -> Result<Stamp> {
@@ -183,7 +192,7 @@ impl<'t> Tables<'t> {
         {
             stamp.head.forgotten = version.value();
         }
-        self.head.insert(0, &stamp.encode()[..])?;
+        self.head.insert(STAMP_KEY, &stamp.encode()[..])?;
         Ok(stamp)
     }
 }
@@ -219,10 +228,22 @@ impl View {
             Err(TableError::TableDoesNotExist(_)) => return Err(foreign(NO_STORE)),
             table => table?,
         };
-        match table.get(0)? {
+        match table.get(STAMP_KEY)? {
             Some(value) => Stamp::decode(value.value()),
             None => Err(damaged("it has no head")),
         }
+    }
+
+    /// Returns the number of the log; `None` in a store from before there was one.
+    pub(super) fn log(&self) -> Result<Option<u64>> {
+        let table = self.0.open_table(HEAD)?;
+        let value = table.get(LOG_KEY)?;
+        value.map(|value| format::decode_log(value.value())).transpose()
+    }
+
+    /// Returns the table of files, to find some by name.
+    pub(super) fn lookup(&self) -> Result<Lookup> {
+        Ok(Lookup(self.0.open_table(FILES)?))
     }
 
     pub(super) fn files(&self, mut each: impl FnMut(Row) -> Result<()>) -> Result<()> {
@@ -276,6 +297,17 @@ impl View {
             Some(0) => Ok(Some(contents.into())),
             Some(_) => Err(damaged(format!("a part of contents {version} is missing"))),
         }
+    }
+}
+
+/// The files as they were at one moment, by name.
+pub(super) struct Lookup(ReadOnlyTable<&'static [u8], &'static [u8]>);
+
+impl Lookup {
+    /// Returns a file's version, and whether it has contents in parts.
+    pub(super) fn file(&self, name: &Name) -> Result<Option<(u64, bool)>> {
+        let key = name.as_bytes();
+        self.0.get(key)?.map(|value| of_record(key, value.value())).transpose()
     }
 }
 

@@ -4,6 +4,7 @@ use super::disk::Trouble;
 use super::engine::Engine;
 use super::error::{Result, damaged};
 use super::format::Stamp;
+use super::log::Amount;
 use super::tables::{Tables, View};
 use crate::files::store::{CommitError, Head};
 use redb::Error;
@@ -15,6 +16,9 @@ const MARGIN_BYTES: u64 = 16 << 20;
 
 /// What even a removal leaves free: closing the database writes too.
 const LAST_MARGIN_BYTES: u64 = 4 << 20;
+
+/// A page of the database.
+const PAGE_BYTES: u64 = 4096;
 
 /// How long a batch that did not fit is refused without another try, which takes milliseconds.
 const REFUSED_AGAIN: Duration = Duration::from_secs(1);
@@ -45,7 +49,7 @@ struct Refused {
 }
 
 /// How much a batch may use.
-struct Room {
+pub(super) struct Room {
     /// How far the file may reach.
     limit: u64,
     /// The part of the free room below the limit, in bytes, that the batch must leave.
@@ -67,12 +71,47 @@ impl Writer {
         Writer { stamp, refused: None, unripe: 0, is_lost: false }
     }
 
-    /// Writes a batch. `adds` is how many bytes it adds; `None` if it makes room. Whether it
-    /// `frees` any matters to later batches.
+    /// Writes the batch after the last one. The files beside the database take `beside` bytes.
+    /// `adds` is how many bytes the batch adds; `None` if it makes room. Whether it `frees` any
+    /// matters to later batches.
     pub(super) fn commit(
         &mut self,
         engine: &Engine,
         head: &Head,
+        beside: u64,
+        adds: Option<u64>,
+        frees: bool,
+        change: impl Fn(&mut Tables<'_>) -> Result<()>,
+    ) -> Result<(), CommitError> {
+        let stamp = Stamp { batch: self.stamp.batch + 1, head: *head };
+        self.commit_as(engine, stamp, beside, adds, frees, change)
+    }
+
+    /// Writes batches that are in the log, the last of which has this stamp.
+    pub(super) fn carry(
+        &mut self,
+        engine: &Engine,
+        last: Stamp,
+        beside: u64,
+        change: impl Fn(&mut Tables<'_>) -> Result<()>,
+    ) -> Result<(), CommitError> {
+        self.commit_as(engine, last, beside, None, true, change)
+    }
+
+    /// Writes what is no batch, under the stamp of the last one.
+    pub(super) fn rewrite(
+        &mut self,
+        engine: &Engine,
+        change: impl Fn(&mut Tables<'_>) -> Result<()>,
+    ) -> Result<(), CommitError> {
+        self.commit_as(engine, self.stamp, 0, None, false, change)
+    }
+
+    fn commit_as(
+        &mut self,
+        engine: &Engine,
+        stamp: Stamp,
+        beside: u64,
         adds: Option<u64>,
         frees: bool,
         change: impl Fn(&mut Tables<'_>) -> Result<()>,
@@ -80,7 +119,8 @@ impl Writer {
         if self.is_lost {
             return Err(engine.failed(Error::PreviousIo));
         }
-        let room = Room::of(engine, adds.is_some()).map_err(|e| engine.failed(Error::Io(e)))?;
+        let room =
+            Room::of(engine, adds.is_some(), beside).map_err(|e| engine.failed(Error::Io(e)))?;
         let is_as_much = |refused: &Refused| {
             adds >= Some(refused.adds)
                 && room.limit <= refused.limit
@@ -89,12 +129,12 @@ impl Writer {
         if self.refused.as_ref().is_some_and(is_as_much) {
             return Err(CommitError::Full(room.max));
         }
-        let mut written = self.write_next(engine, *head, &room, &change);
+        let mut written = self.write(engine, stamp, &room, &change);
         while matches!(written, Ok(Written::OverLimit | Written::NoRoom)) && self.unripe > 0 {
             self.unripe -= 1;
             // Within the same limit, or the reserve for removals would shrink each time.
             let within = Room { reserve: 0, ..room };
-            match self.write_next(engine, self.stamp.head, &within, |_| Ok(())) {
+            match self.write(engine, self.stamp, &within, |_| Ok(())) {
                 Ok(Written::Done(stamp)) => self.stamp = stamp,
                 Ok(_) => break,
                 Err(e) => {
@@ -102,7 +142,7 @@ impl Writer {
                     break;
                 }
             }
-            written = self.write_next(engine, *head, &room, &change);
+            written = self.write(engine, stamp, &room, &change);
         }
         match written {
             Ok(Written::Done(stamp)) => {
@@ -125,17 +165,17 @@ impl Writer {
         }
     }
 
-    /// Writes the batch that follows the last confirmed one.
-    fn write_next(
+    /// Writes a transaction after which the tree has this stamp.
+    fn write(
         &self,
         engine: &Engine,
-        head: Head,
+        stamp: Stamp,
         room: &Room,
         change: impl Fn(&mut Tables<'_>) -> Result<()>,
     ) -> Result<Written> {
         // A part of a batch that did not fit may have forgotten removals of which the table knows later.
-        let forgotten = head.forgotten.max(self.stamp.head.forgotten);
-        let stamp = Stamp { batch: self.stamp.batch + 1, head: Head { forgotten, ..head } };
+        let forgotten = stamp.head.forgotten.max(self.stamp.head.forgotten);
+        let stamp = Stamp { head: Head { forgotten, ..stamp.head }, ..stamp };
         engine.reopen_if_troubled()?;
         let mut tries = 0;
         loop {
@@ -176,9 +216,10 @@ impl Writer {
 
 impl Room {
     /// Returns how much a batch may use, which `adds` bytes or makes room.
-    fn of(engine: &Engine, adds: bool) -> io::Result<Self> {
+    /// The files beside the database take `beside` bytes.
+    fn of(engine: &Engine, adds: bool, beside: u64) -> io::Result<Self> {
         let (end, free) = (engine.disk().end(), engine.disk().free()?);
-        let max_data = engine.options().max_data.unwrap_or(u64::MAX);
+        let max_data = engine.options().max_data.unwrap_or(u64::MAX).saturating_sub(beside);
         // Each batch records which pages are free, two bits for each.
         let of_database = end / 1024;
         let margin = if adds { MARGIN_BYTES } else { LAST_MARGIN_BYTES } + of_database;
@@ -195,5 +236,27 @@ impl Room {
             true => Ok(Room { limit: end, reserve, max }),
             false => Ok(Room { limit, reserve: 0, max }),
         }
+    }
+
+    /// Returns whether what is in the log, and a batch of `changes` more, will find room in the tree
+    /// whatever they are.
+    ///
+    /// # Errors
+    /// Also if the database was removed.
+    pub(super) fn ample(engine: &Engine, log: &Amount, changes: u64) -> io::Result<bool> {
+        let (end, free) = (engine.disk().end(), engine.disk().free()?);
+        let max_data = engine.options().max_data.unwrap_or(u64::MAX);
+        let of_store = max_data.saturating_sub(end.saturating_add(log.made));
+        // A changed page is copied before the old one is free: at worst the page of each name, and
+        // never more than there are. Large contents fill their pages, and small ones half of them.
+        let names = log.names.saturating_add(changes);
+        let copied = end.min(names.saturating_mul(2 * PAGE_BYTES));
+        let pending = 3 * log.full.min(log.pending.saturating_add(log.full / 4));
+        // Files that are still to be made, and some more: what is made is not removed right away.
+        let made = (log.full - log.made) * 2;
+        let needed = copied + pending + made;
+        let margin = MARGIN_BYTES + end / 1024;
+        let reserve = (max_data / 8).min(LAST_MARGIN_BYTES + end / 1024);
+        Ok(free >= needed + margin && of_store >= needed + reserve)
     }
 }

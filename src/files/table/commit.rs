@@ -10,13 +10,18 @@ use crate::files::state::files::entry::{Body, Entry};
 use crate::files::state::journal::{Batch, CommitStep};
 use crate::files::state::key::Key;
 use crate::files::state::step::{Effect, Step};
-use crate::files::store::{Head, Store};
+use crate::files::store::{CommitError, Head, Store};
 use crate::refusal::Refusal;
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
+use std::time::Duration;
+
+/// How long the stored time may stand still while a file has a deadline.
+const TIME_EVERY: Duration = Duration::from_secs(10);
 
 /// How many steps become visible before others are let in. Steps that belong together may be more.
 const SHOWN_STEPS: usize = 256;
@@ -38,8 +43,12 @@ impl Table {
     }
 
     fn commit_all(&self) -> io::Result<()> {
+        let mut is_time_due = false;
         loop {
-            let done = self.commit_waiting();
+            let done = match is_time_due {
+                true => self.commit_time(),
+                false => self.commit_waiting(),
+            };
             let mut state = self.lock().state;
             let Some(journal) = &mut state.journal else { return Ok(()) };
             if done.is_err() || (journal.is_ending && journal.is_empty()) {
@@ -50,8 +59,37 @@ impl Table {
                 let journal = state.journal.as_ref();
                 journal.is_some_and(|journal| journal.is_empty() && !journal.is_ending)
             };
-            drop(self.to_commit.wait_while(state, waits).unwrap_or_else(|_| lost()));
+            // A commit that sets the first deadline ends the wait without one.
+            let longest = if state.ends.next().is_some() { TIME_EVERY } else { Duration::MAX };
+            let waited = self.to_commit.wait_timeout_while(state, longest, waits);
+            is_time_due = waited.unwrap_or_else(|_| lost()).1.timed_out();
         }
+    }
+
+    /// Commits the time alone, if no changes wait. After a kill, files with a deadline get back the
+    /// time since the last commit.
+    pub(in crate::files) fn commit_time(&self) -> io::Result<()> {
+        let mut table = self.lock();
+        let time = table.now();
+        let State { journal: Some(journal), taken, changes, .. } = &*table.state else {
+            return Ok(());
+        };
+        let Some(store) = self.store.as_ref().filter(|_| journal.is_empty()) else { return Ok(()) };
+        let (epoch, version, forgotten) = (self.epoch, *taken, changes.forgotten());
+        drop(table);
+        match store.commit(&[], &Head { epoch, version, time, forgotten }) {
+            Ok(()) | Err(CommitError::Full(_)) => Ok(()),
+            Err(CommitError::Failed(e)) => {
+                self.is_lost.store(true, SeqCst);
+                Err(e)
+            }
+        }
+    }
+
+    /// Returns whether a commit has failed. Whether its changes are on disk is unknown then, so no
+    /// reply may say that they are not.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.is_lost.load(SeqCst)
     }
 
     /// Ends the thread in [`commit`](Table::commit) once it has committed what waits. Nothing can
@@ -89,6 +127,7 @@ impl Table {
                 Ok(())
             }
             Err(e) => {
+                self.is_lost.store(true, SeqCst); // before anybody hears of it
                 commit.publish(Err(Refusal::Internal));
                 Err(e)
             }

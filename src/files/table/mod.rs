@@ -34,6 +34,7 @@ use crossbeam_channel::Receiver;
 use lock::Lock;
 pub(in crate::files) use lock::lost;
 use locked::Locked;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -59,6 +60,8 @@ pub(crate) struct Table {
     pub(in crate::files) to_commit: Condvar,
     /// The store that keeps the table, if any.
     pub(in crate::files) store: Option<Arc<dyn Store>>,
+    /// A commit has failed. What is on the disk is unknown.
+    pub(in crate::files) is_lost: AtomicBool,
     /// The watchers that a change has woken, for [`Table::notify`].
     pub(in crate::files) woken: Receiver<Arc<News>>,
     pub(in crate::files) registry: Registry,
@@ -75,7 +78,20 @@ impl Table {
         let state = Lock::new(State::new(Watchers::new(wake), &budget));
         let (calm, to_commit) = (Condvar::new(), Condvar::new());
         let turn = Mutex::default();
-        Table { state, turn, calm, to_commit, store: None, woken, registry, clock, budget, epoch }
+        let (store, is_lost) = (None, AtomicBool::new(false));
+        Table {
+            state,
+            turn,
+            calm,
+            to_commit,
+            store,
+            is_lost,
+            woken,
+            registry,
+            clock,
+            budget,
+            epoch,
+        }
     }
 
     /// Returns the number that identifies this table.

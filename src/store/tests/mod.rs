@@ -3,12 +3,14 @@
 mod damage;
 mod faults;
 mod format;
+mod log;
 mod model;
 mod room;
 mod sim;
 
 use super::durable::Durable;
 use super::engine::Engine;
+use super::log::Settings;
 use super::options::Options;
 use model::Model;
 use sim::Sim;
@@ -38,10 +40,16 @@ impl Random {
 
 const EPOCH: u64 = 0xbeef;
 
+/// The number of the log.
+const LOG: u64 = 0x1065;
+
+/// Segments that are soon full, and no thread: the same operations each time.
+const SETTINGS: Settings = Settings { segment_bytes: 32 << 10, has_carrier: false };
+
 /// Creates a store on a new disk.
 fn fresh() -> (Sim, Durable) {
     let sim = Sim::new();
-    Engine::create(Box::new(sim.clone()), Path::new("sim"), EPOCH).unwrap();
+    Engine::create(Box::new(sim.clone()), Path::new("sim"), EPOCH, LOG).unwrap();
     let store = open(&sim).unwrap();
     (sim, store)
 }
@@ -51,7 +59,8 @@ fn open(sim: &Sim) -> io::Result<Durable> {
 }
 
 fn open_with(sim: &Sim, options: Options) -> io::Result<Durable> {
-    Durable::on(Box::new(sim.clone()), Path::new("sim"), options)
+    let (database, log) = (Box::new(sim.clone()), Box::new(sim.clone()));
+    Durable::on(database, log, Path::new("sim"), options, SETTINGS)
 }
 
 /// Returns everything in the store.

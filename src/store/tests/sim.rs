@@ -1,25 +1,42 @@
-//! A disk in memory. A power failure loses unsynced writes, or a part of them.
+//! A disk in memory, with the database and the files of the log. A power failure loses unsynced
+//! writes, or a part of them.
 
-use super::super::disk::Medium;
+use super::super::disk::{Medium, Shelf};
 use super::Random;
 use std::fmt;
 use std::io::{self, ErrorKind};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// Clones are the same disk.
+/// The database, on a disk that clones share; and the disk, whose other files are the log's.
 #[derive(Clone)]
 pub(super) struct Sim(Arc<Mutex<State>>);
 
-#[derive(Clone)]
-struct State {
+mod file;
+
+/// A file of the disk, by its number. It goes on without its name.
+struct SimFile(Sim, usize);
+
+/// The number of the database among the files.
+const DATABASE: usize = 0;
+
+#[derive(Clone, Default)]
+struct Bytes {
     /// What reads return.
     bytes: Vec<u8>,
     /// The end of the written part.
     end: usize,
     /// What survives a power failure in any case.
     synced: Vec<u8>,
-    /// The changes since the last sync, in order.
-    pending: Vec<Change>,
+}
+
+#[derive(Clone)]
+struct State {
+    files: Vec<Bytes>,
+    /// Which file each slot of the log has.
+    slots: [Option<usize>; 4],
+    /// The changes that are not synced, in order, and their files.
+    pending: Vec<(usize, Change)>,
     /// Writes, changes of the length and syncs so far.
     operations: u64,
     reads: u64,
@@ -64,10 +81,13 @@ impl Sim {
 
     /// Creates a disk with these bytes.
     pub(super) fn with(bytes: Vec<u8>) -> Sim {
+        Sim::with_files(vec![Bytes::with(bytes)], [None; 4])
+    }
+
+    fn with_files(files: Vec<Bytes>, slots: [Option<usize>; 4]) -> Sim {
         Sim(Arc::new(Mutex::new(State {
-            end: bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1),
-            synced: bytes.clone(),
-            bytes,
+            files,
+            slots,
             pending: Vec::new(),
             operations: 0,
             reads: 0,
@@ -118,7 +138,34 @@ impl Sim {
     }
 
     pub(super) fn image(&self) -> Vec<u8> {
-        self.lock().bytes.clone()
+        self.lock().files[DATABASE].bytes.clone()
+    }
+
+    /// Returns the files of the log, by slot.
+    pub(super) fn log(&self) -> Vec<Option<Vec<u8>>> {
+        let state = self.lock();
+        let files = state.slots.iter();
+        files.map(|file| file.map(|file| state.files[file].bytes.clone())).collect()
+    }
+
+    /// Changes the bytes of the log's files under those that have them open.
+    pub(super) fn damage_log(&self, files: &[Option<Vec<u8>>]) {
+        let mut state = self.lock();
+        for (slot, bytes) in files.iter().enumerate() {
+            if let (Some(file), Some(bytes)) = (state.slots[slot], bytes) {
+                state.files[file].bytes.clone_from(bytes);
+            }
+        }
+    }
+
+    /// Replaces the files of the log.
+    pub(super) fn set_log(&self, files: Vec<Option<Vec<u8>>>) {
+        let mut state = self.lock();
+        for (slot, bytes) in files.into_iter().enumerate() {
+            let number = state.files.len();
+            state.slots[slot] = bytes.is_some().then_some(number);
+            state.files.extend(bytes.map(Bytes::with));
+        }
     }
 
     /// Returns the disk that a restarted process finds: nothing is lost.
@@ -131,15 +178,16 @@ impl Sim {
     /// Returns the disk after a power failure: unsynced writes are kept, lost or torn.
     pub(super) fn after_power_loss(&self, random: &mut Random) -> Sim {
         let state = self.lock();
-        let mut bytes = state.synced.clone();
+        let mut files: Vec<_> = state.files.iter().map(|file| file.synced.clone()).collect();
         let (lost, grain) = (random.below(3), if random.one_in(4) { 16 } else { 512 });
-        for change in &state.pending {
+        for (file, change) in &state.pending {
+            let bytes = &mut files[*file];
             let whole = lost == 0 || (lost == 1 && random.one_in(2));
             match change {
                 Change::Write(at, data) => {
                     for (i, grain_bytes) in data.chunks(grain).enumerate() {
                         if whole || (lost != 2 && random.one_in(2)) {
-                            put(&mut bytes, at + i * grain, grain_bytes);
+                            put(bytes, at + i * grain, grain_bytes);
                         }
                     }
                 }
@@ -147,7 +195,14 @@ impl Sim {
                 Change::Length(_) => {}
             }
         }
-        Sim::with(bytes)
+        Sim::with_files(files.into_iter().map(Bytes::with).collect(), state.slots)
+    }
+}
+
+impl Bytes {
+    fn with(bytes: Vec<u8>) -> Bytes {
+        let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        Bytes { end, synced: bytes.clone(), bytes }
     }
 }
 
@@ -182,98 +237,92 @@ impl State {
         Ok(Some(fault))
     }
 
-    fn change(&mut self, change: Change) {
+    fn change(&mut self, number: usize, change: Change) {
+        let file = &mut self.files[number];
         match &change {
             Change::Write(at, data) => {
-                put(&mut self.bytes, *at, data);
-                self.end = self.end.max(at + data.len());
+                put(&mut file.bytes, *at, data);
+                file.end = file.end.max(at + data.len());
             }
             Change::Length(length) => {
-                self.bytes.resize(*length, 0);
-                self.end = self.end.min(*length);
+                file.bytes.resize(*length, 0);
+                file.end = file.end.min(*length);
             }
         }
-        self.pending.push(change);
+        self.pending.push((number, change));
+    }
+
+    /// Returns the end of all that was written, as if the files were one.
+    fn taken(&self) -> u64 {
+        let of_log: usize = self.slots.iter().flatten().map(|file| self.files[*file].end).sum();
+        (self.files[DATABASE].end + of_log) as u64
     }
 }
 
 impl Medium for Sim {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.lock().bytes.len() as u64)
+        SimFile(self.clone(), DATABASE).len()
     }
 
     fn read(&self, at: u64, bytes: &mut [u8]) -> io::Result<()> {
-        let mut state = self.lock();
-        state.reads += 1;
-        if state.broken_reads > 0 {
-            state.broken_reads -= 1;
-            return Err(io::Error::other("a bad sector"));
-        }
-        let at = usize::try_from(at).unwrap();
-        let end = at.checked_add(bytes.len());
-        let found = end.and_then(|end| state.bytes.get(at..end));
-        bytes.copy_from_slice(found.ok_or(ErrorKind::UnexpectedEof)?);
-        Ok(())
+        SimFile(self.clone(), DATABASE).read(at, bytes)
     }
 
     fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut state = self.lock();
-        let at = usize::try_from(at).unwrap();
-        let fault = state.operate(|fault| !matches!(fault, Fault::Sync(_)))?;
-        if (at + bytes.len()) as u64 > state.capacity {
-            return Err(ErrorKind::StorageFull.into());
-        }
-        match fault {
-            Some(Fault::Write(kind)) => Err(kind.into()),
-            Some(Fault::Short(kind)) => {
-                state.change(Change::Write(at, bytes[..bytes.len() / 3].to_vec()));
-                Err(kind.into())
-            }
-            _ => {
-                state.change(Change::Write(at, bytes.to_vec()));
-                Ok(())
-            }
-        }
+        SimFile(self.clone(), DATABASE).write(at, bytes)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        let mut state = self.lock();
-        if let Some(Fault::Write(kind)) =
-            state.operate(|f| matches!(f, Fault::Write(_) | Fault::Power))?
-        {
-            return Err(kind.into());
-        }
-        state.change(Change::Length(usize::try_from(len).unwrap()));
-        Ok(())
+        SimFile(self.clone(), DATABASE).set_len(len)
     }
 
     fn sync(&self) -> io::Result<()> {
-        let mut state = self.lock();
-        if let Some(Fault::Sync(kind)) =
-            state.operate(|f| matches!(f, Fault::Sync(_) | Fault::Power))?
-        {
-            return Err(kind.into());
-        }
-        for change in std::mem::take(&mut state.pending) {
-            match change {
-                Change::Write(at, data) => put(&mut state.synced, at, &data),
-                Change::Length(length) => state.synced.resize(length, 0),
-            }
-        }
-        Ok(())
+        SimFile(self.clone(), DATABASE).sync()
     }
 
     fn end(&self) -> io::Result<u64> {
-        Ok(self.lock().end as u64)
+        SimFile(self.clone(), DATABASE).end()
     }
 
     fn free(&self) -> io::Result<u64> {
-        let end = self.end()?;
-        let state = self.lock();
-        Ok(state.says_free.unwrap_or(state.capacity.saturating_sub(end)))
+        SimFile(self.clone(), DATABASE).free()
     }
 
     fn taken(&self) -> io::Result<u64> {
         self.end()
+    }
+}
+
+impl fmt::Debug for SimFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SimFile")
+    }
+}
+
+impl Shelf for Sim {
+    fn path(&self, slot: usize) -> PathBuf {
+        PathBuf::from(format!("log.{slot}"))
+    }
+
+    fn open(&self, slot: usize) -> io::Result<Option<Box<dyn Medium>>> {
+        let number = self.lock().slots[slot];
+        Ok(number.map(|number| Box::new(SimFile(self.clone(), number)) as Box<dyn Medium>))
+    }
+
+    fn create(&self, slot: usize) -> io::Result<Box<dyn Medium>> {
+        let mut state = self.lock();
+        state.operate(|fault| fault == Fault::Power)?;
+        let number = state.files.len();
+        state.files.push(Bytes::default());
+        state.slots[slot] = Some(number);
+        drop(state);
+        Ok(Box::new(SimFile(self.clone(), number)))
+    }
+
+    fn remove(&self, slot: usize) -> io::Result<()> {
+        let mut state = self.lock();
+        state.operate(|fault| fault == Fault::Power)?;
+        state.slots[slot] = None;
+        Ok(())
     }
 }

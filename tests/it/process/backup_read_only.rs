@@ -99,7 +99,9 @@ fn a_folder_that_is_mounted_read_only_can_be_backed_up() {
 fn a_user_with_read_access_can_back_up_a_folder() {
     let folder = Folder::new();
     let data = killed(&folder);
-    fs::set_permissions(format!("{data}/telefile.redb"), PermissionsExt::from_mode(0o444)).unwrap();
+    for entry in fs::read_dir(&data).unwrap() {
+        fs::set_permissions(entry.unwrap().path(), PermissionsExt::from_mode(0o444)).unwrap();
+    }
     fs::set_permissions(&data, PermissionsExt::from_mode(0o555)).unwrap();
     fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
     let telefile = env!("CARGO_BIN_EXE_telefile");

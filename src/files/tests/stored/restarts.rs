@@ -38,6 +38,22 @@ fn a_restart_keeps_everything_but_code_files_and_ephemeral_files() {
     });
 }
 
+#[test]
+fn an_idle_table_with_a_deadline_stores_the_time_that_passes() {
+    let (disk, clock) = (Arc::new(Disk::default()), Clock::manual());
+    let (_, committed) = with(&disk, &clock, |table| {
+        let lease = table.write(name("lease"), "".into(), Expiry::Seconds(100), BY);
+        lease.unwrap().seen().unwrap();
+        clock.advance(60 * SECOND);
+        table.commit_time().unwrap();
+    });
+    committed.unwrap();
+    run(&disk, |table| {
+        let (stat, _, _) = table.stat(name("lease")).unwrap();
+        assert_eq!(stat.exptime, Exptime::Seconds(40));
+    });
+}
+
 /// What a store returns, right or wrong.
 #[derive(Debug)]
 struct Rows {

@@ -1,0 +1,318 @@
+//! From a batch to the disk: into the log and from there into the tree, or directly into the tree.
+
+use super::check::{check_one, name_of};
+use super::disk::{Medium, Shelf};
+use super::engine::Engine;
+use super::error::{self, Result, damaged};
+use super::format::Stamp;
+use super::log::{Appended, Found, Log, Settings};
+use super::options::Options;
+use super::tables::{Tables, View};
+use super::writer::{Room, Writer};
+use crate::contents::Contents;
+use crate::files::store::{CommitError, Head, Mutation};
+use crate::name::Name;
+use redb::Error;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A tree with a log in front of it.
+///
+/// The order of its locks: `last`, then `tree`, then the log's own.
+#[derive(Debug)]
+pub(super) struct Core {
+    engine: Engine,
+    log: Log,
+    last: Mutex<Last>,
+    tree: Mutex<Writer>,
+    /// The state of the disk is unknown: nothing more is written.
+    is_lost: AtomicBool,
+}
+
+/// The last batch. Who holds its lock is the one that commits.
+#[derive(Debug)]
+struct Last {
+    stamp: Stamp,
+    buffer: Vec<u8>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Core {
+    /// Opens a tree and its log. What only the log has is carried into the tree.
+    pub(super) fn open(
+        medium: Box<dyn Medium>,
+        shelf: Box<dyn Shelf>,
+        path: &Path,
+        options: Options,
+        settings: Settings,
+    ) -> io::Result<Self> {
+        let (engine, stamp) = Engine::open(medium, path, options)?;
+        let mut writer = Writer::new(stamp);
+        let located = |e| error::at(path, e);
+        let id = match engine.look(View::log).map_err(located)? {
+            Some(id) => id,
+            None => {
+                let id = Core::draw_log();
+                let taken_over = writer.rewrite(&engine, |tables| tables.set_log(id));
+                taken_over.map_err(|e| failed(&engine, e))?;
+                id
+            }
+        };
+        let log = Log::open(shelf, id, settings, &writer.stamp).map_err(located)?;
+        let (stamp, is_lost) = (writer.stamp, AtomicBool::new(false));
+        let last = Mutex::new(Last { stamp, buffer: Vec::new() });
+        let core = Core { engine, log, last, tree: Mutex::new(writer), is_lost };
+        core.carry().map_err(|e| failed(&core.engine, e))?;
+        lock(&core.last).stamp = lock(&core.tree).stamp;
+        Ok(core)
+    }
+
+    /// Draws the number of a new log. Each hasher has keys of its own, which nobody learns.
+    pub(super) fn draw_log() -> u64 {
+        RandomState::new().hash_one(())
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Returns the room that tree and log take on disk, in bytes.
+    pub(super) fn bytes(&self) -> io::Result<u64> {
+        Ok(self.engine.disk().taken()? + self.log.amount().made)
+    }
+
+    pub(super) fn head(&self) -> Head {
+        lock(&self.last).stamp.head
+    }
+
+    /// Commits a batch, in the log if there is room for that.
+    pub(super) fn commit(&self, batch: &[Mutation], head: &Head) -> Result<(), CommitError> {
+        let mut last = lock(&self.last);
+        self.expect_sound(batch, head)?;
+        let is_small = self.log.takes(batch) && head.epoch == last.stamp.head.epoch;
+        if is_small && self.has_ample_room(batch)? && self.append(&mut last, batch, head)? {
+            return Ok(());
+        }
+        let adds = batch.iter().filter_map(Mutation::adds).reduce(|sum, bytes| sum + bytes);
+        let frees = batch.iter().any(|change| {
+            matches!(change, Mutation::Put { old: Some(_), .. } | Mutation::Remove { .. })
+        });
+        let apply = |tables: &mut Tables<'_>| batch.iter().try_for_each(|c| tables.apply(c));
+        self.write(&mut last, head, adds, frees, apply)
+    }
+
+    /// Writes a batch into the tree. `adds` is how many bytes it adds; `None` if it makes room.
+    /// Whether it `frees` any matters to later batches.
+    pub(super) fn transact(
+        &self,
+        head: &Head,
+        adds: Option<u64>,
+        frees: bool,
+        change: impl Fn(&mut Tables<'_>) -> Result<()>,
+    ) -> Result<(), CommitError> {
+        self.write(&mut lock(&self.last), head, adds, frees, change)
+    }
+
+    fn write(
+        &self,
+        last: &mut Last,
+        head: &Head,
+        adds: Option<u64>,
+        frees: bool,
+        change: impl Fn(&mut Tables<'_>) -> Result<()>,
+    ) -> Result<(), CommitError> {
+        self.log.seal();
+        self.carry()?;
+        let mut tree = lock(&self.tree);
+        let written = loop {
+            let made = self.log.amount().made;
+            match tree.commit(&self.engine, head, made, adds, frees, &change) {
+                Err(CommitError::Full(_)) if made > 0 => {
+                    self.log.shrink(); // these files take room as well
+                    if self.log.amount().made == made {
+                        break Err(CommitError::Full(0));
+                    }
+                }
+                written => break written,
+            }
+        };
+        if let Err(CommitError::Failed(_)) = written {
+            self.is_lost.store(true, SeqCst);
+        }
+        last.stamp = tree.stamp;
+        written
+    }
+
+    /// # Errors
+    /// Nothing more is written, or this is no batch of a table.
+    fn expect_sound(&self, batch: &[Mutation], head: &Head) -> Result<(), CommitError> {
+        if self.is_lost.load(SeqCst) {
+            return Err(self.engine.failed(Error::PreviousIo));
+        }
+        if !(head.is_sound() && batch.iter().all(Mutation::is_sound)) {
+            return Err(self.engine.failed(damaged("a batch has numbers that no table has")));
+        }
+        Ok(())
+    }
+
+    /// Returns whether there is so much room that what is in the log, and this batch, will certainly
+    /// find some in the tree. Otherwise the tree itself has to say whether the batch fits.
+    fn has_ample_room(&self, batch: &[Mutation]) -> Result<bool, CommitError> {
+        let room = Room::ample(&self.engine, &self.log.amount(), batch.len() as u64);
+        room.map_err(|e| self.lost(Error::Io(e)))
+    }
+
+    /// Appends a batch to the log. Returns `false` if it has to go into the tree.
+    fn append(
+        &self,
+        last: &mut Last,
+        batch: &[Mutation],
+        head: &Head,
+    ) -> Result<bool, CommitError> {
+        let replaced = self.check(batch).map_err(|e| self.lost(e))?;
+        let forgotten = head.forgotten.max(last.stamp.head.forgotten);
+        let stamp = Stamp { batch: last.stamp.batch + 1, head: Head { forgotten, ..*head } };
+        loop {
+            let appended = self.log.append(batch, stamp, &replaced, &mut last.buffer);
+            match appended.map_err(|e| self.lost(e))? {
+                Appended::Done => {
+                    last.stamp = stamp;
+                    return Ok(true);
+                }
+                Appended::NoSegment => self.carry()?,
+                Appended::NoRoom => {
+                    self.log.seal();
+                    self.carry()?;
+                    self.log.shrink();
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
+    /// Compares a batch with what is stored. Returns the versions whose large contents end with it.
+    fn check(&self, batch: &[Mutation]) -> Result<Vec<u64>> {
+        let mut replaced = Vec::new();
+        let mut unknown = Vec::new();
+        for change in batch {
+            let Some(name) = name_of(change) else { continue };
+            match self.log.file(name) {
+                Some(found) => replaced.extend(check_one(change, name, found)?),
+                None => unknown.push((change, name)),
+            }
+        }
+        if !unknown.is_empty() {
+            replaced.extend(self.look(|view| {
+                let files = view.lookup()?;
+                let check = |(change, name): &(&Mutation, &Name)| {
+                    check_one(change, name, files.file(name)?)
+                };
+                let checked: Result<Vec<_>> = unknown.iter().map(check).collect();
+                Ok(checked?.into_iter().flatten().collect::<Vec<_>>())
+            })?);
+        }
+        Ok(replaced)
+    }
+
+    /// Calls `look` with a view of the tree.
+    fn look<T>(&self, look: impl Fn(&View) -> Result<T>) -> Result<T> {
+        match self.engine.look(&look) {
+            // Perhaps an earlier operation failed, not this read: try once more from a fresh start.
+            Err(Error::Io(_) | Error::PreviousIo | Error::DatabaseClosed) => {
+                let tree = lock(&self.tree);
+                let reopened = if tree.is_lost { Ok(()) } else { self.engine.reopen_if_troubled() };
+                reopened.and_then(|()| self.engine.look(&look))
+            }
+            found => found,
+        }
+    }
+
+    /// Carries sealed segments into the tree.
+    pub(super) fn carry(&self) -> Result<(), CommitError> {
+        let mut tree = lock(&self.tree);
+        let sealed = self.log.sealed();
+        let folded = self.log.fold(&sealed, tree.stamp.batch).map_err(|e| self.lost(e))?;
+        let Some(folded) = folded else { return Ok(()) };
+        let apply = |tables: &mut Tables<'_>| folded.mutations(|change| tables.apply(change));
+        let made = self.log.amount().made;
+        let carried = tree.carry(&self.engine, folded.last, made, apply);
+        if let Err(CommitError::Failed(_)) = carried {
+            self.is_lost.store(true, SeqCst);
+        }
+        carried?;
+        drop(folded);
+        self.log.release(sealed);
+        Ok(())
+    }
+
+    /// Carries everything into the tree.
+    pub(super) fn drain(&self) -> Result<(), CommitError> {
+        let _last = lock(&self.last);
+        self.log.seal();
+        self.carry()
+    }
+
+    /// Carries sealed segments until the end. Runs in a thread of its own.
+    pub(super) fn run_carrier(&self) {
+        while self.log.wait_sealed() {
+            match self.carry() {
+                Ok(()) => {}
+                Err(e) => {
+                    ::log::error!("the log cannot be carried over: {e}");
+                    return; // a commit tries again, and fails
+                }
+            }
+        }
+    }
+
+    /// Returns the contents of a version.
+    pub(super) fn contents(&self, version: u64) -> Result<Option<Contents>> {
+        match self.log.contents(version)? {
+            Found::Contents(contents) => Ok(Some(contents)),
+            Found::Replaced => Ok(None),
+            Found::Unknown => self.look(|view| view.contents(version)),
+        }
+    }
+
+    /// Carries what is left into the tree, and closes it.
+    pub(super) fn close(&self) {
+        self.log.end();
+        let last = lock(&self.last);
+        if !self.is_lost.swap(true, SeqCst) {
+            self.log.seal();
+            if let Err(e) = self.carry() {
+                ::log::warn!("the next start has to carry over the log: {e}");
+            }
+        }
+        lock(&self.tree).is_lost = true; // nothing reopens it
+        self.engine.close();
+        drop(last);
+    }
+
+    /// Returns the error of a change that was not committed.
+    pub(super) fn failed(&self, error: CommitError) -> io::Error {
+        failed(&self.engine, error)
+    }
+
+    fn lost(&self, error: Error) -> CommitError {
+        self.is_lost.store(true, SeqCst);
+        self.engine.failed(error)
+    }
+}
+
+/// Returns the error of a change that was not committed.
+fn failed(engine: &Engine, e: CommitError) -> io::Error {
+    match e {
+        CommitError::Failed(e) => e,
+        CommitError::Full(_) => {
+            let why = format!("{}: the disk is full", engine.path().display());
+            io::Error::new(io::ErrorKind::StorageFull, why)
+        }
+    }
+}

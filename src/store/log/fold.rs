@@ -1,0 +1,134 @@
+//! What several batches make of each name together: the tree gets a change of a name once.
+
+use super::batch::{Batch, Body, Large, Record};
+use super::segment::{Location, Segment};
+use crate::contents::Contents;
+use crate::files::store::{Life, Mutation};
+use crate::name::Name;
+use crate::store::error::{Result, damaged};
+use crate::store::format::Stamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What segments make of the tree.
+#[derive(Debug)]
+pub(in crate::store) struct Carried {
+    names: BTreeMap<Name, Change>,
+    /// The stamp that the tree has then.
+    pub(in crate::store) last: Stamp,
+}
+
+/// What becomes of a name.
+#[derive(Debug)]
+struct Change {
+    /// The version that the tree has, unless this is only a touch.
+    old: Option<u64>,
+    /// The removal that the tree remembers, and has to forget.
+    removed: Option<u64>,
+    to: To,
+}
+
+#[derive(Debug)]
+enum To {
+    File { version: u64, life: Life, bytes: Bytes },
+    Life(Life),
+    Removal(u64),
+}
+
+#[derive(Clone, Debug)]
+enum Bytes {
+    Code,
+    Inline(Contents),
+    Large(Location),
+}
+
+impl Carried {
+    pub(super) fn new(last: Stamp) -> Self {
+        Carried { names: BTreeMap::new(), last }
+    }
+
+    /// Adds the batches of a segment beyond number `after`, up to `end`. They are whole.
+    pub(super) fn add(&mut self, segment: &Arc<Segment>, end: u64, after: u64) -> Result<()> {
+        let bytes = segment.read(Some(end))?;
+        let mut at = 0;
+        while at < bytes.len() {
+            let batch = Batch::decode(&bytes[at..]).ok_or_else(|| {
+                let path = segment.path.display();
+                damaged(format!("{path}: the batch at offset {at} is not what was written"))
+            })?;
+            if batch.place.stamp.batch > after {
+                batch.records(|record| self.change(record, segment, at as u64))?;
+            }
+            at += batch.length();
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, record: Record<'_>, segment: &Arc<Segment>, at: u64) -> Result<()> {
+        match record {
+            Record::Put { name, version, old, removed, life, body } => {
+                let bytes = match body {
+                    Body::Code => Bytes::Code,
+                    Body::Inline(bytes) => Bytes::Inline(bytes.into()),
+                    Body::Large { at: within, numbytes } => {
+                        let large = Large { version, at: at + within, numbytes };
+                        Bytes::Large(Location { segment: segment.clone(), large })
+                    }
+                };
+                self.set(name, old, removed, To::File { version, life, bytes });
+            }
+            Record::Touch { name, life } => {
+                match self.names.get_mut(&name).map(|change| &mut change.to) {
+                    None => self.set(name, None, None, To::Life(life)),
+                    Some(To::File { life: last, .. } | To::Life(last)) => *last = life,
+                    Some(To::Removal(_)) => {
+                        let name = name.as_name_ref().for_log();
+                        return Err(damaged(format!("the log touches {name}, which was removed")));
+                    }
+                }
+            }
+            Record::Remove { name, version, old } => {
+                self.set(name, Some(old), None, To::Removal(version));
+            }
+            Record::Pass { name, version, removed } => {
+                self.set(name, None, removed, To::Removal(version));
+            }
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, name: Name, old: Option<u64>, removed: Option<u64>, to: To) {
+        match self.names.get_mut(&name) {
+            Some(change) if !matches!(change.to, To::Life(_)) => change.to = to,
+            _ => drop(self.names.insert(name, Change { old, removed, to })),
+        }
+    }
+
+    /// Calls `each` with what the tree has to do, in the order of the names. Large contents are in
+    /// memory one at a time.
+    pub(in crate::store) fn mutations(
+        &self,
+        mut each: impl FnMut(&Mutation) -> Result<()>,
+    ) -> Result<()> {
+        for (name, Change { old, removed, to }) in &self.names {
+            let (name, old, removed) = (name.clone(), *old, *removed);
+            each(&match (to, old) {
+                (To::File { version, life, bytes }, _) => {
+                    let contents = match bytes {
+                        Bytes::Code => None,
+                        Bytes::Inline(contents) => Some(contents.clone()),
+                        Bytes::Large(location) => Some(location.read()?),
+                    };
+                    let (version, life) = (*version, *life);
+                    Mutation::Put { name, version, old, removed, life, contents }
+                }
+                (To::Life(life), _) => Mutation::Touch { name, life: *life },
+                (To::Removal(version), Some(old)) => {
+                    Mutation::Remove { name, version: *version, old }
+                }
+                (To::Removal(version), None) => Mutation::Pass { name, version: *version, removed },
+            })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,306 @@
+//! The log in front of the tree: a batch is durable, and visible, after one append and one fdatasync.
+//!
+//! # Design
+//!
+//! The log has at most [`SLOTS`] files, `log.0` and so on. A file holds a *segment*: batches in order, from
+//! its start. It is filled with zeros before its first use, and used again under another number when the
+//! tree has its batches: its blocks are written then, and an fdatasync writes no metadata. What a batch is
+//! in bytes is in [`batch`].
+//!
+//! - **Commit** ([`Log::append`]): the batch goes to the end of the active segment. It counts as soon as
+//!   fdatasync has returned. If it does not fit, the segment is sealed and another one begins.
+//! - **Carrying** ([`Log::sealed`], [`fold`]): sealed segments go into the tree in one transaction, in
+//!   which each name is changed once. Its stamp is that of their last batch. Then they are free.
+//! - **Index** ([`index`]): the version of each name that the log changed, and where the contents are that
+//!   the store keeps on disk. The log itself keeps no contents in memory. Whoever reads contents holds their
+//!   segment: one that is held is not used again, but loses its name, and another file is made.
+//! - **Start** ([`scan`]): batches up to the tree's last one are skipped, because a crash between the tree's
+//!   commit and the release of a segment is normal. The others are carried into the tree at once. The
+//!   first batch that is not whole ends the log. It is damaged if whole batches follow that are newer. A gap
+//!   between tree and log, and the log of another table or epoch, are refused too.
+//!
+//! Batches that go directly into the tree, such as large ones, take numbers like all others. Everything in the log is
+//! carried first, and a new segment begins after them; so the batches of a segment have consecutive numbers.
+
+mod batch;
+mod fold;
+mod index;
+mod planted;
+mod scan;
+mod segment;
+mod state;
+
+pub(super) use fold::Carried;
+#[cfg(test)]
+pub(super) use planted::plant;
+pub(super) use planted::{Planted, planted};
+pub(super) use state::{Amount, Sealed};
+
+use super::disk::Shelf;
+use super::error::Result;
+use super::format::Stamp;
+use crate::contents::Contents;
+use crate::files::store::Mutation;
+use crate::name::Name;
+use batch::{Large, Place};
+use index::Looked;
+use redb::Error;
+use segment::{Location, SLOTS, Segment};
+use state::{Active, State};
+use std::io::{self, ErrorKind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// A segment is sealed when it has changed this many names. Their index is in memory.
+const MAX_NAMES: usize = 64 << 10;
+
+/// How the log works.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    pub(super) segment_bytes: u64,
+    /// A thread carries sealed segments. Without one, a commit does that when no segment is free.
+    pub(super) has_carrier: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { segment_bytes: 8 << 20, has_carrier: true }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Log {
+    /// Distinguishes it from all other logs. A secret.
+    id: u64,
+    settings: Settings,
+    shelf: Box<dyn Shelf>,
+    state: Mutex<State>,
+    /// A segment was sealed, or the carrier has to end.
+    changed: Condvar,
+}
+
+/// How an append went, if the disk did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Appended {
+    Done,
+    /// All segments wait to be carried.
+    NoSegment,
+    /// The disk is full. Nothing was written that counts.
+    NoRoom,
+}
+
+/// What is known of contents.
+#[derive(Debug)]
+pub(super) enum Found {
+    Contents(Contents),
+    /// They were replaced or removed.
+    Replaced,
+    /// Only the tree can have them.
+    Unknown,
+}
+
+impl Log {
+    /// Opens the log with this id that continues the tree, whose last batch is `tree`. Returns what has
+    /// to be carried before anything else.
+    ///
+    /// # Errors
+    /// Those of the disk; the log is damaged, belongs to another table, or does not continue the tree.
+    pub(super) fn open(
+        shelf: Box<dyn Shelf>,
+        id: u64,
+        settings: Settings,
+        tree: &Stamp,
+    ) -> Result<Self> {
+        let mut segments = Vec::new();
+        for slot in 0..SLOTS {
+            segments.extend(Segment::open(&*shelf, slot)?);
+        }
+        let found = scan::scan(&segments, id, tree)?;
+        let mut state = State { number: found.number, ..State::default() };
+        segments.iter().for_each(|segment| state.is_made[segment.slot] = true);
+        for (slot, end) in found.replay {
+            let at = segments.iter().position(|segment| segment.slot == slot);
+            let segment = segments.swap_remove(at.expect("it was scanned"));
+            let last = found.last.expect("there are batches to replay");
+            state.sealed.push(Sealed { segment: Arc::new(segment), end, last });
+        }
+        state.free = segments;
+        Ok(Log { id, settings, shelf, state: Mutex::new(state), changed: Condvar::new() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns whether a batch can be in the log at all.
+    pub(super) fn takes(&self, batch: &[Mutation]) -> bool {
+        batch::size(batch) <= self.settings.segment_bytes
+    }
+
+    pub(super) fn amount(&self) -> Amount {
+        self.lock().amount(self.settings.segment_bytes)
+    }
+
+    /// Returns what the log knows of the file of a name: its version if there is one, and whether it
+    /// has contents that the store keeps on disk. `None`: only the tree knows.
+    pub(super) fn file(&self, name: &Name) -> Option<Option<(u64, bool)>> {
+        let known = self.lock().index.file(name)?;
+        Some(known.version.map(|version| (version, known.is_large)))
+    }
+
+    /// Returns the contents of a version.
+    ///
+    /// # Errors
+    /// Those of the disk, and damage.
+    pub(super) fn contents(&self, version: u64) -> Result<Found> {
+        let looked = self.lock().index.contents(version);
+        match looked {
+            Looked::InLog(location) => location.read().map(Found::Contents),
+            Looked::Replaced => Ok(Found::Replaced),
+            Looked::Unknown => Ok(Found::Unknown),
+        }
+    }
+
+    /// Writes a batch, and waits until it is on disk. `replaced` are the versions whose large contents
+    /// end with it. `buffer` is for its bytes. Only one thread at a time may call this.
+    ///
+    /// # Errors
+    /// Those of the disk. Whether the batch is on disk is unknown then.
+    pub(super) fn append(
+        &self,
+        batch: &[Mutation],
+        stamp: Stamp,
+        replaced: &[u64],
+        buffer: &mut Vec<u8>,
+    ) -> Result<Appended> {
+        let begun = match self.begin(batch::size(batch), stamp) {
+            Err(Error::Io(e)) if is_full(&e) => return Ok(Appended::NoRoom),
+            begun => begun?,
+        };
+        let Some((segment, end)) = begun else { return Ok(Appended::NoSegment) };
+        let place = Place { log: self.id, segment: segment.number, stamp };
+        let large = batch::encode(buffer, place, batch);
+        match segment.append(end, buffer) {
+            Err(e) if is_full(&e) => return Ok(Appended::NoRoom),
+            appended => appended.map_err(|e| segment.error(e))?,
+        }
+        if !planted(Planted::Unsynced) {
+            segment.sync()?;
+        }
+        let locations = large.into_iter().map(|large| {
+            let large = Large { at: end + large.at, ..large };
+            Location { segment: segment.clone(), large }
+        });
+        let mut state = self.lock();
+        state.index.add(batch, segment.number, locations, replaced);
+        if let Some(active) = &mut state.active {
+            active.end = end + buffer.len() as u64;
+            active.names += batch.len();
+            active.last = stamp;
+        }
+        Ok(Appended::Done)
+    }
+
+    /// Returns a segment with room for this many bytes, and where it ends; `None` if none is free.
+    fn begin(&self, bytes: u64, stamp: Stamp) -> Result<Option<(Arc<Segment>, u64)>> {
+        let mut state = self.lock();
+        if let Some(active) = &state.active {
+            let fits = active.end + bytes <= self.settings.segment_bytes;
+            if fits && (active.names < MAX_NAMES || active.end == 0) {
+                return Ok(Some((active.segment.clone(), active.end)));
+            }
+            state.seal();
+            self.changed.notify_all();
+        }
+        let mut segment = match state.free.pop() {
+            Some(segment) => segment,
+            None => {
+                let Some(slot) = state.is_made.iter().position(|is_made| !is_made) else {
+                    return Ok(None);
+                };
+                drop(state);
+                let created = Segment::create(&*self.shelf, slot, self.settings.segment_bytes)?;
+                state = self.lock();
+                state.is_made[slot] = true;
+                created
+            }
+        };
+        state.number += 1;
+        segment.number = state.number;
+        drop(state);
+        segment.fit(self.settings.segment_bytes)?;
+        let segment = Arc::new(segment);
+        let active = Active { segment: segment.clone(), end: 0, names: 0, last: stamp };
+        self.lock().active = Some(active);
+        Ok(Some((segment, 0)))
+    }
+
+    /// Ends the active segment. The next batch begins another one.
+    pub(super) fn seal(&self) {
+        self.lock().seal();
+    }
+
+    /// Returns the segments to be carried.
+    pub(super) fn sealed(&self) -> Vec<Sealed> {
+        self.lock().sealed.clone()
+    }
+
+    /// Returns what these segments make of the tree, whose last batch is number `tree`; `None` if
+    /// there are none.
+    pub(super) fn fold(&self, sealed: &[Sealed], tree: u64) -> Result<Option<Carried>> {
+        let Some(last) = sealed.last() else { return Ok(None) };
+        let mut carried = Carried::new(last.last);
+        sealed.iter().try_for_each(|sealed| carried.add(&sealed.segment, sealed.end, tree))?;
+        if planted(Planted::Early) {
+            sealed.iter().for_each(|sealed| drop(self.shelf.remove(sealed.segment.slot)));
+        }
+        Ok(Some(carried))
+    }
+
+    /// Frees segments that the tree has.
+    pub(super) fn release(&self, carried: Vec<Sealed>) {
+        let Some(last) = carried.last().map(|last| last.segment.number) else { return };
+        let mut state = self.lock();
+        state.index.forget(last);
+        let count = carried.len();
+        drop(carried);
+        let released: Vec<_> = state.sealed.drain(..count).collect();
+        for Sealed { segment, .. } in released {
+            let slot = segment.slot;
+            match Arc::into_inner(segment) {
+                Some(segment) => state.free.push(segment),
+                // Somebody reads it. The file goes with the last reader.
+                None => {
+                    let _ = self.shelf.remove(slot);
+                    state.is_made[slot] = false;
+                }
+            }
+        }
+    }
+
+    /// Removes the files of the segments that are free.
+    pub(super) fn shrink(&self) {
+        let mut state = self.lock();
+        let State { free, is_made, .. } = &mut *state;
+        for segment in free.drain(..) {
+            is_made[segment.slot] = self.shelf.remove(segment.slot).is_err();
+        }
+    }
+
+    /// Waits until segments are sealed. Returns `false` at the end.
+    pub(super) fn wait_sealed(&self) -> bool {
+        let waits = |state: &mut State| state.sealed.is_empty() && !state.is_ending;
+        let state = self.changed.wait_while(self.lock(), waits);
+        !state.unwrap_or_else(PoisonError::into_inner).is_ending
+    }
+
+    /// Ends the waits for sealed segments.
+    pub(super) fn end(&self) {
+        self.lock().is_ending = true;
+        self.changed.notify_all();
+    }
+}
+
+fn is_full(e: &io::Error) -> bool {
+    use ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(e.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}

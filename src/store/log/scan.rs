@@ -1,0 +1,125 @@
+//! What the log holds beyond the tree, found when a store is opened.
+//!
+//! A segment ends at its first batch that is not whole: of the last write, any part may have reached the
+//! disk. Whole batches that must have been written later prove that this is damage, and not the end.
+
+use super::batch::{ALIGN, Batch};
+use super::planted::{Planted, planted};
+use super::segment::Segment;
+use crate::store::error::{Result, damaged, foreign};
+use crate::store::format::Stamp;
+use std::path::Path;
+
+/// A segment with what is whole in it.
+#[derive(Debug)]
+struct Scanned {
+    slot: usize,
+    /// The first batch and the last one, if there is any.
+    whole: Option<(u64, u64)>,
+    number: u64,
+    /// Where the first batch that is not whole begins.
+    end: u64,
+    last: Option<Stamp>,
+    /// The greatest number of a whole batch behind the end.
+    behind: Option<u64>,
+}
+
+/// What has to be replayed.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Segments with batches that the tree does not have, in order, and where each of them ends.
+    pub(super) replay: Vec<(usize, u64)>,
+    /// The stamp of the last batch.
+    pub(super) last: Option<Stamp>,
+    /// The greatest number of a segment.
+    pub(super) number: u64,
+}
+
+/// Finds the batches of log `log` beyond the tree's last one, `tree`.
+///
+/// # Errors
+/// The log is damaged, belongs to another table, or does not continue the tree.
+pub(super) fn scan(segments: &[Segment], log: u64, tree: &Stamp) -> Result<Found> {
+    let mut scanned = Vec::new();
+    for segment in segments {
+        scanned.push(scan_one(segment, log, tree)?);
+    }
+    let number = scanned.iter().map(|one| one.number).max().unwrap_or(0);
+    let mut found = Found { number, ..Found::default() };
+    let path = |slot: usize| {
+        segments.iter().find(|one| one.slot == slot).map_or(Path::new(""), |one| &one.path)
+    };
+    let newest = scanned.iter().filter_map(|one| one.behind.max(one.whole.map(|(_, last)| last)));
+    let newest = newest.max().unwrap_or(0);
+    scanned.sort_by_key(|one| one.number);
+    let mut next = tree.batch + 1;
+    for one in scanned.iter().filter(|one| one.whole.is_some_and(|(_, last)| last > tree.batch)) {
+        let (first, last) = one.whole.expect("it was just looked at");
+        if first > next {
+            break;
+        }
+        found.replay.push((one.slot, one.end));
+        found.last = one.last;
+        next = last + 1;
+    }
+    if newest < next {
+        return Ok(found);
+    }
+    // The batch `next` is missing, and a later one is not. Where it should be is damaged.
+    let is_place = |one: &&Scanned| match one.whole {
+        Some((_, last)) => last + 1 == next && (one.behind.is_some() || next > tree.batch + 1),
+        None => one.behind.is_some_and(|behind| behind >= next),
+    };
+    match scanned.iter().find(is_place) {
+        Some(one) => Err(damaged(format!(
+            "the log is damaged: {} has no whole batch at offset {}, but later ones are whole",
+            path(one.slot).display(),
+            one.end
+        ))),
+        None => Err(damaged(format!(
+            "the log does not continue it: its latest batch is {}, and the log goes on up to batch \
+             {newest} without batch {next}. Put back the folder as a whole",
+            tree.batch
+        ))),
+    }
+}
+
+fn scan_one(segment: &Segment, log: u64, tree: &Stamp) -> Result<Scanned> {
+    let bytes = segment.read(None)?;
+    let Segment { slot, path, .. } = segment;
+    let mut one = Scanned { slot: *slot, whole: None, number: 0, end: 0, last: None, behind: None };
+    let mut at = 0;
+    while let Some(batch) = Batch::decode(&bytes[at..]) {
+        let place = batch.place;
+        if place.log != log {
+            return Err(foreign(format!("its log {} is another table's", path.display())));
+        }
+        let (number, stamp) = (place.segment, place.stamp);
+        let follows = one.last.is_none_or(|last: Stamp| stamp.batch == last.batch + 1);
+        if at > 0 && (number != one.number || !follows) && !planted(Planted::Recycled) {
+            break; // it was there before the segment was used again
+        }
+        if stamp.batch > tree.batch && stamp.head.epoch != tree.head.epoch {
+            return Err(foreign(format!(
+                "its log {} has epoch {:016x}, and the table has {:016x}",
+                path.display(),
+                stamp.head.epoch,
+                tree.head.epoch
+            )));
+        }
+        let first = one.whole.map_or(stamp.batch, |(first, _)| first);
+        (one.whole, one.number, one.last) = (Some((first, stamp.batch)), number, Some(stamp));
+        at += batch.length();
+        one.end = at as u64;
+    }
+    one.behind = behind(&bytes[at..], log, one.last.map_or(tree.batch, |last| last.batch));
+    Ok(one)
+}
+
+/// Returns the greatest number of a whole batch of this log anywhere in these bytes, above `last`.
+fn behind(bytes: &[u8], log: u64, last: u64) -> Option<u64> {
+    let starts = (0..bytes.len()).step_by(ALIGN);
+    let found = starts.filter_map(|at| Batch::decode_of(&bytes[at..], Some(log)));
+    let numbers = found.map(|batch| batch.place.stamp.batch);
+    numbers.filter(|number| *number > last).max()
+}

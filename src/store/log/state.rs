@@ -1,0 +1,72 @@
+//! Which segments the log has, and what each of them is used for.
+
+use super::index::Index;
+use super::segment::{SLOTS, Segment};
+use crate::store::format::Stamp;
+use std::sync::Arc;
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) active: Option<Active>,
+    /// In the order of their numbers.
+    pub(super) sealed: Vec<Sealed>,
+    pub(super) free: Vec<Segment>,
+    /// Which slots have a file.
+    pub(super) is_made: [bool; SLOTS],
+    /// The greatest number of a segment so far.
+    pub(super) number: u64,
+    pub(super) index: Index,
+    pub(super) is_ending: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Active {
+    pub(super) segment: Arc<Segment>,
+    pub(super) end: u64,
+    pub(super) names: usize,
+    pub(super) last: Stamp,
+}
+
+/// A segment that gets no more batches, and that the tree does not have yet.
+#[derive(Clone, Debug)]
+pub(in crate::store) struct Sealed {
+    pub(super) segment: Arc<Segment>,
+    pub(super) end: u64,
+    pub(super) last: Stamp,
+}
+
+/// How much the log has, for a look at the room that is left.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct Amount {
+    /// What its files take.
+    pub(in crate::store) made: u64,
+    /// What its files would take if it had all of them.
+    pub(in crate::store) full: u64,
+    /// What is to be carried.
+    pub(in crate::store) pending: u64,
+    /// How many names that changes.
+    pub(in crate::store) names: u64,
+}
+
+impl State {
+    /// Ends the active segment.
+    pub(super) fn seal(&mut self) {
+        if let Some(Active { segment, end, last, .. }) = self.active.take() {
+            match end {
+                0 => self.free.extend(Arc::into_inner(segment)),
+                _ => self.sealed.push(Sealed { segment, end, last }),
+            }
+        }
+    }
+
+    pub(super) fn amount(&self, segment_bytes: u64) -> Amount {
+        let made = self.is_made.iter().filter(|is_made| **is_made).count() as u64;
+        let active = self.active.as_ref().map_or(0, |active| active.end);
+        Amount {
+            made: made * segment_bytes,
+            full: SLOTS as u64 * segment_bytes,
+            pending: active + self.sealed.iter().map(|sealed| sealed.end).sum::<u64>(),
+            names: self.index.names() as u64,
+        }
+    }
+}
