@@ -24,7 +24,7 @@ impl Durable {
     /// The store is damaged; those of the disk and of `to`.
     pub fn backup(&self, to: impl Write, name: &str) -> io::Result<()> {
         let located = |e: io::Error| Error::Io(error::at(Path::new(name), Error::Io(e)));
-        self.core().drain().map_err(|e| self.failed(e))?;
+        self.core().checkpoint_all().map_err(|e| self.failed(e))?;
         let engine = self.core().engine();
         engine.look(|view| write(view, to, located)).map_err(|e| error::at(engine.path(), e))
     }

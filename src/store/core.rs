@@ -1,7 +1,7 @@
 //! From a batch to the disk: into the log and from there into the tree, or directly into the tree.
 
 use super::check::{check_one, name_of};
-use super::disk::{Medium, Shelf};
+use super::disk::{FileSet, Medium};
 use super::engine::Engine;
 use super::error::{self, Result, damaged};
 use super::format::Stamp;
@@ -44,10 +44,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Core {
-    /// Opens a tree and its log. What only the log has is carried into the tree.
+    /// Opens a tree and its log. A checkpoint brings what only the log has into the tree.
     pub(super) fn open(
         medium: Box<dyn Medium>,
-        shelf: Box<dyn Shelf>,
+        file_set: Box<dyn FileSet>,
         path: &Path,
         options: Options,
         settings: Settings,
@@ -64,11 +64,11 @@ impl Core {
                 id
             }
         };
-        let log = Log::open(shelf, id, settings, &writer.stamp).map_err(located)?;
+        let log = Log::open(file_set, id, settings, &writer.stamp).map_err(located)?;
         let (stamp, is_lost) = (writer.stamp, AtomicBool::new(false));
         let last = Mutex::new(Last { stamp, buffer: Vec::new() });
         let core = Core { engine, log, last, tree: Mutex::new(writer), is_lost };
-        core.carry().map_err(|e| failed(&core.engine, e))?;
+        core.checkpoint().map_err(|e| failed(&core.engine, e))?;
         lock(&core.last).stamp = lock(&core.tree).stamp;
         Ok(core)
     }
@@ -128,7 +128,7 @@ impl Core {
         change: impl Fn(&mut Tables<'_>) -> Result<()>,
     ) -> Result<(), CommitError> {
         self.log.seal();
-        self.carry()?;
+        self.checkpoint()?;
         let mut tree = lock(&self.tree);
         let written = loop {
             let made = self.log.amount().made;
@@ -185,10 +185,10 @@ impl Core {
                     last.stamp = stamp;
                     return Ok(true);
                 }
-                Appended::NoSegment => self.carry()?,
+                Appended::NoSegment => self.checkpoint()?,
                 Appended::NoRoom => {
                     self.log.seal();
-                    self.carry()?;
+                    self.checkpoint()?;
                     self.log.shrink();
                     return Ok(false);
                 }
@@ -233,38 +233,38 @@ impl Core {
         }
     }
 
-    /// Carries sealed segments into the tree.
-    pub(super) fn carry(&self) -> Result<(), CommitError> {
+    /// Brings sealed segments into the tree.
+    pub(super) fn checkpoint(&self) -> Result<(), CommitError> {
         let mut tree = lock(&self.tree);
         let sealed = self.log.sealed();
-        let folded = self.log.fold(&sealed, tree.stamp.batch).map_err(|e| self.lost(e))?;
-        let Some(folded) = folded else { return Ok(()) };
-        let apply = |tables: &mut Tables<'_>| folded.mutations(|change| tables.apply(change));
+        let checkpoint = self.log.merge(&sealed, tree.stamp.batch).map_err(|e| self.lost(e))?;
+        let Some(checkpoint) = checkpoint else { return Ok(()) };
+        let apply = |tables: &mut Tables<'_>| checkpoint.mutations(|change| tables.apply(change));
         let made = self.log.amount().made;
-        let carried = tree.carry(&self.engine, folded.last, made, apply);
-        if let Err(CommitError::Failed(_)) = carried {
+        let written = tree.checkpoint(&self.engine, checkpoint.last, made, apply);
+        if let Err(CommitError::Failed(_)) = written {
             self.is_lost.store(true, SeqCst);
         }
-        carried?;
-        drop(folded);
+        written?;
+        drop(checkpoint);
         self.log.release(sealed);
         Ok(())
     }
 
-    /// Carries everything into the tree.
-    pub(super) fn drain(&self) -> Result<(), CommitError> {
+    /// Brings everything into the tree.
+    pub(super) fn checkpoint_all(&self) -> Result<(), CommitError> {
         let _last = lock(&self.last);
         self.log.seal();
-        self.carry()
+        self.checkpoint()
     }
 
-    /// Carries sealed segments until the end. Runs in a thread of its own.
-    pub(super) fn run_carrier(&self) {
+    /// Makes checkpoints until the end. Runs in a thread of its own.
+    pub(super) fn run_checkpoints(&self) {
         while self.log.wait_sealed() {
-            match self.carry() {
+            match self.checkpoint() {
                 Ok(()) => {}
                 Err(e) => {
-                    ::log::error!("the log cannot be carried over: {e}");
+                    ::log::error!("a checkpoint failed: {e}");
                     return; // a commit tries again, and fails
                 }
             }
@@ -280,14 +280,14 @@ impl Core {
         }
     }
 
-    /// Carries what is left into the tree, and closes it.
+    /// Brings what is left into the tree, and closes it.
     pub(super) fn close(&self) {
         self.log.end();
         let last = lock(&self.last);
         if !self.is_lost.swap(true, SeqCst) {
             self.log.seal();
-            if let Err(e) = self.carry() {
-                ::log::warn!("the next start has to carry over the log: {e}");
+            if let Err(e) = self.checkpoint() {
+                ::log::warn!("the last checkpoint failed, and the next start repeats it: {e}");
             }
         }
         lock(&self.tree).is_lost = true; // nothing reopens it

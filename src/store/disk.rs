@@ -30,8 +30,8 @@ pub(super) trait Medium: fmt::Debug + Send + Sync + 'static {
     fn taken(&self) -> io::Result<u64>;
 }
 
-/// Where a store's log has its files, each in a slot with a number.
-pub(super) trait Shelf: fmt::Debug + Send + Sync + 'static {
+/// The files of a store's log, each in a slot with a number.
+pub(super) trait FileSet: fmt::Debug + Send + Sync + 'static {
     /// Returns the path of a file, for errors. The file need not exist.
     fn path(&self, slot: usize) -> PathBuf;
     /// Opens a file; `None` if there is none.

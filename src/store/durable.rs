@@ -1,7 +1,7 @@
 //! A table stored in a database in a folder.
 
 use super::core::Core;
-use super::disk::{Medium, Shelf};
+use super::disk::{FileSet, Medium};
 use super::engine::Engine;
 use super::error;
 use super::folder::{Folder, Use};
@@ -57,8 +57,8 @@ use std::thread::{self, JoinHandle};
 #[derive(Debug)]
 pub struct Durable {
     core: Arc<Core>,
-    /// Carries the log into the tree.
-    carrier: Mutex<Option<JoinHandle<()>>>,
+    /// Brings the log into the tree.
+    checkpointer: Mutex<Option<JoinHandle<()>>>,
     /// Released when the database is closed. `None` afterwards, and without a folder, in tests.
     folder: Mutex<Option<Folder>>,
 }
@@ -101,8 +101,8 @@ impl Durable {
         let none = || io::Error::new(ErrorKind::NotFound, format!("{}: no store", path.display()));
         let file = folder.database()?.ok_or_else(none)?;
         let medium = medium(file).map_err(|e| error::at(&path, Error::Io(e)))?;
-        let shelf = Box::new(folder.shelf());
-        let mut store = Durable::on(medium, shelf, &path, options, Settings::default())?;
+        let file_set = Box::new(folder.file_set());
+        let mut store = Durable::on(medium, file_set, &path, options, Settings::default())?;
         store.folder = Mutex::new(Some(folder));
         Ok(store)
     }
@@ -118,28 +118,28 @@ impl Durable {
             let path = folder.database_path();
             let medium = || file.try_clone().map_err(|e| error::at(&path, Error::Io(e)));
             Engine::create(Box::new(medium()?), &path, epoch, Core::draw_log())?;
-            let (shelf, settings) = (Box::new(folder.shelf()), Settings::default());
-            fill(&Durable::on(Box::new(medium()?), shelf, &path, options, settings)?)
+            let (file_set, settings) = (Box::new(folder.file_set()), Settings::default());
+            fill(&Durable::on(Box::new(medium()?), file_set, &path, options, settings)?)
         })
     }
 
-    /// Opens the store on a medium, with its log in a shelf. Errors name it by `path`.
+    /// Opens the store on a medium, with its other files in a set. Errors name it by `path`.
     pub(super) fn on(
         medium: Box<dyn Medium>,
-        shelf: Box<dyn Shelf>,
+        file_set: Box<dyn FileSet>,
         path: &Path,
         options: Options,
         settings: Settings,
     ) -> io::Result<Self> {
-        let core = Arc::new(Core::open(medium, shelf, path, options, settings)?);
-        let carrier = if settings.has_carrier {
+        let core = Arc::new(Core::open(medium, file_set, path, options, settings)?);
+        let checkpointer = if settings.has_checkpointer {
             let core = core.clone();
-            let name = "carrier".to_string();
-            Some(thread::Builder::new().name(name).spawn(move || core.run_carrier())?)
+            let name = "checkpointer".to_string();
+            Some(thread::Builder::new().name(name).spawn(move || core.run_checkpoints())?)
         } else {
             None
         };
-        Ok(Durable { core, carrier: Mutex::new(carrier), folder: Mutex::default() })
+        Ok(Durable { core, checkpointer: Mutex::new(checkpointer), folder: Mutex::default() })
     }
 
     /// Returns the room that the database and its log take on disk, in bytes.
@@ -180,7 +180,7 @@ impl Store for Durable {
         file: &mut dyn FnMut(Row),
         removal: &mut dyn FnMut(u64, Name),
     ) -> io::Result<Head> {
-        self.core.drain().map_err(|e| self.failed(e))?;
+        self.core.checkpoint_all().map_err(|e| self.failed(e))?;
         let loaded = self.core.engine().look(|view| {
             view.files(|row| {
                 file(row);
@@ -210,8 +210,8 @@ impl Store for Durable {
     /// Closes the store. Threads that still use the table do not keep the next store out.
     fn close(&self) {
         self.core.close();
-        let carrier = self.carrier.lock().unwrap_or_else(PoisonError::into_inner).take();
-        carrier.map(JoinHandle::join);
+        let checkpointer = self.checkpointer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        checkpointer.map(JoinHandle::join);
         drop(self.folder.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 

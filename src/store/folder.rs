@@ -1,6 +1,6 @@
 //! The folder of a store: created, locked, and given its database whole or not at all.
 
-use super::disk::{Medium, Shelf};
+use super::disk::{FileSet, Medium};
 use super::half_made::HalfMade;
 use super::whole::{self, UNFINISHED, folder_of, named, sync_folder};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -80,9 +80,9 @@ impl Folder {
         self.path.join(DATABASE)
     }
 
-    /// Returns where the log has its files.
-    pub(super) fn shelf(&self) -> LogFiles {
-        LogFiles { folder: self.path.clone(), to: self.to }
+    /// Returns the files of the log.
+    pub(super) fn file_set(&self) -> FolderFiles {
+        FolderFiles { folder: self.path.clone(), to: self.to }
     }
 
     /// Opens the database's file; `None` if there is none.
@@ -166,12 +166,12 @@ impl Drop for Folder {
 
 /// The files of the log, in the folder of the database.
 #[derive(Debug)]
-pub(super) struct LogFiles {
+pub(super) struct FolderFiles {
     folder: PathBuf,
     to: Use,
 }
 
-impl Shelf for LogFiles {
+impl FileSet for FolderFiles {
     fn path(&self, slot: usize) -> PathBuf {
         self.folder.join(format!("{LOG}.{slot}"))
     }

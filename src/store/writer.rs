@@ -88,7 +88,7 @@ impl Writer {
     }
 
     /// Writes batches that are in the log, the last of which has this stamp.
-    pub(super) fn carry(
+    pub(super) fn checkpoint(
         &mut self,
         engine: &Engine,
         last: Stamp,

@@ -80,11 +80,11 @@ impl Index {
         }
     }
 
-    /// Forgets what the tree has: the segments up to number `carried`.
-    pub(super) fn forget(&mut self, carried: u64) {
-        self.names.retain(|_, known| known.segment > carried);
-        self.contents.retain(|_, location| location.segment.number > carried);
-        self.replaced.retain(|_, segment| *segment > carried);
+    /// Forgets what the tree has: the segments up to number `last`.
+    pub(super) fn forget(&mut self, last: u64) {
+        self.names.retain(|_, known| known.segment > last);
+        self.contents.retain(|_, location| location.segment.number > last);
+        self.replaced.retain(|_, segment| *segment > last);
     }
 
     pub(super) fn names(&self) -> usize {

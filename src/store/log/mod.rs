@@ -9,34 +9,34 @@
 //!
 //! - **Commit** ([`Log::append`]): the batch goes to the end of the active segment. It counts as soon as
 //!   fdatasync has returned. If it does not fit, the segment is sealed and another one begins.
-//! - **Carrying** ([`Log::sealed`], [`fold`]): sealed segments go into the tree in one transaction, in
-//!   which each name is changed once. Its stamp is that of their last batch. Then they are free.
+//! - **Checkpoint** ([`checkpoint`]): one transaction brings sealed segments into the tree. It changes each
+//!   name once, and its stamp is that of their last batch. Then the segments are free.
 //! - **Index** ([`index`]): the version of each name that the log changed, and where the contents are that
 //!   the store keeps on disk. The log itself keeps no contents in memory. Whoever reads contents holds their
 //!   segment: one that is held is not used again, but loses its name, and another file is made.
-//! - **Start** ([`scan`]): batches up to the tree's last one are skipped, because a crash between the tree's
-//!   commit and the release of a segment is normal. The others are carried into the tree at once. The
+//! - **Start** ([`recovery`]): batches up to the tree's last one are skipped, because a crash between the tree's
+//!   commit and the release of a segment is normal. A checkpoint brings the others into the tree at once. The
 //!   first batch that is not whole ends the log. It is damaged if whole batches follow that are newer. A gap
 //!   between tree and log, and the log of another table or epoch, are refused too.
 //!
-//! Batches that go directly into the tree, such as large ones, take numbers like all others. Everything in the log is
-//! carried first, and a new segment begins after them; so the batches of a segment have consecutive numbers.
+//! Batches that go directly into the tree, such as large ones, take numbers like all others. A checkpoint of
+//! everything precedes them, and a new segment follows; so the batches of a segment have consecutive numbers.
 
 mod batch;
-mod fold;
+mod checkpoint;
 mod index;
 mod planted;
-mod scan;
+mod recovery;
 mod segment;
-mod state;
+mod segments;
 
-pub(super) use fold::Carried;
+pub(super) use checkpoint::Checkpoint;
 #[cfg(test)]
 pub(super) use planted::plant;
 pub(super) use planted::{Planted, planted};
-pub(super) use state::{Amount, Sealed};
+pub(super) use segments::{Amount, Sealed};
 
-use super::disk::Shelf;
+use super::disk::FileSet;
 use super::error::Result;
 use super::format::Stamp;
 use crate::contents::Contents;
@@ -46,7 +46,7 @@ use batch::{Large, Place};
 use index::Looked;
 use redb::Error;
 use segment::{Location, SLOTS, Segment};
-use state::{Active, State};
+use segments::{Active, Segments};
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -57,13 +57,13 @@ const MAX_NAMES: usize = 64 << 10;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settings {
     pub(super) segment_bytes: u64,
-    /// A thread carries sealed segments. Without one, a commit does that when no segment is free.
-    pub(super) has_carrier: bool,
+    /// A thread makes checkpoints. Without one, a commit does that when no segment is free.
+    pub(super) has_checkpointer: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { segment_bytes: 8 << 20, has_carrier: true }
+        Settings { segment_bytes: 8 << 20, has_checkpointer: true }
     }
 }
 
@@ -72,9 +72,9 @@ pub(super) struct Log {
     /// Distinguishes it from all other logs. A secret.
     id: u64,
     settings: Settings,
-    shelf: Box<dyn Shelf>,
-    state: Mutex<State>,
-    /// A segment was sealed, or the carrier has to end.
+    file_set: Box<dyn FileSet>,
+    state: Mutex<Segments>,
+    /// A segment was sealed, or the checkpointer has to end.
     changed: Condvar,
 }
 
@@ -82,7 +82,7 @@ pub(super) struct Log {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Appended {
     Done,
-    /// All segments wait to be carried.
+    /// All segments wait for a checkpoint.
     NoSegment,
     /// The disk is full. Nothing was written that counts.
     NoRoom,
@@ -99,23 +99,23 @@ pub(super) enum Found {
 }
 
 impl Log {
-    /// Opens the log with this id that continues the tree, whose last batch is `tree`. Returns what has
-    /// to be carried before anything else.
+    /// Opens the log with this id that continues the tree, whose last batch is `tree`. What it
+    /// has beyond the tree is sealed.
     ///
     /// # Errors
     /// Those of the disk; the log is damaged, belongs to another table, or does not continue the tree.
     pub(super) fn open(
-        shelf: Box<dyn Shelf>,
+        file_set: Box<dyn FileSet>,
         id: u64,
         settings: Settings,
         tree: &Stamp,
     ) -> Result<Self> {
         let mut segments = Vec::new();
         for slot in 0..SLOTS {
-            segments.extend(Segment::open(&*shelf, slot)?);
+            segments.extend(Segment::open(&*file_set, slot)?);
         }
-        let found = scan::scan(&segments, id, tree)?;
-        let mut state = State { number: found.number, ..State::default() };
+        let found = recovery::recover(&segments, id, tree)?;
+        let mut state = Segments { number: found.number, ..Segments::default() };
         segments.iter().for_each(|segment| state.is_made[segment.slot] = true);
         for (slot, end) in found.replay {
             let at = segments.iter().position(|segment| segment.slot == slot);
@@ -124,10 +124,10 @@ impl Log {
             state.sealed.push(Sealed { segment: Arc::new(segment), end, last });
         }
         state.free = segments;
-        Ok(Log { id, settings, shelf, state: Mutex::new(state), changed: Condvar::new() })
+        Ok(Log { id, settings, file_set, state: Mutex::new(state), changed: Condvar::new() })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Segments> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -218,7 +218,7 @@ impl Log {
                     return Ok(None);
                 };
                 drop(state);
-                let created = Segment::create(&*self.shelf, slot, self.settings.segment_bytes)?;
+                let created = Segment::create(&*self.file_set, slot, self.settings.segment_bytes)?;
                 state = self.lock();
                 state.is_made[slot] = true;
                 created
@@ -239,30 +239,30 @@ impl Log {
         self.lock().seal();
     }
 
-    /// Returns the segments to be carried.
+    /// Returns the segments that wait for a checkpoint.
     pub(super) fn sealed(&self) -> Vec<Sealed> {
         self.lock().sealed.clone()
     }
 
     /// Returns what these segments make of the tree, whose last batch is number `tree`; `None` if
     /// there are none.
-    pub(super) fn fold(&self, sealed: &[Sealed], tree: u64) -> Result<Option<Carried>> {
+    pub(super) fn merge(&self, sealed: &[Sealed], tree: u64) -> Result<Option<Checkpoint>> {
         let Some(last) = sealed.last() else { return Ok(None) };
-        let mut carried = Carried::new(last.last);
-        sealed.iter().try_for_each(|sealed| carried.add(&sealed.segment, sealed.end, tree))?;
+        let mut checkpoint = Checkpoint::new(last.last);
+        sealed.iter().try_for_each(|sealed| checkpoint.add(&sealed.segment, sealed.end, tree))?;
         if planted(Planted::Early) {
-            sealed.iter().for_each(|sealed| drop(self.shelf.remove(sealed.segment.slot)));
+            sealed.iter().for_each(|sealed| drop(self.file_set.remove(sealed.segment.slot)));
         }
-        Ok(Some(carried))
+        Ok(Some(checkpoint))
     }
 
     /// Frees segments that the tree has.
-    pub(super) fn release(&self, carried: Vec<Sealed>) {
-        let Some(last) = carried.last().map(|last| last.segment.number) else { return };
+    pub(super) fn release(&self, done: Vec<Sealed>) {
+        let Some(last) = done.last().map(|last| last.segment.number) else { return };
         let mut state = self.lock();
         state.index.forget(last);
-        let count = carried.len();
-        drop(carried);
+        let count = done.len();
+        drop(done);
         let released: Vec<_> = state.sealed.drain(..count).collect();
         for Sealed { segment, .. } in released {
             let slot = segment.slot;
@@ -270,7 +270,7 @@ impl Log {
                 Some(segment) => state.free.push(segment),
                 // Somebody reads it. The file goes with the last reader.
                 None => {
-                    let _ = self.shelf.remove(slot);
+                    let _ = self.file_set.remove(slot);
                     state.is_made[slot] = false;
                 }
             }
@@ -280,15 +280,15 @@ impl Log {
     /// Removes the files of the segments that are free.
     pub(super) fn shrink(&self) {
         let mut state = self.lock();
-        let State { free, is_made, .. } = &mut *state;
+        let Segments { free, is_made, .. } = &mut *state;
         for segment in free.drain(..) {
-            is_made[segment.slot] = self.shelf.remove(segment.slot).is_err();
+            is_made[segment.slot] = self.file_set.remove(segment.slot).is_err();
         }
     }
 
     /// Waits until segments are sealed. Returns `false` at the end.
     pub(super) fn wait_sealed(&self) -> bool {
-        let waits = |state: &mut State| state.sealed.is_empty() && !state.is_ending;
+        let waits = |state: &mut Segments| state.sealed.is_empty() && !state.is_ending;
         let state = self.changed.wait_while(self.lock(), waits);
         !state.unwrap_or_else(PoisonError::into_inner).is_ending
     }

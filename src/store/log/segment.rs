@@ -2,7 +2,7 @@
 
 use super::batch::Large;
 use crate::contents::Contents;
-use crate::store::disk::{Medium, Shelf};
+use crate::store::disk::{FileSet, Medium};
 use crate::store::error::{self, Result, damaged};
 use crate::store::format::{PART_END_BYTES, decode_part};
 use redb::Error;
@@ -35,24 +35,24 @@ pub(super) struct Location {
 
 impl Segment {
     /// Opens what an earlier process left; `None` if there is no such file.
-    pub(super) fn open(shelf: &dyn Shelf, slot: usize) -> Result<Option<Self>> {
-        let path = shelf.path(slot);
-        let medium = shelf.open(slot).map_err(|e| at(&path, e))?;
+    pub(super) fn open(file_set: &dyn FileSet, slot: usize) -> Result<Option<Self>> {
+        let path = file_set.path(slot);
+        let medium = file_set.open(slot).map_err(|e| at(&path, e))?;
         Ok(medium.map(|medium| Segment { slot, number: 0, path, medium }))
     }
 
     /// Creates a file whose blocks are written: to fill it takes no further metadata, which each
     /// fdatasync would write too.
-    pub(super) fn create(shelf: &dyn Shelf, slot: usize, bytes: u64) -> Result<Self> {
-        let path = shelf.path(slot);
-        let created = shelf.create(slot).and_then(|medium| {
+    pub(super) fn create(file_set: &dyn FileSet, slot: usize, bytes: u64) -> Result<Self> {
+        let path = file_set.path(slot);
+        let created = file_set.create(slot).and_then(|medium| {
             fill(&*medium, bytes)?;
             Ok(medium)
         });
         match created {
             Ok(medium) => Ok(Segment { slot, number: 0, path, medium }),
             Err(e) => {
-                let _ = shelf.remove(slot);
+                let _ = file_set.remove(slot);
                 Err(at(&path, e))
             }
         }

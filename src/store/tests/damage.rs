@@ -77,7 +77,7 @@ fn a_lost_write_neither_repeats_nor_hides_a_file() {
         for i in 0..16 {
             let (put, head) = (model.put(&format!("name/{batch}/{i}"), vec![1; 50]), model.next());
             store.commit(std::slice::from_ref(&put), &head).unwrap();
-            store.core().drain().unwrap();
+            store.core().checkpoint_all().unwrap();
             model.apply(&[put], head);
         }
         images.push(sim.image());

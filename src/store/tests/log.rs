@@ -97,7 +97,7 @@ fn a_missing_segment_is_reported() {
         let sim = sim.after_kill();
         sim.set_log(rest);
         match read(&sim) {
-            // It had been carried, or it was the last one: as if it had never been written.
+            // The tree had it, or it was the last one: as if it had never been written.
             Ok(found) => assert!(found.files.len() == 400 || segment[24] == newest),
             Err(e) => assert!(e.to_string().contains("damaged"), "{e}"),
         }

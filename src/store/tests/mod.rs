@@ -44,7 +44,7 @@ const EPOCH: u64 = 0xbeef;
 const LOG: u64 = 0x1065;
 
 /// Segments that are soon full, and no thread: the same operations each time.
-const SETTINGS: Settings = Settings { segment_bytes: 32 << 10, has_carrier: false };
+const SETTINGS: Settings = Settings { segment_bytes: 32 << 10, has_checkpointer: false };
 
 /// Creates a store on a new disk.
 fn fresh() -> (Sim, Durable) {

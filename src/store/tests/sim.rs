@@ -1,7 +1,7 @@
 //! A disk in memory, with the database and the files of the log. A power failure loses unsynced
 //! writes, or a part of them.
 
-use super::super::disk::{Medium, Shelf};
+use super::super::disk::{FileSet, Medium};
 use super::Random;
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -299,7 +299,7 @@ impl fmt::Debug for SimFile {
     }
 }
 
-impl Shelf for Sim {
+impl FileSet for Sim {
     fn path(&self, slot: usize) -> PathBuf {
         PathBuf::from(format!("log.{slot}"))
     }

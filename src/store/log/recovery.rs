@@ -39,7 +39,7 @@ pub(super) struct Found {
 ///
 /// # Errors
 /// The log is damaged, belongs to another table, or does not continue the tree.
-pub(super) fn scan(segments: &[Segment], log: u64, tree: &Stamp) -> Result<Found> {
+pub(super) fn recover(segments: &[Segment], log: u64, tree: &Stamp) -> Result<Found> {
     let mut scanned = Vec::new();
     for segment in segments {
         scanned.push(scan_one(segment, log, tree)?);

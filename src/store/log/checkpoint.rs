@@ -1,4 +1,4 @@
-//! What several batches make of each name together: the tree gets a change of a name once.
+//! A checkpoint: what several batches make of each name together, so that the tree changes it once.
 
 use super::batch::{Batch, Body, Large, Record};
 use super::segment::{Location, Segment};
@@ -10,11 +10,11 @@ use crate::store::format::Stamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What segments make of the tree.
+/// What sealed segments change in the tree.
 #[derive(Debug)]
-pub(in crate::store) struct Carried {
+pub(in crate::store) struct Checkpoint {
     names: BTreeMap<Name, Change>,
-    /// The stamp that the tree has then.
+    /// The stamp that the tree has afterwards.
     pub(in crate::store) last: Stamp,
 }
 
@@ -42,9 +42,9 @@ enum Bytes {
     Large(Location),
 }
 
-impl Carried {
+impl Checkpoint {
     pub(super) fn new(last: Stamp) -> Self {
-        Carried { names: BTreeMap::new(), last }
+        Checkpoint { names: BTreeMap::new(), last }
     }
 
     /// Adds the batches of a segment beyond number `after`, up to `end`. They are whole.

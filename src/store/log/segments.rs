@@ -6,7 +6,7 @@ use crate::store::format::Stamp;
 use std::sync::Arc;
 
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct Segments {
     pub(super) active: Option<Active>,
     /// In the order of their numbers.
     pub(super) sealed: Vec<Sealed>,
@@ -42,13 +42,13 @@ pub(in crate::store) struct Amount {
     pub(in crate::store) made: u64,
     /// What its files would take if it had all of them.
     pub(in crate::store) full: u64,
-    /// What is to be carried.
+    /// What waits for a checkpoint.
     pub(in crate::store) pending: u64,
     /// How many names that changes.
     pub(in crate::store) names: u64,
 }
 
-impl State {
+impl Segments {
     /// Ends the active segment.
     pub(super) fn seal(&mut self) {
         if let Some(Active { segment, end, last, .. }) = self.active.take() {
