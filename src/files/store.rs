@@ -8,7 +8,7 @@ use crate::name::Name;
 use crate::version::Epoch;
 use std::error;
 use std::fmt;
-use std::io;
+use std::io::{self, BufRead};
 use std::time::Duration;
 
 /// The most removals that are remembered, for watches that ask what has changed.
@@ -215,6 +215,25 @@ impl error::Error for CommitError {
     }
 }
 
+/// One state of a stored table, as [`Store::begin_backup`] returns it.
+pub struct Backup {
+    /// The version of the table in this state.
+    pub version: u64,
+    /// How many bytes the backup has.
+    pub numbytes: u64,
+    /// The bytes. An error, or another number of them, ends the connection of the client that
+    /// receives them, which then has no backup.
+    pub bytes: Box<dyn BufRead + Send>,
+}
+
+impl fmt::Debug for Backup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Backup { version, numbytes, .. } = self;
+        let mut shown = f.debug_struct("Backup");
+        shown.field("version", version).field("numbytes", numbytes).finish_non_exhaustive()
+    }
+}
+
 /// Persistent storage of a table: what keeps the files of a server while it does not run. The
 /// [module](crate::store) has an example.
 ///
@@ -269,6 +288,16 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// Returns the store's size on disk and its limit, if it has one, in bytes.
     fn size(&self) -> (u64, Option<u64>);
+
+    /// Begins a backup: returns the state after the last commit as a stream, which stays that state
+    /// while commits go on. `None`, the default, if this store makes no backups.
+    ///
+    /// # Errors
+    /// If the data cannot be read or is damaged. The client that wants the backup gets
+    /// `ERR_INTERNAL`.
+    fn begin_backup(&self) -> io::Result<Option<Backup>> {
+        Ok(None)
+    }
 
     /// Releases the underlying storage, so that another process or store can use it. Nothing is
     /// committed after this, and reading contents may fail.

@@ -1,14 +1,14 @@
 //! Writes a store into a backup, and restores one from it.
 
 use super::durable::Durable;
-use super::error::{self, Result, damaged};
+use super::error;
 use super::folder::Folder;
 use super::options::Options;
-use super::stream::{BackupReader, BackupWriter, Item};
-use super::tables::View;
-use crate::files::store::{Head, Life, RowContents};
+use super::source::Source;
+use super::stream::{BackupReader, Item};
+use crate::files::store::Head;
 use redb::Error;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::path::Path;
 
 /// A restore writes items in batches of at most this many bytes, or this many items.
@@ -16,17 +16,24 @@ const BATCH_BYTES: usize = 16 << 20;
 const BATCH_ITEMS: usize = 4096;
 
 impl Durable {
-    /// Writes the table as it is at this moment: its files, the removals that are remembered, and
+    /// Writes the table as it is at this moment, while changes go on: its files, the removals that are remembered, and
     /// its latest version. Files that end with a connection and code files are left out, because
     /// they end with their server. Errors call the backup `name`.
     ///
     /// # Errors
     /// The store is damaged; those of the disk and of `to`.
-    pub fn backup(&self, to: impl Write, name: &str) -> io::Result<()> {
-        let located = |e: io::Error| Error::Io(error::at(Path::new(name), Error::Io(e)));
-        self.core().checkpoint_all().map_err(|e| self.failed(e))?;
-        let engine = self.core().engine();
-        engine.look(|view| write(view, to, located)).map_err(|e| error::at(engine.path(), e))
+    pub fn backup(&self, mut to: impl Write, name: &str) -> io::Result<()> {
+        let located = |e: io::Error| error::at(Path::new(name), Error::Io(e));
+        let mut source = Source::begin(self.core().clone())?;
+        loop {
+            let bytes = source.fill_buf()?;
+            if bytes.is_empty() {
+                return to.flush().map_err(located);
+            }
+            to.write_all(bytes).map_err(located)?;
+            let count = bytes.len();
+            source.consume(count);
+        }
     }
 
     /// Restores a backup into a folder, which must be missing or empty, as a new table whose epoch
@@ -60,29 +67,6 @@ impl Durable {
         made.keep();
         Ok(())
     }
-}
-
-fn write(view: &View, to: impl Write, located: impl Fn(io::Error) -> Error) -> Result<()> {
-    let mut writer = BackupWriter::start(to, &view.stamp()?.head).map_err(&located)?;
-    view.files(|row| {
-        let contents = match (row.contents, row.life) {
-            (RowContents::Code, _) | (_, Life::Connection) => return Ok(()),
-            (RowContents::Inline(contents), _) => contents,
-            (RowContents::Stored(_), _) => {
-                let of_file =
-                    |what: &str| damaged(format!("{}: {what}", row.name.as_name_ref().for_log()));
-                let contents = view.contents(row.version).map_err(|e| match e {
-                    Error::Corrupted(what) => of_file(&what),
-                    e => e,
-                })?;
-                contents.ok_or_else(|| of_file("it has no contents"))?
-            }
-        };
-        let (name, version, life) = (row.name, row.version, row.life);
-        writer.item(&Item::File { name, version, life, contents }).map_err(&located)
-    })?;
-    view.removals(|version, name| writer.item(&Item::Removal { version, name }).map_err(&located))?;
-    writer.finish().map_err(&located)
 }
 
 fn insert(store: &Durable, head: &Head, batch: &[Item], bytes: usize) -> io::Result<()> {

@@ -7,7 +7,8 @@ use super::error::{self, Result, damaged};
 use super::format::Stamp;
 use super::log::{Appended, Found, Log, Settings};
 use super::options::Options;
-use super::tables::{Tables, View};
+use super::tables::Tables;
+use super::view::View;
 use super::writer::{Room, Writer};
 use crate::contents::Contents;
 use crate::files::store::{CommitError, Head, Mutation};
@@ -251,10 +252,11 @@ impl Core {
         Ok(())
     }
 
-    /// Brings everything into the tree.
+    /// Brings everything that is committed into the tree. Later commits do not wait for that.
     pub(super) fn checkpoint_all(&self) -> Result<(), CommitError> {
-        let _last = lock(&self.last);
+        let last = lock(&self.last);
         self.log.seal();
+        drop(last);
         self.checkpoint()
     }
 

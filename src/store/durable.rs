@@ -7,9 +7,10 @@ use super::error;
 use super::folder::{Folder, Use};
 use super::log::Settings;
 use super::options::Options;
+use super::source::Source;
 use super::tables::STORED_FROM;
 use crate::contents::Contents;
-use crate::files::store::{CommitError, Head, Mutation, Row, Store};
+use crate::files::store::{Backup, CommitError, Head, Mutation, Row, Store};
 use crate::name::Name;
 use redb::Error;
 use std::fs::File;
@@ -160,7 +161,7 @@ impl Durable {
         self.commit(&[], &head)
     }
 
-    pub(super) fn core(&self) -> &Core {
+    pub(super) fn core(&self) -> &Arc<Core> {
         &self.core
     }
 
@@ -205,6 +206,10 @@ impl Store for Durable {
 
     fn size(&self) -> (u64, Option<u64>) {
         (self.bytes().unwrap_or(0), self.core.engine().options().max_data)
+    }
+
+    fn begin_backup(&self) -> io::Result<Option<Backup>> {
+        Source::begin(self.core.clone())?.counted().map(Some)
     }
 
     /// Closes the store. Threads that still use the table do not keep the next store out.

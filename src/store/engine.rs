@@ -4,7 +4,8 @@ use super::disk::{Disk, Medium};
 use super::error::{self, Result, guarded};
 use super::format::Stamp;
 use super::options::Options;
-use super::tables::{Tables, View, fresh_head};
+use super::tables::{Tables, fresh_head};
+use super::view::View;
 use crate::files::store::CommitError;
 use redb::{Database, Error};
 use std::io;
@@ -74,9 +75,31 @@ impl Engine {
 
     /// Calls `look` with a view of the whole table as it is at this moment.
     pub(super) fn look<T>(&self, look: impl FnOnce(&View) -> Result<T>) -> Result<T> {
+        self.read(|database| look(&View::of(database)?))
+    }
+
+    /// Returns a view that outlives this call. See [`Engine::look_again`].
+    pub(super) fn view(&self) -> Result<View> {
+        self.read(View::of)
+    }
+
+    /// Calls `look` with a view that was made earlier.
+    ///
+    /// # Errors
+    /// Also [`Error::DatabaseClosed`] if the database was closed or reopened since: a view does not
+    /// keep the room on disk from changes that need it.
+    pub(super) fn look_again<T>(
+        &self,
+        view: &View,
+        look: impl FnOnce(&View) -> Result<T>,
+    ) -> Result<T> {
+        self.read(|_| look(view))
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Database) -> Result<T>) -> Result<T> {
         // The database is not closed while a reader uses it.
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let found = guarded(|| look(&View::of(database.as_ref().ok_or(Error::DatabaseClosed)?)?));
+        let found = guarded(|| read(database.as_ref().ok_or(Error::DatabaseClosed)?));
         if let Err(Error::Corrupted(_)) = found {
             self.damaged.store(true, SeqCst);
         }

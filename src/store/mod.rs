@@ -134,18 +134,22 @@ mod overlay;
 #[cfg(feature = "durable")]
 mod read_only;
 #[cfg(feature = "durable")]
+mod source;
+#[cfg(feature = "durable")]
 mod stream;
 #[cfg(feature = "durable")]
 mod tables;
 #[cfg(all(test, feature = "durable"))]
 mod tests;
 #[cfg(feature = "durable")]
+mod view;
+#[cfg(feature = "durable")]
 mod whole;
 #[cfg(feature = "durable")]
 mod writer;
 
 pub use crate::files::store::{
-    CommitError, Head, Life, MAX_GONE, Mutation, Row, RowContents, Store,
+    Backup, CommitError, Head, Life, MAX_GONE, Mutation, Row, RowContents, Store,
 };
 #[cfg(feature = "durable")]
 pub use durable::Durable;

@@ -6,7 +6,7 @@ use super::format::{Fields, decode_name, encode_head, encode_life, unknown_forma
 use crate::contents::Contents;
 use crate::files::store::{Head, Life};
 use crate::name::Name;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{BufReader, Read};
 
 /// The format that this program writes. A backup of a later one is refused.
 pub(super) const FORMAT: u32 = 1;
@@ -38,62 +38,73 @@ impl Item {
     }
 }
 
-pub(super) struct BackupWriter<W: Write> {
-    to: BufWriter<W>,
+/// Encodes a backup, one item after another.
+pub(super) struct Encoder {
     hasher: crc32fast::Hasher,
     items: u64,
 }
 
-impl<W: Write> BackupWriter<W> {
-    pub(super) fn start(to: W, head: &Head) -> io::Result<Self> {
-        let to = BufWriter::with_capacity(BUFFER_BYTES, to);
-        let mut writer = BackupWriter { to, hasher: crc32fast::Hasher::new(), items: 0 };
-        let mut start = MAGIC.to_vec();
-        start.extend_from_slice(&FORMAT.to_le_bytes());
-        encode_head(&mut start, head);
-        writer.write(&start)?;
-        Ok(writer)
+impl Encoder {
+    /// Appends the start of a backup.
+    pub(super) fn start(out: &mut Vec<u8>, head: &Head) -> Self {
+        let mut encoder = Encoder { hasher: crc32fast::Hasher::new(), items: 0 };
+        encoder.append(out, |out| {
+            out.extend_from_slice(MAGIC);
+            out.extend_from_slice(&FORMAT.to_le_bytes());
+            encode_head(out, head);
+        });
+        encoder
     }
 
-    pub(super) fn item(&mut self, item: &Item) -> io::Result<()> {
-        let mut start = Vec::new();
-        let (tag, version, name) = match item {
-            Item::File { name, version, .. } => (FILE, version, name),
-            Item::Removal { version, name } => (REMOVAL, version, name),
-        };
-        start.push(tag);
-        start.extend_from_slice(&version.to_le_bytes());
-        encode_bytes(&mut start, name.as_str().as_bytes());
-        if let Item::File { life, contents, .. } = item {
-            encode_life(&mut start, *life);
-            start.extend_from_slice(&(contents.len() as u64).to_le_bytes());
-            self.write(&start)?;
-            self.write(contents)?;
-        } else {
-            self.write(&start)?;
-        }
+    /// Appends a file without its contents, which have to follow: `numbytes` bytes.
+    pub(super) fn file(
+        &mut self,
+        out: &mut Vec<u8>,
+        name: &Name,
+        version: u64,
+        life: Life,
+        numbytes: u64,
+    ) {
         self.items += 1;
-        Ok(())
+        self.append(out, |out| {
+            encode_item(out, FILE, version, name);
+            encode_life(out, life);
+            out.extend_from_slice(&numbytes.to_le_bytes());
+        });
     }
 
-    pub(super) fn finish(mut self) -> io::Result<()> {
-        let items = self.items.to_le_bytes();
-        self.write(&[END])?;
-        self.write(&items)?;
-        let sum = self.hasher.finalize();
-        self.to.write_all(&sum.to_le_bytes())?;
-        self.to.flush()
+    /// Appends contents, or a part of them.
+    pub(super) fn contents(&mut self, out: &mut Vec<u8>, bytes: &[u8]) {
+        self.append(out, |out| out.extend_from_slice(bytes));
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.hasher.update(bytes);
-        self.to.write_all(bytes)
+    pub(super) fn removal(&mut self, out: &mut Vec<u8>, version: u64, name: &Name) {
+        self.items += 1;
+        self.append(out, |out| encode_item(out, REMOVAL, version, name));
+    }
+
+    /// Appends the end of the backup.
+    pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
+        let items = self.items;
+        self.append(out, |out| {
+            out.push(END);
+            out.extend_from_slice(&items.to_le_bytes());
+        });
+        out.extend_from_slice(&self.hasher.clone().finalize().to_le_bytes());
+    }
+
+    fn append(&mut self, out: &mut Vec<u8>, append: impl FnOnce(&mut Vec<u8>)) {
+        let from = out.len();
+        append(out);
+        self.hasher.update(&out[from..]);
     }
 }
 
-fn encode_bytes(value: &mut Vec<u8>, bytes: &[u8]) {
-    value.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-    value.extend_from_slice(bytes);
+fn encode_item(out: &mut Vec<u8>, tag: u8, version: u64, name: &Name) {
+    out.push(tag);
+    out.extend_from_slice(&version.to_le_bytes());
+    out.extend_from_slice(&(name.as_str().len() as u64).to_le_bytes());
+    out.extend_from_slice(name.as_bytes());
 }
 
 pub(super) struct BackupReader<R: Read> {

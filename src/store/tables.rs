@@ -1,25 +1,23 @@
 //! The tables of the database, and what a change does to them.
 
-use super::error::{NO_STORE, Result, damaged, foreign};
-use super::format::{self, Body, PART_END_BYTES, Record, Stamp, decode_part, part_end};
+use super::error::{Result, damaged};
+use super::format::{self, Body, PART_END_BYTES, Record, Stamp, part_end};
 use crate::contents::Contents;
-use crate::files::store::{Head, Life, MAX_GONE, Mutation, Row, RowContents};
+use crate::files::store::{Head, Life, MAX_GONE, Mutation};
 use crate::name::Name;
-use redb::{
-    Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
-    ReadableTableMetadata, Table, TableDefinition, TableError, WriteTransaction,
-};
+use redb::{ReadableTable, ReadableTableMetadata, Table, TableDefinition, WriteTransaction};
 
-const HEAD: TableDefinition<'_, u8, &[u8]> = TableDefinition::new("head");
+pub(super) const HEAD: TableDefinition<'_, u8, &[u8]> = TableDefinition::new("head");
 /// The keys in it: of the stamp, and of the number of the log.
-const STAMP_KEY: u8 = 0;
-const LOG_KEY: u8 = 1;
+pub(super) const STAMP_KEY: u8 = 0;
+pub(super) const LOG_KEY: u8 = 1;
 /// By name, in byte order.
-const FILES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("files");
+pub(super) const FILES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("files");
 /// Large contents in parts, by the version that wrote them and the number of the part.
-const CONTENTS: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("contents");
+pub(super) const CONTENTS: TableDefinition<'_, (u64, u32), &[u8]> =
+    TableDefinition::new("contents");
 /// Removed names, by the version that removed them.
-const GONE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("gone");
+pub(super) const GONE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("gone");
 
 /// Contents of at least this size, in bytes, stay on disk.
 pub(super) const STORED_FROM: usize = 4096;
@@ -198,7 +196,7 @@ impl<'t> Tables<'t> {
 }
 
 /// Returns the version of a record, and whether it has contents in parts.
-fn of_record(name: &[u8], value: &[u8]) -> Result<(u64, bool)> {
+pub(super) fn of_record(name: &[u8], value: &[u8]) -> Result<(u64, bool)> {
     let record = Record::decode(name, value)?;
     Ok((record.version, matches!(record.body, Body::Stored(_))))
 }
@@ -211,104 +209,6 @@ fn part_length(left: usize) -> usize {
         page /= 2;
     }
     left.min(page - PAGE_OVERHEAD)
-}
-
-/// All tables as they were at one moment.
-pub(super) struct View(ReadTransaction);
-
-impl View {
-    pub(super) fn of(database: &Database) -> Result<Self> {
-        Ok(View(database.begin_read()?))
-    }
-
-    /// # Errors
-    /// Also if there is no stamp: a store is created with one.
-    pub(super) fn stamp(&self) -> Result<Stamp> {
-        let table = match self.0.open_table(HEAD) {
-            Err(TableError::TableDoesNotExist(_)) => return Err(foreign(NO_STORE)),
-            table => table?,
-        };
-        match table.get(STAMP_KEY)? {
-            Some(value) => Stamp::decode(value.value()),
-            None => Err(damaged("it has no head")),
-        }
-    }
-
-    /// Returns the number of the log; `None` in a store from before there was one.
-    pub(super) fn log(&self) -> Result<Option<u64>> {
-        let table = self.0.open_table(HEAD)?;
-        let value = table.get(LOG_KEY)?;
-        value.map(|value| format::decode_log(value.value())).transpose()
-    }
-
-    /// Returns the table of files, to find some by name.
-    pub(super) fn lookup(&self) -> Result<Lookup> {
-        Ok(Lookup(self.0.open_table(FILES)?))
-    }
-
-    pub(super) fn files(&self, mut each: impl FnMut(Row) -> Result<()>) -> Result<()> {
-        let mut last = Vec::new();
-        for entry in self.0.open_table(FILES)?.iter()? {
-            let (key, value) = entry?;
-            if key.value() <= &last[..] {
-                return Err(damaged("files are out of order"));
-            }
-            last.clear();
-            last.extend_from_slice(key.value());
-            let record = Record::decode(key.value(), value.value())?;
-            let contents = match record.body {
-                Body::Code => RowContents::Code,
-                Body::Inline(bytes) => RowContents::Inline(bytes.into()),
-                Body::Stored(numbytes) => RowContents::Stored(numbytes),
-            };
-            let (version, life) = (record.version, record.life);
-            each(Row { name: format::decode_name(key.value())?, version, life, contents })?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn removals(&self, mut each: impl FnMut(u64, Name) -> Result<()>) -> Result<()> {
-        for entry in self.0.open_table(GONE)?.iter()? {
-            let (version, value) = entry?;
-            let version = version.value();
-            each(version, format::decode_removal(version, value.value())?)?;
-        }
-        Ok(())
-    }
-
-    /// Returns contents that are stored in parts, joined.
-    pub(super) fn contents(&self, version: u64) -> Result<Option<Contents>> {
-        let (mut contents, mut missing) = (Vec::new(), None);
-        let parts = self.0.open_table(CONTENTS)?;
-        for (part, entry) in (0..).zip(parts.range((version, 0)..=(version, u32::MAX))?) {
-            let (key, value) = entry?;
-            let (bytes, later) = decode_part(key.value(), value.value())?;
-            let left = *missing.get_or_insert(bytes.len() as u64 + later);
-            if key.value() != (version, part) || left != bytes.len() as u64 + later {
-                return Err(damaged(format!("a part of contents {version} is missing")));
-            }
-            let room = usize::try_from(left).ok().map(|left| contents.try_reserve_exact(left));
-            room.and_then(Result::ok).ok_or_else(|| damaged("contents are too long"))?;
-            contents.extend_from_slice(bytes);
-            missing = Some(later);
-        }
-        match missing {
-            None => Ok(None),
-            Some(0) => Ok(Some(contents.into())),
-            Some(_) => Err(damaged(format!("a part of contents {version} is missing"))),
-        }
-    }
-}
-
-/// The files as they were at one moment, by name.
-pub(super) struct Lookup(ReadOnlyTable<&'static [u8], &'static [u8]>);
-
-impl Lookup {
-    /// Returns a file's version, and whether it has contents in parts.
-    pub(super) fn file(&self, name: &Name) -> Result<Option<(u64, bool)>> {
-        let key = name.as_bytes();
-        self.0.get(key)?.map(|value| of_record(key, value.value())).transpose()
-    }
 }
 
 /// Returns the head of a table that has never been changed.

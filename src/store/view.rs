@@ -1,0 +1,156 @@
+//! What the database has at one moment.
+
+use super::error::{NO_STORE, Result, damaged, foreign};
+use super::format::{self, Body, Record, Stamp, decode_part};
+use super::tables::{CONTENTS, FILES, GONE, HEAD, LOG_KEY, STAMP_KEY, of_record};
+use crate::contents::Contents;
+use crate::files::store::{Row, RowContents};
+use crate::name::Name;
+use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableError};
+use std::ops::Bound::{Excluded, Unbounded};
+
+/// All tables as they were at one moment. The database keeps their pages while this exists.
+pub(super) struct View(ReadTransaction);
+
+impl View {
+    pub(super) fn of(database: &Database) -> Result<Self> {
+        Ok(View(database.begin_read()?))
+    }
+
+    /// # Errors
+    /// Also if there is no stamp: a store is created with one.
+    pub(super) fn stamp(&self) -> Result<Stamp> {
+        let table = match self.0.open_table(HEAD) {
+            Err(TableError::TableDoesNotExist(_)) => return Err(foreign(NO_STORE)),
+            table => table?,
+        };
+        match table.get(STAMP_KEY)? {
+            Some(value) => Stamp::decode(value.value()),
+            None => Err(damaged("it has no head")),
+        }
+    }
+
+    /// Returns the number of the log; `None` in a store from before there was one.
+    pub(super) fn log(&self) -> Result<Option<u64>> {
+        let table = self.0.open_table(HEAD)?;
+        let value = table.get(LOG_KEY)?;
+        value.map(|value| format::decode_log(value.value())).transpose()
+    }
+
+    /// Returns the table of files, to find some by name.
+    pub(super) fn lookup(&self) -> Result<Lookup> {
+        Ok(Lookup(self.0.open_table(FILES)?))
+    }
+
+    pub(super) fn files(&self, mut each: impl FnMut(Row) -> Result<()>) -> Result<()> {
+        self.files_after(&[], |row| each(row).map(|()| true)).map(drop)
+    }
+
+    /// Calls `each` with the files whose names are greater than `after`, in byte order, until it
+    /// returns `false`. Returns whether those were all.
+    pub(super) fn files_after(
+        &self,
+        after: &[u8],
+        mut each: impl FnMut(Row) -> Result<bool>,
+    ) -> Result<bool> {
+        let mut last = after.to_vec();
+        let from = if after.is_empty() { Unbounded } else { Excluded(after) };
+        for entry in self.0.open_table(FILES)?.range::<&[u8]>((from, Unbounded))? {
+            let (key, value) = entry?;
+            if key.value() <= &last[..] {
+                return Err(damaged("files are out of order"));
+            }
+            last.clear();
+            last.extend_from_slice(key.value());
+            let record = Record::decode(key.value(), value.value())?;
+            let contents = match record.body {
+                Body::Code => RowContents::Code,
+                Body::Inline(bytes) => RowContents::Inline(bytes.into()),
+                Body::Stored(numbytes) => RowContents::Stored(numbytes),
+            };
+            let (version, life) = (record.version, record.life);
+            if !each(Row { name: format::decode_name(key.value())?, version, life, contents })? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    pub(super) fn removals(&self, mut each: impl FnMut(u64, Name) -> Result<()>) -> Result<()> {
+        self.removals_after(0, |version, name| each(version, name).map(|()| true)).map(drop)
+    }
+
+    /// Does the same for the removals of later versions than `after`.
+    pub(super) fn removals_after(
+        &self,
+        after: u64,
+        mut each: impl FnMut(u64, Name) -> Result<bool>,
+    ) -> Result<bool> {
+        for entry in self.0.open_table(GONE)?.range((Excluded(after), Unbounded))? {
+            let (version, value) = entry?;
+            let version = version.value();
+            if !each(version, format::decode_removal(version, value.value())?)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Returns contents that are stored in parts, joined.
+    pub(super) fn contents(&self, version: u64) -> Result<Option<Contents>> {
+        let (mut contents, mut missing) = (Vec::new(), None);
+        self.parts(version, 0, |bytes, later| {
+            let left = *missing.get_or_insert(bytes.len() as u64 + later);
+            if left != bytes.len() as u64 + later {
+                return Err(part_missing(version));
+            }
+            let room = usize::try_from(left).ok().map(|left| contents.try_reserve_exact(left));
+            room.and_then(Result::ok).ok_or_else(|| damaged("contents are too long"))?;
+            contents.extend_from_slice(bytes);
+            missing = Some(later);
+            Ok(true)
+        })?;
+        match missing {
+            None => Ok(None),
+            Some(0) => Ok(Some(contents.into())),
+            Some(_) => Err(part_missing(version)),
+        }
+    }
+
+    /// Calls `each` with the parts of contents from number `first` on, and with the number of bytes
+    /// in later parts, until it returns `false`.
+    pub(super) fn parts(
+        &self,
+        version: u64,
+        first: u32,
+        mut each: impl FnMut(&[u8], u64) -> Result<bool>,
+    ) -> Result<()> {
+        let parts = self.0.open_table(CONTENTS)?;
+        for (part, entry) in (first..).zip(parts.range((version, first)..=(version, u32::MAX))?) {
+            let (key, value) = entry?;
+            let (bytes, later) = decode_part(key.value(), value.value())?;
+            if key.value() != (version, part) {
+                return Err(part_missing(version));
+            }
+            if !each(bytes, later)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn part_missing(version: u64) -> redb::Error {
+    damaged(format!("a part of contents {version} is missing"))
+}
+
+/// The files as they were at one moment, by name.
+pub(super) struct Lookup(ReadOnlyTable<&'static [u8], &'static [u8]>);
+
+impl Lookup {
+    /// Returns a file's version, and whether it has contents in parts.
+    pub(super) fn file(&self, name: &Name) -> Result<Option<(u64, bool)>> {
+        let key = name.as_bytes();
+        self.0.get(key)?.map(|value| of_record(key, value.value())).transpose()
+    }
+}
