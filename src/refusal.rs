@@ -34,7 +34,8 @@ pub enum Refusal {
     WrongType(Name),
     /// `ERR_TYPE_NOT_FOUND`: this server has no such type.
     TypeNotFound,
-    /// `ERR_DENIED`: no token was given yet, or the file's type does not allow this.
+    /// `ERR_DENIED`: no token was given yet, or the file's type does not allow this, or the server
+    /// allows no backup here.
     Denied,
     /// `ERR_DENIED`: the token is not the server's.
     WrongToken,
@@ -58,12 +59,20 @@ pub enum Limit {
     Connections,
     /// Opens of one connection.
     Descriptors,
+    /// Backups at the same time.
+    Backups,
 }
 
 impl Limit {
     /// All variants.
-    pub const ALL: &'static [Limit] =
-        &[Limit::Contents, Limit::Memory, Limit::Data, Limit::Connections, Limit::Descriptors];
+    pub const ALL: &'static [Limit] = &[
+        Limit::Contents,
+        Limit::Memory,
+        Limit::Data,
+        Limit::Connections,
+        Limit::Descriptors,
+        Limit::Backups,
+    ];
 
     /// Returns the limit's name in a reply, and in `stats`.
     pub fn word(self) -> &'static str {
@@ -73,6 +82,7 @@ impl Limit {
             Limit::Data => "data",
             Limit::Connections => "connections",
             Limit::Descriptors => "descriptors",
+            Limit::Backups => "backups",
         }
     }
 }
@@ -96,6 +106,7 @@ impl Refusal {
 
     /// Explains to people why the request about `file`, a name or a prefix, was refused.
     pub(crate) fn explain(&self, f: &mut fmt::Formatter<'_>, file: Option<&str>) -> fmt::Result {
+        let of_file = file.is_some();
         let file = match file {
             None => "the file".to_string(),
             Some("") => "all files".to_string(),
@@ -116,6 +127,7 @@ impl Refusal {
             }
             Refusal::TypeNotFound => write!(f, "{file}: the server has no such type"),
             Refusal::BadDescriptor => write!(f, "{file} is not open here"),
+            Refusal::Denied if !of_file => f.write_str("the server does not permit that"),
             Refusal::Denied => write!(f, "{file}: the file's type does not permit that"),
             Refusal::WrongToken => {
                 f.write_str("the server requires a token, and did not get the right one")
@@ -134,6 +146,9 @@ impl Refusal {
             }
             Refusal::Limit(Limit::Descriptors, max) => {
                 write!(f, "{file}: {max} files are open here, which is the most")
+            }
+            Refusal::Limit(Limit::Backups, max) => {
+                write!(f, "the server makes at most {max} backup at a time")
             }
             Refusal::Malformed | Refusal::OutOfStep => {
                 write!(f, "{file}: the server does not understand the request")
@@ -189,11 +204,14 @@ mod tests {
             Refusal::Internal,
         ];
         for refusal in limits.chain(others) {
-            let of_server =
-                matches!(refusal, Refusal::WrongToken | Refusal::Limit(Limit::Connections, _));
+            let of_server = matches!(
+                refusal,
+                Refusal::WrongToken | Refusal::Limit(Limit::Connections | Limit::Backups, _)
+            );
             for (file, shown) in
                 [(None, "the file"), (Some(""), "all files"), (Some(&*secret), "s/01234567...")]
             {
+                let of_server = of_server || (refusal == Refusal::Denied && file.is_none());
                 let message = About(&refusal, file).to_string();
                 assert_eq!(message.starts_with(shown), !of_server, "{message}");
                 assert!(!message.contains("012345678"), "{message}");

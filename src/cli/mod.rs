@@ -1,6 +1,8 @@
 //! The command line. `command` is the tree of all commands, `verbs` has one file for each, `values`
 //! parses what they take, and the other files are what several verbs need.
 
+#[cfg(any(feature = "durable", feature = "sync"))]
+mod bar;
 mod command;
 mod failure;
 #[cfg(feature = "durable")]

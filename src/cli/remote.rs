@@ -27,6 +27,13 @@ pub(super) struct Place {
         help_heading = HEADING
     )]
     pub(super) address: String,
+    #[command(flatten)]
+    token: TokenFile,
+}
+
+/// What to show a server.
+#[derive(Args)]
+pub(super) struct TokenFile {
     /// Show the server the token in this file
     #[arg(long, value_name = "FILE", env = "TELEFILE_TOKEN_FILE", help_heading = HEADING)]
     token_file: Option<PathBuf>,
@@ -37,6 +44,13 @@ pub(super) struct Place {
 pub(super) struct Remote {
     #[command(flatten)]
     pub(super) place: Place,
+    #[command(flatten)]
+    pub(super) patience: Patience,
+}
+
+/// How long to wait for a server.
+#[derive(Args)]
+pub(super) struct Patience {
     /// Wait at most SECS seconds to connect, and for each reply
     #[arg(
         long,
@@ -60,14 +74,33 @@ pub(super) struct Table {
 }
 
 /// The part of the help about the server.
-const HEADING: &str = "Server";
+pub(super) const HEADING: &str = "Server";
 
 impl Place {
     /// Reads the token to send, if there is one.
     pub(super) fn token(&self) -> Result<Option<Token>, Failure> {
+        self.token.read()
+    }
+}
+
+impl TokenFile {
+    fn read(&self) -> Result<Option<Token>, Failure> {
         let token = self.token_file.as_ref().map(|file| Token::from_file(file)).transpose();
         token.map_err(Failure::failed)
     }
+}
+
+/// Adds the time-out and the token.
+pub(super) fn with_settings(
+    builder: client::Builder,
+    patience: &Patience,
+    token: &TokenFile,
+) -> Result<client::Builder, Failure> {
+    let builder = builder.timeout(Some(patience.timeout));
+    Ok(match token.read()? {
+        Some(token) => builder.token(token.as_bytes()),
+        None => builder,
+    })
 }
 
 impl Remote {
@@ -78,11 +111,7 @@ impl Remote {
 
     /// Adds the time-out and the token.
     pub(super) fn builder(&self, builder: client::Builder) -> Result<client::Builder, Failure> {
-        let builder = builder.timeout(Some(self.timeout));
-        Ok(match self.place.token()? {
-            Some(token) => builder.token(token.as_bytes()),
-            None => builder,
-        })
+        with_settings(builder, &self.patience, &self.place.token)
     }
 }
 
@@ -202,6 +231,6 @@ mod tests {
         let command = Remote::augment_args(Command::new("test"));
         let command = command.mut_args(|arg| arg.env(Resettable::Reset));
         let remote = Remote::from_arg_matches(&command.get_matches_from(["test"])).unwrap();
-        assert_eq!(remote.timeout, client::DEFAULT_TIMEOUT);
+        assert_eq!(remote.patience.timeout, client::DEFAULT_TIMEOUT);
     }
 }

@@ -68,7 +68,7 @@ impl Error {
     /// the cause may pass.
     ///
     /// True for [`Error::Connect`] and [`Error::Thread`], and for a server that is
-    /// [full](Refusal::Limit): at its limit of connections, memory, data or opens. The limit of one
+    /// [full](Refusal::Limit): at its limit of connections, memory, data, opens or backups. The limit of one
     /// file's contents does not pass.
     ///
     /// False for [`Error::Lost`], because the request may have been executed. Reading again on a
@@ -113,7 +113,11 @@ impl Error {
         match self {
             Error::Connect(_) | Error::Thread(_) => true,
             Error::Refused { refusal: Refusal::Limit(limit, _), .. } => match limit {
-                Limit::Connections | Limit::Memory | Limit::Data | Limit::Descriptors => true,
+                Limit::Connections
+                | Limit::Memory
+                | Limit::Data
+                | Limit::Descriptors
+                | Limit::Backups => true,
                 Limit::Contents => false,
             },
             _ => false,

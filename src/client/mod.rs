@@ -49,6 +49,7 @@
 //!
 //! See [`recipes`].
 
+mod backup;
 mod builder;
 mod call;
 mod commands;
@@ -64,6 +65,7 @@ mod target;
 mod transport;
 mod values;
 
+pub use backup::Backup;
 pub use builder::{Builder, DEFAULT_MAX_CONTENTS, DEFAULT_TIMEOUT};
 pub use error::Error;
 pub use file::OpenFile;

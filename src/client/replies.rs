@@ -81,6 +81,14 @@ impl Transport {
         })
     }
 
+    /// Returns the version and the length of a backup, whose bytes follow.
+    pub(super) fn backup(&mut self, call: &Call<'_>) -> Result<(Version, u64), Error> {
+        self.reply(call, |reply| match reply {
+            Reply::Backup { rev, numbytes } => Some((Version(rev), numbytes)),
+            _ => None,
+        })
+    }
+
     /// Returns the lines of an answer that announces how many there are.
     pub(super) fn lines(&mut self, call: &Call<'_>) -> Result<Vec<String>, Error> {
         let count = self.reply(call, |reply| match reply {

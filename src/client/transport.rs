@@ -1,10 +1,11 @@
 //! The connection of a client, always in step: the reply to a request is taken before the lock is
 //! released, and the first mismatch ends the connection.
 
+mod counted;
+
 use super::call::Call;
 use super::error::Error;
 use crate::budget::Budget;
-use crate::contents::{Contents, Incoming};
 use crate::exptime::FOREVER;
 use crate::net::{Address, BufferedStream, Stream};
 use crate::wire::{MAX_REPLY_LINE_BYTES, Reply, Request};
@@ -14,9 +15,6 @@ use std::net::Shutdown;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
-
-/// This many bytes of contents have to arrive within one time-out.
-const STEADY_BYTES: usize = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct Transport {
@@ -200,34 +198,6 @@ impl Transport {
             }
             Err(e) => Err(self.lose(e)),
         }
-    }
-
-    /// Reads announced contents directly into their final memory.
-    pub(super) fn contents(&mut self, call: &Call<'_>, numbytes: u64) -> Result<Contents, Error> {
-        let max = self.max_contents;
-        let announced = match usize::try_from(numbytes) {
-            Ok(announced) if numbytes <= max => announced,
-            _ => {
-                self.passing = Some(numbytes);
-                let file = call.file.unwrap_or_default().to_string();
-                return Err(Error::TooLarge { file, numbytes, max });
-            }
-        };
-        let mut incoming = Incoming::new(announced, &self.held);
-        let mut next_deadline = announced.saturating_sub(STEADY_BYTES);
-        while incoming.missing() > 0 {
-            if incoming.missing() <= next_deadline {
-                self.set_deadline(Duration::ZERO);
-                next_deadline = incoming.missing().saturating_sub(STEADY_BYTES);
-            }
-            let room = match incoming.room() {
-                Ok(room) => room,
-                Err(_) => return Err(self.lose(ErrorKind::OutOfMemory.into())),
-            };
-            self.connection.read_contents(room).map_err(|e| self.lose(e))?;
-        }
-        self.connection.read_line_end().map_err(|e| self.lose(e))?;
-        Ok(incoming.finish())
     }
 
     /// Allows the server `time` to execute the request, and the time-out to answer.

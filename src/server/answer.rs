@@ -1,5 +1,6 @@
 //! What becomes of a request: an answer, a wait for one, or the end.
 
+use super::outgoing::Outgoing;
 use super::room::Long;
 use crate::contents::Contents;
 use crate::files::{
@@ -51,6 +52,7 @@ pub(super) enum Answer<'a> {
     },
     Listing(Long<'a, Listing>),
     Changes(Long<'a, Changes>),
+    Backup(Outgoing<'a>),
 }
 
 impl<'a> Outcome<'a> {

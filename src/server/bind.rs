@@ -18,6 +18,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 const DEFAULT_ADDRESS: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8080);
@@ -89,6 +90,8 @@ impl Builder {
             idle_timeout: self.idle_timeout,
             write_timeout: self.write_timeout,
             token: self.token,
+            allow_backup: self.allow_backup,
+            backups: AtomicU64::new(0),
             dedicated: self.dedicated,
             stack_bytes: self.stack_bytes,
             started: Instant::now(),

@@ -35,6 +35,7 @@ pub struct Builder {
     pub(super) token: Option<Token>,
     pub(super) token_file: Option<PathBuf>,
     pub(super) insecure: bool,
+    pub(super) allow_backup: bool,
     pub(super) dedicated: bool,
     pub(super) stack_bytes: usize,
     pub(super) clock: Clock,
@@ -59,6 +60,7 @@ impl Default for Builder {
             token: None,
             token_file: None,
             insecure: false,
+            allow_backup: false,
             dedicated: false,
             stack_bytes: DEFAULT_STACK_BYTES,
             clock: Clock::system(),
@@ -133,6 +135,13 @@ impl Builder {
     /// Allows an address that other machines can reach, without a token.
     pub fn insecure(mut self, insecure: bool) -> Self {
         self.insecure = insecure;
+        self
+    }
+
+    /// Allows backups over TCP. Over a Unix socket every client that the server admits may have
+    /// them. A backup contains all files, including those with secret names.
+    pub fn allow_backup(mut self, allow: bool) -> Self {
+        self.allow_backup = allow;
         self
     }
 

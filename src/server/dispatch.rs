@@ -87,6 +87,7 @@ impl<'a> Session<'a> {
                 let stats = stats.map(|(name, value)| format!("{name} {value}"));
                 Ok(lines(stats, |count| Reply::Stats { count }))
             }
+            Request::Backup => self.backup(),
             Request::Help => {
                 let width = COMMANDS.iter().map(|(usage, _)| usage.len()).max().unwrap_or(0);
                 let help = COMMANDS.iter().map(|(usage, what)| format!("{usage:width$}  {what}"));

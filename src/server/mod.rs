@@ -23,12 +23,14 @@
 
 mod accept;
 mod answer;
+mod backup;
 mod bind;
 mod builder;
 mod dispatch;
 mod error;
 mod long;
 mod opens;
+mod outgoing;
 mod owed;
 mod reads;
 mod receive;

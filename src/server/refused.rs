@@ -11,6 +11,7 @@ pub(super) struct Refused {
     data: AtomicU64,
     connections: AtomicU64,
     descriptors: AtomicU64,
+    backups: AtomicU64,
     largest_contents: AtomicU64,
 }
 
@@ -22,6 +23,7 @@ impl Refused {
             Limit::Data => &self.data,
             Limit::Connections => &self.connections,
             Limit::Descriptors => &self.descriptors,
+            Limit::Backups => &self.backups,
         }
     }
 

@@ -113,6 +113,7 @@ impl<'a> Session<'a> {
             }
             Answer::Listing(listing) => self.write_listing(&listing.value)?,
             Answer::Changes(changes) => self.write_changes(&changes.value)?,
+            Answer::Backup(backup) => self.write_backup(backup)?,
         }
         self.connection.flush_if_large()
     }

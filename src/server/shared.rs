@@ -9,6 +9,7 @@ use crate::refusal::{Limit, Refusal};
 use crate::token::Token;
 use crate::wire::MAX_LINE_BYTES;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 /// How long and how much a disconnected client may still send, so that it gets the last reply.
@@ -34,6 +35,10 @@ pub(super) struct Shared {
     pub(super) idle_timeout: Option<Duration>,
     pub(super) write_timeout: Duration,
     pub(super) token: Option<Token>,
+    /// Whether clients over TCP may have backups.
+    pub(super) allow_backup: bool,
+    /// How many backups are on their way.
+    pub(super) backups: AtomicU64,
     pub(super) dedicated: bool,
     pub(super) stack_bytes: usize,
     pub(super) started: Instant,

@@ -1,8 +1,10 @@
 //! The contents of `stats`.
 
 use super::opens::MAX_OPENS;
+use super::outgoing::MAX_BACKUPS;
 use super::shared::Shared;
 use crate::refusal::Limit;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Returns names and values, in the order in which they are shown.
 pub(super) fn report(server: &Shared) -> Vec<(String, String)> {
@@ -18,6 +20,8 @@ pub(super) fn report(server: &Shared) -> Vec<(String, String)> {
             },
             // The value is of all connections, the maximum of each.
             Limit::Descriptors => (totals.descriptors, MAX_OPENS),
+            Limit::Backups if server.table.stored().is_none() => continue,
+            Limit::Backups => (server.backups.load(Relaxed), MAX_BACKUPS),
             Limit::Connections => (server.live.count() as u64, server.max_connections as u64),
         };
         let word = limit.word();

@@ -1,7 +1,7 @@
 //! The text of `help`.
 
 /// Every command as `help` prints it: its syntax, and what it does.
-pub const COMMANDS: [(&str, &str); 18] = [
+pub const COMMANDS: [(&str, &str); 19] = [
     ("read <file>", "the contents, their version, and the seconds left"),
     (
         "write <file> <numbytes> [<exptime>]",
@@ -39,6 +39,7 @@ pub const COMMANDS: [(&str, &str); 18] = [
     ("session <id>", "that folder synchronisation, or a new one; - is a new one"),
     ("types", "the types a file can have"),
     ("stats", "limits, and what is in use"),
+    ("backup", "all files as they are now, for `telefile restore`"),
     ("help", "this list"),
     ("quit", "ends the connection after the replies"),
 ];

@@ -60,6 +60,7 @@ impl<'a> Request<'a> {
             b"hello" => Ok(Request::Hello { token: line.0.next() }),
             b"types" => Ok(Request::Types),
             b"stats" => Ok(Request::Stats),
+            b"backup" => Ok(Request::Backup),
             b"help" => Ok(Request::Help),
             b"quit" => Ok(Request::Quit),
             _ => return Err(Malformed::OutOfStep(Mistake::UnknownCommand)),

@@ -8,7 +8,7 @@ use crate::refusal::{Limit, Refusal};
 use crate::version::Version;
 use std::time::Duration;
 
-/// A reply line. Contents and a line end follow `Contents`. A count announces that many lines:
+/// A reply line. `numbytes` bytes and a line end follow `Contents` and `Backup`. A count announces that many lines:
 /// [`Listed`](super::Listed) after [`List`](Reply::List), [`Changed`](super::Changed) after
 /// [`Changes`](Reply::Changes).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub enum Reply<'a> {
     Types { count: u64 },
     /// `STATS <count>`
     Stats { count: u64 },
+    /// `BACKUP <rev> <numbytes>`
+    Backup { rev: u64, numbytes: u64 },
     /// `HELP <count>`
     Help { count: u64 },
     /// One of the `ERR_` words.
@@ -110,6 +112,7 @@ impl<'a> Reply<'a> {
             }
             b"TYPES" => Reply::Types { count: number()? },
             b"STATS" => Reply::Stats { count: number()? },
+            b"BACKUP" => Reply::Backup { rev: number()?, numbytes: number()? },
             b"HELP" => Reply::Help { count: number()? },
             b"ERR_VERSION" => Reply::Refused(Refusal::Version(Version(number()?))),
             b"ERR_COMPACTED" => Reply::Refused(Refusal::Compacted(Version(number()?))),
@@ -167,6 +170,9 @@ impl<'a> Reply<'a> {
             }
             Reply::Types { count } => LineOut::new(out, "TYPES").number(count),
             Reply::Stats { count } => LineOut::new(out, "STATS").number(count),
+            Reply::Backup { rev, numbytes } => {
+                LineOut::new(out, "BACKUP").number(rev).number(numbytes)
+            }
             Reply::Help { count } => LineOut::new(out, "HELP").number(count),
             Reply::Refused(ref refusal) => {
                 let line = LineOut::new(out, refusal.word());
@@ -272,7 +278,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_parses_to_the_same(a in 0..(1_u64 << 63), b in 0..(1_u64 << 63), seconds in 0..=Exptime::MAX_SECONDS, epoch: u64, which in 0_usize..20) {
+        fn what_is_written_parses_to_the_same(a in 0..(1_u64 << 63), b in 0..(1_u64 << 63), seconds in 0..=Exptime::MAX_SECONDS, epoch: u64, which in 0_usize..21) {
             let exptime = Exptime::from_seconds(seconds);
             let name = NameRef::new("a/b").unwrap();
             let reply = [
@@ -296,6 +302,7 @@ mod tests {
                 Reply::Changes { rev: a, count: b },
                 Reply::Refused(Refusal::Compacted(Version(a))),
                 Reply::Session { id: ID, epoch, rev: a, is_new: a > b },
+                Reply::Backup { rev: a, numbytes: b },
             ][which]
                 .clone();
             let line = line(reply.clone());

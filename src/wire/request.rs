@@ -30,6 +30,7 @@ pub enum Request<'a> {
     Hello { token: Option<&'a [u8]> },
     Types,
     Stats,
+    Backup,
     Help,
     Quit,
 }
@@ -92,6 +93,7 @@ impl<'a> Request<'a> {
             Request::Hello { .. } => "hello",
             Request::Types => "types",
             Request::Stats => "stats",
+            Request::Backup => "backup",
             Request::Help => "help",
             Request::Quit => "quit",
         }

@@ -206,7 +206,7 @@ fn help_lists_exactly_the_commands_that_parse() {
 
 fn any_request() -> impl Strategy<Value = (String, u64, u64, u64, usize)> {
     let number = 0..(1_u64 << 63);
-    ("[a-z*/@é]{2,40}", number.clone(), number, 0..=Exptime::MAX_SECONDS, 0_usize..21)
+    ("[a-z*/@é]{2,40}", number.clone(), number, 0..=Exptime::MAX_SECONDS, 0_usize..22)
 }
 
 proptest! {
@@ -232,6 +232,7 @@ proptest! {
             Request::Close { fd: Fd(version) },
             Request::Types,
             Request::Stats,
+            Request::Backup,
             Request::Quit,
             Request::Session { id: None },
             Request::Session { id: Some("0123456789abcdef0123456789abcdef") },

@@ -22,6 +22,7 @@ macro_rules! transcripts {
 }
 
 transcripts! {
+    a_backup_is_denied_without_a_store
     a_bare_lf_or_crlf_ends_a_line
     a_connection_over_the_limit_receives_the_reason
     a_counter_accepts_only_numbers

@@ -62,6 +62,15 @@ pub(crate) struct Settings {
         help_heading = STORAGE
     )]
     max_data: Option<u64>,
+    /// Give backups over TCP too, with all secret names; a Unix socket gives them anyway
+    #[cfg(feature = "durable")]
+    #[arg(
+        long,
+        env = "TELEFILE_ALLOW_BACKUP",
+        value_parser = values::SWITCH,
+        help_heading = ACCESS
+    )]
+    allow_backup: bool,
     /// Keep TextFiles below this folder, which the first write to one makes
     #[arg(
         long,
@@ -156,6 +165,7 @@ impl Settings {
         {
             builder = self.data.into_iter().fold(builder, Builder::data);
             builder = self.max_data.into_iter().fold(builder, Builder::max_data);
+            builder = builder.allow_backup(self.allow_backup);
         }
         builder
     }

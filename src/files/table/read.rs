@@ -6,8 +6,10 @@ use crate::contents::Contents;
 use crate::files::file::ClientId;
 use crate::files::stat::{Looked, Stat};
 use crate::files::state::files::entry::Body;
+use crate::files::store::Backup;
 use crate::name::{FileRef, Name};
 use crate::refusal::Refusal;
+use std::io;
 
 /// How many bytes of contents a run of reads has, not counting the last.
 const MAX_RUN_BYTES: usize = 64 << 10;
@@ -81,6 +83,11 @@ impl Table {
     /// Returns the store's size on disk and its limit, if there is a store.
     pub(crate) fn stored(&self) -> Option<(u64, Option<u64>)> {
         self.store.as_ref().map(|store| store.size())
+    }
+
+    /// Begins a backup of what is on disk; `None` if there is no store that makes one.
+    pub(crate) fn begin_backup(&self) -> io::Result<Option<Backup>> {
+        self.store.as_ref().map_or(Ok(None), |store| store.begin_backup())
     }
 
     /// Returns contents from the store; `None` if they have been replaced.

@@ -66,7 +66,19 @@ impl BufferedStream {
             self.buffers.output.extend_from_slice(b"\r\n");
             return self.flush_if_large();
         }
-        let parts = &mut [&self.buffers.output, contents, b"\r\n"].map(IoSlice::new);
+        self.send_after_output([contents, b"\r\n"])
+    }
+
+    /// Sends `bytes`, a part of counted ones, after the collected output.
+    ///
+    /// # Errors
+    /// As for [`flush`](BufferedStream::flush).
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.send_after_output([bytes, b""])
+    }
+
+    fn send_after_output(&mut self, [first, second]: [&[u8]; 2]) -> io::Result<()> {
+        let parts = &mut [&self.buffers.output, first, second].map(IoSlice::new);
         self.stream.send_all(parts, self.time_left(self.write_timeout))?;
         self.buffers.output.clear();
         Ok(())

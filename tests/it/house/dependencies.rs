@@ -28,7 +28,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("blake3", &["sync/hash.rs"]),
     ("fastcdc", &["sync/transfer/chunk.rs"]),
     ("ignore", &["sync/disk/ignored.rs"]),
-    ("indicatif", &["cli/verbs/sync/"]),
+    ("indicatif", &["cli/bar.rs"]),
     ("notify", &["sync/disk/watcher.rs", "sync/tests/cost.rs"]),
     ("crc32fast", &["store/format.rs", "store/stream.rs"]),
     ("hashbrown", &["files/state/files/index.rs", "files/state/key.rs", "files/state/journal.rs"]),

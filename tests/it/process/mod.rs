@@ -4,6 +4,7 @@
 mod admission;
 mod backup;
 mod backup_read_only;
+mod backup_running;
 mod backup_signals;
 mod bench;
 mod connect;

@@ -47,8 +47,9 @@ fn run(remote: &Remote) -> Outcome {
     let wrong = |e: io::Error| Failure::usage(format!("connect: {e}"));
     let address = remote.place.address.parse().map_err(wrong)?;
     let token = remote.place.token()?;
-    let stream = Arc::new(Stream::connect(&address, Some(remote.timeout)).map_err(Error::Connect)?);
-    let mut idle_timeout = meet(&stream, &address, token.as_ref(), remote.timeout)?;
+    let stream =
+        Arc::new(Stream::connect(&address, Some(remote.patience.timeout)).map_err(Error::Connect)?);
+    let mut idle_timeout = meet(&stream, &address, token.as_ref(), remote.patience.timeout)?;
     let session = Arc::new(Mutex::new(Session::default()));
     let outgoing = Arc::new(Mutex::new(stream.clone()));
     let start_keeping = {

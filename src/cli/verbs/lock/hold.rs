@@ -79,7 +79,7 @@ impl Lock {
         report: Report,
     ) -> Result<Result<Self, String>, Failure> {
         let deadline = wait.map_or(Deadline::never(), Deadline::after);
-        terms.remote.timeout = terms.remote.timeout.min(terms.check);
+        terms.remote.patience.timeout = terms.remote.patience.timeout.min(terms.check);
         let builder = terms.remote.builder(Client::builder().max_contents(MAX_HOLDER_BYTES))?;
         let mut was_connected = deadline.left().is_some() && wait.is_some();
         let mut is_reported = false;

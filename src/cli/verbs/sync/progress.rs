@@ -1,13 +1,11 @@
 //! What `telefile sync` shows: bars on a terminal, plain lines elsewhere. The id goes to stdout, all
 //! else to stderr.
 
+use crate::cli::bar::{ProgressBar, bar_of_bytes};
 use crate::cli::failure::{one_line, program};
 use crate::cli::streams::{put, say};
 use crate::sync::{Event, Observer, Summary};
-use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};
-
-const BAR: &str = "{msg} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} {wide_bar}";
 
 /// Shows the progress on stderr.
 pub(super) struct Progress {
@@ -37,11 +35,7 @@ impl Progress {
     fn plan(&mut self, files: u64, bytes: u64) {
         let Some(bar) = &mut self.bar else { return };
         if bar.is_hidden() || bar.is_finished() {
-            *bar = ProgressBar::new(0);
-            // The template is ours.
-            if let Ok(style) = ProgressStyle::with_template(BAR) {
-                bar.set_style(style);
-            }
+            *bar = bar_of_bytes(0);
         }
         self.files += files;
         bar.inc_length(bytes);

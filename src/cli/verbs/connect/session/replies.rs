@@ -73,7 +73,7 @@ impl Replies {
         self.count += 1;
         self.last_refusal = None;
         match Reply::parse(line) {
-            Some(Reply::Contents { numbytes, .. }) => {
+            Some(Reply::Contents { numbytes, .. } | Reply::Backup { numbytes, .. }) => {
                 self.contents = numbytes.saturating_add(b"\r\n".len() as u64);
             }
             Some(
