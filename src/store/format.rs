@@ -10,7 +10,7 @@ use std::time::Duration;
 pub(super) const FORMAT: u32 = 2;
 
 /// The format of a store from before the log. It is like this one, without the number of a log.
-const UNLOGGED: u32 = 1;
+pub(super) const UNLOGGED: u32 = 1;
 
 /// The first bytes of the head, so that another program's database is not mistaken for a store.
 const MAGIC: &[u8; 8] = b"telefile";

@@ -1,10 +1,12 @@
 //! A store on a simulated disk, which fails, loses unsynced writes and fills up on request.
 
+mod backup;
 mod damage;
 mod faults;
 mod format;
 mod log;
 mod model;
+mod older;
 mod room;
 mod sim;
 
