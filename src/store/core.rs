@@ -5,20 +5,23 @@ use super::disk::{FileSet, Medium};
 use super::engine::Engine;
 use super::error::{self, Result, damaged};
 use super::format::Stamp;
-use super::log::{Appended, Found, Log, Settings};
+use super::log::{self, Appended, Found, Log, Settings};
 use super::options::Options;
+use super::reserve::Reserve;
 use super::tables::Tables;
 use super::view::View;
-use super::writer::{Room, Writer};
+use super::writer::{MARGIN_BYTES, Room, Writer};
 use crate::contents::Contents;
-use crate::files::store::{CommitError, Head, Mutation};
+use crate::files::store::{CommitError, Head, Mutation, Row};
 use crate::name::Name;
 use redb::Error;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+mod checkpoints;
 
 /// A tree with a log in front of it.
 ///
@@ -27,6 +30,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(super) struct Core {
     engine: Engine,
     log: Log,
+    reserve: Reserve,
     last: Mutex<Last>,
     tree: Mutex<Writer>,
     /// The state of the disk is unknown: nothing more is written.
@@ -45,10 +49,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Core {
-    /// Opens a tree and its log. A checkpoint brings what only the log has into the tree.
+    /// Opens a tree and its log. That takes no room: what only the log has stays there until the next
+    /// checkpoint.
     pub(super) fn open(
         medium: Box<dyn Medium>,
-        file_set: Box<dyn FileSet>,
+        files: Arc<dyn FileSet>,
         path: &Path,
         options: Options,
         settings: Settings,
@@ -65,13 +70,12 @@ impl Core {
                 id
             }
         };
-        let log = Log::open(file_set, id, settings, &writer.stamp).map_err(located)?;
-        let (stamp, is_lost) = (writer.stamp, AtomicBool::new(false));
+        let log = Log::open(files.clone(), id, settings, &writer.stamp).map_err(located)?;
+        let reserve = Reserve::open(files, settings.reserve_bytes)?;
+        reserve.make(engine.disk(), MARGIN_BYTES);
+        let (stamp, is_lost) = (log.last_sealed().unwrap_or(writer.stamp), AtomicBool::new(false));
         let last = Mutex::new(Last { stamp, buffer: Vec::new() });
-        let core = Core { engine, log, last, tree: Mutex::new(writer), is_lost };
-        core.checkpoint().map_err(|e| failed(&core.engine, e))?;
-        lock(&core.last).stamp = lock(&core.tree).stamp;
-        Ok(core)
+        Ok(Core { engine, log, reserve, last, tree: Mutex::new(writer), is_lost })
     }
 
     /// Draws the number of a new log. Each hasher has keys of its own, which nobody learns.
@@ -96,11 +100,14 @@ impl Core {
     pub(super) fn commit(&self, batch: &[Mutation], head: &Head) -> Result<(), CommitError> {
         let mut last = lock(&self.last);
         self.expect_sound(batch, head)?;
+        let adds = batch.iter().filter_map(Mutation::adds).reduce(|sum, bytes| sum + bytes);
         let is_small = self.log.takes(batch) && head.epoch == last.stamp.head.epoch;
-        if is_small && self.has_ample_room(batch)? && self.append(&mut last, batch, head)? {
+        // What adds nothing is taken as long as the files of the log have room.
+        let fits = is_small
+            && (self.has_ample_room(batch)? || (adds.is_none() && self.log.has_room(batch)));
+        if fits && self.append(&mut last, batch, head)? {
             return Ok(());
         }
-        let adds = batch.iter().filter_map(Mutation::adds).reduce(|sum, bytes| sum + bytes);
         let frees = batch.iter().any(|change| {
             matches!(change, Mutation::Put { old: Some(_), .. } | Mutation::Remove { .. })
         });
@@ -128,18 +135,12 @@ impl Core {
         frees: bool,
         change: impl Fn(&mut Tables<'_>) -> Result<()>,
     ) -> Result<(), CommitError> {
-        self.log.seal();
-        self.checkpoint()?;
+        self.checkpoint_log()?;
         let mut tree = lock(&self.tree);
         let written = loop {
             let made = self.log.amount().made;
             match tree.commit(&self.engine, head, made, adds, frees, &change) {
-                Err(CommitError::Full(_)) if made > 0 => {
-                    self.log.shrink(); // these files take room as well
-                    if self.log.amount().made == made {
-                        break Err(CommitError::Full(0));
-                    }
-                }
+                Err(CommitError::Full(_)) if self.make_room(adds.is_some()) => {}
                 written => break written,
             }
         };
@@ -188,8 +189,7 @@ impl Core {
                 }
                 Appended::NoSegment => self.checkpoint()?,
                 Appended::NoRoom => {
-                    self.log.seal();
-                    self.checkpoint()?;
+                    self.checkpoint_log()?;
                     self.log.shrink();
                     return Ok(false);
                 }
@@ -234,43 +234,19 @@ impl Core {
         }
     }
 
-    /// Brings sealed segments into the tree.
-    pub(super) fn checkpoint(&self) -> Result<(), CommitError> {
-        let mut tree = lock(&self.tree);
-        let sealed = self.log.sealed();
-        let checkpoint = self.log.merge(&sealed, tree.stamp.batch).map_err(|e| self.lost(e))?;
-        let Some(checkpoint) = checkpoint else { return Ok(()) };
-        let apply = |tables: &mut Tables<'_>| checkpoint.mutations(|change| tables.apply(change));
-        let made = self.log.amount().made;
-        let written = tree.checkpoint(&self.engine, checkpoint.last, made, apply);
-        if let Err(CommitError::Failed(_)) = written {
-            self.is_lost.store(true, SeqCst);
-        }
-        written?;
-        drop(checkpoint);
-        self.log.release(sealed);
-        Ok(())
-    }
-
-    /// Brings everything that is committed into the tree. Later commits do not wait for that.
-    pub(super) fn checkpoint_all(&self) -> Result<(), CommitError> {
+    /// Calls `file` with each file and `removal` with each removal, after all batches.
+    pub(super) fn load(
+        &self,
+        file: &mut dyn FnMut(Row),
+        removal: &mut dyn FnMut(u64, Name),
+    ) -> Result<Head> {
         let last = lock(&self.last);
         self.log.seal();
-        drop(last);
-        self.checkpoint()
-    }
-
-    /// Makes checkpoints until the end. Runs in a thread of its own.
-    pub(super) fn run_checkpoints(&self) {
-        while self.log.wait_sealed() {
-            match self.checkpoint() {
-                Ok(()) => {}
-                Err(e) => {
-                    ::log::error!("a checkpoint failed: {e}");
-                    return; // a commit tries again, and fails
-                }
-            }
-        }
+        let tree = lock(&self.tree); // no checkpoint meanwhile
+        let merged = self.log.merge(tree.stamp.batch, u64::MAX)?;
+        let head = last.stamp.head;
+        self.engine.look(|view| log::load(view, merged.as_ref(), &head, file, removal))?;
+        Ok(head)
     }
 
     /// Returns the contents of a version.
@@ -286,11 +262,10 @@ impl Core {
     pub(super) fn close(&self) {
         self.log.end();
         let last = lock(&self.last);
-        if !self.is_lost.swap(true, SeqCst) {
-            self.log.seal();
-            if let Err(e) = self.checkpoint() {
-                ::log::warn!("the last checkpoint failed, and the next start repeats it: {e}");
-            }
+        if !self.is_lost.swap(true, SeqCst)
+            && let Err(e) = self.checkpoint_log()
+        {
+            ::log::warn!("the last checkpoint failed, and the next start repeats it: {e}");
         }
         lock(&self.tree).is_lost = true; // nothing reopens it
         self.engine.close();

@@ -12,12 +12,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::SeqCst};
 
+/// How many zeros are written at once.
+const ZEROS: usize = 256 << 10;
+
 /// Bytes that last: those of a file, or a test's substitute.
 pub(super) trait Medium: fmt::Debug + Send + Sync + 'static {
     fn len(&self) -> io::Result<u64>;
     fn read(&self, at: u64, bytes: &mut [u8]) -> io::Result<()>;
     fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()>;
     fn set_len(&self, len: u64) -> io::Result<()>;
+    /// Makes the file this long, and gets room on disk for all of it.
+    fn allocate(&self, len: u64) -> io::Result<()>;
     fn sync(&self) -> io::Result<()>;
     /// Returns where the used part of the file ends. What lies behind it is a hole.
     fn end(&self) -> io::Result<u64>;
@@ -30,17 +35,17 @@ pub(super) trait Medium: fmt::Debug + Send + Sync + 'static {
     fn taken(&self) -> io::Result<u64>;
 }
 
-/// The files of a store's log, each in a slot with a number.
+/// The files beside the database, by name: those of the log, and the reserve.
 pub(super) trait FileSet: fmt::Debug + Send + Sync + 'static {
     /// Returns the path of a file, for errors. The file need not exist.
-    fn path(&self, slot: usize) -> PathBuf;
+    fn path(&self, name: &str) -> PathBuf;
     /// Opens a file; `None` if there is none.
-    fn open(&self, slot: usize) -> io::Result<Option<Box<dyn Medium>>>;
+    fn open(&self, name: &str) -> io::Result<Option<Box<dyn Medium>>>;
     /// Creates a file, whose name is on disk when this returns. An earlier file loses its name, and
     /// goes on for those that have it open.
-    fn create(&self, slot: usize) -> io::Result<Box<dyn Medium>>;
+    fn create(&self, name: &str) -> io::Result<Box<dyn Medium>>;
     /// Removes a file, if it exists.
-    fn remove(&self, slot: usize) -> io::Result<()>;
+    fn remove(&self, name: &str) -> io::Result<()>;
 }
 
 impl Medium for File {
@@ -58,6 +63,18 @@ impl Medium for File {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         File::set_len(self, len)
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{FallocateFlags, fallocate};
+            match fallocate(self, FallocateFlags::empty(), 0, len) {
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => {} // NFS before 4.2, and some of FUSE
+                done => return Ok(done?),
+            }
+        }
+        fill(self, len)
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -91,6 +108,26 @@ impl Medium for File {
     fn taken(&self) -> io::Result<u64> {
         Ok(self.metadata()?.blocks() * 512) // stat(2): 512 bytes each, whatever the system's size
     }
+}
+
+/// Writes zeros from the start of a file to this length, which it has then. Does not sync them.
+pub(super) fn fill(medium: &dyn Medium, len: u64) -> io::Result<()> {
+    let zeros = vec![0; ZEROS.min(usize::try_from(len).unwrap_or(ZEROS))];
+    medium.set_len(len)?;
+    let mut from = 0;
+    while from < len {
+        let length = zeros.len().min(usize::try_from(len - from).unwrap_or(ZEROS));
+        medium.write(from, &zeros[..length])?;
+        from += length as u64;
+    }
+    Ok(())
+}
+
+/// Returns whether there was no room for a write: on the disk, for this user, or in a file of the
+/// size that the system allows.
+pub(super) fn is_full(e: &io::Error) -> bool {
+    use ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(e.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 /// The length of the database's file is a multiple of this.
@@ -207,12 +244,7 @@ impl Disk {
 
     fn note_write<T>(&self, result: io::Result<T>, may_be_full: bool) -> io::Result<T> {
         if let Err(e) = &result {
-            // Too large for the file system, or for `ulimit -f`: that is no damage either.
-            let full = matches!(
-                e.kind(),
-                ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
-            );
-            self.note(if full && may_be_full { Trouble::Full } else { Trouble::Write });
+            self.note(if is_full(e) && may_be_full { Trouble::Full } else { Trouble::Write });
         }
         result
     }

@@ -102,8 +102,11 @@ impl Durable {
         let none = || io::Error::new(ErrorKind::NotFound, format!("{}: no store", path.display()));
         let file = folder.database()?.ok_or_else(none)?;
         let medium = medium(file).map_err(|e| error::at(&path, Error::Io(e)))?;
-        let file_set = Box::new(folder.file_set());
-        let mut store = Durable::on(medium, file_set, &path, options, Settings::default())?;
+        let settings = match folder.to() {
+            Use::Change => Settings::default(),
+            Use::Read => Settings::read_only(),
+        };
+        let mut store = Durable::on(medium, Arc::new(folder.files()), &path, options, settings)?;
         store.folder = Mutex::new(Some(folder));
         Ok(store)
     }
@@ -119,20 +122,22 @@ impl Durable {
             let path = folder.database_path();
             let medium = || file.try_clone().map_err(|e| error::at(&path, Error::Io(e)));
             Engine::create(Box::new(medium()?), &path, epoch, Core::draw_log())?;
-            let (file_set, settings) = (Box::new(folder.file_set()), Settings::default());
-            fill(&Durable::on(Box::new(medium()?), file_set, &path, options, settings)?)
+            // Without other files: a restore that is killed leaves only what the next one removes.
+            let settings = Settings { reserve_bytes: 0, ..Settings::default() };
+            let files = Arc::new(folder.files());
+            fill(&Durable::on(Box::new(medium()?), files, &path, options, settings)?)
         })
     }
 
     /// Opens the store on a medium, with its other files in a set. Errors name it by `path`.
     pub(super) fn on(
         medium: Box<dyn Medium>,
-        file_set: Box<dyn FileSet>,
+        files: Arc<dyn FileSet>,
         path: &Path,
         options: Options,
         settings: Settings,
     ) -> io::Result<Self> {
-        let core = Arc::new(Core::open(medium, file_set, path, options, settings)?);
+        let core = Arc::new(Core::open(medium, files, path, options, settings)?);
         let checkpointer = if settings.has_checkpointer {
             let core = core.clone();
             let name = "checkpointer".to_string();
@@ -181,19 +186,7 @@ impl Store for Durable {
         file: &mut dyn FnMut(Row),
         removal: &mut dyn FnMut(u64, Name),
     ) -> io::Result<Head> {
-        self.core.checkpoint_all().map_err(|e| self.failed(e))?;
-        let loaded = self.core.engine().look(|view| {
-            view.files(|row| {
-                file(row);
-                Ok(())
-            })?;
-            view.removals(|version, name| {
-                removal(version, name);
-                Ok(())
-            })?;
-            Ok(view.stamp()?.head)
-        });
-        loaded.map_err(|e| self.error(e))
+        self.core.load(file, removal).map_err(|e| self.error(e))
     }
 
     fn commit(&self, batch: &[Mutation], head: &Head) -> Result<(), CommitError> {

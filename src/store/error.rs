@@ -3,6 +3,7 @@
 use crate::panics::panic_text;
 use redb::Error;
 use std::cell::Cell;
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -22,14 +23,33 @@ pub(super) fn foreign(what: impl Into<String>) -> Error {
     Error::Io(io::Error::new(ErrorKind::InvalidData, what.into()))
 }
 
-/// Returns an error for callers that know files but not databases: with the file's path in front.
+/// The text of an error that names its file.
+#[derive(Debug)]
+struct Located(String);
+
+impl fmt::Display for Located {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Located {}
+
+/// Returns an error for callers that know files but not databases: with the file's path in front,
+/// unless it names another file already.
 pub(super) fn at(path: &Path, error: Error) -> io::Error {
     let (kind, text) = match error {
+        Error::Io(e) if e.get_ref().is_some_and(|e| e.is::<Located>()) => return e,
         Error::Io(e) => (e.kind(), e.to_string()),
         Error::Corrupted(what) => (ErrorKind::InvalidData, format!("damaged: {what}")),
         other => (ErrorKind::Other, other.to_string()),
     };
-    io::Error::new(kind, format!("{}: {text}", path.display()))
+    io::Error::new(kind, Located(format!("{}: {text}", path.display())))
+}
+
+/// Returns an error of a file that is not the database.
+pub(super) fn of_file(path: &Path, error: Error) -> Error {
+    Error::Io(at(path, error))
 }
 
 thread_local! {

@@ -14,9 +14,6 @@ const DATABASE: &str = "telefile.redb";
 /// The name of a file that is in the folder until a restore into it is finished.
 const RESTORING: &str = "restore.unfinished";
 
-/// The names of the files of the log, before a dot and the number of the slot.
-const LOG: &str = "log";
-
 /// What a folder is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
@@ -75,13 +72,18 @@ impl Folder {
         Ok((Folder::open(path, Use::Change)?, Made(made)))
     }
 
+    /// Returns what it is opened for.
+    pub(super) fn to(&self) -> Use {
+        self.to
+    }
+
     /// Returns the path of the database, which need not exist.
     pub(super) fn database_path(&self) -> PathBuf {
         self.path.join(DATABASE)
     }
 
-    /// Returns the files of the log.
-    pub(super) fn file_set(&self) -> FolderFiles {
+    /// Returns the files beside the database.
+    pub(super) fn files(&self) -> FolderFiles {
         FolderFiles { folder: self.path.clone(), to: self.to }
     }
 
@@ -164,7 +166,7 @@ impl Drop for Folder {
     }
 }
 
-/// The files of the log, in the folder of the database.
+/// The files in the folder of the database. They are left unchanged if it is only read.
 #[derive(Debug)]
 pub(super) struct FolderFiles {
     folder: PathBuf,
@@ -172,30 +174,33 @@ pub(super) struct FolderFiles {
 }
 
 impl FileSet for FolderFiles {
-    fn path(&self, slot: usize) -> PathBuf {
-        self.folder.join(format!("{LOG}.{slot}"))
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
     }
 
-    fn open(&self, slot: usize) -> io::Result<Option<Box<dyn Medium>>> {
+    fn open(&self, name: &str) -> io::Result<Option<Box<dyn Medium>>> {
         let mut options = OpenOptions::new();
-        match options.read(true).write(self.to == Use::Change).open(self.path(slot)) {
+        match options.read(true).write(self.to == Use::Change).open(self.path(name)) {
             Ok(file) => Ok(Some(Box::new(file))),
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e),
         }
     }
 
-    fn create(&self, slot: usize) -> io::Result<Box<dyn Medium>> {
-        self.remove(slot)?;
+    fn create(&self, name: &str) -> io::Result<Box<dyn Medium>> {
+        self.remove(name)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true).mode(0o600);
-        let file = options.open(self.path(slot))?;
+        let file = options.open(self.path(name))?;
         sync_folder(&self.folder)?;
         Ok(Box::new(file))
     }
 
-    fn remove(&self, slot: usize) -> io::Result<()> {
-        match fs::remove_file(self.path(slot)) {
+    fn remove(&self, name: &str) -> io::Result<()> {
+        if self.to == Use::Read {
+            return Err(ErrorKind::ReadOnlyFilesystem.into());
+        }
+        match fs::remove_file(self.path(name)) {
             Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
             _ => Ok(()),
         }

@@ -134,6 +134,8 @@ mod overlay;
 #[cfg(feature = "durable")]
 mod read_only;
 #[cfg(feature = "durable")]
+mod reserve;
+#[cfg(feature = "durable")]
 mod source;
 #[cfg(feature = "durable")]
 mod stream;

@@ -119,6 +119,10 @@ impl Medium for Overlay {
         Ok(())
     }
 
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        self.set_len(len)
+    }
+
     fn sync(&self) -> io::Result<()> {
         Ok(())
     }

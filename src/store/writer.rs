@@ -13,7 +13,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 /// The free room on disk that a new file leaves alone: other programs need some too.
-const MARGIN_BYTES: u64 = 16 << 20;
+pub(super) const MARGIN_BYTES: u64 = 16 << 20;
 
 /// What even a removal leaves free: closing the database writes too.
 const LAST_MARGIN_BYTES: u64 = 4 << 20;
@@ -35,6 +35,10 @@ pub(super) struct Writer {
     pub(super) stamp: Stamp,
     /// The batch that did not fit.
     refused: Option<Refused>,
+    /// The limit that the last batch reached, if it was refused for that.
+    reached: Option<u64>,
+    /// The checkpoint that did not fit: when, its limit, and the most that the store may have.
+    refused_checkpoint: Option<(Instant, u64, u64)>,
     /// After this many further batches, all freed room can be reused.
     unripe: u8,
     /// The state of the disk is unknown: nothing more is written.
@@ -69,7 +73,14 @@ enum Written {
 
 impl Writer {
     pub(super) fn new(stamp: Stamp) -> Self {
-        Writer { stamp, refused: None, unripe: 0, is_lost: false }
+        Writer {
+            stamp,
+            refused: None,
+            reached: None,
+            refused_checkpoint: None,
+            unripe: 0,
+            is_lost: false,
+        }
     }
 
     /// Writes the batch after the last one. The files beside the database take `beside` bytes.
@@ -97,6 +108,19 @@ impl Writer {
         change: impl Fn(&mut Tables<'_>) -> Result<()>,
     ) -> Result<(), CommitError> {
         self.commit_as(engine, last, beside, None, true, change)
+    }
+
+    /// Records that there was no room for a checkpoint of one batch.
+    pub(super) fn refuse_checkpoints(&mut self, max: u64) {
+        self.refused_checkpoint = self.reached.map(|limit| (Instant::now(), limit, max));
+    }
+
+    /// Returns the most that the store may have, if there was no room a moment ago and there is no more
+    /// now.
+    pub(super) fn refuses_checkpoints(&self, engine: &Engine, beside: u64) -> Option<u64> {
+        let (at, limit, max) = self.refused_checkpoint?;
+        let no_more = Room::of(engine, false, beside).is_ok_and(|room| room.limit <= limit);
+        (no_more && at.elapsed() < REFUSED_AGAIN).then_some(max)
     }
 
     /// Writes what is no batch, under the stamp of the last one.
@@ -153,12 +177,16 @@ impl Writer {
             }
             Ok(Written::OverLimit) => {
                 let (limit, at) = (room.limit, Instant::now());
+                self.reached = Some(limit);
                 if let Some(adds) = adds {
                     self.refused = Some(Refused { adds, limit, at });
                 }
                 Err(CommitError::Full(room.max))
             }
-            Ok(Written::NoRoom) => Err(CommitError::Full(room.max)),
+            Ok(Written::NoRoom) => {
+                self.reached = None;
+                Err(CommitError::Full(room.max))
+            }
             Err(e) => {
                 self.is_lost = true;
                 Err(engine.failed(e))

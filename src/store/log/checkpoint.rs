@@ -1,67 +1,91 @@
 //! A checkpoint: what several batches make of each name together, so that the tree changes it once.
 
 use super::batch::{Batch, Body, Large, Record};
-use super::segment::{Location, Segment};
+use super::segment::{Location, Sealed, Segment};
 use crate::contents::Contents;
 use crate::files::store::{Life, Mutation};
 use crate::name::Name;
-use crate::store::error::{Result, damaged};
+use crate::store::error::{Result, damaged, of_file};
 use crate::store::format::Stamp;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// What sealed segments change in the tree.
 #[derive(Debug)]
 pub(in crate::store) struct Checkpoint {
-    names: BTreeMap<Name, Change>,
+    pub(super) names: BTreeMap<Name, Change>,
     /// The stamp that the tree has afterwards.
     pub(in crate::store) last: Stamp,
 }
 
 /// What becomes of a name.
 #[derive(Debug)]
-struct Change {
+pub(super) struct Change {
     /// The version that the tree has, unless this is only a touch.
     old: Option<u64>,
     /// The removal that the tree remembers, and has to forget.
-    removed: Option<u64>,
-    to: To,
+    pub(super) removed: Option<u64>,
+    pub(super) to: To,
 }
 
 #[derive(Debug)]
-enum To {
+pub(super) enum To {
     File { version: u64, life: Life, bytes: Bytes },
     Life(Life),
     Removal(u64),
 }
 
 #[derive(Clone, Debug)]
-enum Bytes {
+pub(super) enum Bytes {
     Code,
     Inline(Contents),
     Large(Location),
 }
 
 impl Checkpoint {
-    pub(super) fn new(last: Stamp) -> Self {
-        Checkpoint { names: BTreeMap::new(), last }
+    /// Merges the batches of sealed segments whose numbers are in the range; `None` if there are none.
+    ///
+    /// # Errors
+    /// Those of the disk, and damage.
+    pub(super) fn merge(sealed: &[Sealed], range: RangeInclusive<u64>) -> Result<Option<Self>> {
+        let stamp = sealed.last().map(|last| last.last);
+        let Some(last) = stamp.filter(|last| last.batch >= *range.start()) else { return Ok(None) };
+        let mut checkpoint = Checkpoint { names: BTreeMap::new(), last };
+        for Sealed { segment, end, last } in sealed {
+            if last.batch >= *range.start() && checkpoint.add(segment, *end, &range)? {
+                break;
+            }
+        }
+        Ok(Some(checkpoint))
     }
 
-    /// Adds the batches of a segment beyond number `after`, up to `end`. They are whole.
-    pub(super) fn add(&mut self, segment: &Arc<Segment>, end: u64, after: u64) -> Result<()> {
+    /// Adds the batches of a segment up to `end`, which are whole. Returns whether the last of the
+    /// range was among them.
+    fn add(
+        &mut self,
+        segment: &Arc<Segment>,
+        end: u64,
+        range: &RangeInclusive<u64>,
+    ) -> Result<bool> {
         let bytes = segment.read(Some(end))?;
         let mut at = 0;
         while at < bytes.len() {
             let batch = Batch::decode(&bytes[at..]).ok_or_else(|| {
-                let path = segment.path.display();
-                damaged(format!("{path}: the batch at offset {at} is not what was written"))
+                let why = format!("the batch at offset {at} is not what was written");
+                of_file(&segment.path, damaged(why))
             })?;
-            if batch.place.stamp.batch > after {
+            let stamp = batch.place.stamp;
+            if range.contains(&stamp.batch) {
                 batch.records(|record| self.change(record, segment, at as u64))?;
+                self.last = stamp;
+            }
+            if stamp.batch >= *range.end() {
+                return Ok(true);
             }
             at += batch.length();
         }
-        Ok(())
+        Ok(false)
     }
 
     fn change(&mut self, record: Record<'_>, segment: &Arc<Segment>, at: u64) -> Result<()> {

@@ -1,6 +1,7 @@
 //! What the log has that the tree does not have yet: which version each name is at, and where large
 //! contents are.
 
+use super::checkpoint::{Bytes, Checkpoint, To};
 use super::segment::Location;
 use crate::files::store::Mutation;
 use crate::name::Name;
@@ -45,6 +46,23 @@ impl Index {
             None if self.replaced.contains_key(&version) => Looked::Replaced,
             None => Looked::Unknown,
         }
+    }
+
+    /// Creates the index of what a start found in the log, whose last segment has this number.
+    pub(super) fn recovered(found: &Checkpoint, last: u64) -> Self {
+        let mut index = Index::default();
+        for (name, change) in &found.names {
+            let (version, large) = match &change.to {
+                To::File { version, bytes: Bytes::Large(at), .. } => (Some(*version), Some(at)),
+                To::File { version, .. } => (Some(*version), None),
+                To::Removal(_) => (None, None),
+                To::Life(_) => continue,
+            };
+            let known = Known { version, is_large: large.is_some(), segment: last };
+            index.names.insert(name.clone(), known);
+            index.contents.extend(version.zip(large.cloned()));
+        }
+        index
     }
 
     /// Adds a batch that is on disk. `replaced` are versions whose large contents end with it.

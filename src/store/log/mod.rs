@@ -25,54 +25,45 @@
 mod batch;
 mod checkpoint;
 mod index;
+mod load;
 mod planted;
 mod recovery;
 mod segment;
 mod segments;
+mod settings;
 
-pub(super) use checkpoint::Checkpoint;
+pub(super) use load::load;
 #[cfg(test)]
 pub(super) use planted::plant;
 pub(super) use planted::{Planted, planted};
-pub(super) use segments::{Amount, Sealed};
+pub(super) use segments::Amount;
+pub(super) use settings::Settings;
 
-use super::disk::FileSet;
+use super::disk::{FileSet, is_full};
 use super::error::Result;
 use super::format::Stamp;
 use crate::contents::Contents;
 use crate::files::store::Mutation;
 use crate::name::Name;
 use batch::{Large, Place};
-use index::Looked;
+use checkpoint::Checkpoint;
+use index::{Index, Looked};
+use recovery::Replay;
 use redb::Error;
-use segment::{Location, SLOTS, Segment};
+use segment::{Location, SLOTS, Sealed, Segment};
 use segments::{Active, Segments};
-use std::io::{self, ErrorKind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// A segment is sealed when it has changed this many names. Their index is in memory.
 const MAX_NAMES: usize = 64 << 10;
-
-/// How the log works.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Settings {
-    pub(super) segment_bytes: u64,
-    /// A thread makes checkpoints. Without one, a commit does that when no segment is free.
-    pub(super) has_checkpointer: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Settings { segment_bytes: 8 << 20, has_checkpointer: true }
-    }
-}
 
 #[derive(Debug)]
 pub(super) struct Log {
     /// Distinguishes it from all other logs. A secret.
     id: u64,
     settings: Settings,
-    file_set: Box<dyn FileSet>,
+    files: Arc<dyn FileSet>,
     state: Mutex<Segments>,
     /// A segment was sealed, or the checkpointer has to end.
     changed: Condvar,
@@ -105,26 +96,35 @@ impl Log {
     /// # Errors
     /// Those of the disk; the log is damaged, belongs to another table, or does not continue the tree.
     pub(super) fn open(
-        file_set: Box<dyn FileSet>,
+        files: Arc<dyn FileSet>,
         id: u64,
         settings: Settings,
         tree: &Stamp,
     ) -> Result<Self> {
         let mut segments = Vec::new();
-        for slot in 0..SLOTS {
-            segments.extend(Segment::open(&*file_set, slot)?);
-        }
+        (0..SLOTS)
+            .try_for_each(|slot| Segment::open(&*files, slot).map(|it| segments.extend(it)))?;
         let found = recovery::recover(&segments, id, tree)?;
         let mut state = Segments { number: found.number, ..Segments::default() };
         segments.iter().for_each(|segment| state.is_made[segment.slot] = true);
-        for (slot, end) in found.replay {
+        // A process that was killed may have written the last batch without waiting for the disk, or in
+        // vain. From now on it counts.
+        let last = found.replay.last().map(|last| last.slot);
+        for Replay { slot, number, last_at, end, last: stamp } in found.replay {
             let at = segments.iter().position(|segment| segment.slot == slot);
-            let segment = segments.swap_remove(at.expect("it was scanned"));
-            let last = found.last.expect("there are batches to replay");
-            state.sealed.push(Sealed { segment: Arc::new(segment), end, last });
+            let mut segment = segments.swap_remove(at.expect("it was scanned"));
+            segment.number = number;
+            if last == Some(slot) && !settings.is_read_only {
+                segment.rewrite(last_at, end)?;
+            }
+            state.sealed.push(Sealed { segment: Arc::new(segment), end, last: stamp });
         }
         state.free = segments;
-        Ok(Log { id, settings, file_set, state: Mutex::new(state), changed: Condvar::new() })
+        if let Some(found) = Checkpoint::merge(&state.sealed, tree.batch + 1..=u64::MAX)? {
+            let last = state.sealed.last().map_or(0, |last| last.segment.number);
+            state.index = Index::recovered(&found, last);
+        }
+        Ok(Log { id, settings, files, state: Mutex::new(state), changed: Condvar::new() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Segments> {
@@ -134,6 +134,13 @@ impl Log {
     /// Returns whether a batch can be in the log at all.
     pub(super) fn takes(&self, batch: &[Mutation]) -> bool {
         batch::size(batch) <= self.settings.segment_bytes
+    }
+
+    /// Returns whether the files that exist have room for a batch: it takes none on the disk.
+    pub(super) fn has_room(&self, batch: &[Mutation]) -> bool {
+        let state = self.lock();
+        let left = state.active.as_ref().map_or(0, |it| self.settings.segment_bytes - it.end);
+        !state.free.is_empty() || batch::size(batch) <= left
     }
 
     pub(super) fn amount(&self) -> Amount {
@@ -218,7 +225,7 @@ impl Log {
                     return Ok(None);
                 };
                 drop(state);
-                let created = Segment::create(&*self.file_set, slot, self.settings.segment_bytes)?;
+                let created = Segment::create(&*self.files, slot, self.settings.segment_bytes)?;
                 state = self.lock();
                 state.is_made[slot] = true;
                 created
@@ -239,58 +246,70 @@ impl Log {
         self.lock().seal();
     }
 
-    /// Returns the segments that wait for a checkpoint.
-    pub(super) fn sealed(&self) -> Vec<Sealed> {
-        self.lock().sealed.clone()
+    /// Returns the stamp of the last batch that waits for a checkpoint.
+    pub(super) fn last_sealed(&self) -> Option<Stamp> {
+        self.lock().sealed.last().map(|sealed| sealed.last)
     }
 
-    /// Returns what these segments make of the tree, whose last batch is number `tree`; `None` if
-    /// there are none.
-    pub(super) fn merge(&self, sealed: &[Sealed], tree: u64) -> Result<Option<Checkpoint>> {
-        let Some(last) = sealed.last() else { return Ok(None) };
-        let mut checkpoint = Checkpoint::new(last.last);
-        sealed.iter().try_for_each(|sealed| checkpoint.add(&sealed.segment, sealed.end, tree))?;
+    /// Merges the sealed batches after the tree's last one, which is number `tree`, up to number `to`;
+    /// `None` if there are none.
+    ///
+    /// # Errors
+    /// Those of the disk, and damage.
+    pub(super) fn merge(&self, tree: u64, to: u64) -> Result<Option<Checkpoint>> {
+        let sealed = self.lock().sealed.clone();
+        let checkpoint = Checkpoint::merge(&sealed, tree + 1..=to)?;
         if planted(Planted::Early) {
-            sealed.iter().for_each(|sealed| drop(self.file_set.remove(sealed.segment.slot)));
+            sealed.iter().for_each(|it| drop(segment::remove(&*self.files, it.segment.slot)));
         }
-        Ok(Some(checkpoint))
+        Ok(checkpoint)
     }
 
-    /// Frees segments that the tree has.
-    pub(super) fn release(&self, done: Vec<Sealed>) {
-        let Some(last) = done.last().map(|last| last.segment.number) else { return };
+    /// Frees the segments whose batches the tree has, which now has those up to number `tree`.
+    pub(super) fn release(&self, tree: u64) {
         let mut state = self.lock();
-        state.index.forget(last);
-        let count = done.len();
-        drop(done);
+        let count = state.sealed.partition_point(|sealed| sealed.last.batch <= tree);
         let released: Vec<_> = state.sealed.drain(..count).collect();
+        let Some(last) = released.last() else { return };
+        state.index.forget(last.segment.number);
         for Sealed { segment, .. } in released {
             let slot = segment.slot;
             match Arc::into_inner(segment) {
                 Some(segment) => state.free.push(segment),
                 // Somebody reads it. The file goes with the last reader.
                 None => {
-                    let _ = self.file_set.remove(slot);
+                    let _ = segment::remove(&*self.files, slot);
                     state.is_made[slot] = false;
                 }
             }
         }
     }
 
-    /// Removes the files of the segments that are free.
-    pub(super) fn shrink(&self) {
+    /// Removes the files of the segments that are free. Returns whether there were any.
+    pub(super) fn shrink(&self) -> bool {
         let mut state = self.lock();
+        let made = state.is_made;
         let Segments { free, is_made, .. } = &mut *state;
         for segment in free.drain(..) {
-            is_made[segment.slot] = self.file_set.remove(segment.slot).is_err();
+            is_made[segment.slot] = segment::remove(&*self.files, segment.slot).is_err();
         }
+        *is_made != made
     }
 
-    /// Waits until segments are sealed. Returns `false` at the end.
-    pub(super) fn wait_sealed(&self) -> bool {
-        let waits = |state: &mut Segments| state.sealed.is_empty() && !state.is_ending;
-        let state = self.changed.wait_while(self.lock(), waits);
-        !state.unwrap_or_else(PoisonError::into_inner).is_ending
+    /// Waits until segments are sealed, but no longer than this. Returns `false` at the end.
+    pub(super) fn wait_sealed(&self, longest: Duration) -> bool {
+        self.wait_while(longest, |state| state.sealed.is_empty())
+    }
+
+    /// Waits this long. Returns `false` at the end.
+    pub(super) fn pause(&self, time: Duration) -> bool {
+        self.wait_while(time, |_| true)
+    }
+
+    fn wait_while(&self, longest: Duration, waits: impl Fn(&Segments) -> bool) -> bool {
+        let waits = |state: &mut Segments| !state.is_ending && waits(state);
+        let waited = self.changed.wait_timeout_while(self.lock(), longest, waits);
+        !waited.unwrap_or_else(PoisonError::into_inner).0.is_ending
     }
 
     /// Ends the waits for sealed segments.
@@ -298,9 +317,4 @@ impl Log {
         self.lock().is_ending = true;
         self.changed.notify_all();
     }
-}
-
-fn is_full(e: &io::Error) -> bool {
-    use ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-    matches!(e.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }

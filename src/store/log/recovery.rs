@@ -17,6 +17,8 @@ struct Scanned {
     /// The first batch and the last one, if there is any.
     whole: Option<(u64, u64)>,
     number: u64,
+    /// Where the last whole batch begins.
+    last_at: u64,
     /// Where the first batch that is not whole begins.
     end: u64,
     last: Option<Stamp>,
@@ -24,13 +26,22 @@ struct Scanned {
     behind: Option<u64>,
 }
 
-/// What has to be replayed.
+/// A segment to be replayed, up to its end.
+#[derive(Debug)]
+pub(super) struct Replay {
+    pub(super) slot: usize,
+    pub(super) number: u64,
+    /// Where its last batch begins, and where that ends.
+    pub(super) last_at: u64,
+    pub(super) end: u64,
+    pub(super) last: Stamp,
+}
+
+/// What a start found.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// Segments with batches that the tree does not have, in order, and where each of them ends.
-    pub(super) replay: Vec<(usize, u64)>,
-    /// The stamp of the last batch.
-    pub(super) last: Option<Stamp>,
+    /// Segments with batches that the tree does not have, in order.
+    pub(super) replay: Vec<Replay>,
     /// The greatest number of a segment.
     pub(super) number: u64,
 }
@@ -53,13 +64,16 @@ pub(super) fn recover(segments: &[Segment], log: u64, tree: &Stamp) -> Result<Fo
     let newest = newest.max().unwrap_or(0);
     scanned.sort_by_key(|one| one.number);
     let mut next = tree.batch + 1;
-    for one in scanned.iter().filter(|one| one.whole.is_some_and(|(_, last)| last > tree.batch)) {
-        let (first, last) = one.whole.expect("it was just looked at");
+    for one in &scanned {
+        let (Some((first, last)), Some(stamp)) = (one.whole, one.last) else { continue };
+        if last <= tree.batch {
+            continue;
+        }
         if first > next {
             break;
         }
-        found.replay.push((one.slot, one.end));
-        found.last = one.last;
+        let Scanned { slot, number, last_at, end, .. } = *one;
+        found.replay.push(Replay { slot, number, last_at, end, last: stamp });
         next = last + 1;
     }
     if newest < next {
@@ -87,7 +101,15 @@ pub(super) fn recover(segments: &[Segment], log: u64, tree: &Stamp) -> Result<Fo
 fn scan_one(segment: &Segment, log: u64, tree: &Stamp) -> Result<Scanned> {
     let bytes = segment.read(None)?;
     let Segment { slot, path, .. } = segment;
-    let mut one = Scanned { slot: *slot, whole: None, number: 0, end: 0, last: None, behind: None };
+    let mut one = Scanned {
+        slot: *slot,
+        whole: None,
+        number: 0,
+        last_at: 0,
+        end: 0,
+        last: None,
+        behind: None,
+    };
     let mut at = 0;
     while let Some(batch) = Batch::decode(&bytes[at..]) {
         let place = batch.place;
@@ -109,6 +131,7 @@ fn scan_one(segment: &Segment, log: u64, tree: &Stamp) -> Result<Scanned> {
         }
         let first = one.whole.map_or(stamp.batch, |(first, _)| first);
         (one.whole, one.number, one.last) = (Some((first, stamp.batch)), number, Some(stamp));
+        one.last_at = at as u64;
         at += batch.length();
         one.end = at as u64;
     }

@@ -2,19 +2,16 @@
 
 use super::batch::Large;
 use crate::contents::Contents;
-use crate::store::disk::{FileSet, Medium};
-use crate::store::error::{self, Result, damaged};
-use crate::store::format::{PART_END_BYTES, decode_part};
+use crate::store::disk::{FileSet, Medium, fill};
+use crate::store::error::{Result, damaged, of_file};
+use crate::store::format::{PART_END_BYTES, Stamp, decode_part};
 use redb::Error;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How many files the log has at most.
 pub(in crate::store) const SLOTS: usize = 4;
-
-/// How many zeros are written at once.
-const ZEROS: usize = 256 << 10;
 
 /// A file of the log. Its number is a new one each time that it is used.
 #[derive(Debug)]
@@ -23,6 +20,14 @@ pub(super) struct Segment {
     pub(super) number: u64,
     pub(super) path: PathBuf,
     medium: Box<dyn Medium>,
+}
+
+/// A segment that gets no more batches, and that the tree does not have yet.
+#[derive(Clone, Debug)]
+pub(super) struct Sealed {
+    pub(super) segment: Arc<Segment>,
+    pub(super) end: u64,
+    pub(super) last: Stamp,
 }
 
 /// Contents in a segment, which stays as it is while this exists.
@@ -35,24 +40,25 @@ pub(super) struct Location {
 
 impl Segment {
     /// Opens what an earlier process left; `None` if there is no such file.
-    pub(super) fn open(file_set: &dyn FileSet, slot: usize) -> Result<Option<Self>> {
-        let path = file_set.path(slot);
-        let medium = file_set.open(slot).map_err(|e| at(&path, e))?;
+    pub(super) fn open(files: &dyn FileSet, slot: usize) -> Result<Option<Self>> {
+        let path = files.path(&name(slot));
+        let medium = files.open(&name(slot)).map_err(|e| at(&path, e))?;
         Ok(medium.map(|medium| Segment { slot, number: 0, path, medium }))
     }
 
     /// Creates a file whose blocks are written: to fill it takes no further metadata, which each
     /// fdatasync would write too.
-    pub(super) fn create(file_set: &dyn FileSet, slot: usize, bytes: u64) -> Result<Self> {
-        let path = file_set.path(slot);
-        let created = file_set.create(slot).and_then(|medium| {
+    pub(super) fn create(files: &dyn FileSet, slot: usize, bytes: u64) -> Result<Self> {
+        let path = files.path(&name(slot));
+        let created = files.create(&name(slot)).and_then(|medium| {
             fill(&*medium, bytes)?;
+            medium.sync()?;
             Ok(medium)
         });
         match created {
             Ok(medium) => Ok(Segment { slot, number: 0, path, medium }),
             Err(e) => {
-                let _ = file_set.remove(slot);
+                let _ = files.remove(&name(slot));
                 Err(at(&path, e))
             }
         }
@@ -62,7 +68,7 @@ impl Segment {
     pub(super) fn fit(&self, bytes: u64) -> Result<()> {
         let fitted = self.medium.len().and_then(|len| match len == bytes {
             true => Ok(()),
-            false => fill(&*self.medium, bytes),
+            false => fill(&*self.medium, bytes).and_then(|()| self.medium.sync()),
         });
         fitted.map_err(|e| at(&self.path, e))
     }
@@ -70,6 +76,17 @@ impl Segment {
     /// Writes a batch, which is not on disk yet.
     pub(super) fn append(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.medium.write(offset, bytes)
+    }
+
+    /// Writes the bytes from `offset` to `end` once more, so that they are on disk for certain.
+    pub(super) fn rewrite(&self, offset: u64, end: u64) -> Result<()> {
+        let rewrite = || {
+            let mut bytes = vec![0; usize::try_from(end - offset).map_err(io::Error::other)?];
+            self.medium.read(offset, &mut bytes)?;
+            self.medium.write(offset, &bytes)?;
+            self.medium.sync()
+        };
+        rewrite().map_err(|e| at(&self.path, e))
     }
 
     pub(super) fn sync(&self) -> Result<()> {
@@ -114,26 +131,23 @@ impl Location {
                 Ok(bytes.into())
             }
             _ => {
-                let path = self.segment.path.display();
-                Err(damaged(format!("{path}: contents {version} have a wrong checksum")))
+                let why = format!("contents {version} have a wrong checksum");
+                Err(of_file(&self.segment.path, damaged(why)))
             }
         }
     }
 }
 
-fn fill(medium: &dyn Medium, bytes: u64) -> io::Result<()> {
-    let zeros = vec![0; ZEROS.min(usize::try_from(bytes).unwrap_or(ZEROS))];
-    medium.set_len(bytes)?;
-    let mut from = 0;
-    while from < bytes {
-        let length = zeros.len().min(usize::try_from(bytes - from).unwrap_or(ZEROS));
-        medium.write(from, &zeros[..length])?;
-        from += length as u64;
-    }
-    medium.sync()
+/// Removes the file of a slot, if there is one.
+pub(super) fn remove(files: &dyn FileSet, slot: usize) -> io::Result<()> {
+    files.remove(&name(slot))
 }
 
-/// Returns an error of a segment with its path in front.
-fn at(path: &std::path::Path, e: io::Error) -> Error {
-    Error::Io(error::at(path, Error::Io(e)))
+/// Returns the name of the file of a slot.
+fn name(slot: usize) -> String {
+    format!("log.{slot}")
+}
+
+fn at(path: &Path, e: io::Error) -> Error {
+    of_file(path, Error::Io(e))
 }

@@ -1,7 +1,7 @@
 //! Which segments the log has, and what each of them is used for.
 
 use super::index::Index;
-use super::segment::{SLOTS, Segment};
+use super::segment::{SLOTS, Sealed, Segment};
 use crate::store::format::Stamp;
 use std::sync::Arc;
 
@@ -24,14 +24,6 @@ pub(super) struct Active {
     pub(super) segment: Arc<Segment>,
     pub(super) end: u64,
     pub(super) names: usize,
-    pub(super) last: Stamp,
-}
-
-/// A segment that gets no more batches, and that the tree does not have yet.
-#[derive(Clone, Debug)]
-pub(in crate::store) struct Sealed {
-    pub(super) segment: Arc<Segment>,
-    pub(super) end: u64,
     pub(super) last: Stamp,
 }
 

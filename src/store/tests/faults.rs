@@ -42,7 +42,8 @@ impl Run {
             Ok(()) => self.confirmed = after,
             Err(CommitError::Full(_)) => self.full = true,
             Err(CommitError::Failed(e)) => {
-                assert!(e.to_string().starts_with("sim: "), "{e}");
+                let text = e.to_string();
+                assert!(text.starts_with("sim: ") || text.starts_with("sim/log."), "{text}");
                 self.doubtful = Some(after);
             }
         }

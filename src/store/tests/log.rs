@@ -9,7 +9,7 @@ use crate::store::Durable;
 use std::io::{self, ErrorKind};
 use std::slice::from_ref;
 
-fn put(store: &Durable, model: &mut Model, name: &str, bytes: usize) {
+pub(super) fn put(store: &Durable, model: &mut Model, name: &str, bytes: usize) {
     let (change, head) = (model.put(name, vec![model.next().version as u8; bytes]), model.next());
     store.commit(from_ref(&change), &head).unwrap();
     model.apply(&[change], head);
@@ -216,7 +216,10 @@ fn damaged_contents_in_the_log_are_an_error() {
     sim.damage_log(&log);
     let error = store.contents(1).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidData);
-    assert!(error.to_string().contains("log.0: contents 1 have a wrong checksum"), "{error}");
+    assert!(
+        error.to_string().contains("sim/log.0: damaged: contents 1 have a wrong checksum"),
+        "{error}"
+    );
 }
 
 /// Changes of the same few names, so that segments hold several of each.

@@ -4,6 +4,7 @@ mod backup;
 mod damage;
 mod faults;
 mod format;
+mod full;
 mod log;
 mod model;
 mod older;
@@ -18,6 +19,7 @@ use model::Model;
 use sim::Sim;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 /// SplitMix64 (Steele, Lea and Flood, 2014).
 #[derive(Clone, Debug)]
@@ -46,7 +48,12 @@ const EPOCH: u64 = 0xbeef;
 const LOG: u64 = 0x1065;
 
 /// Segments that are soon full, and no thread: the same operations each time.
-const SETTINGS: Settings = Settings { segment_bytes: 32 << 10, has_checkpointer: false };
+const SETTINGS: Settings = Settings {
+    segment_bytes: 32 << 10,
+    has_checkpointer: false,
+    is_read_only: false,
+    reserve_bytes: 0,
+};
 
 /// Creates a store on a new disk.
 fn fresh() -> (Sim, Durable) {
@@ -61,8 +68,12 @@ fn open(sim: &Sim) -> io::Result<Durable> {
 }
 
 fn open_with(sim: &Sim, options: Options) -> io::Result<Durable> {
-    let (database, log) = (Box::new(sim.clone()), Box::new(sim.clone()));
-    Durable::on(database, log, Path::new("sim"), options, SETTINGS)
+    open_as(sim, options, SETTINGS)
+}
+
+fn open_as(sim: &Sim, options: Options, settings: Settings) -> io::Result<Durable> {
+    let (database, files) = (Box::new(sim.clone()), Arc::new(sim.clone()));
+    Durable::on(database, files, Path::new("sim"), options, settings)
 }
 
 /// Returns everything in the store.

@@ -3,9 +3,10 @@
 
 use super::super::disk::{FileSet, Medium};
 use super::Random;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// The database, on a disk that clones share; and the disk, whose other files are the log's.
@@ -16,6 +17,13 @@ mod file;
 
 /// A file of the disk, by its number. It goes on without its name.
 struct SimFile(Sim, usize);
+
+/// How many files the log has at most.
+const SLOTS: usize = 4;
+
+fn log_name(slot: usize) -> String {
+    format!("log.{slot}")
+}
 
 /// The number of the database among the files.
 const DATABASE: usize = 0;
@@ -33,8 +41,8 @@ struct Bytes {
 #[derive(Clone)]
 struct State {
     files: Vec<Bytes>,
-    /// Which file each slot of the log has.
-    slots: [Option<usize>; 4],
+    /// The other files, by name.
+    names: BTreeMap<String, usize>,
     /// The changes that are not synced, in order, and their files.
     pending: Vec<(usize, Change)>,
     /// Writes, changes of the length and syncs so far.
@@ -81,13 +89,13 @@ impl Sim {
 
     /// Creates a disk with these bytes.
     pub(super) fn with(bytes: Vec<u8>) -> Sim {
-        Sim::with_files(vec![Bytes::with(bytes)], [None; 4])
+        Sim::with_files(vec![Bytes::with(bytes)], BTreeMap::new())
     }
 
-    fn with_files(files: Vec<Bytes>, slots: [Option<usize>; 4]) -> Sim {
+    fn with_files(files: Vec<Bytes>, names: BTreeMap<String, usize>) -> Sim {
         Sim(Arc::new(Mutex::new(State {
             files,
-            slots,
+            names,
             pending: Vec::new(),
             operations: 0,
             reads: 0,
@@ -141,18 +149,29 @@ impl Sim {
         self.lock().files[DATABASE].bytes.clone()
     }
 
+    /// Leaves no room on the disk for anything new.
+    pub(super) fn fill(&self) {
+        let mut state = self.lock();
+        state.capacity = state.taken();
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.lock().names.contains_key(name)
+    }
+
     /// Returns the files of the log, by slot.
     pub(super) fn log(&self) -> Vec<Option<Vec<u8>>> {
         let state = self.lock();
-        let files = state.slots.iter();
-        files.map(|file| file.map(|file| state.files[file].bytes.clone())).collect()
+        let bytes = |slot| Some(state.files[*state.names.get(&log_name(slot))?].bytes.clone());
+        (0..SLOTS).map(bytes).collect()
     }
 
     /// Changes the bytes of the log's files under those that have them open.
     pub(super) fn damage_log(&self, files: &[Option<Vec<u8>>]) {
         let mut state = self.lock();
         for (slot, bytes) in files.iter().enumerate() {
-            if let (Some(file), Some(bytes)) = (state.slots[slot], bytes) {
+            let file = state.names.get(&log_name(slot)).copied();
+            if let (Some(file), Some(bytes)) = (file, bytes) {
                 state.files[file].bytes.clone_from(bytes);
             }
         }
@@ -162,9 +181,12 @@ impl Sim {
     pub(super) fn set_log(&self, files: Vec<Option<Vec<u8>>>) {
         let mut state = self.lock();
         for (slot, bytes) in files.into_iter().enumerate() {
-            let number = state.files.len();
-            state.slots[slot] = bytes.is_some().then_some(number);
-            state.files.extend(bytes.map(Bytes::with));
+            state.names.remove(&log_name(slot));
+            if let Some(bytes) = bytes {
+                let number = state.files.len();
+                state.names.insert(log_name(slot), number);
+                state.files.push(Bytes::with(bytes));
+            }
         }
     }
 
@@ -195,7 +217,7 @@ impl Sim {
                 Change::Length(_) => {}
             }
         }
-        Sim::with_files(files.into_iter().map(Bytes::with).collect(), state.slots)
+        Sim::with_files(files.into_iter().map(Bytes::with).collect(), state.names.clone())
     }
 }
 
@@ -254,8 +276,8 @@ impl State {
 
     /// Returns the end of all that was written, as if the files were one.
     fn taken(&self) -> u64 {
-        let of_log: usize = self.slots.iter().flatten().map(|file| self.files[*file].end).sum();
-        (self.files[DATABASE].end + of_log) as u64
+        let others: usize = self.names.values().map(|file| self.files[*file].end).sum();
+        (self.files[DATABASE].end + others) as u64
     }
 }
 
@@ -274,6 +296,10 @@ impl Medium for Sim {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         SimFile(self.clone(), DATABASE).set_len(len)
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        SimFile(self.clone(), DATABASE).allocate(len)
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -300,29 +326,29 @@ impl fmt::Debug for SimFile {
 }
 
 impl FileSet for Sim {
-    fn path(&self, slot: usize) -> PathBuf {
-        PathBuf::from(format!("log.{slot}"))
+    fn path(&self, name: &str) -> PathBuf {
+        Path::new("sim").join(name)
     }
 
-    fn open(&self, slot: usize) -> io::Result<Option<Box<dyn Medium>>> {
-        let number = self.lock().slots[slot];
+    fn open(&self, name: &str) -> io::Result<Option<Box<dyn Medium>>> {
+        let number = self.lock().names.get(name).copied();
         Ok(number.map(|number| Box::new(SimFile(self.clone(), number)) as Box<dyn Medium>))
     }
 
-    fn create(&self, slot: usize) -> io::Result<Box<dyn Medium>> {
+    fn create(&self, name: &str) -> io::Result<Box<dyn Medium>> {
         let mut state = self.lock();
         state.operate(|fault| fault == Fault::Power)?;
         let number = state.files.len();
         state.files.push(Bytes::default());
-        state.slots[slot] = Some(number);
+        state.names.insert(name.to_string(), number);
         drop(state);
         Ok(Box::new(SimFile(self.clone(), number)))
     }
 
-    fn remove(&self, slot: usize) -> io::Result<()> {
+    fn remove(&self, name: &str) -> io::Result<()> {
         let mut state = self.lock();
         state.operate(|fault| fault == Fault::Power)?;
-        state.slots[slot] = None;
+        state.names.remove(name);
         Ok(())
     }
 }

@@ -30,9 +30,11 @@ fn a_new_folder_is_for_its_user_alone() {
     drop(open(&folder).unwrap());
     let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
     assert_eq!(mode(&folder), 0o700);
-    assert_eq!(mode(&database(&folder)), 0o600);
-    let names: Vec<_> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
-    assert_eq!(names, ["telefile.redb"]);
+    let names = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name());
+    let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["reserve", "telefile.redb"]);
+    names.iter().for_each(|name| assert_eq!(mode(&folder.join(name)), 0o600));
 }
 
 #[test]

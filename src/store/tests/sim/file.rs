@@ -1,6 +1,6 @@
 //! One file of the disk in memory.
 
-use super::super::super::disk::Medium;
+use super::super::super::disk::{Medium, fill};
 use super::{Change, Fault, SimFile, State, put};
 use std::io::{self, ErrorKind};
 
@@ -53,6 +53,10 @@ impl Medium for SimFile {
         }
         state.change(self.1, Change::Length(usize::try_from(len).unwrap()));
         Ok(())
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        fill(self, len)
     }
 
     fn sync(&self) -> io::Result<()> {

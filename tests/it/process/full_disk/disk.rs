@@ -9,10 +9,14 @@ use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use telefile::Client;
 
-pub(super) const DISK_BYTES: u64 = 64 << 20;
+pub(super) const MAX_DISK_BYTES: u64 = 192 << 20;
 
 /// Mounts it at `$1`; `$2` is a file that may be its image.
 pub(super) const TMPFS: &str = "mount -t tmpfs -o size=64m none \"$1\"";
+/// Large enough for the log.
+pub(super) const LARGE_EXT4: &str =
+    "truncate -s 192m \"$2\" && mkfs.ext4 -q -m 0 \"$2\" && mount -o loop \"$2\" \"$1\"";
+pub(super) const LARGE_TMPFS: &str = "mount -t tmpfs -o size=192m none \"$1\"";
 pub(super) const EXT4: &str =
     "truncate -s 64m \"$2\" && mkfs.ext4 -q -m 0 \"$2\" && mount -o loop \"$2\" \"$1\"";
 

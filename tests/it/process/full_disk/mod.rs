@@ -6,7 +6,7 @@ mod disk;
 use super::Serving;
 use crate::random::Random;
 use crate::server::{PATIENCE, eventually};
-use disk::{DISK_BYTES, Disk, EXT4, TMPFS};
+use disk::{Disk, EXT4, LARGE_EXT4, LARGE_TMPFS, MAX_DISK_BYTES, TMPFS};
 use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::thread;
@@ -42,7 +42,7 @@ fn is_full<T>(result: &Result<T, Error>) -> bool {
     match result {
         Ok(_) => false,
         Err(Error::Refused { refusal: Refusal::Limit(Limit::Data, n), .. }) => {
-            assert!((1 << 16..=DISK_BYTES).contains(n), "the store may have {n} bytes");
+            assert!((1 << 16..=MAX_DISK_BYTES).contains(n), "the store may have {n} bytes");
             true
         }
         Err(e) => panic!("{e}"),
@@ -163,14 +163,12 @@ fn without_any_room(kind: &str) {
     disk.fill(0);
     refuses_to_write(&client);
     cram(&client, &mut kept, "crammed");
-    let deleted = client.delete("small/1", None);
-    if !is_full(&deleted) {
-        kept.remove("small/1");
-    }
+    delete_all(&client, &mut kept, "small");
     check(&client, &kept);
     let (serving, client) = restart(&disk, serving, &client);
     refuses_to_write(&client);
     check(&client, &kept);
+    delete_all(&client, &mut kept, "");
     goes_on(&disk, serving, &client, kept);
 }
 
@@ -192,6 +190,34 @@ fn without_any_room_a_server_loses_nothing_on_ext4() {
 #[test]
 fn without_any_room_a_server_loses_nothing_on_tmpfs() {
     without_any_room(TMPFS);
+}
+
+/// What is in the log alone is neither lost nor in the way of a start.
+fn with_a_full_log(kind: &str) {
+    let Some(disk) = Disk::new(kind) else { return };
+    let (serving, client, _passing, mut kept) = start(&disk);
+    for i in 0..300 {
+        write(&client, &mut kept, &format!("log/{i}"), contents(i, 20_000));
+    }
+    disk.fill(0);
+    let (serving, client) = restart(&disk, serving, &client);
+    check(&client, &kept);
+    refuses_to_write(&client);
+    delete_all(&client, &mut kept, "log");
+    let (serving, client) = restart(&disk, serving, &client);
+    check(&client, &kept);
+    delete_all(&client, &mut kept, "");
+    goes_on(&disk, serving, &client, kept);
+}
+
+#[test]
+fn a_killed_server_with_a_log_starts_on_a_full_disk_on_ext4() {
+    with_a_full_log(LARGE_EXT4);
+}
+
+#[test]
+fn a_killed_server_with_a_log_starts_on_a_full_disk_on_tmpfs() {
+    with_a_full_log(LARGE_TMPFS);
 }
 
 #[test]

@@ -1,0 +1,164 @@
+//! A disk that others have filled: a start, deletes and checkpoints go on, and nothing is lost.
+
+use super::log::put;
+use super::model::Model;
+use super::sim::Sim;
+use super::{EPOCH, SETTINGS, found, fresh, open_as};
+use crate::files::store::{CommitError, Store};
+use crate::store::log::Settings;
+use crate::store::{Durable, Options};
+use std::slice::from_ref;
+
+const MIB: u64 = 1 << 20;
+
+fn open(sim: &Sim) -> Durable {
+    let settings = Settings { reserve_bytes: 8 * MIB, ..SETTINGS };
+    open_as(sim, Options::default(), settings).unwrap()
+}
+
+/// Creates a store with this number of small files, on a disk with 80 MiB of room.
+fn stored(count: usize) -> (Sim, Durable, Model) {
+    let (sim, store) = fresh();
+    drop(store);
+    sim.resize(80 * MIB, None);
+    let (store, mut model) = (open(&sim), Model::empty(EPOCH));
+    (0..count).for_each(|i| put(&store, &mut model, &format!("small/{i:04}"), 100));
+    (sim, store, model)
+}
+
+fn remove(store: &Durable, model: &mut Model, name: &str) -> Result<(), CommitError> {
+    let (change, head) = (model.remove(name), model.next());
+    store.commit(from_ref(&change), &head)?;
+    model.apply(&[change], head);
+    Ok(())
+}
+
+#[track_caller]
+fn refuses_a_write(store: &Durable, model: &Model) {
+    let written = store.commit(&[model.put("more", vec![1; 4 << 20])], &model.next());
+    let Err(CommitError::Full(max)) = written else { panic!("{written:?}") };
+    assert!((1 << 16..=80 * MIB).contains(&max), "the store may have {max} bytes");
+}
+
+#[test]
+fn a_killed_store_opens_on_a_full_disk() {
+    let (sim, _store, mut model) = stored(50);
+    let sim = sim.after_kill();
+    sim.fill();
+    let store = open(&sim);
+    assert_eq!(found(&store), model);
+    refuses_a_write(&store, &model);
+    for i in 0..20 {
+        remove(&store, &mut model, &format!("small/{i:04}")).unwrap();
+    }
+    assert_eq!(found(&store), model);
+    let sim = sim.after_kill();
+    assert_eq!(found(&open(&sim)), model);
+}
+
+#[test]
+fn large_contents_are_read_where_no_checkpoint_fits() {
+    let (sim, store, mut model) = stored(1);
+    for i in 0..4 {
+        put(&store, &mut model, &format!("large/{i}"), 6000);
+    }
+    put(&store, &mut model, "large/1", 5000);
+    let sim = sim.after_kill();
+    sim.fill();
+    let store = open(&sim);
+    assert_eq!(found(&store), model);
+    remove(&store, &mut model, "large/2").unwrap();
+    assert_eq!(found(&store), model);
+    put_when_there_is_room(&sim, &store, &mut model);
+}
+
+#[track_caller]
+fn put_when_there_is_room(sim: &Sim, store: &Durable, model: &mut Model) {
+    sim.resize(200 * MIB, None);
+    put(store, model, "more", 10_000);
+    store.core().checkpoint_all().unwrap();
+    assert!(sim.has("reserve"), "it is made again");
+    assert_eq!(found(store), *model);
+}
+
+#[test]
+fn everything_can_be_removed_on_a_full_disk() {
+    let (sim, store, mut model) = stored(3000);
+    assert!(sim.has("reserve"));
+    sim.fill();
+    refuses_a_write(&store, &model);
+    for i in 0..3000 {
+        let removed = remove(&store, &mut model, &format!("small/{i:04}"));
+        removed.unwrap_or_else(|e| panic!("removal {i}: {e}"));
+    }
+    assert_eq!(found(&store), model);
+    assert_eq!(found(&open(&sim.after_kill())), model);
+    put_when_there_is_room(&sim, &store, &mut model);
+}
+
+#[test]
+fn the_reserve_is_room_for_a_checkpoint() {
+    for is_killed in [false, true] {
+        let (mut sim, store, mut model) = stored(1);
+        drop(store);
+        // A log that has more than the tree has room for.
+        let settings = Settings { segment_bytes: 512 << 10, reserve_bytes: 8 * MIB, ..SETTINGS };
+        let open = |sim: &Sim| open_as(sim, Options::default(), settings).unwrap();
+        let mut store = open(&sim);
+        (0..300).for_each(|i| put(&store, &mut model, &format!("large/{i}"), 6000));
+        if is_killed {
+            sim = sim.after_kill();
+            store = open(&sim);
+        }
+        assert!(sim.has("reserve"));
+        sim.fill();
+        store.core().checkpoint_all().unwrap();
+        assert!(!sim.has("reserve"), "it is given up");
+        assert_eq!(found(&store), model);
+        assert_eq!(found(&open(&sim.after_kill())), model);
+        put_when_there_is_room(&sim, &store, &mut model);
+    }
+}
+
+/// Others take the room of the reserve as well.
+#[test]
+fn without_the_reserve_removals_go_on_at_least_until_the_log_is_full() {
+    let (sim, store, mut model) = stored(3000);
+    let mut done = 0;
+    while !model.files.is_empty() {
+        sim.fill();
+        match remove(&store, &mut model, &format!("small/{done:04}")) {
+            Ok(()) => done += 1,
+            Err(CommitError::Full(_)) => break,
+            Err(e) => panic!("{e}"),
+        }
+    }
+    assert!(done > 400, "{done} removals");
+    refuses_a_write(&store, &model);
+    assert_eq!(found(&store), model);
+    assert_eq!(found(&open(&sim.after_kill())), model);
+    put_when_there_is_room(&sim, &store, &mut model);
+}
+
+#[test]
+fn what_others_leave_of_a_limit_is_no_reason_to_give_up_the_reserve() {
+    let (sim, store, _) = stored(1);
+    drop(store);
+    let (settings, options) = (
+        Settings { reserve_bytes: 8 * MIB, ..SETTINGS },
+        Options { max_data: Some(2 * MIB), ..Options::default() },
+    );
+    let store = open_as(&sim, options, settings).unwrap();
+    let mut model = found(&store);
+    while let Ok(()) = {
+        let (change, head) =
+            (model.put(&model.next().version.to_string(), vec![1; 10_000]), model.next());
+        store.commit(from_ref(&change), &head).map(|()| model.apply(&[change], head))
+    } {}
+    let names: Vec<_> = model.files.keys().cloned().collect();
+    for name in names {
+        remove(&store, &mut model, name.as_str()).unwrap();
+    }
+    assert_eq!(found(&store), model);
+    assert!(sim.has("reserve"));
+}
