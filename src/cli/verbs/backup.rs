@@ -76,6 +76,7 @@ impl Settings {
         let client = builder.connect(address)?;
         let mut backup = client.backup().map_err(not_begun)?;
         let bar = bar_of_bytes(backup.numbytes());
+        bar.set_message("received");
         let written = match self.file.as_os_str() == "-" {
             true => copy(&mut backup, io::stdout().lock(), "stdout", &bar),
             false => create_whole(&self.file, |to| copy(&mut backup, to, &self.name(), &bar)),

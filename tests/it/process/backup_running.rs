@@ -4,7 +4,7 @@
 use super::{Program, Serving, run, telefile};
 use crate::server::{Client, Folder, eventually};
 use rustix::process::Signal;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
@@ -252,6 +252,31 @@ fn half_a_server() -> (String, thread::JoinHandle<TcpStream>) {
         input.into_inner()
     });
     (address, serving)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_shows_how_much_of_a_backup_is_received() {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+    let terminal = File::options().read(true).write(true).open(name).unwrap();
+    let folder = Folder::new();
+    let (address, serving) = half_a_server();
+    let mut command = telefile(&["backup", "--addr", &address, &path(&folder, "b")]);
+    command.env("TERM", "xterm").stdin(Stdio::null()).stderr(terminal);
+    let mut child = command.spawn().unwrap();
+    drop(command); // its terminal
+    let _stream = serving.join().unwrap();
+    let (mut screen, mut shown, mut bytes) = (File::from(master), String::new(), [0; 4096]);
+    while !shown.contains("received 500 B/1000 B") {
+        let count = screen.read(&mut bytes).unwrap();
+        shown.push_str(&String::from_utf8_lossy(&bytes[..count]));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]
