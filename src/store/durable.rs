@@ -1,4 +1,4 @@
-//! A table stored in a database in a folder.
+//! A table stored in a folder: in a database, with a log in front of it.
 
 use super::core::Core;
 use super::disk::{FileSet, Medium};

@@ -10,7 +10,7 @@
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How large the file of the database may become, in bytes; a part of that is reserved for
+    /// How much the database and its log may take on disk, in bytes; a part of that is reserved for
     /// removals. A file that is already larger does not grow. `None`: as the disk allows.
     pub max_data: Option<u64>,
     /// How much of the database is kept in memory, in bytes. The system caches more of it while

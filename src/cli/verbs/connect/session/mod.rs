@@ -93,6 +93,7 @@ mod tests {
             (b"write f 2\r\nq\n\r\nread @7\r\n", b"OK 1\r\nERR_BAD_FD\r\n"),
             (b"write f 0\n\nlist *\n", b"OK 1\r\nLIST 1 1 0\r\n1 0 0 f\r\n"),
             (b"read a b\n", b"ERR_CMD_ERR\r\n"),
+            (b"backup\nread @\n", b"BACKUP 7 13\r\nERR_CMD_ERR\r\n\r\nERR_FILE_NOT_FOUND\r\n"),
             (b"cas f 1 1 soon\nx\n", b"ERR_CMD_ERR\r\n"),
         ] {
             assert_eq!(end(sent, received, true), End::Answered, "{sent:?}");
