@@ -70,7 +70,7 @@ impl Folder<'_> {
     }
 
     fn act(&mut self, plan: Plan, report: &mut Report) -> Result<(), Error> {
-        let Plan { push, delete_remote, delete_local, fetch } = plan;
+        let Plan { mut push, delete_remote, delete_local, fetch } = plan;
         self.recover()?;
         // Of a push that broke off.
         self.index.commit_found(&self.root)?;
@@ -83,9 +83,16 @@ impl Folder<'_> {
                 self.is_unfinished = false;
             }
         }
-        // A moved file is pushed before its old name is deleted, so that its chunks stay.
+        // A moved file is pushed before its old name is deleted, so that its chunks stay. A file in the
+        // place of a folder is pushed when that is empty on the server: otherwise another client that
+        // looks in between would keep the folder as a conflict copy.
+        let over_folders = extract_over_folders(&mut push, &delete_remote);
         self.push(push, report)?;
-        self.delete_remote(delete_remote, report)
+        self.delete_remote(delete_remote, report)?;
+        match over_folders.is_empty() {
+            true => Ok(()),
+            false => self.push(over_folders, report),
+        }
     }
 
     /// Brings what has changed on the server into the folder.
@@ -238,4 +245,23 @@ impl Folder<'_> {
         let Versioned { thing, version } = remote;
         self.index.set_found(path, Row { thing, version, stat: found.stat });
     }
+}
+
+/// Removes from `push` the files that are in the place of a folder in which something is deleted, and
+/// returns them.
+fn extract_over_folders(push: &mut Vec<Upload>, deleted: &[(RelPath, Version)]) -> Vec<Upload> {
+    let mut folders = BTreeSet::new();
+    for (path, _) in deleted {
+        let mut parent = path.parent();
+        while let Some(folder) = parent {
+            parent = folder.parent();
+            if !folders.insert(folder) {
+                break;
+            }
+        }
+    }
+    let is_over = |upload: &mut Upload| {
+        upload.found.stat.kind == FileKind::File && folders.contains(&upload.path)
+    };
+    push.extract_if(.., is_over).collect()
 }
