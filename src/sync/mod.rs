@@ -23,7 +23,10 @@ mod steps;
 mod tests;
 mod time;
 mod transfer;
+mod watching;
 
+#[cfg(feature = "cli")]
+pub(crate) use disk::watcher::is_guarded;
 pub use error::Error;
 pub use forget::forget;
 pub use report::{Event, Observer, Stop, Summary};

@@ -1,6 +1,5 @@
 //! Rounds, one after another: at each interval, and when the server or the folder has changed.
 
-use super::disk::watcher::Watcher;
 use super::error::Error;
 use super::folder::Folder;
 use super::path::RelPath;
@@ -9,6 +8,7 @@ use super::server::watch::watch_server;
 use super::settings::Settings;
 use super::state;
 use super::state::status::{self, Status};
+use super::watching::Watching;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -113,7 +113,7 @@ impl Folder<'_> {
 /// The state between rounds.
 struct Rounds<'a, 'b> {
     folder: &'a mut Folder<'b>,
-    watcher: Result<Watcher, String>,
+    watching: Watching,
     /// Paths that were in motion.
     again: BTreeSet<RelPath>,
     pause: Duration,
@@ -135,7 +135,7 @@ impl<'a, 'b> Rounds<'a, 'b> {
         };
         Rounds {
             folder,
-            watcher: Err("off".to_string()),
+            watching: Watching::new(),
             again: BTreeSet::new(),
             pause: FIRST_PAUSE,
             scanned: None,
@@ -147,7 +147,6 @@ impl<'a, 'b> Rounds<'a, 'b> {
 
     fn run(&mut self, stop: &Stop) -> Result<Summary, Error> {
         watch_server(self.folder.settings, &self.folder.id, stop)?;
-        self.start_watcher();
         let mut last = Summary::default();
         loop {
             if stop.is_asked() {
@@ -167,8 +166,9 @@ impl<'a, 'b> Rounds<'a, 'b> {
                     }
                     if is_full {
                         self.scanned = Some(Instant::now());
-                        let marker = &self.folder.marker;
-                        self.watcher.as_mut().into_iter().for_each(|watcher| watcher.ask(marker));
+                        if let Some(watcher) = self.watching.watcher() {
+                            watcher.ask(&self.folder.marker);
+                        }
                     }
                     self.again = again;
                     self.show(&summary, is_full);
@@ -202,33 +202,17 @@ impl<'a, 'b> Rounds<'a, 'b> {
     /// Returns what the next round is about, and when the watcher will have more.
     fn scope(&mut self) -> (Option<BTreeSet<RelPath>>, Option<Instant>) {
         let now = Instant::now();
-        if let Ok(watcher) = &self.watcher
-            && let Some(why) = watcher.why_dead(now)
-        {
-            self.folder.notice(format!("the watcher has died, so it is started again: {why}"));
-            self.start_watcher();
-            self.scanned = None;
-        }
         let interval = self.folder.settings.interval;
         let rare = (interval * SCAN_INTERVALS).min(MAX_SCAN_INTERVAL).max(interval);
-        let Ok(watcher) = &mut self.watcher else { return (None, None) };
+        if self.watching.tend(self.folder, now, rare) {
+            self.scanned = None;
+        }
+        let Some(watcher) = self.watching.watcher() else { return (None, None) };
         let is_due = self.scanned.is_none_or(|scanned| now - scanned >= rare);
         let (due, next) = watcher.due(now);
         match due {
             Some(due) if !is_due => (Some(&due | &self.again), next),
             _ => (None, None),
-        }
-    }
-
-    fn start_watcher(&mut self) {
-        if !self.folder.settings.watch {
-            return;
-        }
-        let wake = self.folder.observer.stop().waker();
-        self.watcher = Watcher::start(&self.folder.path, wake);
-        if let Err(why) = &self.watcher {
-            let text = format!("the folder cannot be watched, so it is scanned each time: {why}");
-            self.folder.notice(text);
         }
     }
 
@@ -239,7 +223,7 @@ impl<'a, 'b> Rounds<'a, 'b> {
         let deadline = Instant::now() + time;
         // A wake of the watcher says that something will be due soon.
         if let Ok(Wake::Folder) = wakes.recv_timeout(time)
-            && let Ok(watcher) = &self.watcher
+            && let Some(watcher) = self.watching.watcher()
         {
             // A close may bring forward what a write has put off.
             while let Some(next) = watcher.next_due() {
@@ -272,10 +256,7 @@ impl<'a, 'b> Rounds<'a, 'b> {
 
     /// Writes the status, if it says anything new or is old.
     fn write_status(&mut self, server: &str) {
-        let watcher = match &self.watcher {
-            Ok(_) => "alive".to_string(),
-            Err(why) => why.clone(),
-        };
+        let watcher = self.watching.state();
         let status = Status { watcher, server: server.to_string(), ..self.status.clone() };
         let is_same = |written: &Status| {
             Status { last_round: status.last_round.clone(), ..written.clone() } == status

@@ -2,7 +2,7 @@
 
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::half_made::remove_half_made_on_signals;
-use crate::cli::panics::report_damage_once;
+use crate::cli::panics::report_once;
 use crate::store::{ReadOnly, create_whole};
 use clap::Args;
 use std::io;
@@ -24,7 +24,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn run(self) -> Outcome {
-        report_damage_once();
+        report_once(crate::store::is_guarded);
         remove_half_made_on_signals();
         let store = ReadOnly::open(&self.folder).map_err(Failure::failed)?;
         let written = match self.file.as_os_str() == "-" {

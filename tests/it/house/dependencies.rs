@@ -53,6 +53,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "sync/preflight.rs",
             "sync/disk/root.rs",
             "sync/disk/stat.rs",
+            "sync/disk/watcher.rs",
             "sync/state/mod.rs",
             "sync/state/status.rs",
             "sync/tests/disk.rs",

@@ -3,6 +3,7 @@
 mod progress;
 
 use crate::cli::failure::{Failure, Outcome};
+use crate::cli::panics::report_once;
 use crate::cli::signals;
 use crate::cli::streams::put;
 use crate::cli::values;
@@ -121,6 +122,7 @@ impl Settings {
         settings.force = self.force;
         settings.watch = !self.no_watch;
         settings.ignore = self.ignore;
+        report_once(sync::is_guarded);
         let stop = Stop::new();
         let stopped = stop.clone();
         signals::each(&[SIGHUP, SIGINT, SIGTERM], move |_| stopped.stop())

@@ -7,6 +7,7 @@ mod hostile;
 mod ignoring;
 mod refusals;
 mod sessions;
+mod unwatched;
 
 use super::{Ended, Program, Serving, run, telefile};
 use crate::server::Folder;
