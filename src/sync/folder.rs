@@ -210,6 +210,14 @@ impl<'a> Folder<'a> {
     pub(super) fn check_stop(&self) -> Result<(), Error> {
         self.observer.check()
     }
+    /// Makes again what somebody has removed from the marker.
+    pub(super) fn mend_marker(&mut self) -> Result<(), Error> {
+        for name in self.marker.mend()? {
+            self.notice(format!("{MARKER}/{name} was removed, so it was made again"));
+        }
+        Ok(())
+    }
+
 
     /// Says something to people, and writes it into the log.
     pub(super) fn notice(&mut self, text: impl AsRef<str>) {
@@ -226,10 +234,10 @@ impl<'a> Folder<'a> {
         if (now.device, now.inode) != (self.stat.device, self.stat.inode) {
             return Err(gone());
         }
-        match Marker::is_at(&root) {
+        match self.marker.is_at(&root) {
             true => Ok(()),
             false => Err(Error::Guard(format!(
-                "{}: {MARKER} is gone; was the folder emptied or unmounted?",
+                "{}: {MARKER} is gone or another one; was the folder emptied, replaced or unmounted?",
                 self.path.display()
             ))),
         }

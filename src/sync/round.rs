@@ -41,6 +41,7 @@ impl Folder<'_> {
         };
         let scope = scope.zip(changed).map(|(scope, changed)| scope | &changed);
         self.check_is_there()?;
+        self.mend_marker()?;
         let scan = Scan::of(&self.root, &self.ignored, &self.index, scope.as_ref())?;
         self.check_is_there()?;
         let plan = self.plan(&scan, scope.as_ref(), &mut report)?;

@@ -177,7 +177,7 @@ impl<'a, 'b> Rounds<'a, 'b> {
                     }
                     last = summary;
                 }
-                Err(e) if e.may_pass() => {
+                Err(e) if e.may_pass() || self.folder.marker.is_damaged() => {
                     self.pause = (2 * self.pause).clamp(Duration::from_secs(1), LONGEST_PAUSE);
                     wait = self.pause;
                     // Also for a full disk: the next round begins with everything.

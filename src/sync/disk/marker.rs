@@ -17,6 +17,13 @@ use std::time::UNIX_EPOCH;
 /// The most ids in a marker: 32 digits and a line end.
 const MAX_ID_BYTES: u64 = 64;
 
+/// The folders in a marker.
+const TEMPORARY: &str = "tmp";
+const TRASH: &str = "trash";
+
+const DAMAGED: &str = ".telefile-sync/id is damaged: remove that file, and give the id with --new; \
+                       nothing is deleted";
+
 /// The file that says how long each folder of the trash has been there.
 const AGES: &str = "trash-ages";
 const MAX_AGES_BYTES: u64 = 64 << 20;
@@ -35,21 +42,9 @@ pub(in crate::sync) struct Marker {
 }
 
 impl Marker {
-    /// Returns whether there is a marker.
-    pub(in crate::sync) fn is_at(root: &Root) -> bool {
-        root.open_root(MARKER).is_ok()
-    }
-
     /// Opens or makes the marker, and locks the folder.
     pub(in crate::sync) fn open(root: &Root) -> Result<Self, Error> {
-        let open = |root: &Root, name: &str| {
-            match root.make_own_dir(name) {
-                Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(e),
-                _ => {}
-            }
-            root.open_root(name)
-        };
-        let marker = open(root, MARKER).map_err(Error::about(MARKER))?;
+        let marker = open_or_make(root, MARKER).map_err(Error::about(MARKER))?;
         let lock = marker.open_or_create("lock").map_err(Error::about("lock"))?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
@@ -59,10 +54,35 @@ impl Marker {
             }
             Err(e) => return Err(Error::about("lock")(e.into())),
         }
-        let temporary = open(&marker, "tmp").map_err(Error::about("tmp"))?;
-        let trash = open(&marker, "trash").map_err(Error::about("trash"))?;
+        let temporary = open_or_make(&marker, TEMPORARY).map_err(Error::about(TEMPORARY))?;
+        let trash = open_or_make(&marker, TRASH).map_err(Error::about(TRASH))?;
         let folder = root.open_root(".").map_err(Error::about("the folder"))?;
         Ok(Marker { folder, root: marker, temporary, trash, _lock: lock })
+    }
+
+    /// Returns whether this marker is still in the folder.
+    pub(in crate::sync) fn is_at(&self, folder: &Root) -> bool {
+        is_in(folder, MARKER, &self.root)
+    }
+
+    /// Returns whether somebody has removed a part of it.
+    pub(in crate::sync) fn is_damaged(&self) -> bool {
+        [(TEMPORARY, &self.temporary), (TRASH, &self.trash)]
+            .iter()
+            .any(|(name, held)| !is_in(&self.root, name, held))
+    }
+
+    /// Makes again what somebody has removed; returns the names.
+    pub(in crate::sync) fn mend(&mut self) -> Result<Vec<&'static str>, Error> {
+        let mut made = Vec::new();
+        for (name, held) in [(TEMPORARY, &mut self.temporary), (TRASH, &mut self.trash)] {
+            if !is_in(&self.root, name, held) {
+                *held = open_or_make(&self.root, name)
+                    .map_err(Error::about(format!("{MARKER}/{name}")))?;
+                made.push(name);
+            }
+        }
+        Ok(made)
     }
 
     /// Returns text that differs for a copy of the marker, such as one from a backup, wherever the file
@@ -160,8 +180,8 @@ impl Marker {
 impl Drop for Marker {
     fn drop(&mut self) {
         let remove = || {
-            self.root.remove_dir(&name("tmp"))?;
-            self.root.remove_dir(&name("trash"))?;
+            self.root.remove_dir(&name(TEMPORARY))?;
+            self.root.remove_dir(&name(TRASH))?;
             self.root.remove_file(&name("lock"))?;
             self.folder.remove_own_dir(MARKER)
         };
@@ -169,6 +189,20 @@ impl Drop for Marker {
             let _: io::Result<()> = remove();
         }
     }
+}
+
+/// Opens a folder of ours, or makes it.
+fn open_or_make(root: &Root, name: &str) -> io::Result<Root> {
+    match root.make_own_dir(name) {
+        Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(e),
+        _ => root.open_root(name),
+    }
+}
+
+/// Returns whether a name in a folder still leads to what was opened there.
+fn is_in(root: &Root, text: &str, held: &Root) -> bool {
+    let identity = |root: &Root| root.stat_self().ok().map(|stat| (stat.device, stat.inode));
+    root.open_root(text).ok().is_some_and(|there| identity(&there) == identity(held))
 }
 
 /// Removes a folder and everything in it.

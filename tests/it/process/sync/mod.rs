@@ -6,6 +6,7 @@ mod guards;
 mod hostile;
 mod ignoring;
 mod refusals;
+mod marker;
 mod sessions;
 mod unwatched;
 
