@@ -51,6 +51,8 @@ pub(super) struct Folder<'a> {
     pub(super) collected: Option<Utc>,
     /// The key of an entry that the collector does not understand, after it was reported.
     pub(super) unknown: Option<String>,
+    /// Which collector large files wait for, and since when, after that was said.
+    pub(super) held: Option<String>,
     /// The number of temporary files that this process has made.
     pub(super) temporaries: usize,
     /// Folders that were made in this round, and the modes that they will get.
@@ -134,6 +136,7 @@ impl<'a> Folder<'a> {
             exchanges,
             collected: None,
             unknown: None,
+            held: None,
             temporaries: 0,
             new_folders: Vec::new(),
             unflushed: Vec::new(),

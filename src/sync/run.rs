@@ -103,6 +103,7 @@ impl Folder<'_> {
             self.state.log(&total.to_string());
             self.state.set_status(&Status {
                 conflicts: self.conflict_copies(),
+                waiting: self.held.clone().unwrap_or_default(),
                 ..Status::after(&self.path, &total)
             });
         }
@@ -257,7 +258,9 @@ impl<'a, 'b> Rounds<'a, 'b> {
     /// Writes the status, if it says anything new or is old.
     fn write_status(&mut self, server: &str) {
         let watcher = self.watching.state();
-        let status = Status { watcher, server: server.to_string(), ..self.status.clone() };
+        let waiting = self.folder.held.clone().unwrap_or_default();
+        let server = server.to_string();
+        let status = Status { watcher, server, waiting, ..self.status.clone() };
         let is_same = |written: &Status| {
             Status { last_round: status.last_round.clone(), ..written.clone() } == status
         };

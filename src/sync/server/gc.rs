@@ -16,6 +16,9 @@ use std::collections::HashSet;
 /// The collector runs this long after the last one of this folder, or after its first start.
 const INTERVAL_SECONDS: u64 = 3600;
 
+/// Exists while a collector runs; its contents are the name of the client.
+pub(in crate::sync) const FLAG: &str = "gc";
+
 /// How many entries are read, and how many chunks deleted, at once.
 const GROUP: usize = 64;
 
@@ -71,7 +74,8 @@ impl Folder<'_> {
     /// is done afterwards.
     pub(in crate::sync) fn collect(&self) -> Result<Collected, Error> {
         let remote = self.remote()?;
-        let Cas::Done(flag) = remote.cas("gc", Version::ABSENT, b"", Exptime::Connection)? else {
+        let name = self.client.as_bytes();
+        let Cas::Done(flag) = remote.cas(FLAG, Version::ABSENT, name, Exptime::Connection)? else {
             return Ok(Collected::default());
         };
         step("the collector is announced")?;
@@ -79,7 +83,7 @@ impl Folder<'_> {
         #[cfg(test)]
         let is_idle = is_idle || has(Fault::CollectAnyway);
         let collected = if is_idle { self.collect_now()? } else { Collected::default() };
-        remote.delete("gc", Some(flag))?;
+        remote.delete(FLAG, Some(flag))?;
         Ok(collected)
     }
 

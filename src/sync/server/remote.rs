@@ -104,6 +104,17 @@ impl Remote {
         }
     }
 
+    /// Returns the contents of a small file that another client has written; `None` if it does not
+    /// exist. Of a large one nothing is returned but that it exists.
+    pub(in crate::sync) fn small(&self, name: &str) -> Result<Option<String>, Error> {
+        match self.client.read(&*format!("{}{name}", self.prefix)) {
+            Ok(read) => Ok(Some(String::from_utf8_lossy(&read.contents).into_owned())),
+            Err(client::Error::TooLarge { .. }) => Ok(Some(String::new())),
+            Err(e) if e.refusal() == Some(&Refusal::NotFound) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
     pub(in crate::sync) fn cas(
         &self,
         name: &str,

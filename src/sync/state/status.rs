@@ -35,6 +35,8 @@ pub struct Status {
     pub conflicts: u64,
     /// Paths that are left out.
     pub left_out: u64,
+    /// What large files wait for; empty if for nothing.
+    pub waiting: String,
     /// Whether changes of the folder are noticed at once, and why not.
     pub watcher: String,
     /// Whether the server is connected, and why not.
@@ -55,12 +57,21 @@ impl Status {
 
     fn to_text(&self) -> String {
         let Status {
-            folder, last_round, did, pending, conflicts, left_out, watcher, server, ..
+            folder,
+            last_round,
+            did,
+            pending,
+            conflicts,
+            left_out,
+            waiting,
+            watcher,
+            server,
+            ..
         } = self;
         format!(
             "folder {folder}\nlast_round {last_round}\ndid {did}\n\
-             pending {pending}\nconflicts {conflicts}\nleft_out {left_out}\nwatcher {watcher}\n\
-             server {server}\n"
+             pending {pending}\nconflicts {conflicts}\nleft_out {left_out}\nwaiting {waiting}\n\
+             watcher {watcher}\nserver {server}\n"
         )
     }
 
@@ -78,6 +89,7 @@ impl Status {
             pending: number("pending"),
             conflicts: number("conflicts"),
             left_out: number("left_out"),
+            waiting: field("waiting"),
             watcher: field("watcher"),
             server: field("server"),
         }
@@ -151,6 +163,7 @@ mod tests {
             pending: 1,
             conflicts: 2,
             left_out: 3,
+            waiting: "for a collector".to_string(),
             watcher: "alive".to_string(),
             server: "connected".to_string(),
         };

@@ -169,3 +169,6 @@ fn print_status() -> Outcome {
     }
     put(if text.is_empty() { "no folders\n".to_string() } else { text })
 }
+        if !status.waiting.is_empty() {
+            text += &format!("  large files wait {}\n", status.waiting);
+        }

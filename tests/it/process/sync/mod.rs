@@ -3,6 +3,7 @@
 
 mod churn;
 mod guards;
+mod held;
 mod hostile;
 mod ignoring;
 mod refusals;
