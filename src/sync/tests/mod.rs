@@ -31,6 +31,7 @@ mod cost;
 mod crashes;
 pub(super) mod disk;
 mod disks;
+mod lists;
 mod model;
 mod moments;
 pub(super) mod planted;
