@@ -148,6 +148,11 @@ impl<'a> Folder<'a> {
         };
         let is_made = folder.id != NOT_MADE;
         folder.observer.say(Event::Id(if is_made { &folder.id } else { "-" }));
+        if let Some(other) = settings.id.as_deref().filter(|id| *id != folder.id && !settings.new) {
+            let (own, other) = (IdForLog(&folder.id), IdForLog(other));
+            let text = format!("the folder keeps its id {own}; {other} is for folders without one");
+            folder.notice(text);
+        }
         if is_copy {
             folder.notice(
                 "the folder is a copy of the one that was synchronised: both sides are merged, nothing \
@@ -205,14 +210,6 @@ impl<'a> Folder<'a> {
         }
     }
 
-    pub(super) fn place(&self) -> Place<'_> {
-        let Folder { root, marker, client, exchanges, .. } = self;
-        Place { root, marker, client, exchanges: *exchanges }
-    }
-
-    pub(super) fn check_stop(&self) -> Result<(), Error> {
-        self.observer.check()
-    }
     /// Makes again what somebody has removed from the marker.
     pub(super) fn mend_marker(&mut self) -> Result<(), Error> {
         for name in self.marker.mend()? {
@@ -221,6 +218,14 @@ impl<'a> Folder<'a> {
         Ok(())
     }
 
+    pub(super) fn place(&self) -> Place<'_> {
+        let Folder { root, marker, client, exchanges, .. } = self;
+        Place { root, marker, client, exchanges: *exchanges }
+    }
+
+    pub(super) fn check_stop(&self) -> Result<(), Error> {
+        self.observer.check()
+    }
 
     /// Says something to people, and writes it into the log.
     pub(super) fn notice(&mut self, text: impl AsRef<str>) {

@@ -33,6 +33,8 @@ pub struct Settings {
     pub interval: Duration,
     /// The session's id. `None`: the folder's marker has it, or the server makes one.
     pub id: Option<String>,
+    /// The id is for a folder that has none: the folder's marker wins, unless it is to start over.
+    pub is_default_id: bool,
     /// The server's token, if it requires one.
     pub token: Option<Token>,
     /// How long the server may take to connect and for each reply.
@@ -61,6 +63,7 @@ impl Settings {
             path: path.into(),
             interval,
             id: None,
+            is_default_id: false,
             token: None,
             timeout: crate::client::DEFAULT_TIMEOUT,
             once: false,

@@ -107,7 +107,7 @@ impl Marker {
         let id = text.trim_end().to_string();
         match is_session_id(&id) {
             true => Ok(Some(id)),
-            false => Err(Error::Refused("the marker's id is damaged".to_string())),
+            false => Err(Error::Refused(DAMAGED.to_string())),
         }
     }
 

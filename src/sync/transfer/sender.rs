@@ -223,6 +223,7 @@ impl<'a, 'b> Sender<'a, 'b> {
                     index.set_found(path.clone(), Row { thing, version, stat });
                     listing.set(path, version);
                     report.pushed += 1;
+                    report.pushed_folders += u64::from(thing.kind == Kind::Dir);
                     report.sent_bytes += text.len() as u64;
                     let inline = if stat.size <= MAX_INLINE_BYTES { stat.size } else { 0 };
                     observer.moved(inline)?;

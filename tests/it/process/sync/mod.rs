@@ -6,8 +6,8 @@ mod guards;
 mod held;
 mod hostile;
 mod ignoring;
-mod refusals;
 mod marker;
+mod refusals;
 mod sessions;
 mod unwatched;
 

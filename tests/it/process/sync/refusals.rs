@@ -20,6 +20,8 @@ fn wrong_arguments_are_status_2() {
         (&["--forget", "127.0.0.1", &port], &["ID is missing"]),
         (&["--forget", "--once", "127.0.0.1", &port, "x"], &["--forget", "--once"]),
         (&["--status", "--forget"], &["--status"]),
+        (&["--status", "--once"], &["--status", "--once"]),
+        (&["--status", "127.0.0.1"], &["--status", "HOST"]),
     ] {
         run(user.command(args)).failed(2, words);
     }
