@@ -10,6 +10,7 @@ mod guard;
 mod guarding;
 mod hash;
 mod id;
+mod left_out;
 mod path;
 mod preflight;
 mod report;

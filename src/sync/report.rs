@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use super::path::RelPath;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -55,7 +55,7 @@ pub struct Summary {
     pub conflicts: u64,
     /// Paths that wait for the next round, because they were just being changed.
     pub pending: u64,
-    /// Paths that were left out, and why.
+    /// Paths that were left out, each once, and why.
     pub left_out: Vec<(String, String)>,
 }
 
@@ -242,7 +242,8 @@ pub(super) struct Report {
     pub(super) sent_bytes: u64,
     /// Paths to look at again at once.
     pub(super) again: BTreeSet<RelPath>,
-    left_out: Vec<(String, String)>,
+    /// Paths that are left out, each with all its reasons.
+    left_out: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Report {
@@ -256,20 +257,26 @@ impl Report {
             Some((name, refusal)) if name.starts_with("s/") => refusal.to_string(),
             _ => why.to_string(),
         };
-        self.left_out.push((path, why));
+        self.leave_out(path, why);
+    }
+
+    fn leave_out(&mut self, path: String, why: String) {
+        self.left_out.entry(path).or_default().insert(why);
     }
 
     /// Notes a name on the server that is the key of no path, or of another one than its entry says.
     pub(super) fn fail_key(&mut self, key: &str) {
-        self.left_out.push((key.escape_debug().to_string(), "no entry has such a key".to_string()));
+        self.leave_out(key.escape_debug().to_string(), "no entry has such a key".to_string());
     }
 
     /// Notes that the rest of the changes on the server could not be brought here.
     pub(super) fn fail_all(&mut self, why: Error) {
-        self.left_out.push(("the folder".to_string(), why.to_string()));
+        self.leave_out("the folder".to_string(), why.to_string());
     }
 
     pub(super) fn summary(self) -> Summary {
+        let join = |whys: BTreeSet<String>| whys.into_iter().collect::<Vec<_>>().join("; ");
+        let left_out = self.left_out.into_iter().map(|(path, whys)| (path, join(whys)));
         Summary {
             pushed: self.pushed,
             pushed_folders: self.pushed_folders,
@@ -279,7 +286,7 @@ impl Report {
             deleted_here: self.deleted_here,
             conflicts: self.conflicts,
             pending: self.again.len() as u64,
-            left_out: self.left_out,
+            left_out: left_out.collect(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::error::Error;
 use super::folder::Folder;
+use super::left_out::LeftOut;
 use super::path::RelPath;
 use super::report::{Event, LONGEST_PAUSE, Observer, Progress, Stop, Summary, Wake};
 use super::server::watch::watch_server;
@@ -9,7 +10,7 @@ use super::settings::Settings;
 use super::state;
 use super::state::status::{self, Status};
 use super::watching::Watching;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
@@ -119,8 +120,7 @@ struct Rounds<'a, 'b> {
     again: BTreeSet<RelPath>,
     pause: Duration,
     scanned: Option<Instant>,
-    /// Paths that were left out and shown, and why.
-    left_out: BTreeMap<String, String>,
+    left_out: LeftOut,
     /// After the last round that ended.
     status: Status,
     /// What was last written as the status, and when.
@@ -140,7 +140,7 @@ impl<'a, 'b> Rounds<'a, 'b> {
             again: BTreeSet::new(),
             pause: FIRST_PAUSE,
             scanned: None,
-            left_out: BTreeMap::new(),
+            left_out: LeftOut::default(),
             status,
             written: None,
         }
@@ -239,17 +239,12 @@ impl<'a, 'b> Rounds<'a, 'b> {
 
     /// Shows what a round did, if it did anything, and the paths that it left out for the first time.
     fn show(&mut self, summary: &Summary, is_full: bool) {
-        let is_new = |(path, why): &&(String, String)| self.left_out.get(path) != Some(why);
-        let left_out: Vec<_> = summary.left_out.iter().filter(is_new).cloned().collect();
-        if is_full {
-            self.left_out.clear();
-        }
-        self.left_out.extend(summary.left_out.iter().cloned());
+        let left_out = self.left_out.news(&summary.left_out, is_full);
         if !summary.is_quiet() || !left_out.is_empty() || self.status.last_round == NO_ROUND {
             self.folder.observer.say(Event::Round(&Summary { left_out, ..summary.clone() }));
             self.folder.state.log(&summary.to_string());
         }
-        let left_out = self.left_out.len() as u64;
+        let left_out = self.left_out.count();
         self.status = Status { left_out, ..Status::after(&self.folder.path, summary) };
         let server = format!("connected to {}", self.folder.settings.address);
         self.write_status(&server);

@@ -65,3 +65,26 @@ fn without_an_ignore_file_that_can_be_read_the_patterns_stay_as_they_were() {
         assert_eq!(program.stderr.now().matches("the patterns stay").count(), 1);
     }
 }
+
+/// The patterns cannot be read, and the file that another machine sent cannot be put there.
+#[test]
+fn two_reasons_of_one_path_are_said_in_one_line_once() {
+    let user = User::new();
+    user.write("a/x", "sent");
+    let id = user.does("a", &[], "1 sent");
+    user.does("b", &[&id], "1 received");
+    symlink("x", user.path("b").join(FILE)).unwrap();
+    user.write("a/.telefile-ignore", "*.o\n");
+    user.does("a", &[], "1 sent");
+    let program = start(user.sync("b", &["--no-watch"]));
+    for n in 0..3 {
+        user.write(&format!("b/{n}"), "one more round");
+        eventually("it is sent", || program.stderr.now().matches("1 sent").count() > n);
+    }
+    let stderr = program.stderr.now();
+    let lines: Vec<_> = stderr.lines().filter(|line| line.contains("ignore: left out: ")).collect();
+    assert_eq!(lines.len(), 1, "{stderr}");
+    for why in ["neither a file nor a folder", "the patterns stay as they were"] {
+        assert!(lines[0].contains(why), "{stderr}");
+    }
+}
