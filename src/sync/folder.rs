@@ -22,6 +22,7 @@ use super::settings::Settings;
 use super::state::State;
 use super::state::index::Index;
 use super::time::Utc;
+use super::transfer::refused::Refused;
 use crate::client::Client;
 use crate::name::{IdForLog, is_session_id};
 use crate::version::Version;
@@ -65,6 +66,8 @@ pub(super) struct Folder<'a> {
     pub(super) spelled: BTreeSet<RelPath>,
     /// The versions of entries whose chunks were missing when they were last read.
     pub(super) damaged: BTreeMap<RelPath, Version>,
+    /// Large files that the server has refused.
+    pub(super) refused: Refused,
     /// Recent deletions.
     pub(super) recent: Recent,
     pub(super) observer: Progress<'a>,
@@ -143,6 +146,7 @@ impl<'a> Folder<'a> {
             is_unfinished: true,
             spelled: BTreeSet::new(),
             damaged: BTreeMap::new(),
+            refused: Refused::default(),
             recent: Recent::default(),
             observer,
         };

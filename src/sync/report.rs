@@ -252,26 +252,26 @@ impl Report {
         // Most errors name the path that they are about.
         let about = why.strip_prefix(&path).and_then(|why| why.strip_prefix(": "));
         let why = about.unwrap_or(&why);
-        // The names of entries and chunks mean nothing to a user.
-        let why = match why.split_once(": ") {
-            Some((name, refusal)) if name.starts_with("s/") => refusal.to_string(),
-            _ => why.to_string(),
-        };
         self.leave_out(path, why);
     }
 
-    fn leave_out(&mut self, path: String, why: String) {
-        self.left_out.entry(path).or_default().insert(why);
+    fn leave_out(&mut self, path: String, why: &str) {
+        // The names of entries and chunks mean nothing to a user.
+        let why = match why.split_once(": ") {
+            Some((name, refusal)) if name.starts_with("s/") => refusal,
+            _ => why,
+        };
+        self.left_out.entry(path).or_default().insert(why.to_string());
     }
 
     /// Notes a name on the server that is the key of no path, or of another one than its entry says.
     pub(super) fn fail_key(&mut self, key: &str) {
-        self.leave_out(key.escape_debug().to_string(), "no entry has such a key".to_string());
+        self.leave_out(key.escape_debug().to_string(), "no entry has such a key");
     }
 
     /// Notes that the rest of the changes on the server could not be brought here.
     pub(super) fn fail_all(&mut self, why: Error) {
-        self.leave_out("the folder".to_string(), why.to_string());
+        self.leave_out("the folder".to_string(), &why.to_string());
     }
 
     pub(super) fn summary(self) -> Summary {

@@ -54,7 +54,13 @@ impl Folder<'_> {
         } else {
             self.announce(&plan);
             self.act(plan, &mut report)?;
-            self.seal()?;
+            match self.seal() {
+                // A server without room: the old seal holds as well, until a later round.
+                Err(e @ Error::Server(_)) if e.is_of_one_path() => {
+                    self.state.log(&format!("the rows are not sealed: {e}"));
+                }
+                sealed => sealed?,
+            }
         }
         let blocked = scan.blocked.iter().filter(|(path, _)| !wrong.contains_key(path));
         for (path, why) in wrong.iter().chain(blocked) {

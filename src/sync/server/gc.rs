@@ -42,7 +42,9 @@ impl Folder<'_> {
             })
         });
         // A time in the future is one from before the clock was set back.
-        if (last..last.seconds_after(INTERVAL_SECONDS)).contains(&now) {
+        let is_recent = (last..last.seconds_after(INTERVAL_SECONDS)).contains(&now);
+        // What a refused file has left takes the room of others.
+        if is_recent && !std::mem::take(&mut self.refused.has_left_chunks) {
             return Ok(());
         }
         self.collected = Some(now);

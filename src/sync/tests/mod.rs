@@ -20,6 +20,7 @@
 //! | a power loss after a push of what is not flushed | `crashes::what_a_power_loss_takes_after_a_push_comes_back_from_the_server` |
 //! | a crash before the look at what came out | `crashes::a_crash_at_any_step_changes_nothing_in_the_end`, `model` |
 //! | no exchange of files, a full disk | `disks` |
+//! | a server without room | `room` |
 //! | empty folders, changes of kind | `basics::kinds_change_both_ways`, `crashes`, `model` |
 //! | a hostile server or client | `transfers::entries_that_nobody_of_us_wrote_leave_the_folder_alone`, `entry`, `path` |
 //! | two clients on one folder, nested folders | `table::two_clients_on_one_folder_and_nested_folders_are_refused`, `rails::a_folder_inside_that_is_synchronised_itself_is_left_alone_in_every_round` |
@@ -38,6 +39,7 @@ pub(super) mod planted;
 mod rails;
 mod relay;
 pub(super) mod restarting;
+mod room;
 mod swaps;
 mod table;
 mod transfers;

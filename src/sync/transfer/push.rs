@@ -25,22 +25,29 @@ const PATIENCE_OF_ONCE: Duration =
     if cfg!(test) { COLLECTOR_PATIENCE } else { Duration::from_secs(60) };
 
 impl Folder<'_> {
-    /// Pushes what is here. Each row is written after its entry is set.
+    /// Pushes what is here, the largest files last: one for which the server has no room leaves none to
+    /// those behind it. Each row is written after its entry is set.
     pub(in crate::sync) fn push(
         &mut self,
         uploads: Vec<Upload>,
         report: &mut Report,
     ) -> Result<(), Error> {
         // What needs no chunks waits for nobody.
-        let (large, small): (Vec<_>, Vec<_>) = uploads.into_iter().partition(Upload::is_large);
+        let (mut large, small): (Vec<_>, Vec<_>) = uploads.into_iter().partition(Upload::is_large);
         self.send(&small, report)?;
+        self.refused.hold_back(&mut large, report);
+        large.sort_by_key(|upload| upload.found.stat.size);
         if !large.is_empty() {
-            match self.raise_working()? {
-                Some(working) => {
+            match self.raise_working() {
+                Ok(Some(working)) => {
                     self.send(&large, report)?;
                     self.remote()?.delete(&working, None)?;
                 }
-                None => report.again.extend(large.into_iter().map(|upload| upload.path)),
+                Ok(None) => report.again.extend(large.into_iter().map(|upload| upload.path)),
+                Err(e) if e.is_of_one_path() => {
+                    large.into_iter().for_each(|upload| report.fail(upload.path, &e));
+                }
+                Err(e) => return Err(e),
             }
         }
         step("entries are set")?;
@@ -49,9 +56,9 @@ impl Folder<'_> {
     }
 
     fn send(&mut self, uploads: &[Upload], report: &mut Report) -> Result<(), Error> {
-        let Folder { root, remote, index, listing, observer, client, .. } = self;
+        let Folder { root, remote, index, listing, observer, client, refused, .. } = self;
         let remote = remote.as_ref().ok_or(Error::Stopped)?;
-        let to = Target { root, remote, index, listing, observer, client, report };
+        let to = Target { root, remote, index, listing, observer, client, refused, report };
         let mut sender = Sender::new(uploads, to);
         read_ahead(root, uploads, |batch| sender.take(batch))
     }
