@@ -78,6 +78,9 @@ impl Folder<'_> {
 
     fn act(&mut self, plan: Plan, report: &mut Report) -> Result<(), Error> {
         let Plan { mut push, delete_remote, delete_local, fetch } = plan;
+        if !push.iter().any(Upload::is_large) {
+            self.held = None;
+        }
         self.recover()?;
         // Of a push that broke off.
         self.index.commit_found(&self.root)?;

@@ -36,7 +36,7 @@ const PROBE: &str = "probe";
 #[cfg(feature = "cli")]
 const THREAD: &str = "notify-rs inotify loop";
 
-const NO_THREAD: &str = "its thread has ended";
+const NO_THREAD: &str = "its thread has ended, or could not be started";
 const NO_WATCHES: &str = "there are more folders than may be watched; \
                           `sysctl fs.inotify.max_user_watches=1000000` allows more";
 const NO_INSTANCE: &str = "there are too many watchers; \

@@ -41,12 +41,18 @@ fn a_collector_that_does_not_end_is_said_once_and_holds_back_large_files_alone()
     }
     assert!(!has("large"));
 
+    // Nothing waits.
+    fs::remove_file(user.path("a/large")).unwrap();
+    eventually("the status says no more", || !status().contains("large files wait"));
+    user.write("a/large", &"x".repeat(LARGE));
+    eventually("the status says it", || status().contains(waits));
+
     drop(collector);
     eventually("the large file comes", || has("large"));
     eventually("the status says no more", || !status().contains("large files wait"));
     running.signal(Signal::TERM);
     assert_eq!(running.wait(), 0);
-    assert_eq!(running.stderr.now().matches("collector").count(), 1, "{}", running.stderr.now());
+    assert_eq!(running.stderr.now().matches("collector").count(), 2, "{}", running.stderr.now());
     assert_eq!(id_of(&running.stdout.now()), id);
     let again = user.does("b", &[&id], "6 received");
     assert_eq!((again, fs::metadata(user.path("b/large")).unwrap().len()), (id, LARGE as u64));

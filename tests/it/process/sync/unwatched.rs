@@ -73,25 +73,39 @@ impl<'a> Client<'a> {
     }
 }
 
+/// Returns a command that runs its further arguments with calls that fail as `inject` says, in the
+/// syntax of strace. `None` where nothing can be traced.
+fn failing(inject: &str, trace: &str) -> Option<Command> {
+    let strace = |out: &str| {
+        let mut strace = program("strace");
+        let calls = inject.split(':').next().unwrap();
+        let (calls, inject) = (format!("trace={calls}"), format!("inject={inject}"));
+        strace.args(["-D", "-f", "-o", out, "-e", &calls, "-e", &inject]);
+        strace
+    };
+    let possible = strace("/dev/null").arg("true").output();
+    match possible.is_ok_and(|output| output.status.success()) {
+        true => Some(strace(trace)),
+        false => {
+            skipped("no program can be traced here");
+            None
+        }
+    }
+}
+
+const NO_THREAD: &str = "its thread has ended, or could not be started";
+
 #[test]
 fn a_watcher_that_dies_is_said_once_and_the_folder_is_scanned() {
     let user = User::new();
     let trace = user.path("trace");
     // The second wait of the watcher's thread fails, and that of each one after it.
-    let fail = ["-e", "trace=epoll_wait", "-e", "inject=epoll_wait:error=EBADF:when=2+"];
-    let strace = |out: &str| {
-        let mut strace = program("strace");
-        strace.args(["-D", "-f", "-o", out]).args(fail);
-        strace
-    };
-    let possible = strace("/dev/null").arg("true").output();
-    if !possible.is_ok_and(|output| output.status.success()) {
-        return skipped("no program can be traced here");
-    }
-    let mut client = Client::start(&user, strace(trace.to_str().unwrap()));
-    let why = "the watcher has died, so it is scanned each time: its thread has ended";
-    client.says_once(why);
-    client.has_status("none, so the folder is scanned each time: its thread has ended\n");
+    let inject = "epoll_wait:error=EBADF:when=2+";
+    let Some(command) = failing(inject, trace.to_str().unwrap()) else { return };
+    let mut client = Client::start(&user, command);
+    let why = format!("the watcher has died, so it is scanned each time: {NO_THREAD}");
+    client.says_once(&why);
+    client.has_status(&format!("none, so the folder is scanned each time: {NO_THREAD}\n"));
     // It is tried again, in vain, and files still arrive.
     for deaths in 2..5 {
         eventually("it dies again", || {
@@ -99,7 +113,23 @@ fn a_watcher_that_dies_is_said_once_and_the_folder_is_scanned() {
         });
         client.sends("a");
     }
-    client.said_once(why);
+    client.said_once(&why);
+    client.stop();
+}
+
+#[test]
+fn a_watcher_that_gets_no_thread_is_started_later() {
+    let user = User::new();
+    // The threads before it are those for signals and for changes on the server.
+    let inject = "clone,clone3:error=EAGAIN:when=3";
+    let Some(command) = failing(inject, "/dev/null") else { return };
+    let mut client = Client::start(&user, command);
+    let why = format!("the folder cannot be watched, so it is scanned each time: {NO_THREAD}");
+    client.says_once(&why);
+    client.says_once("the folder is watched again");
+    client.has_status("alive\n");
+    client.sends("a");
+    client.said_once(&why);
     client.stop();
 }
 
