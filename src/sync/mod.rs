@@ -11,6 +11,7 @@ mod guarding;
 mod hash;
 mod id;
 mod left_out;
+mod lock;
 mod path;
 mod preflight;
 mod report;

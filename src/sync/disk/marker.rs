@@ -5,10 +5,9 @@ use super::root::{Root, sync_file};
 use super::trash::{Ages, Look};
 use crate::name::is_session_id;
 use crate::sync::error::Error;
+use crate::sync::lock::Lock;
 use crate::sync::path::{MARKER, RelPath};
 use crate::sync::time::Utc;
-use rustix::fs::FlockOperation;
-use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::MetadataExt;
@@ -38,7 +37,7 @@ pub(in crate::sync) struct Marker {
     pub(in crate::sync) temporary: Root,
     trash: Root,
     /// Held until this is dropped.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Marker {
@@ -46,14 +45,9 @@ impl Marker {
     pub(in crate::sync) fn open(root: &Root) -> Result<Self, Error> {
         let marker = open_or_make(root, MARKER).map_err(Error::about(MARKER))?;
         let lock = marker.open_or_create("lock").map_err(Error::about("lock"))?;
-        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => {
-                let why = "another process synchronises this folder";
-                return Err(Error::Refused(why.to_string()));
-            }
-            Err(e) => return Err(Error::about("lock")(e.into())),
-        }
+        let lock = Lock::of(lock).map_err(Error::about("lock"))?.ok_or_else(|| {
+            Error::Refused("another process synchronises this folder".to_string())
+        })?;
         let temporary = open_or_make(&marker, TEMPORARY).map_err(Error::about(TEMPORARY))?;
         let trash = open_or_make(&marker, TRASH).map_err(Error::about(TRASH))?;
         let folder = root.open_root(".").map_err(Error::about("the folder"))?;

@@ -2,6 +2,7 @@
 
 use super::{State, folders};
 use crate::sync::error::Error;
+use crate::sync::lock::Lock;
 use crate::sync::report::Summary;
 use crate::sync::time::Utc;
 use rustix::fs::FlockOperation;
@@ -103,12 +104,12 @@ impl State {
         let path = self.folder.join(PROCESS);
         let mut options = OpenOptions::new();
         let open = options.create(true).truncate(false).write(true).mode(0o600).open(&path);
-        let held = open.and_then(|mut file| {
+        let held = open.and_then(|file| {
             // Only `holder` has it locked, and only for a moment.
-            rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
-            file.set_len(0)?;
-            writeln!(file, "{}", std::process::id())?;
-            Ok(file)
+            let lock = Lock::wait_for(file)?;
+            lock.set_len(0)?;
+            writeln!(&*lock, "{}", std::process::id())?;
+            Ok(lock)
         });
         self.process = Some(held.map_err(Error::of(&path))?);
         Ok(())

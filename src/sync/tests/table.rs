@@ -281,3 +281,20 @@ fn a_dry_run_changes_nothing() {
     assert_eq!(lines, ["push g", "delete on the server f"]);
     assert!(world.sync("b").is_quiet());
 }
+
+#[test]
+fn a_program_that_another_thread_starts_refuses_nobody() {
+    let mut world = World::new();
+    world.write("a/one", "1");
+    world.sync("a");
+    // Until it runs, a new process has every file open that this one has.
+    let starts = std::thread::spawn(|| {
+        (0..100).all(|_| std::process::Command::new("true").status().unwrap().success())
+    });
+    let mut rounds = 0;
+    while !starts.is_finished() {
+        world.sync("a");
+        rounds += 1;
+    }
+    assert!(starts.join().unwrap() && rounds > 0);
+}
