@@ -5,6 +5,7 @@ use super::disk::apply::Place;
 use super::disk::conflict::is_copy;
 use super::disk::ignored::Ignored;
 use super::disk::marker::Marker;
+use super::disk::patterns::choose_patterns;
 use super::disk::root::Root;
 use super::disk::stat::Stat;
 use super::disk::trash::Look;
@@ -46,6 +47,8 @@ pub(super) struct Folder<'a> {
     pub(super) remote: Option<Remote>,
     /// This client's name, in entries and conflict copies.
     pub(super) client: String,
+    /// The patterns beside those of the ignore file.
+    pub(super) patterns: Vec<String>,
     pub(super) ignored: Ignored,
     pub(super) exchanges: bool,
     /// When the collector last ran for this folder; `None` before somebody asks.
@@ -100,6 +103,8 @@ impl<'a> Folder<'a> {
         let identity = marker.identity()?;
         let home = settings.state_home()?;
         let id = choose_id(settings, &client, &marker, had_marker, &home, &path)?;
+        // Before the id: without that nothing is sent.
+        let patterns = choose_patterns(settings, &marker)?;
         let mut state = State::at(&home, &id, &path);
         let mut index = match settings.dry_run {
             true if !state.folder.exists() => Index::in_memory(),
@@ -120,7 +125,7 @@ impl<'a> Folder<'a> {
             index.forget_all();
         }
         let exchanges = test_renames(&marker)?;
-        let (ignored, _) = Ignored::new(b"", &settings.ignore).map_err(Error::Refused)?;
+        let (ignored, _) = Ignored::new(b"", &patterns).map_err(Error::Refused)?;
         let stat = root.stat_self().map_err(Error::of(&path))?;
         let name = client_name(&state);
         let mut folder = Folder {
@@ -135,6 +140,7 @@ impl<'a> Folder<'a> {
             index,
             listing: Listing::default(),
             client: name,
+            patterns,
             ignored,
             exchanges,
             collected: None,
@@ -155,6 +161,11 @@ impl<'a> Folder<'a> {
         if let Some(other) = settings.id.as_deref().filter(|id| *id != folder.id && !settings.new) {
             let (own, other) = (IdForLog(&folder.id), IdForLog(other));
             let text = format!("the folder keeps its id {own}; {other} is for folders without one");
+            folder.notice(text);
+        }
+        let kept: Vec<_> = folder.patterns.iter().filter(|pattern| !pattern.is_empty()).collect();
+        if settings.ignore.is_empty() && !kept.is_empty() {
+            let text = format!("left alone as at an earlier start: {kept:?}");
             folder.notice(text);
         }
         if is_copy {

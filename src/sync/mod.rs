@@ -3,6 +3,7 @@
 mod connection;
 mod decide;
 mod disk;
+mod dry_run;
 mod error;
 mod folder;
 mod forget;

@@ -50,7 +50,7 @@ impl Folder<'_> {
         }
         self.guard(&plan)?;
         if self.settings.dry_run {
-            self.print(&plan);
+            self.print(plan, &mut report)?;
         } else {
             self.announce(&plan);
             self.act(plan, &mut report)?;
@@ -160,6 +160,15 @@ impl Folder<'_> {
                 self.index.remove(&path);
                 continue;
             }
+            // Such as one that was deleted on another machine: what is ignored keeps it here alone.
+            let is_dir = found.is_some_and(|found| found.stat.kind == FileKind::Dir);
+            if is_dir
+                && self.index.get(&path).is_none()
+                && self.listing.version(&path) == Version::ABSENT
+                && scan.has_only_ignored(&path)
+            {
+                continue;
+            }
             self.plan_path(path, found, &mut plan, report)?;
         }
         Ok(plan)
@@ -228,16 +237,6 @@ impl Folder<'_> {
                 Ok(None)
             }
             Err(e) => Err(e),
-        }
-    }
-
-    fn print(&mut self, plan: &Plan) {
-        let fetch = plan.fetch.iter().map(|(path, _)| ("pull", path));
-        let local = plan.delete_local.iter().map(|(path, ..)| ("move to the trash", path));
-        let push = plan.push.iter().map(|upload| ("push", &upload.path));
-        let remote = plan.delete_remote.iter().map(|(path, _)| ("delete on the server", path));
-        for (what, path) in fetch.chain(local).chain(push).chain(remote) {
-            self.observer.say(Event::Plan(&format!("{what} {path}")));
         }
     }
 

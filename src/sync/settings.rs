@@ -49,7 +49,8 @@ pub struct Settings {
     pub force: bool,
     /// Watch the folder, so that a change is noticed at once.
     pub watch: bool,
-    /// Patterns as in `.gitignore`: what matches is left alone.
+    /// Patterns as in `.gitignore`: what matches is left alone. They are kept in the folder's marker. None:
+    /// those that are kept; an empty pattern alone removes them.
     pub ignore: Vec<String>,
     /// Where states are kept. `None`: `$XDG_STATE_HOME`, or `~/.local/state`.
     pub state_home: Option<PathBuf>,

@@ -13,6 +13,9 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::time::UNIX_EPOCH;
 
+/// The file with the id.
+pub(in crate::sync) const ID: &str = "id";
+
 /// The most ids in a marker: 32 digits and a line end.
 const MAX_ID_BYTES: u64 = 64;
 
@@ -22,6 +25,10 @@ const TRASH: &str = "trash";
 
 const DAMAGED: &str = ".telefile-sync/id is damaged: remove that file, and give the id with --new; \
                        nothing is deleted";
+
+/// The file with the patterns of the last start that had any.
+const PATTERNS: &str = "ignore";
+const MAX_PATTERNS_BYTES: u64 = 1 << 20;
 
 /// The file that says how long each folder of the trash has been there.
 const AGES: &str = "trash-ages";
@@ -89,15 +96,8 @@ impl Marker {
 
     /// Returns the id that the folder is synchronised under; `None` in a new marker.
     pub(in crate::sync) fn id(&self) -> Result<Option<String>, Error> {
-        let file = match self.root.open_file(&name("id")) {
-            Ok(file) => file,
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(Error::about("the marker's id")(e)),
-        };
-        let mut text = String::new();
-        file.take(MAX_ID_BYTES)
-            .read_to_string(&mut text)
-            .map_err(Error::about("the marker's id"))?;
+        let text = self.read_note(ID, MAX_ID_BYTES).map_err(Error::about("the marker's id"))?;
+        let Some(text) = text else { return Ok(None) };
         let id = text.trim_end().to_string();
         match is_session_id(&id) {
             true => Ok(Some(id)),
@@ -110,14 +110,45 @@ impl Marker {
         if self.id()?.as_deref() == Some(id) {
             return Ok(());
         }
-        let write = || {
-            let mut file = self.replace_own_file("id.new")?;
-            file.write_all(format!("{id}\n").as_bytes())?;
-            sync_file(&file)?;
-            self.root.replace("id.new", "id")?;
-            self.root.sync_file_system()
+        self.write_note(ID, &format!("{id}\n")).map_err(Error::about("the marker's id"))
+    }
+
+    /// Returns the patterns of paths that are left alone, as they were last set.
+    pub(in crate::sync) fn patterns(&self) -> Result<Vec<String>, Error> {
+        let text = self.read_note(PATTERNS, MAX_PATTERNS_BYTES);
+        let text = text.map_err(Error::about(format!("{MARKER}/{PATTERNS}")))?;
+        Ok(text.unwrap_or_default().split_terminator('\n').map(String::from).collect())
+    }
+
+    /// Writes the patterns down, on the disk, unless they are there.
+    pub(in crate::sync) fn set_patterns(&self, patterns: &[String]) -> Result<(), Error> {
+        // One that cannot be read is replaced.
+        if self.patterns().is_ok_and(|kept| kept == patterns) {
+            return Ok(());
+        }
+        let text: String = patterns.iter().map(|pattern| format!("{pattern}\n")).collect();
+        self.write_note(PATTERNS, &text).map_err(Error::about(format!("{MARKER}/{PATTERNS}")))
+    }
+
+    /// Returns the text of a small file; `None` if there is none.
+    fn read_note(&self, text: &str, max_bytes: u64) -> io::Result<Option<String>> {
+        let file = match self.root.open_file(&name(text)) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            file => file?,
         };
-        write().map_err(Error::about("the marker's id"))
+        let mut text = String::new();
+        file.take(max_bytes).read_to_string(&mut text)?;
+        Ok(Some(text))
+    }
+
+    /// Replaces a small file. A crash leaves the old text or the new one.
+    fn write_note(&self, name: &str, text: &str) -> io::Result<()> {
+        let new = format!("{name}.new");
+        let mut file = self.replace_own_file(&new)?;
+        file.write_all(text.as_bytes())?;
+        sync_file(&file)?;
+        self.root.replace(&new, name)?;
+        self.root.sync_file_system()
     }
 
     fn replace_own_file(&self, text: &str) -> io::Result<File> {
@@ -179,7 +210,7 @@ impl Drop for Marker {
             self.root.remove_file(&name("lock"))?;
             self.folder.remove_own_dir(MARKER)
         };
-        if matches!(self.root.stat(&name("id")), Ok(None)) {
+        if matches!(self.root.stat(&name(ID)), Ok(None)) {
             let _: io::Result<()> = remove();
         }
     }

@@ -65,7 +65,7 @@ pub(crate) struct Settings {
     /// Do not watch the folder; scan it each time
     #[arg(long)]
     no_watch: bool,
-    /// Leave paths alone that match PATTERN, as in .gitignore; .telefile-ignore has more
+    /// Leave paths alone that match PATTERN, as in .gitignore; kept for later starts without --ignore
     #[arg(long, value_name = "PATTERN")]
     ignore: Vec<String>,
     /// Remove an id and all its files from the server: --forget HOST PORT ID
