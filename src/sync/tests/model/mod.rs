@@ -51,6 +51,7 @@ fn schedules(
         Err(_) => RandomState::new().hash_one(0) >> 16,
     };
     let count = if std::env::var("TELEFILE_TEST_SEED").is_ok() { 1 } else { count };
+    println!("seeds from {first}");
     let (next, ran, bad) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || loop {
         let n = next.fetch_add(1, SeqCst);
