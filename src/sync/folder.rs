@@ -103,7 +103,6 @@ impl<'a> Folder<'a> {
         let identity = marker.identity()?;
         let home = settings.state_home()?;
         let id = choose_id(settings, &client, &marker, had_marker, &home, &path)?;
-        // Before the id: without that nothing is sent.
         let patterns = choose_patterns(settings, &marker)?;
         let mut state = State::at(&home, &id, &path);
         let mut index = match settings.dry_run {
@@ -115,6 +114,8 @@ impl<'a> Folder<'a> {
             false => {
                 state.make()?;
                 state.hold()?;
+                // Before the id: without that nothing is sent.
+                marker.set_patterns(&patterns)?;
                 marker.set_id(&id)?;
                 Index::open(&state.folder)?
             }

@@ -13,9 +13,6 @@ pub(in crate::sync) fn choose_patterns(
     marker: &Marker,
 ) -> Result<Vec<String>, Error> {
     if !settings.ignore.is_empty() {
-        if !settings.dry_run {
-            marker.set_patterns(&settings.ignore)?;
-        }
         return Ok(settings.ignore.clone());
     }
     let patterns = marker.patterns()?;
