@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 

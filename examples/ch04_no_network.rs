@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, ErrorKind, IoSlice};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::process::Command;
 use telefile::net::{Address, Listener, Stream};
 
@@ -21,9 +22,19 @@ fn carry(address: &str) -> io::Result<Listener> {
     Ok(listener)
 }
 
+/// Removes a folder at the end, also when a check fails.
+struct Removed<'a>(&'a Path);
+
+impl Drop for Removed<'_> {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(self.0);
+    }
+}
+
 fn main() -> io::Result<()> {
     let folder = std::env::temp_dir().join(format!("telefile-ch04-{}", std::process::id()));
     fs::create_dir(&folder)?;
+    let _removed = Removed(&folder);
     std::env::set_current_dir(&folder)?;
 
     carry("127.0.0.1:0")?;
@@ -50,8 +61,6 @@ fn main() -> io::Result<()> {
     println!("bind over what is left: {}", in_use.kind());
     assert_eq!(in_use.kind(), ErrorKind::AddrInUse);
     carry("unix:ch04.socket")?;
-
-    fs::remove_dir_all(&folder)?;
     println!("only the address was different");
     Ok(())
 }

@@ -6,18 +6,24 @@ use std::thread;
 use std::time::Duration;
 use telefile::net::Pool;
 
-/// How many jobs are running, and the most that ran at once.
-static RUNNING: Mutex<(usize, usize)> = Mutex::new((0, 0));
+/// How many jobs are running, and the most that ever ran at once.
+struct Running {
+    now: usize,
+    most: usize,
+}
+
+static RUNNING: Mutex<Running> = Mutex::new(Running { now: 0, most: 0 });
 static CHANGED: Condvar = Condvar::new();
 
 /// A job waits until four run at once, but no longer than its patience.
 fn run(patience: Duration) {
     let mut running = RUNNING.lock().unwrap();
-    running.0 += 1;
-    running.1 = running.1.max(running.0);
+    running.now += 1;
+    running.most = running.most.max(running.now);
     CHANGED.notify_all();
-    let few = |running: &mut (usize, usize)| running.1 < 4;
-    CHANGED.wait_timeout_while(running, patience, few).unwrap().0.0 -= 1;
+    let few = |running: &mut Running| running.most < 4;
+    let (mut running, _) = CHANGED.wait_timeout_while(running, patience, few).unwrap();
+    running.now -= 1;
 }
 
 fn trap(jobs: &Mutex<Receiver<Duration>>) {
@@ -36,13 +42,13 @@ fn crew(jobs: &Mutex<Receiver<Duration>>) {
 
 /// Gives four jobs to four threads. Returns how many ran at once.
 fn at_once(work: fn(&Mutex<Receiver<Duration>>), patience: Duration) -> usize {
-    *RUNNING.lock().unwrap() = (0, 0);
+    *RUNNING.lock().unwrap() = Running { now: 0, most: 0 };
     let (give, jobs) = mpsc::channel();
     (0..4).for_each(|_| give.send(patience).unwrap());
     drop(give);
     let jobs = Mutex::new(jobs);
     thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(|| work(&jobs)))));
-    RUNNING.lock().unwrap().1
+    RUNNING.lock().unwrap().most
 }
 
 fn main() {

@@ -1,4 +1,4 @@
-//! Chapter 17: a chat. The server is the first thirty lines.
+//! Chapter 17: a chat. The server is everything above `main`.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -32,11 +32,12 @@ impl ServerApp for Chat {
                 self.announce(&format!("{text} is here"));
             }
             (SAY, Some(name)) => self.announce(&format!("{name}: {text}")),
-            _ => client.shutdown(),
+            _ => self.on_client_disconnect(&client),
         }
     }
 
     fn on_client_disconnect(&mut self, client: &Connection) {
+        client.shutdown(); // unless it has ended
         if let Some(name) = self.0.remove(client) {
             self.announce(&format!("{name} has left"));
         }
@@ -44,8 +45,7 @@ impl ServerApp for Chat {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let config = ServerConfig::<Chat>::new(()).listen("127.0.0.1:0".parse()?);
-    let server = Server::spawn(config)?;
+    let server = Server::spawn(ServerConfig::<Chat>::new(()).listen("127.0.0.1:0".parse()?))?;
     let hear = |client: &Client| -> Result<String, Box<dyn Error>> {
         Ok(String::from_utf8_lossy(client.recv(None)?.payload()).into_owned())
     };
@@ -59,11 +59,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     bob.send(Message::new(SAY).append("good morning"))?;
     println!("ann hears: {}", hear(&ann)?);
     println!("bob hears: {}, {}", hear(&bob)?, hear(&bob)?);
-
     bob.shutdown(None)?;
-    let last = hear(&ann)?;
-    println!("ann hears: {last}");
-    assert_eq!(last, "bob has left");
-    ann.shutdown(None)?;
+    println!("ann hears: {}", hear(&ann)?);
+
+    let carol = Client::connect_to(&server.addresses()[0])?;
+    carol.send(Message::new(ENTER).append("carol"))?;
+    carol.send(Message::new(ENTER).append("carol again"))?;
+    let (came, last) = (hear(&ann)?, hear(&ann)?);
+    println!("ann hears: {came}, {last}");
+    assert_eq!(last, "carol has left");
     Ok(server.stop(None)?)
 }

@@ -6,28 +6,27 @@ use std::io::{BufRead, BufReader, Write};
 use std::{env, error::Error, net::TcpStream};
 
 /// What a server should do: the versions and contents of the files, and the latest version.
-#[derive(Default)]
 struct Model(BTreeMap<u64, (u64, u64)>, u64);
 
 impl Model {
-    fn ask(&mut self, verb: u64, name: u64, version: u64, contents: u64) -> (String, String) {
+    fn ask(&mut self, verb: &str, name: u64, version: u64, contents: u64) -> (String, String) {
         let Model(files, last) = self;
         let current = files.get(&name).map_or(0, |file| file.0);
         let request = match verb {
-            0 => format!("write {name} 1\n{contents}\n"),
-            1 => format!("cas {name} {version} 1\n{contents}\n"),
-            2 => format!("delete {name}\n"),
+            "write" => format!("write {name} 1\n{contents}\n"),
+            "cas" => format!("cas {name} {version} 1\n{contents}\n"),
+            "delete" => format!("delete {name}\n"),
             _ => format!("read {name}\n"),
         };
         let reply = match (verb, files.get(&name)) {
-            (1, _) if version != current => format!("ERR_VERSION {current}\r\n"),
-            (0 | 1, _) => {
+            ("cas", _) if version != current => format!("ERR_VERSION {current}\r\n"),
+            ("write" | "cas", _) => {
                 *last += 1;
                 files.insert(name, (*last, contents));
                 format!("OK {last}\r\n")
             }
             (_, None) => "ERR_FILE_NOT_FOUND\r\n".to_string(),
-            (2, Some(_)) => {
+            ("delete", Some(_)) => {
                 *last += 1;
                 files.remove(&name).map(|_| "OK\r\n".to_string()).unwrap_or_default()
             }
@@ -49,10 +48,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         random = random.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1); // Knuth's MMIX
         (random >> 33) % n
     };
-    let mut model = Model::default();
+    let mut model = Model(BTreeMap::new(), 0);
     for number in 0..2000 {
         let version = model.1.saturating_sub(below(3));
-        let (request, expected) = model.ask(below(4), below(3), version, below(10));
+        let verb = ["write", "cas", "delete", "read"][below(4) as usize];
+        let (request, expected) = model.ask(verb, below(3), version, below(10));
         for piece in request.as_bytes().chunks(1 + below(9) as usize) {
             (&client).write_all(piece)?;
         }

@@ -10,7 +10,7 @@ mod half_made;
 mod limits;
 mod log;
 mod new_contents;
-#[cfg(feature = "durable")]
+#[cfg(any(feature = "durable", feature = "sync"))]
 mod panics;
 mod remote;
 mod signals;

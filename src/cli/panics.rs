@@ -1,10 +1,10 @@
-//! Panics of the database: those that are caught and returned as errors are not reported twice.
+//! Panics that are caught and returned as errors are not reported twice.
 
-/// Keeps panics that are caught and reported as damaged data from being reported as panics too.
-pub(super) fn report_damage_once() {
+/// Reports no panic of a thread of which `is_guarded` says that it is caught, and reported otherwise.
+pub(super) fn report_once(is_guarded: fn() -> bool) {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if !crate::store::is_guarded() {
+        if !is_guarded() {
             report(panic);
         }
     }));

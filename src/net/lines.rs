@@ -89,37 +89,48 @@ impl LineBuffer {
     /// [`io::ErrorKind::InvalidData`] if the line is too long, even before its end has arrived, or
     /// contains a `\r` that is not part of its end. The line stays in the [data](LineBuffer::data).
     pub fn take_line(&mut self, line: &mut Vec<u8>) -> io::Result<bool> {
-        let (length, end) = loop {
-            let data = &self.buffer[self.start..self.end];
-            let special = memchr::memchr3(b'\n', b'\r', IAC, &data[self.searched..]);
-            let at = special.map_or(data.len(), |at| self.searched + at);
-            if self.skipped + at >= self.max_line_bytes {
-                return Err(invalid("a line is too long"));
-            }
-            self.searched = at;
-            match &data[at..] {
-                // A \r at the end may be half of the line end.
-                [] | [b'\r'] => return Ok(false),
-                [b'\n', ..] => break (at, LineEnd::Lf),
-                [b'\r', b'\n', ..] => break (at, LineEnd::CrLf),
-                [b'\r', 0, ..] if self.is_telnet => break (at, LineEnd::CrNul),
-                [b'\r', ..] => return Err(invalid("a CR inside a line")),
-                command if self.is_telnet => match telnet::find(command) {
-                    Found::Command(bytes, answer) => self.skip_command(at, bytes, answer),
-                    Found::Half if self.skipped + data.len() >= self.max_line_bytes => {
-                        return Err(invalid("a line is too long"));
-                    }
-                    Found::Half => return Ok(false),
-                    Found::Text => self.searched += 1,
-                },
-                _ => self.searched += 1,
-            }
-        };
+        let Some((length, end)) = self.find_line_end()? else { return Ok(false) };
         line.clear();
         line.extend_from_slice(&self.data()[..length]);
         self.consume(length + end.bytes().len());
         self.line_end = end;
         Ok(true)
+    }
+
+    /// Returns where the first line ends, and with what, if that has arrived.
+    fn find_line_end(&mut self) -> io::Result<Option<(usize, LineEnd)>> {
+        loop {
+            let data = &self.buffer[self.start..self.end];
+            let special = memchr::memchr3(b'\n', b'\r', IAC, &data[self.searched..]);
+            let at = special.map_or(data.len(), |at| self.searched + at);
+            self.check_length(at)?;
+            self.searched = at;
+            match &data[at..] {
+                // A \r at the end may be half of the line end.
+                [] | [b'\r'] => return Ok(None),
+                [b'\n', ..] => return Ok(Some((at, LineEnd::Lf))),
+                [b'\r', b'\n', ..] => return Ok(Some((at, LineEnd::CrLf))),
+                [b'\r', 0, ..] if self.is_telnet => return Ok(Some((at, LineEnd::CrNul))),
+                [b'\r', ..] => return Err(invalid("a CR inside a line")),
+                command if self.is_telnet => match telnet::find(command) {
+                    Found::Command(bytes, answer) => self.skip_command(at, bytes, answer),
+                    Found::Half => {
+                        self.check_length(data.len())?;
+                        return Ok(None);
+                    }
+                    Found::Text => self.searched += 1,
+                },
+                _ => self.searched += 1,
+            }
+        }
+    }
+
+    /// Checks that a line may have `bytes` bytes, and those of the Telnet commands removed from it.
+    fn check_length(&self, bytes: usize) -> io::Result<()> {
+        match self.skipped + bytes < self.max_line_bytes {
+            true => Ok(()),
+            false => Err(invalid("a line is too long")),
+        }
     }
 
     /// Removes a Telnet command from the current line: moves the beginning of the line up to the

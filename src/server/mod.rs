@@ -194,17 +194,8 @@ impl Server {
                 ready();
                 let _ = stopped.recv(); // `handle` keeps the channel, so this waits for stop
             }
-            let since = Instant::now();
-            shared.live.close();
             log::info!("stopping, {} connections", sessions.used_slots());
-            listeners.iter().for_each(Listener::close);
-            shared.table.close();
-            shared.room.close();
-            shared.live.each(|stream| stream.shutdown(Shutdown::Read));
-            shared.live.wait_empty(Some(since + CUT_OFF));
-            shared.live.each(|stream| stream.shutdown(Shutdown::Both));
-            shared.live.wait_empty(Some(since + LET_GO));
-            shared.table.end_commits();
+            close_down(shared, &listeners);
             let no_thread =
                 |e: io::Error| io::Error::new(e.kind(), format!("cannot start a thread: {e}"));
             spawned
@@ -213,4 +204,22 @@ impl Server {
                 .unwrap_or_else(|_| Err(io::Error::other("the committer panicked")))
         })
     }
+}
+
+/// Ends all sessions, so that each reply to an executed request is sent, and then the commits.
+fn close_down(shared: &Shared, listeners: &[Listener]) {
+    let since = Instant::now();
+    // Stop: no session begins, and none begins another request.
+    shared.live.close();
+    // Wake those who wait for a client, a change, memory or a line.
+    listeners.iter().for_each(Listener::close);
+    shared.table.close();
+    shared.room.close();
+    shared.live.each(|stream| stream.shutdown(Shutdown::Read));
+    // Drain: the sessions send what they owe.
+    shared.live.wait_empty(Some(since + CUT_OFF));
+    shared.live.each(|stream| stream.shutdown(Shutdown::Both));
+    shared.live.wait_empty(Some(since + LET_GO));
+    // Join: the committer finishes, and the scope waits for it.
+    shared.table.end_commits();
 }

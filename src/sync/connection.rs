@@ -17,6 +17,7 @@ impl Folder<'_> {
             self.notice("the server has another table: both sides are merged, nothing is deleted");
         }
         self.listing = Listing::default();
+        self.refused.clear();
         let is_same = self.index.epoch() == Some(epoch);
         #[cfg(test)]
         if has(Fault::NoEpoch) {

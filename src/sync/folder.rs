@@ -5,6 +5,7 @@ use super::disk::apply::Place;
 use super::disk::conflict::is_copy;
 use super::disk::ignored::Ignored;
 use super::disk::marker::Marker;
+use super::disk::patterns::choose_patterns;
 use super::disk::root::Root;
 use super::disk::stat::Stat;
 use super::disk::trash::Look;
@@ -22,6 +23,7 @@ use super::settings::Settings;
 use super::state::State;
 use super::state::index::Index;
 use super::time::Utc;
+use super::transfer::refused::Refused;
 use crate::client::Client;
 use crate::name::{IdForLog, is_session_id};
 use crate::version::Version;
@@ -45,12 +47,16 @@ pub(super) struct Folder<'a> {
     pub(super) remote: Option<Remote>,
     /// This client's name, in entries and conflict copies.
     pub(super) client: String,
+    /// The patterns beside those of the ignore file.
+    pub(super) patterns: Vec<String>,
     pub(super) ignored: Ignored,
     pub(super) exchanges: bool,
     /// When the collector last ran for this folder; `None` before somebody asks.
     pub(super) collected: Option<Utc>,
     /// The key of an entry that the collector does not understand, after it was reported.
     pub(super) unknown: Option<String>,
+    /// Which collector large files wait for, and since when, after that was said.
+    pub(super) held: Option<String>,
     /// The number of temporary files that this process has made.
     pub(super) temporaries: usize,
     /// Folders that were made in this round, and the modes that they will get.
@@ -63,6 +69,8 @@ pub(super) struct Folder<'a> {
     pub(super) spelled: BTreeSet<RelPath>,
     /// The versions of entries whose chunks were missing when they were last read.
     pub(super) damaged: BTreeMap<RelPath, Version>,
+    /// Large files that the server has refused.
+    pub(super) refused: Refused,
     /// Recent deletions.
     pub(super) recent: Recent,
     pub(super) observer: Progress<'a>,
@@ -95,6 +103,7 @@ impl<'a> Folder<'a> {
         let identity = marker.identity()?;
         let home = settings.state_home()?;
         let id = choose_id(settings, &client, &marker, had_marker, &home, &path)?;
+        let patterns = choose_patterns(settings, &marker)?;
         let mut state = State::at(&home, &id, &path);
         let mut index = match settings.dry_run {
             true if !state.folder.exists() => Index::in_memory(),
@@ -105,6 +114,8 @@ impl<'a> Folder<'a> {
             false => {
                 state.make()?;
                 state.hold()?;
+                // Before the id: without that nothing is sent.
+                marker.set_patterns(&patterns)?;
                 marker.set_id(&id)?;
                 Index::open(&state.folder)?
             }
@@ -115,7 +126,7 @@ impl<'a> Folder<'a> {
             index.forget_all();
         }
         let exchanges = test_renames(&marker)?;
-        let (ignored, _) = Ignored::new(b"", &settings.ignore).map_err(Error::Refused)?;
+        let (ignored, _) = Ignored::new(b"", &patterns).map_err(Error::Refused)?;
         let stat = root.stat_self().map_err(Error::of(&path))?;
         let name = client_name(&state);
         let mut folder = Folder {
@@ -130,21 +141,34 @@ impl<'a> Folder<'a> {
             index,
             listing: Listing::default(),
             client: name,
+            patterns,
             ignored,
             exchanges,
             collected: None,
             unknown: None,
+            held: None,
             temporaries: 0,
             new_folders: Vec::new(),
             unflushed: Vec::new(),
             is_unfinished: true,
             spelled: BTreeSet::new(),
             damaged: BTreeMap::new(),
+            refused: Refused::default(),
             recent: Recent::default(),
             observer,
         };
         let is_made = folder.id != NOT_MADE;
         folder.observer.say(Event::Id(if is_made { &folder.id } else { "-" }));
+        if let Some(other) = settings.id.as_deref().filter(|id| *id != folder.id && !settings.new) {
+            let (own, other) = (IdForLog(&folder.id), IdForLog(other));
+            let text = format!("the folder keeps its id {own}; {other} is for folders without one");
+            folder.notice(text);
+        }
+        let kept: Vec<_> = folder.patterns.iter().filter(|pattern| !pattern.is_empty()).collect();
+        if settings.ignore.is_empty() && !kept.is_empty() {
+            let text = format!("left alone as at an earlier start: {kept:?}");
+            folder.notice(text);
+        }
         if is_copy {
             folder.notice(
                 "the folder is a copy of the one that was synchronised: both sides are merged, nothing \
@@ -202,6 +226,14 @@ impl<'a> Folder<'a> {
         }
     }
 
+    /// Makes again what somebody has removed from the marker.
+    pub(super) fn mend_marker(&mut self) -> Result<(), Error> {
+        for name in self.marker.mend()? {
+            self.notice(format!("{MARKER}/{name} was removed, so it was made again"));
+        }
+        Ok(())
+    }
+
     pub(super) fn place(&self) -> Place<'_> {
         let Folder { root, marker, client, exchanges, .. } = self;
         Place { root, marker, client, exchanges: *exchanges }
@@ -226,10 +258,10 @@ impl<'a> Folder<'a> {
         if (now.device, now.inode) != (self.stat.device, self.stat.inode) {
             return Err(gone());
         }
-        match Marker::is_at(&root) {
+        match self.marker.is_at(&root) {
             true => Ok(()),
             false => Err(Error::Guard(format!(
-                "{}: {MARKER} is gone; was the folder emptied or unmounted?",
+                "{}: {MARKER} is gone or another one; was the folder emptied, replaced or unmounted?",
                 self.path.display()
             ))),
         }

@@ -25,6 +25,11 @@ pub(super) fn choose_id(
     path: &Path,
 ) -> Result<String, Error> {
     let (id, is_marked) = match (marker.id()?, settings.id.as_deref()) {
+        (Some(marked), Some(given))
+            if marked != given && !settings.new && settings.is_default_id =>
+        {
+            (marked, true)
+        }
         (Some(marked), Some(given)) if marked != given && !settings.new => {
             return Err(Error::Refused(format!(
                 "the folder is synchronised under {}, not {}; --new changes that",

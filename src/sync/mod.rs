@@ -3,6 +3,7 @@
 mod connection;
 mod decide;
 mod disk;
+mod dry_run;
 mod error;
 mod folder;
 mod forget;
@@ -10,6 +11,8 @@ mod guard;
 mod guarding;
 mod hash;
 mod id;
+mod left_out;
+mod lock;
 mod path;
 mod preflight;
 mod report;
@@ -23,7 +26,10 @@ mod steps;
 mod tests;
 mod time;
 mod transfer;
+mod watching;
 
+#[cfg(feature = "cli")]
+pub(crate) use disk::watcher::is_guarded;
 pub use error::Error;
 pub use forget::forget;
 pub use report::{Event, Observer, Stop, Summary};

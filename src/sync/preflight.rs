@@ -1,6 +1,6 @@
 //! What must hold for a system and a folder before anything in the folder is changed.
 
-use super::disk::marker::Marker;
+use super::disk::marker::{ID, Marker};
 use super::disk::root::{Rename, Root};
 use super::error::{Error, is_full};
 use super::path::{MARKER, RelPath};
@@ -24,8 +24,12 @@ pub(super) fn check_system(root: &Root) -> Result<(), Error> {
     })
 }
 
-/// Refuses a folder inside of another one that is synchronised.
+/// Refuses a folder inside of another one that is synchronised, unless it was synchronised before: then
+/// the other one leaves it alone.
 pub(super) fn check_not_nested(path: &Path) -> Result<(), Error> {
+    if path.join(MARKER).join(ID).is_file() {
+        return Ok(());
+    }
     match path.ancestors().skip(1).find(|above| above.join(MARKER).is_dir()) {
         Some(above) => Err(Error::Refused(format!(
             "{}: it is in {}, which is synchronised itself",

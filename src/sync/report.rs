@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use super::path::RelPath;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -41,8 +41,12 @@ pub enum Event<'a> {
 pub struct Summary {
     /// Files and folders that were sent.
     pub pushed: u64,
+    /// How many of these are folders.
+    pub pushed_folders: u64,
     /// Files and folders that came.
     pub pulled: u64,
+    /// How many of these are folders.
+    pub pulled_folders: u64,
     /// Files and folders that were deleted on the server.
     pub deleted_there: u64,
     /// Files and folders that went to the trash.
@@ -51,7 +55,7 @@ pub struct Summary {
     pub conflicts: u64,
     /// Paths that wait for the next round, because they were just being changed.
     pub pending: u64,
-    /// Paths that were left out, and why.
+    /// Paths that were left out, each once, and why.
     pub left_out: Vec<(String, String)>,
 }
 
@@ -61,7 +65,9 @@ impl Summary {
         let Summary { pushed, pulled, deleted_there, deleted_here, conflicts, .. } = *self;
         *self = Summary {
             pushed: pushed + next.pushed,
+            pushed_folders: self.pushed_folders + next.pushed_folders,
             pulled: pulled + next.pulled,
+            pulled_folders: self.pulled_folders + next.pulled_folders,
             deleted_there: deleted_there + next.deleted_there,
             deleted_here: deleted_here + next.deleted_here,
             conflicts: conflicts + next.conflicts,
@@ -79,13 +85,19 @@ impl Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Summary { pushed, pulled, deleted_there, deleted_here, conflicts, pending, .. } = self;
+        let copies = if *conflicts == 1 { "conflict copy" } else { "conflict copies" };
+        let of_these = |folders: u64| match folders {
+            0 => String::new(),
+            1 => " (1 folder)".to_string(),
+            n => format!(" ({n} folders)"),
+        };
         let parts = [
-            (pushed, "sent"),
-            (pulled, "received"),
-            (deleted_there, "deleted on the server"),
-            (deleted_here, "moved to the trash"),
-            (conflicts, "conflict copies"),
-            (pending, "pending"),
+            (pushed, format!("sent{}", of_these(self.pushed_folders))),
+            (pulled, format!("received{}", of_these(self.pulled_folders))),
+            (deleted_there, "deleted on the server".to_string()),
+            (deleted_here, "moved to the trash".to_string()),
+            (conflicts, copies.to_string()),
+            (pending, "pending".to_string()),
         ];
         let parts = parts.into_iter().filter(|(n, _)| **n > 0);
         let parts: Vec<_> = parts.map(|(n, what)| format!("{n} {what}")).collect();
@@ -221,14 +233,17 @@ impl<'a> Progress<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Report {
     pub(super) pushed: u64,
+    pub(super) pushed_folders: u64,
     pub(super) pulled: u64,
+    pub(super) pulled_folders: u64,
     pub(super) deleted_there: u64,
     pub(super) deleted_here: u64,
     pub(super) conflicts: u64,
     pub(super) sent_bytes: u64,
     /// Paths to look at again at once.
     pub(super) again: BTreeSet<RelPath>,
-    left_out: Vec<(String, String)>,
+    /// Paths that are left out, each with all its reasons.
+    left_out: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Report {
@@ -237,33 +252,59 @@ impl Report {
         // Most errors name the path that they are about.
         let about = why.strip_prefix(&path).and_then(|why| why.strip_prefix(": "));
         let why = about.unwrap_or(&why);
+        self.leave_out(path, why);
+    }
+
+    fn leave_out(&mut self, path: String, why: &str) {
         // The names of entries and chunks mean nothing to a user.
         let why = match why.split_once(": ") {
-            Some((name, refusal)) if name.starts_with("s/") => refusal.to_string(),
-            _ => why.to_string(),
+            Some((name, refusal)) if name.starts_with("s/") => refusal,
+            _ => why,
         };
-        self.left_out.push((path, why));
+        self.left_out.entry(path).or_default().insert(why.to_string());
     }
 
     /// Notes a name on the server that is the key of no path, or of another one than its entry says.
     pub(super) fn fail_key(&mut self, key: &str) {
-        self.left_out.push((key.escape_debug().to_string(), "no entry has such a key".to_string()));
+        self.leave_out(key.escape_debug().to_string(), "no entry has such a key");
     }
 
     /// Notes that the rest of the changes on the server could not be brought here.
     pub(super) fn fail_all(&mut self, why: Error) {
-        self.left_out.push(("the folder".to_string(), why.to_string()));
+        self.leave_out("the folder".to_string(), &why.to_string());
     }
 
     pub(super) fn summary(self) -> Summary {
+        let join = |whys: BTreeSet<String>| whys.into_iter().collect::<Vec<_>>().join("; ");
+        let left_out = self.left_out.into_iter().map(|(path, whys)| (path, join(whys)));
         Summary {
             pushed: self.pushed,
+            pushed_folders: self.pushed_folders,
             pulled: self.pulled,
+            pulled_folders: self.pulled_folders,
             deleted_there: self.deleted_there,
             deleted_here: self.deleted_here,
             conflicts: self.conflicts,
             pending: self.again.len() as u64,
-            left_out: self.left_out,
+            left_out: left_out.collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_counts_in_words() {
+        let mut summary = Summary::default();
+        assert_eq!(summary.to_string(), "nothing to do");
+        summary.conflicts = 1;
+        assert_eq!(summary.to_string(), "1 conflict copy");
+        (summary.conflicts, summary.pulled) = (2, 3);
+        assert_eq!(summary.to_string(), "3 received, 2 conflict copies");
+        (summary.pushed, summary.pushed_folders, summary.pulled_folders) = (10_001, 1, 2);
+        let text = "10001 sent (1 folder), 3 received (2 folders), 2 conflict copies";
+        assert_eq!(summary.to_string(), text);
     }
 }

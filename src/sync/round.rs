@@ -41,6 +41,7 @@ impl Folder<'_> {
         };
         let scope = scope.zip(changed).map(|(scope, changed)| scope | &changed);
         self.check_is_there()?;
+        self.mend_marker()?;
         let scan = Scan::of(&self.root, &self.ignored, &self.index, scope.as_ref())?;
         self.check_is_there()?;
         let plan = self.plan(&scan, scope.as_ref(), &mut report)?;
@@ -49,11 +50,17 @@ impl Folder<'_> {
         }
         self.guard(&plan)?;
         if self.settings.dry_run {
-            self.print(&plan);
+            self.print(plan, &mut report)?;
         } else {
             self.announce(&plan);
             self.act(plan, &mut report)?;
-            self.seal()?;
+            match self.seal() {
+                // A server without room: the old seal holds as well, until a later round.
+                Err(e @ Error::Server(_)) if e.is_of_one_path() => {
+                    self.state.log(&format!("the rows are not sealed: {e}"));
+                }
+                sealed => sealed?,
+            }
         }
         let blocked = scan.blocked.iter().filter(|(path, _)| !wrong.contains_key(path));
         for (path, why) in wrong.iter().chain(blocked) {
@@ -70,7 +77,10 @@ impl Folder<'_> {
     }
 
     fn act(&mut self, plan: Plan, report: &mut Report) -> Result<(), Error> {
-        let Plan { push, delete_remote, delete_local, fetch } = plan;
+        let Plan { mut push, delete_remote, delete_local, fetch } = plan;
+        if !push.iter().any(Upload::is_large) {
+            self.held = None;
+        }
         self.recover()?;
         // Of a push that broke off.
         self.index.commit_found(&self.root)?;
@@ -83,9 +93,16 @@ impl Folder<'_> {
                 self.is_unfinished = false;
             }
         }
-        // A moved file is pushed before its old name is deleted, so that its chunks stay.
+        // A moved file is pushed before its old name is deleted, so that its chunks stay. A file in the
+        // place of a folder is pushed when that is empty on the server: otherwise another client that
+        // looks in between would keep the folder as a conflict copy.
+        let over_folders = extract_over_folders(&mut push, &delete_remote);
         self.push(push, report)?;
-        self.delete_remote(delete_remote, report)
+        self.delete_remote(delete_remote, report)?;
+        match over_folders.is_empty() {
+            true => Ok(()),
+            false => self.push(over_folders, report),
+        }
     }
 
     /// Brings what has changed on the server into the folder.
@@ -141,6 +158,15 @@ impl Folder<'_> {
             if found.is_none() && self.ignored.has_any_of(&path, is_dir) {
                 // If it is no longer ignored one day, that is first contact.
                 self.index.remove(&path);
+                continue;
+            }
+            // Such as one that was deleted on another machine: what is ignored keeps it here alone.
+            let is_dir = found.is_some_and(|found| found.stat.kind == FileKind::Dir);
+            if is_dir
+                && self.index.get(&path).is_none()
+                && self.listing.version(&path) == Version::ABSENT
+                && scan.has_only_ignored(&path)
+            {
                 continue;
             }
             self.plan_path(path, found, &mut plan, report)?;
@@ -214,16 +240,6 @@ impl Folder<'_> {
         }
     }
 
-    fn print(&mut self, plan: &Plan) {
-        let fetch = plan.fetch.iter().map(|(path, _)| ("pull", path));
-        let local = plan.delete_local.iter().map(|(path, ..)| ("move to the trash", path));
-        let push = plan.push.iter().map(|upload| ("push", &upload.path));
-        let remote = plan.delete_remote.iter().map(|(path, _)| ("delete on the server", path));
-        for (what, path) in fetch.chain(local).chain(push).chain(remote) {
-            self.observer.say(Event::Plan(&format!("{what} {path}")));
-        }
-    }
-
     fn announce(&mut self, plan: &Plan) {
         let files = plan.fetch.len() + plan.push.len();
         let is_file = |upload: &&Upload| upload.found.stat.kind == FileKind::File;
@@ -238,4 +254,23 @@ impl Folder<'_> {
         let Versioned { thing, version } = remote;
         self.index.set_found(path, Row { thing, version, stat: found.stat });
     }
+}
+
+/// Removes from `push` the files that are in the place of a folder in which something is deleted, and
+/// returns them.
+fn extract_over_folders(push: &mut Vec<Upload>, deleted: &[(RelPath, Version)]) -> Vec<Upload> {
+    let mut folders = BTreeSet::new();
+    for (path, _) in deleted {
+        let mut parent = path.parent();
+        while let Some(folder) = parent {
+            parent = folder.parent();
+            if !folders.insert(folder) {
+                break;
+            }
+        }
+    }
+    let is_over = |upload: &mut Upload| {
+        upload.found.stat.kind == FileKind::File && folders.contains(&upload.path)
+    };
+    push.extract_if(.., is_over).collect()
 }

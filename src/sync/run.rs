@@ -1,15 +1,16 @@
 //! Rounds, one after another: at each interval, and when the server or the folder has changed.
 
-use super::disk::watcher::Watcher;
 use super::error::Error;
 use super::folder::Folder;
+use super::left_out::LeftOut;
 use super::path::RelPath;
 use super::report::{Event, LONGEST_PAUSE, Observer, Progress, Stop, Summary, Wake};
 use super::server::watch::watch_server;
 use super::settings::Settings;
 use super::state;
 use super::state::status::{self, Status};
-use std::collections::{BTreeMap, BTreeSet};
+use super::watching::Watching;
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
@@ -103,6 +104,7 @@ impl Folder<'_> {
             self.state.log(&total.to_string());
             self.state.set_status(&Status {
                 conflicts: self.conflict_copies(),
+                waiting: self.held.clone().unwrap_or_default(),
                 ..Status::after(&self.path, &total)
             });
         }
@@ -113,13 +115,12 @@ impl Folder<'_> {
 /// The state between rounds.
 struct Rounds<'a, 'b> {
     folder: &'a mut Folder<'b>,
-    watcher: Result<Watcher, String>,
+    watching: Watching,
     /// Paths that were in motion.
     again: BTreeSet<RelPath>,
     pause: Duration,
     scanned: Option<Instant>,
-    /// Paths that were left out and shown, and why.
-    left_out: BTreeMap<String, String>,
+    left_out: LeftOut,
     /// After the last round that ended.
     status: Status,
     /// What was last written as the status, and when.
@@ -135,11 +136,11 @@ impl<'a, 'b> Rounds<'a, 'b> {
         };
         Rounds {
             folder,
-            watcher: Err("off".to_string()),
+            watching: Watching::new(),
             again: BTreeSet::new(),
             pause: FIRST_PAUSE,
             scanned: None,
-            left_out: BTreeMap::new(),
+            left_out: LeftOut::default(),
             status,
             written: None,
         }
@@ -147,7 +148,6 @@ impl<'a, 'b> Rounds<'a, 'b> {
 
     fn run(&mut self, stop: &Stop) -> Result<Summary, Error> {
         watch_server(self.folder.settings, &self.folder.id, stop)?;
-        self.start_watcher();
         let mut last = Summary::default();
         loop {
             if stop.is_asked() {
@@ -167,8 +167,9 @@ impl<'a, 'b> Rounds<'a, 'b> {
                     }
                     if is_full {
                         self.scanned = Some(Instant::now());
-                        let marker = &self.folder.marker;
-                        self.watcher.as_mut().into_iter().for_each(|watcher| watcher.ask(marker));
+                        if let Some(watcher) = self.watching.watcher() {
+                            watcher.ask(&self.folder.marker);
+                        }
                     }
                     self.again = again;
                     self.show(&summary, is_full);
@@ -177,7 +178,7 @@ impl<'a, 'b> Rounds<'a, 'b> {
                     }
                     last = summary;
                 }
-                Err(e) if e.may_pass() => {
+                Err(e) if e.may_pass() || self.folder.marker.is_damaged() => {
                     self.pause = (2 * self.pause).clamp(Duration::from_secs(1), LONGEST_PAUSE);
                     wait = self.pause;
                     // Also for a full disk: the next round begins with everything.
@@ -202,33 +203,17 @@ impl<'a, 'b> Rounds<'a, 'b> {
     /// Returns what the next round is about, and when the watcher will have more.
     fn scope(&mut self) -> (Option<BTreeSet<RelPath>>, Option<Instant>) {
         let now = Instant::now();
-        if let Ok(watcher) = &self.watcher
-            && let Some(why) = watcher.why_dead(now)
-        {
-            self.folder.notice(format!("the watcher has died, so it is started again: {why}"));
-            self.start_watcher();
-            self.scanned = None;
-        }
         let interval = self.folder.settings.interval;
         let rare = (interval * SCAN_INTERVALS).min(MAX_SCAN_INTERVAL).max(interval);
-        let Ok(watcher) = &mut self.watcher else { return (None, None) };
+        if self.watching.tend(self.folder, now, rare) {
+            self.scanned = None;
+        }
+        let Some(watcher) = self.watching.watcher() else { return (None, None) };
         let is_due = self.scanned.is_none_or(|scanned| now - scanned >= rare);
         let (due, next) = watcher.due(now);
         match due {
             Some(due) if !is_due => (Some(&due | &self.again), next),
             _ => (None, None),
-        }
-    }
-
-    fn start_watcher(&mut self) {
-        if !self.folder.settings.watch {
-            return;
-        }
-        let wake = self.folder.observer.stop().waker();
-        self.watcher = Watcher::start(&self.folder.path, wake);
-        if let Err(why) = &self.watcher {
-            let text = format!("the folder cannot be watched, so it is scanned each time: {why}");
-            self.folder.notice(text);
         }
     }
 
@@ -239,7 +224,7 @@ impl<'a, 'b> Rounds<'a, 'b> {
         let deadline = Instant::now() + time;
         // A wake of the watcher says that something will be due soon.
         if let Ok(Wake::Folder) = wakes.recv_timeout(time)
-            && let Ok(watcher) = &self.watcher
+            && let Some(watcher) = self.watching.watcher()
         {
             // A close may bring forward what a write has put off.
             while let Some(next) = watcher.next_due() {
@@ -254,17 +239,12 @@ impl<'a, 'b> Rounds<'a, 'b> {
 
     /// Shows what a round did, if it did anything, and the paths that it left out for the first time.
     fn show(&mut self, summary: &Summary, is_full: bool) {
-        let is_new = |(path, why): &&(String, String)| self.left_out.get(path) != Some(why);
-        let left_out: Vec<_> = summary.left_out.iter().filter(is_new).cloned().collect();
-        if is_full {
-            self.left_out.clear();
-        }
-        self.left_out.extend(summary.left_out.iter().cloned());
+        let left_out = self.left_out.news(&summary.left_out, is_full);
         if !summary.is_quiet() || !left_out.is_empty() || self.status.last_round == NO_ROUND {
             self.folder.observer.say(Event::Round(&Summary { left_out, ..summary.clone() }));
             self.folder.state.log(&summary.to_string());
         }
-        let left_out = self.left_out.len() as u64;
+        let left_out = self.left_out.count();
         self.status = Status { left_out, ..Status::after(&self.folder.path, summary) };
         let server = format!("connected to {}", self.folder.settings.address);
         self.write_status(&server);
@@ -272,11 +252,10 @@ impl<'a, 'b> Rounds<'a, 'b> {
 
     /// Writes the status, if it says anything new or is old.
     fn write_status(&mut self, server: &str) {
-        let watcher = match &self.watcher {
-            Ok(_) => "alive".to_string(),
-            Err(why) => why.clone(),
-        };
-        let status = Status { watcher, server: server.to_string(), ..self.status.clone() };
+        let watcher = self.watching.state();
+        let waiting = self.folder.held.clone().unwrap_or_default();
+        let server = server.to_string();
+        let status = Status { watcher, server, waiting, ..self.status.clone() };
         let is_same = |written: &Status| {
             Status { last_round: status.last_round.clone(), ..written.clone() } == status
         };

@@ -33,6 +33,8 @@ pub struct Settings {
     pub interval: Duration,
     /// The session's id. `None`: the folder's marker has it, or the server makes one.
     pub id: Option<String>,
+    /// The id is for a folder that has none: the folder's marker wins, unless it is to start over.
+    pub is_default_id: bool,
     /// The server's token, if it requires one.
     pub token: Option<Token>,
     /// How long the server may take to connect and for each reply.
@@ -47,7 +49,8 @@ pub struct Settings {
     pub force: bool,
     /// Watch the folder, so that a change is noticed at once.
     pub watch: bool,
-    /// Patterns as in `.gitignore`: what matches is left alone.
+    /// Patterns as in `.gitignore`: what matches is left alone. They are kept in the folder's marker. None:
+    /// those that are kept; an empty pattern alone removes them.
     pub ignore: Vec<String>,
     /// Where states are kept. `None`: `$XDG_STATE_HOME`, or `~/.local/state`.
     pub state_home: Option<PathBuf>,
@@ -61,6 +64,7 @@ impl Settings {
             path: path.into(),
             interval,
             id: None,
+            is_default_id: false,
             token: None,
             timeout: crate::client::DEFAULT_TIMEOUT,
             once: false,

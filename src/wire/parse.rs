@@ -42,8 +42,8 @@ impl<'a> Request<'a> {
     /// # Errors
     /// The mistake in a line that is no request, and what follows the line as far as that is known.
     pub fn parse(line: &'a [u8]) -> Result<Self, Malformed> {
-        let mut line = Line(Fields::new(line));
-        let request = match line.0.next().unwrap_or_default() {
+        let mut line = Line { fields: Fields::new(line) };
+        let request = match line.fields.next().unwrap_or_default() {
             b"write" => return line.write(),
             b"cas" => return line.cas(),
             b"create" => return line.create(),
@@ -57,7 +57,7 @@ impl<'a> Request<'a> {
             b"open" => line.open(),
             b"close" => line.close(),
             b"session" => line.session(),
-            b"hello" => Ok(Request::Hello { token: line.0.next() }),
+            b"hello" => Ok(Request::Hello { token: line.fields.next() }),
             b"types" => Ok(Request::Types),
             b"stats" => Ok(Request::Stats),
             b"backup" => Ok(Request::Backup),
@@ -70,8 +70,11 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The fields after the command.
-struct Line<'a>(Fields<'a>);
+/// A line that is being parsed.
+struct Line<'a> {
+    /// Those that are not parsed yet.
+    fields: Fields<'a>,
+}
 
 impl<'a> Line<'a> {
     fn delete(&mut self) -> Result<Request<'a>, Mistake> {
@@ -171,7 +174,7 @@ impl<'a> Line<'a> {
     }
 
     fn field(&mut self) -> Result<&'a [u8], Mistake> {
-        self.0.next().ok_or(Mistake::TooFewFields)
+        self.fields.next().ok_or(Mistake::TooFewFields)
     }
 
     fn file(&mut self) -> Result<FileRef<'a>, Mistake> {
@@ -193,12 +196,12 @@ impl<'a> Line<'a> {
         absent: T,
         parse: impl FnOnce(&'a [u8]) -> Result<T, Mistake>,
     ) -> Result<T, Mistake> {
-        self.0.next().map_or(Ok(absent), parse)
+        self.fields.next().map_or(Ok(absent), parse)
     }
 
     /// Returns `value`, if no field is left.
     fn end<T>(mut self, value: T) -> Result<T, Mistake> {
-        self.0.next().map_or(Ok(value), |_| Err(Mistake::TooManyFields))
+        self.fields.next().map_or(Ok(value), |_| Err(Mistake::TooManyFields))
     }
 }
 

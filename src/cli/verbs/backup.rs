@@ -4,7 +4,7 @@
 use crate::cli::bar::{ProgressBar, bar_of_bytes};
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::half_made::remove_half_made_on_signals;
-use crate::cli::panics::report_damage_once;
+use crate::cli::panics::report_once;
 use crate::cli::remote::{HEADING, Patience, TokenFile, with_settings};
 use crate::cli::values;
 use crate::client::{Backup, Client, Error};
@@ -62,7 +62,7 @@ impl Settings {
     }
 
     fn of_folder(&self, folder: &Path) -> Outcome {
-        report_damage_once();
+        report_once(crate::store::is_guarded);
         let store = ReadOnly::open(folder).map_err(Failure::failed)?;
         let written = match self.file.as_os_str() == "-" {
             true => store.backup(io::stdout().lock(), "stdout"),
@@ -75,7 +75,7 @@ impl Settings {
         let builder = with_settings(Client::builder(), &self.patience, &self.token)?;
         let client = builder.connect(address)?;
         let mut backup = client.backup().map_err(not_begun)?;
-        let bar = bar_of_bytes(backup.numbytes());
+        let bar = bar_of_bytes(Some(backup.numbytes()));
         bar.set_message("received");
         let written = match self.file.as_os_str() == "-" {
             true => copy(&mut backup, io::stdout().lock(), "stdout", &bar),

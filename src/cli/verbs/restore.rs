@@ -2,7 +2,7 @@
 
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::half_made::remove_half_made_on_signals;
-use crate::cli::panics::report_damage_once;
+use crate::cli::panics::report_once;
 use crate::cli::streams::stdin;
 use crate::server::system::draw_epoch;
 use crate::store::{CommitError, Durable, Options};
@@ -37,7 +37,7 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn run(self) -> Outcome {
         let epoch = draw_epoch().map_err(Failure::failed)?;
-        report_damage_once();
+        report_once(crate::store::is_guarded);
         remove_half_made_on_signals();
         match self.file {
             Some(file) => put_back(&file, &self.folder, epoch),

@@ -175,7 +175,7 @@ impl Settings {
         let _log = Log::start().map_err(Failure::no_thread)?;
         keep_freed_memory();
         #[cfg(feature = "durable")]
-        crate::cli::panics::report_damage_once();
+        crate::cli::panics::report_once(crate::store::is_guarded);
         let server = self.builder(types).bind().map_err(not_bound)?;
         stop_on_signals(server.handle()).map_err(Failure::failed)?;
         let addresses: Vec<_> = server.addresses().iter().map(ToString::to_string).collect();

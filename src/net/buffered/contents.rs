@@ -14,13 +14,11 @@ impl BufferedStream {
     pub fn read_contents(&mut self, contents: &mut Vec<u8>) -> io::Result<()> {
         let wanted = contents.capacity() - contents.len();
         if self.buffers.input.data().is_empty() {
-            let direct = wanted >= MIN_DIRECT_BYTES;
-            let received = if direct { self.fill_spare(contents)? } else { self.fill()? };
-            if received == 0 {
-                return Err(ended("contents"));
+            if wanted >= MIN_DIRECT_BYTES {
+                return self.receive_direct(contents);
             }
-            if direct {
-                return Ok(());
+            if self.fill()? == 0 {
+                return Err(ended("contents"));
             }
         }
         let here = self.buffers.input.data();
@@ -84,8 +82,11 @@ impl BufferedStream {
         Ok(())
     }
 
-    fn fill_spare(&mut self, contents: &mut Vec<u8>) -> io::Result<usize> {
+    fn receive_direct(&mut self, contents: &mut Vec<u8>) -> io::Result<()> {
         self.before_receive()?;
-        self.stream.receive_spare(contents)
+        match self.stream.receive_spare(contents)? {
+            0 => Err(ended("contents")),
+            _ => Ok(()),
+        }
     }
 }

@@ -41,6 +41,10 @@ impl Ignored {
             bad.extend(why.map(|why| BadLine { number, why }));
         }
         for pattern in patterns {
+            // They are kept one in a line.
+            if pattern.contains('\n') {
+                return Err(format!("{}: it has a line end", pattern.escape_debug()));
+            }
             builder.add_line(None, pattern).map_err(|e| format!("{pattern}: {e}"))?;
         }
         Ok((Ignored(builder.build().map_err(|e| e.to_string())?), bad))
@@ -109,5 +113,7 @@ mod tests {
         }
         let why = Ignored::new(b"", &["[z-a]".to_string()]).unwrap_err();
         assert!(why.starts_with("[z-a]"), "{why}");
+        let why = Ignored::new(b"", &["a\nb".to_string()]).unwrap_err();
+        assert!(why.ends_with("it has a line end"), "{why}");
     }
 }

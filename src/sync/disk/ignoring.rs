@@ -19,9 +19,8 @@ impl Folder<'_> {
     /// ignored is merged, but the user may not want it on other machines.
     pub(in crate::sync) fn load_ignored(&mut self) -> BTreeMap<RelPath, String> {
         let path = RelPath::new(IGNORE_FILE.as_bytes()).expect("a name");
-        let ignored = self
-            .read_ignore_file(&path)
-            .and_then(|text| Ignored::new(&text, &self.settings.ignore));
+        let ignored =
+            self.read_ignore_file(&path).and_then(|text| Ignored::new(&text, &self.patterns));
         let (ignored, bad) = match ignored {
             Ok(ignored) => ignored,
             Err(why) => {

@@ -5,17 +5,30 @@ use super::root::{Root, sync_file};
 use super::trash::{Ages, Look};
 use crate::name::is_session_id;
 use crate::sync::error::Error;
+use crate::sync::lock::Lock;
 use crate::sync::path::{MARKER, RelPath};
 use crate::sync::time::Utc;
-use rustix::fs::FlockOperation;
-use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::time::UNIX_EPOCH;
 
+/// The file with the id.
+pub(in crate::sync) const ID: &str = "id";
+
 /// The most ids in a marker: 32 digits and a line end.
 const MAX_ID_BYTES: u64 = 64;
+
+/// The folders in a marker.
+const TEMPORARY: &str = "tmp";
+const TRASH: &str = "trash";
+
+const DAMAGED: &str = ".telefile-sync/id is damaged: remove that file, and give the id with --new; \
+                       nothing is deleted";
+
+/// The file with the patterns of the last start that had any.
+const PATTERNS: &str = "ignore";
+const MAX_PATTERNS_BYTES: u64 = 1 << 20;
 
 /// The file that says how long each folder of the trash has been there.
 const AGES: &str = "trash-ages";
@@ -31,38 +44,46 @@ pub(in crate::sync) struct Marker {
     pub(in crate::sync) temporary: Root,
     trash: Root,
     /// Held until this is dropped.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Marker {
-    /// Returns whether there is a marker.
-    pub(in crate::sync) fn is_at(root: &Root) -> bool {
-        root.open_root(MARKER).is_ok()
-    }
-
     /// Opens or makes the marker, and locks the folder.
     pub(in crate::sync) fn open(root: &Root) -> Result<Self, Error> {
-        let open = |root: &Root, name: &str| {
-            match root.make_own_dir(name) {
-                Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(e),
-                _ => {}
-            }
-            root.open_root(name)
-        };
-        let marker = open(root, MARKER).map_err(Error::about(MARKER))?;
+        let marker = open_or_make(root, MARKER).map_err(Error::about(MARKER))?;
         let lock = marker.open_or_create("lock").map_err(Error::about("lock"))?;
-        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => {
-                let why = "another process synchronises this folder";
-                return Err(Error::Refused(why.to_string()));
-            }
-            Err(e) => return Err(Error::about("lock")(e.into())),
-        }
-        let temporary = open(&marker, "tmp").map_err(Error::about("tmp"))?;
-        let trash = open(&marker, "trash").map_err(Error::about("trash"))?;
+        let lock = Lock::of(lock).map_err(Error::about("lock"))?.ok_or_else(|| {
+            Error::Refused("another process synchronises this folder".to_string())
+        })?;
+        let temporary = open_or_make(&marker, TEMPORARY).map_err(Error::about(TEMPORARY))?;
+        let trash = open_or_make(&marker, TRASH).map_err(Error::about(TRASH))?;
         let folder = root.open_root(".").map_err(Error::about("the folder"))?;
         Ok(Marker { folder, root: marker, temporary, trash, _lock: lock })
+    }
+
+    /// Returns whether this marker is still in the folder.
+    pub(in crate::sync) fn is_at(&self, folder: &Root) -> bool {
+        is_in(folder, MARKER, &self.root)
+    }
+
+    /// Returns whether somebody has removed a part of it.
+    pub(in crate::sync) fn is_damaged(&self) -> bool {
+        [(TEMPORARY, &self.temporary), (TRASH, &self.trash)]
+            .iter()
+            .any(|(name, held)| !is_in(&self.root, name, held))
+    }
+
+    /// Makes again what somebody has removed; returns the names.
+    pub(in crate::sync) fn mend(&mut self) -> Result<Vec<&'static str>, Error> {
+        let mut made = Vec::new();
+        for (name, held) in [(TEMPORARY, &mut self.temporary), (TRASH, &mut self.trash)] {
+            if !is_in(&self.root, name, held) {
+                *held = open_or_make(&self.root, name)
+                    .map_err(Error::about(format!("{MARKER}/{name}")))?;
+                made.push(name);
+            }
+        }
+        Ok(made)
     }
 
     /// Returns text that differs for a copy of the marker, such as one from a backup, wherever the file
@@ -75,19 +96,12 @@ impl Marker {
 
     /// Returns the id that the folder is synchronised under; `None` in a new marker.
     pub(in crate::sync) fn id(&self) -> Result<Option<String>, Error> {
-        let file = match self.root.open_file(&name("id")) {
-            Ok(file) => file,
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(Error::about("the marker's id")(e)),
-        };
-        let mut text = String::new();
-        file.take(MAX_ID_BYTES)
-            .read_to_string(&mut text)
-            .map_err(Error::about("the marker's id"))?;
+        let text = self.read_note(ID, MAX_ID_BYTES).map_err(Error::about("the marker's id"))?;
+        let Some(text) = text else { return Ok(None) };
         let id = text.trim_end().to_string();
         match is_session_id(&id) {
             true => Ok(Some(id)),
-            false => Err(Error::Refused("the marker's id is damaged".to_string())),
+            false => Err(Error::Refused(DAMAGED.to_string())),
         }
     }
 
@@ -96,14 +110,45 @@ impl Marker {
         if self.id()?.as_deref() == Some(id) {
             return Ok(());
         }
-        let write = || {
-            let mut file = self.replace_own_file("id.new")?;
-            file.write_all(format!("{id}\n").as_bytes())?;
-            sync_file(&file)?;
-            self.root.replace("id.new", "id")?;
-            self.root.sync_file_system()
+        self.write_note(ID, &format!("{id}\n")).map_err(Error::about("the marker's id"))
+    }
+
+    /// Returns the patterns of paths that are left alone, as they were last set.
+    pub(in crate::sync) fn patterns(&self) -> Result<Vec<String>, Error> {
+        let text = self.read_note(PATTERNS, MAX_PATTERNS_BYTES);
+        let text = text.map_err(Error::about(format!("{MARKER}/{PATTERNS}")))?;
+        Ok(text.unwrap_or_default().split_terminator('\n').map(String::from).collect())
+    }
+
+    /// Writes the patterns down, on the disk, unless they are there.
+    pub(in crate::sync) fn set_patterns(&self, patterns: &[String]) -> Result<(), Error> {
+        // One that cannot be read is replaced.
+        if self.patterns().is_ok_and(|kept| kept == patterns) {
+            return Ok(());
+        }
+        let text: String = patterns.iter().map(|pattern| format!("{pattern}\n")).collect();
+        self.write_note(PATTERNS, &text).map_err(Error::about(format!("{MARKER}/{PATTERNS}")))
+    }
+
+    /// Returns the text of a small file; `None` if there is none.
+    fn read_note(&self, text: &str, max_bytes: u64) -> io::Result<Option<String>> {
+        let file = match self.root.open_file(&name(text)) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            file => file?,
         };
-        write().map_err(Error::about("the marker's id"))
+        let mut text = String::new();
+        file.take(max_bytes).read_to_string(&mut text)?;
+        Ok(Some(text))
+    }
+
+    /// Replaces a small file. A crash leaves the old text or the new one.
+    fn write_note(&self, name: &str, text: &str) -> io::Result<()> {
+        let new = format!("{name}.new");
+        let mut file = self.replace_own_file(&new)?;
+        file.write_all(text.as_bytes())?;
+        sync_file(&file)?;
+        self.root.replace(&new, name)?;
+        self.root.sync_file_system()
     }
 
     fn replace_own_file(&self, text: &str) -> io::Result<File> {
@@ -160,15 +205,29 @@ impl Marker {
 impl Drop for Marker {
     fn drop(&mut self) {
         let remove = || {
-            self.root.remove_dir(&name("tmp"))?;
-            self.root.remove_dir(&name("trash"))?;
+            self.root.remove_dir(&name(TEMPORARY))?;
+            self.root.remove_dir(&name(TRASH))?;
             self.root.remove_file(&name("lock"))?;
             self.folder.remove_own_dir(MARKER)
         };
-        if matches!(self.root.stat(&name("id")), Ok(None)) {
+        if matches!(self.root.stat(&name(ID)), Ok(None)) {
             let _: io::Result<()> = remove();
         }
     }
+}
+
+/// Opens a folder of ours, or makes it.
+fn open_or_make(root: &Root, name: &str) -> io::Result<Root> {
+    match root.make_own_dir(name) {
+        Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(e),
+        _ => root.open_root(name),
+    }
+}
+
+/// Returns whether a name in a folder still leads to what was opened there.
+fn is_in(root: &Root, text: &str, held: &Root) -> bool {
+    let identity = |root: &Root| root.stat_self().ok().map(|stat| (stat.device, stat.inode));
+    root.open_root(text).ok().is_some_and(|there| identity(&there) == identity(held))
 }
 
 /// Removes a folder and everything in it.

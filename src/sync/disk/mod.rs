@@ -6,6 +6,7 @@ pub(super) mod conflict;
 pub(super) mod ignored;
 pub(super) mod ignoring;
 pub(super) mod marker;
+pub(super) mod patterns;
 pub(super) mod recover;
 pub(super) mod root;
 pub(super) mod scan;

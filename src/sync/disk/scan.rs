@@ -37,6 +37,8 @@ pub(in crate::sync) struct Scan {
     /// Paths about which nothing can be said, nor about what is below: they could not be read, are
     /// of a kind that is not synchronised, or are just being changed. Why.
     pub(in crate::sync) blocked: BTreeMap<RelPath, String>,
+    /// Folders with ignored names in them.
+    with_ignored: BTreeSet<RelPath>,
     /// Folders with names in them that are too long for a path, and are left out.
     pub(in crate::sync) too_long: BTreeSet<RelPath>,
 }
@@ -83,6 +85,37 @@ impl Scan {
             at = path.parent();
         }
         None
+    }
+
+    /// Returns whether a folder has ignored names in it, and nothing else but such folders.
+    pub(in crate::sync) fn has_only_ignored(&self, folder: &RelPath) -> bool {
+        if self.with_ignored.is_empty() {
+            return false;
+        }
+        // What is below, and `a.b`, which is between `a` and `a/b`.
+        let begins = |path: &&RelPath| path.as_bytes().starts_with(folder.as_bytes());
+        let from = || folder.clone()..;
+        let mut blocked = self.blocked.range(from()).map(|(path, _)| path).take_while(begins);
+        if blocked.any(|path| path.is_below(folder)) {
+            return false;
+        }
+        let below = self.found.range(from()).take_while(|(path, _)| begins(path));
+        let below = below.filter(|(path, _)| path.is_below(folder));
+        let (mut folders, mut full) = (vec![folder.clone()], BTreeSet::new());
+        for (path, found) in below {
+            if found.stat.kind != FileKind::Dir {
+                return false;
+            }
+            folders.push(path.clone());
+        }
+        // The deepest first.
+        for path in folders.iter().rev() {
+            if !self.with_ignored.contains(path) && !full.contains(path) {
+                return false;
+            }
+            full.extend(path.parent());
+        }
+        true
     }
 
     fn look_at(
@@ -157,7 +190,8 @@ impl Scan {
                 Ok(Some(stat)) if !ignored.has(&path, stat.kind == FileKind::Dir) => {
                     self.add(index, device, path, stat, todo);
                 }
-                Ok(_) => {}
+                Ok(Some(_)) => self.with_ignored.extend(folder.clone()),
+                Ok(None) => {}
                 Err(e) => self.block(path, e),
             }
         }

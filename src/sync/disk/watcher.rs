@@ -5,12 +5,18 @@ use super::marker::Marker;
 use crate::sync::path::{MARKER, RelPath};
 use crate::sync::report::Wake;
 use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
-use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{
+    Config, ErrorKind, Event, EventHandler, RecommendedWatcher, RecursiveMode, Watcher as _,
+};
+use rustix::io::Errno;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// A path is looked at this long after it was closed or renamed...
@@ -25,6 +31,16 @@ const MAX_PATHS: usize = 10_000;
 
 /// The file whose changes show that the watcher lives.
 const PROBE: &str = "probe";
+
+/// The name of the thread that the crate starts for each watcher.
+#[cfg(feature = "cli")]
+const THREAD: &str = "notify-rs inotify loop";
+
+const NO_THREAD: &str = "its thread has ended, or could not be started";
+const NO_WATCHES: &str = "there are more folders than may be watched; \
+                          `sysctl fs.inotify.max_user_watches=1000000` allows more";
+const NO_INSTANCE: &str = "there are too many watchers; \
+                           `sysctl fs.inotify.max_user_instances=1000` allows more";
 
 /// What a watcher has seen.
 #[derive(Debug, Default)]
@@ -46,9 +62,60 @@ struct Changed {
 #[derive(Debug)]
 pub(in crate::sync) struct Watcher {
     seen: Arc<Mutex<Seen>>,
-    _watcher: RecommendedWatcher,
+    /// `None` while this is dropped.
+    watcher: Option<RecommendedWatcher>,
     /// When a sign of life was last asked for.
     asked: Option<Instant>,
+}
+
+/// Takes what the watcher's thread sees.
+struct Handler {
+    folder: PathBuf,
+    seen: Arc<Mutex<Seen>>,
+    wake: Sender<Wake>,
+}
+
+thread_local! {
+    static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Calls what panics once the watcher's thread has ended, or was never started.
+fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    IS_GUARDED.set(true);
+    let done = catch_unwind(AssertUnwindSafe(work)).ok();
+    IS_GUARDED.set(false);
+    done
+}
+
+/// Returns whether a panic of this thread is reported as the death of a watcher.
+#[cfg(feature = "cli")]
+pub(crate) fn is_guarded() -> bool {
+    IS_GUARDED.get() || thread::current().name() == Some(THREAD)
+}
+
+impl EventHandler for Handler {
+    fn handle_event(&mut self, event: notify::Result<Event>) {
+        self.note(|seen, folder| seen.take(folder, event, Instant::now()));
+    }
+}
+
+impl Handler {
+    fn note(&self, note: impl FnOnce(&mut Seen, &Path)) {
+        let mut seen = lock(&self.seen);
+        let was_empty = seen.is_empty();
+        note(&mut seen, &self.folder);
+        if was_empty && !seen.is_empty() {
+            let _ = self.wake.send(Wake::Folder);
+        }
+    }
+}
+
+impl Drop for Handler {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.note(|seen, _| seen.failed = Some(NO_THREAD.to_string()));
+        }
+    }
 }
 
 impl Watcher {
@@ -58,18 +125,16 @@ impl Watcher {
     /// Why that is not possible, for people.
     pub(in crate::sync) fn start(folder: &Path, wake: Sender<Wake>) -> Result<Self, String> {
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let (root, writer) = (folder.to_path_buf(), seen.clone());
-        let take = move |event: notify::Result<Event>| {
-            let mut seen = writer.lock().unwrap_or_else(PoisonError::into_inner);
-            let was_empty = seen.is_empty();
-            seen.take(&root, event, Instant::now());
-            if was_empty && !seen.is_empty() {
-                let _ = wake.send(Wake::Folder);
-            }
-        };
-        let mut watcher = notify::recommended_watcher(take).map_err(|e| e.to_string())?;
-        watcher.watch(folder, RecursiveMode::Recursive).map_err(|e| e.to_string())?;
-        Ok(Watcher { seen, _watcher: watcher, asked: None })
+        let handler = Handler { folder: folder.to_path_buf(), seen: seen.clone(), wake };
+        let config = Config::default().with_follow_symlinks(false);
+        let watcher = RecommendedWatcher::new(handler, config).map_err(|e| text_of(&e))?;
+        let mut watcher = Watcher { seen, watcher: Some(watcher), asked: None };
+        let inner = watcher.watcher.as_mut();
+        let watched = guarded(|| inner.map(|inner| inner.watch(folder, RecursiveMode::Recursive)));
+        match watched.flatten() {
+            Some(watched) => watched.map(|()| watcher).map_err(|e| text_of(&e)),
+            None => Err(NO_THREAD.to_string()),
+        }
     }
 
     /// Returns the paths that are due, or `None` if everything has to be scanned, and when the next
@@ -93,6 +158,11 @@ impl Watcher {
         self.asked = marker.open_probe(PROBE).ok().map(|_closed| Instant::now());
     }
 
+    /// Returns whether it has given the sign of life.
+    pub(in crate::sync) fn is_alive(&self) -> bool {
+        self.asked.is_some() && self.lock().probed
+    }
+
     /// Returns why it sees nothing, once it has stopped.
     pub(in crate::sync) fn why_dead(&self, now: Instant) -> Option<String> {
         let seen = self.lock();
@@ -101,8 +171,29 @@ impl Watcher {
         seen.failed.clone().or(late)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        lock(&self.seen)
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        let inner = self.watcher.take();
+        guarded(|| drop(inner));
+    }
+}
+
+fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns what an error means to people, and what they can do.
+fn text_of(e: &notify::Error) -> String {
+    let is_full = |e: &std::io::Error| Errno::from_io_error(e) == Some(Errno::MFILE);
+    match &e.kind {
+        ErrorKind::MaxFilesWatch => NO_WATCHES.to_string(),
+        ErrorKind::Io(e) if is_full(e) => NO_INSTANCE.to_string(),
+        _ => e.to_string(),
     }
 }
 
@@ -115,7 +206,7 @@ impl Seen {
         let event = match event {
             Ok(event) => event,
             Err(e) => {
-                self.failed = Some(e.to_string());
+                self.failed = Some(text_of(&e));
                 return;
             }
         };

@@ -16,6 +16,9 @@ use std::collections::HashSet;
 /// The collector runs this long after the last one of this folder, or after its first start.
 const INTERVAL_SECONDS: u64 = 3600;
 
+/// Exists while a collector runs; its contents are the name of the client.
+pub(in crate::sync) const FLAG: &str = "gc";
+
 /// How many entries are read, and how many chunks deleted, at once.
 const GROUP: usize = 64;
 
@@ -39,7 +42,9 @@ impl Folder<'_> {
             })
         });
         // A time in the future is one from before the clock was set back.
-        if (last..last.seconds_after(INTERVAL_SECONDS)).contains(&now) {
+        let is_recent = (last..last.seconds_after(INTERVAL_SECONDS)).contains(&now);
+        // What a refused file has left takes the room of others.
+        if is_recent && !std::mem::take(&mut self.refused.has_left_chunks) {
             return Ok(());
         }
         self.collected = Some(now);
@@ -71,7 +76,8 @@ impl Folder<'_> {
     /// is done afterwards.
     pub(in crate::sync) fn collect(&self) -> Result<Collected, Error> {
         let remote = self.remote()?;
-        let Cas::Done(flag) = remote.cas("gc", Version::ABSENT, b"", Exptime::Connection)? else {
+        let name = self.client.as_bytes();
+        let Cas::Done(flag) = remote.cas(FLAG, Version::ABSENT, name, Exptime::Connection)? else {
             return Ok(Collected::default());
         };
         step("the collector is announced")?;
@@ -79,7 +85,7 @@ impl Folder<'_> {
         #[cfg(test)]
         let is_idle = is_idle || has(Fault::CollectAnyway);
         let collected = if is_idle { self.collect_now()? } else { Collected::default() };
-        remote.delete("gc", Some(flag))?;
+        remote.delete(FLAG, Some(flag))?;
         Ok(collected)
     }
 

@@ -25,6 +25,8 @@ pub(in crate::sync) struct Listing {
     long: BTreeMap<String, RelPath>,
     /// Keys that lead to no path.
     bad: BTreeSet<String>,
+    /// Paths whose entries are none, at these versions: they are not read again.
+    wrong: BTreeMap<RelPath, Version>,
 }
 
 impl Listing {
@@ -104,7 +106,10 @@ impl Listing {
             changed.insert(path.clone());
             match version {
                 Some(version) => drop(self.versions.insert(path, version)),
-                None => drop(self.versions.remove(&path)),
+                None => {
+                    self.versions.remove(&path);
+                    self.wrong.remove(&path);
+                }
             }
         }
         Ok(())
@@ -125,6 +130,17 @@ impl Listing {
             Version::ABSENT => drop(self.versions.remove(path)),
             version => drop(self.versions.insert(path.clone(), version)),
         }
+    }
+
+    /// Notes that what was read at a path's key is no entry of that path.
+    pub(in crate::sync) fn set_wrong(&mut self, path: &RelPath) {
+        // If it has changed since it was listed, it is read once more.
+        self.wrong.insert(path.clone(), self.version(path));
+    }
+
+    /// Returns whether what is at a path's key is known to be no entry of that path.
+    pub(in crate::sync) fn is_wrong(&self, path: &RelPath) -> bool {
+        self.wrong.get(path).is_some_and(|version| *version == self.version(path))
     }
 
     /// Returns the keys that are of no path.

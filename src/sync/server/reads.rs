@@ -18,7 +18,7 @@ const GROUP: usize = 64;
 const MAX_ENTRY_BYTES: u64 = 64 << 20;
 
 /// About how many bytes of entries are held at once.
-const MAX_HELD_BYTES: usize = 16 << 20;
+const MAX_HELD_BYTES: usize = if cfg!(test) { 1 << 20 } else { 16 << 20 };
 
 impl Remote {
     /// Returns the versions and texts of the first of these entries, at least of one, as far as they
@@ -53,9 +53,11 @@ impl Remote {
         keys: &[String],
         mut take: impl FnMut(&String, Option<Read>),
     ) -> Result<(), Error> {
-        let mut rest = keys;
+        let (mut rest, mut size) = (keys, GROUP);
         while !rest.is_empty() {
-            let reads = self.read_entries(&rest[..rest.len().min(GROUP)])?;
+            let group = &rest[..rest.len().min(size)];
+            let reads = self.read_entries(group)?;
+            size = next_size(group.len(), reads.len(), GROUP);
             let (done, behind) = rest.split_at(reads.len());
             done.iter().zip(reads).for_each(|(key, read)| take(key, read));
             rest = behind;
@@ -105,6 +107,12 @@ impl Remote {
         }
         pipeline.send().enumerate().try_for_each(|(n, answer)| take(n, answer))
     }
+}
+
+/// Returns how many entries to ask for after `asked`, of which `read` fitted into memory: what does not
+/// fit is sent in vain, so that few are asked for where they are large.
+pub(in crate::sync) fn next_size(asked: usize, read: usize, most: usize) -> usize {
+    if read < asked { read } else { (2 * asked).min(most) }
 }
 
 /// Returns the version and contents that an answer is; empty ones for those that are too large.

@@ -104,6 +104,17 @@ impl Remote {
         }
     }
 
+    /// Returns the contents of a small file that another client has written; `None` if it does not
+    /// exist. Of a large one nothing is returned but that it exists.
+    pub(in crate::sync) fn small(&self, name: &str) -> Result<Option<String>, Error> {
+        match self.client.read(&*format!("{}{name}", self.prefix)) {
+            Ok(read) => Ok(Some(String::from_utf8_lossy(&read.contents).into_owned())),
+            Err(client::Error::TooLarge { .. }) => Ok(Some(String::new())),
+            Err(e) if e.refusal() == Some(&Refusal::NotFound) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
     pub(in crate::sync) fn cas(
         &self,
         name: &str,
@@ -194,16 +205,25 @@ impl Remote {
         pipeline.send().map(missing).collect()
     }
 
-    /// Stores chunks. One that exists is as good.
-    pub(in crate::sync) fn put_chunks(&self, chunks: &[(Hash, &[u8])]) -> Result<(), Error> {
+    /// Stores chunks. One that exists is as good. Calls `refused` with the number of each that the server
+    /// refuses, and why.
+    pub(in crate::sync) fn put_chunks(
+        &self,
+        chunks: &[(Hash, &[u8])],
+        mut refused: impl FnMut(usize, Error),
+    ) -> Result<(), Error> {
         let names: Vec<_> = chunks.iter().map(|(hash, _)| self.chunk_name(*hash)).collect();
         let mut pipeline = self.client.pipeline();
         for (name, (_, bytes)) in names.iter().zip(chunks) {
             pipeline.cas(name, Version::ABSENT, *bytes)?;
         }
-        pipeline.send().try_for_each(|answer| {
+        pipeline.send().enumerate().try_for_each(|(n, answer)| {
             step("a chunk is stored")?;
-            cas_of(answer.map(|_| Version::ABSENT)).map(drop)
+            match cas_of(answer.map(|_| Version::ABSENT)) {
+                Err(e) if e.is_of_one_path() => refused(n, e),
+                stored => drop(stored?),
+            }
+            Ok(())
         })
     }
 

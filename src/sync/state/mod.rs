@@ -8,10 +8,9 @@ pub(super) mod status;
 use super::error::Error;
 use super::hash::Hash;
 use super::time::Utc;
-use rustix::fs::FlockOperation;
-use rustix::io::Errno;
+use crate::sync::lock::Lock;
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -39,8 +38,8 @@ pub(in crate::sync) struct State {
     /// The synchronised folder.
     root: PathBuf,
     /// Held until this is dropped.
-    lock: Option<File>,
-    process: Option<File>,
+    lock: Option<Lock>,
+    process: Option<Lock>,
 }
 
 impl State {
@@ -76,17 +75,11 @@ impl State {
     pub(in crate::sync) fn lock(&mut self) -> Result<(), Error> {
         let path = self.folder.join("lock");
         let open = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
-        let lock = open.map_err(Error::of(&path))?;
-        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => self.lock = Some(lock),
-            Err(Errno::WOULDBLOCK) => {
-                let state = self.folder.display();
-                return Err(Error::Refused(format!(
-                    "{state}: another process uses this state of the folder"
-                )));
-            }
-            Err(e) => return Err(Error::of(&path)(e.into())),
-        }
+        let lock = open.and_then(Lock::of).map_err(Error::of(&path))?.ok_or_else(|| {
+            let state = self.folder.display();
+            Error::Refused(format!("{state}: another process uses this state of the folder"))
+        })?;
+        self.lock = Some(lock);
         Ok(())
     }
 

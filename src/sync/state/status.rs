@@ -2,6 +2,7 @@
 
 use super::{State, folders};
 use crate::sync::error::Error;
+use crate::sync::lock::Lock;
 use crate::sync::report::Summary;
 use crate::sync::time::Utc;
 use rustix::fs::FlockOperation;
@@ -35,6 +36,8 @@ pub struct Status {
     pub conflicts: u64,
     /// Paths that are left out.
     pub left_out: u64,
+    /// What large files wait for; empty if for nothing.
+    pub waiting: String,
     /// Whether changes of the folder are noticed at once, and why not.
     pub watcher: String,
     /// Whether the server is connected, and why not.
@@ -55,12 +58,21 @@ impl Status {
 
     fn to_text(&self) -> String {
         let Status {
-            folder, last_round, did, pending, conflicts, left_out, watcher, server, ..
+            folder,
+            last_round,
+            did,
+            pending,
+            conflicts,
+            left_out,
+            waiting,
+            watcher,
+            server,
+            ..
         } = self;
         format!(
             "folder {folder}\nlast_round {last_round}\ndid {did}\n\
-             pending {pending}\nconflicts {conflicts}\nleft_out {left_out}\nwatcher {watcher}\n\
-             server {server}\n"
+             pending {pending}\nconflicts {conflicts}\nleft_out {left_out}\nwaiting {waiting}\n\
+             watcher {watcher}\nserver {server}\n"
         )
     }
 
@@ -78,6 +90,7 @@ impl Status {
             pending: number("pending"),
             conflicts: number("conflicts"),
             left_out: number("left_out"),
+            waiting: field("waiting"),
             watcher: field("watcher"),
             server: field("server"),
         }
@@ -91,12 +104,12 @@ impl State {
         let path = self.folder.join(PROCESS);
         let mut options = OpenOptions::new();
         let open = options.create(true).truncate(false).write(true).mode(0o600).open(&path);
-        let held = open.and_then(|mut file| {
+        let held = open.and_then(|file| {
             // Only `holder` has it locked, and only for a moment.
-            rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
-            file.set_len(0)?;
-            writeln!(file, "{}", std::process::id())?;
-            Ok(file)
+            let lock = Lock::wait_for(file)?;
+            lock.set_len(0)?;
+            writeln!(&*lock, "{}", std::process::id())?;
+            Ok(lock)
         });
         self.process = Some(held.map_err(Error::of(&path))?);
         Ok(())
@@ -151,6 +164,7 @@ mod tests {
             pending: 1,
             conflicts: 2,
             left_out: 3,
+            waiting: "for a collector".to_string(),
             watcher: "alive".to_string(),
             server: "connected".to_string(),
         };

@@ -179,3 +179,46 @@ fn a_long_write_is_sent_once_and_not_for_each_event() {
     let bytes = PARTS * 20_008;
     assert!(relay.sent_bytes() < 3 * bytes, "{} of {bytes}: {finished:?}", relay.sent_bytes());
 }
+
+#[test]
+fn large_entries_are_asked_for_few_times() {
+    const ENTRIES: u64 = 40;
+    let (mut world, relay, settings) = counted();
+    world.try_sync_with(&settings).unwrap();
+    let client = settings.builder().connect(&settings.address).unwrap();
+    let large = vec![b'x'; 3 << 19];
+    for n in 0..ENTRIES {
+        client.write(&format!("s/{}/e/{n}", world.id.as_ref().unwrap()), &large).unwrap();
+    }
+    let before = relay.sent_lines();
+    let summary = world.try_sync_with(&settings).unwrap();
+    assert_eq!(summary.left_out.len() as u64, ENTRIES);
+    let asked = relay.sent_lines() - before;
+    assert!(asked < 4 * ENTRIES, "{asked}");
+}
+
+#[test]
+fn what_is_no_entry_is_read_once_and_said_in_each_round() {
+    let (mut world, relay, settings) = counted();
+    world.try_sync_with(&settings).unwrap();
+    let client = settings.builder().connect(&settings.address).unwrap();
+    let name = |n: i32| format!("s/{}/e/{n}", world.id.as_ref().unwrap());
+    let write = |n: i32| client.write(&name(n), b"no entry").unwrap();
+    for n in 0..50 {
+        write(n);
+    }
+    let mut observer = |_: Event<'_>| {};
+    let mut folder = open(&settings, &mut observer).unwrap();
+    let mut round = || {
+        let before = relay.sent_lines();
+        let (summary, again) = folder.round(None).unwrap();
+        assert!(again.is_empty());
+        assert_eq!(summary.left_out.len(), 50, "{summary:?}");
+        relay.sent_lines() - before
+    };
+    let (first, second) = (round(), round());
+    assert!(first > 50 && second < 10, "{first} {second}");
+    // Another version may be one: the change is seen, and the entry is read.
+    write(7);
+    assert_eq!(round(), second + 2);
+}

@@ -163,3 +163,72 @@ fn with_rows_of_a_push_before_the_flush_something_is_lost() {
     let lost = lose_power_in_a_push(Some(Fault::PushedUnflushed));
     assert!(WRITES.iter().all(|(what, ..)| lost.iter().any(|l| l.starts_with(what))), "{lost:?}");
 }
+
+/// Changes of kind in `a` that `b` needs no conflict copy for.
+const KINDS: [Change; 4] = [
+    (
+        "a folder becomes a file",
+        |world| {
+            world.remove("a/d");
+            world.write("a/d", "a file");
+        },
+        &["a file"],
+    ),
+    (
+        "a folder becomes the large file in it",
+        |world| {
+            fs::rename(world.path("a/d/e/large"), world.path("a/aside")).unwrap();
+            world.remove("a/d");
+            fs::rename(world.path("a/aside"), world.path("a/d")).unwrap();
+        },
+        &[],
+    ),
+    (
+        "a folder is moved and a file takes its name",
+        |world| {
+            fs::rename(world.path("a/d"), world.path("a/c")).unwrap();
+            world.write("a/d", "a file");
+        },
+        &["a file", "one"],
+    ),
+    (
+        "a file becomes a folder",
+        |world| {
+            world.remove("a/d/f");
+            world.write("a/d/f/deep/inside", "inside");
+            world.write("a/d/f/large", "l".repeat(100));
+        },
+        &["inside"],
+    ),
+];
+
+/// The other client looks at the server before the one that crashed goes on.
+#[test]
+fn a_change_of_kind_makes_no_conflict_copy_wherever_it_is_interrupted() {
+    for (what, change, contents) in KINDS {
+        for crash in 0.. {
+            let mut world = World::new();
+            world.write("a/d/f", "one");
+            world.write("a/d/e/large", "2".repeat(100));
+            world.settle(&["a", "b"]);
+            change(&world);
+            let wanted = world.tree("a");
+            let left = Cell::new(crash);
+            planted::plan(None, Some(Box::new(move |_| left.replace(left.get() - 1) > 0)));
+            let ended = world.try_sync("a").is_ok();
+            planted::plan(None, None);
+            let summary = world.sync("b");
+            assert_eq!(summary.conflicts, 0, "{what}, step {crash}: {summary:?}");
+            world.settle(&["a", "b"]);
+            assert_eq!(world.tree("a"), wanted, "{what}, step {crash}");
+            assert_eq!(world.tree("b"), wanted, "{what}, step {crash}");
+            for content in contents {
+                assert!(wanted.values().any(|(text, _)| text == content), "{what}: {content}");
+            }
+            if ended {
+                assert!(crash > 3, "{what}");
+                break;
+            }
+        }
+    }
+}

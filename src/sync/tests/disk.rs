@@ -80,11 +80,16 @@ impl Disk {
     pub(super) fn write_unflushed(&mut self, path: &Path, contents: &str) {
         let is_new = !path.exists();
         fs::write(path, contents).unwrap();
-        self.contents.push(File::options().write(true).open(path).unwrap());
+        self.leave_unflushed(path);
         if is_new {
             let dir = File::open(path.parent().unwrap()).unwrap().into();
             self.changes.push(Change::Made(Place::of(&dir, path.file_name().unwrap())));
         }
+    }
+
+    /// Notes that the contents of a file are not flushed.
+    pub(super) fn leave_unflushed(&mut self, path: &Path) {
+        self.contents.push(File::options().write(true).open(path).unwrap());
     }
 
     /// Takes back the last `take_back` of the changes that are not flushed, at most all, and the

@@ -20,8 +20,10 @@
 //! | a power loss after a push of what is not flushed | `crashes::what_a_power_loss_takes_after_a_push_comes_back_from_the_server` |
 //! | a crash before the look at what came out | `crashes::a_crash_at_any_step_changes_nothing_in_the_end`, `model` |
 //! | no exchange of files, a full disk | `disks` |
+//! | a server without room | `room` |
 //! | empty folders, changes of kind | `basics::kinds_change_both_ways`, `crashes`, `model` |
-//! | a hostile server or client | `transfers::entries_that_nobody_of_us_wrote_leave_the_folder_alone`, `entry`, `path` |
+//! | a hostile server or client | `transfers::entries_that_nobody_of_us_wrote_leave_the_folder_alone`, `lists`, `cost::what_is_no_entry_is_read_once_and_said_in_each_round`, `entry`, `path` |
+//! | the marker's folders are removed | `moments::folders_of_the_marker_that_are_removed_in_a_round_lose_nothing` |
 //! | two clients on one folder, nested folders | `table::two_clients_on_one_folder_and_nested_folders_are_refused`, `rails::a_folder_inside_that_is_synchronised_itself_is_left_alone_in_every_round` |
 //! | an unknown id | `table::an_unknown_id_and_another_id_are_refused` |
 //! | paths that are ignored | `ignored`, `table::ignored_paths_are_left_alone_on_both_sides`, `rails::a_folder_that_is_ignored_from_now_on_is_no_deletion` |
@@ -31,12 +33,14 @@ mod cost;
 mod crashes;
 pub(super) mod disk;
 mod disks;
+mod lists;
 mod model;
 mod moments;
 pub(super) mod planted;
 mod rails;
 mod relay;
 pub(super) mod restarting;
+mod room;
 mod swaps;
 mod table;
 mod transfers;

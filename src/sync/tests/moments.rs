@@ -314,3 +314,44 @@ fn a_file_that_a_killed_round_has_put_in_place_is_flushed_by_the_next_one() {
     world.assert_equal("a", "b");
     assert_eq!(world.read("a/f"), "one");
 }
+
+#[test]
+fn folders_of_the_marker_that_are_removed_in_a_round_lose_nothing() {
+    let moments = [
+        "an entry is read",
+        "a new file is complete",
+        "the new files are flushed",
+        "the old file is looked at",
+        "the rows are written",
+    ];
+    for (moment, part) in moments.iter().flat_map(|m| [(*m, "tmp"), (*m, "trash")]) {
+        let mut world = changed();
+        world.write("a/new", "new");
+        world.sync("a");
+        let settings = world.settings("b");
+        let mut quiet = |_: Event<'_>| {};
+        let mut folder = open(&settings, &mut quiet).unwrap();
+        let path = world.path("b/.telefile-sync").join(part);
+        let was_there = Rc::new(Cell::new(false));
+        let came = was_there.clone();
+        let remove = move |now| {
+            if now == moment && !came.replace(true) {
+                fs::remove_dir_all(&path).unwrap();
+            }
+            true
+        };
+        planted::plan(None, Some(Box::new(remove)));
+        let first = folder.round(None);
+        planted::plan(None, None);
+        assert!(was_there.get(), "{moment}: never came");
+        if let Err(e) = first {
+            assert!(e.may_pass() || folder.marker.is_damaged(), "{moment}, {part}: {e}");
+        }
+        for _ in 0..2 {
+            folder.round(None).unwrap_or_else(|e| panic!("{moment}, {part}: {e}"));
+        }
+        drop(folder);
+        world.assert_equal("a", "b");
+        assert_eq!(world.names("b"), ["d", "d/f", "new"], "{moment}, {part}");
+    }
+}

@@ -7,8 +7,10 @@ use crate::sync::error::Error;
 use crate::sync::path::RelPath;
 use crate::sync::report::Event;
 use crate::sync::time::Utc;
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs;
+use std::rc::Rc;
 
 fn files(count: usize) -> World {
     let mut world = World::new();
@@ -218,6 +220,32 @@ fn a_server_with_an_older_table_overwrites_nothing() {
     for content in ["one", "two", "new", "deleted later"] {
         assert!(tree.values().any(|(text, _)| text == content), "{content}: {tree:?}");
     }
+}
+
+#[test]
+fn the_flag_of_a_collector_says_whose_it_is() {
+    let mut world = World::new();
+    world.write("a/one", "1");
+    world.sync("a");
+    let settings = world.settings("a");
+    let mut quiet = |_: Event<'_>| {};
+    let folder = open(&settings, &mut quiet).unwrap();
+    let client = settings.builder().connect(&settings.address).unwrap();
+    let flag = format!("s/{}/gc", world.id.as_ref().unwrap());
+    let read = Rc::new(Cell::new(None));
+    let seen = read.clone();
+    let look = move |moment| {
+        if moment == "the collector is announced" {
+            seen.set(Some(client.read(&flag[..]).unwrap().contents.to_vec()));
+        }
+        true
+    };
+    planted::plan(None, Some(Box::new(look)));
+    folder.collect().unwrap();
+    planted::plan(None, None);
+    assert_eq!(read.take().unwrap(), folder.client.as_bytes());
+    let remote = folder.remote().unwrap();
+    assert_eq!(remote.small(crate::sync::server::gc::FLAG).unwrap(), None);
 }
 
 #[test]

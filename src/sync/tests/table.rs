@@ -281,3 +281,86 @@ fn a_dry_run_changes_nothing() {
     assert_eq!(lines, ["push g", "delete on the server f"]);
     assert!(world.sync("b").is_quiet());
 }
+
+#[test]
+fn a_program_that_another_thread_starts_refuses_nobody() {
+    let mut world = World::new();
+    world.write("a/one", "1");
+    world.sync("a");
+    // Until it runs, a new process has every file open that this one has.
+    let starts = std::thread::spawn(|| {
+        (0..100).all(|_| std::process::Command::new("true").status().unwrap().success())
+    });
+    let mut rounds = 0;
+    while !starts.is_finished() {
+        world.sync("a");
+        rounds += 1;
+    }
+    assert!(starts.join().unwrap() && rounds > 0);
+}
+
+#[test]
+fn a_dry_run_shows_what_both_sides_changed() {
+    let mut world = pair();
+    for name in ["both", "same", "mode", "kind", "theirs"] {
+        world.write(&format!("a/{name}"), "before");
+    }
+    world.settle(&["a", "b"]);
+    for (name, a, b) in [("both", "from a", "from b"), ("same", "equal", "equal")] {
+        world.write(&format!("a/{name}"), a);
+        world.write(&format!("b/{name}"), b);
+    }
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::Permissions::from_mode(0o600);
+    fs::set_permissions(world.path("b/mode"), mode).unwrap();
+    world.remove("b/kind");
+    world.write("b/kind", "a file still");
+    world.remove("a/kind");
+    fs::create_dir(world.path("a/kind")).unwrap();
+    world.write("b/theirs", "from b");
+    world.write("b/new", "from b");
+    world.sync("b");
+    let before = (world.tree("a"), world.tree("b"));
+    let mut settings = world.settings("a");
+    settings.dry_run = true;
+    let mut lines = Vec::new();
+    let mut observer = |event: crate::sync::Event<'_>| {
+        if let crate::sync::Event::Plan(line) = event {
+            lines.push(line.to_string());
+        }
+    };
+    crate::sync::run(&settings, &mut observer, &crate::sync::Stop::new()).unwrap();
+    assert_eq!(
+        lines,
+        [
+            "keep both versions of both",
+            "keep both versions of kind",
+            "set the mode of mode",
+            "pull new",
+            "pull theirs"
+        ]
+    );
+    assert_eq!((world.tree("a"), world.tree("b")), before);
+    assert_eq!(world.sync("a").conflicts, 2);
+}
+
+#[test]
+fn a_deleted_folder_with_ignored_files_in_it_stays_on_their_machine_alone() {
+    let mut world = pair();
+    world.write("a/.telefile-ignore", "*.o\n");
+    world.write("a/d/e/f", "one");
+    world.settle(&["a", "b"]);
+    world.write("b/d/e/x.o", "object");
+    world.remove("a/d");
+    world.settle(&["a", "b"]);
+    assert_eq!(world.names("a"), [".telefile-ignore", "f"]);
+    assert_eq!(world.names("b"), [".telefile-ignore", "d", "d/e", "d/e/x.o", "f"]);
+    // A file that is not ignored brings it back, and so does an empty folder beside the ignored file.
+    fs::create_dir(world.path("b/d/empty")).unwrap();
+    world.settle(&["b", "a"]);
+    assert_eq!(world.names("a"), [".telefile-ignore", "d", "d/empty", "f"]);
+    world.write("b/d/e/g", "two");
+    world.settle(&["b", "a"]);
+    let names = [".telefile-ignore", "d", "d/e", "d/e/g", "d/empty", "f"];
+    assert_eq!(world.names("a"), names);
+}

@@ -47,6 +47,12 @@ impl World {
         self.server = Some(self.builder().bind().unwrap().spawn().unwrap());
     }
 
+    /// Starts a server that keeps nothing, with this much memory for files.
+    pub(super) fn start_small(&mut self, max_memory: u64) {
+        let builder = self.builder().max_memory(max_memory);
+        self.server = Some(builder.bind().unwrap().spawn().unwrap());
+    }
+
     /// Starts a server that keeps its files.
     #[cfg(feature = "durable")]
     pub(super) fn start_durable(&mut self) {

@@ -79,7 +79,8 @@ pub(in crate::sync) fn fetch(
         let room = temporary.free_bytes().map_err(at())?;
         if *size > room {
             // Found out now, and not after everything else has lost its room to it.
-            let why = format!("it has {size} bytes, and the disk has room for {room}");
+            // Without the room, which changes all the time: it is said once.
+            let why = format!("it has {size} bytes, for which the disk has no room");
             return Err(at()(io::Error::other(why)));
         }
     }

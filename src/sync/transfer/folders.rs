@@ -35,6 +35,7 @@ impl Folder<'_> {
             Some(stat) if is_same(&stat, &found.stat) => {
                 self.unflushed.push((path, stat, remote));
                 report.pulled += 1;
+                report.pulled_folders += u64::from(is_dir);
             }
             _ => drop(report.again.insert(path)),
         }
@@ -86,6 +87,7 @@ impl Folder<'_> {
                 Ok(Some(stat)) if stat.kind == FileKind::Dir => {
                     self.unflushed.push((path, stat, remote));
                     report.pulled += 1;
+                    report.pulled_folders += 1;
                 }
                 Ok(_) => drop(report.again.insert(path)),
                 Err(e) if is_gone(&e) => drop(report.again.insert(path)),

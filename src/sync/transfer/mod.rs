@@ -7,6 +7,7 @@ pub(super) mod folders;
 pub(super) mod pull;
 pub(super) mod push;
 pub(super) mod read_ahead;
+pub(super) mod refused;
 pub(super) mod sender;
 pub(super) mod upload;
 pub(super) mod write_behind;

@@ -11,6 +11,7 @@ use crate::sync::hash::Hash;
 use crate::sync::path::RelPath;
 use crate::sync::report::{Event, Report};
 use crate::sync::server::entry::{Content, Entry};
+use crate::sync::server::reads::next_size;
 use crate::sync::state::index::Row;
 use crate::sync::steps::step;
 use crate::version::Version;
@@ -23,6 +24,9 @@ const GROUP: usize = 256;
 /// How many files, and about how many bytes, are put in place together.
 pub(in crate::sync) const BATCH: usize = 4000;
 const BATCH_BYTES: u64 = 64 << 20;
+
+/// Why a path is reported at whose key nobody honest has written.
+const NO_ENTRY: &str = "the server has something else at this path's key";
 
 /// A file on the server that has to wait until a folder at its path is empty.
 pub(in crate::sync) struct Waiting {
@@ -45,13 +49,17 @@ impl Folder<'_> {
         report: &mut Report,
     ) -> Result<Vec<Waiting>, Error> {
         let (mut batch, mut waiting) = (Batch::default(), Vec::new());
+        let is_wrong = |(path, _): &(RelPath, _)| self.listing.is_wrong(path);
+        let (wrong, paths): (Vec<_>, Vec<_>) = paths.into_iter().partition(is_wrong);
+        wrong.into_iter().for_each(|(path, _)| report.fail(path, NO_ENTRY));
         let mut same = None;
-        let mut rest = &paths[..];
+        let (mut rest, mut size) = (&paths[..], GROUP);
         while !rest.is_empty() {
             self.check_stop()?;
-            let group = &rest[..rest.len().min(GROUP)];
+            let group = &rest[..rest.len().min(size)];
             let keys: Vec<_> = group.iter().map(|(path, _)| path.key()).collect();
             let read = self.remote()?.read_entries(&keys)?;
+            size = next_size(group.len(), read.len(), GROUP);
             rest = &rest[read.len()..];
             for ((path, found), read) in group.iter().cloned().zip(read) {
                 let Some((version, text)) = read else {
@@ -59,7 +67,8 @@ impl Folder<'_> {
                     continue;
                 };
                 let Some(entry) = Entry::parse(&text).filter(|entry| entry.path == path) else {
-                    report.fail(path, "the server has something else at this path's key");
+                    self.listing.set_wrong(&path);
+                    report.fail(path, NO_ENTRY);
                     continue;
                 };
                 let same = same.get_or_insert_with(|| self.contents());

@@ -2,6 +2,7 @@
 
 use super::chunk::Window;
 use super::read_ahead::{Batch, Piece};
+use super::refused::Refused;
 use super::upload::{MAX_INLINE_BYTES, Upload, doubt};
 use crate::sync::decide::{Kind, Thing};
 use crate::sync::disk::root::Root;
@@ -43,6 +44,7 @@ pub(in crate::sync) struct Target<'a, 'b> {
     pub(in crate::sync) observer: &'a mut Progress<'b>,
     /// This client's name.
     pub(in crate::sync) client: &'a str,
+    pub(in crate::sync) refused: &'a mut Refused,
     pub(in crate::sync) report: &'a mut Report,
 }
 
@@ -149,46 +151,56 @@ impl<'a, 'b> Sender<'a, 'b> {
         Ok(())
     }
 
-    /// Stores those chunks of a batch that the server does not have.
+    /// Stores those chunks of a batch that the server does not have. A refused one concerns its own file
+    /// alone, of which nothing more is sent.
     fn store(&mut self, batch: &Batch) -> Result<(), Error> {
         let windows = batch.iter().filter_map(|(number, piece)| match piece {
-            Piece::Chunks(window) => Some((*number, window)),
+            Piece::Chunks(window) if !self.failed.contains(number) => Some((*number, window)),
             _ => None,
         });
         let windows: Vec<(usize, &Window)> = windows.collect();
         let (mut unknown, mut bytes) = (Vec::new(), 0);
         for (number, window) in &windows {
             self.learn(*number)?;
-            unknown.extend(window.iter().filter(|(chunk, _)| self.known.1.insert(chunk.hash)));
+            let new = window.iter().filter(|(chunk, _)| self.known.1.insert(chunk.hash));
+            unknown.extend(new.map(|(chunk, bytes)| (*number, chunk, bytes)));
             bytes += window.bytes.len();
         }
         match self.store_unknown(&unknown) {
-            Ok(()) => {}
             Err(e) if e.is_of_one_path() => {
-                let why = e.to_string();
-                for (number, _) in windows {
-                    if self.failed.insert(number) {
-                        self.to.report.fail(self.uploads[number].path.clone(), &why);
-                    }
-                }
-                return Ok(());
+                windows.iter().for_each(|(number, _)| self.refuse(*number, &e));
             }
-            Err(e) => return Err(e),
+            stored => stored?,
         }
         self.bytes += bytes;
         self.to.observer.moved(bytes as u64)
     }
 
-    fn store_unknown(&mut self, unknown: &[(ChunkRef, &[u8])]) -> Result<(), Error> {
-        let references: Vec<_> = unknown.iter().map(|(chunk, _)| *chunk).collect();
+    fn store_unknown(&mut self, unknown: &[(usize, ChunkRef, &[u8])]) -> Result<(), Error> {
+        let references: Vec<_> = unknown.iter().map(|(_, chunk, _)| *chunk).collect();
         let missing = self.to.remote.missing(&references)?;
         let absent = unknown.iter().zip(missing).filter(|(_, is_missing)| *is_missing);
-        let absent: Vec<_> = absent.map(|((chunk, bytes), _)| (chunk.hash, *bytes)).collect();
-        self.to.remote.put_chunks(&absent)?;
+        let absent: Vec<_> = absent.map(|(absent, _)| absent).collect();
+        let chunks: Vec<_> = absent.iter().map(|(_, chunk, bytes)| (chunk.hash, *bytes)).collect();
+        let mut sent: u64 = chunks.iter().map(|(_, bytes)| bytes.len() as u64).sum();
+        let mut refused = Vec::new();
+        self.to.remote.put_chunks(&chunks, |n, e| {
+            sent -= chunks[n].1.len() as u64;
+            refused.push((absent[n].0, e));
+        })?;
         step("a batch of chunks is stored")?;
-        self.to.report.sent_bytes +=
-            absent.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
+        refused.iter().for_each(|(number, e)| self.refuse(*number, e));
+        self.to.report.sent_bytes += sent;
         Ok(())
+    }
+
+    /// Notes that the server has refused a part of an upload.
+    fn refuse(&mut self, number: usize, why: &Error) {
+        let upload = &self.uploads[number];
+        if self.failed.insert(number) {
+            self.to.report.fail(upload.path.clone(), why);
+            self.to.refused.add(upload, why);
+        }
     }
 
     /// Sets entries, and writes the rows of those that are set.
@@ -199,30 +211,33 @@ impl<'a, 'b> Sender<'a, 'b> {
         let mut rows = Vec::new();
         let entries: Vec<_> = ready
             .into_iter()
-            .map(|Ready { upload: Upload { path, version, found }, thing, text }| {
-                rows.push((thing, found.stat));
-                (path.clone(), *version, text)
+            .map(|Ready { upload, thing, text }| {
+                rows.push((thing, upload));
+                (upload.path.clone(), upload.version, text)
             })
             .collect();
         #[cfg(test)]
         if has(Fault::RowFirst) {
-            for ((path, version, _), (thing, stat)) in entries.iter().zip(&rows) {
-                let row = Row { thing: *thing, version: Version(version.0 + 1), stat: *stat };
+            for ((path, version, _), (thing, upload)) in entries.iter().zip(&rows) {
+                let (version, stat) = (Version(version.0 + 1), upload.found.stat);
+                let row = Row { thing: *thing, version, stat };
                 self.to.index.set(path.clone(), row);
             }
             self.to.index.commit()?;
         }
         let before = doubt(self.to.index, entries.iter().map(|(path, ..)| path))?;
-        let Target { remote, index, listing, observer, report, .. } = &mut self.to;
+        let Target { remote, index, listing, observer, report, refused, .. } = &mut self.to;
         step("entries are about to be set")?;
         remote.put_entries(&entries, |n, done| {
             step("an entry is set")?;
-            let ((path, _, text), (thing, stat)) = (&entries[n], rows[n]);
+            let ((path, _, text), (thing, upload)) = (&entries[n], rows[n]);
             match done {
                 Ok(Cas::Done(version)) => {
+                    let stat = upload.found.stat;
                     index.set_found(path.clone(), Row { thing, version, stat });
                     listing.set(path, version);
                     report.pushed += 1;
+                    report.pushed_folders += u64::from(thing.kind == Kind::Dir);
                     report.sent_bytes += text.len() as u64;
                     let inline = if stat.size <= MAX_INLINE_BYTES { stat.size } else { 0 };
                     observer.moved(inline)?;
@@ -237,6 +252,9 @@ impl<'a, 'b> Sender<'a, 'b> {
                 }
                 Err(e) if e.is_of_one_path() => {
                     before[n].into_iter().for_each(|row| index.set(path.clone(), row));
+                    if upload.is_large() {
+                        refused.add(upload, &e);
+                    }
                     report.fail(path.clone(), e);
                 }
                 Err(e) => return Err(e),

@@ -11,6 +11,11 @@ use std::sync::{Mutex, MutexGuard};
 const COPIED: [&str; 8] =
     ["Cargo.toml", "Cargo.lock", "README.md", "src", "examples", "benches", "tests", "tutorial"];
 
+/// A setting that the crate has in the copy alone (the default is 256). Cargo tells two builds of a
+/// crate apart by its settings and not by its folder; without this, the next build of the sources
+/// would find the copy's library and examples newer than themselves, and keep them.
+const OF_THE_COPY: &str = "profile.dev.package.telefile.codegen-units = 255";
+
 /// Locked while a test uses the copy.
 static IN_USE: Mutex<()> = Mutex::new(());
 
@@ -57,7 +62,7 @@ impl Scratch {
     /// Runs cargo on the copy. What other crates have compiled to is shared with the sources' own build.
     pub(super) fn cargo(&self, args: &[&str]) -> Output {
         let mut cargo = program(std::env::var("CARGO").unwrap_or("cargo".to_string()));
-        cargo.args(args).current_dir(&self.tree);
+        cargo.args(["--config", OF_THE_COPY]).args(args).current_dir(&self.tree);
         cargo.env("CARGO_TARGET_DIR", self.target.join("exercises/target"));
         cargo.env("CARGO_BUILD_BUILD_DIR", &self.target);
         cargo.output().unwrap()

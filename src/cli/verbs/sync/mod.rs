@@ -3,6 +3,7 @@
 mod progress;
 
 use crate::cli::failure::{Failure, Outcome};
+use crate::cli::panics::report_once;
 use crate::cli::signals;
 use crate::cli::streams::put;
 use crate::cli::values;
@@ -64,7 +65,7 @@ pub(crate) struct Settings {
     /// Do not watch the folder; scan it each time
     #[arg(long)]
     no_watch: bool,
-    /// Leave paths alone that match PATTERN, as in .gitignore; .telefile-ignore has more
+    /// Leave paths alone that match PATTERN, as in .gitignore; kept for later starts without --ignore
     #[arg(long, value_name = "PATTERN")]
     ignore: Vec<String>,
     /// Remove an id and all its files from the server: --forget HOST PORT ID
@@ -74,7 +75,10 @@ pub(crate) struct Settings {
     )]
     forget: bool,
     /// Print the folders of this machine and how they are
-    #[arg(long)]
+    #[arg(
+        long,
+        conflicts_with_all = ["host", "once", "dry_run", "new", "force", "no_watch", "ignore"]
+    )]
     status: bool,
     /// Show the server the token in this file
     #[arg(long, value_name = "FILE", env = "TELEFILE_TOKEN_FILE")]
@@ -95,6 +99,8 @@ impl Settings {
         if self.status {
             return print_status();
         }
+        // One that is on the command line too is no worse as a default.
+        let is_default_id = self.id.is_some() && self.id == std::env::var("TELEFILE_SYNC_ID").ok();
         let missing = |what| Failure::usage(format!("{what} is missing; try `sync --help`"));
         let host = self.host.as_ref().ok_or_else(|| missing("HOST"))?;
         let port = self.port.ok_or_else(|| missing("PORT"))?;
@@ -111,16 +117,18 @@ impl Settings {
         settings.timeout = self.timeout;
         if self.forget {
             let id = self.path.map(|id| id.to_string_lossy().into_owned()).or(self.id);
-            let count = sync::forget(&settings, &id.ok_or_else(|| missing("ID"))?);
+            let count = sync::forget(&settings, &id_in(&id.ok_or_else(|| missing("ID"))?));
             return put(format!("files removed: {}\n", count.map_err(failed)?));
         }
-        settings.id = self.id;
+        settings.id = self.id.as_deref().map(id_in);
+        settings.is_default_id = is_default_id;
         settings.once = self.once;
         settings.dry_run = self.dry_run;
         settings.new = self.new;
         settings.force = self.force;
         settings.watch = !self.no_watch;
         settings.ignore = self.ignore;
+        report_once(sync::is_guarded);
         let stop = Stop::new();
         let stopped = stop.clone();
         signals::each(&[SIGHUP, SIGINT, SIGTERM], move |_| stopped.stop())
@@ -135,6 +143,12 @@ impl Settings {
             false => Ok(()),
         }
     }
+}
+
+/// Returns the id in what a user has typed or pasted, such as the line that `sync` prints.
+fn id_in(text: &str) -> String {
+    let text = text.trim();
+    text.strip_prefix("id:").unwrap_or(text).trim_start().to_ascii_lowercase()
 }
 
 fn failed(error: Error) -> Failure {
@@ -157,6 +171,9 @@ fn print_status() -> Outcome {
             status.conflicts,
             status.left_out
         );
+        if !status.waiting.is_empty() {
+            text += &format!("  large files wait {}\n", status.waiting);
+        }
         text += &match status.process {
             Some(process) => format!(
                 "  process: {process}\n  watcher: {}\n  server: {}\n",

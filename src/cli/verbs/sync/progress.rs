@@ -13,6 +13,8 @@ pub(super) struct Progress {
     bar: Option<ProgressBar>,
     files: u64,
     done: u64,
+    /// Of the contents of these files, as far as they are known.
+    bytes: u64,
     /// A dry run has printed what a round would do.
     has_plan: bool,
 }
@@ -20,7 +22,7 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn new() -> Self {
         let bar = std::io::stderr().is_terminal().then(ProgressBar::hidden);
-        Progress { bar, files: 0, done: 0, has_plan: false }
+        Progress { bar, files: 0, done: 0, bytes: 0, has_plan: false }
     }
 
     fn say(&self, line: &str) {
@@ -35,17 +37,20 @@ impl Progress {
     fn plan(&mut self, files: u64, bytes: u64) {
         let Some(bar) = &mut self.bar else { return };
         if bar.is_hidden() || bar.is_finished() {
-            *bar = bar_of_bytes(0);
+            *bar = bar_of_bytes(None);
         }
         self.files += files;
-        bar.inc_length(bytes);
+        self.bytes += bytes;
+        if self.bytes > 0 {
+            bar.set_length(self.bytes);
+        }
     }
 
     fn end(&mut self, summary: &Summary) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        (self.files, self.done) = (0, 0);
+        (self.files, self.done, self.bytes) = (0, 0, 0);
         let is_said = self.has_plan || !summary.left_out.is_empty();
         if !summary.is_quiet() || !is_said {
             self.say(&summary.to_string());
@@ -70,10 +75,31 @@ impl Observer for Progress {
             Event::Finished(_) => {
                 self.done += 1;
                 if let Some(bar) = &self.bar {
-                    bar.set_message(format!("{}/{} files", self.done, self.files));
+                    bar.set_message(format!("{}/{} files and folders", self.done, self.files));
                 }
             }
             Event::Round(summary) => self.end(summary),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_is_empty_until_the_size_of_what_comes_is_known() {
+        // After a plan the end of a round is not said.
+        let bar = Some(ProgressBar::hidden());
+        let mut progress = Progress { bar, has_plan: true, ..Progress::new() };
+        let mut length = |event: Event<'_>| {
+            progress.event(event);
+            progress.bar.as_ref().unwrap().length()
+        };
+        assert_eq!(length(Event::Planned { files: 2, bytes: 0 }), None);
+        assert_eq!(length(Event::Planned { files: 0, bytes: 7 }), Some(7));
+        assert_eq!(length(Event::Planned { files: 0, bytes: 3 }), Some(10));
+        length(Event::Round(&Summary::default()));
+        assert_eq!(length(Event::Planned { files: 1, bytes: 0 }), None);
     }
 }

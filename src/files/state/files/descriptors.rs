@@ -81,11 +81,15 @@ impl Descriptors {
         let at = usize::try_from(fd.0).ok()?;
         self.free.push(Reverse(at));
         let open = self.slots[at].take();
+        self.shrink_if_empty();
+        open
+    }
+
+    fn shrink_if_empty(&mut self) {
         if self.files() == 0 {
             (self.slots, self.free) = (Vec::new(), BinaryHeap::new());
             self.charge.shrink(self.charge.bytes());
         }
-        open
     }
 
     /// Returns the number of open files.

@@ -1,6 +1,7 @@
 //! The protocol under random schedules: three clients, a user at each, crashes and power losses between
 //! any two steps of a round, and a server that loses its table. Every content is unique. It is retired
-//! when a user overwrites or deletes it on some disk; the one promise is that no other is ever lost.
+//! when a user overwrites or deletes it on some disk, or when a power loss takes what the user has not
+//! flushed before another machine or the server has it; the one promise is that no other is ever lost.
 //!
 //! The same with one rule broken has to lose something, or this test sees nothing.
 //!
@@ -50,6 +51,7 @@ fn schedules(
         Err(_) => RandomState::new().hash_one(0) >> 16,
     };
     let count = if std::env::var("TELEFILE_TEST_SEED").is_ok() { 1 } else { count };
+    println!("seeds from {first}");
     let (next, ran, bad) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || loop {
         let n = next.fetch_add(1, SeqCst);
@@ -141,6 +143,11 @@ fn with_versions_that_begin_anew_something_is_lost() {
 #[test]
 fn with_rows_before_the_renames_are_flushed_something_is_lost() {
     loses(Fault::RenamesUnflushed);
+}
+
+#[test]
+fn with_rows_before_what_was_pushed_is_flushed_something_is_lost() {
+    loses(Fault::PushedUnflushed);
 }
 
 #[test]

@@ -19,11 +19,15 @@ pub(super) const NAMES: [&str; CLIENTS] = ["a", "b", "c"];
 /// Rounds without crashes until everything has to be at rest.
 const QUIET_ROUNDS: usize = 12;
 
-/// A round on a thread of its own, which waits at each step.
-struct Round {
+/// A process goes on for at most this many rounds. The first one begins with a flush of everything, so
+/// what a user has not flushed is sent by a later one alone.
+const ROUNDS: usize = 3;
+
+/// A process of a few rounds on a thread of its own, which waits at each step.
+struct Process {
     /// True goes on, false crashes.
     go: Sender<bool>,
-    /// The next step; closed when the round has ended.
+    /// The next step; closed when the process has ended.
     paused: Receiver<&'static str>,
     thread: JoinHandle<Result<(), Error>>,
 }
@@ -35,11 +39,15 @@ pub(super) struct Schedule {
     failed: Option<String>,
     versions: Arc<Mutex<Versions>>,
     pub(super) disks: [Arc<Mutex<Disk>>; CLIENTS],
-    rounds: [Option<Round>; CLIENTS],
+    processes: [Option<Process>; CLIENTS],
     /// How many contents there were.
     pub(super) contents: u32,
     pub(super) live: BTreeSet<String>,
     pub(super) retired: BTreeSet<String>,
+    /// What each user wrote last, if it is not flushed.
+    pub(super) unflushed: [Option<String>; CLIENTS],
+    /// What a power loss took from the only disk, and the server has.
+    served: BTreeSet<String>,
     /// What happened, for a failure.
     pub(super) log: Vec<String>,
 }
@@ -69,10 +77,12 @@ impl Schedule {
             failed: None,
             versions: Arc::default(),
             disks,
-            rounds: [const { None }; CLIENTS],
+            processes: [const { None }; CLIENTS],
             contents: 0,
             live: BTreeSet::new(),
             retired: BTreeSet::new(),
+            unflushed: [const { None }; CLIENTS],
+            served: BTreeSet::new(),
             log: Vec::new(),
         };
         for (client, name) in NAMES.iter().enumerate() {
@@ -111,10 +121,7 @@ impl Schedule {
                 self.step(client);
                 self.finish(client);
             }
-            // What the server has, as a client sees it that knows nothing.
-            let _ = fs::remove_dir_all(self.world.path("check"));
-            let _ = fs::remove_dir_all(self.world.path("check-state"));
-            has_converged = self.world.try_sync("check").is_ok()
+            has_converged = self.check()
                 && NAMES.iter().all(|name| self.world.tree(name) == self.world.tree("check"));
             if has_converged {
                 break;
@@ -134,15 +141,26 @@ impl Schedule {
         Outcome { lost, failed: self.failed, has_converged, log: self.log }
     }
 
+    /// Puts what the server has into the folder `check`, as a client sees it that knows nothing.
+    fn check(&mut self) -> bool {
+        let _ = fs::remove_dir_all(self.world.path("check"));
+        let _ = fs::remove_dir_all(self.world.path("check-state"));
+        self.world.try_sync("check").is_ok()
+    }
+
+    fn has(&self, name: &str, content: &str) -> bool {
+        self.world.tree(name).values().any(|(text, _)| text == content)
+    }
+
     fn crash(&mut self, client: usize) {
-        if let Some(round) = self.rounds[client].take() {
+        if let Some(process) = self.processes[client].take() {
             self.log.push(format!("{} crashes", NAMES[client]));
-            let _ = round.go.send(false);
+            let _ = process.go.send(false);
             // It may come past further steps while it ends.
-            while round.paused.recv().is_ok() {
-                let _ = round.go.send(false);
+            while process.paused.recv().is_ok() {
+                let _ = process.go.send(false);
             }
-            let _ = round.thread.join().unwrap();
+            let _ = process.thread.join().unwrap();
         }
     }
 
@@ -152,40 +170,61 @@ impl Schedule {
         let mut disk = disk.lock().unwrap();
         let take_back = self.below(disk.unflushed() + 1);
         let lost = disk.lose_power(take_back, || self.below(2) == 0);
+        drop(disk);
         self.log.push(format!("{} loses power, and its last {lost} changes", NAMES[client]));
+        self.retire_unsent(client);
+    }
+
+    /// Retires what a user has not flushed, if a power loss took it and nobody else has it.
+    fn retire_unsent(&mut self, client: usize) {
+        let Some(content) = self.unflushed[client].take() else { return };
+        if NAMES.iter().any(|name| self.has(name, &content)) {
+            return;
+        }
+        let is_served = self.check() && self.has("check", &content);
+        self.log.push(format!("{content} is lost there; the server has it: {is_served}"));
+        match is_served {
+            true => self.served.insert(content),
+            false => self.retired.insert(content),
+        };
     }
 
     fn restart(&mut self) {
         self.log.push("the server loses its table".to_string());
+        for content in std::mem::take(&mut self.served) {
+            if !NAMES.iter().any(|name| self.has(name, &content)) {
+                self.retired.insert(content);
+            }
+        }
         self.world.stop();
         *self.versions.lock().unwrap() = Versions::default();
         self.world.start();
     }
 
     fn finish(&mut self, client: usize) {
-        while self.rounds[client].is_some() {
+        while self.processes[client].is_some() {
             self.step(client);
         }
     }
 
-    /// Lets a client's round come to its next step, or starts one.
+    /// Lets a client come to its next step, or starts one.
     fn step(&mut self, client: usize) {
-        match &self.rounds[client] {
-            Some(round) => drop(round.go.send(true)),
-            None => self.rounds[client] = Some(self.begin(client)),
+        match &self.processes[client] {
+            Some(process) => drop(process.go.send(true)),
+            None => self.processes[client] = Some(self.begin(client)),
         }
-        let round = self.rounds[client].as_ref().expect("it runs");
-        match round.paused.recv() {
+        let process = self.processes[client].as_ref().expect("it runs");
+        match process.paused.recv() {
             Ok(moment) => {
                 self.log.push(format!("{}: {moment}", NAMES[client]));
                 self.provoke(client, moment);
             }
             Err(_) => {
-                let round = self.rounds[client].take().expect("it runs");
-                match round.thread.join() {
-                    Ok(Ok(())) => self.log.push(format!("{} ends a round", NAMES[client])),
+                let process = self.processes[client].take().expect("it runs");
+                match process.thread.join() {
+                    Ok(Ok(())) => self.log.push(format!("{} ends", NAMES[client])),
                     Ok(Err(e @ (Error::Server(_) | Error::Stopped))) => {
-                        self.log.push(format!("{} ends a round: {e}", NAMES[client]));
+                        self.log.push(format!("{} ends: {e}", NAMES[client]));
                     }
                     failed => {
                         let failed = format!("{} fails: {failed:?}", NAMES[client]);
@@ -203,6 +242,10 @@ impl Schedule {
             (Some(Fault::NoLook), "the old file is looked at") => {
                 (0..3).for_each(|_| self.user(client));
             }
+            (Some(Fault::PushedUnflushed), "a round begins") => self.user(client),
+            (Some(Fault::PushedUnflushed), "the rows of a push are written") => {
+                self.lose_power(client);
+            }
             (Some(Fault::RenamesUnflushed | Fault::ContentsUnflushed), "the rows are written")
                 if self.below(2) == 0 =>
             {
@@ -212,10 +255,11 @@ impl Schedule {
         }
     }
 
-    fn begin(&mut self, client: usize) -> Round {
+    fn begin(&mut self, client: usize) -> Process {
         let mut settings = self.world.settings(NAMES[client]);
         settings.force = true;
         let collects = self.below(8) == 0 || self.fault == Some(Fault::CollectAnyway);
+        let count = 1 + self.below(ROUNDS);
         let (fault, disk) = (self.fault, self.disks[client].clone());
         let versions = self.versions.clone();
         let (go, goes_on) = channel();
@@ -231,7 +275,10 @@ impl Schedule {
             );
             let mut quiet = |_: Event<'_>| {};
             let done = open(&settings, &mut quiet).and_then(|mut folder| {
-                folder.round(None)?;
+                for _ in 0..count {
+                    planted::step("a round begins")?;
+                    folder.round(None)?;
+                }
                 if collects {
                     folder.collect()?;
                 }
@@ -241,6 +288,6 @@ impl Schedule {
             planted::plan(None, None);
             done
         });
-        Round { go, paused, thread }
+        Process { go, paused, thread }
     }
 }

@@ -4,7 +4,7 @@ use super::super::planted::Fault;
 use super::schedule::{NAMES, Schedule};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Files are in folders of others' names, so that kinds change.
 const PATHS: [&str; 6] = ["x", "y", "d", "d/x", "d/y", "x/y"];
@@ -14,11 +14,18 @@ const MODES: [u32; 3] = [0o644, 0o600, 0o755];
 impl Schedule {
     /// A user does something in a folder.
     pub(super) fn user(&mut self, client: usize) {
-        self.act(client);
-        self.disks[client].lock().unwrap().flush();
+        self.unflushed[client] = None;
+        let written = self.act(client);
+        let disk = self.disks[client].clone();
+        disk.lock().unwrap().flush();
+        if let Some((whole, content)) = written.filter(|_| self.below(2) == 0) {
+            disk.lock().unwrap().leave_unflushed(&whole);
+            self.unflushed[client] = Some(content);
+        }
     }
 
-    fn act(&mut self, client: usize) {
+    /// Returns the file that was written, if any, and its content.
+    fn act(&mut self, client: usize) -> Option<(PathBuf, String)> {
         let name = NAMES[client];
         let tree = self.world.tree(name);
         let here: Vec<_> = tree.keys().cloned().collect();
@@ -66,7 +73,7 @@ impl Schedule {
                 if (old.is_none() || old == Some("/") || how >= 12)
                     && !self.make_way(client, &whole)
                 {
-                    return;
+                    return None;
                 }
                 self.contents += 1;
                 // Of different lengths, so that each shows in a file's size; every third is chunks.
@@ -84,10 +91,12 @@ impl Schedule {
                     fs::write(&new, &content).unwrap();
                     fs::rename(&new, &whole).unwrap();
                 }
-                self.live.insert(content);
+                self.live.insert(content.clone());
+                return Some((whole, content));
             }
             _ => {}
         }
+        None
     }
 
     /// Deletes what is at a path, if anything is.

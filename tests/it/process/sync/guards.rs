@@ -56,8 +56,8 @@ fn moved_files_and_a_few_deleted_ones_need_no_force() {
     for n in 0..30 {
         fs::rename(user.path(&format!("a/{n}")), user.path(&format!("a/moved/{n}"))).unwrap();
     }
-    user.does("a", &[], "31 sent, 30 deleted on the server");
-    user.does("b", &[], "31 received, 30 moved to the trash");
+    user.does("a", &[], "31 sent (1 folder), 30 deleted on the server");
+    user.does("b", &[], "31 received (1 folder), 30 moved to the trash");
     for n in 0..20 {
         fs::remove_file(user.path(&format!("a/moved/{n}"))).unwrap();
     }

@@ -3,10 +3,13 @@
 
 mod churn;
 mod guards;
+mod held;
 mod hostile;
 mod ignoring;
+mod marker;
 mod refusals;
 mod sessions;
+mod unwatched;
 
 use super::{Ended, Program, Serving, run, telefile};
 use crate::server::Folder;

@@ -11,8 +11,8 @@ fn the_first_start_pushes_a_folder_and_an_id_joins_it() {
     let user = User::new();
     user.write("a/notes/one", "1");
     fs::create_dir(user.path("a/empty")).unwrap();
-    let id = user.does("a", &[], "3 sent");
-    assert_eq!(user.does("b", &[&id], "3 received"), id);
+    let id = user.does("a", &[], "3 sent (2 folders)");
+    assert_eq!(user.does("b", &[&id], "3 received (2 folders)"), id);
     assert_eq!(user.read("b/notes/one"), "1");
     assert_eq!(user.names("b"), ["empty", "notes"]);
     assert_eq!(user.serving.client().stat("sessions"), 1);
@@ -55,6 +55,51 @@ fn the_id_may_come_from_the_environment() {
     let mut command = user.command(&["--forget", "127.0.0.1", &user.port()]);
     command.env("TELEFILE_SYNC_ID", &other);
     assert_eq!(run(command).stdout, "files removed: 0\n");
+}
+
+#[test]
+fn an_id_may_be_pasted_or_in_upper_case() {
+    let user = User::new();
+    user.write("a/one", "1");
+    let id = user.does("a", &[], "1 sent");
+    for (folder, text) in [
+        ("b", id.to_ascii_uppercase()),
+        ("c", format!("id: {id}")),
+        ("d", format!(" id:{}\n", id.to_ascii_uppercase())),
+    ] {
+        assert_eq!(user.does(folder, &[&text], "1 received"), id);
+        assert_eq!(user.does(folder, &[&text], "nothing to do"), id);
+    }
+    let mut command = user.sync("e", &["--once"]);
+    command.env("TELEFILE_SYNC_ID", format!("id: {id}"));
+    assert_eq!(id_of(&run(command).stdout), id);
+    let text = format!("id: {}", id.to_ascii_uppercase());
+    let ended = run(user.command(&["--forget", "127.0.0.1", &user.port(), &text]));
+    assert_eq!((ended.status, &*ended.stdout), (0, "files removed: 1\n"), "{ended:?}");
+}
+
+#[test]
+fn the_id_of_another_folder_in_the_environment_changes_none_that_has_one() {
+    let user = User::new();
+    user.write("a/one", "1");
+    let id = user.does("a", &[], "1 sent");
+    let other = user.does("b", &[], "nothing to do");
+    let with_other = |args: &[&str]| {
+        let mut command = user.sync("a", &[&["--once"], args].concat());
+        command.env("TELEFILE_SYNC_ID", &other);
+        run(command)
+    };
+    let ended = with_other(&[]);
+    let expected = format!(
+        "telefile: the folder keeps its id {}...; {}... is for folders without one\n\
+         telefile: nothing to do\n",
+        &id[..8],
+        &other[..8]
+    );
+    assert_eq!((ended.status, id_of(&ended.stdout), ended.stderr), (0, id.clone(), expected));
+    // On the command line it is meant.
+    user.once("a", &[&other]).failed(1, &[&id[..8], &other[..8], "--new"]);
+    assert_eq!(id_of(&with_other(&["--new"]).stdout), other);
 }
 
 #[test]

@@ -79,8 +79,8 @@ fn a_folder_that_becomes_a_symlink_leads_nowhere() {
     user.write("outside/secret", "OUTSIDE");
     user.write("outside/one", "OUTSIDE");
     user.write("a/d/one", "1");
-    let id = user.does("a", &[], "2 sent");
-    user.does("b", &[&id], "2 received");
+    let id = user.does("a", &[], "2 sent (1 folder)");
+    user.does("b", &[&id], "2 received (1 folder)");
     let (folder, outside, parked) = (user.path("b/d"), user.path("outside"), user.path("parked"));
     let mut times = 0;
     for round in 0..ROUNDS {
