@@ -57,7 +57,9 @@ impl Settings {
         match (&self.address, &self.folder) {
             (Some(address), _) => self.of_server(address),
             (None, Some(folder)) => self.of_folder(folder),
-            (None, None) => Err(Failure::usage("DIR or --addr is missing; try `backup --help`")),
+            (None, None) => {
+                Err(Failure::usage("<DIR> or --addr is missing; try `telefile backup --help`"))
+            }
         }
     }
 

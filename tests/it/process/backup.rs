@@ -196,7 +196,7 @@ fn a_backup_that_does_not_fit_on_the_disk_restores_nothing() {
 fn a_wrong_command_line_is_reported() {
     for (args, word) in [
         (&["backup"][..], "FILE"),
-        (&["backup", "d"], "DIR or --addr is missing"),
+        (&["backup", "d"], "<DIR> or --addr is missing"),
         (&["backup", "d", "f", "g"], "g"),
         (&["restore"], "DIR"),
         (&["restore", "f"], "FILE"),

@@ -100,7 +100,7 @@ fn a_wrong_argument_of_any_verb_is_reported() {
         ("bench", &[], &[]),
         ("serve", &[], &[]),
         #[cfg(feature = "durable")]
-        ("backup", &["DIR", "FILE"], &[]),
+        ("backup", &["FILE", "DIR"], &[]),
         #[cfg(feature = "durable")]
         ("restore", &["FILE", "DIR"], &[]),
     ] {
