@@ -50,7 +50,7 @@ use checkpoint::Checkpoint;
 use index::{Index, Looked};
 use recovery::Replay;
 use redb::Error;
-use segment::{Location, SLOTS, Sealed, Segment};
+use segment::{Location, MOST_FREE, SLOTS, Sealed, Segment};
 use segments::{Active, Segments};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -275,9 +275,9 @@ impl Log {
         for Sealed { segment, .. } in released {
             let slot = segment.slot;
             match Arc::into_inner(segment) {
-                Some(segment) => state.free.push(segment),
-                // Somebody reads it. The file goes with the last reader.
-                None => {
+                Some(segment) if state.free.len() < MOST_FREE => state.free.push(segment),
+                // There are enough, or somebody reads it: the file goes with the last reader.
+                _ => {
                     let _ = segment::remove(&*self.files, slot);
                     state.is_made[slot] = false;
                 }

@@ -13,6 +13,9 @@ use std::sync::Arc;
 /// How many files the log has at most.
 pub(in crate::store) const SLOTS: usize = 4;
 
+/// How many files wait for their next use at most. More are removed after a checkpoint.
+pub(super) const MOST_FREE: usize = 2;
+
 /// A file of the log. Its number is a new one each time that it is used.
 #[derive(Debug)]
 pub(super) struct Segment {

@@ -2,12 +2,15 @@
 
 use super::log::put;
 use super::model::Model;
-use super::sim::Sim;
+use super::sim::{Fault, Sim};
 use super::{EPOCH, SETTINGS, found, fresh, open_as};
 use crate::files::store::{CommitError, Store};
 use crate::store::log::Settings;
+use crate::store::view::View;
 use crate::store::{Durable, Options};
+use std::io::ErrorKind;
 use std::slice::from_ref;
+use std::thread;
 
 const MIB: u64 = 1 << 20;
 
@@ -161,4 +164,37 @@ fn what_others_leave_of_a_limit_is_no_reason_to_give_up_the_reserve() {
     }
     assert_eq!(found(&store), model);
     assert!(sim.has("reserve"));
+}
+
+/// No commit is needed for that.
+#[test]
+fn a_checkpoint_for_which_there_was_no_room_is_tried_again() {
+    let (sim, store, mut model) = stored(1);
+    drop(store);
+    let settings = Settings { segment_bytes: 512 << 10, has_checkpointer: true, ..SETTINGS };
+    sim.resize(300 * MIB, None);
+    let quiet = Settings { has_checkpointer: false, ..settings };
+    let store = open_as(&sim, Options::default(), quiet).unwrap();
+    (0..200).for_each(|i| put(&store, &mut model, &format!("large/{i}"), 6000));
+    let sim = sim.after_kill();
+    sim.fill();
+    let store = open_as(&sim, Options::default(), settings).unwrap();
+    let batch = || store.core().engine().look(View::stamp).unwrap().batch;
+    let behind = batch();
+    assert!(matches!(store.core().checkpoint(), Err(CommitError::Full(_))));
+    sim.resize(300 * MIB, None);
+    while batch() == behind {
+        thread::yield_now();
+    }
+    assert_eq!(found(&store), model);
+}
+
+#[test]
+fn an_error_of_the_log_names_its_file_alone() {
+    let (sim, store, mut model) = stored(1);
+    put(&store, &mut model, "one", 100);
+    sim.fail_after(0, Fault::Sync(ErrorKind::Other));
+    let failed = store.commit(&[model.put("two", vec![1])], &model.next()).unwrap_err();
+    let text = failed.to_string();
+    assert!(text.starts_with("sim/log.") && !text.contains("sim: "), "{text}");
 }

@@ -5,6 +5,7 @@ mod damage;
 mod faults;
 mod format;
 mod full;
+mod growth;
 mod log;
 mod model;
 mod older;
