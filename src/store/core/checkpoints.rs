@@ -29,7 +29,7 @@ impl Core {
             return Err(CommitError::Full(max));
         }
         let mut to = target;
-        loop {
+        while tree.stamp.batch < target {
             let from = tree.stamp.batch;
             let merged = self.log.merge(from, to).map_err(|e| self.lost(e))?;
             let Some(checkpoint) = merged else { break };

@@ -49,15 +49,18 @@ impl Checkpoint {
     /// # Errors
     /// Those of the disk, and damage.
     pub(super) fn merge(sealed: &[Sealed], range: RangeInclusive<u64>) -> Result<Option<Self>> {
-        let stamp = sealed.last().map(|last| last.last);
-        let Some(last) = stamp.filter(|last| last.batch >= *range.start()) else { return Ok(None) };
-        let mut checkpoint = Checkpoint { names: BTreeMap::new(), last };
+        let mut checkpoint = None;
         for Sealed { segment, end, last } in sealed {
-            if last.batch >= *range.start() && checkpoint.add(segment, *end, &range)? {
+            if range.is_empty() || last.batch < *range.start() {
+                continue;
+            }
+            // Its stamp becomes that of the last batch that it has, never of one that it does not have.
+            let empty = || Checkpoint { names: BTreeMap::new(), last: *last };
+            if checkpoint.get_or_insert_with(empty).add(segment, *end, &range)? {
                 break;
             }
         }
-        Ok(Some(checkpoint))
+        Ok(checkpoint)
     }
 
     /// Adds the batches of a segment up to `end`, which are whole. Returns whether the last of the

@@ -1,11 +1,11 @@
 //! The log in front of the tree: what a start makes of it, and which faults the tests would notice.
 
-use super::super::log::{Planted, plant};
+use super::super::log::{Planted, Settings, plant};
 use super::model::Model;
 use super::sim::{Fault, Sim};
-use super::{EPOCH, Random, SETTINGS, found, fresh, open};
+use super::{EPOCH, Random, SETTINGS, found, fresh, open, open_as};
 use crate::files::store::{CommitError, Head, Mutation, Store};
-use crate::store::Durable;
+use crate::store::{Durable, Options};
 use std::io::{self, ErrorKind};
 use std::slice::from_ref;
 
@@ -335,5 +335,20 @@ fn batches_of_all_sizes_fit() {
         store.commit(&[] as &[Mutation], &head).unwrap();
         model.apply(&[], head);
         assert_eq!(read(&sim).unwrap(), model, "{bytes}");
+    }
+}
+
+/// Segments are sealed while a checkpoint runs, and are no part of it.
+#[test]
+fn checkpoints_of_another_thread_leave_nothing_out() {
+    for _ in 0..4 {
+        let (sim, store) = fresh();
+        drop(store);
+        let settings = Settings { has_checkpointer: true, ..SETTINGS };
+        let store = open_as(&sim, Options::default(), settings).unwrap();
+        let mut model = Model::empty(EPOCH);
+        (0..1500).for_each(|i| put(&store, &mut model, &format!("f{i}"), 100));
+        store.close();
+        assert_eq!(found(&open(&sim).unwrap()), model);
     }
 }
