@@ -106,6 +106,7 @@ impl Durable {
             Use::Change => Settings::default(),
             Use::Read => Settings::read_only(),
         };
+        let settings = settings.within(options.cache_bytes);
         let mut store = Durable::on(medium, Arc::new(folder.files()), &path, options, settings)?;
         store.folder = Mutex::new(Some(folder));
         Ok(store)

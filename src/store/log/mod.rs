@@ -55,9 +55,6 @@ use segments::{Active, Segments};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// A segment is sealed when it has changed this many names. Their index is in memory.
-const MAX_NAMES: usize = 64 << 10;
-
 #[derive(Debug)]
 pub(super) struct Log {
     /// Distinguishes it from all other logs. A secret.
@@ -211,8 +208,8 @@ impl Log {
     fn begin(&self, bytes: u64, stamp: Stamp) -> Result<Option<(Arc<Segment>, u64)>> {
         let mut state = self.lock();
         if let Some(active) = &state.active {
-            let fits = active.end + bytes <= self.settings.segment_bytes;
-            if fits && (active.names < MAX_NAMES || active.end == 0) {
+            let fits = active.end + bytes <= self.settings.full_bytes;
+            if active.end == 0 || (fits && active.names < self.settings.max_names) {
                 return Ok(Some((active.segment.clone(), active.end)));
             }
             state.seal();

@@ -105,7 +105,12 @@ fn the_reserve_is_room_for_a_checkpoint() {
         let (mut sim, store, mut model) = stored(1);
         drop(store);
         // A log that has more than the tree has room for.
-        let settings = Settings { segment_bytes: 512 << 10, reserve_bytes: 8 * MIB, ..SETTINGS };
+        let settings = Settings {
+            segment_bytes: 512 << 10,
+            full_bytes: 512 << 10,
+            reserve_bytes: 8 * MIB,
+            ..SETTINGS
+        };
         let open = |sim: &Sim| open_as(sim, Options::default(), settings).unwrap();
         let mut store = open(&sim);
         (0..300).for_each(|i| put(&store, &mut model, &format!("large/{i}"), 6000));
@@ -171,7 +176,12 @@ fn what_others_leave_of_a_limit_is_no_reason_to_give_up_the_reserve() {
 fn a_checkpoint_for_which_there_was_no_room_is_tried_again() {
     let (sim, store, mut model) = stored(1);
     drop(store);
-    let settings = Settings { segment_bytes: 512 << 10, has_checkpointer: true, ..SETTINGS };
+    let settings = Settings {
+        segment_bytes: 512 << 10,
+        full_bytes: 512 << 10,
+        has_checkpointer: true,
+        ..SETTINGS
+    };
     sim.resize(300 * MIB, None);
     let quiet = Settings { has_checkpointer: false, ..settings };
     let store = open_as(&sim, Options::default(), quiet).unwrap();

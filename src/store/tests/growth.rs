@@ -19,7 +19,7 @@ impl Overwritten {
     fn new(names: usize, segment_bytes: u64) -> Self {
         let (sim, store) = fresh();
         drop(store);
-        let settings = Settings { segment_bytes, ..SETTINGS };
+        let settings = Settings { segment_bytes, full_bytes: segment_bytes, ..SETTINGS };
         let store = open_as(&sim, Options::default(), settings).unwrap();
         let head = Head { epoch: EPOCH, version: 0, time: Duration::ZERO, forgotten: 0 };
         Overwritten { store, head, versions: vec![None; names], random: Random(3) }

@@ -51,6 +51,8 @@ const LOG: u64 = 0x1065;
 /// Segments that are soon full, and no thread: the same operations each time.
 const SETTINGS: Settings = Settings {
     segment_bytes: 32 << 10,
+    full_bytes: 32 << 10,
+    max_names: 64 << 10,
     has_checkpointer: false,
     is_read_only: false,
     reserve_bytes: 0,
