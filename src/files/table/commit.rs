@@ -112,26 +112,39 @@ impl Table {
         if journal.is_empty() {
             return Ok(());
         }
-        let Batch { mut steps, unchanged, commit } = journal.take(&state.files, &state.changes);
+        let batch = journal.take(&state.files, &state.changes);
         let forgotten = state.changes.forgotten();
         let head = Head { epoch: self.epoch, version: state.taken, time, forgotten };
         drop(table);
-        let changes = steps.iter().map(CommitStep::mutations).collect();
-        let committed = load_open(&mut steps, &**store, &self.budget)
-            .and_then(|()| commit_what_fits(&**store, changes, &head));
-        match committed {
-            Ok(lacks) => {
-                let steps = self.refuse(steps, &lacks);
-                self.show(steps, &unchanged, store.stored_from());
-                commit.publish(Ok(()));
-                Ok(())
-            }
-            Err(e) => {
-                self.is_lost.store(true, SeqCst); // before anybody hears of it
-                commit.publish(Err(Refusal::Internal));
-                Err(e)
-            }
+        let commit = batch.commit.clone();
+        let done = self.write_and_show(batch, &**store, &head);
+        if done.is_err() {
+            self.is_lost.store(true, SeqCst); // before anybody hears of it
+            commit.publish(Err(Refusal::Internal));
         }
+        done
+    }
+
+    /// Brings a batch to the disk. Only then does it become visible, and only then is it answered.
+    fn write_and_show(&self, batch: Batch, store: &dyn Store, head: &Head) -> io::Result<()> {
+        let Batch { steps, unchanged, commit } = batch;
+        let committed = self.write_steps(steps, store, head)?;
+        self.show(committed, &unchanged, store.stored_from());
+        commit.publish(Ok(()));
+        Ok(())
+    }
+
+    /// Writes steps to the store. Returns those that are on disk, without those that found no room.
+    fn write_steps(
+        &self,
+        mut steps: Vec<CommitStep>,
+        store: &dyn Store,
+        head: &Head,
+    ) -> io::Result<Vec<CommitStep>> {
+        let changes = steps.iter().map(CommitStep::mutations).collect();
+        load_open(&mut steps, store, &self.budget)?;
+        let lacks = commit_what_fits(store, changes, head)?;
+        Ok(self.refuse(steps, &lacks))
     }
 
     /// Refuses the steps for which there is no room. Returns the steps that were committed.
