@@ -31,14 +31,20 @@ fn main() {
         append(&mut log, record);
         ends.push(log.len());
     }
-    for cut in 0..=log.len() {
-        let whole = ends.iter().filter(|end| **end <= cut).count();
-        assert_eq!(recover(&log[..cut]), written[..whole], "after {cut} bytes of {}", log.len());
-        // The file has its length already, and the last bytes never reached the disk.
-        let mut torn = log[..cut].to_vec();
-        torn.resize(log.len(), 0xff);
-        let recovered = recover(&torn);
-        assert!(written.starts_with(&recovered) && recovered.len() >= whole, "torn at {cut}");
+    // The file may end behind what has reached the disk, or go on with anything.
+    for rest in ["", "\0\0\0\0\0\0\0\0\0", "an old record"] {
+        for cut in 0..=log.len() {
+            let whole = ends.iter().filter(|end| **end <= cut).count();
+            let bytes = [&log[..cut], rest.as_bytes()].concat();
+            let (found, expected) = (texts(&recover(&bytes)), texts(&written[..whole]));
+            let torn = format!("{cut} of {} bytes, then {rest:?}", log.len());
+            assert!(found == expected, "{torn}: expected {expected:?}, found {found:?}");
+        }
     }
     println!("each log gives its whole records, and nothing else");
+}
+
+/// Returns records as texts that can be printed.
+fn texts(records: &[&[u8]]) -> Vec<String> {
+    records.iter().map(|record| record.escape_ascii().to_string()).collect()
 }

@@ -1,12 +1,11 @@
 //! Chapter 19: a server is killed in the middle of a load, and what it has acknowledged is there.
 
-use std::env;
 use std::error::Error;
-use std::fs;
 use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
-use std::thread;
+use std::{env, fs, thread};
 use telefile::{Client, Server};
 
 /// Serves the files in a folder, until it is killed.
@@ -27,7 +26,7 @@ impl Drop for Process {
 }
 
 /// Starts a process that serves. Returns it with its address.
-fn start(folder: &str) -> Result<(Process, String), Box<dyn Error>> {
+fn start(folder: &Path) -> Result<(Process, String), Box<dyn Error>> {
     let mut command = Command::new(env::current_exe()?);
     let mut child = command.arg(folder).stdout(Stdio::piped()).spawn()?;
     let mut address = String::new();
@@ -35,13 +34,22 @@ fn start(folder: &str) -> Result<(Process, String), Box<dyn Error>> {
     Ok((Process(child), address.trim().to_string()))
 }
 
+/// Removes a folder at the end, also when a check fails.
+struct Removed(PathBuf);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     if let Some(folder) = env::args().nth(1) {
         return serve(&folder);
     }
-    let folder = env::temp_dir().join(format!("telefile-ch19-{}", std::process::id()));
-    let folder = folder.to_str().ok_or("the path of the temporary folder is not UTF-8")?;
-    let (server, address) = start(folder)?;
+    let name = format!("telefile-ch19-{}", std::process::id());
+    let folder = Removed(env::temp_dir().join(name));
+    let (server, address) = start(&folder.0)?;
 
     let client = Client::connect(&address)?;
     let (acknowledge, acknowledged) = mpsc::channel();
@@ -56,11 +64,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     last = acknowledged.iter().last().unwrap_or(last);
     println!("killed after version {last} was acknowledged");
 
-    let (server, address) = start(folder)?;
+    let (server, address) = start(&folder.0)?;
     let found = Client::connect(&address)?.read("f")?.version.0;
     println!("found version {found}");
     drop(server);
-    fs::remove_dir_all(folder)?;
     assert!(found == last || found == last + 1, "{found} after {last}");
     println!("every acknowledged write is there");
     Ok(())
