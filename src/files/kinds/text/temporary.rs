@@ -99,6 +99,8 @@ impl Drop for Temporary<'_> {
         if !self.name.is_empty() {
             let _ = fs::unlinkat(self.folder, &self.name, AtFlags::empty());
         }
+        // Closing it is not enough: a process that another thread is starting has it open too.
+        let _ = fs::flock(&self.file, FlockOperation::Unlock);
     }
 }
 
@@ -130,4 +132,25 @@ fn expect_writable(folder: &Folder, name: &str) -> Result<()> {
 
 fn errno(e: std::io::Error) -> Errno {
     Errno::from_io_error(&e).unwrap_or(Errno::IO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A process that another thread is starting has copies of all descriptors.
+    #[test]
+    fn a_file_that_was_written_is_not_locked_while_a_copy_of_its_descriptor_is_open() {
+        let path = std::env::temp_dir().join(format!("telefile-temporary-{}", std::process::id()));
+        let _ = std::fs::create_dir(&path);
+        let folder = Folder::root(&path).unwrap();
+        let mut temporary = Temporary::new(&folder, 0o600).unwrap();
+        let copy = temporary.file.try_clone().unwrap();
+        fs::renameat(&folder, &temporary.name, &folder, "f").unwrap();
+        temporary.name.clear();
+        drop(temporary);
+        File::open(path.join("f")).unwrap().try_lock().unwrap();
+        drop(copy);
+        std::fs::remove_dir_all(path).unwrap();
+    }
 }
