@@ -165,8 +165,10 @@ impl Builder {
         epoch: u64,
     ) -> io::Result<(Table, Charge)> {
         let file_size = system::max_file_size();
-        if let Some(max @ ..LEAST_MAX_DATA) = file_size {
-            let why = format!("a file may have {max} bytes (ulimit -f), and the data needs 4M");
+        if let Some(max @ ..Durable::LEAST_FILE_BYTES) = file_size {
+            let least = Durable::LEAST_FILE_BYTES >> 20;
+            let why =
+                format!("a file may have {max} bytes (ulimit -f), and the data needs {least}M");
             return Err(io::Error::new(ErrorKind::FileTooLarge, why));
         }
         let max_data = self.max_data.into_iter().chain(file_size).min();

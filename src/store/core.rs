@@ -66,16 +66,14 @@ impl Core {
         let (engine, stamp) = Engine::open(medium, path, options)?;
         let mut writer = Writer::new(stamp);
         let located = |e| error::at(path, e);
-        let id = match engine.look(View::log).map_err(located)? {
-            Some(id) => id,
-            None => {
-                let id = Core::draw_log();
-                let taken_over = writer.rewrite(&engine, |tables| tables.set_log(id));
-                taken_over.map_err(|e| failed(&engine, e))?;
-                id
-            }
-        };
+        let known = engine.look(View::log).map_err(located)?;
+        let id = known.unwrap_or_else(Core::draw_log);
         let log = Log::open(files.clone(), id, settings, &writer.stamp).map_err(located)?;
+        if known.is_none() {
+            // Only now: if there is the log of another table, this one stays as it is.
+            let taken_over = writer.rewrite(&engine, |tables| tables.set_log(id));
+            taken_over.map_err(|e| failed(&engine, e))?;
+        }
         let reserve = Reserve::open(files, settings.reserve_bytes)?;
         reserve.make(engine.disk(), MARGIN_BYTES);
         let (stamp, is_lost) = (log.last_sealed().unwrap_or(writer.stamp), AtomicBool::new(false));
@@ -193,7 +191,7 @@ impl Core {
                     return Ok(true);
                 }
                 Appended::NoSegment => self.checkpoint()?,
-                Appended::NoRoom => {
+                Appended::NoRoom | Appended::NoFile => {
                     self.checkpoint_log()?;
                     self.log.shrink();
                     return Ok(false);

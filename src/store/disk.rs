@@ -31,6 +31,8 @@ pub(super) trait Medium: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Also if the file no longer has a name: anything written then is lost.
     fn free(&self) -> io::Result<u64>;
+    /// Returns whether the file still has a name. What is written into one that has none is lost.
+    fn is_named(&self) -> io::Result<bool>;
     /// Returns how much room the file takes.
     fn taken(&self) -> io::Result<u64>;
 }
@@ -93,7 +95,7 @@ impl Medium for File {
     }
 
     fn free(&self) -> io::Result<u64> {
-        if self.metadata()?.nlink() == 0 {
+        if !self.is_named()? {
             let why = "it was removed while it was in use";
             return Err(io::Error::new(ErrorKind::NotFound, why));
         }
@@ -103,6 +105,10 @@ impl Medium for File {
             }
             _ => Ok(u64::MAX), // a file system that does not say: the writes themselves will
         }
+    }
+
+    fn is_named(&self) -> io::Result<bool> {
+        Ok(self.metadata()?.nlink() > 0)
     }
 
     fn taken(&self) -> io::Result<u64> {

@@ -4,8 +4,9 @@ use super::core::Core;
 use super::disk::{FileSet, Medium};
 use super::engine::Engine;
 use super::error;
-use super::folder::{Folder, Use};
-use super::log::Settings;
+use super::files::Use;
+use super::folder::Folder;
+use super::log::{SEGMENT_BYTES, Settings};
 use super::options::Options;
 use super::source::Source;
 use super::tables::STORED_FROM;
@@ -65,6 +66,9 @@ pub struct Durable {
 }
 
 impl Durable {
+    /// The least size of a file, in bytes, that the system has to allow.
+    pub(crate) const LEAST_FILE_BYTES: u64 = SEGMENT_BYTES;
+
     /// Opens the store in this folder. If there is none, creates an empty one whose epoch is
     /// `fresh_epoch`, and the folder as well, accessible to this user alone.
     ///
@@ -76,6 +80,7 @@ impl Durable {
         let (folder, made) = Folder::make(folder)?;
         if folder.database()?.is_none() {
             folder.expect_no_restore()?;
+            folder.expect_no_log()?;
             Durable::create(&folder, options, fresh_epoch, |_| Ok(()))?;
         }
         let store = Durable::in_folder(folder, options, |file| Ok(Box::new(file)))?;
@@ -107,7 +112,7 @@ impl Durable {
             Use::Read => Settings::read_only(),
         };
         let settings = settings.within(options.cache_bytes);
-        let mut store = Durable::on(medium, Arc::new(folder.files()), &path, options, settings)?;
+        let mut store = Durable::on(medium, Arc::new(folder.files()?), &path, options, settings)?;
         store.folder = Mutex::new(Some(folder));
         Ok(store)
     }
@@ -125,7 +130,7 @@ impl Durable {
             Engine::create(Box::new(medium()?), &path, epoch, Core::draw_log())?;
             // Without other files: a restore that is killed leaves only what the next one removes.
             let settings = Settings { reserve_bytes: 0, ..Settings::default() };
-            let files = Arc::new(folder.files());
+            let files = Arc::new(folder.files()?);
             fill(&Durable::on(Box::new(medium()?), files, &path, options, settings)?)
         })
     }

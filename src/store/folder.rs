@@ -1,12 +1,16 @@
 //! The folder of a store: created, locked, and given its database whole or not at all.
 
-use super::disk::{FileSet, Medium};
+use super::files::{FolderFiles, Use, open_in};
 use super::half_made::HalfMade;
+use super::lockable::Lockable;
+use super::log::names as log_names;
 use super::whole::{self, UNFINISHED, folder_of, named, sync_folder};
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use rustix::fs::OFlags;
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// The name of the database's file in the folder.
 const DATABASE: &str = "telefile.redb";
@@ -14,23 +18,16 @@ const DATABASE: &str = "telefile.redb";
 /// The name of a file that is in the folder until a restore into it is finished.
 const RESTORING: &str = "restore.unfinished";
 
-/// What a folder is opened for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Use {
-    /// Changes, by one process alone.
-    Change,
-    /// Reads, by any number while none changes it. Needs no write permission.
-    Read,
-}
-
 /// A folder that no other process uses, or changes, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
     to: Use,
     /// The folder itself, locked with flock(2); after a restore the database's lock is another one.
-    /// `None` where a folder cannot be locked, as on NFS: the database is locked then.
-    lock: Option<File>,
+    folder: Lockable,
+    /// Where a folder cannot be locked, as on NFS, the database is locked instead.
+    is_locked: bool,
+    database: OnceLock<Lockable>,
 }
 
 /// Folders created for a store, innermost first. Dropping this removes them, unless they are kept
@@ -46,16 +43,16 @@ impl Folder {
         if !fs::metadata(path).map_err(located)?.is_dir() {
             return Err(located(io::Error::new(ErrorKind::NotADirectory, "is not a folder")));
         }
-        let lock = File::open(path).map_err(located)?;
-        let lock = match try_lock(&lock, to) {
-            Ok(()) => Some(lock),
+        let folder = Lockable(File::open(path).map_err(located)?);
+        let is_locked = match try_lock(&folder, to) {
+            Ok(()) => true,
             Err(TryLockError::WouldBlock) => return Err(located(in_use())),
             Err(TryLockError::Error(e)) => {
                 log::debug!("{}: cannot be locked: {e}", path.display());
-                None
+                false
             }
         };
-        Ok(Folder { path: path.to_path_buf(), to, lock })
+        Ok(Folder { path: path.to_path_buf(), to, folder, is_locked, database: OnceLock::new() })
     }
 
     /// Opens the folder for changes; a missing one is created, accessible to this user alone.
@@ -83,8 +80,12 @@ impl Folder {
     }
 
     /// Returns the files beside the database.
-    pub(super) fn files(&self) -> FolderFiles {
-        FolderFiles { folder: self.path.clone(), to: self.to }
+    ///
+    /// # Errors
+    /// There are too many open files.
+    pub(super) fn files(&self) -> io::Result<FolderFiles> {
+        let folder = self.folder.try_clone().map_err(|e| named(&self.path, e))?;
+        Ok(FolderFiles { folder, path: self.path.clone(), to: self.to })
     }
 
     /// Opens the database's file; `None` if there is none.
@@ -93,19 +94,20 @@ impl Folder {
     /// Also if another process uses it.
     pub(super) fn database(&self) -> io::Result<Option<File>> {
         let path = self.database_path();
-        let file = match OpenOptions::new().read(true).write(self.to == Use::Change).open(&path) {
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-            file => file.map_err(|e| named(&path, e))?,
-        };
-        if self.lock.is_none() {
-            match try_lock(&file, self.to) {
+        let located = |e| named(&path, e);
+        let opened = open_in(&self.folder, DATABASE, self.to, OFlags::empty());
+        let Some(file) = opened.map_err(located)? else { return Ok(None) };
+        if !self.is_locked && self.database.get().is_none() {
+            let locked = Lockable(file.try_clone().map_err(located)?);
+            match try_lock(&locked, self.to) {
                 Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(named(&path, in_use())),
+                Err(TryLockError::WouldBlock) => return Err(located(in_use())),
                 Err(TryLockError::Error(e)) => {
                     let path = path.display();
                     log::warn!("{path}: cannot be locked, so let no other server use it: {e}");
                 }
             }
+            let _ = self.database.set(locked);
         }
         Ok(Some(file))
     }
@@ -147,6 +149,18 @@ impl Folder {
         Err(named(&self.path, io::Error::new(ErrorKind::InvalidData, why)))
     }
 
+    /// # Errors
+    /// There is a log, whose database is missing.
+    pub(super) fn expect_no_log(&self) -> io::Result<()> {
+        let found = log_names().find(|name| self.path.join(name).symlink_metadata().is_ok());
+        let Some(name) = found else { return Ok(()) };
+        let why = format!(
+            "has {name}, but no {DATABASE}: put back the folder as a whole, or remove the log for an \
+             empty table"
+        );
+        Err(named(&self.path, io::Error::new(ErrorKind::InvalidData, why)))
+    }
+
     /// Creates the folder's database, which `fill` writes into a new file. After a crash there is a
     /// whole one or none.
     ///
@@ -154,56 +168,6 @@ impl Folder {
     /// Those of `fill`, and of the disk. There is no database then.
     pub(super) fn create(&self, fill: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
         whole::create(&self.database_path(), fill)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if let Some(lock) = &self.lock {
-            // Closing it is not enough: a child that is just starting has it open too.
-            let _ = lock.unlock();
-        }
-    }
-}
-
-/// The files in the folder of the database. They are left unchanged if it is only read.
-#[derive(Debug)]
-pub(super) struct FolderFiles {
-    folder: PathBuf,
-    to: Use,
-}
-
-impl FileSet for FolderFiles {
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
-    }
-
-    fn open(&self, name: &str) -> io::Result<Option<Box<dyn Medium>>> {
-        let mut options = OpenOptions::new();
-        match options.read(true).write(self.to == Use::Change).open(self.path(name)) {
-            Ok(file) => Ok(Some(Box::new(file))),
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(e),
-        }
-    }
-
-    fn create(&self, name: &str) -> io::Result<Box<dyn Medium>> {
-        self.remove(name)?;
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true).mode(0o600);
-        let file = options.open(self.path(name))?;
-        sync_folder(&self.folder)?;
-        Ok(Box::new(file))
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        if self.to == Use::Read {
-            return Err(ErrorKind::ReadOnlyFilesystem.into());
-        }
-        match fs::remove_file(self.path(name)) {
-            Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
-            _ => Ok(()),
-        }
     }
 }
 
@@ -222,4 +186,28 @@ fn try_lock(file: &File, to: Use) -> Result<(), TryLockError> {
 
 fn in_use() -> io::Error {
     io::Error::new(ErrorKind::ResourceBusy, "another telefile is using it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A process that another thread is starting has copies of all descriptors.
+    #[test]
+    fn a_folder_is_not_in_use_while_a_copy_of_its_descriptor_is_open() {
+        let path = std::env::temp_dir().join(format!("telefile-folder-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        let (_, made) = Folder::make(&path).unwrap();
+        fs::write(path.join(DATABASE), "").unwrap();
+        for is_locked in [true, false] {
+            let folder = Folder { is_locked, ..Folder::open(&path, Use::Change).unwrap() };
+            let copies = (folder.files().unwrap(), folder.database().unwrap().unwrap());
+            drop(folder);
+            let folder = Folder::open(&path, Use::Change).unwrap();
+            folder.database().unwrap().unwrap().try_lock().unwrap();
+            drop(copies);
+        }
+        drop(made);
+        fs::remove_dir_all(path).unwrap();
+    }
 }

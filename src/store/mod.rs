@@ -118,6 +118,8 @@ mod engine;
 #[cfg(feature = "durable")]
 mod error;
 #[cfg(feature = "durable")]
+mod files;
+#[cfg(feature = "durable")]
 mod folder;
 #[cfg(feature = "durable")]
 mod format;
@@ -125,6 +127,8 @@ mod format;
 pub(crate) mod fuzz;
 #[cfg(feature = "durable")]
 mod half_made;
+#[cfg(feature = "durable")]
+mod lockable;
 #[cfg(feature = "durable")]
 mod log;
 #[cfg(feature = "durable")]

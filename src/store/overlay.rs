@@ -135,6 +135,10 @@ impl Medium for Overlay {
         Ok(u64::MAX)
     }
 
+    fn is_named(&self) -> io::Result<bool> {
+        self.file.is_named()
+    }
+
     fn taken(&self) -> io::Result<u64> {
         Medium::taken(&self.file)
     }

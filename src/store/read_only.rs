@@ -1,7 +1,8 @@
 //! A store that is read and left unchanged.
 
 use super::durable::Durable;
-use super::folder::{Folder, Use};
+use super::files::Use;
+use super::folder::Folder;
 use super::options::Options;
 use super::overlay::Overlay;
 use std::io::{self, Write};

@@ -7,6 +7,8 @@
 //! reserves little: there the reserve promises less.
 
 use super::disk::{Disk, FileSet};
+use super::error;
+use redb::Error;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -25,11 +27,15 @@ pub(super) struct Reserve {
 
 impl Reserve {
     /// Finds the reserve that an earlier process made. It takes at least `bytes`.
+    ///
+    /// # Errors
+    /// Those of the disk; it is not a regular file.
     pub(super) fn open(files: Arc<dyn FileSet>, bytes: u64) -> io::Result<Self> {
-        let made = match files.open(RESERVE)? {
-            Some(file) if bytes > 0 => file.len()?,
-            _ => 0,
-        };
+        let found = files.open(RESERVE).and_then(|file| match file {
+            Some(file) if bytes > 0 => file.len(),
+            _ => Ok(0),
+        });
+        let made = found.map_err(|e| error::at(&files.path(RESERVE), Error::Io(e)))?;
         Ok(Reserve { files, bytes, made: AtomicU64::new(made) })
     }
 
@@ -45,6 +51,9 @@ impl Reserve {
 
     /// Makes it, if there is twice the room that it takes, and `margin` bytes more.
     pub(super) fn make(&self, disk: &Disk, margin: u64) {
+        if let Ok(None) = self.files.open(RESERVE) {
+            self.made.store(0, SeqCst); // somebody else may have removed it
+        }
         // A transaction records which pages of the database are free: that takes room for each.
         let bytes = self.bytes + disk.end() / 512;
         if !self.is_missing(disk) || !disk.free().is_ok_and(|free| free >= 2 * bytes + margin) {

@@ -1,6 +1,7 @@
 //! A new file that gets its name once it is whole, or never.
 
 use super::half_made::HalfMade;
+use super::lockable::Lockable;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -33,7 +34,8 @@ pub(crate) fn create(path: &Path, fill: impl FnOnce(&File) -> io::Result<()>) ->
 /// An unfinished file, locked so that no process takes it for an abandoned one.
 struct Unfinished {
     name: HalfMade,
-    file: File,
+    /// Unlocked only when it has lost this name.
+    file: Lockable,
 }
 
 impl Unfinished {
@@ -46,7 +48,7 @@ impl Unfinished {
             let mut options = OpenOptions::new();
             options.read(true).write(true).create_new(true).mode(0o600);
             let file = match options.open(unfinished) {
-                Ok(file) => file,
+                Ok(file) => Lockable(file),
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => {
                     if !remove_dead(unfinished).map_err(|e| named(unfinished, e))? {
                         return Err(named(path, busy));
@@ -75,7 +77,7 @@ fn remove_dead(path: &Path) -> io::Result<bool> {
     let gone = |e: &io::Error| e.kind() == ErrorKind::NotFound;
     let file = match File::open(path) {
         Err(e) if gone(&e) => return Ok(true),
-        file => file?,
+        file => Lockable(file?),
     };
     if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
         return Ok(false);
@@ -124,7 +126,12 @@ pub(super) fn folder_of(path: &Path) -> &Path {
 
 /// Syncs what was created or renamed in a folder to disk, where that is possible.
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
-    match File::open(path).and_then(|folder| folder.sync_all()) {
+    synced(path, File::open(path).and_then(|folder| folder.sync_all()))
+}
+
+/// Judges the sync of a folder.
+pub(super) fn synced(path: &Path, synced: io::Result<()>) -> io::Result<()> {
+    match synced {
         // The file system does not support it (CIFS and some of FUSE), or a profile forbids it; or
         // the folder is writable but not readable.
         Err(e)
@@ -204,6 +211,22 @@ mod tests {
         })
         .unwrap();
         has(&folder, &[("f", "first")]);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// A process that another thread is starting has copies of all descriptors.
+    #[test]
+    fn a_whole_file_is_not_locked_while_a_copy_of_its_descriptor_is_open() {
+        let folder = folder("copy");
+        let path = folder.join("f");
+        let mut copy = None;
+        create(&path, |file| {
+            copy = Some(file.try_clone()?);
+            Ok(())
+        })
+        .unwrap();
+        File::open(&path).unwrap().try_lock().unwrap();
+        drop(copy);
         fs::remove_dir_all(folder).unwrap();
     }
 

@@ -31,13 +31,15 @@ mod recovery;
 mod segment;
 mod segments;
 mod settings;
+mod waits;
 
 pub(super) use load::load;
 #[cfg(test)]
 pub(super) use planted::plant;
 pub(super) use planted::{Planted, planted};
+pub(super) use segment::names;
 pub(super) use segments::Amount;
-pub(super) use settings::Settings;
+pub(super) use settings::{SEGMENT_BYTES, Settings};
 
 use super::disk::{FileSet, is_full};
 use super::error::Result;
@@ -53,7 +55,6 @@ use redb::Error;
 use segment::{Location, MOST_FREE, SLOTS, Sealed, Segment};
 use segments::{Active, Segments};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 #[derive(Debug)]
 pub(super) struct Log {
@@ -74,6 +75,8 @@ pub(super) enum Appended {
     NoSegment,
     /// The disk is full. Nothing was written that counts.
     NoRoom,
+    /// The file of the segment was removed. What the log has is still there, until this process ends.
+    NoFile,
 }
 
 /// What is known of contents.
@@ -99,8 +102,12 @@ impl Log {
         tree: &Stamp,
     ) -> Result<Self> {
         let mut segments = Vec::new();
-        (0..SLOTS)
-            .try_for_each(|slot| Segment::open(&*files, slot).map(|it| segments.extend(it)))?;
+        for slot in 0..SLOTS {
+            if let Some(segment) = Segment::open(&*files, slot)? {
+                segment.expect_no_longer(settings.segment_bytes)?;
+                segments.push(segment);
+            }
+        }
         let found = recovery::recover(&segments, id, tree)?;
         let mut state = Segments { number: found.number, ..Segments::default() };
         segments.iter().for_each(|segment| state.is_made[segment.slot] = true);
@@ -187,8 +194,9 @@ impl Log {
             Err(e) if is_full(&e) => return Ok(Appended::NoRoom),
             appended => appended.map_err(|e| segment.error(e))?,
         }
-        if !planted(Planted::Unsynced) {
-            segment.sync()?;
+        if !planted(Planted::Unsynced) && !segment.sync()? {
+            ::log::error!("{} was removed while it was in use", segment.path.display());
+            return Ok(Appended::NoFile);
         }
         let locations = large.into_iter().map(|large| {
             let large = Large { at: end + large.at, ..large };
@@ -291,27 +299,5 @@ impl Log {
             is_made[segment.slot] = segment::remove(&*self.files, segment.slot).is_err();
         }
         *is_made != made
-    }
-
-    /// Waits until segments are sealed, but no longer than this. Returns `false` at the end.
-    pub(super) fn wait_sealed(&self, longest: Duration) -> bool {
-        self.wait_while(longest, |state| state.sealed.is_empty())
-    }
-
-    /// Waits this long. Returns `false` at the end.
-    pub(super) fn pause(&self, time: Duration) -> bool {
-        self.wait_while(time, |_| true)
-    }
-
-    fn wait_while(&self, longest: Duration, waits: impl Fn(&Segments) -> bool) -> bool {
-        let waits = |state: &mut Segments| !state.is_ending && waits(state);
-        let waited = self.changed.wait_timeout_while(self.lock(), longest, waits);
-        !waited.unwrap_or_else(PoisonError::into_inner).0.is_ending
-    }
-
-    /// Ends the waits for sealed segments.
-    pub(super) fn end(&self) {
-        self.lock().is_ending = true;
-        self.changed.notify_all();
     }
 }

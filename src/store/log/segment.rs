@@ -92,8 +92,23 @@ impl Segment {
         rewrite().map_err(|e| at(&self.path, e))
     }
 
-    pub(super) fn sync(&self) -> Result<()> {
-        self.medium.sync().map_err(|e| at(&self.path, e))
+    /// Waits until everything is on disk. Returns `false` if the file was removed meanwhile, by whomever:
+    /// the next start will not find it.
+    pub(super) fn sync(&self) -> Result<bool> {
+        let synced = self.medium.sync().and_then(|()| self.medium.is_named());
+        synced.map_err(|e| at(&self.path, e))
+    }
+
+    /// # Errors
+    /// The file is longer than a segment: this program did not write it.
+    pub(super) fn expect_no_longer(&self, bytes: u64) -> Result<()> {
+        match self.medium.len().map_err(|e| at(&self.path, e))? {
+            len if len > bytes => {
+                let why = format!("it has {len} bytes, and a segment of the log has {bytes}");
+                Err(of_file(&self.path, damaged(why)))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Returns an error of this segment, with its path.
@@ -144,6 +159,11 @@ impl Location {
 /// Removes the file of a slot, if there is one.
 pub(super) fn remove(files: &dyn FileSet, slot: usize) -> io::Result<()> {
     files.remove(&name(slot))
+}
+
+/// Returns the names that the log's files can have.
+pub(in crate::store) fn names() -> impl Iterator<Item = String> {
+    (0..SLOTS).map(name)
 }
 
 /// Returns the name of the file of a slot.

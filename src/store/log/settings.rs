@@ -1,6 +1,7 @@
 //! How a log works: in a server, in a restore, and in tests.
 
-const SEGMENT_BYTES: u64 = 8 << 20;
+/// How large the file of a segment is.
+pub(in crate::store) const SEGMENT_BYTES: u64 = 8 << 20;
 const MAX_NAMES: usize = 64 << 10;
 
 /// How the log works.

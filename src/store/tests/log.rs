@@ -338,6 +338,22 @@ fn batches_of_all_sizes_fit() {
     }
 }
 
+/// By another program, under a running server.
+#[test]
+fn files_that_are_removed_under_the_log_lose_nothing() {
+    let (sim, store, mut model) = logged(500); // several segments, and free ones
+    for round in 0..3 {
+        sim.set_log(vec![None; 4]);
+        for i in 0..100 {
+            put(&store, &mut model, &format!("{round}/{i}"), 100);
+            if i % 20 == 0 {
+                assert_eq!(read(&sim).unwrap(), model, "round {round}, {i}");
+            }
+        }
+    }
+    assert_eq!(found(&store), model);
+}
+
 /// Segments are sealed while a checkpoint runs, and are no part of it.
 #[test]
 fn checkpoints_of_another_thread_leave_nothing_out() {
@@ -350,5 +366,25 @@ fn checkpoints_of_another_thread_leave_nothing_out() {
         (0..1500).for_each(|i| put(&store, &mut model, &format!("f{i}"), 100));
         store.close();
         assert_eq!(found(&open(&sim).unwrap()), model);
+    }
+}
+
+/// As above, with changes of all kinds, and a kill instead of an end.
+#[test]
+fn checkpoints_of_another_thread_leave_out_no_change() {
+    for seed in 0..4 {
+        let ((sim, store), random) = (fresh(), &mut Random(seed));
+        drop(store);
+        let settings = Settings { has_checkpointer: true, ..SETTINGS };
+        let store = open_as(&sim, Options::default(), settings).unwrap();
+        let mut model = Model::empty(EPOCH);
+        for i in 0..200 {
+            let (batch, head) = model.draw(random);
+            store.commit(&batch, &head).unwrap();
+            model.apply(&batch, head);
+            put(&store, &mut model, &format!("n{}", i % 7), 2000);
+        }
+        assert_eq!(found(&store), model, "seed {seed}");
+        assert_eq!(read(&sim).unwrap(), model, "seed {seed}");
     }
 }

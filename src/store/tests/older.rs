@@ -79,6 +79,19 @@ fn a_start_alone_takes_a_store_over() {
     assert_eq!(found(&open(&sim).unwrap()), model);
 }
 
+/// It stays as it was, for the program that wrote it.
+#[test]
+fn a_store_beside_the_log_of_another_is_not_taken_over() {
+    let (sim, _) = older(&mut Random(4));
+    let (other, store) = fresh();
+    let mut model = Model::empty(EPOCH);
+    super::log::put(&store, &mut model, "f", 100);
+    sim.set_log(other.log());
+    let error = open(&sim).unwrap_err().to_string();
+    assert!(error.contains("another table's"), "{error}");
+    assert_eq!(format(&sim), (UNLOGGED, false));
+}
+
 #[test]
 fn a_power_loss_while_a_store_is_taken_over_loses_nothing() {
     let random = &mut Random(5);

@@ -314,6 +314,10 @@ impl Medium for Sim {
         SimFile(self.clone(), DATABASE).free()
     }
 
+    fn is_named(&self) -> io::Result<bool> {
+        Ok(true)
+    }
+
     fn taken(&self) -> io::Result<u64> {
         self.end()
     }

@@ -57,6 +57,8 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "sync/state/status.rs",
             "sync/tests/disk.rs",
             "store/disk.rs",
+            "store/files.rs",
+            "store/folder.rs",
             "store/whole.rs",
         ],
     ),

@@ -68,10 +68,12 @@ fn a_server_does_not_start_if_its_table_does_not_fit() {
     let folder = Folder::new();
     let data = folder.path().join("data");
     let args = ["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
-    let mut program = Program::start(limited(200, &args));
-    assert_eq!(program.wait(), 1);
-    let stderr = program.stderr.whole();
-    assert!(stderr.contains("ulimit -f") && stderr.contains("102400"), "{stderr}");
+    for (blocks, bytes) in [(200, "102400"), (12 << 10, "6291456")] {
+        let mut program = Program::start(limited(blocks, &args));
+        assert_eq!(program.wait(), 1);
+        let stderr = program.stderr.whole();
+        assert!(stderr.contains("ulimit -f") && stderr.contains(bytes), "{stderr}");
+    }
 }
 
 #[test]

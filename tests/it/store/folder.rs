@@ -1,12 +1,14 @@
 //! The folder: its permissions, its one user at a time, and what is refused.
 
-use super::{EPOCH, fill, found, open};
+use super::{EPOCH, fill, found, head, large, open, put};
 use crate::server::Folder;
+use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirEntryExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use telefile::store::{Durable, Options, ReadOnly};
+use std::process::Command;
+use telefile::store::{Durable, Options, ReadOnly, Store};
 
 fn database(folder: &Path) -> PathBuf {
     folder.join("telefile.redb")
@@ -134,6 +136,81 @@ fn a_path_that_is_no_folder_is_refused() {
     assert!(!missing.exists(), "nothing is made by that");
     let error = Durable::open_existing(outside.path(), Options::default()).unwrap_err();
     assert!(error.to_string().contains("no store"), "{error}");
+}
+
+/// Returns the names in a folder, with the numbers of the files.
+fn entries(folder: &Path) -> Vec<(OsString, u64)> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    let mut entries: Vec<_> = entries.map(|it| (it.file_name(), it.ino())).collect();
+    entries.sort();
+    entries
+}
+
+#[test]
+fn a_folder_that_is_renamed_while_it_is_in_use_keeps_its_files() {
+    let outside = Folder::new();
+    let [path, renamed] = ["data", "data.old"].map(|name| outside.path().join(name));
+    let first = open(&path).unwrap();
+    fs::rename(&path, &renamed).unwrap();
+    let second = open(&path).unwrap();
+    fill(&second);
+    let before = entries(&path);
+    assert!(before.iter().any(|(name, _)| name == "log.0"), "{before:?}");
+    for version in 1..60 {
+        let name = version.to_string();
+        first.commit(&[put(&name, version, None, &large(3))], &head(version)).unwrap();
+    }
+    assert_eq!(entries(&path), before);
+    assert!(entries(&renamed).iter().any(|(name, _)| name == "log.0"));
+    drop((first, second));
+    assert_eq!(found(&open(&path).unwrap()).0.version, 8);
+    assert_eq!(found(&open(&renamed).unwrap()).0.version, 59);
+}
+
+#[test]
+fn what_is_not_a_regular_file_is_no_log() {
+    let outside = Folder::new();
+    let victim = outside.path().join("victim");
+    fs::write(&victim, "precious").unwrap();
+    let make: [fn(&Path, &Path); 4] = [
+        |path, _| fs::create_dir(path).unwrap(),
+        |path, victim| symlink(victim, path).unwrap(),
+        |path, _| symlink("nowhere", path).unwrap(),
+        |path, _| assert!(Command::new("mkfifo").arg(path).status().unwrap().success()),
+    ];
+    for name in ["log.3", "reserve"] {
+        for make in make {
+            let folder = Folder::new();
+            drop(open(folder.path()).unwrap());
+            let path = folder.path().join(name);
+            let _ = fs::remove_file(&path);
+            make(&path, &victim);
+            let words = [name, "is not a regular file"];
+            refused(folder.path(), ErrorKind::InvalidData, &words);
+            assert!(ReadOnly::open(folder.path()).is_err());
+        }
+    }
+    assert_eq!(fs::read(&victim).unwrap(), b"precious");
+}
+
+#[test]
+fn a_log_that_is_longer_than_it_can_be_is_refused() {
+    let folder = Folder::new();
+    drop(open(folder.path()).unwrap());
+    fs::File::create(folder.path().join("log.0")).unwrap().set_len(1 << 40).unwrap();
+    refused(folder.path(), ErrorKind::InvalidData, &["log.0: damaged: it has 1099511627776 bytes"]);
+}
+
+#[test]
+fn a_log_without_its_database_is_refused() {
+    let folder = Folder::new();
+    fill(&open(folder.path()).unwrap());
+    let moved = folder.path().with_extension("redb");
+    fs::rename(database(folder.path()), &moved).unwrap();
+    refused(folder.path(), ErrorKind::InvalidData, &["has log.0, but no telefile.redb"]);
+    assert!(!database(folder.path()).exists(), "no new one");
+    fs::rename(&moved, database(folder.path())).unwrap();
+    assert_eq!(found(&open(folder.path()).unwrap()).0.version, 8);
 }
 
 /// It was killed while it made a new one.

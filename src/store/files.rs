@@ -1,0 +1,87 @@
+//! The files in the folder of a store. They are found from the folder's descriptor, not from its path: a
+//! folder that is renamed while it is in use keeps its files, and what is at the old path then is left alone.
+
+use super::disk::{FileSet, Medium};
+use super::whole::synced;
+use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+
+/// What a folder is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Changes, by one process alone.
+    Change,
+    /// Reads, by any number while none changes it. Needs no write permission.
+    Read,
+}
+
+/// The files in the folder of a database. They are left unchanged if it is only read.
+#[derive(Debug)]
+pub(super) struct FolderFiles {
+    pub(super) folder: File,
+    /// The path of the folder, for errors.
+    pub(super) path: PathBuf,
+    pub(super) to: Use,
+}
+
+/// Opens a file in a folder; `None` if there is none. A symbolic link is followed only if `flags` say so.
+pub(super) fn open_in(
+    folder: &File,
+    name: &str,
+    to: Use,
+    flags: OFlags,
+) -> io::Result<Option<File>> {
+    let access = match to {
+        Use::Change => OFlags::RDWR,
+        Use::Read => OFlags::RDONLY,
+    };
+    match openat(folder, name, access | flags | OFlags::CLOEXEC, Mode::empty()) {
+        Err(Errno::NOENT) => Ok(None),
+        file => Ok(Some(file?.into())),
+    }
+}
+
+impl FileSet for FolderFiles {
+    fn path(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    fn open(&self, name: &str) -> io::Result<Option<Box<dyn Medium>>> {
+        let irregular = || io::Error::new(ErrorKind::InvalidData, "is not a regular file");
+        // A pipe would block.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let opened = open_in(&self.folder, name, self.to, flags);
+        match opened.map_err(|e| (Errno::from_io_error(&e), e)) {
+            Ok(Some(file)) if file.metadata()?.is_file() => Ok(Some(Box::new(file))),
+            Ok(Some(_)) => Err(irregular()),
+            Ok(None) => Ok(None),
+            // A symbolic link (FreeBSD: EMLINK), a folder, a device without a driver.
+            Err((Some(Errno::LOOP | Errno::MLINK | Errno::ISDIR | Errno::NXIO), _)) => {
+                Err(irregular())
+            }
+            Err((_, e)) => Err(e),
+        }
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn Medium>> {
+        self.remove(name)?;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let mode = Mode::RUSR | Mode::WUSR;
+        let file = File::from(openat(&self.folder, name, flags, mode)?);
+        synced(&self.path, self.folder.sync_all())?;
+        Ok(Box::new(file))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        if self.to == Use::Read {
+            return Err(ErrorKind::ReadOnlyFilesystem.into());
+        }
+        match unlinkat(&self.folder, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(e) => Err(e.into()),
+        }
+    }
+}
