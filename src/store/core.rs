@@ -11,6 +11,7 @@ use super::engine::Engine;
 use super::error::{self, Result, damaged};
 use super::format::Stamp;
 use super::log::{self, Appended, Found, Log, Settings};
+use super::log_head::LogHead;
 use super::options::Options;
 use super::reserve::Reserve;
 use super::tables::Tables;
@@ -67,11 +68,11 @@ impl Core {
         let mut writer = Writer::new(stamp);
         let located = |e| error::at(path, e);
         let known = engine.look(View::log).map_err(located)?;
-        let id = known.unwrap_or_else(Core::draw_log);
-        let log = Log::open(files.clone(), id, settings, &writer.stamp).map_err(located)?;
+        let log_head = known.unwrap_or_else(|| LogHead::new(Core::draw_log()));
+        let log = Log::open(files.clone(), log_head, settings, &writer.stamp).map_err(located)?;
         if known.is_none() {
             // Only now: if there is the log of another table, this one stays as it is.
-            let taken_over = writer.rewrite(&engine, |tables| tables.set_log(id));
+            let taken_over = writer.rewrite(&engine, |tables| tables.set_log(log_head));
             taken_over.map_err(|e| failed(&engine, e))?;
         }
         let reserve = Reserve::open(files, settings.reserve_bytes)?;
@@ -182,12 +183,17 @@ impl Core {
     ) -> Result<bool, CommitError> {
         let replaced = self.check(batch).map_err(|e| self.lost(e))?;
         let forgotten = head.forgotten.max(last.stamp.head.forgotten);
-        let stamp = Stamp { batch: last.stamp.batch + 1, head: Head { forgotten, ..*head } };
+        let head = Head { forgotten, ..*head };
         loop {
-            let appended = self.log.append(batch, stamp, &replaced, &mut last.buffer);
+            let Last { stamp, buffer } = &mut *last;
+            let appended = self.log.append(batch, head, stamp, &replaced, buffer);
             match appended.map_err(|e| self.lost(e))? {
-                Appended::Done => {
+                Appended::Done(stamp) => {
                     last.stamp = stamp;
+                    // A checkpoint that runs does it when it is made.
+                    if let Ok(mut tree) = self.tree.try_lock() {
+                        self.record_log(&mut tree)?;
+                    }
                     return Ok(true);
                 }
                 Appended::NoSegment => self.checkpoint()?,

@@ -3,6 +3,7 @@
 use super::disk::{Disk, Medium};
 use super::error::{self, Result, guarded};
 use super::format::Stamp;
+use super::log_head::LogHead;
 use super::options::Options;
 use super::tables::{Tables, fresh_head};
 use super::view::View;
@@ -37,8 +38,8 @@ impl Engine {
         let created = Disk::new(medium).map_err(Error::Io).and_then(|disk| {
             guarded(|| {
                 let database = Database::builder().create_with_backend(disk)?;
-                let stamp = Stamp { batch: 0, head: fresh_head(epoch) };
-                write(&database, stamp, |tables| tables.set_log(log))?;
+                let stamp = Stamp { batch: 0, head: fresh_head(epoch), sum: 0 };
+                write(&database, stamp, |tables| tables.set_log(LogHead::new(log)))?;
                 Ok(database.close()?)
             })
         });

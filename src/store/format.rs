@@ -9,14 +9,11 @@ use std::time::Duration;
 /// The format of the store that this program writes. A later one is refused.
 pub(super) const FORMAT: u32 = 2;
 
-/// The format of a store from before the log. It is like this one, without the number of a log.
+/// The format of a store from before the log. It is like this one, without the head of a log and the checksum of a batch.
 pub(super) const UNLOGGED: u32 = 1;
 
 /// The first bytes of the head, so that another program's database is not mistaken for a store.
 const MAGIC: &[u8; 8] = b"telefile";
-
-/// What the checksum of the log's number covers besides it.
-const LOG: &[u8] = b"log";
 
 const CODE: u8 = 0;
 const INLINE: u8 = 1;
@@ -52,6 +49,9 @@ pub(super) enum Body<'a> {
 pub(super) struct Stamp {
     pub(super) batch: u64,
     pub(super) head: Head,
+    /// Distinguishes it from the same batch in another copy of the table: its checksum in the log, or a
+    /// random number.
+    pub(super) sum: u32,
 }
 
 impl<'a> Record<'a> {
@@ -91,11 +91,12 @@ impl<'a> Record<'a> {
 
 impl Stamp {
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut value = Vec::with_capacity(64);
+        let mut value = Vec::with_capacity(72);
         value.extend_from_slice(MAGIC);
         value.extend_from_slice(&FORMAT.to_le_bytes());
         value.extend_from_slice(&self.batch.to_le_bytes());
         encode_head(&mut value, &self.head);
+        value.extend_from_slice(&self.sum.to_le_bytes());
         seal(&mut value, &[]);
         value
     }
@@ -113,28 +114,15 @@ impl Stamp {
         let mut fields = Fields(unseal(value, &[], "the head")?);
         fields.take(MAGIC.len() + 4)?;
         let (batch, head) = (fields.number()?, fields.head()?);
+        let sum = if format == UNLOGGED { 0 } else { fields.u32()? };
         fields.end()?;
-        Ok(Stamp { batch, head })
+        Ok(Stamp { batch, head, sum })
     }
 }
 
 /// The message about a format that another version of this program has written.
 pub(super) fn unknown_format(format: u32, known: u32) -> String {
     format!("has format {format}, but this telefile only knows format {known}")
-}
-
-/// Encodes the number of the log, with its checksum.
-pub(super) fn encode_log(log: u64) -> Vec<u8> {
-    let mut value = log.to_le_bytes().to_vec();
-    seal(&mut value, LOG);
-    value
-}
-
-pub(super) fn decode_log(value: &[u8]) -> Result<u64> {
-    let mut fields = Fields(unseal(value, LOG, "the number of the log")?);
-    let log = fields.u64()?;
-    fields.end()?;
-    Ok(log)
 }
 
 /// Encodes a removed name, with its checksum.
@@ -212,7 +200,7 @@ pub(super) fn seal(value: &mut Vec<u8>, key: &[u8]) {
     value.extend_from_slice(&sum.to_le_bytes());
 }
 
-fn unseal<'a>(value: &'a [u8], key: &[u8], what: &str) -> Result<&'a [u8]> {
+pub(super) fn unseal<'a>(value: &'a [u8], key: &[u8], what: &str) -> Result<&'a [u8]> {
     let split = value.split_last_chunk::<CHECKSUM_BYTES>();
     match split {
         Some((value, sum)) if checksum(value, key) == u32::from_le_bytes(*sum) => Ok(value),

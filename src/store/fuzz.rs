@@ -46,5 +46,5 @@ fn sealed(value: &[u8], key: &[u8]) -> Vec<u8> {
 /// Returns what every head begins with: the magic and the format.
 fn stamp_start() -> [u8; 12] {
     let head = Head { epoch: 0, version: 0, time: Duration::ZERO, forgotten: 0 };
-    *Stamp { batch: 0, head }.encode().first_chunk().expect("a head is longer")
+    *Stamp { batch: 0, head, sum: 0 }.encode().first_chunk().expect("a head is longer")
 }

@@ -132,6 +132,8 @@ mod lockable;
 #[cfg(feature = "durable")]
 mod log;
 #[cfg(feature = "durable")]
+mod log_head;
+#[cfg(feature = "durable")]
 mod options;
 #[cfg(feature = "durable")]
 mod overlay;

@@ -2,13 +2,14 @@
 
 use super::error::{Result, damaged};
 use super::format::{self, Body, PART_END_BYTES, Record, Stamp, part_end};
+use super::log_head::LogHead;
 use crate::contents::Contents;
 use crate::files::store::{Head, Life, MAX_GONE, Mutation};
 use crate::name::Name;
 use redb::{ReadableTable, ReadableTableMetadata, Table, TableDefinition, WriteTransaction};
 
 pub(super) const HEAD: TableDefinition<'_, u8, &[u8]> = TableDefinition::new("head");
-/// The keys in it: of the stamp, and of the number of the log.
+/// The keys in it: of the stamp, and of the head of the log.
 pub(super) const STAMP_KEY: u8 = 0;
 pub(super) const LOG_KEY: u8 = 1;
 /// By name, in byte order.
@@ -175,9 +176,9 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    /// Records the number of the log that belongs to these tables.
-    pub(super) fn set_log(&mut self, log: u64) -> Result<()> {
-        self.head.insert(LOG_KEY, &format::encode_log(log)[..])?;
+    /// Records what is known of the log that belongs to these tables.
+    pub(super) fn set_log(&mut self, log: LogHead) -> Result<()> {
+        self.head.insert(LOG_KEY, &log.encode()[..])?;
         Ok(())
     }
 

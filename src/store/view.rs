@@ -2,11 +2,14 @@
 
 use super::error::{NO_STORE, Result, damaged, foreign};
 use super::format::{self, Body, Record, Stamp, decode_part};
+use super::log_head::LogHead;
 use super::tables::{CONTENTS, FILES, GONE, HEAD, LOG_KEY, STAMP_KEY, of_record};
 use crate::contents::Contents;
 use crate::files::store::{Row, RowContents};
 use crate::name::Name;
-use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableError};
+use redb::{
+    Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTableMetadata, TableError,
+};
 use std::ops::Bound::{Excluded, Unbounded};
 
 /// All tables as they were at one moment. The database keeps their pages while this exists.
@@ -30,11 +33,11 @@ impl View {
         }
     }
 
-    /// Returns the number of the log; `None` in a store from before there was one.
-    pub(super) fn log(&self) -> Result<Option<u64>> {
+    /// Returns what is known of the log; `None` in a store from before there was one.
+    pub(super) fn log(&self) -> Result<Option<LogHead>> {
         let table = self.0.open_table(HEAD)?;
         let value = table.get(LOG_KEY)?;
-        value.map(|value| format::decode_log(value.value())).transpose()
+        value.map(|value| LogHead::decode(value.value())).transpose()
     }
 
     /// Returns the table of files, to find some by name.
@@ -55,8 +58,10 @@ impl View {
     ) -> Result<bool> {
         let mut last = after.to_vec();
         let from = if after.is_empty() { Unbounded } else { Excluded(after) };
-        for entry in self.0.open_table(FILES)?.range::<&[u8]>((from, Unbounded))? {
+        let (table, mut count) = (self.0.open_table(FILES)?, 0);
+        for entry in table.range::<&[u8]>((from, Unbounded))? {
             let (key, value) = entry?;
+            count += 1;
             if key.value() <= &last[..] {
                 return Err(damaged("files are out of order"));
             }
@@ -72,6 +77,10 @@ impl View {
             if !each(Row { name: format::decode_name(key.value())?, version, life, contents })? {
                 return Ok(false);
             }
+        }
+        // A page may be an older one, with fewer of them.
+        if after.is_empty() && count != table.len()? {
+            return Err(damaged("files are missing"));
         }
         Ok(true)
     }

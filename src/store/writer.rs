@@ -9,6 +9,7 @@ use super::tables::Tables;
 use super::view::View;
 use crate::files::store::{CommitError, Head};
 use redb::Error;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -95,7 +96,8 @@ impl Writer {
         frees: bool,
         change: impl Fn(&mut Tables<'_>) -> Result<()>,
     ) -> Result<(), CommitError> {
-        let stamp = Stamp { batch: self.stamp.batch + 1, head: *head };
+        let sum = RandomState::new().hash_one(()) as u32;
+        let stamp = Stamp { batch: self.stamp.batch + 1, head: *head, sum };
         self.commit_as(engine, stamp, beside, adds, frees, change)
     }
 

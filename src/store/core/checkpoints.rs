@@ -3,7 +3,7 @@
 use super::{Core, lock};
 use crate::files::store::CommitError;
 use crate::store::tables::Tables;
-use crate::store::writer::MARGIN_BYTES;
+use crate::store::writer::{MARGIN_BYTES, Writer};
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
@@ -56,7 +56,26 @@ impl Core {
             }
         }
         self.log.release(tree.stamp.batch);
+        self.record_log(&mut tree)?;
         self.reserve.make(self.engine.disk(), MARGIN_BYTES);
+        Ok(())
+    }
+
+    /// Records in the tree which segment the log has begun, if it has. Where there is no room for that, a
+    /// later call does it.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub(super) fn record_log(&self, tree: &mut Writer) -> Result<(), CommitError> {
+        let Some(begun) = self.log.unrecorded(tree.stamp.batch) else { return Ok(()) };
+        match tree.rewrite(&self.engine, |tables| tables.set_log(begun)) {
+            Ok(()) => self.log.set_recorded(begun.batch),
+            Err(CommitError::Full(_)) => {}
+            Err(CommitError::Failed(e)) => {
+                self.is_lost.store(true, SeqCst);
+                return Err(CommitError::Failed(e));
+            }
+        }
         Ok(())
     }
 

@@ -2,10 +2,11 @@
 //! the batch: so neither a part of a batch nor an older one in a recycled segment is mistaken for one.
 //!
 //! ```text
-//! magic u32 | checksum u32 | length u64 | log u64 | segment u64 | batch u64 | head 36 | records | zeros
+//! magic u32 | checksum u32 | length u64 | log u64 | segment u64 | batch u64 | previous u32 | head 36 | records | zeros
 //! ```
 //!
-//! Numbers are little-endian. The length counts everything, and is a multiple of [`ALIGN`]. The log's
+//! Numbers are little-endian. `previous` is the checksum of the batch before this one: so no batch can follow
+//! one of another copy of the table. The length counts everything, and is a multiple of [`ALIGN`]. The log's
 //! number is a secret: otherwise contents could be chosen that look like a batch. Contents that the store
 //! keeps on disk are followed by a checksum of their own, because they are also read alone.
 
@@ -22,7 +23,7 @@ use crate::store::tables::STORED_FROM;
 const MAGIC: u32 = 0x676c_6674; // "tflg"
 /// What precedes the bytes that the checksum covers.
 const SUM_END: usize = 8;
-pub(super) const HEADER_BYTES: usize = SUM_END + 4 * 8 + 36;
+pub(super) const HEADER_BYTES: usize = SUM_END + 4 * 8 + 4 + 36;
 /// A batch begins at a multiple of this.
 pub(super) const ALIGN: usize = 8;
 
@@ -40,6 +41,9 @@ const BYTES: u8 = 1;
 pub(super) struct Place {
     pub(super) log: u64,
     pub(super) segment: u64,
+    /// [`Stamp::sum`] of the batch before this one.
+    pub(super) previous: u32,
+    /// Its checksum is known when it is encoded.
     pub(super) stamp: Stamp,
 }
 
@@ -104,13 +108,14 @@ pub(super) fn size(batch: &[Mutation]) -> u64 {
     records.sum::<u64>() + (HEADER_BYTES + ALIGN) as u64
 }
 
-/// Encodes a batch into `to`, which is cleared. Returns where its large contents are.
-pub(super) fn encode(to: &mut Vec<u8>, place: Place, batch: &[Mutation]) -> Vec<Large> {
+/// Encodes a batch into `to`, which is cleared. Returns its checksum, and where its large contents are.
+pub(super) fn encode(to: &mut Vec<u8>, place: Place, batch: &[Mutation]) -> (u32, Vec<Large>) {
     to.clear();
     to.resize(SUM_END + 8, 0);
     for number in [place.log, place.segment, place.stamp.batch] {
         to.extend_from_slice(&number.to_le_bytes());
     }
+    to.extend_from_slice(&place.previous.to_le_bytes());
     encode_head(to, &place.stamp.head);
     let mut large = Vec::new();
     batch.iter().for_each(|change| encode_change(to, change, &mut large));
@@ -120,7 +125,7 @@ pub(super) fn encode(to: &mut Vec<u8>, place: Place, batch: &[Mutation]) -> Vec<
     to[..4].copy_from_slice(&MAGIC.to_le_bytes());
     let sum = checksum(&to[SUM_END..], &[]);
     to[4..SUM_END].copy_from_slice(&sum.to_le_bytes());
-    large
+    (sum, large)
 }
 
 fn encode_change(to: &mut Vec<u8>, change: &Mutation, large: &mut Vec<Large>) {
@@ -186,8 +191,9 @@ impl<'a> Batch<'a> {
         if checksum(&bytes[SUM_END..], &[]) != sum && !planted(Planted::Unchecked) {
             return None;
         }
-        let stamp = Stamp { batch: fields.number().ok()?, head: fields.head().ok()? };
-        Some(Batch { place: Place { log, segment, stamp }, bytes })
+        let (batch, previous) = (fields.number().ok()?, fields.u32().ok()?);
+        let stamp = Stamp { batch, head: fields.head().ok()?, sum };
+        Some(Batch { place: Place { log, segment, previous, stamp }, bytes })
     }
 
     pub(super) fn length(&self) -> usize {

@@ -14,6 +14,9 @@
 //! - **Index** ([`index`]): the version of each name that the log changed, and where the contents are that
 //!   the store keeps on disk. The log itself keeps no contents in memory. Whoever reads contents holds their
 //!   segment: one that is held is not used again, but loses its name, and another file is made.
+//! - **Record** ([`Log::unrecorded`]): before the first batch of a segment is acknowledged, or right after the
+//!   checkpoint that runs then, the tree records its number and checksum. So a start notices that the files
+//!   of the log were removed, or are older ones. That takes no time of a commit but one in thousands.
 //! - **Start** ([`recovery`]): batches up to the tree's last one are skipped, because a crash between the tree's
 //!   commit and the release of a segment is normal. A checkpoint brings the others into the tree at once. The
 //!   first batch that is not whole ends the log. It is damaged if whole batches follow that are newer. A gap
@@ -28,10 +31,10 @@ mod index;
 mod load;
 mod planted;
 mod recovery;
+mod sealed;
 mod segment;
 mod segments;
 mod settings;
-mod waits;
 
 pub(super) use load::load;
 #[cfg(test)]
@@ -44,15 +47,16 @@ pub(super) use settings::{SEGMENT_BYTES, Settings};
 use super::disk::{FileSet, is_full};
 use super::error::Result;
 use super::format::Stamp;
+use super::log_head::LogHead;
 use crate::contents::Contents;
-use crate::files::store::Mutation;
+use crate::files::store::{Head, Mutation};
 use crate::name::Name;
 use batch::{Large, Place};
 use checkpoint::Checkpoint;
 use index::{Index, Looked};
 use recovery::Replay;
 use redb::Error;
-use segment::{Location, MOST_FREE, SLOTS, Sealed, Segment};
+use segment::{Location, SLOTS, Sealed, Segment};
 use segments::{Active, Segments};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -70,7 +74,8 @@ pub(super) struct Log {
 /// How an append went, if the disk did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Appended {
-    Done,
+    /// With this stamp.
+    Done(Stamp),
     /// All segments wait for a checkpoint.
     NoSegment,
     /// The disk is full. Nothing was written that counts.
@@ -90,14 +95,14 @@ pub(super) enum Found {
 }
 
 impl Log {
-    /// Opens the log with this id that continues the tree, whose last batch is `tree`. What it
-    /// has beyond the tree is sealed.
+    /// Opens the log that continues the tree, whose last batch is `tree` and which knows `head` of its log.
+    /// What it has beyond the tree is sealed.
     ///
     /// # Errors
     /// Those of the disk; the log is damaged, belongs to another table, or does not continue the tree.
     pub(super) fn open(
         files: Arc<dyn FileSet>,
-        id: u64,
+        head: LogHead,
         settings: Settings,
         tree: &Stamp,
     ) -> Result<Self> {
@@ -108,7 +113,7 @@ impl Log {
                 segments.push(segment);
             }
         }
-        let found = recovery::recover(&segments, id, tree)?;
+        let found = recovery::recover(&segments, &head, tree, settings.segment_bytes)?;
         let mut state = Segments { number: found.number, ..Segments::default() };
         segments.iter().for_each(|segment| state.is_made[segment.slot] = true);
         // A process that was killed may have written the last batch without waiting for the disk, or in
@@ -128,7 +133,8 @@ impl Log {
             let last = state.sealed.last().map_or(0, |last| last.segment.number);
             state.index = Index::recovered(&found, last);
         }
-        Ok(Log { id, settings, files, state: Mutex::new(state), changed: Condvar::new() })
+        state.recorded = head.batch;
+        Ok(Log { id: head.id, settings, files, state: Mutex::new(state), changed: Condvar::new() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Segments> {
@@ -171,7 +177,7 @@ impl Log {
         }
     }
 
-    /// Writes a batch, and waits until it is on disk. `replaced` are the versions whose large contents
+    /// Writes the batch after `last`, with this head, and waits until it is on disk. `replaced` are the versions whose large contents
     /// end with it. `buffer` is for its bytes. Only one thread at a time may call this.
     ///
     /// # Errors
@@ -179,17 +185,20 @@ impl Log {
     pub(super) fn append(
         &self,
         batch: &[Mutation],
-        stamp: Stamp,
+        head: Head,
+        last: &Stamp,
         replaced: &[u64],
         buffer: &mut Vec<u8>,
     ) -> Result<Appended> {
+        let mut stamp = Stamp { batch: last.batch + 1, head, sum: 0 };
         let begun = match self.begin(batch::size(batch), stamp) {
             Err(Error::Io(e)) if is_full(&e) => return Ok(Appended::NoRoom),
             begun => begun?,
         };
         let Some((segment, end)) = begun else { return Ok(Appended::NoSegment) };
-        let place = Place { log: self.id, segment: segment.number, stamp };
-        let large = batch::encode(buffer, place, batch);
+        let place = Place { log: self.id, segment: segment.number, previous: last.sum, stamp };
+        let (sum, large) = batch::encode(buffer, place, batch);
+        stamp.sum = sum;
         match segment.append(end, buffer) {
             Err(e) if is_full(&e) => return Ok(Appended::NoRoom),
             appended => appended.map_err(|e| segment.error(e))?,
@@ -203,13 +212,29 @@ impl Log {
             Location { segment: segment.clone(), large }
         });
         let mut state = self.lock();
+        if end == 0 {
+            state.begun =
+                Some(LogHead { id: self.id, batch: stamp.batch, sum, slot: segment.slot as u32 });
+        }
         state.index.add(batch, segment.number, locations, replaced);
         if let Some(active) = &mut state.active {
             active.end = end + buffer.len() as u64;
             active.names += batch.len();
             active.last = stamp;
         }
-        Ok(Appended::Done)
+        Ok(Appended::Done(stamp))
+    }
+
+    /// Returns what the tree, whose last batch is number `tree`, has to record about the log: the first
+    /// batch of the newest segment. `None` if that is recorded.
+    pub(super) fn unrecorded(&self, tree: u64) -> Option<LogHead> {
+        let state = self.lock();
+        state.begun.filter(|begun| begun.batch > state.recorded.max(tree))
+    }
+
+    /// Notes that the tree has recorded the batch with this number.
+    pub(super) fn set_recorded(&self, batch: u64) {
+        self.lock().recorded = batch;
     }
 
     /// Returns a segment with room for this many bytes, and where it ends; `None` if none is free.
@@ -249,55 +274,5 @@ impl Log {
     /// Ends the active segment. The next batch begins another one.
     pub(super) fn seal(&self) {
         self.lock().seal();
-    }
-
-    /// Returns the stamp of the last batch that waits for a checkpoint.
-    pub(super) fn last_sealed(&self) -> Option<Stamp> {
-        self.lock().sealed.last().map(|sealed| sealed.last)
-    }
-
-    /// Merges the sealed batches after the tree's last one, which is number `tree`, up to number `to`;
-    /// `None` if there are none.
-    ///
-    /// # Errors
-    /// Those of the disk, and damage.
-    pub(super) fn merge(&self, tree: u64, to: u64) -> Result<Option<Checkpoint>> {
-        let sealed = self.lock().sealed.clone();
-        let checkpoint = Checkpoint::merge(&sealed, tree + 1..=to)?;
-        if planted(Planted::Early) {
-            sealed.iter().for_each(|it| drop(segment::remove(&*self.files, it.segment.slot)));
-        }
-        Ok(checkpoint)
-    }
-
-    /// Frees the segments whose batches the tree has, which now has those up to number `tree`.
-    pub(super) fn release(&self, tree: u64) {
-        let mut state = self.lock();
-        let count = state.sealed.partition_point(|sealed| sealed.last.batch <= tree);
-        let released: Vec<_> = state.sealed.drain(..count).collect();
-        let Some(last) = released.last() else { return };
-        state.index.forget(last.segment.number);
-        for Sealed { segment, .. } in released {
-            let slot = segment.slot;
-            match Arc::into_inner(segment) {
-                Some(segment) if state.free.len() < MOST_FREE => state.free.push(segment),
-                // There are enough, or somebody reads it: the file goes with the last reader.
-                _ => {
-                    let _ = segment::remove(&*self.files, slot);
-                    state.is_made[slot] = false;
-                }
-            }
-        }
-    }
-
-    /// Removes the files of the segments that are free. Returns whether there were any.
-    pub(super) fn shrink(&self) -> bool {
-        let mut state = self.lock();
-        let made = state.is_made;
-        let Segments { free, is_made, .. } = &mut *state;
-        for segment in free.drain(..) {
-            is_made[segment.slot] = segment::remove(&*self.files, segment.slot).is_err();
-        }
-        *is_made != made
     }
 }

@@ -3,6 +3,7 @@
 use super::index::Index;
 use super::segment::{SLOTS, Sealed, Segment};
 use crate::store::format::Stamp;
+use crate::store::log_head::LogHead;
 use std::sync::Arc;
 
 #[derive(Debug, Default)]
@@ -15,6 +16,10 @@ pub(super) struct Segments {
     pub(super) is_made: [bool; SLOTS],
     /// The greatest number of a segment so far.
     pub(super) number: u64,
+    /// The first batch of the newest segment that has any, since the log was opened.
+    pub(super) begun: Option<LogHead>,
+    /// The number of the latest batch that the tree knows to be in the log.
+    pub(super) recorded: u64,
     pub(super) index: Index,
     pub(super) is_ending: bool,
 }

@@ -50,9 +50,9 @@ proptest! {
 
     #[test]
     fn the_head_is_read_as_it_was_written(
-        batch in number(), epoch: u64, version in number(), time in time(), forgotten in number(),
+        batch in number(), epoch: u64, version in number(), time in time(), forgotten in number(), sum: u32,
     ) {
-        let stamp = Stamp { batch, head: Head { epoch, version, time, forgotten } };
+        let stamp = Stamp { batch, head: Head { epoch, version, time, forgotten }, sum };
         let value = stamp.encode();
         prop_assert_eq!(Stamp::decode(&value).unwrap(), stamp);
         prop_assert!(is_guarded(&value, |value| Stamp::decode(value).is_ok()));
@@ -81,10 +81,10 @@ fn a_number_that_a_table_cannot_add_to_is_damage() {
     let at = |seconds| Duration::new(seconds, 999_999_999);
     let stamps = |n: u64| {
         [
-            Stamp { batch: n, head },
-            Stamp { batch: 0, head: Head { version: n, ..head } },
-            Stamp { batch: 0, head: Head { time: at(n), ..head } },
-            Stamp { batch: 0, head: Head { forgotten: n, ..head } },
+            Stamp { batch: n, head, sum: 0 },
+            Stamp { batch: 0, head: Head { version: n, ..head }, sum: 0 },
+            Stamp { batch: 0, head: Head { time: at(n), ..head }, sum: 0 },
+            Stamp { batch: 0, head: Head { forgotten: n, ..head }, sum: 0 },
         ]
     };
     let records = |n: u64| {
@@ -109,7 +109,7 @@ fn a_number_that_a_table_cannot_add_to_is_damage() {
 #[test]
 fn a_later_format_is_not_reported_as_damage() {
     let head = Head { epoch: 1, version: 2, time: Duration::ZERO, forgotten: 0 };
-    let mut value = Stamp { batch: 0, head }.encode();
+    let mut value = Stamp { batch: 0, head, sum: 0 }.encode();
     value[8] += 1;
     value.truncate(12); // whatever follows
     let error = Stamp::decode(&value).unwrap_err().to_string();

@@ -16,14 +16,14 @@ pub(super) fn put(store: &Durable, model: &mut Model, name: &str, bytes: usize) 
 }
 
 /// Writes puts of 100 bytes, which are in the first segment.
-fn logged(count: u64) -> (Sim, Durable, Model) {
+pub(super) fn logged(count: u64) -> (Sim, Durable, Model) {
     let ((sim, store), mut model) = (fresh(), Model::empty(EPOCH));
     (0..count).for_each(|i| put(&store, &mut model, &format!("f{i}"), 100));
     (sim, store, model)
 }
 
 /// Opens what a killed process left.
-fn read(sim: &Sim) -> io::Result<Model> {
+pub(super) fn read(sim: &Sim) -> io::Result<Model> {
     Model::of(&open(&sim.after_kill())?)
 }
 
@@ -82,81 +82,6 @@ fn damage_before_whole_batches_is_reported_with_file_and_offset() {
         let place = format!("log.0 has no whole batch at offset {start}");
         assert!(error.to_string().contains(&place), "{error}");
     }
-}
-
-#[test]
-fn a_missing_segment_is_reported() {
-    let (sim, _store, _) = logged(400);
-    let log = sim.log();
-    assert!(log.iter().filter(|file| file.is_some()).count() >= 2);
-    let newest = log.iter().flatten().map(|segment| segment[24]).max().unwrap();
-    for (slot, segment) in log.iter().enumerate() {
-        let Some(segment) = segment else { continue };
-        let mut rest = log.clone();
-        rest[slot] = None;
-        let sim = sim.after_kill();
-        sim.set_log(rest);
-        match read(&sim) {
-            // The tree had it, or it was the last one: as if it had never been written.
-            Ok(found) => assert!(found.files.len() == 400 || segment[24] == newest),
-            Err(e) => assert!(e.to_string().contains("damaged"), "{e}"),
-        }
-    }
-}
-
-#[test]
-fn a_log_that_goes_on_after_a_gap_is_refused() {
-    let (sim, store) = fresh();
-    let old_tree = sim.image();
-    let mut model = Model::empty(EPOCH);
-    put(&store, &mut model, "large", 100_000); // directly into the tree
-    put(&store, &mut model, "small", 100);
-    let with_old_tree = Sim::with(old_tree);
-    with_old_tree.set_log(sim.log());
-    let error = read(&with_old_tree).unwrap_err().to_string();
-    assert!(error.contains("up to batch 2 without batch 1"), "{error}");
-    assert_eq!(read(&sim).unwrap(), model);
-}
-
-#[test]
-fn the_log_of_another_table_is_refused() {
-    let (sim, _store, _) = logged(3);
-    let (other, store) = fresh();
-    store.renew(LOG_OF_ANOTHER);
-    drop(store);
-    other.set_log(sim.log());
-    let error = read(&other).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidData);
-    assert!(error.to_string().contains("another table's"), "{error}");
-}
-
-const LOG_OF_ANOTHER: u64 = 7;
-
-impl Durable {
-    fn renew(&self, log: u64) {
-        let head = self.core().head();
-        self.core().transact(&head, None, false, |tables| tables.set_log(log)).unwrap();
-    }
-}
-
-#[test]
-fn a_log_of_another_epoch_is_refused() {
-    let (sim, _store, _) = logged(3);
-    let (other, store) = fresh();
-    store.renew_epoch(EPOCH + 1).unwrap();
-    drop(store);
-    other.set_log(sim.log());
-    let error = read(&other).unwrap_err();
-    assert!(error.to_string().contains("has epoch 000000000000beef"), "{error}");
-}
-
-#[test]
-fn a_store_with_a_new_epoch_does_not_trip_over_its_old_log() {
-    let (sim, store, mut model) = logged(3);
-    store.renew_epoch(EPOCH + 1).unwrap();
-    model.head.epoch = EPOCH + 1;
-    put(&store, &mut model, "after", 100);
-    assert_eq!(read(&sim).unwrap(), model);
 }
 
 /// A crash between the tree's commit and the release of a segment.
@@ -336,22 +261,6 @@ fn batches_of_all_sizes_fit() {
         model.apply(&[], head);
         assert_eq!(read(&sim).unwrap(), model, "{bytes}");
     }
-}
-
-/// By another program, under a running server.
-#[test]
-fn files_that_are_removed_under_the_log_lose_nothing() {
-    let (sim, store, mut model) = logged(500); // several segments, and free ones
-    for round in 0..3 {
-        sim.set_log(vec![None; 4]);
-        for i in 0..100 {
-            put(&store, &mut model, &format!("{round}/{i}"), 100);
-            if i % 20 == 0 {
-                assert_eq!(read(&sim).unwrap(), model, "round {round}, {i}");
-            }
-        }
-    }
-    assert_eq!(found(&store), model);
 }
 
 /// Segments are sealed while a checkpoint runs, and are no part of it.

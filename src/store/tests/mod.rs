@@ -1,6 +1,7 @@
 //! A store on a simulated disk, which fails, loses unsynced writes and fills up on request.
 
 mod backup;
+mod belongs;
 mod damage;
 mod faults;
 mod format;
