@@ -250,7 +250,9 @@ impl Room {
     /// The files beside the database take `beside` bytes.
     fn of(engine: &Engine, adds: bool, beside: u64) -> io::Result<Self> {
         let (end, free) = (engine.disk().end(), engine.disk().free()?);
-        let max_data = engine.options().max_data.unwrap_or(u64::MAX).saturating_sub(beside);
+        let max_data = engine.options().max_data.unwrap_or(u64::MAX);
+        // What makes room, such as a checkpoint, ends what the others take.
+        let max_data = max_data.saturating_sub(if adds { beside } else { 0 });
         // Each batch records which pages are free, two bits for each.
         let of_database = end / 1024;
         let margin = if adds { MARGIN_BYTES } else { LAST_MARGIN_BYTES } + of_database;

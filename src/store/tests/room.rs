@@ -3,8 +3,9 @@
 use super::super::disk::Medium;
 use super::model::Model;
 use super::sim::Sim;
-use super::{EPOCH, found, fresh, open_with};
+use super::{EPOCH, SETTINGS, found, fresh, open_as, open_with};
 use crate::files::store::{CommitError, Head, Mutation, Store};
+use crate::store::log::Settings;
 use crate::store::{Durable, Options};
 use std::slice::from_ref;
 
@@ -217,4 +218,25 @@ fn contents_take_little_more_room_than_their_length() {
         let (room, expected) = (7 * MIB, 7 * MIB / most);
         assert!(count >= expected * 8 / 10, "{count} of {expected} of {bytes} bytes in {room}");
     }
+}
+
+/// A server was killed, and the next one has a smaller maximum.
+#[test]
+fn a_log_that_takes_the_whole_maximum_goes_into_the_tree() {
+    const BYTES: u64 = 4 * MIB;
+    let (sim, store) = fresh();
+    drop(store);
+    let settings = Settings { segment_bytes: BYTES, full_bytes: BYTES, ..SETTINGS };
+    let store = open_as(&sim, Options::default(), settings).unwrap();
+    let mut filled = Filled::new(sim.clone(), store);
+    (0..200).for_each(|i| filled.put(&format!("f{i}"), 6000).unwrap());
+    let options = Options { max_data: Some(BYTES), ..Options::default() };
+    let sim = sim.after_kill();
+    filled.store = open_as(&sim, options, settings).unwrap();
+    for i in 0..200 {
+        let (change, head) = (filled.model.remove(&format!("f{i}")), filled.model.next());
+        filled.commit(&change, head).unwrap();
+    }
+    filled.put("new", 6000).unwrap();
+    assert_eq!(found(&filled.store), filled.model);
 }
