@@ -27,6 +27,8 @@ pub(crate) use state::ticket::Ticket;
 pub(crate) use table::Table;
 pub(crate) use table::close::Endings;
 pub(crate) use table::list::Listing;
+#[cfg(feature = "durable")]
+pub(crate) use table::load::Contradiction;
 pub(crate) use table::open::{Open, Opened, Opening};
 pub(crate) use table::wait::{Wait, Waiter};
 pub(crate) use table::watch::{Change, Changes, Waiting, Watch};

@@ -6,6 +6,8 @@ use super::shared::Shared;
 use super::system::{self, Wanted};
 use super::{Builder, Handle, Server};
 use crate::budget::{Budget, Charge};
+#[cfg(feature = "durable")]
+use crate::files::Contradiction;
 use crate::files::{Registry, Table};
 use crate::net::{Address, Listener};
 #[cfg(feature = "durable")]
@@ -178,7 +180,13 @@ impl Builder {
         let store = Durable::open(folder, options, epoch)?;
         let mut database = Charge::none(&budget);
         database.grow_over(cache_bytes as u64);
-        let table = Table::load(registry, &self.clock, budget, Arc::new(store))?;
+        let loaded = Table::load(registry, &self.clock, budget, Arc::new(store));
+        let table = loaded.map_err(|e| match e.get_ref() {
+            Some(why) if why.is::<Contradiction>() => {
+                io::Error::new(e.kind(), format!("{}: {why}", folder.display()))
+            }
+            _ => e, // it names its file
+        })?;
         Ok((table, database))
     }
 }

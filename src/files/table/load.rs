@@ -11,12 +11,25 @@ use crate::files::state::files::entry::{Body, Entry};
 use crate::files::state::journal::Journal;
 use crate::files::store::{BOUND, Life, Row, RowContents, Store};
 use crate::name::FileRef;
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How many leftovers are removed at once. Nobody waits for anything else yet.
 const LEFTOVERS: usize = 16 << 10;
+
+/// The stored files are not those of a table.
+#[derive(Debug)]
+pub(crate) struct Contradiction;
+
+impl fmt::Display for Contradiction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the stored files are damaged: their numbers contradict each other")
+    }
+}
+
+impl std::error::Error for Contradiction {}
 
 impl Table {
     /// Loads a stored table. Its time continues from where it stood, whatever
@@ -61,8 +74,7 @@ impl Table {
             && head.is_sound()
             && state.changes.is_sound(state.files.named(), head.version))
         {
-            let why = "the stored files are damaged: their numbers contradict each other";
-            return Err(io::Error::new(ErrorKind::InvalidData, why));
+            return Err(io::Error::new(ErrorKind::InvalidData, Contradiction));
         }
         (state.version, state.taken) = (head.version, head.version);
         state.journal = Some(Journal::new(store.stored_from()));

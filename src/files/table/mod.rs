@@ -7,7 +7,7 @@ mod code;
 mod commit;
 mod fit;
 pub(in crate::files) mod list;
-mod load;
+pub(super) mod load;
 mod lock;
 mod locked;
 pub(in crate::files) mod open;

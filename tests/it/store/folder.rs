@@ -8,6 +8,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirEntryExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use telefile::Server;
 use telefile::store::{Durable, Options, ReadOnly, Store};
 
 fn database(folder: &Path) -> PathBuf {
@@ -199,6 +200,17 @@ fn a_log_that_is_longer_than_it_can_be_is_refused() {
     drop(open(folder.path()).unwrap());
     fs::File::create(folder.path().join("log.0")).unwrap().set_len(1 << 40).unwrap();
     refused(folder.path(), ErrorKind::InvalidData, &["log.0: damaged: it has 1099511627776 bytes"]);
+}
+
+#[test]
+fn files_that_contradict_each_other_are_reported_with_the_folder() {
+    let folder = Folder::new();
+    let store = open(folder.path()).unwrap();
+    store.commit(&[put("a", 1, None, b"a"), put("b", 1, None, b"b")], &head(1)).unwrap();
+    drop(store);
+    let error = Server::builder().data(folder.path().to_path_buf()).bind().unwrap_err().to_string();
+    assert!(error.contains("contradict each other"), "{error}");
+    assert!(error.contains(folder.path().to_str().unwrap()), "{error}");
 }
 
 #[test]
