@@ -190,10 +190,7 @@ impl Core {
             match appended.map_err(|e| self.lost(e))? {
                 Appended::Done(stamp) => {
                     last.stamp = stamp;
-                    // A checkpoint that runs does it when it is made.
-                    if let Ok(mut tree) = self.tree.try_lock() {
-                        self.record_log(&mut tree)?;
-                    }
+                    self.record_log_if_idle()?;
                     return Ok(true);
                 }
                 Appended::NoSegment => self.checkpoint()?,

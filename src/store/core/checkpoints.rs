@@ -24,7 +24,9 @@ impl Core {
     /// tree.
     pub(in crate::store) fn checkpoint(&self) -> Result<(), CommitError> {
         let mut tree = lock(&self.tree);
-        let Some(target) = self.log.last_sealed().map(|last| last.batch) else { return Ok(()) };
+        let Some(target) = self.log.last_sealed().map(|last| last.batch) else {
+            return self.record_log(&mut tree);
+        };
         if let Some(max) = tree.refuses_checkpoints(&self.engine, self.log.amount().made) {
             return Err(CommitError::Full(max));
         }
@@ -56,9 +58,16 @@ impl Core {
             }
         }
         self.log.release(tree.stamp.batch);
-        self.record_log(&mut tree)?;
         self.reserve.make(self.engine.disk(), MARGIN_BYTES);
-        Ok(())
+        self.record_log(&mut tree)?;
+        drop(tree);
+        // A segment that was begun in between found the lock taken.
+        self.record_log_if_idle()
+    }
+
+    /// Does [`Core::record_log`], unless another thread has the tree: a checkpoint does it when it is made.
+    pub(super) fn record_log_if_idle(&self) -> Result<(), CommitError> {
+        self.tree.try_lock().map_or(Ok(()), |mut tree| self.record_log(&mut tree))
     }
 
     /// Records in the tree which segment the log has begun, if it has. Where there is no room for that, a
@@ -66,7 +75,7 @@ impl Core {
     ///
     /// # Errors
     /// The disk failed.
-    pub(super) fn record_log(&self, tree: &mut Writer) -> Result<(), CommitError> {
+    fn record_log(&self, tree: &mut Writer) -> Result<(), CommitError> {
         let Some(begun) = self.log.unrecorded(tree.stamp.batch) else { return Ok(()) };
         match tree.rewrite(&self.engine, |tables| tables.set_log(begun)) {
             Ok(()) => self.log.set_recorded(begun.batch),

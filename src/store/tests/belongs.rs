@@ -3,9 +3,10 @@
 use super::log::{logged, put, read};
 use super::model::Model;
 use super::sim::Sim;
-use super::{EPOCH, SETTINGS, found, fresh, open};
-use crate::store::Durable;
+use super::{EPOCH, SETTINGS, found, fresh, open, open_as};
+use crate::store::log::Settings;
 use crate::store::log_head::LogHead;
+use crate::store::{Durable, Options};
 use std::io::ErrorKind;
 
 #[test]
@@ -127,6 +128,27 @@ fn a_log_that_was_removed_is_always_refused() {
             put(&store, &mut model, "again", 10);
         }
     }
+}
+
+/// Each second batch begins a segment, while a checkpoint of the one before runs.
+#[test]
+fn a_segment_that_begins_during_a_checkpoint_is_missed_as_well() {
+    let (sim, store) = fresh();
+    drop(store);
+    let settings = Settings { has_checkpointer: true, ..SETTINGS };
+    let store = open_as(&sim, Options::default(), settings).unwrap();
+    let (mut model, mut missed) = (Model::empty(EPOCH), 0);
+    for i in 0..100 {
+        put(&store, &mut model, &format!("f{}", i % 5), 14_000);
+        store.core().checkpoint().unwrap(); // it waits for one that runs
+        let sim = sim.after_kill();
+        sim.set_log(vec![None; 4]);
+        match read(&sim) {
+            Ok(found) => assert_eq!(found, model, "the tree has everything"),
+            Err(e) => missed += usize::from(e.to_string().contains("is missing")),
+        }
+    }
+    assert!(missed > 50, "{missed}");
 }
 
 #[test]
