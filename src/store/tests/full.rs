@@ -5,6 +5,7 @@ use super::model::Model;
 use super::sim::{Fault, Sim};
 use super::{EPOCH, SETTINGS, found, fresh, open_as};
 use crate::files::store::{CommitError, Store};
+use crate::store::disk::FileSet;
 use crate::store::log::Settings;
 use crate::store::view::View;
 use crate::store::{Durable, Options};
@@ -97,6 +98,15 @@ fn everything_can_be_removed_on_a_full_disk() {
     assert_eq!(found(&store), model);
     assert_eq!(found(&open(&sim.after_kill())), model);
     put_when_there_is_room(&sim, &store, &mut model);
+}
+
+#[test]
+fn a_reserve_that_was_removed_is_made_again() {
+    let (sim, store, mut model) = stored(1);
+    sim.remove("reserve").unwrap();
+    put(&store, &mut model, "more", 100);
+    store.core().checkpoint_all().unwrap();
+    assert!(sim.has("reserve"));
 }
 
 #[test]
