@@ -308,7 +308,8 @@ fn write_row(index: &mut Index, change: &Change, after: Option<Stat>) {
     match &change.new {
         Some(New { temporary, thing, version }) => {
             // If the user has written it since, this is what it was before.
-            let is_same = |after: &Stat| after.is_same_content(&temporary.stat);
+            let was = &temporary.stat;
+            let is_same = |after: &Stat| after.is_same_content(was) && after.mode == was.mode;
             let stat = after.filter(is_same).unwrap_or(temporary.stat);
             let row = Row { thing: *thing, version: *version, stat };
             index.set(change.path.clone(), row);
