@@ -1,6 +1,5 @@
 //! Why a round, or one path of it, did not succeed.
 
-use super::disk::scan::is_gone;
 use super::path::{MARKER, RelPath};
 use crate::client;
 use std::error;
@@ -95,6 +94,11 @@ impl Error {
 /// Returns whether a disk has no room.
 pub(super) fn is_full(e: &io::Error) -> bool {
     matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Returns whether there is nothing at a path.
+pub(super) fn is_gone(e: &io::Error) -> bool {
+    matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// What an error concerns.

@@ -12,11 +12,10 @@
 use super::conflict::copy_of;
 use super::marker::Marker;
 use super::root::{Rename, Root, sync_file};
-use super::scan::is_gone;
 use super::stat::{FileKind, Stat};
 use super::temporary::{Temporary, hash_of, out_name, swap_name};
 use crate::sync::decide::{Kind, Thing};
-use crate::sync::error::{Error, OTHER_NAME, is_full};
+use crate::sync::error::{Error, OTHER_NAME, is_full, is_gone};
 use crate::sync::path::RelPath;
 use crate::sync::state::index::{Index, Row};
 use crate::sync::steps::step;
