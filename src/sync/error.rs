@@ -1,6 +1,6 @@
 //! Why a round, or one path of it, did not succeed.
 
-use super::path::RelPath;
+use super::path::{MARKER, RelPath};
 use crate::client;
 use std::error;
 use std::fmt;
@@ -42,6 +42,11 @@ impl Error {
         move |e| Error::System(what.to_string(), e)
     }
 
+    /// An error about something in the marker.
+    pub(super) fn of_marker(name: &str) -> impl FnOnce(io::Error) -> Error {
+        Error::about(format!("{MARKER}/{name}"))
+    }
+
     /// An error about a file outside the folder.
     pub(super) fn of(path: &Path) -> impl FnOnce(io::Error) -> Error {
         Error::about(path.display())
@@ -70,11 +75,12 @@ impl Error {
         matches!(self, Error::Server(client::Error::Connect(_) | client::Error::Lost(_)))
     }
 
-    /// Returns whether a later round may succeed where this one did not: the connection was lost, or
-    /// the disk is full.
+    /// Returns whether a later round may succeed where this one did not: the connection was lost, the
+    /// disk is full, or somebody removes a part of the marker, which is made again.
     pub(super) fn may_pass(&self) -> bool {
         match self {
             Error::Server(e) => e.refusal().is_none(),
+            Error::System(what, e) if is_gone(e) => what.starts_with(MARKER),
             e => e.is_of_full_disk(),
         }
     }
@@ -88,6 +94,11 @@ impl Error {
 /// Returns whether a disk has no room.
 pub(super) fn is_full(e: &io::Error) -> bool {
     matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Returns whether there is nothing at a path.
+pub(super) fn is_gone(e: &io::Error) -> bool {
+    matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// What an error concerns.

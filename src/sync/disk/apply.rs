@@ -12,11 +12,10 @@
 use super::conflict::copy_of;
 use super::marker::Marker;
 use super::root::{Rename, Root, sync_file};
-use super::scan::is_gone;
 use super::stat::{FileKind, Stat};
 use super::temporary::{Temporary, hash_of, out_name, swap_name};
 use crate::sync::decide::{Kind, Thing};
-use crate::sync::error::{Error, OTHER_NAME, is_full};
+use crate::sync::error::{Error, OTHER_NAME, is_full, is_gone};
 use crate::sync::path::RelPath;
 use crate::sync::state::index::{Index, Row};
 use crate::sync::steps::step;
@@ -308,7 +307,8 @@ fn write_row(index: &mut Index, change: &Change, after: Option<Stat>) {
     match &change.new {
         Some(New { temporary, thing, version }) => {
             // If the user has written it since, this is what it was before.
-            let is_same = |after: &Stat| after.is_same_content(&temporary.stat);
+            let was = &temporary.stat;
+            let is_same = |after: &Stat| after.is_same_content(was) && after.mode == was.mode;
             let stat = after.filter(is_same).unwrap_or(temporary.stat);
             let row = Row { thing: *thing, version: *version, stat };
             index.set(change.path.clone(), row);

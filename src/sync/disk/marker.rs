@@ -20,8 +20,8 @@ pub(in crate::sync) const ID: &str = "id";
 const MAX_ID_BYTES: u64 = 64;
 
 /// The folders in a marker.
-const TEMPORARY: &str = "tmp";
-const TRASH: &str = "trash";
+pub(super) const TEMPORARY: &str = "tmp";
+pub(super) const TRASH: &str = "trash";
 
 const DAMAGED: &str = ".telefile-sync/id is damaged: remove that file, and give the id with --new; \
                        nothing is deleted";
@@ -78,8 +78,7 @@ impl Marker {
         let mut made = Vec::new();
         for (name, held) in [(TEMPORARY, &mut self.temporary), (TRASH, &mut self.trash)] {
             if !is_in(&self.root, name, held) {
-                *held = open_or_make(&self.root, name)
-                    .map_err(Error::about(format!("{MARKER}/{name}")))?;
+                *held = open_or_make(&self.root, name).map_err(Error::of_marker(name))?;
                 made.push(name);
             }
         }
@@ -116,7 +115,7 @@ impl Marker {
     /// Returns the patterns of paths that are left alone, as they were last set.
     pub(in crate::sync) fn patterns(&self) -> Result<Vec<String>, Error> {
         let text = self.read_note(PATTERNS, MAX_PATTERNS_BYTES);
-        let text = text.map_err(Error::about(format!("{MARKER}/{PATTERNS}")))?;
+        let text = text.map_err(Error::of_marker(PATTERNS))?;
         Ok(text.unwrap_or_default().split_terminator('\n').map(String::from).collect())
     }
 
@@ -127,7 +126,7 @@ impl Marker {
             return Ok(());
         }
         let text: String = patterns.iter().map(|pattern| format!("{pattern}\n")).collect();
-        self.write_note(PATTERNS, &text).map_err(Error::about(format!("{MARKER}/{PATTERNS}")))
+        self.write_note(PATTERNS, &text).map_err(Error::of_marker(PATTERNS))
     }
 
     /// Returns the text of a small file; `None` if there is none.

@@ -2,6 +2,7 @@
 //! copy of what a user wrote, and the plan says so.
 
 use super::apply::{Change, Place};
+use super::marker::{TEMPORARY, TRASH};
 use super::root::{Rename, Root, sync_file};
 use super::stat::FileKind;
 use super::temporary::{NEW, PART, fixed, hash_of, remove_if_there, swap_name};
@@ -56,12 +57,12 @@ impl Place<'_> {
             }
             Ok(())
         };
-        if text.is_empty() { Ok(()) } else { write().map_err(Error::about("the plan of a batch")) }
+        if text.is_empty() { Ok(()) } else { write().map_err(Error::of_marker(TEMPORARY)) }
     }
 
     pub(in crate::sync) fn remove_plan(&self) -> Result<(), Error> {
         let removed = remove_if_there(&self.marker.temporary, &fixed(PLAN));
-        removed.map_err(Error::about("the plan of a batch"))
+        removed.map_err(Error::of_marker(TEMPORARY))
     }
 
     /// Moves files out of the marker's folder into the trash.
@@ -76,11 +77,11 @@ impl Place<'_> {
             let is_thrown = match trash.as_ref().map(throw) {
                 None => false,
                 Some(Err(e)) if e.kind() == ErrorKind::AlreadyExists => false,
-                Some(thrown) => thrown.map(|()| true).map_err(Error::about("the trash"))?,
+                Some(thrown) => thrown.map(|()| true).map_err(Error::of_marker(TRASH))?,
             };
             if !is_thrown {
-                let new = self.marker.new_trash().map_err(Error::about("the trash"))?;
-                throw(trash.insert(new)).map_err(Error::about("the trash"))?;
+                let new = self.marker.new_trash().map_err(Error::of_marker(TRASH))?;
+                throw(trash.insert(new)).map_err(Error::of_marker(TRASH))?;
             }
             step("an old file is in the trash")?;
         }
@@ -97,7 +98,7 @@ impl Place<'_> {
             let mut names = names.iter().filter_map(|name| RelPath::new(name));
             names.try_for_each(|name| self.clear(&name))
         };
-        clear().map_err(Error::about("temporary files"))?;
+        clear().map_err(Error::of_marker(TEMPORARY))?;
         Ok(copies)
     }
 
@@ -108,7 +109,7 @@ impl Place<'_> {
         index: &mut Index,
     ) -> Result<Vec<RelPath>, Error> {
         let temporary = &self.marker.temporary;
-        let about = || Error::about("temporary files");
+        let about = || Error::of_marker(TEMPORARY);
         let plan = self.read_plan().map_err(about())?;
         let (mut copies, mut old) = (Vec::new(), Vec::new());
         for name in temporary.names(None).map_err(about())? {

@@ -4,7 +4,7 @@ use super::ignored::Ignored;
 use super::root::{Root, file_stat, list, stat_in};
 use super::stat::{FileKind, Stat};
 use crate::sync::decide::{Kind, Thing};
-use crate::sync::error::Error;
+use crate::sync::error::{Error, is_gone};
 use crate::sync::hash::Hasher;
 use crate::sync::path::{MARKER, RelPath};
 use crate::sync::state::index::{Index, Row};
@@ -309,11 +309,6 @@ fn wait_for_tick(stat: &Stat) {
     {
         std::thread::sleep(tick - age);
     }
-}
-
-/// Returns whether the error means that there is nothing at a path.
-pub(in crate::sync) fn is_gone(e: &io::Error) -> bool {
-    matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 #[cfg(test)]

@@ -355,3 +355,45 @@ fn folders_of_the_marker_that_are_removed_in_a_round_lose_nothing() {
         assert_eq!(world.names("b"), ["d", "d/f", "new"], "{moment}, {part}");
     }
 }
+
+#[test]
+fn a_mode_that_is_set_while_another_one_or_a_file_comes_is_seen_by_the_next_round() {
+    use std::os::unix::fs::PermissionsExt;
+    for (what, moment) in [("mode", "a mode is set"), ("file", "the old file is out")] {
+        let mut world = World::new();
+        world.write("a/f", "one");
+        world.settle(&["a", "b"]);
+        let set = |path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        match what {
+            "mode" => set(world.path("a/f"), 0o755),
+            _ => world.write("a/f", "two"),
+        }
+        world.sync("a");
+        let path = world.path("b/f");
+        sync_and(&mut world, "b", moment, move || set(path, 0o600)).unwrap();
+        world.settle(&["b", "a"]);
+        world.assert_equal("a", "b");
+    }
+}
+
+#[test]
+fn a_trash_that_is_just_being_removed_is_no_reason_to_end() {
+    let mut world = World::new();
+    ["one", "two"].iter().for_each(|name| world.write(&format!("a/{name}"), "old"));
+    world.settle(&["a", "b"]);
+    ["one", "two"].iter().for_each(|name| world.write(&format!("a/{name}"), "new"));
+    world.sync("a");
+    let trash = world.path("b/.telefile-sync/trash");
+    // All that is in it is gone, and the trash itself will be.
+    let remove = move || {
+        for folder in fs::read_dir(trash).unwrap() {
+            fs::remove_dir_all(folder.unwrap().path()).unwrap();
+        }
+    };
+    let e = sync_and(&mut world, "b", "an old file is in the trash", remove).unwrap_err();
+    assert!(e.may_pass(), "{e}");
+    assert!(e.to_string().starts_with(".telefile-sync/trash: "), "{e}");
+    world.settle(&["b", "a"]);
+    world.assert_equal("a", "b");
+    assert_eq!(world.read("a/two"), "new");
+}

@@ -4,9 +4,9 @@ use super::pull::Batch;
 use crate::sync::decide::{Thing, Versioned};
 use crate::sync::disk::apply::{Change, FEW};
 use crate::sync::disk::root::sync_file;
-use crate::sync::disk::scan::{Found, is_gone};
+use crate::sync::disk::scan::Found;
 use crate::sync::disk::stat::{FileKind, Stat};
-use crate::sync::error::{Error, Failure};
+use crate::sync::error::{Error, Failure, is_gone};
 use crate::sync::folder::Folder;
 use crate::sync::path::RelPath;
 use crate::sync::report::Report;
@@ -32,7 +32,8 @@ impl Folder<'_> {
         self.root.set_mode(&path, remote.thing.mode).map_err(Error::at(&path))?;
         step("a mode is set")?;
         match self.root.stat(&path).map_err(Error::at(&path))? {
-            Some(stat) if is_same(&stat, &found.stat) => {
+            // With another mode, which a user has just set, the row would hide that mode for good.
+            Some(stat) if is_same(&stat, &found.stat) && stat.mode == remote.thing.mode => {
                 self.unflushed.push((path, stat, remote));
                 report.pulled += 1;
                 report.pulled_folders += u64::from(is_dir);

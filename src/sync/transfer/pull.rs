@@ -3,9 +3,9 @@
 use super::fetch::{Fetched, fetch};
 use crate::sync::decide::{Action, Kind, Thing, Versioned, decide};
 use crate::sync::disk::apply::{Applied, Change, FEW, New, Place};
-use crate::sync::disk::scan::{Found, is_gone};
+use crate::sync::disk::scan::Found;
 use crate::sync::disk::stat::FileKind;
-use crate::sync::error::{Error, Failure};
+use crate::sync::error::{Error, Failure, is_gone};
 use crate::sync::folder::Folder;
 use crate::sync::hash::Hash;
 use crate::sync::path::RelPath;

@@ -52,8 +52,9 @@ fn a_collector_that_does_not_end_is_said_once_and_holds_back_large_files_alone()
     eventually("the status says no more", || !status().contains("large files wait"));
     running.signal(Signal::TERM);
     assert_eq!(running.wait(), 0);
-    assert_eq!(running.stderr.now().matches("collector").count(), 2, "{}", running.stderr.now());
-    assert_eq!(id_of(&running.stdout.now()), id);
+    let said = running.stderr.whole();
+    assert_eq!(said.matches("collector").count(), 2, "{said}");
+    assert_eq!(id_of(&running.stdout.whole()), id);
     let again = user.does("b", &[&id], "6 received");
     assert_eq!((again, fs::metadata(user.path("b/large")).unwrap().len()), (id, LARGE as u64));
 }
