@@ -1,13 +1,13 @@
 //! What a dry run prints: the plan of a round, and what the entries on the server say about it.
 
-use super::decide::{Action, Kind, Thing, Versioned, decide};
+use super::decide::{Action, Thing, Versioned, decide};
 use super::disk::scan::Found;
 use super::error::Error;
 use super::folder::Folder;
 use super::path::RelPath;
 use super::report::{Event, Report};
 use super::round::Plan;
-use super::server::entry::{Content, Entry};
+use super::server::entry::Entry;
 use super::state::index::Row;
 use std::collections::HashMap;
 
@@ -41,11 +41,7 @@ impl Folder<'_> {
         self.remote()?.each_entry(&keys, |key, read| {
             let entry = read.and_then(|(version, text)| Some((version, Entry::parse(&text)?)));
             let Some((version, entry)) = entry else { return };
-            let kind = match entry.content {
-                Content::Dir => Kind::Dir,
-                Content::File { hash, .. } => Kind::File(hash),
-            };
-            let thing = Thing { kind, mode: entry.mode };
+            let thing = Thing { kind: entry.content.kind(), mode: entry.mode };
             remote.insert(key.clone(), Versioned { thing, version });
         })?;
         let mut actions = Vec::new();

@@ -80,7 +80,9 @@ impl Error {
     pub(super) fn may_pass(&self) -> bool {
         match self {
             Error::Server(e) => e.refusal().is_none(),
-            Error::System(what, e) if is_gone(e) => what.starts_with(MARKER),
+            Error::System(what, e) if is_gone(e) => {
+                what.strip_prefix(MARKER).is_some_and(|name| name.starts_with('/'))
+            }
             e => e.is_of_full_disk(),
         }
     }

@@ -1,7 +1,7 @@
 //! Counts what a plan deletes, and stops at too much.
 
 use super::decide::Kind;
-use super::disk::scan::read_thing;
+use super::disk::unchanged::read_thing;
 use super::error::Error;
 use super::folder::Folder;
 use super::guard::{self, TooMany};

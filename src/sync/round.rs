@@ -1,8 +1,9 @@
 //! A round: compares what is here, what is on the server and what both last had in common, and acts.
 
 use super::decide::{Action, Kind, Thing, Versioned, decide};
-use super::disk::scan::{Found, Scan, read_thing};
+use super::disk::scan::{Found, Scan};
 use super::disk::stat::FileKind;
+use super::disk::unchanged::read_thing;
 use super::error::Error;
 use super::folder::Folder;
 use super::path::RelPath;

@@ -14,4 +14,5 @@ pub(super) mod spelling;
 pub(super) mod stat;
 pub(super) mod temporary;
 pub(super) mod trash;
+pub(super) mod unchanged;
 pub(super) mod watcher;

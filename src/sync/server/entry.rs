@@ -11,6 +11,7 @@
 //! With `chunks` in place of `inline` the rest is a `<blake3> <length>` line for each chunk. A folder is
 //! `dir <mode> <mtime>` in the first line, and has no rest.
 
+use crate::sync::decide::Kind;
 use crate::sync::hash::Hash;
 use crate::sync::path::{self, RelPath};
 use std::fmt;
@@ -40,6 +41,15 @@ pub(in crate::sync) struct Entry {
 pub(in crate::sync) enum Content {
     Dir,
     File { hash: Hash, size: u64, body: Body },
+}
+
+impl Content {
+    pub(in crate::sync) fn kind(&self) -> Kind {
+        match self {
+            Content::Dir => Kind::Dir,
+            Content::File { hash, .. } => Kind::File(*hash),
+        }
+    }
 }
 
 #[derive(Clone, PartialEq, Eq)]

@@ -109,8 +109,8 @@ impl Remote {
     }
 }
 
-/// Returns how many entries to ask for after `asked`, of which `read` fitted into memory: what does not
-/// fit is sent in vain, so that few are asked for where they are large.
+/// Returns how many entries to ask for next, after `read` of `asked` fitted into memory. Entries that do
+/// not fit are received in vain, so fewer are asked for while they are large.
 pub(in crate::sync) fn next_size(asked: usize, read: usize, most: usize) -> usize {
     if read < asked { read } else { (2 * asked).min(most) }
 }

@@ -23,7 +23,7 @@
 //! | a server without room | `room` |
 //! | empty folders, changes of kind | `basics::kinds_change_both_ways`, `crashes`, `model` |
 //! | a hostile server or client | `transfers::entries_that_nobody_of_us_wrote_leave_the_folder_alone`, `lists`, `cost::what_is_no_entry_is_read_once_and_said_in_each_round`, `entry`, `path` |
-//! | the marker's folders are removed | `moments::folders_of_the_marker_that_are_removed_in_a_round_lose_nothing` |
+//! | the marker's folders are removed | `marker` |
 //! | two clients on one folder, nested folders | `table::two_clients_on_one_folder_and_nested_folders_are_refused`, `rails::a_folder_inside_that_is_synchronised_itself_is_left_alone_in_every_round` |
 //! | an unknown id | `table::an_unknown_id_and_another_id_are_refused` |
 //! | paths that are ignored | `ignored`, `table::ignored_paths_are_left_alone_on_both_sides`, `rails::a_folder_that_is_ignored_from_now_on_is_no_deletion` |
@@ -33,7 +33,9 @@ mod cost;
 mod crashes;
 pub(super) mod disk;
 mod disks;
+mod dry_run;
 mod lists;
+mod marker;
 mod model;
 mod moments;
 pub(super) mod planted;

@@ -5,7 +5,7 @@ use crate::sync::error::Error;
 use std::fs;
 use std::os::unix::fs::symlink;
 
-fn pair() -> World {
+pub(super) fn pair() -> World {
     let mut world = World::new();
     world.write("a/f", "one");
     world.settle(&["a", "b"]);
@@ -265,24 +265,6 @@ fn a_removed_session_is_no_deletion() {
 }
 
 #[test]
-fn a_dry_run_changes_nothing() {
-    let mut world = pair();
-    world.write("a/g", "two");
-    world.remove("a/f");
-    let mut settings = world.settings("a");
-    settings.dry_run = true;
-    let mut lines = Vec::new();
-    let mut observer = |event: crate::sync::Event<'_>| {
-        if let crate::sync::Event::Plan(line) = event {
-            lines.push(line.to_string());
-        }
-    };
-    crate::sync::run(&settings, &mut observer, &crate::sync::Stop::new()).unwrap();
-    assert_eq!(lines, ["push g", "delete on the server f"]);
-    assert!(world.sync("b").is_quiet());
-}
-
-#[test]
 fn a_program_that_another_thread_starts_refuses_nobody() {
     let mut world = World::new();
     world.write("a/one", "1");
@@ -297,51 +279,6 @@ fn a_program_that_another_thread_starts_refuses_nobody() {
         rounds += 1;
     }
     assert!(starts.join().unwrap() && rounds > 0);
-}
-
-#[test]
-fn a_dry_run_shows_what_both_sides_changed() {
-    let mut world = pair();
-    for name in ["both", "same", "mode", "kind", "theirs"] {
-        world.write(&format!("a/{name}"), "before");
-    }
-    world.settle(&["a", "b"]);
-    for (name, a, b) in [("both", "from a", "from b"), ("same", "equal", "equal")] {
-        world.write(&format!("a/{name}"), a);
-        world.write(&format!("b/{name}"), b);
-    }
-    use std::os::unix::fs::PermissionsExt;
-    let mode = fs::Permissions::from_mode(0o600);
-    fs::set_permissions(world.path("b/mode"), mode).unwrap();
-    world.remove("b/kind");
-    world.write("b/kind", "a file still");
-    world.remove("a/kind");
-    fs::create_dir(world.path("a/kind")).unwrap();
-    world.write("b/theirs", "from b");
-    world.write("b/new", "from b");
-    world.sync("b");
-    let before = (world.tree("a"), world.tree("b"));
-    let mut settings = world.settings("a");
-    settings.dry_run = true;
-    let mut lines = Vec::new();
-    let mut observer = |event: crate::sync::Event<'_>| {
-        if let crate::sync::Event::Plan(line) = event {
-            lines.push(line.to_string());
-        }
-    };
-    crate::sync::run(&settings, &mut observer, &crate::sync::Stop::new()).unwrap();
-    assert_eq!(
-        lines,
-        [
-            "keep both versions of both",
-            "keep both versions of kind",
-            "set the mode of mode",
-            "pull new",
-            "pull theirs"
-        ]
-    );
-    assert_eq!((world.tree("a"), world.tree("b")), before);
-    assert_eq!(world.sync("a").conflicts, 2);
 }
 
 #[test]

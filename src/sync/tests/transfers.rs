@@ -4,7 +4,7 @@ use super::planted;
 use super::world::{World, open};
 use crate::client::Client;
 use crate::sync::disk::root::Root;
-use crate::sync::disk::scan::read_unchanged;
+use crate::sync::disk::unchanged::read_unchanged;
 use crate::sync::error::Error;
 use crate::sync::hash::Hash;
 use crate::sync::path::RelPath;

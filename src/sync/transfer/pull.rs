@@ -106,10 +106,7 @@ impl Folder<'_> {
         report: &mut Report,
     ) -> Result<Option<Waiting>, Failure> {
         let path = entry.path.clone();
-        let kind = match &entry.content {
-            Content::Dir => Kind::Dir,
-            Content::File { hash, .. } => Kind::File(*hash),
-        };
+        let kind = entry.content.kind();
         if kind == Kind::Dir && self.ignored.has(&path, true) {
             return Ok(None);
         }

@@ -4,8 +4,8 @@
 use super::chunk::{Chunks, Window, read_up_to};
 use super::upload::Upload;
 use crate::sync::disk::root::{Root, file_stat};
-use crate::sync::disk::scan::{Busy, open_unchanged, read_unchanged};
 use crate::sync::disk::stat::FileKind;
+use crate::sync::disk::unchanged::{Busy, open_unchanged, read_unchanged};
 use crate::sync::error::Error;
 use crate::sync::hash::{Hash, Hasher};
 use std::fs::File;

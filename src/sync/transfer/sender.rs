@@ -115,11 +115,7 @@ impl<'a, 'b> Sender<'a, 'b> {
     /// Returns the entry to set. `None` if it was only touched.
     fn entry(&mut self, upload: &'a Upload, content: Content) -> Option<Ready<'a>> {
         let Upload { path, version, found } = upload;
-        let kind = match &content {
-            Content::Dir => Kind::Dir,
-            Content::File { hash, .. } => Kind::File(*hash),
-        };
-        let thing = Thing { kind, mode: found.stat.mode };
+        let thing = Thing { kind: content.kind(), mode: found.stat.mode };
         if let Some(row) = self.to.index.get(path).copied()
             && row.thing == thing
             && row.version == *version

@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard};
 const COPIED: [&str; 8] =
     ["Cargo.toml", "Cargo.lock", "README.md", "src", "examples", "benches", "tests", "tutorial"];
 
-/// A setting that the crate has in the copy alone (the default is 256). Cargo tells two builds of a
+/// A setting of the copied crate, which the sources do not have (the default is 256). Cargo tells two builds of a
 /// crate apart by its settings and not by its folder; without this, the next build of the sources
 /// would find the copy's library and examples newer than themselves, and keep them.
 const OF_THE_COPY: &str = "profile.dev.package.telefile.codegen-units = 255";
