@@ -114,7 +114,7 @@ impl Core {
 
     /// Removes files beside the database, if there are any: those of the log that are free, and for
     /// changes that add nothing the reserve too. Returns whether there is more room now.
-    pub(super) fn make_room(&self, adds: bool) -> bool {
+    pub(in crate::store) fn make_room(&self, adds: bool) -> bool {
         self.log.shrink() || (!adds && self.reserve.give_up(self.engine.disk()))
     }
 

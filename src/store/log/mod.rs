@@ -264,7 +264,10 @@ impl Log {
         state.number += 1;
         segment.number = state.number;
         drop(state);
-        segment.fit(self.settings.segment_bytes)?;
+        if let Err(e) = segment.fit(self.settings.segment_bytes) {
+            self.lock().free.push(segment);
+            return Err(e);
+        }
         let segment = Arc::new(segment);
         let active = Active { segment: segment.clone(), end: 0, names: 0, last: stamp };
         self.lock().active = Some(active);

@@ -42,10 +42,10 @@ impl Log {
             match Arc::into_inner(segment) {
                 Some(segment) if state.free.len() < MOST_FREE => state.free.push(segment),
                 // There are enough, or somebody reads it: the file goes with the last reader.
-                _ => {
-                    let _ = segment::remove(&*self.files, slot);
-                    state.is_made[slot] = false;
-                }
+                left => match (segment::remove(&*self.files, slot), left) {
+                    (Err(_), Some(segment)) => state.free.push(segment),
+                    _ => state.is_made[slot] = false,
+                },
             }
         }
     }
@@ -55,9 +55,11 @@ impl Log {
         let mut state = self.lock();
         let made = state.is_made;
         let Segments { free, is_made, .. } = &mut *state;
-        for segment in free.drain(..) {
-            is_made[segment.slot] = segment::remove(&*self.files, segment.slot).is_err();
-        }
+        free.retain(|segment| {
+            let stays = segment::remove(&*self.files, segment.slot).is_err();
+            is_made[segment.slot] = stays;
+            stays
+        });
         *is_made != made
     }
 

@@ -100,6 +100,42 @@ fn everything_can_be_removed_on_a_full_disk() {
     put_when_there_is_room(&sim, &store, &mut model);
 }
 
+/// Files that a killed process made only partly, or a user emptied.
+#[test]
+fn a_log_whose_files_find_no_room_is_whole_again_later() {
+    let (sim, store, mut model) = stored(50);
+    drop(store);
+    sim.set_log(vec![Some(Vec::new()); 4]);
+    sim.fill();
+    let store = open(&sim);
+    for i in 0..20 {
+        remove(&store, &mut model, &format!("small/{i:04}")).unwrap();
+    }
+    sim.resize(200 * MIB, None);
+    let has_all = (0..700).any(|i| {
+        put(&store, &mut model, &format!("more/{i}"), 100);
+        sim.log().iter().flatten().filter(|segment| segment.starts_with(b"tflg")).count() == 4
+    });
+    assert!(has_all, "a file of the log is never used again");
+    assert_eq!(found(&store), model);
+    assert_eq!(found(&open(&sim.after_kill())), model);
+}
+
+/// The folder became one that only its owner may change, for instance.
+#[test]
+fn files_that_cannot_be_removed_are_used_again() {
+    let (sim, store, mut model) = stored(600);
+    sim.refuse_removals(true);
+    for round in 0..6 {
+        store.core().checkpoint_all().unwrap();
+        store.core().make_room(true);
+        (0..100).for_each(|i| put(&store, &mut model, &format!("small/{i:04}"), 100 + round));
+    }
+    sim.refuse_removals(false);
+    assert_eq!(found(&store), model);
+    assert_eq!(found(&open(&sim.after_kill())), model);
+}
+
 #[test]
 fn a_reserve_that_was_removed_is_made_again() {
     let (sim, store, mut model) = stored(1);

@@ -55,6 +55,8 @@ struct State {
     capacity: u64,
     /// The free room that the system reports, if that is wrong.
     says_free: Option<u64>,
+    /// No file can be removed.
+    refuses_removals: bool,
 }
 
 #[derive(Clone)]
@@ -104,6 +106,7 @@ impl Sim {
             off: false,
             capacity: u64::MAX,
             says_free: None,
+            refuses_removals: false,
         })))
     }
 
@@ -135,6 +138,10 @@ impl Sim {
     pub(super) fn resize(&self, capacity: u64, says_free: Option<u64>) {
         let mut state = self.lock();
         (state.capacity, state.says_free) = (capacity, says_free);
+    }
+
+    pub(super) fn refuse_removals(&self, refuse: bool) {
+        self.lock().refuses_removals = refuse;
     }
 
     pub(super) fn operations(&self) -> u64 {
@@ -342,6 +349,9 @@ impl FileSet for Sim {
     fn create(&self, name: &str) -> io::Result<Box<dyn Medium>> {
         let mut state = self.lock();
         state.operate(|fault| fault == Fault::Power)?;
+        if state.refuses_removals && state.names.contains_key(name) {
+            return Err(ErrorKind::PermissionDenied.into());
+        }
         let number = state.files.len();
         state.files.push(Bytes::default());
         state.names.insert(name.to_string(), number);
@@ -352,6 +362,9 @@ impl FileSet for Sim {
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut state = self.lock();
         state.operate(|fault| fault == Fault::Power)?;
+        if state.refuses_removals {
+            return Err(ErrorKind::PermissionDenied.into());
+        }
         state.names.remove(name);
         Ok(())
     }
