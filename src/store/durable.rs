@@ -108,7 +108,10 @@ impl Durable {
         let file = folder.database()?.ok_or_else(none)?;
         let medium = medium(file).map_err(|e| error::at(&path, Error::Io(e)))?;
         let settings = match folder.to() {
-            Use::Change => Settings::default(),
+            Use::Change => {
+                folder.sync()?;
+                Settings::default()
+            }
             Use::Read => Settings::read_only(),
         };
         let settings = settings.within(options.cache_bytes);

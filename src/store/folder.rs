@@ -4,13 +4,14 @@ use super::files::{FolderFiles, Use, open_in};
 use super::half_made::HalfMade;
 use super::lockable::Lockable;
 use super::log::names as log_names;
-use super::whole::{self, UNFINISHED, folder_of, named, sync_folder};
-use rustix::fs::OFlags;
+use super::whole::{self, UNFINISHED, folder_of, named, open_folder, sync_opened};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, openat, statat};
+use rustix::io::Errno;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// The name of the database's file in the folder.
 const DATABASE: &str = "telefile.redb";
@@ -23,10 +24,11 @@ const RESTORING: &str = "restore.unfinished";
 pub(super) struct Folder {
     path: PathBuf,
     to: Use,
-    /// The folder itself, locked with flock(2); after a restore the database's lock is another one.
+    /// The folder itself, locked with flock(2).
     folder: Lockable,
-    /// Where a folder cannot be locked, as on NFS, the database is locked instead.
     is_locked: bool,
+    /// Locked as well: it may have a name in another folder too, and a folder cannot be locked everywhere,
+    /// as on NFS.
     database: OnceLock<Lockable>,
 }
 
@@ -63,9 +65,13 @@ impl Folder {
             let mut builder = DirBuilder::new();
             builder.recursive(true).mode(0o700).create(path).map_err(|e| named(path, e))?;
         }
-        let mut made: Vec<_> = missing.iter().rev().map(|made| HalfMade::new(made)).collect();
+        let mut made = Vec::new();
+        for path in missing.into_iter().rev() {
+            let above = Arc::new(open_folder(folder_of(path)).map_err(|e| named(path, e))?);
+            made.extend(path.file_name().map(|name| HalfMade::new(&above, Path::new(name))));
+            sync_opened(&above, folder_of(path))?;
+        }
         made.reverse();
-        missing.iter().try_for_each(|made| sync_folder(folder_of(made)))?;
         Ok((Folder::open(path, Use::Change)?, Made(made)))
     }
 
@@ -95,13 +101,19 @@ impl Folder {
     pub(super) fn database(&self) -> io::Result<Option<File>> {
         let path = self.database_path();
         let located = |e| named(&path, e);
-        let opened = open_in(&self.folder, DATABASE, self.to, OFlags::empty());
+        let flags = OFlags::NONBLOCK | OFlags::NOCTTY; // a pipe would block
+        let opened = open_in(&self.folder, DATABASE, self.to, flags);
         let Some(file) = opened.map_err(located)? else { return Ok(None) };
-        if !self.is_locked && self.database.get().is_none() {
+        if !file.metadata().map_err(located)?.is_file() {
+            let irregular = io::Error::new(ErrorKind::InvalidData, "is not a regular file");
+            return Err(located(irregular));
+        }
+        if self.database.get().is_none() {
             let locked = Lockable(file.try_clone().map_err(located)?);
             match try_lock(&locked, self.to) {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Err(located(in_use())),
+                Err(TryLockError::Error(_)) if self.is_locked => {}
                 Err(TryLockError::Error(e)) => {
                     let path = path.display();
                     log::warn!("{path}: cannot be locked, so let no other server use it: {e}");
@@ -112,15 +124,26 @@ impl Folder {
         Ok(Some(file))
     }
 
+    /// Returns whether a name is taken in the folder.
+    fn has(&self, name: &str) -> io::Result<bool> {
+        match statat(&*self.folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(e) => Err(named(&self.path.join(name), e.into())),
+        }
+    }
+
     /// # Errors
     /// The folder is not empty. What a killed restore left does not count.
     pub(super) fn expect_empty(&self) -> io::Result<()> {
-        let located = |e: io::Error| named(&self.path, e);
-        let left = [format!("{DATABASE}{UNFINISHED}"), RESTORING.to_string()];
-        for entry in fs::read_dir(&self.path).map_err(located)? {
-            let name = entry.map_err(located)?.file_name();
-            if !left.iter().any(|left| name == left[..]) {
-                return Err(located(io::Error::new(ErrorKind::DirectoryNotEmpty, "is not empty")));
+        let located = |e: Errno| named(&self.path, e.into());
+        let database = format!("{DATABASE}{UNFINISHED}");
+        let left = [".", "..", &database, RESTORING];
+        for entry in Dir::read_from(&*self.folder).map_err(located)? {
+            let entry = entry.map_err(located)?;
+            if !left.iter().any(|left| entry.file_name().to_bytes() == left.as_bytes()) {
+                let why = io::Error::new(ErrorKind::DirectoryNotEmpty, "is not empty");
+                return Err(named(&self.path, why));
             }
         }
         Ok(())
@@ -129,17 +152,21 @@ impl Folder {
     /// Records that a restore begins; the returned value ends it. If the process is killed before
     /// that, no server takes the folder for an empty one.
     pub(super) fn begin_restore(&self) -> io::Result<HalfMade> {
-        let path = self.path.join(RESTORING);
-        File::create(&path).map_err(|e| named(&path, e))?;
-        let restoring = HalfMade::new(&path);
-        sync_folder(&self.path)?;
+        let located = |e| named(&self.path.join(RESTORING), e);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let mode = Mode::RUSR | Mode::WUSR;
+        let created = openat(&*self.folder, RESTORING, flags | OFlags::CLOEXEC, mode);
+        created.map_err(|e| located(e.into()))?;
+        let folder = Arc::new(self.folder.try_clone().map_err(located)?);
+        let restoring = HalfMade::new(&folder, Path::new(RESTORING));
+        sync_opened(&folder, &self.path)?;
         Ok(restoring)
     }
 
     /// # Errors
     /// A restore into the folder was not finished.
     pub(super) fn expect_no_restore(&self) -> io::Result<()> {
-        if !self.path.join(RESTORING).exists() {
+        if !self.has(RESTORING)? {
             return Ok(());
         }
         let why = format!(
@@ -152,13 +179,16 @@ impl Folder {
     /// # Errors
     /// There is a log, whose database is missing.
     pub(super) fn expect_no_log(&self) -> io::Result<()> {
-        let found = log_names().find(|name| self.path.join(name).symlink_metadata().is_ok());
-        let Some(name) = found else { return Ok(()) };
-        let why = format!(
-            "has {name}, but no {DATABASE}: put back the folder as a whole, or remove the log for an \
-             empty table"
-        );
-        Err(named(&self.path, io::Error::new(ErrorKind::InvalidData, why)))
+        for name in log_names() {
+            if self.has(&name)? {
+                let why = format!(
+                    "has {name}, but no {DATABASE}: put back the folder as a whole, or remove the \
+                     log for an empty table"
+                );
+                return Err(named(&self.path, io::Error::new(ErrorKind::InvalidData, why)));
+            }
+        }
+        Ok(())
     }
 
     /// Creates the folder's database, which `fill` writes into a new file. After a crash there is a
@@ -167,7 +197,17 @@ impl Folder {
     /// # Errors
     /// Those of `fill`, and of the disk. There is no database then.
     pub(super) fn create(&self, fill: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
-        whole::create(&self.database_path(), fill)
+        let folder = self.folder.try_clone().map_err(|e| named(&self.path, e))?;
+        whole::create_in(folder, &self.database_path(), fill)
+    }
+
+    /// Brings the names in the folder to the disk: a process that was killed may have created files
+    /// without that.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        sync_opened(&self.folder, &self.path)
     }
 }
 

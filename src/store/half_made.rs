@@ -1,24 +1,34 @@
 //! What this process has created and not finished, so that it can be removed in any case: after a
 //! failure, or at a signal that ends the process.
 
-use std::fs;
+use rustix::fs::{AtFlags, unlinkat};
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-static ALL: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+static ALL: Mutex<Vec<Arc<Entry>>> = Mutex::new(Vec::new());
 
 /// A file, or an empty folder, that dropping this or [`remove_all`] removes.
 #[derive(Debug)]
-pub(super) struct HalfMade(PathBuf);
+pub(super) struct HalfMade(Arc<Entry>);
+
+/// It is found from its folder's descriptor: the folder may be renamed meanwhile, and what is at its
+/// old path then is another's.
+#[derive(Debug)]
+struct Entry {
+    folder: Arc<File>,
+    name: PathBuf,
+}
 
 impl HalfMade {
-    pub(super) fn new(path: &Path) -> Self {
-        all().push(path.to_path_buf());
-        HalfMade(path.to_path_buf())
+    pub(super) fn new(folder: &Arc<File>, name: &Path) -> Self {
+        let entry = Arc::new(Entry { folder: folder.clone(), name: name.to_path_buf() });
+        all().push(entry.clone());
+        HalfMade(entry)
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.0
+    pub(super) fn name(&self) -> &Path {
+        &self.0.name
     }
 
     /// Keeps it: it is finished, or has another name now.
@@ -28,10 +38,7 @@ impl HalfMade {
     }
 
     fn forget(&self) {
-        let mut all = all();
-        if let Some(at) = all.iter().rposition(|path| *path == self.0) {
-            all.remove(at);
-        }
+        all().retain(|entry| !Arc::ptr_eq(entry, &self.0));
     }
 }
 
@@ -45,14 +52,15 @@ impl Drop for HalfMade {
 /// Removes everything, newest first, for a process that ends now.
 #[cfg(feature = "cli")]
 pub(crate) fn remove_all() {
-    all().drain(..).rev().for_each(|path| remove(&path));
+    all().drain(..).rev().for_each(|entry| remove(&entry));
 }
 
-fn all() -> MutexGuard<'static, Vec<PathBuf>> {
+fn all() -> MutexGuard<'static, Vec<Arc<Entry>>> {
     ALL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Removes it; a folder that is not empty stays.
-fn remove(path: &Path) {
-    let _ = fs::remove_file(path).or_else(|_| fs::remove_dir(path));
+fn remove(Entry { folder, name }: &Entry) {
+    let _ = unlinkat(folder, name, AtFlags::empty())
+        .or_else(|_| unlinkat(folder, name, AtFlags::REMOVEDIR));
 }

@@ -2,10 +2,14 @@
 
 use super::half_made::HalfMade;
 use super::lockable::Lockable;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, renameat, statat, unlinkat};
+use rustix::io::Errno;
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The suffix of a file's name until the file is whole.
 pub(super) const UNFINISHED: &str = ".unfinished";
@@ -22,13 +26,34 @@ const TRIES: u32 = 16;
 /// [`ErrorKind::ResourceBusy`] if another process is filling it; those of `fill`; those of the
 /// disk, with the path. Neither the file nor an unfinished one is left then.
 pub(crate) fn create(path: &Path, fill: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
-    expect_none(path)?;
-    let unfinished = Unfinished::new(path)?;
+    let folder = open_folder(folder_of(path)).map_err(|e| named(path, e))?;
+    create_in(folder, path, fill)
+}
+
+/// Does the same in a folder that is open. Of the path, only the file's name counts, and all of it in
+/// errors.
+pub(super) fn create_in(
+    folder: File,
+    path: &Path,
+    fill: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<()> {
+    let name = path.file_name().ok_or_else(|| exists(path))?;
+    let new = New { folder: Arc::new(folder), name, path };
+    new.expect_none()?;
+    let unfinished = new.begin()?;
     fill(&unfinished.file)?;
     unfinished.file.sync_all().map_err(|e| named(path, e))?;
-    rename(unfinished.name.path(), path)?;
+    new.rename(unfinished.name.name())?;
     unfinished.name.keep();
-    sync_folder(folder_of(path))
+    sync_opened(&new.folder, folder_of(path))
+}
+
+/// A file to be created.
+struct New<'a> {
+    folder: Arc<File>,
+    name: &'a OsStr,
+    /// For errors.
+    path: &'a Path,
 }
 
 /// An unfinished file, locked so that no process takes it for an abandoned one.
@@ -38,25 +63,26 @@ struct Unfinished {
     file: Lockable,
 }
 
-impl Unfinished {
-    fn new(path: &Path) -> io::Result<Self> {
-        let mut unfinished = path.as_os_str().to_os_string();
-        unfinished.push(UNFINISHED);
-        let unfinished = Path::new(&unfinished);
+impl New<'_> {
+    /// Creates the unfinished file.
+    fn begin(&self) -> io::Result<Unfinished> {
+        let mut name = OsString::from(self.name);
+        name.push(UNFINISHED);
+        let name = Path::new(&name);
         let busy = io::Error::new(ErrorKind::ResourceBusy, "another process is writing it");
         for _ in 0..TRIES {
-            let mut options = OpenOptions::new();
-            options.read(true).write(true).create_new(true).mode(0o600);
-            let file = match options.open(unfinished) {
-                Ok(file) => Lockable(file),
-                Err(e) if e.kind() == ErrorKind::AlreadyExists => {
-                    if !remove_dead(unfinished).map_err(|e| named(unfinished, e))? {
-                        return Err(named(path, busy));
+            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+            let file = match openat(&self.folder, name, flags, Mode::RUSR | Mode::WUSR) {
+                Ok(file) => Lockable(file.into()),
+                Err(Errno::EXIST) => {
+                    let path = self.path.with_file_name(name);
+                    if !self.remove_dead(name).map_err(|e| named(&path, e.into()))? {
+                        return Err(named(self.path, busy));
                     }
                     continue;
                 }
-                // The file's own folder is missing, or not writable.
-                Err(e) => return Err(named(path, e)),
+                // The folder is not writable, or was removed.
+                Err(e) => return Err(named(self.path, e.into())),
             };
             // Before it was locked, another process may have taken it for abandoned and removed it.
             let is_own = match file.try_lock() {
@@ -65,51 +91,63 @@ impl Unfinished {
                 Err(TryLockError::Error(_)) => true, // no locks here, so nobody removes it
             };
             if is_own {
-                return Ok(Unfinished { name: HalfMade::new(unfinished), file });
+                return Ok(Unfinished { name: HalfMade::new(&self.folder, name), file });
             }
         }
-        Err(named(path, busy))
+        Err(named(self.path, busy))
     }
-}
 
-/// Removes a file that no process has locked; returns false if one has.
-fn remove_dead(path: &Path) -> io::Result<bool> {
-    let gone = |e: &io::Error| e.kind() == ErrorKind::NotFound;
-    let file = match File::open(path) {
-        Err(e) if gone(&e) => return Ok(true),
-        file => Lockable(file?),
-    };
-    if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
-        return Ok(false);
-    }
-    match fs::remove_file(path) {
-        Err(e) if !gone(&e) => Err(e),
-        _ => Ok(true),
-    }
-}
-
-/// Renames a file to a name that is free. Where the system cannot check and rename in one step,
-/// another process that takes the name in between loses its file.
-fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::{CWD, RenameFlags, renameat_with};
-        use rustix::io::Errno;
-        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-            Ok(()) => return Ok(()),
-            Err(Errno::EXIST) => return Err(exists(to)),
-            Err(e) => log::debug!("{}: cannot be renamed without replacing: {e}", to.display()),
+    /// Removes a file that no process has locked; returns false if one has.
+    fn remove_dead(&self, name: &Path) -> rustix::io::Result<bool> {
+        // A pipe would block.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        match openat(&self.folder, name, flags | OFlags::CLOEXEC, Mode::empty()) {
+            Ok(file) => {
+                let file = Lockable(file.into());
+                if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+                    return Ok(false);
+                }
+                self.remove(name)
+            }
+            Err(Errno::NOENT) => Ok(true),
+            // A symbolic link, which nobody locks (FreeBSD: EMLINK); or a socket.
+            Err(Errno::LOOP | Errno::MLINK | Errno::NXIO) => self.remove(name),
+            Err(e) => Err(e),
         }
     }
-    expect_none(to)?;
-    fs::rename(from, to).map_err(|e| named(to, e))
-}
 
-fn expect_none(path: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Ok(_) => Err(exists(path)),
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
-        Err(e) => Err(named(path, e)),
+    fn remove(&self, name: &Path) -> rustix::io::Result<bool> {
+        match unlinkat(&self.folder, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(true),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Renames the unfinished file, if the name is free. Where the system cannot check and rename in one
+    /// step, another process that takes the name in between loses its file.
+    fn rename(&self, from: &Path) -> io::Result<()> {
+        let New { folder, name, path } = self;
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{RenameFlags, renameat_with};
+            match renameat_with(folder, from, folder, *name, RenameFlags::NOREPLACE) {
+                Ok(()) => return Ok(()),
+                Err(Errno::EXIST) => return Err(exists(path)),
+                Err(e) => {
+                    log::debug!("{}: cannot be renamed without replacing: {e}", path.display());
+                }
+            }
+        }
+        self.expect_none()?;
+        renameat(folder, from, folder, *name).map_err(|e| named(path, e.into()))
+    }
+
+    fn expect_none(&self) -> io::Result<()> {
+        match statat(&self.folder, self.name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Err(exists(self.path)),
+            Err(Errno::NOENT) => Ok(()),
+            Err(e) => Err(named(self.path, e.into())),
+        }
     }
 }
 
@@ -124,9 +162,21 @@ pub(super) fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Syncs what was created or renamed in a folder to disk, where that is possible.
-pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
-    synced(path, File::open(path).and_then(|folder| folder.sync_all()))
+/// Opens a folder to find files in it, which needs no permission to list them.
+pub(super) fn open_folder(path: &Path) -> io::Result<File> {
+    #[cfg(target_os = "linux")]
+    let access = OFlags::PATH;
+    #[cfg(not(target_os = "linux"))]
+    let access = OFlags::RDONLY;
+    let flags = access | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(openat(CWD, path, flags, Mode::empty())?.into())
+}
+
+/// Syncs what was created or renamed in a folder to disk, where that is possible. `path` is for errors.
+pub(super) fn sync_opened(folder: &File, path: &Path) -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = openat(folder, ".", flags, Mode::empty()).map(File::from);
+    synced(path, opened.map_err(io::Error::from).and_then(|folder| folder.sync_all()))
 }
 
 /// Judges the sync of a folder.
@@ -155,6 +205,7 @@ pub(super) fn named(path: &Path, e: io::Error) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::io::Write;
     use std::path::PathBuf;
 

@@ -59,6 +59,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "store/disk.rs",
             "store/files.rs",
             "store/folder.rs",
+            "store/half_made.rs",
             "store/whole.rs",
         ],
     ),

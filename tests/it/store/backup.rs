@@ -5,6 +5,7 @@ use crate::server::Folder;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::symlink;
 use telefile::store::{Durable, Life, Store};
 
 fn backup() -> (Vec<u8>, BTreeMap<String, Found>) {
@@ -37,6 +38,54 @@ fn a_restored_table_equals_the_backup_with_another_epoch() {
     let differ = bytes.iter().zip(&again).filter(|(a, b)| a != b).count();
     assert_eq!(again.len(), bytes.len());
     assert!((1..=8 + 4).contains(&differ), "{differ} bytes differ");
+}
+
+/// Calls a function before the first byte.
+struct Before<R, F>(Option<F>, R);
+
+impl<R: Read, F: FnOnce()> Read for Before<R, F> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.take().into_iter().for_each(|call| call());
+        self.1.read(bytes)
+    }
+}
+
+#[test]
+fn a_restore_stays_in_its_folder_when_that_is_renamed() {
+    let (bytes, expected) = backup();
+    let outside = Folder::new();
+    let [path, renamed] = ["data", "data.old"].map(|name| outside.path().join(name));
+    let rename = || {
+        fs::rename(&path, &renamed).unwrap();
+        fs::create_dir(&path).unwrap();
+        // Those of another restore.
+        for name in ["restore.unfinished", "telefile.redb.unfinished"] {
+            fs::write(path.join(name), "another's").unwrap();
+        }
+    };
+    Durable::restore(&path, Before(Some(rename), &bytes[..]), "a backup", 77).unwrap();
+    for name in ["restore.unfinished", "telefile.redb.unfinished"] {
+        assert_eq!(fs::read(path.join(name)).unwrap(), b"another's");
+    }
+    assert_eq!(fs::read_dir(&path).unwrap().count(), 2);
+    assert_eq!(fs::read_dir(&renamed).unwrap().count(), 1);
+    assert_eq!(found(&open(&renamed).unwrap()).1, expected);
+}
+
+#[test]
+fn a_restore_writes_through_no_symbolic_link() {
+    let (bytes, _) = backup();
+    let outside = Folder::new();
+    let (folder, victim) = (outside.path().join("data"), outside.path().join("victim"));
+    fs::create_dir(&folder).unwrap();
+    fs::write(&victim, "precious").unwrap();
+    symlink(&victim, folder.join("restore.unfinished")).unwrap();
+    let error = Durable::restore(&folder, &bytes[..], "a backup", 77).unwrap_err().to_string();
+    assert!(error.contains("restore.unfinished"), "{error}");
+    fs::remove_file(folder.join("restore.unfinished")).unwrap();
+    symlink(&victim, folder.join("telefile.redb.unfinished")).unwrap();
+    Durable::restore(&folder, &bytes[..], "a backup", 77).unwrap();
+    assert_eq!(fs::read(&victim).unwrap(), b"precious");
 }
 
 #[test]

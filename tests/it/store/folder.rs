@@ -173,6 +173,39 @@ fn a_folder_that_is_renamed_while_it_is_in_use_keeps_its_files() {
     assert_eq!(found(&open(&renamed).unwrap()).0.version, 59);
 }
 
+/// A snapshot that was made with `cp -al` has the same file.
+#[test]
+fn a_database_with_two_names_has_one_user_at_a_time() {
+    let outside = Folder::new();
+    let [first, second] = ["first", "second"].map(|name| outside.path().join(name));
+    drop(open(&first).unwrap());
+    let make: [fn(&Path, &Path); 2] =
+        [|old, new| fs::hard_link(old, new).unwrap(), |old, new| symlink(old, new).unwrap()];
+    for make in make {
+        fs::create_dir(&second).unwrap();
+        make(&database(&first), &database(&second));
+        let store = open(&first).unwrap();
+        refused(&second, ErrorKind::ResourceBusy, &["another telefile is using it"]);
+        assert_eq!(ReadOnly::open(&second).unwrap_err().kind(), ErrorKind::ResourceBusy);
+        drop(store);
+        drop(open(&second).unwrap());
+        fs::remove_dir_all(&second).unwrap();
+    }
+}
+
+#[test]
+fn a_pipe_is_no_database() {
+    let folder = Folder::new();
+    let make = |path: &Path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    make(&database(folder.path()));
+    refused(folder.path(), ErrorKind::InvalidData, &["telefile.redb: is not a regular file"]);
+    assert!(ReadOnly::open(folder.path()).is_err());
+    // One that a start would remove.
+    fs::remove_file(database(folder.path())).unwrap();
+    make(&folder.path().join("telefile.redb.unfinished"));
+    drop(open(folder.path()).unwrap());
+}
+
 #[test]
 fn what_is_not_a_regular_file_is_no_log() {
     let outside = Folder::new();
