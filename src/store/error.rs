@@ -42,6 +42,13 @@ pub(super) fn at(path: &Path, error: Error) -> io::Error {
         Error::Io(e) if e.get_ref().is_some_and(|e| e.is::<Located>()) => return e,
         Error::Io(e) => (e.kind(), e.to_string()),
         Error::Corrupted(what) => (ErrorKind::InvalidData, format!("damaged: {what}")),
+        Error::PreviousIo => {
+            (ErrorKind::Other, "is not written, because the disk failed before".into())
+        }
+        Error::DatabaseClosed => {
+            let why = "is closed, because the server stops, or because the disk failed before";
+            (ErrorKind::Other, why.into())
+        }
         other => (ErrorKind::Other, other.to_string()),
     };
     io::Error::new(kind, Located(format!("{}: {text}", path.display())))

@@ -131,6 +131,23 @@ fn a_failed_fsync_ends_the_store_with_whole_batches() {
 }
 
 /// The written bytes may be lost then, and a second fsync would not report it.
+/// Not in the words of redb, whose advice is for programs.
+#[test]
+fn later_errors_say_that_the_disk_failed_before() {
+    let (sim, store) = fresh();
+    let mut model = Model::empty(EPOCH);
+    super::log::put(&store, &mut model, "first", 100);
+    sim.fail_after(0, Fault::Sync(ErrorKind::Other));
+    for words in ["log.0", "is not written, because the disk failed before"] {
+        let failed = store.commit(&[model.put("second", vec![1])], &model.next());
+        let Err(CommitError::Failed(e)) = failed else { panic!("{failed:?}") };
+        assert!(e.to_string().contains(words), "{e}");
+    }
+    store.close();
+    let error = store.load(&mut |_| (), &mut |_, _| ()).unwrap_err().to_string();
+    assert!(error.contains("sim: is closed, because the server stops"), "{error}");
+}
+
 #[test]
 fn an_fsync_without_room_is_a_failure() {
     check_fault(Fault::Sync(ErrorKind::StorageFull));
