@@ -23,7 +23,7 @@ const LAST_MARGIN_BYTES: u64 = 4 << 20;
 const PAGE_BYTES: u64 = 4096;
 
 /// How long a batch that did not fit is refused without another try, which takes milliseconds.
-const REFUSED_AGAIN: Duration = Duration::from_secs(1);
+pub(super) const REFUSED_AGAIN: Duration = Duration::from_secs(1);
 
 /// After this many further batches the database reuses what a batch has freed. Where nothing fits,
 /// these are empty.

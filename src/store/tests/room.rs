@@ -6,8 +6,10 @@ use super::sim::Sim;
 use super::{EPOCH, SETTINGS, found, fresh, open_as, open_with};
 use crate::files::store::{CommitError, Head, Mutation, Store};
 use crate::store::log::Settings;
+use crate::store::writer::REFUSED_AGAIN;
 use crate::store::{Durable, Options};
 use std::slice::from_ref;
+use std::time::Instant;
 
 const MIB: u64 = 1 << 20;
 
@@ -195,16 +197,24 @@ fn the_store_does_not_grow_beyond_its_limit() {
 
 #[test]
 fn a_refused_batch_is_refused_again_without_an_attempt() {
+    while !refuses_again_in_time() {}
+}
+
+/// Returns `false` if the machine was so busy that the refusal counted no more.
+fn refuses_again_in_time() -> bool {
     let (sim, store) = fresh();
     sim.resize(20 * MIB, None);
     let mut filled = Filled::new(sim, store);
+    let since = Instant::now();
     assert!(matches!(filled.put("a", 8 * MIB as usize), Err(CommitError::Full(_))));
     let (operations, reads) = (filled.sim.operations(), filled.sim.reads());
     assert!(matches!(filled.put("a", 8 * MIB as usize), Err(CommitError::Full(_))));
     assert!(matches!(filled.put("b", 9 * MIB as usize), Err(CommitError::Full(_))));
-    assert_eq!((filled.sim.operations(), filled.sim.reads()), (operations, reads));
+    let was_in_time = since.elapsed() < REFUSED_AGAIN;
+    assert!(!was_in_time || (filled.sim.operations(), filled.sim.reads()) == (operations, reads));
     filled.put("a", 100_000).unwrap();
     filled.check();
+    was_in_time
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! The folder: its permissions, its one user at a time, and what is refused.
 
 use super::{EPOCH, fill, found, head, large, open, put};
+use crate::programs::program;
 use crate::server::Folder;
 use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirEntryExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use telefile::Server;
 use telefile::store::{Durable, Options, ReadOnly, Store};
 
@@ -215,7 +215,7 @@ fn what_is_not_a_regular_file_is_no_log() {
         |path, _| fs::create_dir(path).unwrap(),
         |path, victim| symlink(victim, path).unwrap(),
         |path, _| symlink("nowhere", path).unwrap(),
-        |path, _| assert!(Command::new("mkfifo").arg(path).status().unwrap().success()),
+        |path, _| assert!(program("mkfifo").arg(path).status().unwrap().success()),
     ];
     for name in ["log.3", "reserve"] {
         for make in make {
