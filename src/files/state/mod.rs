@@ -102,17 +102,25 @@ impl State {
     /// taken however little there is.
     pub(in crate::files) fn insert(&mut self, entry: Entry, charge: Charge) {
         let Some(name) = entry.name.clone() else { return };
-        let (version, end, numbytes) = (entry.version, entry.end(), entry.body.numbytes());
-        let taken = charge.bytes();
-        self.charge.absorb(charge);
-        self.charge.change(taken, cost_of(&entry));
+        let (version, numbytes) = (entry.version, entry.body.numbytes());
         self.version = version;
-        self.bytes += entry.body.bytes();
-        self.sessions.changed(&name, None, Some(entry.body.bytes()));
-        let id = self.files.insert(entry);
+        let id = self.add(entry, charge);
         self.changes.insert(&name, version, id);
         self.watchers.changed(&name, None, version, Some(numbytes));
+    }
+
+    /// Adds a file that is not in the log of changes, and that nobody waits for.
+    pub(in crate::files) fn add(&mut self, entry: Entry, charge: Charge) -> Id {
+        let (taken, end, bytes) = (charge.bytes(), entry.end(), entry.body.bytes());
+        self.charge.absorb(charge);
+        self.charge.change(taken, cost_of(&entry));
+        self.bytes += bytes;
+        if let Some(name) = &entry.name {
+            self.sessions.changed(name, None, Some(bytes));
+        }
+        let id = self.files.insert(entry);
         self.move_end(id, None, end);
+        id
     }
 
     /// Gives a file what was decided on it. Returns what is left of the replaced or removed file,

@@ -49,18 +49,20 @@ impl Table {
     ) -> io::Result<Self> {
         let mut table = Table::new(registry, clock.clone(), budget.clone(), 0);
         let state = table.state.get_mut();
-        let (mut is_sound, mut removals) = (true, Vec::new());
+        let (mut is_sound, mut live, mut removals) = (true, Vec::new(), Vec::new());
         let head = store.load(
             &mut |row| {
                 is_sound =
                     is_sound && row.is_sound() && state.bytes + row.contents.numbytes() < BOUND;
-                is_sound = is_sound && state.files.find_name(row.name.as_bytes()).is_none();
+                is_sound = is_sound && state.files.is_new(row.name.as_bytes());
                 if is_sound {
-                    state.insert(entry_of(row, &budget), Charge::none(&budget));
+                    let version = row.version;
+                    live.push((version, state.add(entry_of(row, &budget), Charge::default())));
                 }
             },
             &mut |version, name| removals.push((version, name)),
         )?;
+        state.changes.begin(live);
         for (version, name) in removals {
             let has_file = state.files.find(FileRef::Name(name.as_name_ref())).is_some();
             is_sound =

@@ -15,7 +15,7 @@ mod tests;
 use crate::budget::Budget;
 use crate::name::{Fd, FileRef, Name};
 use descriptors::Descriptors;
-use directory::Directory;
+use directory::{Directory, Named};
 use entry::Entry;
 use order::Order;
 use slab::{Id, Slab};
@@ -59,6 +59,12 @@ impl Files {
 
     pub(in crate::files) fn find_name(&self, name: &[u8]) -> Option<Id> {
         self.entries.find(name)
+    }
+
+    /// Returns whether no file has this name. That takes no search where names come in their order.
+    pub(in crate::files) fn is_new(&self, name: &[u8]) -> bool {
+        let last = self.names.last().map(|last| self.entries[last].name());
+        last.is_none_or(|last| last < name) || self.find_name(name).is_none()
     }
 
     pub(in crate::files) fn entry(&self, file: FileRef<'_>) -> Option<&Entry> {

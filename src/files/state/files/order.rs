@@ -33,6 +33,11 @@ impl Order {
         self.len
     }
 
+    /// Returns the value with the greatest name.
+    pub(in crate::files) fn last(&self) -> Option<Id> {
+        self.lists.last()?.last().copied()
+    }
+
     /// Returns the first place whose name is not `before`: a list, and a place in it.
     fn place<T: Named>(&self, slab: &Slab<T>, before: impl Fn(&[u8]) -> bool) -> (usize, usize) {
         let is_before = |id: &Id| before(slab[*id].name());
@@ -49,8 +54,7 @@ impl Order {
     pub(in crate::files) fn insert<T: Named>(&mut self, slab: &Slab<T>, id: Id) {
         self.len += 1;
         let name = slab[id].name();
-        if self.lists.last().and_then(|ids| ids.last()).is_none_or(|last| slab[*last].name() < name)
-        {
+        if self.last().is_none_or(|last| slab[last].name() < name) {
             match self.lists.last_mut() {
                 Some(last) if last.len() < MAX => {
                     make_room(last);
