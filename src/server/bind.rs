@@ -179,7 +179,7 @@ impl Builder {
         let options = Options { max_data, cache_bytes };
         let store = Durable::open(folder, options, epoch)?;
         let mut database = Charge::none(&budget);
-        database.grow_over(cache_bytes as u64);
+        database.grow_over(store.memory_bytes());
         let loaded = Table::load(registry, &self.clock, budget, Arc::new(store));
         let table = loaded.map_err(|e| match e.get_ref() {
             Some(why) if why.is::<Contradiction>() => {

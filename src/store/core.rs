@@ -96,6 +96,11 @@ impl Core {
         Ok(self.engine.disk().taken()? + self.log.amount().made)
     }
 
+    /// Returns how much memory the cache of the tree and the log take for good, in bytes.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        self.engine.options().cache_bytes as u64 + self.log.memory_bytes()
+    }
+
     pub(super) fn head(&self) -> Head {
         lock(&self.last).stamp.head
     }

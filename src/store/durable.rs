@@ -165,6 +165,11 @@ impl Durable {
         self.core.bytes().map_err(|e| self.error(Error::Io(e)))
     }
 
+    /// Returns how much memory the store takes for good, in bytes.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.core.memory_bytes()
+    }
+
     /// Gives the table a new epoch. This is needed when the folder was restored from a copy: its
     /// versions will be assigned a second time.
     ///

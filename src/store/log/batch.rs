@@ -168,6 +168,13 @@ fn encode_contents(to: &mut Vec<u8>, version: u64, contents: &Contents, large: &
     }
 }
 
+/// Returns the length of the batch that these bytes begin with, if its header is among them. Nothing
+/// of it is checked.
+pub(super) fn length(bytes: &[u8]) -> Option<u64> {
+    let length = bytes.get(SUM_END..SUM_END + 8)?;
+    Some(u64::from_le_bytes(length.try_into().ok()?))
+}
+
 impl<'a> Batch<'a> {
     /// Decodes the batch that these bytes begin with; `None` if there is no whole one.
     pub(super) fn decode(bytes: &'a [u8]) -> Option<Self> {

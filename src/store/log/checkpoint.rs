@@ -1,11 +1,12 @@
 //! A checkpoint: what several batches make of each name together, so that the tree changes it once.
 
-use super::batch::{Batch, Body, Large, Record};
+use super::batch::{Body, Large, Record};
+use super::batches::Batches;
+use super::pieces::{Pieces, Span};
 use super::segment::{Location, Sealed, Segment};
-use crate::contents::Contents;
 use crate::files::store::{Life, Mutation};
 use crate::name::Name;
-use crate::store::error::{Result, damaged, of_file};
+use crate::store::error::{Result, damaged};
 use crate::store::format::Stamp;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -15,19 +16,25 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(in crate::store) struct Checkpoint {
     pub(super) names: BTreeMap<Name, Change>,
+    /// The contents that the tree keeps beside their names.
+    pub(super) inline: Pieces,
+    /// Large contents. Some may be replaced by others behind them.
+    pub(super) large: Vec<Location>,
     /// The stamp that the tree has afterwards.
     pub(in crate::store) last: Stamp,
 }
 
-/// What becomes of a name.
+/// What becomes of a name. There are many of them.
 #[derive(Debug)]
 pub(super) struct Change {
-    /// The version that the tree has, unless this is only a touch.
-    old: Option<u64>,
-    /// The removal that the tree remembers, and has to forget.
-    pub(super) removed: Option<u64>,
+    /// The version that the tree has, unless this is only a touch. 0: none.
+    old: u64,
+    /// The removal that the tree remembers, and has to forget. 0: none.
+    removed: u64,
     pub(super) to: To,
 }
+
+const _: () = assert!(size_of::<(Name, Change)>() <= 80);
 
 #[derive(Debug)]
 pub(super) enum To {
@@ -36,11 +43,18 @@ pub(super) enum To {
     Removal(u64),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Bytes {
     Code,
-    Inline(Contents),
-    Large(Location),
+    Inline(Span),
+    /// The place in [`Checkpoint::large`].
+    Large(u32),
+}
+
+impl Change {
+    pub(super) fn removed(&self) -> Option<u64> {
+        Some(self.removed).filter(|version| *version > 0)
+    }
 }
 
 impl Checkpoint {
@@ -55,7 +69,12 @@ impl Checkpoint {
                 continue;
             }
             // Its stamp becomes that of the last batch that it has, never of one that it does not have.
-            let empty = || Checkpoint { names: BTreeMap::new(), last: *last };
+            let empty = || Checkpoint {
+                names: BTreeMap::new(),
+                inline: Pieces::default(),
+                large: Vec::new(),
+                last: *last,
+            };
             if checkpoint.get_or_insert_with(empty).add(segment, *end, &range)? {
                 break;
             }
@@ -71,22 +90,16 @@ impl Checkpoint {
         end: u64,
         range: &RangeInclusive<u64>,
     ) -> Result<bool> {
-        let bytes = segment.read(Some(end))?;
-        let mut at = 0;
-        while at < bytes.len() {
-            let batch = Batch::decode(&bytes[at..]).ok_or_else(|| {
-                let why = format!("the batch at offset {at} is not what was written");
-                of_file(&segment.path, damaged(why))
-            })?;
+        let mut batches = Batches::new(segment, end);
+        while let Some((at, batch)) = batches.next()? {
             let stamp = batch.place.stamp;
             if range.contains(&stamp.batch) {
-                batch.records(|record| self.change(record, segment, at as u64))?;
+                batch.records(|record| self.change(record, segment, at))?;
                 self.last = stamp;
             }
             if stamp.batch >= *range.end() {
                 return Ok(true);
             }
-            at += batch.length();
         }
         Ok(false)
     }
@@ -96,10 +109,11 @@ impl Checkpoint {
             Record::Put { name, version, old, removed, life, body } => {
                 let bytes = match body {
                     Body::Code => Bytes::Code,
-                    Body::Inline(bytes) => Bytes::Inline(bytes.into()),
+                    Body::Inline(bytes) => Bytes::Inline(self.inline.add(bytes)),
                     Body::Large { at: within, numbytes } => {
                         let large = Large { version, at: at + within, numbytes };
-                        Bytes::Large(Location { segment: segment.clone(), large })
+                        self.large.push(Location { segment: segment.clone(), large });
+                        Bytes::Large(self.large.len() as u32 - 1)
                     }
                 };
                 self.set(name, old, removed, To::File { version, life, bytes });
@@ -127,7 +141,10 @@ impl Checkpoint {
     fn set(&mut self, name: Name, old: Option<u64>, removed: Option<u64>, to: To) {
         match self.names.get_mut(&name) {
             Some(change) if !matches!(change.to, To::Life(_)) => change.to = to,
-            _ => drop(self.names.insert(name, Change { old, removed, to })),
+            _ => {
+                let (old, removed) = (old.unwrap_or(0), removed.unwrap_or(0));
+                self.names.insert(name, Change { old, removed, to });
+            }
         }
     }
 
@@ -137,14 +154,15 @@ impl Checkpoint {
         &self,
         mut each: impl FnMut(&Mutation) -> Result<()>,
     ) -> Result<()> {
-        for (name, Change { old, removed, to }) in &self.names {
-            let (name, old, removed) = (name.clone(), *old, *removed);
-            each(&match (to, old) {
+        for (name, change) in &self.names {
+            let (name, removed) = (name.clone(), change.removed());
+            let old = Some(change.old).filter(|version| *version > 0);
+            each(&match (&change.to, old) {
                 (To::File { version, life, bytes }, _) => {
                     let contents = match bytes {
                         Bytes::Code => None,
-                        Bytes::Inline(contents) => Some(contents.clone()),
-                        Bytes::Large(location) => Some(location.read()?),
+                        Bytes::Inline(span) => Some(self.inline.get(*span).into()),
+                        Bytes::Large(at) => Some(self.large[*at as usize].read()?),
                     };
                     let (version, life) = (*version, *life);
                     Mutation::Put { name, version, old, removed, life, contents }

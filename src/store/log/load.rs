@@ -18,23 +18,25 @@ pub(in crate::store) fn load(
     removal: &mut dyn FnMut(u64, Name),
 ) -> Result<()> {
     let changes = || checkpoint.iter().flat_map(|checkpoint| &checkpoint.names);
+    let row_of = |(name, change): (&Name, &Change), row| match checkpoint {
+        Some(checkpoint) => row_of(checkpoint, name, change, row),
+        None => Ok(row),
+    };
     let mut rest = changes().peekable();
     view.files(|row| {
-        while let Some((name, change)) = rest.next_if(|(name, _)| **name < row.name) {
-            row_of(name, change, None)?.into_iter().for_each(&mut *file);
+        while let Some(change) = rest.next_if(|(name, _)| **name < row.name) {
+            row_of(change, None)?.into_iter().for_each(&mut *file);
         }
         match rest.next_if(|(name, _)| **name == row.name) {
-            Some((name, change)) => {
-                row_of(name, change, Some(row))?.into_iter().for_each(&mut *file)
-            }
+            Some(change) => row_of(change, Some(row))?.into_iter().for_each(&mut *file),
             None => file(row),
         }
         Ok(())
     })?;
-    for (name, change) in rest {
-        row_of(name, change, None)?.into_iter().for_each(&mut *file);
+    for change in rest {
+        row_of(change, None)?.into_iter().for_each(&mut *file);
     }
-    let forgotten: HashSet<_> = changes().filter_map(|(_, change)| change.removed).collect();
+    let forgotten: HashSet<_> = changes().filter_map(|(_, change)| change.removed()).collect();
     view.removals(|version, name| {
         if version > head.forgotten && !forgotten.contains(&version) {
             removal(version, name);
@@ -51,13 +53,20 @@ pub(in crate::store) fn load(
 }
 
 /// Returns the file of a name after a change, of which the tree has this row.
-fn row_of(name: &Name, change: &Change, row: Option<Row>) -> Result<Option<Row>> {
+fn row_of(
+    checkpoint: &Checkpoint,
+    name: &Name,
+    change: &Change,
+    row: Option<Row>,
+) -> Result<Option<Row>> {
     match &change.to {
         To::File { version, life, bytes } => {
             let contents = match bytes {
                 Bytes::Code => RowContents::Code,
-                Bytes::Inline(contents) => RowContents::Inline(contents.clone()),
-                Bytes::Large(location) => RowContents::Stored(location.large.numbytes),
+                Bytes::Inline(span) => RowContents::Inline(checkpoint.inline.get(*span).into()),
+                Bytes::Large(at) => {
+                    RowContents::Stored(checkpoint.large[*at as usize].large.numbytes)
+                }
             };
             let (name, version, life) = (name.clone(), *version, *life);
             Ok(Some(Row { name, version, life, contents }))

@@ -26,9 +26,11 @@
 //! everything precedes them, and a new segment follows; so the batches of a segment have consecutive numbers.
 
 mod batch;
+mod batches;
 mod checkpoint;
 mod index;
 mod load;
+mod pieces;
 mod planted;
 mod recovery;
 mod sealed;
@@ -42,6 +44,7 @@ pub(super) use planted::plant;
 pub(super) use planted::{Planted, planted};
 pub(super) use segment::names;
 pub(super) use segments::Amount;
+use settings::BUFFER_BYTES;
 pub(super) use settings::{SEGMENT_BYTES, Settings};
 
 use super::disk::{FileSet, is_full};
@@ -53,7 +56,7 @@ use crate::files::store::{Head, Mutation};
 use crate::name::Name;
 use batch::{Large, Place};
 use checkpoint::Checkpoint;
-use index::{Index, Looked};
+use index::{Index, Known, Looked};
 use recovery::Replay;
 use redb::Error;
 use segment::{Location, SLOTS, Sealed, Segment};
@@ -141,6 +144,11 @@ impl Log {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns how much memory the log takes for good, in bytes.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        self.settings.memory_bytes()
+    }
+
     /// Returns whether a batch can be in the log at all.
     pub(super) fn takes(&self, batch: &[Mutation]) -> bool {
         batch::size(batch) <= self.settings.segment_bytes
@@ -160,8 +168,7 @@ impl Log {
     /// Returns what the log knows of the file of a name: its version if there is one, and whether it
     /// has contents that the store keeps on disk. `None`: only the tree knows.
     pub(super) fn file(&self, name: &Name) -> Option<Option<(u64, bool)>> {
-        let known = self.lock().index.file(name)?;
-        Some(known.version.map(|version| (version, known.is_large)))
+        self.lock().index.file(name).map(Known::file)
     }
 
     /// Returns the contents of a version.
@@ -222,6 +229,8 @@ impl Log {
             active.names += batch.len();
             active.last = stamp;
         }
+        buffer.clear();
+        buffer.shrink_to(BUFFER_BYTES);
         Ok(Appended::Done(stamp))
     }
 

@@ -127,7 +127,7 @@ fn scan_one(
     tree: &Stamp,
     segment_bytes: u64,
 ) -> Result<Scanned> {
-    let bytes = segment.read(None)?;
+    let bytes = segment.read()?;
     let Segment { slot, path, .. } = segment;
     let mut one = Scanned {
         slot: *slot,

@@ -116,11 +116,15 @@ impl Segment {
         at(&self.path, e)
     }
 
-    /// Returns the bytes up to `end`, or all.
-    pub(super) fn read(&self, end: Option<u64>) -> Result<Vec<u8>> {
+    /// Fills `to` with the bytes from `offset` on.
+    pub(super) fn read_at(&self, offset: u64, to: &mut [u8]) -> Result<()> {
+        self.medium.read(offset, to).map_err(|e| at(&self.path, e))
+    }
+
+    /// Returns all bytes.
+    pub(super) fn read(&self) -> Result<Vec<u8>> {
         let read = || {
             let length = self.medium.len()?;
-            let length = end.map_or(length, |end| end.min(length));
             let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
             self.medium.read(0, &mut bytes)?;
             Ok(bytes)
