@@ -257,6 +257,8 @@ impl Core {
         let merged = self.log.merge(tree.stamp.batch, u64::MAX)?;
         let head = last.stamp.head;
         self.engine.look(|view| log::load(view, merged.as_ref(), &head, file, removal))?;
+        drop((merged, tree, last));
+        self.log.set_loaded();
         Ok(head)
     }
 

@@ -18,9 +18,9 @@
 //!   checkpoint that runs then, the tree records its number and checksum. So a start notices that the files
 //!   of the log were removed, or are older ones. That takes no time of a commit but one in thousands.
 //! - **Start** ([`recovery`]): batches up to the tree's last one are skipped, because a crash between the tree's
-//!   commit and the release of a segment is normal. A checkpoint brings the others into the tree at once. The
-//!   first batch that is not whole ends the log. It is damaged if whole batches follow that are newer. A gap
-//!   between tree and log, and the log of another table or epoch, are refused too.
+//!   commit and the release of a segment is normal. A checkpoint brings the others into the tree, once the
+//!   table is loaded. The first batch that is not whole ends the log. It is damaged if whole batches follow
+//!   that are newer. A gap between tree and log, and the log of another table or epoch, are refused too.
 //!
 //! Batches that go directly into the tree, such as large ones, take numbers like all others. A checkpoint of
 //! everything precedes them, and a new segment follows; so the batches of a segment have consecutive numbers.
@@ -135,6 +135,7 @@ impl Log {
         if let Some(found) = Checkpoint::merge(&state.sealed, tree.batch + 1..=u64::MAX)? {
             let last = state.sealed.last().map_or(0, |last| last.segment.number);
             state.index = Index::recovered(&found, last);
+            (state.found, state.is_loading) = (Some((tree.batch, found)), true);
         }
         state.recorded = head.batch;
         Ok(Log { id: head.id, settings, files, state: Mutex::new(state), changed: Condvar::new() })
@@ -219,6 +220,7 @@ impl Log {
             Location { segment: segment.clone(), large }
         });
         let mut state = self.lock();
+        state.is_loading = false;
         if end == 0 {
             state.begun =
                 Some(LogHead { id: self.id, batch: stamp.batch, sum, slot: segment.slot as u32 });

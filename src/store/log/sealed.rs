@@ -22,7 +22,17 @@ impl Log {
     /// # Errors
     /// Those of the disk, and damage.
     pub(in crate::store) fn merge(&self, tree: u64, to: u64) -> Result<Option<Checkpoint>> {
-        let sealed = self.lock().sealed.clone();
+        let mut state = self.lock();
+        let (sealed, found) = (state.sealed.clone(), state.found.take());
+        drop(state);
+        // The load of a table comes first, and finds what the start has merged.
+        if let Some((from, found)) = found
+            && from == tree
+            && found.last.batch <= to
+            && sealed.last().is_some_and(|last| last.last.batch == found.last.batch)
+        {
+            return Ok(Some(found));
+        }
         let checkpoint = Checkpoint::merge(&sealed, tree + 1..=to)?;
         if planted(Planted::Early) {
             sealed.iter().for_each(|it| drop(segment::remove(&*self.files, it.segment.slot)));
@@ -63,9 +73,15 @@ impl Log {
         *is_made != made
     }
 
+    /// Permits checkpoints: the table is loaded.
+    pub(in crate::store) fn set_loaded(&self) {
+        self.lock().is_loading = false;
+        self.changed.notify_all();
+    }
+
     /// Waits until segments are sealed, but no longer than this. Returns `false` at the end.
     pub(in crate::store) fn wait_sealed(&self, longest: Duration) -> bool {
-        self.wait_while(longest, |state| state.sealed.is_empty())
+        self.wait_while(longest, |state| state.sealed.is_empty() || state.is_loading)
     }
 
     /// Waits this long. Returns `false` at the end.

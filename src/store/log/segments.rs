@@ -1,5 +1,6 @@
 //! Which segments the log has, and what each of them is used for.
 
+use super::checkpoint::Checkpoint;
 use super::index::Index;
 use super::segment::{SLOTS, Sealed, Segment};
 use crate::store::format::Stamp;
@@ -21,6 +22,11 @@ pub(super) struct Segments {
     /// The number of the latest batch that the tree knows to be in the log.
     pub(super) recorded: u64,
     pub(super) index: Index,
+    /// What a start found beyond the tree's batch of this number, until it is loaded.
+    pub(super) found: Option<(u64, Checkpoint)>,
+    /// The table is not loaded yet, and no batch was appended. A checkpoint would take seconds, and the
+    /// load would wait for it.
+    pub(super) is_loading: bool,
     pub(super) is_ending: bool,
 }
 

@@ -5,9 +5,11 @@ use super::model::Model;
 use super::sim::{Fault, Sim};
 use super::{EPOCH, Random, SETTINGS, found, fresh, open, open_as};
 use crate::files::store::{CommitError, Head, Mutation, Store};
+use crate::store::view::View;
 use crate::store::{Durable, Options};
 use std::io::{self, ErrorKind};
 use std::slice::from_ref;
+use std::thread;
 
 pub(super) fn put(store: &Durable, model: &mut Model, name: &str, bytes: usize) {
     let (change, head) = (model.put(name, vec![model.next().version as u8; bytes]), model.next());
@@ -296,4 +298,35 @@ fn checkpoints_of_another_thread_leave_out_no_change() {
         assert_eq!(found(&store), model, "seed {seed}");
         assert_eq!(read(&sim).unwrap(), model, "seed {seed}");
     }
+}
+
+/// It would take seconds where the log has much, and the load would wait for it.
+#[test]
+fn a_checkpoint_waits_until_the_table_is_loaded() {
+    let (sim, _store, model) = logged(5);
+    let settings = Settings { has_checkpointer: true, ..SETTINGS };
+    let store = open_as(&sim.after_kill(), Options::default(), settings).unwrap();
+    let batch = || store.core().engine().look(View::stamp).unwrap().batch;
+    let behind = batch();
+    for _ in 0..1000 {
+        thread::yield_now();
+        assert_eq!(batch(), behind);
+    }
+    assert_eq!(found(&store), model);
+    while batch() == behind {
+        thread::yield_now();
+    }
+    assert_eq!(found(&store), model);
+}
+
+#[test]
+fn a_commit_before_the_load_is_loaded_too() {
+    let (sim, _store, mut model) = logged(5);
+    let store = open(&sim.after_kill()).unwrap();
+    put(&store, &mut model, "f1", 50);
+    assert_eq!(found(&store), model);
+    let sim = sim.after_kill();
+    let store = open(&sim).unwrap();
+    store.core().checkpoint().unwrap();
+    assert_eq!(found(&store).files.len(), 5);
 }
