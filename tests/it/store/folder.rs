@@ -193,16 +193,20 @@ fn a_database_with_two_names_has_one_user_at_a_time() {
     }
 }
 
+#[track_caller]
+fn make_pipe(path: &Path) {
+    assert!(program("mkfifo").arg(path).status().unwrap().success());
+}
+
 #[test]
 fn a_pipe_is_no_database() {
     let folder = Folder::new();
-    let make = |path: &Path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
-    make(&database(folder.path()));
+    make_pipe(&database(folder.path()));
     refused(folder.path(), ErrorKind::InvalidData, &["telefile.redb: is not a regular file"]);
     assert!(ReadOnly::open(folder.path()).is_err());
     // One that a start would remove.
     fs::remove_file(database(folder.path())).unwrap();
-    make(&folder.path().join("telefile.redb.unfinished"));
+    make_pipe(&folder.path().join("telefile.redb.unfinished"));
     drop(open(folder.path()).unwrap());
 }
 
@@ -215,7 +219,7 @@ fn what_is_not_a_regular_file_is_no_log() {
         |path, _| fs::create_dir(path).unwrap(),
         |path, victim| symlink(victim, path).unwrap(),
         |path, _| symlink("nowhere", path).unwrap(),
-        |path, _| assert!(program("mkfifo").arg(path).status().unwrap().success()),
+        |path, _| make_pipe(path),
     ];
     for name in ["log.3", "reserve"] {
         for make in make {
