@@ -154,7 +154,8 @@ impl Builder {
         self
     }
 
-    /// Sets the stack of each thread, in bytes of address space; 512 KiB by default.
+    /// Sets the stack of each thread, in bytes of address space; 512 KiB by default. In a table on disk
+    /// these threads write to the disk: 256 KiB is the least there.
     pub fn stack_bytes(mut self, bytes: usize) -> Self {
         self.stack_bytes = bytes;
         self

@@ -29,6 +29,7 @@ const OWED_BYTES: u64 = 512;
 /// Answers to send, in order, once the decided changes are visible. Changes that the client sent
 /// together are in one commit.
 pub(super) struct Owed<'a> {
+    table: &'a Table,
     answers: VecDeque<OwedAnswer<'a>>,
     /// How many bytes were read for them.
     bytes: usize,
@@ -46,9 +47,9 @@ struct OwedAnswer<'a> {
 }
 
 impl<'a> Owed<'a> {
-    pub(super) fn new(budget: &Arc<Budget>) -> Self {
+    pub(super) fn new(table: &'a Table, budget: &Arc<Budget>) -> Self {
         let charge = Charge::none(budget);
-        Owed { answers: VecDeque::new(), bytes: 0, held: 0, charge, is_over: false }
+        Owed { table, answers: VecDeque::new(), bytes: 0, held: 0, charge, is_over: false }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -63,6 +64,13 @@ impl<'a> Owed<'a> {
     /// Returns whether the first answer can be sent without waiting.
     pub(super) fn is_first_known(&self) -> bool {
         self.answers.front().is_some_and(|first| first.answer.ticket.is_known())
+    }
+
+    /// Has what waits committed by another thread.
+    pub(super) fn hurry(&self) {
+        if let Some(last) = self.answers.back() {
+            last.answer.ticket.hurry();
+        }
     }
 
     /// Returns whether contents of many bytes wait: probably more of them arrive.
@@ -107,7 +115,7 @@ impl<'a> Owed<'a> {
 impl Drop for Owed<'_> {
     fn drop(&mut self) {
         for OwedAnswer { answer, .. } in &self.answers {
-            let _ = answer.ticket.wait();
+            let _ = self.table.outcome(&answer.ticket);
         }
     }
 }
@@ -142,13 +150,18 @@ pub(super) fn may_be_decided_early(request: &Request<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::Ticket;
+    use crate::files::{Clock, Registry, Ticket};
+
+    fn table(budget: &Arc<Budget>) -> Table {
+        Table::new(Registry::default(), Clock::manual(), budget.clone(), 1)
+    }
 
     #[test]
     fn owed_answers_take_memory_and_without_memory_no_more_are_owed() {
         let refused = || Decided { ticket: Ticket::DONE, outcome: Err(Refusal::NotFound) };
         let budget = Budget::new(3 * OWED_BYTES);
-        let mut owed = Owed::new(&budget);
+        let table = table(&budget);
+        let mut owed = Owed::new(&table, &budget);
         for _ in 0..3 {
             owed.push(refused(), 0);
         }
@@ -168,7 +181,9 @@ mod tests {
     #[test]
     fn the_latest_contents_are_held_beside_the_maximum() {
         let refused = || Decided { ticket: Ticket::DONE, outcome: Err(Refusal::NotFound) };
-        let mut owed = Owed::new(&Budget::new(1 << 20));
+        let budget = Budget::new(1 << 20);
+        let table = table(&budget);
+        let mut owed = Owed::new(&table, &budget);
         owed.push(refused(), MAX_HELD_BYTES + 1);
         assert!(!owed.holds_much() && owed.holds_large() && owed.is_first_known());
         owed.push(refused(), LARGE_BYTES);

@@ -129,6 +129,7 @@ impl Session<'_> {
     /// Waits until something can be received, or all owed answers are sent: each as soon as its commit
     /// has ended. So large contents arrive while a commit runs.
     fn send_owed_until_readable(&mut self) -> io::Result<()> {
+        self.owed.hurry();
         while !self.owed.is_empty()
             && !self.connection.stream().wait_readable(Instant::now() + COMMIT_CHECK)?
         {

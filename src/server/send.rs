@@ -76,7 +76,7 @@ impl<'a> Session<'a> {
 
     pub(super) fn send_first_owed(&mut self) -> io::Result<()> {
         let Some(Decided { ticket, outcome }) = self.owed.pop() else { return Ok(()) };
-        let outcome = match ticket.outcome() {
+        let outcome = match self.server.table.outcome(&ticket) {
             Ok(None) => outcome,
             Ok(Some(looked)) => outcome.map(|answer| answer.instead(looked)),
             Err(refusal) => Err(refusal),

@@ -15,9 +15,9 @@ use crate::name::FileRef;
 use crate::refusal::Refusal;
 use hashbrown::HashMap;
 use std::hash::RandomState;
-use std::mem;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar};
 use std::time::Duration;
+use std::{io, mem};
 
 /// The changes that wait for the next commit, and those that are being committed.
 ///
@@ -38,6 +38,12 @@ pub(in crate::files) struct Journal {
     place: usize,
     /// The smallest size, in bytes, of contents that stay on disk.
     stored_from: usize,
+    /// Wakes the committer.
+    to_commit: Arc<Condvar>,
+    /// Whether some thread is committing.
+    is_committing: bool,
+    /// Why a commit has failed. Nothing is committed after it.
+    failure: Option<io::Error>,
     /// Whether the journal ends once no change is waiting.
     pub(in crate::files) is_ending: bool,
     /// Whether nothing is committed any more.
@@ -90,15 +96,18 @@ impl CommitStep {
 
 impl Journal {
     /// Creates the journal of a store that keeps contents of `stored_from` bytes or more out of
-    /// memory.
-    pub(in crate::files) fn new(stored_from: usize) -> Self {
+    /// memory. The committer waits on `to_commit`.
+    pub(in crate::files) fn new(stored_from: usize, to_commit: &Arc<Condvar>) -> Self {
         Journal {
             files: HashMap::default(),
             next: Vec::new(),
-            commit: Arc::default(),
-            running: Arc::default(),
+            commit: Commit::new(to_commit),
+            running: Commit::new(to_commit),
             place: 0,
             stored_from,
+            to_commit: to_commit.clone(),
+            is_committing: false,
+            failure: None,
             is_ending: false,
             ended: false,
         }
@@ -189,9 +198,35 @@ impl Journal {
         self.next.is_empty()
     }
 
-    /// Takes all waiting changes, to be committed now. No other commit is running.
+    /// Begins a commit, unless another one is running or has failed.
+    pub(in crate::files) fn begin(&mut self) -> bool {
+        let may_begin = !self.is_committing && self.failure.is_none() && !self.ended;
+        self.is_committing |= may_begin;
+        may_begin
+    }
+
+    /// Ends the running commit.
+    pub(in crate::files) fn end_commit(&mut self, done: io::Result<()>) {
+        self.is_committing = false;
+        self.failure = done.err();
+    }
+
+    /// Returns whether the committer has something to do now.
+    pub(in crate::files) fn has_work(&self) -> bool {
+        !self.is_committing && (!self.is_empty() || self.is_ending || self.failure.is_some())
+    }
+
+    /// Returns how all commits have ended, once nothing more is to be committed.
+    pub(in crate::files) fn outcome(&mut self) -> Option<io::Result<()>> {
+        match self.failure.take() {
+            Some(failure) => Some(Err(failure)),
+            None => (self.is_ending && !self.is_committing && self.is_empty()).then_some(Ok(())),
+        }
+    }
+
+    /// Takes all waiting changes, for the commit that has [begun](Journal::begin).
     pub(in crate::files) fn take(&mut self, visible: &Files, changes: &ChangeLog) -> Batch {
-        self.running = mem::take(&mut self.commit);
+        self.running = mem::replace(&mut self.commit, Commit::new(&self.to_commit));
         let (mut steps, mut unchanged) = (Vec::new(), Vec::new());
         for key in mem::take(&mut self.next) {
             let Some(pending) = self.files.get_mut(&key) else { continue };

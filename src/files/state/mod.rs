@@ -1,6 +1,6 @@
 //! The data behind the table's lock: the files, and the consequences of a change to one.
 //! Does not depend on [`Table`](super::Table), and neither blocks nor calls a file type while that lock
-//! is held. Without a store the thread of a request applies its change; with one the committer does.
+//! is held. Without a store the thread of a request applies its change; with one, whoever commits it.
 
 pub(in crate::files) mod asked;
 pub(in crate::files) mod chain;

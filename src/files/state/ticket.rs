@@ -6,10 +6,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// The shared state of one commit and the tickets that wait for it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::files) struct Commit {
     known: Mutex<Known>,
     published: Condvar,
+    /// Wakes the committer.
+    to_commit: Arc<Condvar>,
 }
 
 #[derive(Debug, Default)]
@@ -40,19 +42,29 @@ impl Ticket {
         self.0.is_none()
     }
 
-    /// Blocks until the change is visible or refused.
+    /// Blocks until the committer has made the change visible, or has refused it.
     ///
     /// # Errors
     /// [`Limit::Data`](crate::Limit::Data) if there was no room, [`Refusal::Internal`] if the disk
     /// failed. Then the change never happened. A request that was judged by a change that
     /// found no room is judged again without it, and returns that refusal, if any.
     pub(crate) fn wait(&self) -> Result<(), Refusal> {
+        self.hurry();
         self.outcome().map(drop)
     }
 
-    /// [Waits](Ticket::wait). For a read of a change that found no room, returns the state without
-    /// it.
-    pub(crate) fn outcome(&self) -> Result<Option<Looked>, Refusal> {
+    /// Asks the committer to commit now what waits.
+    pub(crate) fn hurry(&self) {
+        if let Some((commit, _)) = &self.0
+            && !self.is_known()
+        {
+            commit.to_commit.notify_one();
+        }
+    }
+
+    /// Blocks until the outcome of the commit is known: somebody commits. For a read of a change that
+    /// found no room, returns the state without it.
+    pub(in crate::files) fn outcome(&self) -> Result<Option<Looked>, Refusal> {
         let Some((commit, place)) = &self.0 else { return Ok(None) };
         let known = commit.known.lock().unwrap_or_else(PoisonError::into_inner);
         let waits = |known: &mut Known| known.outcome.is_none();
@@ -78,6 +90,11 @@ impl Ticket {
 }
 
 impl Commit {
+    pub(in crate::files) fn new(to_commit: &Arc<Condvar>) -> Arc<Self> {
+        let (known, published) = (Mutex::default(), Condvar::new());
+        Arc::new(Commit { known, published, to_commit: to_commit.clone() })
+    }
+
     /// Sets the answer that replaces success at a place.
     pub(in crate::files) fn answer_instead(&self, place: usize, instead: Instead) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -88,6 +105,7 @@ impl Commit {
     pub(in crate::files) fn publish(&self, outcome: Result<(), Refusal>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.outcome.get_or_insert(outcome);
+        drop(known); // each waiter takes the lock as soon as it runs
         self.published.notify_all();
     }
 }

@@ -1,16 +1,20 @@
-//! From decided to visible: one thread writes what waits to the store, then makes it visible.
+//! From decided to visible: one thread at a time writes what waits to the store, then makes it visible.
+//!
+//! That is the thread of a request, unless another one is committing: then the committer goes on after it.
 
 use super::fit::commit_what_fits;
 use super::{Table, lost};
 use crate::budget::{Budget, Charge};
 use crate::contents::Contents;
+use crate::files::stat::Looked;
 use crate::files::state::State;
 use crate::files::state::chain::{Done, Lack};
 use crate::files::state::files::entry::{Body, Entry};
-use crate::files::state::journal::{Batch, CommitStep};
+use crate::files::state::journal::{Batch, CommitStep, Journal};
 use crate::files::state::key::Key;
 use crate::files::state::step::{Effect, Step};
-use crate::files::store::{CommitError, Head, Store};
+use crate::files::state::ticket::Ticket;
+use crate::files::store::{Head, Store};
 use crate::refusal::Refusal;
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
@@ -28,13 +32,14 @@ const SHOWN_STEPS: usize = 256;
 const MAX_SHOWN_STEPS: usize = 4096;
 
 impl Table {
-    /// Commits decided changes until [`end_commits`](Table::end_commits), then closes the store.
-    /// Runs in a thread of its own, which has nothing to do in a table without a store.
+    /// Commits decided changes for which no other thread does it, until
+    /// [`end_commits`](Table::end_commits), then closes the store. Runs in a thread of its own, which
+    /// has nothing to do in a table without a store.
     ///
     /// # Errors
-    /// Those of the store. The state of the disk is unknown then, and the process should end.
+    /// Those of the store, whichever thread met them. The state of the disk is unknown then, and the
+    /// process should end.
     pub(crate) fn commit(&self) -> io::Result<()> {
-        let _lost = LostInPanic;
         let done = self.commit_all();
         if let Some(store) = &self.store {
             store.close();
@@ -45,44 +50,80 @@ impl Table {
     fn commit_all(&self) -> io::Result<()> {
         let mut is_time_due = false;
         loop {
-            let done = match is_time_due {
+            match is_time_due {
                 true => self.commit_time(),
                 false => self.commit_waiting(),
-            };
+            }
             let mut state = self.lock().state;
             let Some(journal) = &mut state.journal else { return Ok(()) };
-            if done.is_err() || (journal.is_ending && journal.is_empty()) {
+            if let Some(done) = journal.outcome() {
                 journal.end();
                 return done;
             }
-            let waits = |state: &mut State| {
-                let journal = state.journal.as_ref();
-                journal.is_some_and(|journal| journal.is_empty() && !journal.is_ending)
-            };
-            // A commit that sets the first deadline ends the wait without one.
-            let longest = if state.ends.next().is_some() { TIME_EVERY } else { Duration::MAX };
-            let waited = self.to_commit.wait_timeout_while(state, longest, waits);
-            is_time_due = waited.unwrap_or_else(|_| lost()).1.timed_out();
+            let waits = |state: &mut State| !state.journal.as_ref().is_some_and(Journal::has_work);
+            let waited = self.to_commit.wait_timeout_while(state, TIME_EVERY, waits);
+            let (state, waited) = waited.unwrap_or_else(|_| lost());
+            is_time_due = waited.timed_out() && state.ends.next().is_some();
         }
+    }
+
+    /// Blocks until the outcome of a decided change is known, as [`Ticket::wait`] does. Commits what
+    /// waits in the calling thread if no other one is committing: then nobody has to be woken.
+    ///
+    /// # Errors
+    /// Those of [`Ticket::wait`].
+    pub(crate) fn outcome(&self, ticket: &Ticket) -> Result<Option<Looked>, Refusal> {
+        if !ticket.is_known() {
+            self.commit_waiting();
+        }
+        ticket.outcome()
+    }
+
+    /// Commits the waiting changes, if there are any.
+    pub(in crate::files) fn commit_waiting(&self) {
+        self.commit_next(false);
     }
 
     /// Commits the time alone, if no changes wait. After a kill, files with a deadline get back the
     /// time since the last commit.
-    pub(in crate::files) fn commit_time(&self) -> io::Result<()> {
+    pub(in crate::files) fn commit_time(&self) {
+        self.commit_next(true);
+    }
+
+    /// Commits what waits, or the time if `is_time_due` and nothing waits. If another thread is
+    /// committing, the committer does that after it.
+    fn commit_next(&self, is_time_due: bool) {
         let mut table = self.lock();
         let time = table.now();
-        let State { journal: Some(journal), taken, changes, .. } = &*table.state else {
-            return Ok(());
-        };
-        let Some(store) = self.store.as_ref().filter(|_| journal.is_empty()) else { return Ok(()) };
-        let (epoch, version, forgotten) = (self.epoch, *taken, changes.forgotten());
+        let state = &mut *table.state;
+        let (Some(journal), Some(store)) = (&mut state.journal, &self.store) else { return };
+        if journal.is_empty() != is_time_due || !journal.begin() {
+            return;
+        }
+        let batch = journal.take(&state.files, &state.changes);
+        let forgotten = state.changes.forgotten();
+        let head = Head { epoch: self.epoch, version: state.taken, time, forgotten };
         drop(table);
-        match store.commit(&[], &Head { epoch, version, time, forgotten }) {
-            Ok(()) | Err(CommitError::Full(_)) => Ok(()),
-            Err(CommitError::Failed(e)) => {
-                self.is_lost.store(true, SeqCst);
-                Err(e)
-            }
+        let _lost = LostInPanic;
+        let commit = batch.commit.clone();
+        let done = self.write_and_show(batch, &**store, &head);
+        let outcome = done.as_ref().map(drop).map_err(|_| Refusal::Internal);
+        if done.is_err() {
+            self.is_lost.store(true, SeqCst); // before anybody hears of it
+        }
+        self.end_commit(done);
+        commit.publish(outcome);
+    }
+
+    /// Lets another thread commit: first of all, since the disk is idle meanwhile.
+    fn end_commit(&self, done: io::Result<()>) {
+        let mut state = self.lock().state;
+        let Some(journal) = &mut state.journal else { return };
+        journal.end_commit(done);
+        let has_work = journal.has_work();
+        drop(state);
+        if has_work {
+            self.to_commit.notify_one();
         }
     }
 
@@ -101,36 +142,11 @@ impl Table {
         self.to_commit.notify_all();
     }
 
-    /// Commits the waiting changes.
-    pub(in crate::files) fn commit_waiting(&self) -> io::Result<()> {
-        let mut table = self.lock();
-        let time = table.now();
-        let state = &mut *table.state;
-        let (Some(journal), Some(store)) = (&mut state.journal, &self.store) else {
-            return Ok(());
-        };
-        if journal.is_empty() {
-            return Ok(());
-        }
-        let batch = journal.take(&state.files, &state.changes);
-        let forgotten = state.changes.forgotten();
-        let head = Head { epoch: self.epoch, version: state.taken, time, forgotten };
-        drop(table);
-        let commit = batch.commit.clone();
-        let done = self.write_and_show(batch, &**store, &head);
-        if done.is_err() {
-            self.is_lost.store(true, SeqCst); // before anybody hears of it
-            commit.publish(Err(Refusal::Internal));
-        }
-        done
-    }
-
-    /// Brings a batch to the disk. Only then does it become visible, and only then is it answered.
+    /// Brings a batch to the disk. Only then does it become visible.
     fn write_and_show(&self, batch: Batch, store: &dyn Store, head: &Head) -> io::Result<()> {
-        let Batch { steps, unchanged, commit } = batch;
+        let Batch { steps, unchanged, .. } = batch;
         let committed = self.write_steps(steps, store, head)?;
         self.show(committed, &unchanged, store.stored_from());
-        commit.publish(Ok(()));
         Ok(())
     }
 

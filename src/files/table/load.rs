@@ -79,7 +79,7 @@ impl Table {
             return Err(io::Error::new(ErrorKind::InvalidData, Contradiction));
         }
         (state.version, state.taken) = (head.version, head.version);
-        state.journal = Some(Journal::new(store.stored_from()));
+        state.journal = Some(Journal::new(store.stored_from(), &table.to_commit));
         table.clock = clock.showing(head.time);
         (table.epoch, table.store) = (head.epoch, Some(store));
         table.end_leftovers()?;
@@ -103,7 +103,9 @@ impl Table {
             // The ids stay, because nothing is removed before it is committed.
             let tickets: Vec<_> = ids.iter().map(|id| table.remove(*id, Asked::End)).collect();
             drop(table);
-            self.commit_waiting()?;
+            self.commit_waiting();
+            let journal = &mut self.lock().state.journal;
+            journal.as_mut().and_then(Journal::outcome).unwrap_or(Ok(()))?;
             if tickets.is_empty() || tickets.iter().any(|ticket| ticket.wait().is_err()) {
                 return Ok(());
             }

@@ -15,7 +15,7 @@ use crate::files::state::ticket::Ticket;
 use crate::files::state::{State, cost_of};
 use crate::name::{FileRef, Name};
 use crate::refusal::Refusal;
-use std::sync::{Arc, Condvar, MutexGuard};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 /// The table's lock, and what was taken out of the table. Fields drop in declaration order, so the
@@ -24,8 +24,6 @@ pub(in crate::files) struct Locked<'a> {
     pub(in crate::files) state: MutexGuard<'a, State>,
     clock: &'a Clock,
     budget: &'a Arc<Budget>,
-    /// What the committer waits on.
-    to_commit: &'a Condvar,
     /// The moment of this step, once something has asked for it.
     moment: Option<Duration>,
     dropped: Option<Body>,
@@ -37,10 +35,9 @@ impl<'a> Locked<'a> {
         state: MutexGuard<'a, State>,
         clock: &'a Clock,
         budget: &'a Arc<Budget>,
-        to_commit: &'a Condvar,
     ) -> Self {
         let (moment, dropped, more_dropped) = (None, None, Vec::new());
-        Locked { state, clock, budget, to_commit, moment, dropped, more_dropped }
+        Locked { state, clock, budget, moment, dropped, more_dropped }
     }
 }
 
@@ -220,7 +217,7 @@ impl Locked<'_> {
         self.state.taken
     }
 
-    /// Records a decided change. If nothing else was waiting, wakes the committer.
+    /// Records a decided change. It is committed once a thread waits for its ticket.
     fn record(
         &mut self,
         key: &Key,
@@ -233,11 +230,7 @@ impl Locked<'_> {
         if let (Key::Open(_), Done::Put(draft)) = (key, &mut done) {
             draft.end = None; // a file without a name ends when it is closed
         }
-        let was_empty = journal.is_empty();
         let (ticket, dropped) = journal.decide(key, files, asked, done, charge);
-        if was_empty && !journal.is_empty() {
-            self.to_commit.notify_one();
-        }
         self.drop_later(dropped);
         ticket
     }

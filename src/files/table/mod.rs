@@ -56,8 +56,8 @@ pub(crate) struct Table {
     turn: Mutex<()>,
     /// Signals that a name is no longer busy.
     calm: Condvar,
-    /// Signals that there is something to commit, or that the journal is ending.
-    pub(in crate::files) to_commit: Condvar,
+    /// Signals that the committer should commit what waits, or that the journal is ending.
+    pub(in crate::files) to_commit: Arc<Condvar>,
     /// The store that keeps the table, if any.
     pub(in crate::files) store: Option<Arc<dyn Store>>,
     /// A commit has failed. What is on the disk is unknown.
@@ -76,7 +76,7 @@ impl Table {
     pub(crate) fn new(registry: Registry, clock: Clock, budget: Arc<Budget>, epoch: u64) -> Self {
         let (wake, woken) = crossbeam_channel::unbounded();
         let state = Lock::new(State::new(Watchers::new(wake), &budget));
-        let (calm, to_commit) = (Condvar::new(), Condvar::new());
+        let (calm, to_commit) = (Condvar::new(), Arc::default());
         let turn = Mutex::default();
         let (store, is_lost) = (None, AtomicBool::new(false));
         Table {
@@ -139,7 +139,7 @@ impl Table {
     }
 
     pub(in crate::files) fn lock(&self) -> Locked<'_> {
-        Locked::new(self.state.take(), &self.clock, &self.budget, &self.to_commit)
+        Locked::new(self.state.take(), &self.clock, &self.budget)
     }
 
     /// Takes the lock once every decided change of the file is visible or refused.

@@ -7,6 +7,7 @@ use crate::name::Name;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Condvar, Mutex};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 /// A disk in memory.
@@ -27,6 +28,8 @@ struct Inner {
     gate: Option<(Name, u64)>,
     waiting: bool,
     at_gate: Option<u64>,
+    /// Which thread did the last commit, and how many there were.
+    last_by: Option<ThreadId>,
     commits: u64,
     /// What the next commit fails with.
     failure: Option<CommitError>,
@@ -100,6 +103,10 @@ impl Disk {
         self.inner.lock().unwrap().full = full;
     }
 
+    pub(super) fn last_by(&self) -> Option<ThreadId> {
+        self.inner.lock().unwrap().last_by
+    }
+
     pub(super) fn commits(&self) -> u64 {
         self.inner.lock().unwrap().commits
     }
@@ -136,6 +143,7 @@ impl Store for Disk {
         inner = self.changed.wait_while(inner, |i| i.held || i.gated(batch).is_some()).unwrap();
         (inner.waiting, inner.at_gate) = (false, None);
         inner.commits += 1;
+        inner.last_by = Some(thread::current().id());
         if let Some(failure) = inner.failure.take() {
             return Err(failure);
         }

@@ -160,6 +160,7 @@ fn read(looked: Looked) -> Answer {
 }
 
 fn seen(decided: Decided<Answer>) -> Result<Answer, Refusal> {
+    decided.ticket.hurry();
     match decided.ticket.outcome()? {
         Some(instead) => Ok(read(instead)),
         None => decided.outcome,
@@ -270,8 +271,7 @@ fn check(before: &[Op], first: &[Op], second: &[Op], room: Option<usize>) {
         }
         drop(table.lock_swept()); // what is over would wait to be removed
         disk.gate(NameRef::new("gate").unwrap().to_name());
-        let gate =
-            || table.write(name("gate"), "".into(), Expiry::Never, BY).unwrap().outcome.unwrap();
+        let gate = || super::write(table, "gate", "").unwrap().outcome.unwrap();
         let gated = gate();
         disk.wait_gated(gated);
         for name in 0..NAMES.len() {

@@ -1,0 +1,80 @@
+//! Which thread commits.
+
+use super::disk::Disk;
+use super::{BY, load, name, put, read, run, with};
+use crate::files::{Clock, Decided, Expiry, Table, Ticket};
+use crate::refusal::Refusal;
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+fn decide(table: &Table, file: &str) -> Ticket {
+    let decided: Decided<u64> = table.write(name(file), "x".into(), Expiry::Never, BY).unwrap();
+    decided.ticket
+}
+
+#[test]
+fn a_thread_that_needs_an_answer_commits_what_waits() {
+    let disk = Arc::new(Disk::default());
+    run(&disk, |table| {
+        let (first, second) = (decide(table, "a"), decide(table, "b"));
+        assert_eq!(disk.commits(), 0, "nobody needs an answer");
+        assert!(table.outcome(&first).is_ok());
+        assert_eq!(disk.last_by(), Some(thread::current().id()));
+        assert!(second.is_known() && disk.commits() == 1, "both are in one commit");
+        assert!(read(table, "a").is_some() && read(table, "b").is_some());
+    });
+}
+
+#[test]
+fn the_committer_commits_what_others_wait_for_meanwhile() {
+    let disk = Arc::new(Disk::default());
+    run(&disk, |table| {
+        let first = decide(table, "a");
+        disk.hold(true);
+        thread::scope(|scope| {
+            let here = scope.spawn(|| table.outcome(&first).map(|_| thread::current().id()));
+            disk.wait_held();
+            let second = decide(table, "b");
+            let there = scope.spawn(move || table.outcome(&second).map(|_| thread::current().id()));
+            disk.hold(false);
+            let (here, there) = (here.join().unwrap().unwrap(), there.join().unwrap().unwrap());
+            let last = disk.last_by().unwrap();
+            // The second waiter commits itself if it comes only after the first commit.
+            assert!(last != here && disk.commits() == 2, "{last:?} {here:?} {there:?}");
+        });
+    });
+}
+
+#[test]
+fn a_failure_in_any_thread_ends_the_commits_with_its_error() {
+    let (disk, clock) = (Arc::new(Disk::default()), Clock::manual());
+    let ((), committed) = with(&disk, &clock, |table| {
+        put(table, "a", "1").unwrap();
+        disk.fail_next(io::Error::other("the disk is broken"));
+        let ticket = decide(table, "a");
+        assert_eq!(table.outcome(&ticket).map(drop), Err(Refusal::Internal));
+        assert!(table.is_lost() && disk.last_by() == Some(thread::current().id()));
+        let later = decide(table, "b");
+        assert_eq!(table.outcome(&later).map(drop), Err(Refusal::Internal));
+    });
+    assert_eq!(committed.unwrap_err().to_string(), "the disk is broken");
+    assert_eq!(disk.commits(), 2, "nothing is committed after a failure");
+}
+
+#[test]
+fn the_store_is_closed_after_the_last_commit_of_any_thread() {
+    let disk = Arc::new(Disk::default());
+    let table = load(&disk, &Clock::manual());
+    let ticket = decide(&table, "a");
+    disk.hold(true);
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| table.outcome(&ticket).map(drop));
+        disk.wait_held();
+        table.end_commits();
+        let committer = scope.spawn(|| table.commit().map(|()| disk.commits()));
+        disk.hold(false);
+        assert_eq!(committer.join().unwrap().unwrap(), 1, "it waits for the commit that runs");
+        assert_eq!(waiter.join().unwrap(), Ok(()));
+    });
+}
