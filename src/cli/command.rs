@@ -1,5 +1,6 @@
 //! The command line as a whole: the tree of commands that clap parses, and its errors as failures.
 
+use super::config;
 use super::failure::{Failure, one_line, program};
 use super::streams::put;
 use super::verbs::Verb;
@@ -58,7 +59,7 @@ fn with_common_rules(command: Command) -> Command {
 pub(super) fn parse<T: CommandFactory + FromArgMatches>(
     args: &[OsString],
 ) -> Result<Option<T>, Failure> {
-    let mut tree = tree::<T>();
+    let mut tree = config::with_file(tree::<T>(), args)?;
     let parsed = tree.try_get_matches_from_mut(args);
     match parsed.and_then(|matches| T::from_arg_matches(&matches)) {
         Ok(parsed) => Ok(Some(parsed)),

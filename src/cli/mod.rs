@@ -2,11 +2,13 @@
 //! parses what they take, and the other files are what several verbs need.
 
 mod command;
+mod config;
 mod failure;
 #[cfg(feature = "durable")]
 mod half_made;
 mod limits;
 mod log;
+mod manager;
 mod new_contents;
 #[cfg(any(feature = "durable", feature = "sync"))]
 mod panics;
@@ -44,7 +46,7 @@ fn run(args: &[OsString]) -> Outcome {
         limits::refuse_large_files();
         signals::reap_orphans();
     }
-    verb.run()
+    verb.run(command::tree::<Telefile>)
 }
 
 /// Runs the command line of `telefile serve` for a program with file types of its own: reads the

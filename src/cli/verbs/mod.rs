@@ -5,12 +5,14 @@
 mod backup;
 mod bench;
 mod cas;
+mod completions;
 mod connect;
 mod create;
 mod delete;
 mod hello;
 mod list;
 pub(super) mod lock;
+mod man;
 mod open;
 mod read;
 #[cfg(feature = "durable")]
@@ -27,7 +29,7 @@ mod watch;
 mod write;
 
 use super::failure::Outcome;
-use clap::Subcommand;
+use clap::{Command, Subcommand};
 
 /// A verb and its settings, in the order of the help.
 #[derive(Subcommand)]
@@ -56,13 +58,17 @@ pub(super) enum Verb {
     Backup(backup::Settings),
     #[cfg(feature = "durable")]
     Restore(restore::Settings),
+    Completions(completions::Settings),
+    #[command(hide = true)]
+    Man(man::Settings),
     /// Run beside the command of `lock`; it has no other use
     #[command(name = lock::WITNESS, hide = true)]
     LockWitness,
 }
 
 impl Verb {
-    pub(super) fn run(self) -> Outcome {
+    /// Does what it says. `tree` returns the tree of all commands.
+    pub(super) fn run(self, tree: fn() -> Command) -> Outcome {
         match self {
             Verb::Serve(settings) => settings.run([]),
             Verb::Read(settings) => settings.run(),
@@ -88,6 +94,8 @@ impl Verb {
             Verb::Backup(settings) => settings.run(),
             #[cfg(feature = "durable")]
             Verb::Restore(settings) => settings.run(),
+            Verb::Completions(settings) => settings.run(&tree()),
+            Verb::Man(settings) => settings.run(tree()),
             Verb::LockWitness => lock::witness(),
         }
     }

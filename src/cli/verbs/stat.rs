@@ -7,7 +7,7 @@ use crate::cli::values;
 use crate::client::{Client, Target};
 use clap::Args;
 
-/// Print a file's version, numbytes, exptime, type, opens and the table's epoch, one a line
+/// Print a file's version, numbytes, exptime, type, opens and the epoch, a line each
 #[derive(Args)]
 pub(crate) struct Settings {
     /// The file's name

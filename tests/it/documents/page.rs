@@ -118,6 +118,11 @@ impl Block<'_> {
         Some(self.mark?.strip_prefix("replay:")?.trim())
     }
 
+    /// Returns whether this is a file of options of `telefile serve`.
+    pub(crate) fn is_options(&self) -> bool {
+        self.mark == Some("options")
+    }
+
     /// Returns whether the page says why nothing runs this.
     pub(crate) fn is_not_run(&self) -> bool {
         self.mark

@@ -23,8 +23,17 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ),
     (
         "clap",
-        &["cli/command.rs", "cli/new_contents.rs", "cli/remote.rs", "cli/values.rs", "cli/verbs/"],
+        &[
+            "cli/command.rs",
+            "cli/config.rs",
+            "cli/new_contents.rs",
+            "cli/remote.rs",
+            "cli/values.rs",
+            "cli/verbs/",
+        ],
     ),
+    ("clap_complete", &["cli/verbs/completions.rs"]),
+    ("clap_mangen", &["cli/verbs/man.rs"]),
     ("blake3", &["sync/hash.rs"]),
     ("fastcdc", &["sync/transfer/chunk.rs"]),
     ("ignore", &["sync/disk/ignored.rs"]),
@@ -33,6 +42,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("crc32fast", &["store/format.rs", "store/stream.rs"]),
     ("hashbrown", &["files/state/files/index.rs", "files/state/key.rs", "files/state/journal.rs"]),
     ("itoa", &["wire/fields.rs"]),
+    ("listenfd", &["cli/verbs/serve/inherited.rs"]),
     ("log", ANYTHING),
     ("memchr", &["net/lines.rs"]),
     ("redb", &["store/"]),
@@ -66,6 +76,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("hdrhistogram", &["cli/"]),
     ("nix", &["cli/signals.rs", "cli/verbs/lock/"]),
     ("signal_hook", &["cli/"]),
+    ("toml", &["cli/config.rs"]),
 ];
 
 #[test]

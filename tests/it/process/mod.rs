@@ -6,6 +6,7 @@ mod backup;
 mod backup_read_only;
 mod backup_signals;
 mod bench;
+mod config;
 mod connect;
 mod coordination;
 mod data;
@@ -30,6 +31,7 @@ mod memory;
 mod names;
 mod odd_systems;
 mod open_files;
+mod service;
 mod signals;
 mod slow_readers;
 mod statuses;
@@ -187,7 +189,11 @@ impl Serving {
 
     #[track_caller]
     fn from(command: Command) -> Serving {
-        let mut program = Program::start(command);
+        Serving::of(Program::start(command))
+    }
+
+    #[track_caller]
+    fn of(mut program: Program) -> Serving {
         let since = Instant::now();
         while !program.stdout.now().ends_with('\n') {
             let ended = program.ended();
