@@ -23,7 +23,11 @@ Exit status:
   2  wrong command line
   3  no connection to the server, or it was lost
   4  the server has another table than --epoch requires
-`telefile lock` has exit statuses of its own: see `telefile lock --help`.
+  6  the file does not exist
+  7  the file is at another version
+  8  denied: a wrong token, or the file's type does not permit it
+  9  the server is full; --retry waits for a connection
+Commands that run a command have exit statuses of their own: see `telefile lock --help`.
 
 To try it, run `telefile serve`, and in another terminal `telnet localhost 8080`. Then type `help`."
 )]

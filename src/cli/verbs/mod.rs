@@ -1,6 +1,7 @@
 //! The verbs of the command line, one file for each: its settings, which clap parses, and what it
 //! does. The comment of the settings is the verb's help.
 
+mod add;
 #[cfg(feature = "durable")]
 mod backup;
 mod bench;
@@ -10,8 +11,9 @@ mod connect;
 mod create;
 mod delete;
 mod hello;
+mod hold;
 mod list;
-pub(super) mod lock;
+mod lock;
 mod man;
 mod open;
 mod read;
@@ -24,11 +26,13 @@ mod stats;
 mod sync;
 mod touch;
 mod types;
+mod update;
 mod wait;
 mod watch;
 mod write;
 
 use super::failure::Outcome;
+use super::job;
 use clap::{Command, Subcommand};
 
 /// A verb and its settings, in the order of the help.
@@ -38,6 +42,8 @@ pub(super) enum Verb {
     Read(read::Settings),
     Write(write::Settings),
     Cas(cas::Settings),
+    Add(add::Settings),
+    Update(update::Settings),
     Create(create::Settings),
     Touch(touch::Settings),
     Delete(delete::Settings),
@@ -46,6 +52,7 @@ pub(super) enum Verb {
     Wait(wait::Settings),
     Watch(watch::Settings),
     Lock(lock::Settings),
+    Hold(hold::Settings),
     #[cfg(feature = "sync")]
     Sync(sync::Settings),
     Open(open::Settings),
@@ -61,12 +68,17 @@ pub(super) enum Verb {
     Completions(completions::Settings),
     #[command(hide = true)]
     Man(man::Settings),
-    /// Run beside the command of `lock`; it has no other use
-    #[command(name = lock::WITNESS, hide = true)]
+    /// Run beside the command of `lock`, `hold` or `update`; it has no other use
+    #[command(name = job::WITNESS, hide = true)]
     LockWitness,
 }
 
 impl Verb {
+    /// Returns whether it runs a command of the user's.
+    pub(super) fn runs_a_command(&self) -> bool {
+        matches!(self, Verb::Lock(_) | Verb::Hold(_) | Verb::Update(_) | Verb::LockWitness)
+    }
+
     /// Does what it says. `tree` returns the tree of all commands.
     pub(super) fn run(self, tree: fn() -> Command) -> Outcome {
         match self {
@@ -74,6 +86,8 @@ impl Verb {
             Verb::Read(settings) => settings.run(),
             Verb::Write(settings) => settings.run(),
             Verb::Cas(settings) => settings.run(),
+            Verb::Add(settings) => settings.run(),
+            Verb::Update(settings) => settings.run(),
             Verb::Create(settings) => settings.run(),
             Verb::Touch(settings) => settings.run(),
             Verb::Delete(settings) => settings.run(),
@@ -82,6 +96,7 @@ impl Verb {
             Verb::Wait(settings) => settings.run(),
             Verb::Watch(settings) => settings.run(),
             Verb::Lock(settings) => settings.run(),
+            Verb::Hold(settings) => settings.run(),
             #[cfg(feature = "sync")]
             Verb::Sync(settings) => settings.run(),
             Verb::Open(settings) => settings.run(),
@@ -96,7 +111,7 @@ impl Verb {
             Verb::Restore(settings) => settings.run(),
             Verb::Completions(settings) => settings.run(&tree()),
             Verb::Man(settings) => settings.run(tree()),
-            Verb::LockWitness => lock::witness(),
+            Verb::LockWitness => job::witness(),
         }
     }
 }

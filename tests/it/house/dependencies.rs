@@ -26,6 +26,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
         &[
             "cli/command.rs",
             "cli/config.rs",
+            "cli/json.rs",
             "cli/new_contents.rs",
             "cli/remote.rs",
             "cli/values.rs",
@@ -55,9 +56,9 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "server/system.rs",
             "files/kinds/text/",
             "cli/streams.rs",
-            "cli/verbs/watch.rs",
+            "cli/verbs/watch/mod.rs",
             "cli/signals.rs",
-            "cli/verbs/lock/",
+            "cli/job/",
             "sync/disk/beneath.rs",
             "sync/lock.rs",
             "sync/preflight.rs",
@@ -74,7 +75,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("subtle", &["token.rs"]),
     ("env_logger", &["cli/"]),
     ("hdrhistogram", &["cli/"]),
-    ("nix", &["cli/signals.rs", "cli/verbs/lock/"]),
+    ("nix", &["cli/signals.rs", "cli/job/"]),
     ("signal_hook", &["cli/"]),
     ("toml", &["cli/config.rs"]),
 ];
