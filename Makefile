@@ -78,7 +78,8 @@ deb:
 		{ echo 'cargo-deb is not installed. This installs it: cargo install cargo-deb --locked' >&2; exit 1; }
 	rm -rf target/package
 	$(MAKE) install DESTDIR=target/package PREFIX=/usr
-	$(CARGO) deb --no-build
+	strip target/package/usr/bin/telefile # cargo-deb does so only to what it has built
+	$(CARGO) deb --no-build $(ARGS)
 
 test:
 	@CARGO='$(CARGO)' tests/stages.sh
