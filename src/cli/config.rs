@@ -118,6 +118,9 @@ fn values(command: &Command, text: &str) -> Result<Vec<(Id, Vec<String>)>, Mista
 
 /// Returns what is wrong with an unknown key, and which was probably meant.
 fn unknown(lone: &mut Command, key: &str) -> String {
+    if key.len() > 100 {
+        return format!("unknown key of {} bytes", key.len());
+    }
     let error = lone.try_get_matches_from_mut([format!("--{key}")]).err();
     match error.as_ref().and_then(|e| e.get(ContextKind::SuggestedArg)) {
         Some(ContextValue::String(flag)) => {
@@ -180,4 +183,31 @@ fn check(lone: &mut Command, flag: &Arg, text: &str) -> Result<(), String> {
             None => message.to_string(),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::command::tree;
+    use crate::cli::verbs::serve;
+
+    /// A program with file types of its own has the flags of `serve`, and no verbs.
+    #[test]
+    fn a_program_without_verbs_reads_a_file_too() {
+        let name = format!("telefile-config-{}.toml", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::write(&path, "connections = 7\nlisten = [\"a:1\", \"b:2\"]\n").unwrap();
+        let args = ["program".into(), "--config".into(), path.clone().into_os_string()];
+        let tree = with_file(tree::<serve::Program>(), &args).unwrap();
+        fs::remove_file(&path).unwrap();
+        let values = |flag: &str| {
+            let arg = tree.get_arguments().find(|arg| arg.get_long() == Some(flag)).unwrap();
+            arg.get_default_values().iter().map(|value| value.to_os_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (values("connections"), values("listen")),
+            (vec!["7".into()], vec!["a:1".into(), "b:2".into()])
+        );
+        assert_eq!(values("root"), ["./files"]);
+    }
 }

@@ -110,8 +110,22 @@ impl Handle {
         let _ = self.stop.try_send(()); // full: already asked
     }
 
-    /// Requires this token from now on, instead of the one before. A client that is connected, and
-    /// has sent the one before, stays.
+    /// Requires this token from now on, instead of the one before, if there was one. A client that
+    /// is connected, and was admitted, stays.
+    ///
+    /// ```
+    /// use telefile::{Client, Server, Token};
+    ///
+    /// let server = Server::builder().listen("127.0.0.1:0".parse()?).token(Token::new("old")?);
+    /// let server = server.bind()?.spawn()?;
+    /// server.handle().set_token(Token::new("new")?);
+    ///
+    /// let address = &server.addresses()[0];
+    /// assert!(Client::builder().token("old").connect_to(address).is_err());
+    /// assert!(Client::builder().token("new").connect_to(address).is_ok());
+    /// server.stop()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set_token(&self, token: Token) {
         self.token.set(token);
     }

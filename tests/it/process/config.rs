@@ -147,7 +147,8 @@ fn a_file_that_is_no_text_is_refused() {
     ] {
         run(telefile(&["serve", "--config", &path])).failed(1, &[&path, why]);
     }
-    // Deeper than a parser that recurses has stack.
+    // Longer than a message should be, and deeper than a parser that recurses has stack.
+    Config::new("k".repeat(1_000_000) + " = 1").is_wrong_in(1, &["unknown key of 1000000 bytes"]);
     for deep in [format!("listen = {}", "[".repeat(300_000)), "a.".repeat(300_000) + "b = 1"] {
         Config::new(deep).is_wrong_in(1, &[]);
     }

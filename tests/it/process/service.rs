@@ -188,6 +188,7 @@ fn what_is_promised_and_not_there_is_reported() {
         (fresh(), "LISTEN_PID=$$ LISTEN_FDS=-1", &["LISTEN_FDS=-1"]),
         (fresh(), "LISTEN_PID=$$ LISTEN_FDS=x", &["LISTEN_FDS=x"]),
         (fresh(), "LISTEN_PID=$$", &["LISTEN_FDS="]),
+        (fresh(), "LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDS_FIRST_FD=2147483647", &["FIRST_FD"]),
         (fresh(), "LISTEN_PID=$$ LISTEN_FDS=2", &["descriptor 4: neither"]),
         (fresh(), "LISTEN_PID=$$ LISTEN_FDS=1000", &["descriptor 4: neither"]),
         (udp.into(), ONE, &["descriptor 3: neither a TCP nor a Unix"]),

@@ -23,6 +23,11 @@ pub(super) fn listeners() -> Result<Vec<Listener>, Failure> {
     if variable("LISTEN_PID").parse() != Ok(process::id()) {
         return Ok(Vec::new());
     }
+    // listenfd adds to it without a check. systemd does not know it.
+    if !variable("LISTEN_FDS_FIRST_FD").is_empty() {
+        let why = format!("LISTEN_FDS_FIRST_FD: the first socket is always descriptor {FIRST}");
+        return Err(Failure::failed(why));
+    }
     let text = variable("LISTEN_FDS");
     let count: usize = text.parse().ok().filter(|count| *count <= MAX).ok_or_else(|| {
         Failure::failed(format!("LISTEN_FDS={text}: not a number of sockets, at most {MAX}"))
