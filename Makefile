@@ -2,9 +2,20 @@
 
 CARGO ?= cargo
 ARGS ?=
+# Where `make install` puts what it installs; DESTDIR is a folder to put it below, for packages.
+PREFIX ?= /usr/local
+DESTDIR ?=
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+BUILT = $(or $(CARGO_TARGET_DIR),target)/release/telefile
+to = $(DESTDIR)$(PREFIX)
 
 help:
 	@echo 'make run              build and start the server; ARGS="--listen 127.0.0.1:9000" adds flags'
+	@echo 'make build            build the program, target/release/telefile'
+	@echo 'make install          install it with its manual pages, completions and systemd units. PREFIX=/usr/local'
+	@echo '                      and DESTDIR= say where; `sudo make install` takes what `make build` has built'
+	@echo 'make uninstall        remove what `make install` has installed, except the settings'
+	@echo 'make deb              make a Debian package in target/debian; needs cargo-deb'
 	@echo 'make test             everything that has to pass: format, lints, docs, dependencies, all tests'
 	@echo 'make test-protocol    the transcripts of the protocol alone. TELEFILE_TEST_ADDR=HOST:PORT runs'
 	@echo '                      them against a server of yours, in any language. They write and delete'
@@ -26,6 +37,49 @@ help:
 
 run:
 	$(CARGO) run --release --bin telefile -- serve $(ARGS)
+
+build:
+	$(CARGO) build --release --locked
+
+# BINARY=FILE installs another program. Root may have no cargo, or another one.
+ifndef BINARY
+BINARY = $(BUILT)
+install: built
+endif
+
+built:
+	@[ -n "$$SUDO_USER" ] && [ -x '$(BUILT)' ] || $(MAKE) build
+
+install:
+	umask 022 && mkdir -p '$(to)/bin' '$(to)/share/man/man1' '$(to)/share/bash-completion/completions' \
+		'$(to)/share/zsh/site-functions' '$(to)/share/fish/vendor_completions.d' \
+		'$(to)/lib/systemd/system' '$(to)/lib/sysusers.d' '$(DESTDIR)$(SYSCONFDIR)/telefile'
+	install -m 755 '$(BINARY)' '$(to)/bin/telefile'
+	umask 022 && '$(BINARY)' man '$(to)/share/man/man1'
+	umask 022 && '$(BINARY)' completions bash >'$(to)/share/bash-completion/completions/telefile'
+	umask 022 && '$(BINARY)' completions zsh >'$(to)/share/zsh/site-functions/_telefile'
+	umask 022 && '$(BINARY)' completions fish >'$(to)/share/fish/vendor_completions.d/telefile.fish'
+	umask 022 && sed 's|/usr/bin/|$(PREFIX)/bin/|; s|/etc/|$(SYSCONFDIR)/|' packaging/telefile.service \
+		>'$(to)/lib/systemd/system/telefile.service'
+	install -m 644 packaging/telefile.socket '$(to)/lib/systemd/system/telefile.socket'
+	install -m 644 packaging/sysusers.conf '$(to)/lib/sysusers.d/telefile.conf'
+	@# The settings of an earlier installation stay.
+	[ -e '$(DESTDIR)$(SYSCONFDIR)/telefile/telefile.toml' ] || \
+		install -m 644 packaging/telefile.toml '$(DESTDIR)$(SYSCONFDIR)/telefile/telefile.toml'
+
+uninstall:
+	rm -f '$(to)/bin/telefile' '$(to)/share/man/man1/telefile.1' '$(to)/share/man/man1/telefile'-*.1 \
+		'$(to)/share/bash-completion/completions/telefile' '$(to)/share/zsh/site-functions/_telefile' \
+		'$(to)/share/fish/vendor_completions.d/telefile.fish' '$(to)/lib/systemd/system/telefile.service' \
+		'$(to)/lib/systemd/system/telefile.socket' '$(to)/lib/sysusers.d/telefile.conf'
+
+deb:
+	@$(CARGO) deb --version >/dev/null 2>&1 || \
+		{ echo 'cargo-deb is not installed. This installs it: cargo install cargo-deb --locked' >&2; exit 1; }
+	rm -rf target/package
+	$(MAKE) install DESTDIR=target/package PREFIX=/usr
+	strip target/package/usr/bin/telefile # cargo-deb does so only to what it has built
+	$(CARGO) deb --no-build $(ARGS)
 
 test:
 	@CARGO='$(CARGO)' tests/stages.sh
@@ -71,4 +125,4 @@ bench-sync:
 fmt:
 	$(CARGO) fmt
 
-.PHONY: help run test test-protocol book plots soak fuzz bench bench-data bench-watch bench-framework bench-sync fmt
+.PHONY: help run build built install uninstall deb test test-protocol book plots soak fuzz bench bench-data bench-watch bench-framework bench-sync fmt

@@ -1,5 +1,6 @@
 //! The command line as a whole: the tree of commands that clap parses, and its errors as failures.
 
+use super::config;
 use super::failure::{Failure, one_line, program};
 use super::streams::put;
 use super::verbs::Verb;
@@ -22,7 +23,11 @@ Exit status:
   2  wrong command line
   3  no connection to the server, or it was lost
   4  the server has another table than --epoch requires
-`telefile lock` has exit statuses of its own: see `telefile lock --help`.
+  6  the file does not exist
+  7  the file is at another version
+  8  denied: a wrong token, or the file's type does not permit it
+  9  the server is full; --retry waits for a connection
+Commands that run a command have exit statuses of their own: see `telefile lock --help`.
 
 To try it, run `telefile serve`, and in another terminal `telnet localhost 8080`. Then type `help`."
 )]
@@ -58,7 +63,7 @@ fn with_common_rules(command: Command) -> Command {
 pub(super) fn parse<T: CommandFactory + FromArgMatches>(
     args: &[OsString],
 ) -> Result<Option<T>, Failure> {
-    let mut tree = tree::<T>();
+    let mut tree = config::with_file(tree::<T>(), args)?;
     let parsed = tree.try_get_matches_from_mut(args);
     match parsed.and_then(|matches| T::from_arg_matches(&matches)) {
         Ok(parsed) => Ok(Some(parsed)),

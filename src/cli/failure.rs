@@ -16,12 +16,19 @@ pub(super) struct Failure {
 }
 
 impl Failure {
+    pub(super) const FAILED: u8 = 1;
     pub(super) const USAGE: u8 = 2;
     pub(super) const NO_CONNECTION: u8 = 3;
+    pub(super) const OTHER_TABLE: u8 = 4;
+    // 5: see `telefile sync`.
+    pub(super) const NOT_FOUND: u8 = 6;
+    pub(super) const OTHER_VERSION: u8 = 7;
+    pub(super) const DENIED: u8 = 8;
+    pub(super) const FULL: u8 = 9;
 
     /// The command failed: exit status 1.
     pub(super) fn failed(message: impl fmt::Display) -> Self {
-        Failure { message: message.to_string(), status: 1 }
+        Failure { message: message.to_string(), status: Self::FAILED }
     }
 
     /// The system cannot start a thread: exit status 1.
@@ -45,7 +52,7 @@ impl Failure {
             "the server has another table: its epoch is {found}, not {expected}; \
              nothing was done, so read the versions again"
         );
-        Failure { message, status: 4 }
+        Failure { message, status: Self::OTHER_TABLE }
     }
 
     /// There is nothing more to print.

@@ -4,11 +4,16 @@
 #[cfg(any(feature = "durable", feature = "sync"))]
 mod bar;
 mod command;
+mod compute;
+mod config;
 mod failure;
 #[cfg(feature = "durable")]
 mod half_made;
+mod job;
+mod json;
 mod limits;
 mod log;
+mod manager;
 mod new_contents;
 #[cfg(any(feature = "durable", feature = "sync"))]
 mod panics;
@@ -24,11 +29,11 @@ use failure::{Outcome, exit_status};
 use std::env;
 use std::ffi::OsString;
 use std::process::ExitCode;
-use verbs::{Verb, lock, serve};
+use verbs::serve;
 
 /// Runs the whole program `telefile`: reads the process's arguments and environment, runs the
 /// command, and returns the exit status: 0 done, 1 failed or refused, 2 a wrong command line, 3 no
-/// connection, 4 a table other than the one that `--epoch` names.
+/// connection, and others that the reference of the command line lists.
 pub fn main() -> ExitCode {
     signals::end_first_process();
     let args: Vec<_> = env::args_os().collect();
@@ -37,16 +42,16 @@ pub fn main() -> ExitCode {
 
 fn run(args: &[OsString]) -> Outcome {
     let parsed = command::parse::<Telefile>(args).map_err(|failure| match args.get(1) {
-        Some(verb) if verb == lock::NAME => lock::own_status(failure),
+        Some(verb) if job::VERBS.iter().any(|job| verb == job) => job::own_status(failure),
         _ => failure,
     });
     let Some(Telefile { verb }) = parsed? else { return Ok(()) };
-    // The command of `lock` inherits what was set before, and `lock` reaps by itself.
-    if !matches!(verb, Verb::Lock(_) | Verb::LockWitness) {
+    // The command of a job inherits what was set before, and a job reaps by itself.
+    if !verb.runs_a_command() {
         limits::refuse_large_files();
         signals::reap_orphans();
     }
-    verb.run()
+    verb.run(command::tree::<Telefile>)
 }
 
 /// Runs the command line of `telefile serve` for a program with file types of its own: reads the

@@ -12,7 +12,8 @@ use crate::wire::{Reply, Request};
 use clap::Args;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Where a server is, and what to show it.
 #[derive(Args)]
@@ -61,7 +62,19 @@ pub(super) struct Patience {
         help_heading = HEADING
     )]
     pub(super) timeout: Duration,
+    /// If there is no server, or it is full, try again for at most SECS seconds [default: do not]
+    #[arg(
+        long,
+        value_name = "SECS",
+        env = "TELEFILE_RETRY",
+        value_parser = values::SECONDS,
+        help_heading = HEADING
+    )]
+    retry: Option<Duration>,
 }
+
+/// The pause between two attempts to connect.
+pub(super) const PAUSE: Duration = Duration::from_millis(200);
 
 /// A table on a server, for commands with versions: those mean nothing in another table.
 #[derive(Args)]
@@ -103,10 +116,39 @@ pub(super) fn with_settings(
     })
 }
 
+impl Patience {
+    /// Connects with `connect`, again for as long as `--retry` says if the cause may pass.
+    pub(super) fn retrying<T>(
+        &self,
+        mut connect: impl FnMut() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let deadline = self.retry_until();
+        let mut is_said = false;
+        loop {
+            let error = match connect() {
+                Err(e) if e.is_retryable() => e,
+                done => return done,
+            };
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            let Some(left) = left.filter(|left| !left.is_zero()) else { return Err(error) };
+            if !std::mem::replace(&mut is_said, true) {
+                Failure::failed(format!("{error}; trying again")).report();
+            }
+            thread::sleep(left.min(PAUSE));
+        }
+    }
+
+    /// Returns when to stop trying to connect, if a first failure is not the end.
+    pub(super) fn retry_until(&self) -> Option<Instant> {
+        self.retry.map(|time| Instant::now() + time)
+    }
+}
+
 impl Remote {
     /// Connects and says hello.
     pub(super) fn connect(&self, builder: client::Builder) -> Result<Client, Failure> {
-        Ok(self.builder(builder)?.connect(&self.place.address)?)
+        let builder = self.builder(builder)?;
+        Ok(self.patience.retrying(|| builder.clone().connect(&self.place.address))?)
     }
 
     /// Adds the time-out and the token.
@@ -124,6 +166,14 @@ impl Table {
                 Err(Failure::other_table(epoch, client.epoch()))
             }
             _ => Ok(client),
+        }
+    }
+
+    /// The same for a client that connects again, also then.
+    pub(super) fn connect_always(&self, builder: client::Builder) -> Result<Client, Failure> {
+        match self.epoch {
+            Some(epoch) => self.remote.connect(builder.epoch(epoch)),
+            None => self.remote.connect(builder),
         }
     }
 }
@@ -208,12 +258,22 @@ impl From<Error> for Failure {
                 let mut reply = Vec::new();
                 Reply::Refused(refusal.clone()).write_to(&mut reply);
                 let reply = String::from_utf8_lossy(reply.trim_ascii_end());
-                Failure::failed(format!("{error} ({reply}){hint}"))
+                let status = match refusal {
+                    Refusal::NotFound => Failure::NOT_FOUND,
+                    Refusal::Version(_) => Failure::OTHER_VERSION,
+                    Refusal::Denied | Refusal::WrongToken => Failure::DENIED,
+                    _ if error.is_retryable() => Failure::FULL,
+                    _ => Failure::FAILED,
+                };
+                Failure { message: format!("{error} ({reply}){hint}"), status }
             }
             Error::TooLarge { .. } => Failure::failed(format!("{error}{hint}")),
             Error::Thread(_) => Failure::failed(error),
             Error::Invalid(why) => Failure::usage(why),
-            Error::Connect(_) | Error::Lost(_) | Error::OtherTable | Error::Protocol(_) => {
+            Error::OtherTable => {
+                Failure { message: error.to_string(), status: Failure::OTHER_TABLE }
+            }
+            Error::Connect(_) | Error::Lost(_) | Error::Protocol(_) => {
                 Failure::no_connection(error)
             }
         }

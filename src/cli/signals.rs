@@ -68,6 +68,12 @@ fn ignored() -> u64 {
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
+/// Returns whether this process has a controlling terminal: its end is then a SIGHUP. To be asked
+/// before that comes, because a terminal that is closed cannot be opened.
+pub(super) fn has_terminal() -> bool {
+    fs::File::open("/dev/tty").is_ok()
+}
+
 fn is_in(mask: u64, signal: i32) -> bool {
     mask >> (signal - 1) & 1 == 1
 }

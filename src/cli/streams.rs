@@ -68,9 +68,10 @@ pub(super) fn put(text: impl AsRef<[u8]>) -> Outcome {
     put_some(text.as_ref()).map(drop)
 }
 
-/// Writes the result of a change to stdout. A failure message says that the change was made.
+/// Writes a line, the result of a change, to stdout. A failure message says that the change was made.
 pub(super) fn put_change(line: &str) -> Outcome {
-    put(format!("{line}\n")).map_err(|failure| {
+    put(line).map_err(|failure| {
+        let line = line.trim_end();
         Failure::failed(format!("{}; the change was made: {line}", failure.message))
     })
 }

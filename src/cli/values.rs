@@ -99,6 +99,11 @@ pub(super) const COUNT: Parser<usize> = Parser::new(|text| {
     number(text, 1)?.try_into().map_err(|_| "more than this machine can count".to_string())
 });
 
+/// A whole number, perhaps below zero.
+pub(super) const INTEGER: Parser<i64> = Parser::new(|text| {
+    text.parse().map_err(|_| "not a whole number from -2^63 to 2^63 - 1".to_string())
+});
+
 /// The version of a file, or a revision of the table.
 pub(super) const VERSION: Parser<Version> = Parser::new(|text| {
     whole(text).map(Version).ok_or_else(|| "not a version, which is a whole number".to_string())

@@ -3,10 +3,14 @@
 use super::address::Address;
 use super::options::{set_listener_options, set_user_timeout};
 use super::stream::Stream;
+use crate::waker::Waker;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::sockopt::socket_acceptconn;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use std::fs::{self, TryLockError};
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -21,13 +25,16 @@ const BACKLOG: i32 = 1024;
 pub struct Listener {
     kind: Kind,
     address: Address,
+    /// Of a socket that others listen on too, and go on to: it must not be shut down to end a wait.
+    closed: Option<Waker>,
 }
 
 #[derive(Debug)]
 enum Kind {
     Tcp(TcpListener),
-    /// With the device and inode of its file, so that only its own file is removed in the end.
-    Unix(UnixListener, (u64, u64)),
+    /// With the device and inode of its file, so that only its own file is removed in the end;
+    /// `None` is the file of others.
+    Unix(UnixListener, Option<(u64, u64)>),
 }
 
 impl Listener {
@@ -81,14 +88,42 @@ impl Listener {
                 socket.listen(BACKLOG)?;
                 let listener = TcpListener::from(socket);
                 let address = Address::Tcp(listener.local_addr()?);
-                Ok(Listener { kind: Kind::Tcp(listener), address })
+                Ok(Listener { kind: Kind::Tcp(listener), address, closed: None })
             }
             Address::Unix(path) => {
                 let (listener, file) = bind_unix(path)?;
-                Ok(Listener { kind: Kind::Unix(listener, file), address: address.clone() })
+                let kind = Kind::Unix(listener, Some(file));
+                Ok(Listener { kind, address: address.clone(), closed: None })
             }
             Address::Host(_) => Err(ErrorKind::InvalidInput.into()),
         }
+    }
+
+    /// Makes a listener of a TCP socket that another process has bound, and goes on to listen on
+    /// after [`close`](Listener::close): a service manager.
+    ///
+    /// # Errors
+    /// The socket does not listen, or no file descriptor is left.
+    pub fn from_tcp(listener: TcpListener) -> io::Result<Self> {
+        check_listens(&listener)?;
+        listener.set_nonblocking(true)?;
+        set_listener_options(&SockRef::from(&listener), false);
+        let address = Address::Tcp(listener.local_addr()?);
+        Ok(Listener { kind: Kind::Tcp(listener), address, closed: Some(Waker::new()?) })
+    }
+
+    /// Does the same for a Unix socket. Its file stays in the end.
+    ///
+    /// # Errors
+    /// As for [`from_tcp`](Listener::from_tcp), and a socket without a path, which no client of
+    /// telefile can name.
+    pub fn from_unix(listener: UnixListener) -> io::Result<Self> {
+        check_listens(&listener)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let no_path = || io::Error::new(ErrorKind::InvalidInput, "a Unix socket without a path");
+        let address = Address::Unix(address.as_pathname().ok_or_else(no_path)?.to_path_buf());
+        Ok(Listener { kind: Kind::Unix(listener, None), address, closed: Some(Waker::new()?) })
     }
 
     /// Ends connections whose peer acknowledges nothing that was sent for this long (tcp(7),
@@ -111,26 +146,58 @@ impl Listener {
     /// Those of accept(2). Most are temporary (a connection that has ended already, no file
     /// descriptor left); after [`close`](Listener::close) it always fails.
     pub fn accept(&self) -> io::Result<Stream> {
+        let Some(closed) = &self.closed else { return self.accept_now() };
+        loop {
+            let mut polled = [
+                PollFd::from_borrowed_fd(self.fd(), PollFlags::IN),
+                PollFd::new(closed, PollFlags::IN),
+            ];
+            poll(&mut polled, None)?;
+            if !polled[1].revents().is_empty() {
+                return Err(ErrorKind::NotConnected.into());
+            }
+            match self.accept_now() {
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {} // another process has accepted it
+                accepted => return accepted,
+            }
+        }
+    }
+
+    fn accept_now(&self) -> io::Result<Stream> {
         match &self.kind {
             Kind::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
                 #[cfg(not(target_os = "linux"))]
-                super::options::set_options(SockRef::from(&stream));
+                {
+                    stream.set_nonblocking(false)?; // inherited there
+                    super::options::set_options(SockRef::from(&stream));
+                }
                 Ok(Stream::new(stream, Some(peer)))
             }
-            Kind::Unix(listener, _) => Ok(Stream::new(listener.accept()?.0, None)),
+            Kind::Unix(listener, _) => {
+                let (stream, _) = listener.accept()?;
+                #[cfg(not(target_os = "linux"))]
+                stream.set_nonblocking(false)?;
+                Ok(Stream::new(stream, None))
+            }
+        }
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        match &self.kind {
+            Kind::Tcp(listener) => listener.as_fd(),
+            Kind::Unix(listener, _) => listener.as_fd(),
         }
     }
 
     /// Stops listening, wakes the thread that waits in [`accept`](Listener::accept), and removes
-    /// the file of a Unix socket.
+    /// the file of a Unix socket. Where others listen too, they go on.
     pub fn close(&self) {
-        let socket = match &self.kind {
-            Kind::Tcp(listener) => SockRef::from(listener),
-            Kind::Unix(listener, _) => SockRef::from(listener),
-        };
-        let _ = socket.shutdown(Shutdown::Both);
-        if let (Kind::Unix(_, file), Address::Unix(path)) = (&self.kind, &self.address)
+        if let Some(closed) = &self.closed {
+            return closed.wake();
+        }
+        let _ = SockRef::from(&self.fd()).shutdown(Shutdown::Both);
+        if let (Kind::Unix(_, Some(file)), Address::Unix(path)) = (&self.kind, &self.address)
             && file_of(path).is_ok_and(|f| f == *file)
         {
             let _ = fs::remove_file(path);
@@ -142,6 +209,14 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+/// Refuses a socket that does not listen: accept would never return a client.
+fn check_listens(socket: impl AsFd) -> io::Result<()> {
+    match socket_acceptconn(socket)? {
+        true => Ok(()),
+        false => Err(io::Error::new(ErrorKind::InvalidInput, "the socket does not listen")),
     }
 }
 

@@ -28,10 +28,10 @@ impl Shared {
     pub(super) fn serve(&self, stream: &Arc<Stream>, slot: &Slot<'_>) {
         let Some(registration) = self.live.register(stream.clone()) else { return };
         let client = ClientId::new(registration.number());
-        log::info!("{stream} {client} connected");
+        log::debug!("{stream} {client} connected");
         match Session::new(self, client, stream).run(slot) {
-            Ok(()) => log::info!("{stream} {client} left"),
-            Err(e) => log::info!("{stream} {client} lost: {e}"),
+            Ok(()) => log::debug!("{stream} {client} left"),
+            Err(e) => log::debug!("{stream} {client} lost: {e}"),
         }
     }
 

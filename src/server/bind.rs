@@ -1,5 +1,6 @@
 //! From settings to a server that listens.
 
+use super::current_token::CurrentToken;
 use super::error::BindError;
 use super::room::Room;
 use super::shared::Shared;
@@ -47,8 +48,13 @@ impl Builder {
     /// # Errors
     /// The settings do not fit together, or the system denies something that they need; each
     /// [`BindError`] says what, with the address, the folder or the file.
-    pub fn bind(mut self) -> Result<Server, BindError> {
-        if self.listen.is_empty() {
+    pub fn bind(self) -> Result<Server, BindError> {
+        self.bind_beside(Vec::new())
+    }
+
+    /// Does the same for a server with these listeners too, which replace the default address.
+    pub(crate) fn bind_beside(mut self, inherited: Vec<Listener>) -> Result<Server, BindError> {
+        if self.listen.is_empty() && inherited.is_empty() {
             self.listen.push(Address::Tcp(DEFAULT_ADDRESS.into()));
         }
         #[cfg(feature = "durable")]
@@ -57,6 +63,9 @@ impl Builder {
             self.token = Some(Token::from_file(file).map_err(BindError::TokenFile)?);
         }
         let addresses = self.resolve()?;
+        inherited.iter().try_for_each(|listener| {
+            self.check_exposed(listener.address(), std::slice::from_ref(listener.address()))
+        })?;
         let budget = Budget::new(self.max_memory.unwrap_or_else(system::default_max_memory));
         let types = std::mem::take(&mut self.types);
         let registry = Registry::default()
@@ -66,8 +75,8 @@ impl Builder {
         // Before the table: a port in use leaves no new folder behind.
         let listeners: Result<Vec<_>, _> =
             addresses.iter().map(|addresses| Listener::bind_all(addresses)).collect();
-        let listeners: Vec<_> =
-            listeners.map_err(BindError::Listen)?.into_iter().flatten().collect();
+        let listeners = listeners.map_err(BindError::Listen)?.into_iter().flatten();
+        let listeners: Vec<_> = inherited.into_iter().chain(listeners).collect();
         listeners.iter().for_each(|listener| listener.set_user_timeout(USER_TIMEOUT));
         let max_connections = system::make_room(&Wanted {
             connections: self.connections,
@@ -79,6 +88,7 @@ impl Builder {
         let (table, database) = self.table(registry, budget.clone())?;
         let on_its_way = (budget.max() / ON_ITS_WAY_PART).max(MIN_ON_ITS_WAY_BYTES);
         let (stop, stopped) = crossbeam_channel::bounded(1);
+        let token = CurrentToken::new(self.token);
         let shared = Shared {
             table,
             budget,
@@ -91,14 +101,14 @@ impl Builder {
             max_connections,
             idle_timeout: self.idle_timeout,
             write_timeout: self.write_timeout,
-            token: self.token,
+            token: token.clone(),
             allow_backup: self.allow_backup,
             backups: AtomicU64::new(0),
             dedicated: self.dedicated,
             stack_bytes: self.stack_bytes,
             started: Instant::now(),
         };
-        Ok(Server { listeners, shared: Arc::new(shared), handle: Handle(stop), stopped })
+        Ok(Server { listeners, shared: Arc::new(shared), handle: Handle { stop, token }, stopped })
     }
 
     #[cfg(feature = "durable")]
@@ -117,15 +127,20 @@ impl Builder {
     fn resolve(&self) -> Result<Vec<Vec<Address>>, BindError> {
         let all = self.listen.iter().map(|given| {
             let found = given.resolve().map_err(BindError::Listen)?;
-            let reachable = found.iter().find(|address| !address.is_local());
-            match reachable.filter(|_| self.token.is_none() && !self.insecure) {
-                None => Ok(found),
-                Some(reachable) => {
-                    Err(BindError::Exposed { given: given.clone(), reachable: reachable.clone() })
-                }
-            }
+            self.check_exposed(given, &found).map(|()| found)
         });
         all.collect()
+    }
+
+    /// Refuses an address that other machines can reach, unless there is a token or consent.
+    fn check_exposed(&self, given: &Address, found: &[Address]) -> Result<(), BindError> {
+        let reachable = found.iter().find(|address| !address.is_local());
+        match reachable.filter(|_| self.token.is_none() && !self.insecure) {
+            None => Ok(()),
+            Some(reachable) => {
+                Err(BindError::Exposed { given: given.clone(), reachable: reachable.clone() })
+            }
+        }
     }
 
     /// Returns the folder of text files, for a process that may change its working folder. The

@@ -100,16 +100,15 @@ impl<'a> Session<'a> {
     /// Checks the token of a `hello`, or its lack of one. The right one admits the client, which
     /// then has no deadline any more.
     fn check_token(&mut self, token: Option<&[u8]>) -> Result<(), Refusal> {
-        match (&self.server.token, token) {
-            (None, _) => Ok(()),
-            (Some(_), None) if self.admitted => Ok(()),
-            (Some(_), None) => Err(Refusal::Denied),
-            (Some(expected), Some(token)) if expected.matches(token) => {
+        match token {
+            None if self.admitted => Ok(()),
+            None => Err(Refusal::Denied),
+            Some(token) if self.server.token.admits(token) => {
                 self.admitted = true;
                 self.connection.set_deadline(None);
                 Ok(())
             }
-            (Some(_), Some(_)) => Err(Refusal::WrongToken),
+            Some(_) => Err(Refusal::WrongToken),
         }
     }
 }

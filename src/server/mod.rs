@@ -26,6 +26,7 @@ mod answer;
 mod backup;
 mod bind;
 mod builder;
+mod current_token;
 mod dispatch;
 mod error;
 mod long;
@@ -51,7 +52,9 @@ pub use running::Running;
 pub use system::default_max_memory;
 
 use crate::net::{Address, Listener, Pool, Stream};
+use crate::token::Token;
 use crossbeam_channel::{Receiver, Sender};
+use current_token::CurrentToken;
 use shared::Shared;
 use std::io;
 use std::net::Shutdown;
@@ -95,15 +98,38 @@ pub struct Server {
     stopped: Receiver<()>,
 }
 
-/// Stops a server from anywhere.
+/// Stops a server from anywhere, or changes its token.
 #[derive(Clone, Debug)]
-pub struct Handle(Sender<()>);
+pub struct Handle {
+    stop: Sender<()>,
+    token: CurrentToken,
+}
 
 impl Handle {
     /// Asks the server to stop: [`Server::run`] returns within 1.5 s. Clients get the replies to
     /// what was executed; what they send from now on is not executed.
     pub fn stop(&self) {
-        let _ = self.0.try_send(()); // full: already asked
+        let _ = self.stop.try_send(()); // full: already asked
+    }
+
+    /// Requires this token from now on, instead of the one before, if there was one. A client that
+    /// is connected, and was admitted, stays.
+    ///
+    /// ```
+    /// use telefile::{Client, Server, Token};
+    ///
+    /// let server = Server::builder().listen("127.0.0.1:0".parse()?).token(Token::new("old")?);
+    /// let server = server.bind()?.spawn()?;
+    /// server.handle().set_token(Token::new("new")?);
+    ///
+    /// let address = &server.addresses()[0];
+    /// assert!(Client::builder().token("old").connect_to(address).is_err());
+    /// assert!(Client::builder().token("new").connect_to(address).is_ok());
+    /// server.stop()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_token(&self, token: Token) {
+        self.token.set(token);
     }
 }
 
@@ -121,7 +147,7 @@ impl Server {
     /// Describes the main limits, and where the files are.
     pub fn limits(&self) -> String {
         let Shared { max_connections, max_contents, budget, token, table, .. } = &*self.shared;
-        let token = if token.is_some() { "a token" } else { "no token" };
+        let token = if token.is_required() { "a token" } else { "no token" };
         let memory = budget.max();
         let files = match table.stored() {
             Some(_) => format!("{} files on disk", table.totals().files),
@@ -136,9 +162,9 @@ impl Server {
     /// Returns warnings to the owner about addresses that other machines can reach.
     pub fn warnings(&self) -> Vec<String> {
         let open = self.addresses().into_iter().filter(|address| !address.is_local());
-        let why = match self.shared.token {
-            Some(_) => "the token and all contents travel in clear",
-            None => "whoever reaches it can read and write everything",
+        let why = match self.shared.token.is_required() {
+            true => "the token and all contents travel in clear",
+            false => "whoever reaches it can read and write everything",
         };
         open.map(|address| format!("{address}: {why}")).collect()
     }

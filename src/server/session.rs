@@ -45,7 +45,8 @@ impl<'a> Session<'a> {
     pub(super) fn new(server: &'a Shared, client: ClientId, stream: &Arc<Stream>) -> Self {
         let mut connection = server.connection(stream);
         connection.set_yields(server.dedicated);
-        let (admitted, owed) = (server.token.is_none(), Owed::new(&server.table, &server.budget));
+        let (admitted, owed) =
+            (!server.token.is_required(), Owed::new(&server.table, &server.budget));
         let opens = Opens::new(&server.table, client, &server.budget);
         Session { server, admitted, owed, opens, reads: Vec::new(), client, connection }
     }

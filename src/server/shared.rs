@@ -1,12 +1,12 @@
 //! What all sessions share.
 
+use super::current_token::CurrentToken;
 use super::refused::Refused;
 use super::room::Room;
 use crate::budget::{Budget, Charge};
 use crate::files::Table;
 use crate::net::{BufferedStream, Live, Stream};
 use crate::refusal::{Limit, Refusal};
-use crate::token::Token;
 use crate::wire::MAX_LINE_BYTES;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -34,7 +34,7 @@ pub(super) struct Shared {
     pub(super) max_connections: usize,
     pub(super) idle_timeout: Option<Duration>,
     pub(super) write_timeout: Duration,
-    pub(super) token: Option<Token>,
+    pub(super) token: CurrentToken,
     /// Whether clients over TCP may have backups.
     pub(super) allow_backup: bool,
     /// How many backups are on their way.

@@ -14,6 +14,7 @@ mod process;
 mod programs;
 mod promises;
 mod protocol;
+mod python_client;
 mod random;
 mod recipes;
 mod server;

@@ -75,7 +75,7 @@ impl Settings {
 
     fn of_server(&self, address: &str) -> Outcome {
         let builder = with_settings(Client::builder(), &self.patience, &self.token)?;
-        let client = builder.connect(address)?;
+        let client = self.patience.retrying(|| builder.clone().connect(address))?;
         let mut backup = client.backup().map_err(not_begun)?;
         let bar = bar_of_bytes(Some(backup.numbytes()));
         bar.set_message("received");

@@ -1,6 +1,7 @@
 //! `telefile cas`: writes stdin to a file that is at a known version.
 
 use crate::cli::failure::Outcome;
+use crate::cli::json::{Format, Object};
 use crate::cli::new_contents::NewContents;
 use crate::cli::remote::{Table, change_failed};
 use crate::cli::streams::put_change;
@@ -12,7 +13,7 @@ use clap::Args;
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  telefile cas config 7 < app.toml    # exit status 1 if config is not at version 7
+  telefile cas config 7 < app.toml    # exit status 7 if config is at another version
   telefile cas config 0 < app.toml    # creates config, unless it exists")]
 pub(crate) struct Settings {
     /// The file's name
@@ -21,6 +22,8 @@ pub(crate) struct Settings {
     /// The version that the file must have; 0 if it must not exist
     #[arg(value_parser = values::VERSION)]
     version: Version,
+    #[command(flatten)]
+    format: Format,
     #[command(flatten)]
     new: NewContents,
     #[command(flatten)]
@@ -32,6 +35,10 @@ impl Settings {
         let contents = self.new.read()?;
         let client = self.table.connect(self.new.client())?;
         let version = client.cas_expiring(&self.name, self.version, contents, self.new.exptime());
-        put_change(&version.map_err(change_failed)?.to_string())
+        let version = version.map_err(change_failed)?;
+        put_change(&match self.format.json {
+            true => Object::new().text("name", &self.name).number("version", version).line(),
+            false => format!("{version}\n"),
+        })
     }
 }

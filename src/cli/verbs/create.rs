@@ -1,6 +1,7 @@
 //! `telefile create`: writes stdin to a new file, which the server names.
 
 use crate::cli::failure::Outcome;
+use crate::cli::json::{Format, Object};
 use crate::cli::new_contents::NewContents;
 use crate::cli::remote::{Remote, change_failed};
 use crate::cli::streams::put_change;
@@ -14,6 +15,8 @@ pub(crate) struct Settings {
     #[arg(value_parser = values::TEXT)]
     prefix: String,
     #[command(flatten)]
+    format: Format,
+    #[command(flatten)]
     new: NewContents,
     #[command(flatten)]
     remote: Remote,
@@ -25,6 +28,9 @@ impl Settings {
         let client = self.remote.connect(self.new.client())?;
         let created = client.create(&self.prefix, contents, self.new.exptime());
         let (version, name) = created.map_err(change_failed)?;
-        put_change(&format!("{version} {name}"))
+        put_change(&match self.format.json {
+            true => Object::new().text("name", &name).number("version", version).line(),
+            false => format!("{version} {name}\n"),
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! `telefile hello`: prints the table's epoch and revision.
 
 use crate::cli::failure::Outcome;
+use crate::cli::json::{Format, Object};
 use crate::cli::remote::Remote;
 use crate::cli::streams::put;
 use crate::client::Client;
@@ -17,12 +18,18 @@ A script that keeps a version from one command to the next keeps the epoch too:
   telefile cas --epoch \"$epoch\" config 7 < app.toml    # exit status 4 from another table")]
 pub(crate) struct Settings {
     #[command(flatten)]
+    format: Format,
+    #[command(flatten)]
     remote: Remote,
 }
 
 impl Settings {
     pub(crate) fn run(self) -> Outcome {
         let client = self.remote.connect(Client::builder())?;
-        put(format!("{} {}\n", client.epoch(), client.latest_version()?))
+        let (epoch, rev) = (client.epoch(), client.latest_version()?);
+        put(match self.format.json {
+            true => Object::new().text("epoch", &epoch.to_string()).number("rev", rev).line(),
+            false => format!("{epoch} {rev}\n"),
+        })
     }
 }

@@ -1,10 +1,11 @@
 //! `telefile list`: prints the existing files, one a line.
 
 use crate::cli::failure::{Failure, Outcome};
+use crate::cli::json::{Format, Object};
 use crate::cli::remote::Table;
 use crate::cli::streams::put_some;
 use crate::cli::values;
-use crate::client::Client;
+use crate::client::{Client, Listed};
 use crate::wire::MAX_ITEMS;
 use clap::Args;
 
@@ -31,6 +32,8 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "NAME", value_parser = values::TEXT)]
     after: Option<String>,
     #[command(flatten)]
+    format: Format,
+    #[command(flatten)]
     table: Table,
 }
 
@@ -50,14 +53,23 @@ fn print(client: &Client, mut settings: Settings) -> Result<(), Failure> {
         let mut text = String::new();
         // The version of the first page: changes during the later pages are visible from there.
         if std::mem::take(&mut settings.head) {
-            text += &format!("LIST {} {}\n", page.version, client.epoch());
+            let (rev, epoch) = (page.version, client.epoch());
+            text += &match settings.format.json {
+                true => Object::new().number("rev", rev).text("epoch", &epoch.to_string()).line(),
+                false => format!("LIST {rev} {epoch}\n"),
+            };
         }
         for file in &page.files {
-            if !settings.names {
-                text += &format!("{} {} {} ", file.version, file.numbytes, file.exptime);
-            }
-            text += &file.name;
-            text += "\n";
+            let Listed { version, numbytes, exptime, name, .. } = file;
+            text += &match (settings.format.json, settings.names) {
+                (true, true) => Object::new().text("name", name).line(),
+                (true, false) => {
+                    let object = Object::new().text("name", name).number("version", version);
+                    object.number("numbytes", numbytes).number("exptime", exptime).line()
+                }
+                (false, true) => format!("{name}\n"),
+                (false, false) => format!("{version} {numbytes} {exptime} {name}\n"),
+            };
         }
         let is_read = put_some(text.as_bytes())?;
         left -= page.files.len() as u64;

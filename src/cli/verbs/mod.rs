@@ -1,16 +1,20 @@
 //! The verbs of the command line, one file for each: its settings, which clap parses, and what it
 //! does. The comment of the settings is the verb's help.
 
+mod add;
 #[cfg(feature = "durable")]
 mod backup;
 mod bench;
 mod cas;
+mod completions;
 mod connect;
 mod create;
 mod delete;
 mod hello;
+mod hold;
 mod list;
-pub(super) mod lock;
+mod lock;
+mod man;
 mod open;
 mod read;
 #[cfg(feature = "durable")]
@@ -22,12 +26,14 @@ mod stats;
 mod sync;
 mod touch;
 mod types;
+mod update;
 mod wait;
 mod watch;
 mod write;
 
 use super::failure::Outcome;
-use clap::Subcommand;
+use super::job;
+use clap::{Command, Subcommand};
 
 /// A verb and its settings, in the order of the help.
 #[derive(Subcommand)]
@@ -36,6 +42,8 @@ pub(super) enum Verb {
     Read(read::Settings),
     Write(write::Settings),
     Cas(cas::Settings),
+    Add(add::Settings),
+    Update(update::Settings),
     Create(create::Settings),
     Touch(touch::Settings),
     Delete(delete::Settings),
@@ -44,6 +52,7 @@ pub(super) enum Verb {
     Wait(wait::Settings),
     Watch(watch::Settings),
     Lock(lock::Settings),
+    Hold(hold::Settings),
     #[cfg(feature = "sync")]
     Sync(sync::Settings),
     Open(open::Settings),
@@ -56,18 +65,29 @@ pub(super) enum Verb {
     Backup(backup::Settings),
     #[cfg(feature = "durable")]
     Restore(restore::Settings),
-    /// Run beside the command of `lock`; it has no other use
-    #[command(name = lock::WITNESS, hide = true)]
+    Completions(completions::Settings),
+    #[command(hide = true)]
+    Man(man::Settings),
+    /// Run beside the command of `lock`, `hold` or `update`; it has no other use
+    #[command(name = job::WITNESS, hide = true)]
     LockWitness,
 }
 
 impl Verb {
-    pub(super) fn run(self) -> Outcome {
+    /// Returns whether it runs a command of the user's.
+    pub(super) fn runs_a_command(&self) -> bool {
+        matches!(self, Verb::Lock(_) | Verb::Hold(_) | Verb::Update(_) | Verb::LockWitness)
+    }
+
+    /// Does what it says. `tree` returns the tree of all commands.
+    pub(super) fn run(self, tree: fn() -> Command) -> Outcome {
         match self {
             Verb::Serve(settings) => settings.run([]),
             Verb::Read(settings) => settings.run(),
             Verb::Write(settings) => settings.run(),
             Verb::Cas(settings) => settings.run(),
+            Verb::Add(settings) => settings.run(),
+            Verb::Update(settings) => settings.run(),
             Verb::Create(settings) => settings.run(),
             Verb::Touch(settings) => settings.run(),
             Verb::Delete(settings) => settings.run(),
@@ -76,6 +96,7 @@ impl Verb {
             Verb::Wait(settings) => settings.run(),
             Verb::Watch(settings) => settings.run(),
             Verb::Lock(settings) => settings.run(),
+            Verb::Hold(settings) => settings.run(),
             #[cfg(feature = "sync")]
             Verb::Sync(settings) => settings.run(),
             Verb::Open(settings) => settings.run(),
@@ -88,7 +109,9 @@ impl Verb {
             Verb::Backup(settings) => settings.run(),
             #[cfg(feature = "durable")]
             Verb::Restore(settings) => settings.run(),
-            Verb::LockWitness => lock::witness(),
+            Verb::Completions(settings) => settings.run(&tree()),
+            Verb::Man(settings) => settings.run(tree()),
+            Verb::LockWitness => job::witness(),
         }
     }
 }

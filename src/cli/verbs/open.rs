@@ -1,6 +1,7 @@
 //! `telefile open`: keeps a file open until stdin ends.
 
 use crate::cli::failure::{Failure, Outcome};
+use crate::cli::json::{Format, Object};
 use crate::cli::remote::{Remote, closed, lost_at};
 use crate::cli::streams::{put, stdin};
 use crate::cli::values;
@@ -23,6 +24,8 @@ pub(crate) struct Settings {
     #[arg(value_name = "TYPE", value_parser = values::TEXT)]
     kind: Option<String>,
     #[command(flatten)]
+    format: Format,
+    #[command(flatten)]
     remote: Remote,
 }
 
@@ -32,7 +35,13 @@ impl Settings {
         let client = Arc::new(self.remote.connect(Client::builder())?);
         let file = client.open(&self.name, self.kind.as_deref())?;
         let (fd, version, kind) = (file.descriptor(), file.version(), file.kind());
-        put(format!("FD {fd} {version} {kind}\n"))?;
+        put(match self.format.json {
+            true => {
+                let object = Object::new().text("name", &self.name).number("fd", fd);
+                object.number("version", version).text("type", kind).line()
+            }
+            false => format!("FD {fd} {version} {kind}\n"),
+        })?;
         wait_ended(stdin, client, self.remote.place.address)?;
         Ok(file.close()?)
     }

@@ -1,13 +1,14 @@
 //! `telefile stat`: prints what the server knows of a file.
 
 use crate::cli::failure::Outcome;
+use crate::cli::json::{Format, Object};
 use crate::cli::remote::{Remote, open_as};
 use crate::cli::streams::put;
 use crate::cli::values;
 use crate::client::{Client, Target};
 use clap::Args;
 
-/// Print a file's version, numbytes, exptime, type, opens and the table's epoch, one a line
+/// Print a file's version, numbytes, exptime, type, opens and the epoch, a line each
 #[derive(Args)]
 pub(crate) struct Settings {
     /// The file's name
@@ -18,6 +19,8 @@ pub(crate) struct Settings {
     #[arg(long = "type", value_name = "TYPE", value_parser = values::TEXT)]
     kind: Option<String>,
     #[command(flatten)]
+    format: Format,
+    #[command(flatten)]
     remote: Remote,
 }
 
@@ -26,6 +29,12 @@ impl Settings {
         let client = self.remote.connect(Client::builder())?;
         let open = open_as(&client, &self.name, self.kind.as_deref())?;
         let stat = client.stat(open.as_ref().map_or(Target::from(&self.name), Target::from))?;
+        if self.format.json {
+            let object = Object::new().text("name", &self.name).number("version", stat.version);
+            let object = object.number("numbytes", stat.numbytes).number("exptime", stat.exptime);
+            let object = object.text("type", &stat.kind).number("opens", stat.opens);
+            return put(object.text("epoch", &client.epoch().to_string()).line());
+        }
         let fields = [
             ("version", stat.version.to_string()),
             ("numbytes", stat.numbytes.to_string()),

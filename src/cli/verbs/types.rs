@@ -1,6 +1,7 @@
 //! `telefile types`: prints the types that a file can have.
 
 use crate::cli::failure::Outcome;
+use crate::cli::json::{Format, Object};
 use crate::cli::remote::Remote;
 use crate::cli::streams::put;
 use crate::client::Client;
@@ -10,12 +11,18 @@ use clap::Args;
 #[derive(Args)]
 pub(crate) struct Settings {
     #[command(flatten)]
+    format: Format,
+    #[command(flatten)]
     remote: Remote,
 }
 
 impl Settings {
     pub(crate) fn run(self) -> Outcome {
         let types = self.remote.connect(Client::builder())?.types()?;
-        put(types.into_iter().map(|kind| kind + "\n").collect::<String>())
+        let line = |kind: String| match self.format.json {
+            true => Object::new().text("type", &kind).line(),
+            false => kind + "\n",
+        };
+        put(types.into_iter().map(line).collect::<String>())
     }
 }

@@ -1,6 +1,7 @@
 //! `telefile wait`: waits until a file is at another version.
 
 use crate::cli::failure::Outcome;
+use crate::cli::json::{Format, Object};
 use crate::cli::remote::Table;
 use crate::cli::streams::put;
 use crate::cli::values;
@@ -32,6 +33,8 @@ pub(crate) struct Settings {
     )]
     time: Option<u64>,
     #[command(flatten)]
+    format: Format,
+    #[command(flatten)]
     table: Table,
 }
 
@@ -46,7 +49,12 @@ impl Settings {
             let current = client.wait(&self.name, self.version, time)?;
             let is_over = deadline.is_some_and(|deadline| deadline <= Instant::now());
             if current != self.version || is_over {
-                return put(format!("{current}\n"));
+                return put(match self.format.json {
+                    true => {
+                        Object::new().text("name", &self.name).number("version", current).line()
+                    }
+                    false => format!("{current}\n"),
+                });
             }
         }
     }

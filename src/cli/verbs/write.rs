@@ -1,6 +1,7 @@
 //! `telefile write`: writes stdin to a file.
 
 use crate::cli::failure::Outcome;
+use crate::cli::json::{Format, Object};
 use crate::cli::new_contents::NewContents;
 use crate::cli::remote::{Remote, change_failed, open_as};
 use crate::cli::streams::put_change;
@@ -24,6 +25,8 @@ pub(crate) struct Settings {
     #[arg(long = "type", value_name = "TYPE", value_parser = values::TEXT)]
     kind: Option<String>,
     #[command(flatten)]
+    format: Format,
+    #[command(flatten)]
     new: NewContents,
     #[command(flatten)]
     remote: Remote,
@@ -38,6 +41,9 @@ impl Settings {
         let written = client.write_expiring(file, contents, self.new.exptime());
         drop(open); // closed before the version is printed
         let version = written.map_err(change_failed)?;
-        put_change(&version.to_string())
+        put_change(&match self.format.json {
+            true => Object::new().text("name", &self.name).number("version", version).line(),
+            false => format!("{version}\n"),
+        })
     }
 }

@@ -16,6 +16,8 @@ pub enum Event {
         version: Version,
         /// The length of its contents, as far as it is known without running a type's code.
         numbytes: u64,
+        /// Whether the file was not known to exist before this event.
+        is_new: bool,
     },
     /// A file that was reported no longer exists.
     Deleted {

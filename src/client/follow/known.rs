@@ -51,12 +51,15 @@ impl Known {
     }
 
     fn put(&mut self, name: String, version: Version, bytes: u64, events: &mut VecDeque<Event>) {
-        match self.0.get_mut(&name) {
+        let is_new = match self.0.get_mut(&name) {
             Some(known) if *known >= version => return,
-            Some(known) => *known = version,
-            None => drop(self.0.insert(name.clone(), version)),
-        }
-        events.push_back(Event::Put { name, version, numbytes: bytes });
+            Some(known) => {
+                *known = version;
+                false
+            }
+            None => self.0.insert(name.clone(), version).is_none(),
+        };
+        events.push_back(Event::Put { name, version, numbytes: bytes, is_new });
     }
 
     fn delete(&mut self, name: String, version: Version, events: &mut VecDeque<Event>) {

@@ -8,8 +8,20 @@ use crate::refusal::Refusal;
 use crate::version::Version;
 use std::time::{Duration, Instant};
 
-/// How long to wait before checking whether the file is a lock at all.
+/// How long to wait before noticing a holder.
 const MOMENT: Duration = Duration::from_secs(1);
+
+/// How long to wait before noticing the same holder again.
+const REMINDER: Duration = Duration::from_secs(30);
+
+/// What one notices while waiting.
+#[derive(Clone, Copy)]
+pub(crate) enum Notice {
+    /// The file exists, and still does after a while.
+    Held,
+    /// It does not end by itself, so waiting may never end.
+    NotALock,
+}
 
 /// A lock that is free again as soon as its holder's connection ends.
 ///
@@ -104,14 +116,14 @@ impl Lock {
     }
 
     fn lock_by(&self, deadline: Deadline) -> Result<Option<Guard>, Error> {
-        self.lock_noticing(deadline, log_notice)
+        self.lock_noticing(deadline, |notice| log_notice(&self.name, notice))
     }
 
-    /// Acquires the lock by the deadline. Reports through `notice` a file that is not a lock.
+    /// Acquires the lock by the deadline.
     pub(crate) fn lock_noticing(
         &self,
         deadline: Deadline,
-        notice: impl Fn(&str),
+        notice: impl Fn(Notice),
     ) -> Result<Option<Guard>, Error> {
         let Lock { client, name, holder } = self;
         let made = acquire(client, name, holder, Exptime::Connection, deadline, notice)?;
@@ -125,20 +137,22 @@ pub(crate) fn not_a_lock(name: &str) -> String {
 }
 
 /// Reports a notice of [`acquire`] in a library's way.
-pub(super) fn log_notice(text: &str) {
-    log::warn!("{text}");
+pub(super) fn log_notice(name: &str, notice: Notice) {
+    if let Notice::NotALock = notice {
+        log::warn!("{}", not_a_lock(name));
+    }
 }
 
 /// Makes a file that does not exist; returns its version, and an instant before the server made it.
-/// Waits until the file is deleted, if necessary. After a moment, reports through `notice` a file that
-/// does not end by itself.
+/// Waits until the file is deleted, if necessary, and reports through `notice` what it waits for: the
+/// first time after a moment, and each time that another client has the file.
 pub(super) fn acquire(
     client: &Client,
     name: &str,
     contents: &str,
     exptime: Exptime,
     deadline: Deadline,
-    notice: impl Fn(&str),
+    notice: impl Fn(Notice),
 ) -> Result<Option<(FencingToken, Instant)>, Error> {
     let mut noticed = Version::ABSENT;
     loop {
@@ -147,16 +161,18 @@ pub(super) fn acquire(
             Err(Error::Refused { refusal: Refusal::Version(held), .. }) => held,
             made => return Ok(Some((FencingToken(made?), before))),
         };
-        if deadline.within(MOMENT).wait(client, name, held)? {
+        let time = if held == noticed { REMINDER } else { MOMENT };
+        if deadline.within(time).wait(client, name, held)? {
             continue;
         }
-        if held != noticed && deadline.left().is_some() && stays(client, name, held)? {
-            notice(&not_a_lock(name));
-            noticed = held;
-        }
-        if !deadline.wait(client, name, held)? {
+        if deadline.left().is_none() {
             return Ok(None);
         }
+        notice(Notice::Held);
+        if held != noticed && stays(client, name, held)? {
+            notice(Notice::NotALock);
+        }
+        noticed = held;
     }
 }
 

@@ -68,4 +68,4 @@ pub use queue::{Queue, Taken};
 pub use semaphore::{FairLock, Semaphore};
 pub use token::FencingToken;
 #[cfg(feature = "cli")]
-pub(crate) use {deadline::Deadline, lock::check, lock::not_a_lock};
+pub(crate) use {deadline::Deadline, lock::Notice, lock::check, lock::not_a_lock};

@@ -1,7 +1,7 @@
 //! A queue of contents, filled and emptied by several clients.
 
 use super::deadline::Deadline;
-use super::lock::{Guard, acquire, log_notice};
+use super::lock::{Guard, acquire};
 use super::token::FencingToken;
 use super::waiters::Waiters;
 use crate::client::{Client, Error, Listed};
@@ -113,7 +113,7 @@ impl Queue {
         let client = &self.items.client;
         let claim = self.claim_of(item);
         let at_once = Deadline::after(Duration::ZERO);
-        let made = acquire(client, &claim, "", Exptime::Connection, at_once, log_notice)?;
+        let made = acquire(client, &claim, "", Exptime::Connection, at_once, |_| ())?;
         let Some((token, _)) = made else { return Ok(None) };
         let claim = Guard::new(client, &claim, token);
         // The item may have been done before it was claimed.

@@ -3,7 +3,7 @@
 #[cfg(feature = "cli")]
 mod flags;
 pub(crate) mod links;
-mod page;
+pub(crate) mod page;
 mod python;
 #[cfg(feature = "cli")]
 mod shell;
@@ -36,6 +36,7 @@ fn every_block_is_run_or_says_why_not() {
                 }
                 "console" | "sh" => true,
                 "python" => block.body.starts_with(">>> "),
+                "toml" if block.is_options() => true, // by `process::config`
                 "toml" => block.body.starts_with("[dependencies]\ntelefile = { path = "),
                 "" | "text" => block.transcript().is_some() || !block.has_requests(),
                 _ => false,

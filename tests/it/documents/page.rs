@@ -25,7 +25,7 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Returns every page: those at the root, and those below `tutorial`.
+/// Returns every page: those at the root, those below `tutorial`, and that of the client in Python.
 pub(crate) fn pages() -> Vec<Page> {
     fn markdown(folder: &Path) -> Vec<PathBuf> {
         let entries = fs::read_dir(root().join(folder)).unwrap();
@@ -33,7 +33,7 @@ pub(crate) fn pages() -> Vec<Page> {
         found.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
         found
     }
-    let folders = ["", "tutorial", "tutorial/reference"];
+    let folders = ["", "tutorial", "tutorial/reference", "clients/python"];
     let mut paths: Vec<_> = folders.iter().flat_map(|f| markdown(Path::new(f))).collect();
     paths.sort();
     assert!(paths.len() > 10, "{paths:?}");
@@ -116,6 +116,11 @@ impl Block<'_> {
     /// Returns what a command needs whose output this shows.
     pub(crate) fn replay(&self) -> Option<&str> {
         Some(self.mark?.strip_prefix("replay:")?.trim())
+    }
+
+    /// Returns whether this is a file of options of `telefile serve`.
+    pub(crate) fn is_options(&self) -> bool {
+        self.mark == Some("options")
     }
 
     /// Returns whether the page says why nothing runs this.

@@ -1,4 +1,5 @@
-//! Python on the pages: each block is a session of its interpreter, and is run as a doctest.
+//! Python on the pages: each block is a session of its interpreter, and is run as a doctest. The tests of
+//! the client in Python run those on its own page, which need a server.
 
 use super::page::{Page, pages, root};
 use crate::programs::{has, program};
@@ -8,7 +9,9 @@ use std::fs;
 #[test]
 fn every_python_session_of_a_page_is_true() {
     if has("python3") {
-        let bad: Vec<_> = pages().iter().filter_map(|page| check(page).err()).collect();
+        let mut pages = pages();
+        pages.retain(|page| !page.path.starts_with("clients/"));
+        let bad: Vec<_> = pages.iter().filter_map(|page| check(page).err()).collect();
         assert!(bad.is_empty(), "\n{}", bad.join("\n"));
     }
 }

@@ -109,7 +109,7 @@ fn a_request_that_breaks_the_framing_is_status_1() {
     let mut command = at(&serving, &["connect"]);
     command.stdin(typed).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    assert_eq!(ended(&mut child), 1);
+    assert_eq!(ended(&mut child), 9);
     let mut stderr = String::new();
     child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
     assert!(stderr.contains("ERR_LIMIT connections 1"), "{stderr}");

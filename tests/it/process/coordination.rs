@@ -181,7 +181,7 @@ fn touch_changes_only_the_expiry() {
         ask(&["list"]).said(0, &format!("1 0 {exptime} f\n"), "");
     }
     let at_1 = "telefile: f is at version 1 (ERR_VERSION 1)\n";
-    ask(&["touch", "f", "2", "99"]).said(1, "", at_1);
+    ask(&["touch", "f", "2", "99"]).said(7, "", at_1);
     ask(&["list"]).said(0, "1 0 0 f\n", "");
 }
 

@@ -74,7 +74,7 @@ fn a_refused_lock_is_not_retried() {
     let token = folder.path().join("token");
     std::fs::write(&token, "secret").unwrap();
     let serving = Serving::local(&["--token-file", token.to_str().unwrap()]);
-    run(at(&serving, &["lock", "db", "--wait", "3600", "true"])).failed(125, &["ERR_DENIED"]);
+    run(at(&serving, &["lock", "db", "--wait", "3600", "true"])).failed(77, &["ERR_DENIED"]);
 }
 
 #[test]
@@ -104,5 +104,26 @@ fn a_file_that_is_no_lock_is_reported() {
         assert_eq!(other.ask("delete db"), "OK");
         assert_eq!(waiting.ended(), (0, why.to_string()), "once");
         assert_eq!(waiting.program.stdout.whole(), "mine\n");
+    }
+}
+
+#[test]
+fn verbose_says_who_holds_the_lock_and_how_long_it_waits() {
+    for ttl in [&[][..], &["--ttl", "99"]] {
+        let serving = Serving::local(&[]);
+        let mut holder = hold(&serving);
+        let args = [&["lock", "-v", "db"], ttl, &["echo", "mine"]].concat();
+        let mut waiting = Locked::start(at(&serving, &args));
+        let said = "telefile: lock db is held by someX; waited ";
+        says_on_stderr(&waiting.program, said);
+        assert_eq!(holder.ask("delete db"), "OK");
+        let (status, stderr) = waiting.ended();
+        assert_eq!((status, &waiting.program.stdout.whole()[..]), (0, "mine\n"));
+        let lines: Vec<_> = stderr.lines().collect();
+        let [first, last] = lines[..] else { panic!("{stderr}") };
+        let waited = first.strip_prefix(said).and_then(|rest| rest.strip_suffix(" s"));
+        assert!(waited.is_some_and(|secs| secs.parse::<u64>().unwrap() >= 1), "{stderr}");
+        assert!(last.starts_with("telefile: lock db is acquired after "), "{stderr}");
+        assert!(last.ends_with(" s, token 3"), "{stderr}");
     }
 }

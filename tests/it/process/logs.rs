@@ -16,8 +16,8 @@ fn logging(level: &str, args: &[&str]) -> Serving {
 }
 
 #[test]
-fn the_log_has_connections_and_errors_with_the_address() {
-    let serving = Serving::local(&["--connections", "1"]);
+fn the_log_has_errors_with_the_address_and_for_debug_connections() {
+    let serving = logging("debug", &["--connections", "1"]);
     let mut good = serving.client();
     let of_good = address(&good);
     assert_eq!(good.ask("read f"), "ERR_FILE_NOT_FOUND");
@@ -42,8 +42,25 @@ fn the_log_has_connections_and_errors_with_the_address() {
     torn.send("write f 6\r\nab");
     torn.half_close();
     serving.logs(&[&address(&torn), "the stream ended inside contents"]);
+}
+
+#[test]
+fn connections_and_commands_are_logged_only_for_debug() {
+    let serving = Serving::local(&[]);
+    let mut good = serving.client();
+    assert_eq!(good.ask("read f"), "ERR_FILE_NOT_FOUND");
+    good.send("quit\r\n");
+    assert_eq!(good.read_to_end(), "");
+    let torn = serving.client();
+    torn.send("write f 6\r\nab");
+    drop(torn);
+    let mut bad = serving.client();
+    bad.send("nonsense\r\n");
+    assert_eq!(bad.read_to_end(), "ERR_CMD_ERR\r\n");
+    serving.logs(&[&address(&bad), "disconnected", "ERR_CMD_ERR"]);
     let log = serving.stop(Signal::TERM);
-    assert!(!log.contains("read f"), "commands are logged only for debug: {log}");
+    let words = [" connected", " left", " lost", "read f"];
+    assert!(!words.iter().any(|word| log.contains(word)), "{log}");
 }
 
 #[test]
@@ -97,7 +114,9 @@ fn errors_that_keep_the_connection_are_logged_for_debug() {
 fn the_log_has_connections_of_a_unix_socket_too() {
     let folder = Folder::new();
     let unix = format!("unix:{}", folder.path().join("socket").display());
-    let serving = Serving::start(&["--listen", &unix]);
+    let mut command = telefile(&["serve", "--listen", &unix]);
+    command.env("RUST_LOG", "debug");
+    let serving = Serving::from(command);
     assert_eq!(serving.client().ask("read f"), "ERR_FILE_NOT_FOUND");
     serving.logs(&["unix", "connected"]);
     serving.logs(&["unix", "left"]);

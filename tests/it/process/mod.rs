@@ -7,6 +7,7 @@ mod backup_read_only;
 mod backup_running;
 mod backup_signals;
 mod bench;
+mod config;
 mod connect;
 mod coordination;
 mod data;
@@ -16,10 +17,15 @@ mod few_processes;
 mod file_size;
 mod first_process;
 mod flags;
+mod following;
 mod footprint;
 mod full_disk;
+mod generated;
 mod help;
+mod hold;
 mod inherited;
+mod install;
+mod json;
 mod kills;
 mod listening;
 mod lock;
@@ -31,6 +37,8 @@ mod memory;
 mod names;
 mod odd_systems;
 mod open_files;
+mod scripts;
+mod service;
 mod signals;
 mod slow_readers;
 mod statuses;
@@ -39,6 +47,7 @@ mod sync;
 mod telnet;
 mod text_files;
 mod unread_log;
+mod update;
 mod verbs;
 mod waits;
 mod watching;
@@ -188,7 +197,11 @@ impl Serving {
 
     #[track_caller]
     fn from(command: Command) -> Serving {
-        let mut program = Program::start(command);
+        Serving::of(Program::start(command))
+    }
+
+    #[track_caller]
+    fn of(mut program: Program) -> Serving {
         let since = Instant::now();
         while !program.stdout.now().ends_with('\n') {
             let ended = program.ended();

@@ -7,14 +7,16 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-/// Every command except `lock`, which has statuses of its own, and whether it changes a file.
-const COMMANDS: [(&[&str], bool); 16] = [
+/// Every command except those that run a command, which have statuses of their own, and whether it changes a file.
+const COMMANDS: [(&[&str], bool); 18] = [
     (&["read", "f"], false),
     (&["write", "f"], true),
     (&["cas", "f", "0"], true),
     (&["create", "f"], true),
+    (&["add", "f", "1"], false), // it reads first
     (&["touch", "f", "1", "9"], true),
     (&["delete", "f"], true),
+    (&["delete", "--prefix", "f", "--yes"], false), // it lists first
     (&["stat", "f"], false),
     (&["hello"], false),
     (&["list"], false),
@@ -105,7 +107,7 @@ fn a_lost_connection_is_status_3_and_a_change_may_be_made() {
 }
 
 #[test]
-fn a_missing_token_is_status_1() {
+fn a_missing_token_is_status_8() {
     let folder = Folder::new();
     let token = folder.path().join("token");
     std::fs::write(&token, "s3cret").unwrap();
@@ -114,20 +116,20 @@ fn a_missing_token_is_status_1() {
     // `connect` prints the reply of the server; the token can come from stdin.
     for (args, _) in COMMANDS.iter().filter(|(args, _)| args[0] != "connect") {
         let fed = ask(args, &address);
-        assert_eq!((fed.status, &fed.stdout[..]), (1, &b""[..]), "{args:?}: {fed:?}");
+        assert_eq!((fed.status, &fed.stdout[..]), (8, &b""[..]), "{args:?}: {fed:?}");
         let words = "requires a token, and did not get the right one (ERR_DENIED); --token-file";
         assert!(fed.stderr.contains(words), "{args:?}: {fed:?}");
     }
 }
 
 #[test]
-fn too_many_connections_are_status_1() {
+fn too_many_connections_are_status_9() {
     let serving = Serving::local(&["--connections", "1"]);
     let mut inside = serving.client();
     assert!(inside.ask("hello").starts_with("HELLO "));
     for (args, _) in COMMANDS {
         let fed = feed(at(&serving, args), b"stats\n");
-        assert_eq!(fed.status, 1, "{args:?}: {fed:?}");
+        assert_eq!(fed.status, 9, "{args:?}: {fed:?}");
         assert!(fed.stderr.contains("ERR_LIMIT connections 1"), "{args:?}: {fed:?}");
     }
 }

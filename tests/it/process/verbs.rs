@@ -108,41 +108,44 @@ fn each_verb_sends_its_request() {
 }
 
 #[test]
-fn a_refusal_is_status_1_with_words_and_the_reply() {
+fn a_refusal_has_words_the_reply_and_a_status() {
     let serving = Serving::local(&["--max-contents", "1000"]);
     let ask = |args: &[&str], input: &[u8]| feed(at(&serving, args), input);
     ask(&["write", "f"], b"x").said(0, "1\n", "");
     let absent = "g does not exist (ERR_FILE_NOT_FOUND)";
     let at_1 = "f is at version 1 (ERR_VERSION 1)";
     let memory_file = "f is of type MemoryFile (ERR_TYPE MemoryFile)";
-    for (args, said) in [
-        (&["read", "g"][..], absent),
-        (&["stat", "g"], absent),
-        (&["delete", "g"], absent),
-        (&["delete", "g", "1"], absent),
-        (&["touch", "g", "1", "9"], absent),
-        (&["cas", "g", "1"], "g does not exist (ERR_VERSION 0)"),
-        (&["delete", "f", "7"], at_1),
-        (&["touch", "f", "7", "9"], at_1),
-        (&["cas", "f", "0"], at_1),
-        (&["open", "f", "Counter"], memory_file),
-        (&["read", "f", "--type", "Counter"], memory_file),
-        (&["stat", "f", "--type", "Counter"], memory_file),
+    for (args, status, said) in [
+        (&["read", "g"][..], 6, absent),
+        (&["stat", "g"], 6, absent),
+        (&["delete", "g"], 6, absent),
+        (&["delete", "g", "1"], 6, absent),
+        (&["touch", "g", "1", "9"], 6, absent),
+        (&["cas", "g", "1"], 7, "g does not exist (ERR_VERSION 0)"),
+        (&["delete", "f", "7"], 7, at_1),
+        (&["touch", "f", "7", "9"], 7, at_1),
+        (&["cas", "f", "0"], 7, at_1),
+        (&["open", "f", "Counter"], 1, memory_file),
+        (&["read", "f", "--type", "Counter"], 1, memory_file),
+        (&["stat", "f", "--type", "Counter"], 1, memory_file),
         (
             &["open", "g", "Nope"],
+            1,
             "g: the server has no such type (ERR_TYPE_NOT_FOUND); `telefile types` prints all",
         ),
         (
             &["write", "--type", "Counter", "n"],
+            8,
             "n: the file's type does not permit that (ERR_DENIED)",
         ),
         (
             &["watch", "q/", "99999"],
+            1,
             "q/: the table is at 3, so 99999 is of another table or yet to come \
              (ERR_COMPACTED 3); list again, and see --epoch",
         ),
     ] {
-        ask(args, b"not a number").said(1, "", &format!("telefile: {said}\n"));
+        ask(args, b"not a number").said(status, "", &format!("telefile: {said}\n"));
     }
     let too_many = "telefile: f: the server takes at most 1000 bytes for a file \
                     (ERR_LIMIT contents 1000)\n";
@@ -255,7 +258,7 @@ fn one_command_writes_a_text_file_to_disk() {
     assert_eq!((fed.status, &fed.stderr[..]), (0, ""), "{fed:?}");
     assert_eq!(std::fs::read(folder.path().join("notes.txt")).unwrap(), b"kept\n");
     let absent = "telefile: notes.txt does not exist (ERR_FILE_NOT_FOUND)\n";
-    feed(at(&serving, &["read", "notes.txt"]), b"").said(1, "", absent);
+    feed(at(&serving, &["read", "notes.txt"]), b"").said(6, "", absent);
     let typed = |args: &[&str]| at(&serving, &[args, &["--type", "TextFile"]].concat());
     feed(typed(&["read", "notes.txt"]), b"").said(0, "kept\n", "");
     let head =
@@ -320,14 +323,14 @@ fn the_token_comes_only_from_a_file() {
     fencing.env("TELEFILE_TOKEN", "s3cret");
     let denied = "telefile: the server requires a token, and did not get the right one \
                   (ERR_DENIED); --token-file FILE gives it\n";
-    feed(fencing, b"").said(1, "", denied);
+    feed(fencing, b"").said(8, "", denied);
     for verb in [&["list"][..], &["hello"], &["watch", "f", "0"], &["delete", "f"]] {
-        feed(at(&serving, verb), b"").said(1, "", denied);
+        feed(at(&serving, verb), b"").said(8, "", denied);
     }
     let other = folder.path().join("other");
     std::fs::write(&other, "else").unwrap();
     let connect = ["connect", "--token-file", other.to_str().unwrap()];
-    feed(at(&serving, &connect), b"").said(1, "", denied);
+    feed(at(&serving, &connect), b"").said(8, "", denied);
     let connect = ["connect", "--token-file", path];
     feed(at(&serving, &connect), b"read f\n").said(0, "CONTENTS 1 1 0\r\nx\r\n", "");
 }

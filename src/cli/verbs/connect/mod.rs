@@ -47,9 +47,13 @@ fn run(remote: &Remote) -> Outcome {
     let wrong = |e: io::Error| Failure::usage(format!("connect: {e}"));
     let address = remote.place.address.parse().map_err(wrong)?;
     let token = remote.place.token()?;
-    let stream =
-        Arc::new(Stream::connect(&address, Some(remote.patience.timeout)).map_err(Error::Connect)?);
-    let mut idle_timeout = meet(&stream, &address, token.as_ref(), remote.patience.timeout)?;
+    let (stream, mut idle_timeout) = remote.patience.retrying(|| {
+        let stream =
+            Stream::connect(&address, Some(remote.patience.timeout)).map_err(Error::Connect)?;
+        let stream = Arc::new(stream);
+        let idle_timeout = meet(&stream, &address, token.as_ref(), remote.patience.timeout)?;
+        Ok((stream, idle_timeout))
+    })?;
     let session = Arc::new(Mutex::new(Session::default()));
     let outgoing = Arc::new(Mutex::new(stream.clone()));
     let start_keeping = {
@@ -116,12 +120,12 @@ fn meet(
     address: &Address,
     token: Option<&Token>,
     timeout: Duration,
-) -> Result<Option<Duration>, Failure> {
+) -> Result<Option<Duration>, Error> {
     let mut connection = BufferedStream::new(stream.clone(), MAX_LINE_BYTES, timeout);
     connection.set_deadline(Some(Instant::now() + timeout));
     match hello(&mut connection, address, token) {
         Err(Error::Refused { refusal: Refusal::WrongToken, .. }) if token.is_none() => Ok(None),
-        met => Ok(met?),
+        met => met,
     }
 }
 

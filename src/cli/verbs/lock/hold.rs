@@ -1,9 +1,10 @@
 //! The lock on the server: a file that only one client can create. Acquired, kept, released.
 
 use crate::cli::failure::Failure;
-use crate::cli::remote::Remote;
+use crate::cli::job::{self, LATE, News, Report};
+use crate::cli::remote::{PAUSE, Remote};
 use crate::client::recipes::{
-    self, Deadline, FencingToken, Guard, Lease, LeaseEvent, LeaseGuard, not_a_lock,
+    self, Deadline, FencingToken, Guard, Lease, LeaseEvent, LeaseGuard, Notice, not_a_lock,
 };
 use crate::client::{Client, Error};
 use crate::exptime::Exptime;
@@ -11,16 +12,8 @@ use crate::refusal::{Limit, Refusal};
 use crate::version::Epoch;
 use std::io;
 use std::mem;
-use std::process;
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// Why a lease is lost that nobody else has acquired.
-pub(super) const LATE: &str = "it was not renewed in time";
-
-/// How long to wait before connecting again.
-const RETRY: Duration = Duration::from_millis(200);
 
 /// The most that is fetched about the holder.
 const MAX_HOLDER_BYTES: u64 = 1024;
@@ -33,17 +26,9 @@ pub(super) struct Terms {
     pub(super) ttl: Option<Duration>,
     /// How often to check with the server that the lock still exists.
     pub(super) check: Duration,
+    /// Whether to say who holds the lock, and how long this has waited.
+    pub(super) verbose: bool,
 }
-
-/// What happens to an acquired lock.
-pub(super) enum News {
-    /// It ends by itself at this time, unless it is renewed again.
-    Renewed(Instant),
-    Lost(String),
-}
-
-/// What to call with the news.
-pub(super) type Report = Arc<dyn Fn(News) + Send + Sync>;
 
 /// Why a lock could not be released.
 pub(super) enum Trouble {
@@ -78,10 +63,11 @@ impl Lock {
         wait: Option<Duration>,
         report: Report,
     ) -> Result<Result<Self, String>, Failure> {
-        let deadline = wait.map_or(Deadline::never(), Deadline::after);
+        let (since, deadline) = (Instant::now(), wait.map_or(Deadline::never(), Deadline::after));
         terms.remote.patience.timeout = terms.remote.patience.timeout.min(terms.check);
         let builder = terms.remote.builder(Client::builder().max_contents(MAX_HOLDER_BYTES))?;
         let mut was_connected = deadline.left().is_some() && wait.is_some();
+        let retry_until = terms.remote.patience.retry_until();
         let mut is_reported = false;
         loop {
             let connected = builder.clone().connect(&terms.remote.place.address);
@@ -89,26 +75,33 @@ impl Lock {
                 (was_connected, is_reported) = (true, false);
             }
             let acquired = connected.and_then(|client| {
-                let held = terms.acquire(&client, deadline, &report)?;
+                let held = terms.acquire(&client, since, deadline, &report)?;
                 Ok(held
                     .map(|held| (client.epoch(), held))
                     .ok_or_else(|| holder(&client, &terms.name)))
             });
             let error = match acquired {
                 Ok(Ok((epoch, held))) => {
-                    let Terms { name, check, .. } = terms;
-                    return Ok(Ok(Lock { name, check, epoch, held, report }));
+                    let Terms { name, check, verbose, .. } = terms;
+                    let lock = Lock { name, check, epoch, held, report };
+                    if verbose {
+                        let (name, token, waited) = (&lock.name, lock.token(), seconds(since));
+                        let text = format!("lock {name} is acquired after {waited}, token {token}");
+                        Failure::failed(text).report();
+                    }
+                    return Ok(Ok(lock));
                 }
                 Ok(Err(holder)) => return Ok(Err(holder)),
                 Err(e) => e,
             };
-            let left = deadline.left().filter(|_| was_connected && is_temporary(&error));
+            let retries = was_connected || retry_until.is_some_and(|until| Instant::now() < until);
+            let left = deadline.left().filter(|_| retries && is_temporary(&error));
             let Some(left) = left else { return Err(error.into()) };
             if !is_reported {
                 Failure::failed(format!("lock {}: {error}; trying again", terms.name)).report();
                 is_reported = true;
             }
-            thread::sleep(left.min(RETRY));
+            thread::sleep(left.min(PAUSE));
         }
     }
 
@@ -180,12 +173,22 @@ impl Terms {
     fn acquire(
         &self,
         client: &Client,
+        since: Instant,
         deadline: Deadline,
         report: &Report,
     ) -> Result<Option<Held>, Error> {
-        let host = rustix::system::uname();
-        let holder = format!("{}:{}\n", host.nodename().to_string_lossy(), process::id());
-        let notice = |text: &str| Failure::failed(text).report();
+        let holder = job::holder();
+        let notice = |notice| match notice {
+            Notice::NotALock => Failure::failed(not_a_lock(&self.name)).report(),
+            Notice::Held if self.verbose => {
+                let holder = self::holder(client, &self.name);
+                // That has a notice of its own.
+                if holder != not_a_lock(&self.name) {
+                    Failure::failed(format!("{holder}; waited {}", seconds(since))).report();
+                }
+            }
+            Notice::Held => {}
+        };
         let Some(ttl) = self.ttl else {
             let lock = recipes::Lock::new(client, &self.name).holder(&holder);
             let guard = lock.lock_noticing(deadline, notice)?;
@@ -202,6 +205,10 @@ impl Terms {
         });
         Ok(lease.acquire_noticing(deadline, notice)?.map(Held::Lease))
     }
+}
+
+fn seconds(since: Instant) -> String {
+    format!("{} s", since.elapsed().as_secs())
 }
 
 /// Returns who holds a lock, in words.

@@ -15,8 +15,9 @@ if TELEFILE_EPOCH is the same.
 
 Exit status: that of the command, or
    64  wrong usage
-   69  no server
+   69  no server, or it is full
    75  another client holds the lock; see -E
+   77  denied: a wrong token
   125  the lock was lost, or something else failed
   126  the command cannot be run
   127  the command is not found
@@ -73,6 +74,9 @@ pub(crate) struct Settings {
         value_parser = values::EXIT_STATUS
     )]
     pub(super) held: u8,
+    /// Say on stderr who holds the lock, how long this has waited, and when it has the lock
+    #[arg(long, short)]
+    pub(super) verbose: bool,
     #[command(flatten)]
     pub(super) remote: Remote,
 }

@@ -27,7 +27,7 @@ A folder that was synchronised before needs no ID. What a change on another mach
 deletes stays in .telefile-sync/trash for 7 days.
 
 Exit status: 0 done or stopped, 1 something was refused, or with --once left out, 2 usage,
-3 no connection (--once), 5 a guard rail stopped it: nothing was deleted.
+3 no connection (--once), 5 a guard rail stopped it: nothing was deleted, 8 a wrong token.
 
 Examples:
   telefile sync server 8080 ~/notes 10                  # prints id: ...

@@ -7,7 +7,7 @@ pub use event::LeaseEvent;
 
 use super::FencingToken;
 use super::deadline::Deadline;
-use super::lock::{acquire, log_notice};
+use super::lock::{Notice, acquire, log_notice};
 use crate::client::{Client, Error};
 use crate::exptime::{Exptime, whole_seconds};
 use held::Held;
@@ -174,14 +174,14 @@ impl Lease {
     }
 
     fn acquire_by(&self, deadline: Deadline) -> Result<Option<LeaseGuard>, Error> {
-        self.acquire_noticing(deadline, log_notice)
+        self.acquire_noticing(deadline, |notice| log_notice(&self.name, notice))
     }
 
-    /// Acquires the lease by the deadline. Reports through `notice` a file that is not a lease.
+    /// Acquires the lease by the deadline.
     pub(crate) fn acquire_noticing(
         &self,
         deadline: Deadline,
-        notice: impl Fn(&str),
+        notice: impl Fn(Notice),
     ) -> Result<Option<LeaseGuard>, Error> {
         let Lease { client, name, ttl, renew_every, holder, .. } = self;
         let exptime = Exptime::Seconds(ttl.as_secs());

@@ -192,7 +192,7 @@ fn a_server_with_a_token_refuses_a_client_without_it() {
     let port = serving.addresses[0].to_string().rsplit(':').next().unwrap().to_string();
     fs::create_dir(user.path("a")).unwrap();
     let args = ["127.0.0.1", &port, "a", "1", "--once"];
-    run(user.command(&args)).failed(1, &["token"]);
+    run(user.command(&args)).failed(8, &["token"]);
     let ended = run(user.command(&[&args[..], &["--token-file", &file]].concat()));
     assert_eq!(ended.status, 0, "{ended:?}");
     assert!(ended.stderr.contains("in memory alone"), "{ended:?}");

@@ -1,31 +1,34 @@
 //! `telefile serve`: the server.
 
+mod inherited;
+mod signals;
+
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::log::Log;
-use crate::cli::signals::{self, INTENTION};
+use crate::cli::manager;
 use crate::cli::streams::say;
 use crate::cli::values;
 use crate::files::FileType;
 use crate::net::Address;
-use crate::server::{BindError, Builder, Handle, Server};
+use crate::server::{BindError, Builder, Server};
 use clap::Args;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use std::io;
 use std::path::PathBuf;
-use std::process;
-use std::sync::mpsc::{self, Receiver};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// How long the process lasts at most after the first signal.
-const LAST_CALL: Duration = Duration::from_millis(1800);
+/// How long a service manager may take to receive that the server is ready; a stop waits for that.
+const READY_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Share files with many clients until SIGINT or SIGTERM
 #[derive(Args)]
 #[command(after_help = "\
 BYTES may end in K, M, G or T, for 1024 and its powers. In the environment a switch is 1 or 0, and
 TELEFILE_LISTEN has its addresses separated by commas. The log goes to stderr: RUST_LOG=debug shows
-each command, RUST_LOG=warn only what is wrong.
+each connection and each command, RUST_LOG=warn only what is wrong.
+
+Options come from the command line, else from the environment, else from the file of --config. That
+is TOML, with names of options as keys: listen = [\"127.0.0.1:8080\"], max-memory = \"1G\", insecure =
+false. Sockets from systemd replace the default address (LISTEN_FDS), and readiness is reported to
+NOTIFY_SOCKET. Without a terminal SIGHUP reads the token file again; with one it stops the server.
 
 Examples:
   telefile serve
@@ -33,11 +36,11 @@ Examples:
   telefile serve --listen 0.0.0.0:8080 --token-file token --connections 500")]
 pub(crate) struct Settings {
     /// Listen on HOST:PORT, [IPV6]:PORT or unix:PATH; port 0 is a free one. May be repeated
+    /// [default: 127.0.0.1:8080]
     #[arg(
         long,
         value_name = "ADDR",
         env = "TELEFILE_LISTEN",
-        default_value = "127.0.0.1:8080",
         value_parser = values::LISTEN,
         help_heading = ACCESS
     )]
@@ -129,6 +132,9 @@ pub(crate) struct Settings {
         help_heading = LIMITS
     )]
     write_timeout: Duration,
+    /// Read options from this file, which is TOML
+    #[arg(long, value_name = "FILE", env = "TELEFILE_CONFIG")]
+    config: Option<PathBuf>,
     /// Be faster if nothing else runs on the machine, but a third slower if something does
     #[arg(long, env = "TELEFILE_DEDICATED", value_parser = values::SWITCH)]
     dedicated: bool,
@@ -172,19 +178,25 @@ impl Settings {
 
     /// Serves files of these types beside the built-in ones.
     pub(crate) fn run(self, types: impl IntoIterator<Item = FileType>) -> Outcome {
+        // Before anything else opens a descriptor.
+        let inherited = inherited::listeners()?;
         let _log = Log::start().map_err(Failure::no_thread)?;
         keep_freed_memory();
         #[cfg(feature = "durable")]
         crate::cli::panics::report_once(crate::store::is_guarded);
-        let server = self.builder(types).bind().map_err(not_bound)?;
-        stop_on_signals(server.handle()).map_err(Failure::failed)?;
+        let token_file = self.token_file.clone();
+        let server = self.builder(types).bind_beside(inherited).map_err(not_bound)?;
+        signals::obey(server.handle(), token_file).map_err(Failure::failed)?;
         let addresses: Vec<_> = server.addresses().iter().map(ToString::to_string).collect();
         let addresses = addresses.join(" ");
         let version = env!("CARGO_PKG_VERSION");
         server.warnings().iter().for_each(|warning| log::warn!("{warning}"));
         log::info!("telefile {version} on {addresses}, {}", server.limits());
         // Programs that read this line rely on it.
-        let ready = || say(&format!("telefile {version} listening on {addresses}\n"));
+        let ready = || {
+            say(&format!("telefile {version} listening on {addresses}\n"));
+            manager::report(&format!("READY=1\nSTATUS=Listening on {addresses}"), READY_PATIENCE);
+        };
         let served = server.run_then(ready).map_err(Failure::failed);
         log::info!("stopped");
         served
@@ -204,33 +216,6 @@ fn not_bound(e: BindError) -> Failure {
         BindError::FileType(_) => Failure::usage(e),
         _ => Failure::failed(e),
     }
-}
-
-/// Makes SIGHUP, SIGINT and SIGTERM stop the server. Everything that a stop needs is created here,
-/// so it also works when the system has no room for another thread.
-fn stop_on_signals(handle: Handle) -> io::Result<()> {
-    let (taken, signals) = mpsc::channel();
-    let thread = thread::Builder::new().name("stop".to_string());
-    thread.spawn(move || stop_once(&handle, &signals))?;
-    signals::each(&[SIGHUP, SIGINT, SIGTERM], move |signal| {
-        let _ = taken.send(signal);
-    })
-}
-
-/// Stops the server at the first signal, and exits immediately at one that demands it.
-fn stop_once(handle: &Handle, signals: &Receiver<i32>) {
-    if signals.recv().is_err() {
-        return;
-    }
-    let since = Instant::now();
-    handle.stop();
-    while let Some(left) = LAST_CALL.checked_sub(since.elapsed()) {
-        if signals.recv_timeout(left).is_ok() && since.elapsed() > INTENTION {
-            process::exit(130); // 128 + SIGINT, as a shell shows it
-        }
-    }
-    // What cannot be ended, or takes long to free, ends with the process.
-    process::exit(0);
 }
 
 /// Makes the allocator keep some of what large files leave behind, instead of returning every
@@ -253,9 +238,8 @@ mod tests {
 
     #[test]
     fn the_defaults_are_those_of_the_library() {
-        let address = "127.0.0.1:8080".parse().unwrap();
         let clock = Clock::system(); // shown with its start
-        let default = Server::builder().listen(address).clock(clock.clone());
+        let default = Server::builder().clock(clock.clone());
         let command = Program::command().mut_args(|arg| arg.env(Resettable::Reset));
         let parsed = Program::from_arg_matches(&command.get_matches_from(["test"])).unwrap();
         let builder = parsed.settings.builder([]).clock(clock);

@@ -1,8 +1,6 @@
-//! The command that runs under the lock: finds and starts it as execvp(3) does, waits for it, and
+//! The command of a job: finds and starts it as execvp(3) does, waits for it, and
 //! sends it signals.
 
-use crate::client::recipes::FencingToken;
-use crate::version::Epoch;
 use nix::unistd::{self, getpgid, getpgrp};
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
@@ -16,13 +14,9 @@ use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-
-/// The environment variables with the fencing token, and with the epoch that it belongs to.
-const TOKEN: &str = "TELEFILE_TOKEN";
-const EPOCH: &str = "TELEFILE_EPOCH";
 
 /// Where commands are looked for without a `PATH`, as execvp(3) does.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
@@ -40,14 +34,19 @@ pub(super) struct Child {
 
 impl Child {
     /// Starts the command in the process group of this process, so that it can use the terminal.
+    /// As a filter it gets pipes for its stdin and stdout, which are returned.
     pub(super) fn start(
         command: &[OsString],
-        token: FencingToken,
-        epoch: Epoch,
-    ) -> io::Result<Self> {
-        let set = [(TOKEN, token.to_string()), (EPOCH, epoch.to_string())];
+        variables: &[(&str, String)],
+        is_filter: bool,
+    ) -> io::Result<(Self, Option<(ChildStdin, ChildStdout)>)> {
         let spawn = |path: &OsStr, arg0: &OsStr, args: &mut dyn Iterator<Item = &OsString>| {
-            Command::new(path).arg0(arg0).args(args).envs(set.iter().cloned()).spawn()
+            let mut command = Command::new(path);
+            command.arg0(arg0).args(args).envs(variables.iter().cloned());
+            if is_filter {
+                command.stdin(Stdio::piped()).stdout(Stdio::piped());
+            }
+            command.spawn()
         };
         let [name, args @ ..] = command else { return Err(ErrorKind::NotFound.into()) };
         let child = find(name, env::var_os("PATH").as_deref(), |path| {
@@ -61,8 +60,10 @@ impl Child {
                 started => started,
             }
         });
-        let pid = Pid::from_child(&child?);
-        Ok(Child { pid, started: Instant::now(), is_reaped: Mutex::new(false) })
+        let mut child = child?;
+        let pipes = child.stdin.take().zip(child.stdout.take());
+        let pid = Pid::from_child(&child);
+        Ok((Child { pid, started: Instant::now(), is_reaped: Mutex::new(false) }, pipes))
     }
 
     /// Waits for its end. Returns its exit status, or 128 plus the signal that ended it, as a shell

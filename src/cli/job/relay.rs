@@ -1,4 +1,4 @@
-//! Which signals to `telefile lock` go to its command: all but those that it already has.
+//! Which signals to this process go to its command: all but those that it already has.
 
 use super::child::Child;
 use crate::cli::signals::INTENTION;

@@ -1,6 +1,9 @@
 //! `telefile watch`: prints each change as it comes, one a line, until stdout has no reader.
 
+mod follow;
+
 use crate::cli::failure::{Failure, Outcome};
+use crate::cli::json::{Format, Object};
 use crate::cli::remote::Table;
 use crate::cli::streams::put_some;
 use crate::cli::values;
@@ -23,7 +26,18 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
 #[command(after_help = "\
 Examples:
   telefile watch svc/ 0 | while read -r what version numbytes name; do echo \"$what $name\"; done
-  telefile watch --once config        # until config, or a name that begins so, changes")]
+  telefile watch --once config        # until config, or a name that begins so, changes
+  telefile watch --follow svc/ | while read -r what version numbytes name; do
+    case $what in join) echo \"$name is up\" ;; leave) echo \"$name is down\" ;; esac
+  done
+
+With --follow, until it is ended:
+  table EPOCH                  the table that the versions are of: first, and whenever it is another
+  join VERSION NUMBYTES NAME   a file exists that did not, as far as it was known
+  put VERSION NUMBYTES NAME    a file has changed
+  leave VERSION 0 NAME         a file is deleted
+  current VERSION              the lines so far are true at this version
+  stale                        the connection is lost; the files may change unseen until a current")]
 pub(crate) struct Settings {
     /// Watch the files whose names begin with PREFIX; an empty one is every file
     #[arg(value_parser = values::TEXT)]
@@ -42,6 +56,11 @@ pub(crate) struct Settings {
     /// End as soon as something has changed
     #[arg(long)]
     once: bool,
+    /// Print the files that exist first, and go on whatever happens to the server
+    #[arg(long, conflicts_with_all = ["rev", "once"])]
+    follow: bool,
+    #[command(flatten)]
+    format: Format,
     #[command(flatten)]
     table: Table,
 }
@@ -56,6 +75,10 @@ impl Settings {
         started.map_err(Failure::no_thread)?;
         let time = self.time.map(Duration::from_secs);
         let deadline = time.and_then(|time| Instant::now().checked_add(time));
+        if self.follow {
+            let follow = self.table.connect_always(Client::builder())?.follow(&self.prefix)?;
+            return follow::follow(follow, deadline, self.format.json);
+        }
         let client = self.table.connect(Client::builder())?;
         let mut rev = match self.rev {
             Some(rev) => rev,
@@ -70,6 +93,7 @@ impl Settings {
             let news = client.watch(&self.prefix, rev, time);
             let news = news.map_err(|e| failed(e, &self.prefix, rev))?;
             rev = news.version;
+            let line = |change| line(change, self.format.json);
             let text: String = news.changes.iter().map(line).collect();
             if !put_some(text.as_bytes())? {
                 return Ok(());
@@ -101,11 +125,18 @@ fn failed(error: Error, prefix: &str, rev: Version) -> Failure {
     }
 }
 
-fn line(change: &Change) -> String {
-    match change.numbytes {
-        Some(numbytes) => format!("put {} {numbytes} {}\n", change.version, change.name),
-        None => format!("del {} 0 {}\n", change.version, change.name),
+fn line(change: &Change, json: bool) -> String {
+    let Change { name, version, numbytes, .. } = change;
+    let word = if numbytes.is_some() { "put" } else { "del" };
+    if json {
+        let object = Object::new().text("event", word).text("name", name);
+        let object = object.number("version", version);
+        return match numbytes {
+            Some(numbytes) => object.number("numbytes", numbytes).line(),
+            None => object.line(),
+        };
     }
+    format!("{word} {version} {} {name}\n", numbytes.unwrap_or(0))
 }
 
 /// Waits until stdout has no reader any more. A write would show that, but while nothing changes

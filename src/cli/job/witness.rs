@@ -1,4 +1,4 @@
-//! A small process in the process group of `telefile lock` and its command. It shows which signals
+//! A small process in the process group of this process and its command. It shows which signals
 //! are sent to the whole group.
 //!
 //! A signal says who sent it, but not whether it went to one process or to its group. timeout(1)
