@@ -59,6 +59,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "cli/verbs/watch/mod.rs",
             "cli/signals.rs",
             "cli/job/",
+            "cli/verbs/connect/terminal/",
             "sync/disk/beneath.rs",
             "sync/lock.rs",
             "sync/preflight.rs",
@@ -79,6 +80,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("env_logger", &["cli/"]),
     ("hdrhistogram", &["cli/"]),
     ("nix", &["cli/signals.rs", "cli/job/"]),
+    ("rustyline", &["cli/verbs/connect/terminal/"]),
     ("signal_hook", &["cli/"]),
     ("toml", &["cli/config.rs"]),
 ];

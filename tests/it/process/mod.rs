@@ -45,6 +45,7 @@ mod statuses;
 mod streams;
 mod sync;
 mod telnet;
+mod terminal;
 mod text_files;
 mod unread_log;
 mod update;

@@ -1,33 +1,33 @@
-//! `telefile connect`: a plain session, stdin to the server and its replies to stdout, for systems
-//! without telnet.
+//! `telefile connect`: a session. On a terminal a line editor helps; otherwise it is plain, stdin to
+//! the server and its replies to stdout.
 
+mod link;
 mod session;
+mod terminal;
 
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::remote::{Remote, closed, hello, lost_at};
+use crate::cli::remote::{Remote, hello};
 use crate::cli::streams::{put_some, stdin};
 use crate::client::Error;
-use crate::exptime::FOREVER;
 use crate::net::{Address, BufferedStream, Stream};
 use crate::refusal::Refusal;
 use crate::token::Token;
 use crate::wire::MAX_LINE_BYTES;
 use clap::Args;
-use session::{End, Session};
+use link::Link;
 use std::fs::File;
-use std::io::{self, ErrorKind, IoSlice, Read};
-use std::net::Shutdown;
+use std::io::{self, ErrorKind, Read};
 use std::process;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// A user may stop reading for any length of time.
-const WRITE_TIMEOUT: Duration = FOREVER;
 
 /// Send stdin to the server and print its replies, as telnet does
 #[derive(Args)]
 #[command(after_help = "\
+On a terminal it has a history, completes commands and names, and checks a request before it is sent.
+ctrl-d ends it.
+
 Examples:
   telefile connect                          # type requests, for example help
   printf 'write f 2\\nhi\\nread f\\n' | telefile connect")]
@@ -47,70 +47,27 @@ fn run(remote: &Remote) -> Outcome {
     let wrong = |e: io::Error| Failure::usage(format!("connect: {e}"));
     let address = remote.place.address.parse().map_err(wrong)?;
     let token = remote.place.token()?;
-    let (stream, mut idle_timeout) = remote.patience.retrying(|| {
+    let (stream, idle_timeout) = remote.patience.retrying(|| {
         let stream =
             Stream::connect(&address, Some(remote.patience.timeout)).map_err(Error::Connect)?;
         let stream = Arc::new(stream);
         let idle_timeout = meet(&stream, &address, token.as_ref(), remote.patience.timeout)?;
         Ok((stream, idle_timeout))
     })?;
-    let session = Arc::new(Mutex::new(Session::default()));
-    let outgoing = Arc::new(Mutex::new(stream.clone()));
-    let start_keeping = {
-        let (outgoing, session) = (outgoing.clone(), session.clone());
-        move |idle_timeout: Duration| {
-            let (outgoing, session) = (outgoing.clone(), session.clone());
-            let kept = thread::Builder::new();
-            let kept = kept.spawn(move || keep_alive(&outgoing, &session, idle_timeout / 2));
-            kept.map(drop).map_err(Failure::no_thread)
-        }
-    };
-    idle_timeout.map_or(Ok(()), &start_keeping)?;
-    let sending = session.clone();
+    let link = Arc::new(Link::new(stream, idle_timeout, address.to_string()));
+    if terminal::is_used() {
+        return terminal::run(link, remote);
+    }
+    let sending = link.clone();
     // Never joined: it may still wait for a line when the server has closed.
     let started = thread::Builder::new().spawn(move || {
-        if let Err(failure) = send_stdin(stdin, &outgoing, &sending) {
+        if let Err(failure) = send_stdin(stdin, &sending) {
             failure.report();
             process::exit(failure.status.into());
         }
     });
     started.map_err(Failure::no_thread)?;
-    let mut buffer = vec![0; 64 << 10];
-    let lost = loop {
-        match stream.receive(&mut buffer) {
-            Ok(0) => break closed(),
-            Ok(n) => {
-                let shown = {
-                    let mut session = lock(&session);
-                    session.received(&buffer[..n]);
-                    session.idle_timeout()
-                };
-                // Only once a token is typed, unless it is in a file.
-                if idle_timeout.is_none() && shown.is_some() {
-                    idle_timeout = shown;
-                    shown.map_or(Ok(()), &start_keeping)?;
-                }
-                if !put_some(&buffer[..n])? {
-                    return Ok(());
-                }
-            }
-            Err(e) => break e,
-        }
-    };
-    match lock(&session).end() {
-        End::Answered => Ok(()),
-        End::Refused(reply) => {
-            Err(Failure::failed(format!("the server ended the session: {reply}")))
-        }
-        End::Unfinished => {
-            Err(Failure::failed("stdin ended inside a request, which was not executed"))
-        }
-        End::Lost => Err(lost_at(&address.to_string(), &lost)),
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    link.receive(put_some)
 }
 
 /// Says hello; only this program sees the reply. Returns the server's idle time-out. A server that
@@ -129,38 +86,19 @@ fn meet(
     }
 }
 
-/// Sends an empty line, which has no reply, at intervals while the connection holds something and
-/// nothing is typed. Never inside a request, nor while one is being sent.
-fn keep_alive(outgoing: &Mutex<Arc<Stream>>, session: &Mutex<Session>, pause: Duration) {
-    loop {
-        thread::sleep(pause);
-        if let Ok(stream) = outgoing.try_lock()
-            && lock(session).holds_between_requests()
-        {
-            // If there is no room, the server has enough to read.
-            let _ = stream.send_now(&[IoSlice::new(b"\n")]);
-        }
-    }
-}
-
 /// Sends what is typed. The receiver reports a connection that takes no more.
-fn send_stdin(mut stdin: File, outgoing: &Mutex<Arc<Stream>>, session: &Mutex<Session>) -> Outcome {
+fn send_stdin(mut stdin: File, link: &Link) -> Outcome {
     let mut buffer = vec![0; 64 << 10];
     loop {
         let n = match stdin.read(&mut buffer) {
             Err(e) if e.kind() == ErrorKind::Interrupted => continue,
             read => read.map_err(|e| Failure::failed(format!("stdin: {e}")))?,
         };
-        let stream = lock(outgoing);
         if n == 0 {
-            lock(session).all_sent = true;
-            stream.shutdown(Shutdown::Write);
+            link.all_sent();
             return Ok(());
         }
-        // Before sending: the reply may arrive before `send_all` returns.
-        lock(session).sent(&buffer[..n]);
-        if stream.send_all(&mut [IoSlice::new(&buffer[..n])], WRITE_TIMEOUT).is_err() {
-            stream.shutdown(Shutdown::Write);
+        if !link.send(&buffer[..n]) {
             return Ok(());
         }
     }

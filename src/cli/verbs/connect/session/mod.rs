@@ -44,6 +44,16 @@ impl Session {
         self.requests.holds_between() && !self.all_sent
     }
 
+    /// Returns whether everything that was sent has its whole reply.
+    pub(super) fn is_answered(&self) -> bool {
+        self.replies.count >= self.requests.count && !self.replies.is_inside()
+    }
+
+    /// Returns whether the server executes nothing more.
+    pub(super) fn is_over(&self) -> bool {
+        self.requests.are_over()
+    }
+
     /// Returns the server's idle time-out, once a reply to a hello of this session has shown it.
     pub(super) fn idle_timeout(&self) -> Option<Duration> {
         self.replies.idle_timeout

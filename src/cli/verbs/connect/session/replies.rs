@@ -47,6 +47,11 @@ impl Replies {
         }
     }
 
+    /// Returns whether a reply has begun and is not complete.
+    pub(super) fn is_inside(&self) -> bool {
+        self.contents > 0 || self.lines > 0
+    }
+
     /// Takes contents, or a line. Returns false if there is not a whole one.
     fn take_part(&mut self) -> bool {
         if self.contents > 0 {

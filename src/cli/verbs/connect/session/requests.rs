@@ -46,7 +46,7 @@ impl Requests {
     }
 
     /// Returns whether the server executes nothing more.
-    fn are_over(&self) -> bool {
+    pub(super) fn are_over(&self) -> bool {
         self.quits || self.is_broken
     }
 
