@@ -198,7 +198,7 @@ fn there_is_one_backup_at_a_time() {
     let file = path(&folder, "b");
     let address = serving.addresses[0].to_string();
     run(telefile(&["backup", "--addr", &address, &file]))
-        .failed(1, &["at most 1 backup at a time (ERR_LIMIT backups 1)"]);
+        .failed(9, &["at most 1 backup at a time (ERR_LIMIT backups 1)"]);
     let mut other = Client::connect(&serving.addresses[0]);
     let stats = ["backups", "backups_max", "backups_refused"].map(|name| other.stat(name));
     assert_eq!(stats, [1, 1, 1]);
