@@ -66,7 +66,7 @@ class Address:
             try:
                 return _connect(family, address, share)
             except OSError as e:
-                reasons.append(f"{address[0]}: {e}")
+                reasons.append(str(e) if len(found) == 1 else f"{address[0]}: {e}")
         raise OSError(", ".join(reasons) or "the host has no address")
 
 

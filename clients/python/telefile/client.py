@@ -208,7 +208,7 @@ class Client(Commands):
         ...         print(event)
         ...         if isinstance(event, telefile.events.Current):
         ...             break
-        Put(name='config/port', version=1, numbytes=2)
+        Put(name='config/port', version=1, numbytes=2, is_new=True)
         Current(version=1)
         """
         own = self.reconnect()

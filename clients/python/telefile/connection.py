@@ -64,10 +64,9 @@ class Connection:
         answers, error = self.exchange([call])
         if error is not None:
             raise error from error.__cause__
-        (answer,) = answers
-        if isinstance(answer, Error):
-            raise answer
-        return answer  # type: ignore[no-any-return]
+        if isinstance(answers[0], Error):
+            raise answers[0]
+        return answers[0]  # type: ignore[no-any-return]
 
     def exchange(self, calls: Sequence[Call[Any]]) -> Tuple[List[Any], Optional[Error]]:
         """Sends requests together. Returns their answers, and the error that ended the connection.
@@ -76,7 +75,7 @@ class Connection:
         request: a server whose replies are not received stops reading.
         """
         answers: List[Any] = []
-        with self._lock:
+        with self._locked():
             if any(call.holds for call in calls):
                 self._keep_alive.start()
             self._check()
@@ -115,9 +114,13 @@ class Connection:
         error.__cause__ = cause
         return error
 
-    def _check(self) -> None:
+    def _locked(self) -> threading.Lock:
+        """Returns the lock, but not to a child: another thread may have held it at the fork."""
         if self._process != os.getpid():
             raise ConnectionLost("the connection belongs to the process that made it")
+        return self._lock
+
+    def _check(self) -> None:
         if self._lost is not None:
             raise ConnectionLost(f"the connection is lost: {self._lost}")
 
@@ -237,15 +240,13 @@ class Connection:
 
     def _set_deadline(self, seconds: float = 0) -> None:
         """Allows the server ``seconds`` to execute a request, and the time-out to answer."""
-        if self.timeout is None:
-            self._deadline = None
-        else:
-            self._deadline = time.monotonic() + self.timeout + seconds
+        timeout = self.timeout
+        self._deadline = None if timeout is None else time.monotonic() + timeout + seconds
 
     def beat(self) -> bool:
         """Sends a sign of life, an empty line, which has no reply; returns whether to go on."""
-        with self._lock:
-            if self._lost is not None or self._process != os.getpid():
+        with self._locked():
+            if self._lost is not None:
                 return False
             try:
                 # Does not wait: what fills the socket is a sign of life too.
@@ -258,7 +259,7 @@ class Connection:
 
     def keep_alive(self) -> None:
         """Sends signs of life from now on, if the server has an idle time-out."""
-        with self._lock:
+        with self._locked():
             self._check()
             self._keep_alive.start()
 
@@ -269,7 +270,7 @@ class Connection:
     def wait_lost(self, seconds: float) -> bool:
         """Waits until the connection has ended, but no longer than this; returns whether it has."""
         deadline = time.monotonic() + seconds
-        with self._lock:
+        with self._locked():
             if self._lost is not None:
                 return True
             try:

@@ -19,6 +19,8 @@ class Put:
     version: int
     #: The length of its contents, as far as it is known without running a type's code.
     numbytes: int
+    #: Whether the file was not known to exist before this event.
+    is_new: bool
 
 
 @dataclass(frozen=True)

@@ -56,10 +56,11 @@ class Known:
         return events
 
     def _put(self, name: str, version: int, numbytes: int) -> List[Event]:
-        if self.files.get(name, -1) >= version:
+        known = self.files.get(name)
+        if known is not None and known >= version:
             return []
         self.files[name] = version
-        return [Put(name, version, numbytes)]
+        return [Put(name, version, numbytes, is_new=known is None)]
 
     def _delete(self, name: str, version: int) -> List[Event]:
         return [] if self.files.pop(name, None) is None else [Deleted(name, version)]

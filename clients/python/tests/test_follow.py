@@ -33,14 +33,16 @@ class FollowTest(Case):
         self.client.write("svc/a", "1")
         self.client.write("other", "")
         follow = self.enter(self.client.follow("svc/"))
-        first = [Put("svc/a", 2, 1), Put("svc/b", 1, 2), Current(3)]
+        first = [Put("svc/a", 2, 1, True), Put("svc/b", 1, 2, True), Current(3)]
         self.assertEqual(until_current(follow), first)
         self.assertIsNone(follow.next_within(0))
         self.client.delete("svc/a")
         self.assertEqual(until_current(follow), [Deleted("svc/a", 4), Current(4)])
         self.client.write("svc/c", "")
-        self.assertEqual(next(follow), Put("svc/c", 5, 0))
-        self.assertEqual(follow.files, {"svc/b": 1, "svc/c": 5})
+        self.assertEqual(until_current(follow), [Put("svc/c", 5, 0, True), Current(5)])
+        self.client.write("svc/c", "1")
+        self.assertEqual(next(follow), Put("svc/c", 6, 1, False))
+        self.assertEqual(follow.files, {"svc/b": 1, "svc/c": 6})
         self.assertEqual(follow.client.read("svc/b").text, "12")
         follow.close()
         self.assertRaises(StopIteration, next, follow)
@@ -53,7 +55,7 @@ class FollowTest(Case):
         follow = self.enter(self.client.follow("n/"))
         found = until_current(follow)
         self.assertEqual(len(found), 10_002)
-        self.assertEqual(found[-2], Put("n/10000", 10_001, 0))
+        self.assertEqual(found[-2], Put("n/10000", 10_001, 0, True))
         self.client.delete("n/05000")
         self.assertEqual(until_current(follow)[0], Deleted("n/05000", 10_002))
 
@@ -108,7 +110,7 @@ class FollowTest(Case):
         epoch = found[0].epoch
         self.assertNotEqual(epoch, self.client.epoch)
         # The list says what is there, also if it is of the same version as before.
-        expected = [events.OtherTable(epoch), Deleted("a", 1), Put("b", 1, 3), Current(1)]
+        expected = [events.OtherTable(epoch), Deleted("a", 1), Put("b", 1, 3, False), Current(1)]
         self.assertEqual(found, expected)
 
 
@@ -133,6 +135,26 @@ class SameTableTest(Case):
                 found += until_current(follow)
         self.assertNotIn("Put(name='c'", str(found))
         self.assertEqual(sorted(follow.files), ["b", "c"])
+
+    def test_after_an_interruption_it_says_at_once_that_it_is_current_again(self) -> None:
+        def treat(connected: socket.socket) -> None:
+            for reply in replies.pop(0):
+                asked.append(line(connected))
+                connected.sendall(reply)
+
+        asked: List[bytes] = []
+        replies = [
+            [HELLO],
+            [HELLO, b"LIST 5 0 0\r\n", b"CHAN"],
+            [HELLO, b"CHANGES 5 0\r\n"],
+        ]
+        fake = self.enter(Fake(treat))
+        client = self.enter(fake.client())
+        follow = self.enter(client.follow("", reconnect=0.01))
+        self.assertEqual(until_current(follow), [Current(5)])
+        self.assertIsInstance(next(follow), events.Interrupted)
+        self.assertEqual(next(follow), Current(5))
+        self.assertEqual(asked[-3:], [b"watch * 5 30\r\n", b"hello\r\n", b"watch * 5 0\r\n"])
 
     def test_what_was_forgotten_is_listed_again(self) -> None:
         """A server that has forgotten deletions, and one page of a list that is lost."""
@@ -161,11 +183,13 @@ class SameTableTest(Case):
         fake = self.enter(Fake(treat))
         client = self.enter(fake.client())
         follow = self.enter(client.follow("", reconnect=0.01))
-        self.assertEqual(until_current(follow), [Put("a", 1, 0), Put("b", 2, 0), Current(5)])
+        self.assertEqual(
+            until_current(follow), [Put("a", 1, 0, True), Put("b", 2, 0, True), Current(5)]
+        )
         compacted, *found = until_current(follow)
         self.assertEqual(compacted, events.Compacted())
-        self.assertEqual(found[:2], [Deleted("a", 9), Put("b", 7, 0)])
+        self.assertEqual(found[:2], [Deleted("a", 9), Put("b", 7, 0, False)])
         self.assertIsInstance(found[2], events.Interrupted)
-        self.assertEqual(found[3:], [Put("c", 8, 0), Deleted("b", 11), Current(11)])
+        self.assertEqual(found[3:], [Put("c", 8, 0, True), Deleted("b", 11), Current(11)])
         # An error that does not pass.
         self.assertRaises(telefile.Denied, next, follow)

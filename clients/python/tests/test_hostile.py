@@ -177,6 +177,8 @@ class WrongReplyTest(unittest.TestCase):
             (lambda c: c.types(), b"TYPES 1\r\ntwo words\r\n"),
             (lambda c: c.stats(), b"STATS 1\r\nname\r\n"),
             (lambda c: c.help(), b"HELP 1\r\n\xff\r\n"),
+            (lambda c: c.help(), b"HELP 1\r\na\rb\r\n"),
+            (lambda c: c.wait("f", 6, 0), b"OK 17\n"),
         ]:
             self.assertIsInstance(self.wrong(ask, reply), telefile.ProtocolError, reply)
         error = self.wrong(lambda c: c.create("q/", ""), b"OK 7 q/8\r\n")
@@ -279,6 +281,7 @@ class EndlessAndLateReplyTest(unittest.TestCase):
             line(connected)
             connected.sendall(HELLO)
             line(connected)
+            connected.sendall(beginning)
             while True:
                 connected.sendall(b"1")
                 connected.settimeout(0.02)
@@ -288,10 +291,11 @@ class EndlessAndLateReplyTest(unittest.TestCase):
                 except socket.timeout:
                     pass
 
-        with Fake(treat) as fake, fake.client(timeout=0.3) as client:
-            with self.assertRaises(telefile.ConnectionLost) as raised:
-                client.read("f")
-            self.assertIsInstance(raised.exception.__cause__, TimeoutError)
+        for beginning in (b"", b"CONTENTS 1 1000000 0\r\n"):
+            with Fake(treat) as fake, fake.client(timeout=0.3) as client:
+                with self.assertRaises(telefile.ConnectionLost) as raised:
+                    client.read("f")
+                self.assertIsInstance(raised.exception.__cause__, TimeoutError)
 
     def test_a_server_that_takes_no_request(self) -> None:
         def treat(connected: socket.socket) -> None:

@@ -1,8 +1,10 @@
 """Leases, with connections that are cut."""
 
+import os
 import socket
 import threading
 import time
+import unittest
 
 import telefile
 from telefile.recipes import Lease, Lost, Renewed, Retrying
@@ -93,6 +95,24 @@ class LeaseTest(Case):
             self.assertTrue(released.wait(PATIENCE))
             held._keeper.join(PATIENCE)
         self.assertEqual(list(self.client.list("l")), [])
+
+    @unittest.skipUnless(hasattr(os, "fork"), "no fork here")
+    def test_a_child_process_does_not_release_it(self) -> None:
+        with Lease(self.client, "l", 600) as held:
+            child = os.fork()
+            if child == 0:
+                status = 1
+                try:
+                    held.renew()
+                except telefile.ConnectionLost:
+                    try:
+                        held.release()
+                    except telefile.ConnectionLost:
+                        status = 0
+                finally:
+                    os._exit(status)
+            self.assertEqual(os.waitpid(child, 0)[1], 0)
+            held.renew()
 
     def test_a_loss_is_logged(self) -> None:
         with self.assertLogs("telefile", "WARNING") as logs:

@@ -37,6 +37,15 @@ class PipelineTest(Case):
             self.assertTrue(answer.contents == everything)
             self.client.stat("f0")  # Between two answers the client is free.
 
+    def test_large_requests_do_not_wait_for_replies_that_nobody_takes(self) -> None:
+        """The server stops reading while its replies are not received, and ends the connection."""
+        everything = bytes(8_000_000)
+        self.client.write("f", everything)
+        pipeline = self.client.pipeline()
+        for _ in range(4):
+            pipeline.read("f").write("g", everything)
+        self.assertEqual(list(pipeline.send())[1::2], [2, 3, 4, 5])
+
     def test_what_is_not_taken_is_not_sent(self) -> None:
         pipeline = self.client.pipeline()
         for n in range(100):

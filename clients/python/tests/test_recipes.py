@@ -207,6 +207,13 @@ class BarrierTest(RecipeCase):
         self.assertTrue(waiting.result())
         self.assertEqual(list(self.client.list("b/")), [])
 
+    def test_who_has_given_up_is_not_counted_while_its_place_is_still_there(self) -> None:
+        self.assertFalse(Barrier(self.client, "b", 2).wait(1))
+        self.assertEqual(self.client.read("b").text, "0 1")
+        gone = self.client.create("b/", "", telefile.EPHEMERAL)
+        self.client.write("b", f"0 {gone.version}")
+        self.assertFalse(Barrier(self.client, "b", 2).wait(1))
+
     def test_a_file_of_somebody_else(self) -> None:
         self.client.write("b", "a file")
         self.assertRaises(telefile.InvalidRequest, Barrier(self.client, "b", 1).wait)

@@ -124,6 +124,8 @@ fn a_slip_costs_neither_the_connection_nor_its_lock() {
     ] {
         user.ask(line, why);
     }
+    user.keys.write_all(b"read \xff").unwrap();
+    user.shows("telefile: that is not UTF-8; type the line again");
     user.ask("write f 3", "3 bytes> ");
     user.ask("four", "telefile: 1 more than the 3 bytes of contents");
     user.ask("abc", "OK 2\r\n");

@@ -24,7 +24,6 @@ def acquire(
     Waits until the file is deleted, if necessary; ``None`` if the time is over. After a moment, logs a
     warning about a file that does not end by itself.
     """
-    noticed = ABSENT
     while True:
         before = time.monotonic()
         try:
@@ -33,11 +32,10 @@ def acquire(
             held = e.current
         if deadline.within(_MOMENT).wait(client, name, held):
             continue
-        if held != noticed and deadline.left() > 0 and _stays(client, name, held):
+        if deadline.left() > 0 and _stays(client, name, held):
             _log.warning(
                 "%s is not a lock but a file that stays: it is free when somebody deletes it", name
             )
-            noticed = held
         if not deadline.wait(client, name, held):
             return None
 

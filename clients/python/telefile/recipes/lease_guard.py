@@ -1,6 +1,7 @@
 """A lease while it is held: how it is renewed, kept and released, over one connection after another."""
 
 import logging
+import os
 import threading
 import time
 from contextlib import suppress
@@ -42,6 +43,7 @@ class LeaseGuard:
         #: Held during a request, and while the client is replaced.
         self._requests = threading.Lock()
         self._ended = threading.Event()
+        self._process = os.getpid()
         self._keeper: Optional[threading.Thread] = None
         #: The name of the lease's file.
         self.name = name
@@ -69,6 +71,7 @@ class LeaseGuard:
         :class:`~telefile.OtherTable` mean that the lease was lost. After any other error it is valid
         for the rest of its time, and the call can be repeated.
         """
+        self._check_process()
         with self._requests:
             try:
                 try:
@@ -106,6 +109,7 @@ class LeaseGuard:
         """
         if self._ended.is_set():
             return
+        self._check_process()
         was_valid = self.is_valid
         self._ended.set()
         try:
@@ -117,6 +121,11 @@ class LeaseGuard:
             # A callback may release it.
             if self._keeper is not None and self._keeper is not threading.current_thread():
                 self._keeper.join()
+
+    def _check_process(self) -> None:
+        # Another connection of a child would be as good as this one, and release the lease.
+        if self._process != os.getpid():
+            raise ConnectionLost("the lease belongs to the process that acquired it")
 
     def _touch(self) -> None:
         before = time.monotonic()

@@ -22,7 +22,7 @@ use rustyline::history::MemHistory;
 use rustyline::{CompletionType, Config, Editor};
 use screen::Screen;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-use std::io::{self, IsTerminal};
+use std::io::{self, ErrorKind, IsTerminal};
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -119,6 +119,10 @@ fn type_requests(link: &Link, tty: &Tty, remote: &Remote) -> Outcome {
             Err(ReadlineError::Interrupted | ReadlineError::Eof) => {
                 link.all_sent();
                 return Ok(());
+            }
+            Err(ReadlineError::Io(e)) if e.kind() == ErrorKind::InvalidData => {
+                Failure::failed("that is not UTF-8; type the line again").report();
+                continue;
             }
             Err(e) => return Err(failed(e)),
         };
