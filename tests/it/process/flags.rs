@@ -273,6 +273,7 @@ fn every_flag_has_a_variable() {
             ("TELEFILE_TOKEN_FILE", &token),
             ("TELEFILE_INSECURE", "0"),
             ("TELEFILE_DEDICATED", "1"),
+            ("RUST_LOG", "debug"), // where the end of a connection is logged
         ],
     ));
     assert_eq!(serving.addresses[1].to_string(), unix);
