@@ -99,7 +99,7 @@ impl Builder {
 
     /// Sets how much memory all files together may take, in bytes: contents from their arrival on,
     /// names, what the table keeps about them, and in a durable table an eighth for the database, at
-    /// most 32 MiB, and about a third as much for its log. The default is half of the memory that the
+    /// most 32 MiB, and a third as much for its log. The default is half of the memory that the
     /// process may use. Lists, changes and buffers on their way to clients may take another eighth, or
     /// 16 MiB if that is more.
     pub fn max_memory(mut self, bytes: u64) -> Self {

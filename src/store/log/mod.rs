@@ -145,11 +145,6 @@ impl Log {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns how much memory the log takes for good, in bytes.
-    pub(super) fn memory_bytes(&self) -> u64 {
-        self.settings.memory_bytes()
-    }
-
     /// Returns whether a batch can be in the log at all.
     pub(super) fn takes(&self, batch: &[Mutation]) -> bool {
         batch::size(batch) <= self.settings.segment_bytes

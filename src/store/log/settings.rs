@@ -4,9 +4,6 @@
 pub(in crate::store) const SEGMENT_BYTES: u64 = 8 << 20;
 const MAX_NAMES: usize = 64 << 10;
 
-/// What the index takes for a name of up to 22 bytes, in a hash table that is two thirds full.
-const NAME_BYTES: u64 = 72;
-
 /// How much of a segment is in memory when it is read, and how much of the buffer of a batch is kept for
 /// the next one. A larger batch is in memory alone.
 pub(super) const BUFFER_BYTES: usize = 64 << 10;
@@ -47,12 +44,6 @@ impl Settings {
         let full_bytes = self.full_bytes.min((cache_bytes as u64).max(1 << 20));
         let max_names = self.max_names.min((cache_bytes / 512).max(1 << 10));
         Settings { full_bytes, max_names, ..self }
-    }
-
-    /// Returns how much memory the log takes for good, in bytes: the index of a segment that is written
-    /// and of one that a checkpoint brings into the tree, and the buffers of both.
-    pub(in crate::store) fn memory_bytes(self) -> u64 {
-        2 * (self.max_names as u64 * NAME_BYTES + BUFFER_BYTES as u64)
     }
 
     /// Returns those of a store whose files are left as they are.

@@ -146,8 +146,7 @@ fn files_of_a_table_on_disk() {
         let serving = Serving::local(&args);
         let mut client = serving.client();
         let resident = serving.status("VmRSS");
-        let part = client.stat("memory");
-        assert!((5 << 20..6 << 20).contains(&part), "4 MiB of the database, and the log: {part}");
+        assert_eq!(client.stat("memory"), (4 << 20) * 4 / 3, "the parts of database and log");
         client.ask_all((0..files).map(|i| write(&name(i), numbytes, 0)));
         let counted = client.stat("memory") as f64;
         let most = serving.status("VmHWM") - resident;

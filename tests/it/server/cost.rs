@@ -52,10 +52,14 @@ pub(crate) fn contents(numbytes: usize) -> u64 {
     CONTENTS + block(numbytes + spare)
 }
 
-/// What the database of a table that is kept may take.
+/// What the database of a table that is kept may take, and its log.
 #[track_caller]
 pub(crate) fn database(client: &mut Client) -> u64 {
-    if kept() { (client.stat("memory_max") / 8).min(32 << 20) } else { 0 }
+    if !kept() {
+        return 0;
+    }
+    let cache = (client.stat("memory_max") / 8).min(32 << 20);
+    cache + cache / 3
 }
 
 /// What all names take that the server remembers as removed, if it shows them.
