@@ -176,7 +176,7 @@ pub enum RowContents {
 
 impl RowContents {
     /// Returns their length in bytes; 0 for a code file.
-    pub(super) fn numbytes(&self) -> u64 {
+    pub(crate) fn numbytes(&self) -> u64 {
         match self {
             RowContents::Code => 0,
             RowContents::Inline(contents) => contents.len() as u64,

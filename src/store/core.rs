@@ -3,9 +3,11 @@
 //! How much room that takes is bounded. The log has at most four segments, and one less after a checkpoint.
 //! The tree copies each page that it changes, and uses the old one again two transactions later. So the
 //! files of a table that is overwritten for a long time take at most 2.5 times its names and contents, and
-//! four segments. After many removals the tree keeps its free pages, which later changes use first.
+//! four segments. After removals the tree keeps its free pages, which later changes use first; a tree that
+//! has shrunk to a quarter is compacted.
 
 use super::check::{check_one, name_of};
+use super::copy;
 use super::disk::{FileSet, Medium};
 use super::engine::Engine;
 use super::error::{self, Result, damaged};
@@ -14,9 +16,10 @@ use super::log::{self, Appended, Found, Log, Settings};
 use super::log_head::LogHead;
 use super::options::Options;
 use super::reserve::Reserve;
+use super::room::{MARGIN_BYTES, Room};
 use super::tables::Tables;
 use super::view::View;
-use super::writer::{MARGIN_BYTES, Room, Writer};
+use super::writer::Writer;
 use crate::contents::Contents;
 use crate::files::store::{CommitError, Head, Mutation, Row};
 use crate::name::Name;
@@ -28,6 +31,9 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 mod checkpoints;
+mod compaction;
+
+pub(super) use compaction::Compactor;
 
 /// A tree with a log in front of it.
 ///
@@ -35,6 +41,7 @@ mod checkpoints;
 #[derive(Debug)]
 pub(super) struct Core {
     engine: Engine,
+    files: Arc<dyn FileSet>,
     log: Log,
     reserve: Reserve,
     last: Mutex<Last>,
@@ -75,11 +82,14 @@ impl Core {
             let taken_over = writer.rewrite(&engine, |tables| tables.set_log(log_head));
             taken_over.map_err(|e| failed(&engine, e))?;
         }
-        let reserve = Reserve::open(files, settings.reserve_bytes)?;
-        reserve.make(engine.disk(), MARGIN_BYTES);
+        if !settings.is_read_only {
+            copy::remove_unfinished(&*files);
+        }
+        let reserve = Reserve::open(files.clone(), settings.reserve_bytes)?;
+        reserve.make(&engine.disk(), MARGIN_BYTES);
         let (stamp, is_lost) = (log.last_sealed().unwrap_or(writer.stamp), AtomicBool::new(false));
         let last = Mutex::new(Last { stamp, buffer: Vec::new() });
-        Ok(Core { engine, log, reserve, last, tree: Mutex::new(writer), is_lost })
+        Ok(Core { engine, files, log, reserve, last, tree: Mutex::new(writer), is_lost })
     }
 
     /// Draws the number of a new log. Each hasher has keys of its own, which nobody learns.
@@ -152,7 +162,7 @@ impl Core {
         let written = loop {
             let made = self.log.amount().made;
             match tree.commit(&self.engine, head, made, adds, frees, &change) {
-                Err(CommitError::Full(_)) if self.make_room(adds.is_some()) => {}
+                Err(CommitError::Full(_)) if self.make_all_room(&mut tree, adds.is_some()) => {}
                 written => break written,
             }
         };
@@ -283,7 +293,10 @@ impl Core {
         {
             ::log::warn!("the last checkpoint failed, and the next start repeats it: {e}");
         }
-        lock(&self.tree).is_lost = true; // nothing reopens it
+        let mut tree = lock(&self.tree);
+        tree.is_lost = true; // nothing reopens it
+        tree.copy = None;
+        drop(tree);
         self.engine.close();
         drop(last);
     }

@@ -48,6 +48,13 @@ pub(super) trait FileSet: fmt::Debug + Send + Sync + 'static {
     fn create(&self, name: &str) -> io::Result<Box<dyn Medium>>;
     /// Removes a file, if it exists.
     fn remove(&self, name: &str) -> io::Result<()>;
+    /// Gives a file the name of the database, which loses it. After a power failure either may have it.
+    ///
+    /// # Errors
+    /// The names are as they were; also if [`FileSet::sync_names`] is impossible here.
+    fn replace_database(&self, name: &str) -> io::Result<()>;
+    /// Waits until the names of the files are on disk.
+    fn sync_names(&self) -> io::Result<()>;
 }
 
 impl Medium for File {

@@ -1,6 +1,6 @@
 //! A table stored in a folder: in a database, with a log in front of it.
 
-use super::core::Core;
+use super::core::{Compactor, Core};
 use super::disk::{FileSet, Medium};
 use super::engine::Engine;
 use super::error;
@@ -114,7 +114,14 @@ impl Durable {
             }
             Use::Read => Settings::read_only(),
         };
-        let settings = settings.within(options.cache_bytes);
+        let settings = Settings {
+            compact_from: if folder.may_replace_database() {
+                settings.compact_from
+            } else {
+                u64::MAX
+            },
+            ..settings.within(options.cache_bytes)
+        };
         let mut store = Durable::on(medium, Arc::new(folder.files()?), &path, options, settings)?;
         store.folder = Mutex::new(Some(folder));
         Ok(store)
@@ -148,9 +155,9 @@ impl Durable {
     ) -> io::Result<Self> {
         let core = Arc::new(Core::open(medium, files, path, options, settings)?);
         let checkpointer = if settings.has_checkpointer {
-            let core = core.clone();
+            let (core, compactor) = (core.clone(), Compactor::new(settings.compact_from));
             let name = "checkpointer".to_string();
-            Some(thread::Builder::new().name(name).spawn(move || core.run_checkpoints())?)
+            Some(thread::Builder::new().name(name).spawn(move || core.run_checkpoints(compactor))?)
         } else {
             None
         };

@@ -12,7 +12,7 @@ use redb::{Database, Error};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// An open database. After an error redb does nothing more until the database is reopened.
 #[derive(Debug)]
@@ -20,9 +20,11 @@ pub(super) struct Engine {
     /// The path of the database's file, for errors.
     path: PathBuf,
     options: Options,
-    disk: Disk,
-    /// `None` while it cannot be reopened.
+    disk: RwLock<Disk>,
+    /// `None` while it cannot be reopened. Its lock is taken before that of the disk.
     database: RwLock<Option<Database>>,
+    /// Each view that outlives its call has a clone.
+    views: Arc<()>,
     /// Whether data was found that differs from what was written.
     damaged: AtomicBool,
 }
@@ -57,8 +59,9 @@ impl Engine {
             Ok((disk, database, stamp))
         });
         let (disk, database, stamp) = opened.map_err(|e| error::at(path, e))?;
-        let (path, database) = (path.to_path_buf(), RwLock::new(Some(database)));
-        Ok((Engine { path, options, disk, database, damaged: AtomicBool::new(false) }, stamp))
+        let (disk, database) = (RwLock::new(disk), RwLock::new(Some(database)));
+        let (path, views, damaged) = (path.to_path_buf(), Arc::default(), AtomicBool::new(false));
+        Ok((Engine { path, options, disk, database, views, damaged }, stamp))
     }
 
     /// Returns the path of the database's file.
@@ -70,8 +73,8 @@ impl Engine {
         self.options
     }
 
-    pub(super) fn disk(&self) -> &Disk {
-        &self.disk
+    pub(super) fn disk(&self) -> Disk {
+        self.disk.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Calls `look` with a view of the whole table as it is at this moment.
@@ -79,9 +82,14 @@ impl Engine {
         self.read(|database| look(&View::of(database)?))
     }
 
-    /// Returns a view that outlives this call. See [`Engine::look_again`].
-    pub(super) fn view(&self) -> Result<View> {
-        self.read(View::of)
+    /// Returns a view that outlives this call. See [`Engine::look_again`]. No other database takes the
+    /// place of this one while there is any.
+    pub(super) fn view(&self) -> Result<LongView> {
+        self.read(|database| Ok(LongView(View::of(database)?, self.views.clone())))
+    }
+
+    pub(super) fn has_views(&self) -> bool {
+        Arc::strong_count(&self.views) > 1
     }
 
     /// Calls `look` with a view that was made earlier.
@@ -91,10 +99,10 @@ impl Engine {
     /// keep the room on disk from changes that need it.
     pub(super) fn look_again<T>(
         &self,
-        view: &View,
+        view: &LongView,
         look: impl FnOnce(&View) -> Result<T>,
     ) -> Result<T> {
-        self.read(|_| look(view))
+        self.read(|_| look(&view.0))
     }
 
     fn read<T>(&self, read: impl FnOnce(&Database) -> Result<T>) -> Result<T> {
@@ -117,10 +125,30 @@ impl Engine {
     ) -> Result<Stamp> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         let database = database.as_ref().ok_or(Error::DatabaseClosed)?;
-        self.disk.set_limit(limit);
+        let disk = self.disk();
+        disk.set_limit(limit);
         let written = guarded(|| write(database, stamp, change));
-        self.disk.set_limit(u64::MAX);
+        disk.set_limit(u64::MAX);
         written
+    }
+
+    /// Puts another database in the place of this one, if no view needs it, and `rename` gives its file
+    /// the name of this one's. Returns this one then, to be closed.
+    ///
+    /// # Errors
+    /// Those of `rename`.
+    pub(super) fn replace(
+        &self,
+        (disk, database): (Disk, Database),
+        rename: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<Option<Replaced>> {
+        let mut current = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        if self.has_views() || self.damaged.load(SeqCst) || self.disk().had_trouble() {
+            return Ok(None);
+        }
+        rename()?;
+        *self.disk.write().unwrap_or_else(PoisonError::into_inner) = disk;
+        Ok(Some(Replaced(current.replace(database))))
     }
 
     /// Reopens the database after an error.
@@ -134,14 +162,15 @@ impl Engine {
         prepare: impl FnOnce(&Disk) -> io::Result<T>,
     ) -> Result<Option<T>> {
         let is_open = self.database.read().unwrap_or_else(PoisonError::into_inner).is_some();
-        if is_open && !self.disk.had_trouble() {
+        let disk = self.disk(); // only the holder of the writer's lock replaces it
+        if is_open && !disk.had_trouble() {
             return Ok(None); // without waiting for readers
         }
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         close(database.take());
-        self.disk.clear_trouble();
-        let prepared = prepare(&self.disk)?;
-        *database = Some(open(&self.disk, self.options)?.0);
+        disk.clear_trouble();
+        let prepared = prepare(&disk)?;
+        *database = Some(open(&disk, self.options)?.0);
         Ok(Some(prepared))
     }
 
@@ -162,8 +191,20 @@ impl Engine {
     }
 }
 
+/// A view that outlives the call that made it.
+pub(super) struct LongView(View, #[expect(dead_code, reason = "it is counted")] Arc<()>);
+
+/// A database that another one has replaced. Its file is removed when this is dropped.
+pub(super) struct Replaced(Option<Database>);
+
+impl Drop for Replaced {
+    fn drop(&mut self) {
+        close(self.0.take());
+    }
+}
+
 /// Writes a batch in a transaction of its own. Returns its final stamp.
-fn write(
+pub(super) fn write(
     database: &Database,
     stamp: Stamp,
     change: impl Fn(&mut Tables<'_>) -> Result<()>,
@@ -182,13 +223,14 @@ fn write(
 
 /// Closes a database. Confirmed batches are on disk already, so a failure does not matter. But
 /// where a page is damaged redb panics.
-fn close(database: Option<Database>) {
+pub(super) fn close(database: Option<Database>) {
     if let Some(database) = database {
         let _ = guarded(|| Ok(database.close()?));
     }
 }
 
-fn open(disk: &Disk, options: Options) -> Result<(Database, Stamp)> {
+/// Opens the database on a disk. Returns the stamp of its latest batch as well.
+pub(super) fn open(disk: &Disk, options: Options) -> Result<(Database, Stamp)> {
     disk.expect_database()?;
     guarded(|| {
         let mut builder = Database::builder();

@@ -3,11 +3,14 @@
 
 use super::disk::{FileSet, Medium};
 use super::whole::synced;
-use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
+
+/// The name of the database's file.
+pub(super) const DATABASE: &str = "telefile.redb";
 
 /// What a folder is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,5 +86,14 @@ impl FileSet for FolderFiles {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(e) => Err(e.into()),
         }
+    }
+
+    fn replace_database(&self, name: &str) -> io::Result<()> {
+        self.sync_names()?; // where that is impossible a power failure might bring the old one back
+        Ok(renameat(&self.folder, name, &self.folder, DATABASE)?)
+    }
+
+    fn sync_names(&self) -> io::Result<()> {
+        self.folder.sync_all()
     }
 }

@@ -1,20 +1,17 @@
 //! The folder of a store: created, locked, and given its database whole or not at all.
 
-use super::files::{FolderFiles, Use, open_in};
+use super::files::{DATABASE, FolderFiles, Use, open_in};
 use super::half_made::HalfMade;
 use super::lockable::Lockable;
 use super::log::names as log_names;
 use super::whole::{self, UNFINISHED, folder_of, named, open_folder, sync_opened};
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, openat, statat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-
-/// The name of the database's file in the folder.
-const DATABASE: &str = "telefile.redb";
 
 /// The name of a file that is in the folder until a restore into it is finished.
 const RESTORING: &str = "restore.unfinished";
@@ -131,6 +128,14 @@ impl Folder {
             Err(Errno::NOENT) => Ok(false),
             Err(e) => Err(named(&self.path.join(name), e.into())),
         }
+    }
+
+    /// Returns whether another file may take the place of the database: its own is not locked, and no
+    /// symbolic link leads to another folder.
+    pub(super) fn may_replace_database(&self) -> bool {
+        let found = statat(&*self.folder, DATABASE, AtFlags::SYMLINK_NOFOLLOW);
+        let is_file = |mode| FileType::from_raw_mode(mode) == FileType::RegularFile;
+        self.is_locked && found.is_ok_and(|found| is_file(found.st_mode))
     }
 
     /// # Errors

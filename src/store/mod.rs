@@ -108,6 +108,8 @@ mod backup;
 #[cfg(feature = "durable")]
 mod check;
 #[cfg(feature = "durable")]
+mod copy;
+#[cfg(feature = "durable")]
 mod core;
 #[cfg(feature = "durable")]
 mod disk;
@@ -141,6 +143,8 @@ mod overlay;
 mod read_only;
 #[cfg(feature = "durable")]
 mod reserve;
+#[cfg(feature = "durable")]
+mod room;
 #[cfg(feature = "durable")]
 mod source;
 #[cfg(feature = "durable")]

@@ -1,6 +1,7 @@
 //! A backup as a stream: one state of the tree, read piece by piece while the table changes.
 
 use super::core::Core;
+use super::engine::LongView;
 use super::error::{self, Result, damaged};
 use super::stream::Encoder;
 use super::view::{View, part_missing};
@@ -20,7 +21,7 @@ const COUNT_AT_ONCE: usize = 4096;
 /// The bytes of a backup. Each read may fail because a change needed the room that the state takes.
 pub(super) struct Source {
     core: Arc<Core>,
-    view: View,
+    view: LongView,
     encoder: Encoder,
     next: Next,
     piece: Vec<u8>,
@@ -79,7 +80,7 @@ impl Source {
                     last.extend_from_slice(row.name.as_bytes());
                     count += 1;
                     if let Some((name, version, life, contents)) = lasting(row) {
-                        let length = length(&contents);
+                        let length = contents.numbytes();
                         encoder.file(&mut out, &name, version, life, length);
                         numbytes += length;
                     }
@@ -157,7 +158,7 @@ fn files(
         after.clear();
         after.extend_from_slice(row.name.as_bytes());
         let Some((name, version, life, contents)) = lasting(row) else { return Ok(true) };
-        encoder.file(piece, &name, version, life, length(&contents));
+        encoder.file(piece, &name, version, life, contents.numbytes());
         match contents {
             RowContents::Inline(bytes) => encoder.contents(piece, &bytes),
             RowContents::Code => {}
@@ -204,14 +205,6 @@ fn lasting(row: Row) -> Option<(Name, u64, Life, RowContents)> {
     match (&row.contents, row.life) {
         (RowContents::Code, _) | (_, Life::Connection) => None,
         _ => Some((row.name, row.version, row.life, row.contents)),
-    }
-}
-
-fn length(contents: &RowContents) -> u64 {
-    match contents {
-        RowContents::Code => 0,
-        RowContents::Inline(bytes) => bytes.len() as u64,
-        RowContents::Stored(numbytes) => *numbytes,
     }
 }
 

@@ -38,30 +38,56 @@ pub(super) struct Tables<'t> {
     files: Table<'t, &'static [u8], &'static [u8]>,
     contents: Table<'t, (u64, u32), &'static [u8]>,
     gone: Table<'t, u64, &'static [u8]>,
+    /// Only the files up to this name are in the tables yet; `None`: all of them.
+    last_name: Option<&'t [u8]>,
+    /// By how many bytes the files have grown.
+    growth: i64,
 }
 
 impl<'t> Tables<'t> {
     /// Opens the tables; missing ones are created.
     pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self> {
+        Tables::open_partial(transaction, None)
+    }
+
+    /// Opens the tables of a copy that is not complete: it has the files up to `last_name`.
+    pub(super) fn open_partial(
+        transaction: &'t WriteTransaction,
+        last_name: Option<&'t [u8]>,
+    ) -> Result<Self> {
         Ok(Tables {
             head: transaction.open_table(HEAD)?,
             files: transaction.open_table(FILES)?,
             contents: transaction.open_table(CONTENTS)?,
             gone: transaction.open_table(GONE)?,
+            last_name,
+            growth: 0,
         })
     }
 
+    /// Returns by how many bytes the files have grown, as [`file_bytes`] counts them.
+    pub(super) fn growth(&self) -> i64 {
+        self.growth
+    }
+
+    /// Applies a change. Of a file that the tables do not have yet, only its removal is recorded.
     pub(super) fn apply(&mut self, change: &Mutation) -> Result<()> {
         match change {
             Mutation::Put { name, version, old, removed, life, contents } => {
                 if let Some(removed) = removed {
                     self.gone.remove(removed)?;
                 }
-                self.insert(name, *version, *old, *life, contents.as_ref())
+                match self.covers(name) {
+                    true => self.insert(name, *version, *old, *life, contents.as_ref()),
+                    false => Ok(()),
+                }
             }
-            Mutation::Touch { name, life } => self.touch(name, *life),
+            Mutation::Touch { name, life } if self.covers(name) => self.touch(name, *life),
+            Mutation::Touch { .. } => Ok(()),
             Mutation::Remove { name, version, old } => {
-                self.remove(name, *old)?;
+                if self.covers(name) {
+                    self.remove(name, *old)?;
+                }
                 self.insert_removal(*version, name)
             }
             Mutation::Pass { name, version, removed } => {
@@ -72,6 +98,10 @@ impl<'t> Tables<'t> {
             }
             Mutation::Unnamed { .. } => Ok(()),
         }
+    }
+
+    fn covers(&self, name: &Name) -> bool {
+        self.last_name.is_none_or(|last| name.as_bytes() <= last)
     }
 
     pub(super) fn insert(
@@ -91,6 +121,7 @@ impl<'t> Tables<'t> {
             }
         };
         let key = name.as_str().as_bytes();
+        self.growth += file_bytes(name, contents.map_or(0, |contents| contents.len() as u64));
         let value = Record { version, life, body }.encode(key);
         let replaced = match self.files.insert(key, &value[..])? {
             Some(value) => Some(of_record(key, value.value())?),
@@ -109,18 +140,17 @@ impl<'t> Tables<'t> {
     }
 
     /// Removes what belonged to a file that was at version `old`, according to the caller.
-    fn drop_replaced(
-        &mut self,
-        name: &Name,
-        old: Option<u64>,
-        found: Option<(u64, bool)>,
-    ) -> Result<()> {
-        let version = found.map(|(version, _)| version);
+    fn drop_replaced(&mut self, name: &Name, old: Option<u64>, found: Option<Found>) -> Result<()> {
+        let version = found.map(|found| found.version);
         if version != old {
             let name = name.as_name_ref().for_log();
             return Err(damaged(format!("{name} is at {version:?} and should be at {old:?}")));
         }
-        let Some((version, true)) = found else { return Ok(()) };
+        let Some(Found { version, numbytes, is_large }) = found else { return Ok(()) };
+        self.growth -= file_bytes(name, numbytes);
+        if !is_large {
+            return Ok(());
+        }
         self.contents.retain_in((version, 0)..=(version, u32::MAX), |_, _| false)?;
         Ok(())
     }
@@ -196,10 +226,32 @@ impl<'t> Tables<'t> {
     }
 }
 
-/// Returns the version of a record, and whether it has contents in parts.
-pub(super) fn of_record(name: &[u8], value: &[u8]) -> Result<(u64, bool)> {
-    let record = Record::decode(name, value)?;
-    Ok((record.version, matches!(record.body, Body::Stored(_))))
+/// What a record says of its file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    pub(super) version: u64,
+    numbytes: u64,
+    /// Whether the contents are in parts.
+    pub(super) is_large: bool,
+}
+
+/// Decodes a record.
+pub(super) fn of_record(name: &[u8], value: &[u8]) -> Result<Found> {
+    let Record { version, body, .. } = Record::decode(name, value)?;
+    let (numbytes, is_large) = match body {
+        Body::Code => (0, false),
+        Body::Inline(bytes) => (bytes.len() as u64, false),
+        Body::Stored(numbytes) => (numbytes, true),
+    };
+    Ok(Found { version, numbytes, is_large })
+}
+
+/// What a file takes besides its name and its contents: the record, and its place in a page.
+const ROW_BYTES: i64 = 48;
+
+/// Returns about how many bytes a file takes in full pages.
+pub(super) fn file_bytes(name: &Name, numbytes: u64) -> i64 {
+    ROW_BYTES + name.as_bytes().len() as i64 + numbytes.cast_signed()
 }
 
 /// Returns how many of the remaining bytes go into the next part: as many as fill a page, or in the

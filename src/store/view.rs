@@ -15,9 +15,25 @@ use std::ops::Bound::{Excluded, Unbounded};
 /// All tables as they were at one moment. The database keeps their pages while this exists.
 pub(super) struct View(ReadTransaction);
 
+/// How much each table has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) files: u64,
+    pub(super) parts: u64,
+    pub(super) removals: u64,
+}
+
 impl View {
     pub(super) fn of(database: &Database) -> Result<Self> {
         Ok(View(database.begin_read()?))
+    }
+
+    pub(super) fn counts(&self) -> Result<Counts> {
+        Ok(Counts {
+            files: self.0.open_table(FILES)?.len()?,
+            parts: self.0.open_table(CONTENTS)?.len()?,
+            removals: self.0.open_table(GONE)?.len()?,
+        })
     }
 
     /// # Errors
@@ -160,6 +176,7 @@ impl Lookup {
     /// Returns a file's version, and whether it has contents in parts.
     pub(super) fn file(&self, name: &Name) -> Result<Option<(u64, bool)>> {
         let key = name.as_bytes();
-        self.0.get(key)?.map(|value| of_record(key, value.value())).transpose()
+        let found = self.0.get(key)?.map(|value| of_record(key, value.value())).transpose()?;
+        Ok(found.map(|found| (found.version, found.is_large)))
     }
 }

@@ -1,26 +1,19 @@
 //! Writes one batch after another: whether there is room, the attempt, and what follows a failure.
 
+use super::copy::Copy;
 use super::disk::Trouble;
 use super::engine::Engine;
 use super::error::{Result, damaged};
 use super::format::Stamp;
-use super::log::Amount;
+use super::log::{Planted, planted};
+use super::room::Room;
 use super::tables::Tables;
 use super::view::View;
 use crate::files::store::{CommitError, Head};
 use redb::Error;
+use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
-use std::io;
 use std::time::{Duration, Instant};
-
-/// The free room on disk that a new file leaves alone: other programs need some too.
-pub(super) const MARGIN_BYTES: u64 = 16 << 20;
-
-/// What even a removal leaves free: closing the database writes too.
-const LAST_MARGIN_BYTES: u64 = 4 << 20;
-
-/// A page of the database.
-const PAGE_BYTES: u64 = 4096;
 
 /// How long a batch that did not fit is refused without another try, which takes milliseconds.
 pub(super) const REFUSED_AGAIN: Duration = Duration::from_secs(1);
@@ -44,6 +37,10 @@ pub(super) struct Writer {
     unripe: u8,
     /// The state of the disk is unknown: nothing more is written.
     pub(super) is_lost: bool,
+    /// By how many bytes the files have grown since the start.
+    pub(super) growth: i64,
+    /// What is to replace the database.
+    pub(super) copy: Option<Copy>,
 }
 
 /// A batch for which there was no room.
@@ -52,16 +49,6 @@ struct Refused {
     adds: u64,
     limit: u64,
     at: Instant,
-}
-
-/// How much a batch may use.
-pub(super) struct Room {
-    /// How far the file may reach.
-    limit: u64,
-    /// The part of the free room below the limit, in bytes, that the batch must leave.
-    reserve: u64,
-    /// The most that the store may have.
-    max: u64,
 }
 
 /// How an attempt to write a batch went.
@@ -81,7 +68,15 @@ impl Writer {
             refused_checkpoint: None,
             unripe: 0,
             is_lost: false,
+            growth: 0,
+            copy: None,
         }
+    }
+
+    /// Records that a copy has replaced the database.
+    pub(super) fn renew(&mut self) {
+        let growth = self.growth;
+        *self = Writer { growth, unripe: RIPE_AFTER, ..Writer::new(self.stamp) };
     }
 
     /// Writes the batch after the last one. The files beside the database take `beside` bytes.
@@ -156,7 +151,13 @@ impl Writer {
         if self.refused.as_ref().is_some_and(is_as_much) {
             return Err(CommitError::Full(room.max));
         }
-        let mut written = self.write(engine, stamp, &room, &change);
+        let growth = Cell::new(0);
+        let change = |tables: &mut Tables<'_>| {
+            change(tables)?;
+            growth.set(tables.growth());
+            Ok(())
+        };
+        let mut written = self.write(engine, stamp, &room, change);
         while matches!(written, Ok(Written::OverLimit | Written::NoRoom)) && self.unripe > 0 {
             self.unripe -= 1;
             // Within the same limit, or the reserve for removals would shrink each time.
@@ -169,12 +170,20 @@ impl Writer {
                     break;
                 }
             }
-            written = self.write(engine, stamp, &room, &change);
+            written = self.write(engine, stamp, &room, change);
         }
         match written {
             Ok(Written::Done(stamp)) => {
                 let unripe = if frees { RIPE_AFTER } else { self.unripe.saturating_sub(1) };
-                *self = Writer { unripe, ..Writer::new(stamp) };
+                let growth = self.growth + growth.get();
+                let copy = self.copy.take().filter(|copy| {
+                    let copied = match planted(Planted::Stale) {
+                        true => Ok(()),
+                        false => copy.transact(stamp, change),
+                    };
+                    copied.inspect_err(|e| log::warn!("a compaction ends: {e}")).is_ok()
+                });
+                *self = Writer { unripe, growth, copy, ..Writer::new(stamp) };
                 Ok(())
             }
             Ok(Written::OverLimit) => {
@@ -242,54 +251,5 @@ impl Writer {
                 _ => return Ok(Written::OverLimit),
             }
         }
-    }
-}
-
-impl Room {
-    /// Returns how much a batch may use, which `adds` bytes or makes room.
-    /// The files beside the database take `beside` bytes.
-    fn of(engine: &Engine, adds: bool, beside: u64) -> io::Result<Self> {
-        let (end, free) = (engine.disk().end(), engine.disk().free()?);
-        let max_data = engine.options().max_data.unwrap_or(u64::MAX);
-        // What makes room, such as a checkpoint, ends what the others take.
-        let max_data = max_data.saturating_sub(if adds { beside } else { 0 });
-        // Each batch records which pages are free, two bits for each.
-        let of_database = end / 1024;
-        let margin = if adds { MARGIN_BYTES } else { LAST_MARGIN_BYTES } + of_database;
-        let reserve = (max_data / 8).min(LAST_MARGIN_BYTES + of_database);
-        let of_store = match adds {
-            true => max_data - reserve,
-            false if end > max_data => end + reserve, // it had a larger maximum before
-            false => max_data,
-        };
-        let limit = of_store.min(end.saturating_add(free.saturating_sub(margin)));
-        let max = max_data.min(end.saturating_add(free));
-        // Removals have used the reserve, so not everything free lies below the limit.
-        match limit < end {
-            true => Ok(Room { limit: end, reserve, max }),
-            false => Ok(Room { limit, reserve: 0, max }),
-        }
-    }
-
-    /// Returns whether what is in the log, and a batch of `changes` more, will find room in the tree
-    /// whatever they are.
-    ///
-    /// # Errors
-    /// Also if the database was removed.
-    pub(super) fn ample(engine: &Engine, log: &Amount, changes: u64) -> io::Result<bool> {
-        let (end, free) = (engine.disk().end(), engine.disk().free()?);
-        let max_data = engine.options().max_data.unwrap_or(u64::MAX);
-        let of_store = max_data.saturating_sub(end.saturating_add(log.made));
-        // A changed page is copied before the old one is free: at worst the page of each name, and
-        // never more than there are. Large contents fill their pages, and small ones half of them.
-        let names = log.names.saturating_add(changes);
-        let copied = end.min(names.saturating_mul(2 * PAGE_BYTES));
-        let pending = 3 * log.full.min(log.pending.saturating_add(log.full / 4));
-        // Files that are still to be made, and some more: what is made is not removed right away.
-        let made = (log.full - log.made) * 2;
-        let needed = copied + pending + made;
-        let margin = MARGIN_BYTES + end / 1024;
-        let reserve = (max_data / 8).min(LAST_MARGIN_BYTES + end / 1024);
-        Ok(free >= needed + margin && of_store >= needed + reserve)
     }
 }

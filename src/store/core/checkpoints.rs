@@ -1,9 +1,10 @@
 //! Checkpoints: how the log's batches get into the tree, also where there is little room.
 
-use super::{Core, lock};
+use super::{Compactor, Core, lock};
 use crate::files::store::CommitError;
+use crate::store::room::MARGIN_BYTES;
 use crate::store::tables::Tables;
-use crate::store::writer::{MARGIN_BYTES, Writer};
+use crate::store::writer::Writer;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
@@ -45,7 +46,7 @@ impl Core {
                     self.log.release(done);
                     to = target.min(done + 2 * (done - from));
                 }
-                Err(CommitError::Full(_)) if self.make_room(false) => {}
+                Err(CommitError::Full(_)) if self.make_all_room(&mut tree, false) => {}
                 Err(CommitError::Full(_)) if to > from + 1 => to = from + (to - from) / 2,
                 Err(CommitError::Full(max)) => {
                     tree.refuse_checkpoints(max);
@@ -58,7 +59,7 @@ impl Core {
             }
         }
         self.log.release(tree.stamp.batch);
-        self.reserve.make(self.engine.disk(), MARGIN_BYTES);
+        self.reserve.make(&self.engine.disk(), MARGIN_BYTES);
         self.record_log(&mut tree)?;
         drop(tree);
         // A segment that was begun in between found the lock taken.
@@ -112,25 +113,32 @@ impl Core {
         self.checkpoint()
     }
 
+    /// Ends a compaction, and does [`Core::make_room`].
+    pub(super) fn make_all_room(&self, tree: &mut Writer, adds: bool) -> bool {
+        let copy = tree.copy.take();
+        self.make_room(adds) || copy.is_some()
+    }
+
     /// Removes files beside the database, if there are any: those of the log that are free, and for
     /// changes that add nothing the reserve too. Returns whether there is more room now.
     pub(in crate::store) fn make_room(&self, adds: bool) -> bool {
-        self.log.shrink() || (!adds && self.reserve.give_up(self.engine.disk()))
+        self.log.shrink() || (!adds && self.reserve.give_up(&self.engine.disk()))
     }
 
-    /// Makes checkpoints, and the reserve, until the end. Runs in a thread of its own.
+    /// Makes checkpoints and the reserve, and compacts the tree, until the end. Runs in a thread of its own.
     ///
     /// While there is no room the log stays as it is, and takes only what fits its files. After a
     /// failure of the disk nothing more is written: the next commit fails.
-    pub(in crate::store) fn run_checkpoints(&self) {
-        let mut pause = Duration::ZERO;
+    pub(in crate::store) fn run_checkpoints(&self, mut compactor: Compactor) {
+        let (mut pause, mut next) = (Duration::ZERO, Duration::ZERO);
         loop {
-            let is_missing = self.reserve.is_missing(self.engine.disk());
-            if !self.log.wait_sealed(if is_missing { LOOK_EVERY } else { Duration::MAX }) {
+            let is_missing = self.reserve.is_missing(&self.engine.disk());
+            if !self.log.wait_sealed(if is_missing { next.min(LOOK_EVERY) } else { next }) {
                 return;
             }
-            self.reserve.make(self.engine.disk(), MARGIN_BYTES);
-            match self.checkpoint() {
+            self.reserve.make(&self.engine.disk(), MARGIN_BYTES);
+            let done = self.checkpoint().and_then(|()| self.compact(&mut compactor));
+            match done.map(|wait| next = wait) {
                 Ok(()) => pause = Duration::ZERO,
                 Err(CommitError::Failed(e)) => {
                     ::log::error!("a checkpoint failed: {e}");

@@ -11,6 +11,10 @@ pub(in crate::store) enum Planted {
     Unchecked,
     /// What a recycled segment held before counts as well.
     Recycled,
+    /// A copy of the tree does not get what the tree gets.
+    Stale,
+    /// The log goes on before the new tree has the name of the old one on disk.
+    Renamed,
 }
 
 #[cfg(not(test))]

@@ -23,6 +23,8 @@ pub(in crate::store) struct Settings {
     pub(in crate::store) is_read_only: bool,
     /// The least that the reserve takes; 0 for none.
     pub(in crate::store) reserve_bytes: u64,
+    /// The least that a compaction has to gain, in bytes.
+    pub(in crate::store) compact_from: u64,
 }
 
 impl Default for Settings {
@@ -34,6 +36,7 @@ impl Default for Settings {
             has_checkpointer: true,
             is_read_only: false,
             reserve_bytes: 16 << 20,
+            compact_from: 64 << 20,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod backup;
 mod belongs;
+mod compaction;
 mod damage;
 mod faults;
 mod format;
@@ -57,6 +58,7 @@ const SETTINGS: Settings = Settings {
     has_checkpointer: false,
     is_read_only: false,
     reserve_bytes: 0,
+    compact_from: u64::MAX,
 };
 
 /// Creates a store on a new disk.
@@ -76,7 +78,7 @@ fn open_with(sim: &Sim, options: Options) -> io::Result<Durable> {
 }
 
 fn open_as(sim: &Sim, options: Options, settings: Settings) -> io::Result<Durable> {
-    let (database, files) = (Box::new(sim.clone()), Arc::new(sim.clone()));
+    let (database, files) = (sim.database(), Arc::new(sim.clone()));
     Durable::on(database, files, Path::new("sim"), options, settings)
 }
 

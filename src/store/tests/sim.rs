@@ -1,12 +1,11 @@
 //! A disk in memory, with the database and the files of the log. A power failure loses unsynced
 //! writes, or a part of them.
 
-use super::super::disk::{FileSet, Medium};
+use super::super::disk::Medium;
 use super::Random;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// The database, on a disk that clones share; and the disk, whose other files are the log's.
@@ -14,9 +13,25 @@ use std::sync::{Arc, Mutex, MutexGuard};
 pub(super) struct Sim(Arc<Mutex<State>>);
 
 mod file;
+mod names;
 
 /// A file of the disk, by its number. It goes on without its name.
 struct SimFile(Sim, usize);
+
+impl SimFile {
+    fn open(sim: &Sim, number: usize) -> SimFile {
+        sim.lock().files[number].handles += 1;
+        SimFile(sim.clone(), number)
+    }
+}
+
+impl Drop for SimFile {
+    fn drop(&mut self) {
+        let Ok(mut state) = self.0.0.lock() else { return };
+        state.files[self.1].handles -= 1;
+        state.forget(self.1);
+    }
+}
 
 /// How many files the log has at most.
 const SLOTS: usize = 4;
@@ -24,9 +39,6 @@ const SLOTS: usize = 4;
 fn log_name(slot: usize) -> String {
     format!("log.{slot}")
 }
-
-/// The number of the database among the files.
-const DATABASE: usize = 0;
 
 #[derive(Clone, Default)]
 struct Bytes {
@@ -36,11 +48,17 @@ struct Bytes {
     end: usize,
     /// What survives a power failure in any case.
     synced: Vec<u8>,
+    /// How many have it open.
+    handles: usize,
 }
 
 #[derive(Clone)]
 struct State {
     files: Vec<Bytes>,
+    /// The number of the database among them.
+    database: usize,
+    /// The number of the database that it has replaced, if that is not synced.
+    replaced: Option<usize>,
     /// The other files, by name.
     names: BTreeMap<String, usize>,
     /// The changes that are not synced, in order, and their files.
@@ -91,12 +109,14 @@ impl Sim {
 
     /// Creates a disk with these bytes.
     pub(super) fn with(bytes: Vec<u8>) -> Sim {
-        Sim::with_files(vec![Bytes::with(bytes)], BTreeMap::new())
+        Sim::with_files(vec![Bytes::with(bytes)], 0, BTreeMap::new())
     }
 
-    fn with_files(files: Vec<Bytes>, names: BTreeMap<String, usize>) -> Sim {
+    fn with_files(files: Vec<Bytes>, database: usize, names: BTreeMap<String, usize>) -> Sim {
         Sim(Arc::new(Mutex::new(State {
             files,
+            database,
+            replaced: None,
             names,
             pending: Vec::new(),
             operations: 0,
@@ -152,8 +172,19 @@ impl Sim {
         self.lock().reads
     }
 
+    /// Returns the database's file, whatever its name becomes.
+    pub(super) fn database(&self) -> Box<dyn Medium> {
+        Box::new(self.current())
+    }
+
+    fn current(&self) -> SimFile {
+        let number = self.lock().database;
+        SimFile::open(self, number)
+    }
+
     pub(super) fn image(&self) -> Vec<u8> {
-        self.lock().files[DATABASE].bytes.clone()
+        let state = self.lock();
+        state.files[state.database].bytes.clone()
     }
 
     /// Leaves no room on the disk for anything new.
@@ -201,6 +232,7 @@ impl Sim {
     pub(super) fn after_kill(&self) -> Sim {
         let mut state = self.lock().clone();
         state.fault = None;
+        state.files.iter_mut().for_each(|file| file.handles = 0);
         Sim(Arc::new(Mutex::new(state)))
     }
 
@@ -224,14 +256,16 @@ impl Sim {
                 Change::Length(_) => {}
             }
         }
-        Sim::with_files(files.into_iter().map(Bytes::with).collect(), state.names.clone())
+        let database = state.replaced.filter(|_| random.one_in(2)).unwrap_or(state.database);
+        let files = files.into_iter().map(Bytes::with).collect();
+        Sim::with_files(files, database, state.names.clone())
     }
 }
 
 impl Bytes {
     fn with(bytes: Vec<u8>) -> Bytes {
         let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        Bytes { end, synced: bytes.clone(), bytes }
+        Bytes { end, synced: bytes.clone(), bytes, handles: 0 }
     }
 }
 
@@ -266,6 +300,16 @@ impl State {
         Ok(Some(fault))
     }
 
+    /// Forgets the bytes of a file that has no name and that nobody has open.
+    fn forget(&mut self, number: usize) {
+        let is_named = [Some(self.database), self.replaced].contains(&Some(number))
+            || self.names.values().any(|named| *named == number);
+        if self.files[number].handles == 0 && !is_named {
+            self.files[number] = Bytes::default();
+            self.pending.retain(|(of, _)| *of != number);
+        }
+    }
+
     fn change(&mut self, number: usize, change: Change) {
         let file = &mut self.files[number];
         match &change {
@@ -284,41 +328,41 @@ impl State {
     /// Returns the end of all that was written, as if the files were one.
     fn taken(&self) -> u64 {
         let others: usize = self.names.values().map(|file| self.files[*file].end).sum();
-        (self.files[DATABASE].end + others) as u64
+        (self.files[self.database].end + others) as u64
     }
 }
 
 impl Medium for Sim {
     fn len(&self) -> io::Result<u64> {
-        SimFile(self.clone(), DATABASE).len()
+        self.current().len()
     }
 
     fn read(&self, at: u64, bytes: &mut [u8]) -> io::Result<()> {
-        SimFile(self.clone(), DATABASE).read(at, bytes)
+        self.current().read(at, bytes)
     }
 
     fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        SimFile(self.clone(), DATABASE).write(at, bytes)
+        self.current().write(at, bytes)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        SimFile(self.clone(), DATABASE).set_len(len)
+        self.current().set_len(len)
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {
-        SimFile(self.clone(), DATABASE).allocate(len)
+        self.current().allocate(len)
     }
 
     fn sync(&self) -> io::Result<()> {
-        SimFile(self.clone(), DATABASE).sync()
+        self.current().sync()
     }
 
     fn end(&self) -> io::Result<u64> {
-        SimFile(self.clone(), DATABASE).end()
+        self.current().end()
     }
 
     fn free(&self) -> io::Result<u64> {
-        SimFile(self.clone(), DATABASE).free()
+        self.current().free()
     }
 
     fn is_named(&self) -> io::Result<bool> {
@@ -333,39 +377,5 @@ impl Medium for Sim {
 impl fmt::Debug for SimFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SimFile")
-    }
-}
-
-impl FileSet for Sim {
-    fn path(&self, name: &str) -> PathBuf {
-        Path::new("sim").join(name)
-    }
-
-    fn open(&self, name: &str) -> io::Result<Option<Box<dyn Medium>>> {
-        let number = self.lock().names.get(name).copied();
-        Ok(number.map(|number| Box::new(SimFile(self.clone(), number)) as Box<dyn Medium>))
-    }
-
-    fn create(&self, name: &str) -> io::Result<Box<dyn Medium>> {
-        let mut state = self.lock();
-        state.operate(|fault| fault == Fault::Power)?;
-        if state.refuses_removals && state.names.contains_key(name) {
-            return Err(ErrorKind::PermissionDenied.into());
-        }
-        let number = state.files.len();
-        state.files.push(Bytes::default());
-        state.names.insert(name.to_string(), number);
-        drop(state);
-        Ok(Box::new(SimFile(self.clone(), number)))
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        let mut state = self.lock();
-        state.operate(|fault| fault == Fault::Power)?;
-        if state.refuses_removals {
-            return Err(ErrorKind::PermissionDenied.into());
-        }
-        state.names.remove(name);
-        Ok(())
     }
 }

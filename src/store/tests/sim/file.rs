@@ -1,7 +1,7 @@
 //! One file of the disk in memory.
 
 use super::super::super::disk::{Medium, fill};
-use super::{Change, DATABASE, Fault, SimFile, State, put};
+use super::{Change, Fault, SimFile, State, put};
 use std::io::{self, ErrorKind};
 
 impl Medium for SimFile {
@@ -87,7 +87,8 @@ impl Medium for SimFile {
     }
 
     fn is_named(&self) -> io::Result<bool> {
-        Ok(self.1 == DATABASE || self.0.lock().names.values().any(|file| *file == self.1))
+        let state = self.0.lock();
+        Ok(state.database == self.1 || state.names.values().any(|file| *file == self.1))
     }
 
     fn taken(&self) -> io::Result<u64> {
