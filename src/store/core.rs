@@ -1,9 +1,9 @@
 //! From a batch to the disk: into the log and from there into the tree, or directly into the tree.
 //!
 //! How much room that takes is bounded. The log has at most four segments, and one less after a checkpoint.
-//! The tree copies each page that it changes, and uses the old one again two transactions later. So the
-//! files of a table that is overwritten for a long time take at most 2.5 times its names and contents, and
-//! four segments. After removals the tree keeps its free pages, which later changes use first; a tree that
+//! The tree copies each page that it changes, and uses the old one again two transactions later. So a table
+//! that is overwritten for a long time takes up to 2.5 times its names and contents, or up to 4 times where
+//! one checkpoint replaces nearly all of them, and four segments. After removals the tree keeps its free pages, which later changes use first; a tree that
 //! has shrunk to a quarter is compacted.
 
 use super::check::{check_one, name_of};
