@@ -194,7 +194,7 @@ impl fmt::Debug for Copy {
     }
 }
 
-/// Removes what a killed process left.
+/// Removes what a killed process left, unless the files are only read.
 pub(super) fn remove_unfinished(files: &dyn FileSet) {
     if let Ok(Some(_)) = files.open(COPY) {
         let _ = files.remove(COPY);

@@ -82,9 +82,7 @@ impl Core {
             let taken_over = writer.rewrite(&engine, |tables| tables.set_log(log_head));
             taken_over.map_err(|e| failed(&engine, e))?;
         }
-        if !settings.is_read_only {
-            copy::remove_unfinished(&*files);
-        }
+        copy::remove_unfinished(&*files);
         let reserve = Reserve::open(files.clone(), settings.reserve_bytes)?;
         reserve.make(&engine.disk(), MARGIN_BYTES);
         let (stamp, is_lost) = (log.last_sealed().unwrap_or(writer.stamp), AtomicBool::new(false));
@@ -293,10 +291,7 @@ impl Core {
         {
             ::log::warn!("the last checkpoint failed, and the next start repeats it: {e}");
         }
-        let mut tree = lock(&self.tree);
-        tree.is_lost = true; // nothing reopens it
-        tree.copy = None;
-        drop(tree);
+        lock(&self.tree).end();
         self.engine.close();
         drop(last);
     }

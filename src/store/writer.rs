@@ -73,6 +73,11 @@ impl Writer {
         }
     }
 
+    /// Lets nothing more be written, nor the database be reopened.
+    pub(super) fn end(&mut self) {
+        (self.is_lost, self.copy) = (true, None);
+    }
+
     /// Records that a copy has replaced the database.
     pub(super) fn renew(&mut self) {
         let growth = self.growth;

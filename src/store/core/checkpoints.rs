@@ -130,7 +130,7 @@ impl Core {
     /// While there is no room the log stays as it is, and takes only what fits its files. After a
     /// failure of the disk nothing more is written: the next commit fails.
     pub(in crate::store) fn run_checkpoints(&self, mut compactor: Compactor) {
-        let (mut pause, mut next) = (Duration::ZERO, Duration::ZERO);
+        let (mut pause, mut next) = (Duration::ZERO, compactor.look_every());
         loop {
             let is_missing = self.reserve.is_missing(&self.engine.disk());
             if !self.log.wait_sealed(if is_missing { next.min(LOOK_EVERY) } else { next }) {

@@ -59,6 +59,11 @@ impl Compactor {
         Compactor::every(LOOK_EVERY, least, PIECE_BYTES)
     }
 
+    /// Returns how often to look whether a compaction pays.
+    pub(super) fn look_every(&self) -> Duration {
+        self.look_every
+    }
+
     /// Returns one that looks that often, and copies about `piece_bytes` at once.
     pub(in crate::store) fn every(look_every: Duration, least: u64, piece_bytes: u64) -> Self {
         Compactor {
