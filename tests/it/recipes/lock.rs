@@ -90,9 +90,9 @@ fn a_longer_name_is_another_lock() {
         drop(Lock::new(&ann, "lock/db2").try_lock().unwrap().expect("another lock"));
     }
     waiting(&ann, 1);
-    // It asks again after a moment, whatever happens, but not for another name.
-    assert!(!task.0.is_finished() && proxy.asked("cas") == 1);
-    assert!(proxy.asked("wait") <= 2 && proxy.asked("watch") == 0);
+    // It asks again from time to time, whatever happens, but not for each of a hundred other locks.
+    assert!(!task.0.is_finished() && proxy.asked("cas") < 10);
+    assert!(proxy.asked("wait") < 10 && proxy.asked("watch") == 0);
     guard.check().unwrap();
     let token = guard.token();
     guard.unlock().unwrap();
