@@ -51,6 +51,7 @@ max-contents = 1_000_000 # bytes
 max-memory = \"48M\"
 idle-timeout = 600.5
 write-timeout = 0x1e
+allow-backup = true
 dedicated = true
 ";
     let config = Config::new(text);
