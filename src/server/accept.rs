@@ -5,6 +5,7 @@ use super::shared::{LINGER, LINGER_BYTES, Shared};
 use crate::files::ClientId;
 use crate::net::{Listener, Pool, Slot, Stream};
 use crate::wire::Reply;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 impl Shared {
@@ -31,6 +32,8 @@ impl Shared {
         log::debug!("{stream} {client} connected");
         match Session::new(self, client, stream).run(slot) {
             Ok(()) => log::debug!("{stream} {client} left"),
+            // The server ended it: the client was silent, or did not read.
+            Err(e) if e.kind() == ErrorKind::TimedOut => log::info!("{stream} {client} lost: {e}"),
             Err(e) => log::debug!("{stream} {client} lost: {e}"),
         }
     }

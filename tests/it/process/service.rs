@@ -343,5 +343,6 @@ fn the_end_of_the_terminal_stops_the_server() {
     let mut serving = Serving::of(Program::start_with_stdin(command));
     drop(master);
     assert_eq!(serving.program.wait(), 0, "{}", serving.log());
-    assert!(serving.log().contains("stopping"), "{}", serving.log());
+    let log = serving.program.stderr.whole();
+    assert!(log.contains("stopping"), "{log}");
 }
