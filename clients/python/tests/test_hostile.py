@@ -268,7 +268,8 @@ class EndlessAndLateReplyTest(unittest.TestCase):
                     connected.sendall(said)
                     drain(connected)
 
-                with Fake(treat) as fake, fake.client(timeout=0.05) as client:
+                with Fake(treat) as fake, fake.client() as client:
+                    client.connection.timeout = 0.05
                     with self.assertRaises(telefile.ConnectionLost) as raised:
                         ask(client)
                     self.assertIsInstance(raised.exception.__cause__, TimeoutError)
@@ -292,7 +293,8 @@ class EndlessAndLateReplyTest(unittest.TestCase):
                     pass
 
         for beginning in (b"", b"CONTENTS 1 1000000 0\r\n"):
-            with Fake(treat) as fake, fake.client(timeout=0.3) as client:
+            with Fake(treat) as fake, fake.client() as client:
+                client.connection.timeout = 0.3
                 with self.assertRaises(telefile.ConnectionLost) as raised:
                     client.read("f")
                 self.assertIsInstance(raised.exception.__cause__, TimeoutError)
@@ -304,7 +306,8 @@ class EndlessAndLateReplyTest(unittest.TestCase):
             eventually("the client has gone", lambda: not ended)
 
         ended = [1]
-        with Fake(treat) as fake, fake.client(timeout=0.2) as client:
+        with Fake(treat) as fake, fake.client() as client:
+            client.connection.timeout = 0.2
             with self.assertRaises(telefile.OutcomeUnknown) as raised:
                 client.write("f", bytes(50_000_000))
             self.assertIsInstance(raised.exception.__cause__, TimeoutError)

@@ -152,7 +152,8 @@ fn addresses_are_added_to_a_socket_that_is_passed_on() {
     assert_eq!(passed, &path);
     assert_eq!(Client::connect(&serving.addresses[0]).write("f", b"x"), "OK 1");
     assert_eq!(Client::connect(tcp).ask("stat f"), "STAT 1 1 0 MemoryFile 0");
-    let idle = Client::connect(&serving.addresses[0]);
+    let mut idle = Client::connect(&serving.addresses[0]);
+    assert_eq!(idle.ask("stat f"), "STAT 1 1 0 MemoryFile 0"); // it is accepted
     serving.stop(Signal::TERM);
     assert!(path.exists(), "it belongs to the service manager");
     drop(idle);
