@@ -243,8 +243,12 @@ fn systemd_passes_sockets_on() {
     command.arg(serve.get_program()).args(serve.get_args());
     let starting = Program::start(command);
     let address = Address::Unix(path.clone());
-    crate::server::eventually("systemd listens", || path.exists());
-    let mut first = Client::connect(&address); // starts the server
+    let mut first = None; // starts the server
+    crate::server::eventually("systemd listens", || {
+        first = Client::try_connect(&address).ok();
+        first.is_some()
+    });
+    let mut first = first.unwrap();
     first.send("write f 1\r\nx\r\n");
     let serving = Serving::of(starting);
     assert_eq!(serving.addresses, [address, Address::Unix(other)]);
