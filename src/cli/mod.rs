@@ -6,6 +6,7 @@ mod bar;
 mod command;
 mod compute;
 mod config;
+mod etcd;
 mod failure;
 #[cfg(feature = "durable")]
 mod half_made;

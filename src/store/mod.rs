@@ -119,6 +119,8 @@ mod durable;
 mod engine;
 #[cfg(feature = "durable")]
 mod error;
+#[cfg(feature = "etcd")]
+pub mod etcd;
 #[cfg(feature = "durable")]
 mod files;
 #[cfg(feature = "durable")]

@@ -26,6 +26,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
         &[
             "cli/command.rs",
             "cli/config.rs",
+            "cli/etcd.rs",
             "cli/json.rs",
             "cli/new_contents.rs",
             "cli/remote.rs",
@@ -35,6 +36,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ),
     ("clap_complete", &["cli/verbs/completions.rs"]),
     ("clap_mangen", &["cli/verbs/man.rs"]),
+    ("base64", &["store/etcd/gateway/json.rs"]),
     ("blake3", &["sync/hash.rs"]),
     ("fastcdc", &["sync/transfer/chunk.rs"]),
     ("ignore", &["sync/disk/ignored.rs"]),
@@ -68,6 +70,8 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "sync/disk/watcher.rs",
             "sync/state/status.rs",
             "sync/tests/disk.rs",
+            "store/etcd/boottime.rs",
+            "store/etcd/election.rs",
             "store/disk.rs",
             "store/files.rs",
             "store/folder.rs",
@@ -75,6 +79,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "store/whole.rs",
         ],
     ),
+    ("serde_json", &["store/etcd/gateway/", "store/etcd/tests/"]),
     ("socket2", &["net/connect.rs", "net/listener.rs", "net/options.rs", "net/stream.rs"]),
     ("subtle", &["token.rs"]),
     ("env_logger", &["cli/"]),
@@ -83,6 +88,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("rustyline", &["cli/verbs/connect/terminal/"]),
     ("signal_hook", &["cli/"]),
     ("toml", &["cli/config.rs"]),
+    ("ureq", &["store/etcd/gateway/"]),
 ];
 
 #[test]

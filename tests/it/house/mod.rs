@@ -28,7 +28,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("net", COMMON),
     ("wire", COMMON),
     ("files", COMMON),
-    ("store", &["name", "contents", "panics", "files"]),
+    ("store", &["name", "contents", "panics", "version", "waker", "files"]),
     (
         "server",
         &[

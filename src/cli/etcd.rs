@@ -1,0 +1,132 @@
+//! Which etcd cluster a command means. A build without etcd knows the flags too, to say that.
+
+use super::failure::Failure;
+use clap::Args;
+use std::path::PathBuf;
+
+/// A table in an etcd cluster.
+#[derive(Args, Debug)]
+pub(super) struct Place {
+    /// Keep the table in the etcd cluster with members at these URLs, one of which is asked at a
+    /// time. Separated by commas
+    #[arg(
+        long = "etcd",
+        value_name = "URL",
+        value_delimiter = ',',
+        env = "TELEFILE_ETCD",
+        help_heading = HEADING
+    )]
+    pub(super) urls: Vec<String>,
+    /// Begin the keys of the table with this. Each prefix has a table of its own
+    #[arg(
+        long = "etcd-prefix",
+        value_name = "PREFIX",
+        env = "TELEFILE_ETCD_PREFIX",
+        default_value = "telefile/",
+        help_heading = HEADING
+    )]
+    prefix: String,
+    /// Ask as this user of etcd, with the password in the file of --etcd-password-file
+    #[arg(
+        long = "etcd-user",
+        value_name = "NAME",
+        env = "TELEFILE_ETCD_USER",
+        requires = "password_file",
+        help_heading = HEADING
+    )]
+    user: Option<String>,
+    /// Read the password of etcd's user from this file
+    #[arg(
+        long = "etcd-password-file",
+        value_name = "FILE",
+        env = "TELEFILE_ETCD_PASSWORD_FILE",
+        requires = "user",
+        help_heading = HEADING
+    )]
+    password_file: Option<PathBuf>,
+    /// Trust the authorities in this file for https, in PEM format [default: those of Mozilla]
+    #[arg(
+        long = "etcd-ca",
+        value_name = "FILE",
+        env = "TELEFILE_ETCD_CA",
+        help_heading = HEADING
+    )]
+    ca: Option<PathBuf>,
+    /// Show etcd the certificate in this file, in PEM format
+    #[arg(
+        long = "etcd-cert",
+        value_name = "FILE",
+        env = "TELEFILE_ETCD_CERT",
+        requires = "key",
+        help_heading = HEADING
+    )]
+    cert: Option<PathBuf>,
+    /// The key of that certificate, in PEM format
+    #[arg(
+        long = "etcd-key",
+        value_name = "FILE",
+        env = "TELEFILE_ETCD_KEY",
+        requires = "cert",
+        help_heading = HEADING
+    )]
+    key: Option<PathBuf>,
+}
+
+const HEADING: &str = "etcd";
+
+impl Place {
+    /// Returns whether the command means a table in etcd.
+    pub(super) fn is_given(&self) -> bool {
+        !self.urls.is_empty()
+    }
+}
+
+#[cfg(feature = "etcd")]
+mod built {
+    use super::{Failure, Place};
+    use crate::store::etcd::{Etcd, Options};
+    use std::fs;
+    use std::path::Path;
+
+    impl Place {
+        /// Returns the table that is meant, without connecting to it.
+        ///
+        /// # Errors
+        /// The options contradict each other, or a file cannot be read.
+        pub(in crate::cli) fn etcd(&self) -> Result<Etcd, Failure> {
+            let mut options = Options::new(self.urls.iter()).prefix(&self.prefix);
+            if let (Some(user), Some(file)) = (&self.user, &self.password_file) {
+                options = options.user(user, password(file)?);
+            }
+            if let Some(ca) = &self.ca {
+                options = options.ca(ca);
+            }
+            if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
+                options = options.cert(cert, key);
+            }
+            Etcd::new(options).map_err(Failure::usage)
+        }
+    }
+
+    /// Reads a password: the first line of a file.
+    fn password(file: &Path) -> Result<String, Failure> {
+        let bad = |why: &dyn std::fmt::Display| {
+            Failure::failed(format_args!("{}: {why}", file.display()))
+        };
+        let text = fs::read_to_string(file).map_err(|e| bad(&e))?;
+        match text.lines().next() {
+            Some(password) if !password.is_empty() => Ok(password.to_string()),
+            _ => Err(bad(&"the first line is empty, and should be the password")),
+        }
+    }
+}
+
+#[cfg(not(feature = "etcd"))]
+impl Place {
+    /// Returns that this build cannot do it.
+    pub(super) fn etcd(&self) -> Failure {
+        Failure::usage(
+            "--etcd needs a build with the feature etcd: cargo install telefile --features etcd",
+        )
+    }
+}

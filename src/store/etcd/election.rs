@@ -1,0 +1,206 @@
+//! Who is active: the key `leader`, which its server created on a lease.
+
+use super::boottime;
+use super::gateway::{Gateway, KeyValue, Range, Reply, Trouble, Txn};
+use super::keys::Keys;
+use super::options::Options;
+use super::term::{LEASE, Term};
+use crate::waker::Waker;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use std::fmt::{self, Write};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long to try until etcd counts as not reachable.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often a standby looks whether there is another active server.
+const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+
+/// How long to try to end a lease. It ends by itself, later.
+const REVOKE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A table in an etcd cluster. Clones are the same table.
+#[derive(Clone, Debug)]
+pub struct Etcd {
+    pub(super) cluster: Arc<Cluster>,
+}
+
+#[derive(Debug)]
+pub(super) struct Cluster {
+    pub(super) gateway: Gateway,
+    pub(super) keys: Keys,
+}
+
+/// A server that wants to be active.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Candidate {
+    /// Where the other servers reach it; none if they cannot.
+    pub(crate) address: Option<String>,
+}
+
+/// The active server.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Leader {
+    /// Where the other servers reach it; empty if they cannot.
+    pub(crate) address: String,
+    /// What a relay shows it first, so that no other server takes it.
+    pub(crate) secret: String,
+    /// The revision at which it became active: no two terms have the same.
+    pub(crate) revision: i64,
+}
+
+/// Does not show the secret.
+impl fmt::Debug for Leader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Leader { address, revision, .. } = self;
+        let mut shown = f.debug_struct("Leader");
+        shown.field("address", address).field("revision", revision).finish_non_exhaustive()
+    }
+}
+
+impl Etcd {
+    /// Returns the table of these options. Connects to nobody yet.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](ErrorKind::InvalidInput) for options that contradict each other, for URLs and
+    /// prefixes that cannot be any, for https without the feature `etcd-tls`, and for files without
+    /// what they should have; errors of the files.
+    pub fn new(options: Options) -> io::Result<Etcd> {
+        let gateway = Gateway::new(&options)?;
+        let keys = Keys::new(&options.prefix);
+        Ok(Etcd { cluster: Arc::new(Cluster { gateway, keys }) })
+    }
+
+    /// Returns whether an error is not of etcd's being out of reach for a while: trying again does not
+    /// help, and the server must end.
+    pub(crate) fn is_fatal(error: &io::Error) -> bool {
+        matches!(
+            error.kind(),
+            ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::PermissionDenied
+        )
+    }
+
+    /// Returns the active server, if there is one.
+    ///
+    /// # Errors
+    /// No member of etcd answers for 10 s; it refuses the user; it is not the cluster that answered
+    /// before, or an earlier state of it; the key `leader` was not put by a telefile.
+    pub(crate) fn leader(&self) -> io::Result<Option<Leader>> {
+        let key = self.cluster.keys.leader();
+        let range = Range { key: &key, end: None, limit: 0, revision: 0 };
+        let (mut found, _) = self.cluster.gateway.range(&range, PATIENCE)?.range()?;
+        found.pop().map(Leader::decode).transpose()
+    }
+
+    /// Blocks until the active server is another than `seen`, or until `ending` wakes; then it returns
+    /// the one that was seen. While etcd is out of reach, it waits on.
+    ///
+    /// # Errors
+    /// Those of [`leader`](Etcd::leader) that are [fatal](Etcd::is_fatal).
+    pub(crate) fn wait(&self, seen: Option<&Leader>, ending: &Waker) -> io::Result<Option<Leader>> {
+        let mut is_reachable = true;
+        loop {
+            match self.leader() {
+                Err(e) if Etcd::is_fatal(&e) => return Err(e),
+                Err(e) if is_reachable => {
+                    log::warn!("{e}; waiting for it");
+                    is_reachable = false;
+                }
+                Err(_) => {}
+                Ok(leader) => {
+                    if !is_reachable {
+                        log::info!("etcd answers again");
+                        is_reachable = true;
+                    }
+                    if leader.as_ref() != seen {
+                        return Ok(leader);
+                    }
+                }
+            }
+            let mut polled = [PollFd::new(ending, PollFlags::IN)];
+            match poll(&mut polled, Some(&LOOK_EVERY)) {
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => return Ok(seen.cloned()),
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+
+    /// Becomes the active server; `None` if another one is.
+    ///
+    /// # Errors
+    /// Those of [`leader`](Etcd::leader), and of a thread that cannot be started.
+    pub(crate) fn campaign(&self, me: &Candidate) -> io::Result<Option<Arc<Term>>> {
+        if self.leader()?.is_some() {
+            return Ok(None);
+        }
+        let gateway = &self.cluster.gateway;
+        let sent = boottime::now();
+        let lease = gateway.grant(LEASE, PATIENCE)?;
+        let address = me.address.clone().unwrap_or_default();
+        let mut leader = Leader { address, secret: draw_secret(), revision: 0 };
+        let begun = match self.take(&leader, lease) {
+            Ok(Some(revision)) => {
+                leader.revision = revision;
+                Term::start(self.cluster.clone(), leader, lease, sent).map(Some)
+            }
+            Ok(None) => Ok(None),
+            Err(e) => Err(e.into()),
+        };
+        if !matches!(begun, Ok(Some(_))) {
+            // What was sent and not answered cannot be done any more, either.
+            let _ = gateway.revoke(lease, REVOKE_PATIENCE);
+        }
+        begun
+    }
+
+    /// Creates the key `leader`, unless it exists. Returns the revision at which it was created.
+    fn take(&self, leader: &Leader, lease: i64) -> Result<Option<i64>, Trouble> {
+        let key = self.cluster.keys.leader();
+        let mut txn = Txn::default().if_created(&key, 0).otherwise_get(&key);
+        txn.put_on(&key, &leader.encode(), lease);
+        let reply: Reply = self.cluster.gateway.transact_again(txn, PATIENCE)?;
+        if reply.has_succeeded()? {
+            return reply.revision().map(Some);
+        }
+        // Perhaps an earlier attempt did it, whose reply was lost.
+        let found = reply.found()?.pop().flatten();
+        Ok(found.filter(|found| found.value == leader.encode()).map(|found| found.created))
+    }
+}
+
+impl Leader {
+    fn encode(&self) -> Vec<u8> {
+        format!("{} {}", self.secret, self.address).into_bytes()
+    }
+
+    fn decode(found: KeyValue) -> io::Result<Leader> {
+        let text = str::from_utf8(&found.value).ok().and_then(|text| text.split_once(' '));
+        let is_odd = |c: char| c.is_control() || c.is_whitespace();
+        match text {
+            Some((secret, address)) if !secret.is_empty() && !address.contains(is_odd) => {
+                let (address, secret) = (address.to_string(), secret.to_string());
+                Ok(Leader { address, secret, revision: found.created })
+            }
+            _ => {
+                let key = String::from_utf8_lossy(&found.key).into_owned();
+                let why = format!("etcd: the key {key} was not put by a telefile server");
+                Err(io::Error::new(ErrorKind::InvalidData, why))
+            }
+        }
+    }
+}
+
+/// Draws the secret of a term: 128 bits.
+fn draw_secret() -> String {
+    let mut secret = String::new();
+    for _ in 0..2 {
+        // Each hasher has keys of its own, from the system's randomness.
+        let _ = write!(secret, "{:016x}", RandomState::new().hash_one(()));
+    }
+    secret
+}

@@ -1,0 +1,258 @@
+//! The JSON of etcd's gateway: bytes are base64, and numbers of 64 bits are strings.
+
+use super::trouble::Trouble;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+
+/// A key with its value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::store::etcd) struct KeyValue {
+    pub(in crate::store::etcd) key: Vec<u8>,
+    pub(in crate::store::etcd) value: Vec<u8>,
+    pub(in crate::store::etcd) created: i64,
+    pub(in crate::store::etcd) modified: i64,
+}
+
+/// A reply, parsed only as far as it is JSON.
+#[derive(Debug)]
+pub(in crate::store::etcd) struct Reply {
+    pub(super) endpoint: String,
+    pub(super) value: Value,
+}
+
+/// What a transaction does if its comparisons hold, and what it does otherwise.
+#[derive(Debug, Default)]
+pub(in crate::store::etcd) struct Txn {
+    compare: Vec<Value>,
+    then: Vec<Value>,
+    otherwise: Vec<Value>,
+}
+
+/// What is read in one go.
+#[derive(Debug)]
+pub(in crate::store::etcd) struct Range<'a> {
+    pub(in crate::store::etcd) key: &'a [u8],
+    /// Reads the keys below this one, too; otherwise the one key.
+    pub(in crate::store::etcd) end: Option<&'a [u8]>,
+    /// At most this many; 0 for all.
+    pub(in crate::store::etcd) limit: u64,
+    /// The state to read; 0 for the latest.
+    pub(in crate::store::etcd) revision: i64,
+}
+
+fn encode(bytes: &[u8]) -> Value {
+    Value::String(BASE64_STANDARD.encode(bytes))
+}
+
+impl Txn {
+    /// Requires that a key was created at this revision; 0: that it does not exist.
+    pub(in crate::store::etcd) fn if_created(mut self, key: &[u8], revision: i64) -> Self {
+        let revision = revision.to_string();
+        self.compare.push(json!({
+            "target": "CREATE", "result": "EQUAL", "key": encode(key), "create_revision": revision,
+        }));
+        self
+    }
+
+    /// Requires that a key was last changed at this revision; 0: that it does not exist.
+    pub(in crate::store::etcd) fn if_modified(mut self, key: &[u8], revision: i64) -> Self {
+        let revision = revision.to_string();
+        self.compare.push(json!({
+            "target": "MOD", "result": "EQUAL", "key": encode(key), "mod_revision": revision,
+        }));
+        self
+    }
+
+    pub(in crate::store::etcd) fn put(&mut self, key: &[u8], value: &[u8]) {
+        self.then.push(json!({ "request_put": { "key": encode(key), "value": encode(value) } }));
+    }
+
+    /// Puts a key that ends with a lease.
+    pub(in crate::store::etcd) fn put_on(&mut self, key: &[u8], value: &[u8], lease: i64) {
+        self.then.push(json!({ "request_put": {
+            "key": encode(key), "value": encode(value), "lease": lease.to_string(),
+        } }));
+    }
+
+    pub(in crate::store::etcd) fn delete(&mut self, key: &[u8]) {
+        self.then.push(json!({ "request_delete_range": { "key": encode(key) } }));
+    }
+
+    /// Deletes the keys from one on to another, which stays.
+    pub(in crate::store::etcd) fn delete_range(&mut self, from: &[u8], to: &[u8]) {
+        let range = json!({ "key": encode(from), "range_end": encode(to) });
+        self.then.push(json!({ "request_delete_range": range }));
+    }
+
+    /// Reads a key, if the comparisons hold.
+    pub(in crate::store::etcd) fn get(&mut self, key: &[u8]) {
+        self.then.push(json!({ "request_range": { "key": encode(key) } }));
+    }
+
+    /// Reads a key, if the comparisons do not hold.
+    pub(in crate::store::etcd) fn otherwise_get(mut self, key: &[u8]) -> Self {
+        self.otherwise.push(json!({ "request_range": { "key": encode(key) } }));
+        self
+    }
+
+    pub(super) fn body(self) -> Value {
+        json!({ "compare": self.compare, "success": self.then, "failure": self.otherwise })
+    }
+}
+
+impl Range<'_> {
+    pub(super) fn body(&self) -> Value {
+        let mut body = json!({
+            "key": encode(self.key),
+            "limit": self.limit.to_string(),
+            "revision": self.revision.to_string(),
+        });
+        if let Some(end) = self.end {
+            body["range_end"] = encode(end);
+        }
+        body
+    }
+}
+
+impl Reply {
+    fn bad(&self, what: &str) -> Trouble {
+        Trouble::Unknown(format!("{}: its reply has no valid {what}", self.endpoint))
+    }
+
+    /// Returns a number of the reply; 0 if it is missing, as in all of this JSON.
+    pub(in crate::store::etcd) fn number(&self, name: &str) -> Result<i64, Trouble> {
+        number(&self.value[name]).ok_or_else(|| self.bad(name))
+    }
+
+    pub(in crate::store::etcd) fn text(&self, name: &str) -> Option<&str> {
+        self.value[name].as_str()
+    }
+
+    /// Returns the revision of the state that the reply is about.
+    pub(in crate::store::etcd) fn revision(&self) -> Result<i64, Trouble> {
+        number(&self.value["header"]["revision"])
+            .filter(|revision| *revision > 0)
+            .ok_or_else(|| self.bad("revision"))
+    }
+
+    pub(super) fn cluster(&self) -> Option<&str> {
+        self.value["header"]["cluster_id"].as_str()
+    }
+
+    /// Returns whether the comparisons of a transaction did hold.
+    pub(in crate::store::etcd) fn has_succeeded(&self) -> Result<bool, Trouble> {
+        match &self.value["succeeded"] {
+            Value::Bool(succeeded) => Ok(*succeeded),
+            // A valid reply has a revision, and leaves out what is false.
+            Value::Null => self.revision().map(|_| false),
+            _ => Err(self.bad("outcome")),
+        }
+    }
+
+    /// Returns what each read of a transaction has found.
+    pub(in crate::store::etcd) fn found(&self) -> Result<Vec<Option<KeyValue>>, Trouble> {
+        let responses = self.value["responses"].as_array().ok_or_else(|| self.bad("responses"))?;
+        let reads = responses.iter().map(|response| &response["response_range"]);
+        let mut found = Vec::new();
+        for read in reads.filter(|read| read.is_object()) {
+            found.push(self.key_values(read)?.pop());
+        }
+        Ok(found)
+    }
+
+    /// Returns what a range has, and whether there is more of it.
+    pub(in crate::store::etcd) fn range(&self) -> Result<(Vec<KeyValue>, bool), Trouble> {
+        let has_more = self.value["more"].as_bool().unwrap_or(false);
+        Ok((self.key_values(&self.value)?, has_more))
+    }
+
+    fn key_values(&self, range: &Value) -> Result<Vec<KeyValue>, Trouble> {
+        let Some(kvs) = range["kvs"].as_array() else { return Ok(Vec::new()) };
+        let parsed: Option<Vec<_>> = kvs.iter().map(key_value).collect();
+        parsed.ok_or_else(|| self.bad("keys and values"))
+    }
+}
+
+fn number(value: &Value) -> Option<i64> {
+    match value {
+        Value::Null => Some(0),
+        Value::String(text) => text.parse().ok(),
+        Value::Number(number) => number.as_i64(),
+        _ => None,
+    }
+}
+
+fn bytes(value: &Value) -> Option<Vec<u8>> {
+    match value {
+        Value::Null => Some(Vec::new()),
+        value => BASE64_STANDARD.decode(value.as_str()?).ok(),
+    }
+}
+
+fn key_value(value: &Value) -> Option<KeyValue> {
+    Some(KeyValue {
+        key: bytes(&value["key"])?,
+        value: bytes(&value["value"])?,
+        created: number(&value["create_revision"])?,
+        modified: number(&value["mod_revision"])?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(text: &str) -> Reply {
+        Reply { endpoint: "http://a".to_string(), value: serde_json::from_str(text).unwrap() }
+    }
+
+    #[test]
+    fn a_transaction_is_the_json_that_etcd_documents() {
+        let mut txn = Txn::default().if_created(b"a", 7).if_modified(b"b", 0).otherwise_get(b"a");
+        txn.put(b"b", b"\0");
+        txn.put_on(b"c", b"", i64::MIN);
+        txn.delete(b"d");
+        txn.delete_range(b"e", b"f");
+        let expected = r#"{
+            "compare": [
+                {"target": "CREATE", "result": "EQUAL", "key": "YQ==", "create_revision": "7"},
+                {"target": "MOD", "result": "EQUAL", "key": "Yg==", "mod_revision": "0"}
+            ],
+            "success": [
+                {"request_put": {"key": "Yg==", "value": "AA=="}},
+                {"request_put": {"key": "Yw==", "value": "", "lease": "-9223372036854775808"}},
+                {"request_delete_range": {"key": "ZA=="}},
+                {"request_delete_range": {"key": "ZQ==", "range_end": "Zg=="}}
+            ],
+            "failure": [{"request_range": {"key": "YQ=="}}]
+        }"#;
+        assert_eq!(txn.body(), serde_json::from_str::<Value>(expected).unwrap());
+    }
+
+    #[test]
+    fn a_reply_is_read_without_what_it_leaves_out_and_nothing_else_is_believed() {
+        let done = reply(r#"{"header": {"revision": "9", "cluster_id": "1"}, "succeeded": true}"#);
+        assert_eq!((done.revision().unwrap(), done.cluster()), (9, Some("1")));
+        assert!(done.has_succeeded().unwrap());
+        let failed = reply(
+            r#"{"header": {"revision": "9"}, "responses": [
+                {"response_range": {"kvs": [{"key": "YQ==", "create_revision": "3", "mod_revision": "4"}]}},
+                {"response_range": {}}
+            ]}"#,
+        );
+        assert!(!failed.has_succeeded().unwrap());
+        let leader = KeyValue { key: b"a".to_vec(), value: Vec::new(), created: 3, modified: 4 };
+        assert_eq!(failed.found().unwrap(), [Some(leader), None]);
+        for text in [
+            "{}",
+            "[]",
+            r#"{"succeeded": 1, "header": {"revision": "9"}}"#,
+            r#"{"header": {"revision": "x"}}"#,
+        ] {
+            assert!(reply(text).has_succeeded().is_err(), "{text}");
+        }
+        assert!(reply(r#"{"kvs": [{"key": "%"}]}"#).range().is_err());
+        assert!(reply(r#"{"kvs": [{"key": 1}]}"#).range().is_err());
+    }
+}

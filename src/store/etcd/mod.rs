@@ -1,0 +1,22 @@
+//! A table in an etcd cluster, for several servers of which one is active: it has the table, and the
+//! others take its place when it dies.
+//!
+//! Knows etcd and the format of the values; not what a server does with its term. `Etcd` finds the
+//! active server and campaigns to become it; a `Term` is the time of being active, and has the store.
+//!
+//! A server that was paused or cut off may still believe that it is active. Its *writes* change nothing
+//! then: each transaction requires that the key `leader` has the revision at which this server
+//! created it, and `head` the one of its last commit. Its *reads* end by the clock: it may answer for 8 s
+//! after it sent the last renewal of its lease that was acknowledged, and the lease lasts for 10.
+
+mod boottime;
+mod election;
+mod gateway;
+mod keys;
+mod options;
+mod term;
+
+pub use election::Etcd;
+pub(crate) use election::{Candidate, Leader};
+pub use options::Options;
+pub(crate) use term::{Term, TermStats};
