@@ -1,21 +1,21 @@
 //! Who is active: the key `leader`, which its server created on a lease.
 
 use super::boottime;
-use super::gateway::{Gateway, KeyValue, Range, Reply, Trouble, Txn};
+use super::cluster::Cluster;
+use super::gateway::{Gateway, Range, Trouble, Txn};
 use super::keys::Keys;
+use super::leader::{Candidate, Leader};
 use super::options::Options;
 use super::term::{LEASE, Term};
 use crate::waker::Waker;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use std::fmt::{self, Write};
-use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long to try until etcd counts as not reachable.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to try until etcd counts as out of reach.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often a standby looks whether there is another active server.
 const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
@@ -27,39 +27,6 @@ const REVOKE_PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub struct Etcd {
     pub(super) cluster: Arc<Cluster>,
-}
-
-#[derive(Debug)]
-pub(super) struct Cluster {
-    pub(super) gateway: Gateway,
-    pub(super) keys: Keys,
-}
-
-/// A server that wants to be active.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Candidate {
-    /// Where the other servers reach it; none if they cannot.
-    pub(crate) address: Option<String>,
-}
-
-/// The active server.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Leader {
-    /// Where the other servers reach it; empty if they cannot.
-    pub(crate) address: String,
-    /// What a relay shows it first, so that no other server takes it.
-    pub(crate) secret: String,
-    /// The revision at which it became active: no two terms have the same.
-    pub(crate) revision: i64,
-}
-
-/// Does not show the secret.
-impl fmt::Debug for Leader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Leader { address, revision, .. } = self;
-        let mut shown = f.debug_struct("Leader");
-        shown.field("address", address).field("revision", revision).finish_non_exhaustive()
-    }
 }
 
 impl Etcd {
@@ -141,8 +108,7 @@ impl Etcd {
         let gateway = &self.cluster.gateway;
         let sent = boottime::now();
         let lease = gateway.grant(LEASE, PATIENCE)?;
-        let address = me.address.clone().unwrap_or_default();
-        let mut leader = Leader { address, secret: draw_secret(), revision: 0 };
+        let mut leader = Leader::new(me);
         let begun = match self.take(&leader, lease) {
             Ok(Some(revision)) => {
                 leader.revision = revision;
@@ -163,7 +129,7 @@ impl Etcd {
         let key = self.cluster.keys.leader();
         let mut txn = Txn::default().if_created(&key, 0).otherwise_get(&key);
         txn.put_on(&key, &leader.encode(), lease);
-        let reply: Reply = self.cluster.gateway.transact_again(txn, PATIENCE)?;
+        let reply = self.cluster.gateway.transact_again(txn, PATIENCE)?;
         if reply.has_succeeded()? {
             return reply.revision().map(Some);
         }
@@ -171,36 +137,4 @@ impl Etcd {
         let found = reply.found()?.pop().flatten();
         Ok(found.filter(|found| found.value == leader.encode()).map(|found| found.created))
     }
-}
-
-impl Leader {
-    fn encode(&self) -> Vec<u8> {
-        format!("{} {}", self.secret, self.address).into_bytes()
-    }
-
-    fn decode(found: KeyValue) -> io::Result<Leader> {
-        let text = str::from_utf8(&found.value).ok().and_then(|text| text.split_once(' '));
-        let is_odd = |c: char| c.is_control() || c.is_whitespace();
-        match text {
-            Some((secret, address)) if !secret.is_empty() && !address.contains(is_odd) => {
-                let (address, secret) = (address.to_string(), secret.to_string());
-                Ok(Leader { address, secret, revision: found.created })
-            }
-            _ => {
-                let key = String::from_utf8_lossy(&found.key).into_owned();
-                let why = format!("etcd: the key {key} was not put by a telefile server");
-                Err(io::Error::new(ErrorKind::InvalidData, why))
-            }
-        }
-    }
-}
-
-/// Draws the secret of a term: 128 bits.
-fn draw_secret() -> String {
-    let mut secret = String::new();
-    for _ in 0..2 {
-        // Each hasher has keys of its own, from the system's randomness.
-        let _ = write!(secret, "{:016x}", RandomState::new().hash_one(()));
-    }
-    secret
 }

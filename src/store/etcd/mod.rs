@@ -10,13 +10,22 @@
 //! after it sent the last renewal of its lease that was acknowledged, and the lease lasts for 10.
 
 mod boottime;
+mod changes;
+mod cluster;
+mod commit;
 mod election;
 mod gateway;
 mod keys;
+mod leader;
 mod options;
+mod scan;
+mod source;
+mod store;
 mod term;
+#[cfg(test)]
+mod tests;
 
 pub use election::Etcd;
-pub(crate) use election::{Candidate, Leader};
+pub(crate) use leader::{Candidate, Leader};
 pub use options::Options;
 pub(crate) use term::{Term, TermStats};

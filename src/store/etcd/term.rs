@@ -1,7 +1,8 @@
 //! The time during which this process is the active server: as long as its lease is renewed.
 
 use super::boottime;
-use super::election::{Cluster, Leader};
+use super::cluster::Cluster;
+use super::leader::Leader;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};

@@ -9,7 +9,7 @@ mod format;
 mod full;
 mod growth;
 mod log;
-mod model;
+pub(super) mod model;
 mod older;
 mod room;
 mod sim;

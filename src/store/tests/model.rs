@@ -9,18 +9,18 @@ use std::io;
 use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Model {
-    pub(super) head: Head,
-    pub(super) files: BTreeMap<Name, File>,
-    pub(super) gone: BTreeMap<u64, Name>,
+pub(in crate::store) struct Model {
+    pub(in crate::store) head: Head,
+    pub(in crate::store) files: BTreeMap<Name, File>,
+    pub(in crate::store) gone: BTreeMap<u64, Name>,
 }
 
 #[derive(Clone, PartialEq)]
-pub(super) struct File {
-    pub(super) version: u64,
-    pub(super) life: Life,
+pub(in crate::store) struct File {
+    pub(in crate::store) version: u64,
+    pub(in crate::store) life: Life,
     /// `None` for a code file.
-    pub(super) bytes: Option<Vec<u8>>,
+    pub(in crate::store) bytes: Option<Vec<u8>>,
 }
 
 impl std::fmt::Debug for File {
@@ -30,18 +30,18 @@ impl std::fmt::Debug for File {
     }
 }
 
-pub(super) fn name(text: &str) -> Name {
+pub(in crate::store) fn name(text: &str) -> Name {
     NameRef::new(text).unwrap().to_name()
 }
 
 impl Model {
-    pub(super) fn empty(epoch: u64) -> Model {
+    pub(in crate::store) fn empty(epoch: u64) -> Model {
         let head = Head { epoch, version: 0, time: Duration::ZERO, forgotten: 0 };
         Model { head, files: BTreeMap::new(), gone: BTreeMap::new() }
     }
 
     /// Returns everything in a store, with large contents.
-    pub(super) fn of(store: &impl Store) -> io::Result<Model> {
+    pub(in crate::store) fn of(store: &(impl Store + ?Sized)) -> io::Result<Model> {
         let (mut rows, mut gone) = (Vec::new(), BTreeMap::new());
         let head = store.load(&mut |row| rows.push(row), &mut |version, name| {
             assert_eq!(gone.insert(version, name), None);
@@ -66,7 +66,7 @@ impl Model {
     }
 
     /// Applies a batch.
-    pub(super) fn apply(&mut self, batch: &[Mutation], head: Head) {
+    pub(in crate::store) fn apply(&mut self, batch: &[Mutation], head: Head) {
         for change in batch {
             match change.clone() {
                 Mutation::Put { name, version, life, contents, .. } => {
@@ -91,7 +91,7 @@ impl Model {
     }
 
     /// Returns the put that a table would commit for this file.
-    pub(super) fn put(&self, file: &str, bytes: Vec<u8>) -> Mutation {
+    pub(in crate::store) fn put(&self, file: &str, bytes: Vec<u8>) -> Mutation {
         let name = name(file);
         Mutation::Put {
             version: self.head.version + 1,
@@ -103,14 +103,14 @@ impl Model {
         }
     }
 
-    pub(super) fn remove(&self, file: &str) -> Mutation {
+    pub(in crate::store) fn remove(&self, file: &str) -> Mutation {
         let name = name(file);
         let old = self.files[&name].version;
         Mutation::Remove { name, version: self.head.version + 1, old }
     }
 
     /// Returns the head after a batch of one.
-    pub(super) fn next(&self) -> Head {
+    pub(in crate::store) fn next(&self) -> Head {
         Head { version: self.head.version + 1, ..self.head }
     }
 
@@ -118,7 +118,7 @@ impl Model {
         self.gone.iter().find(|(_, gone)| *gone == name).map(|(version, _)| *version)
     }
 
-    pub(super) fn draw(&self, random: &mut Random) -> (Vec<Mutation>, Head) {
+    pub(in crate::store) fn draw(&self, random: &mut Random) -> (Vec<Mutation>, Head) {
         let mut head = self.head;
         head.time += Duration::from_nanos(random.below(5_000_000_000));
         let (mut batch, mut named) = (Vec::new(), HashSet::new());

@@ -1,0 +1,74 @@
+//! What the key `leader` says of the active server.
+
+use super::gateway::KeyValue;
+use std::fmt::{self, Write};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, ErrorKind};
+
+/// A server that wants to be active.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Candidate {
+    /// Where the other servers reach it; none if they cannot.
+    pub(crate) address: Option<String>,
+}
+
+/// The active server.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Leader {
+    /// Where the other servers reach it; empty if they cannot.
+    pub(crate) address: String,
+    /// What a relay shows it first, so that no other server takes it.
+    pub(crate) secret: String,
+    /// The revision at which it became active: no two terms have the same.
+    pub(crate) revision: i64,
+}
+
+/// Does not show the secret.
+impl fmt::Debug for Leader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Leader { address, revision, .. } = self;
+        let mut shown = f.debug_struct("Leader");
+        shown.field("address", address).field("revision", revision).finish_non_exhaustive()
+    }
+}
+
+impl Leader {
+    /// Returns a server that becomes active: its address and a new secret.
+    pub(super) fn new(me: &Candidate) -> Self {
+        let address = me.address.clone().unwrap_or_default();
+        Leader { address, secret: draw_secret(), revision: 0 }
+    }
+
+    /// Returns the value of the key.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        format!("{} {}", self.secret, self.address).into_bytes()
+    }
+
+    /// # Errors
+    /// Another program has put the key.
+    pub(super) fn decode(found: KeyValue) -> io::Result<Leader> {
+        let text = str::from_utf8(&found.value).ok().and_then(|text| text.split_once(' '));
+        let is_odd = |c: char| c.is_control() || c.is_whitespace();
+        match text {
+            Some((secret, address)) if !secret.is_empty() && !address.contains(is_odd) => {
+                let (address, secret) = (address.to_string(), secret.to_string());
+                Ok(Leader { address, secret, revision: found.created })
+            }
+            _ => {
+                let key = String::from_utf8_lossy(&found.key).into_owned();
+                let why = format!("etcd: the key {key} was not put by a telefile server");
+                Err(io::Error::new(ErrorKind::InvalidData, why))
+            }
+        }
+    }
+}
+
+/// Draws the secret of a term: 128 bits.
+fn draw_secret() -> String {
+    let mut secret = String::new();
+    for _ in 0..2 {
+        // Each hasher has keys of its own, from the system's randomness.
+        let _ = write!(secret, "{:016x}", RandomState::new().hash_one(()));
+    }
+    secret
+}

@@ -1,0 +1,106 @@
+//! Reads all keys of one kind, page by page, as they were at one revision.
+
+use super::cluster::Cluster;
+use super::election::PATIENCE;
+use super::gateway::{KeyValue, Range};
+use crate::files::store::{Row, RowContents};
+use crate::name::Name;
+use crate::store::error::{Result, at, damaged};
+use crate::store::format::{self, Body, Record, decode_name, decode_part};
+use redb::Error;
+use std::io;
+use std::path::Path;
+
+/// A page has about this many bytes, and at least and at most so many keys. The values of the
+/// fewest have less than 4 KiB each.
+const PAGE_BYTES: usize = 1 << 20;
+const LEAST_KEYS: usize = 64;
+const MOST_KEYS: usize = 8192;
+const FIRST_KEYS: usize = 512;
+
+/// A range of keys, read from its begin to its end.
+pub(super) struct Scan {
+    /// The first key that is not read yet; `None` if all are.
+    next: Option<Vec<u8>>,
+    end: Vec<u8>,
+    /// The state that is read; 0: the latest, when the first page is read.
+    revision: i64,
+    /// How many keys the next page has.
+    keys: usize,
+}
+
+impl Scan {
+    pub(super) fn new((begin, end): (Vec<u8>, Vec<u8>), revision: i64) -> Self {
+        Scan { next: Some(begin), end, revision, keys: FIRST_KEYS }
+    }
+
+    /// Returns the state that is read; 0 before the first page.
+    pub(super) fn revision(&self) -> i64 {
+        self.revision
+    }
+
+    /// Returns the next keys, in their order. None are left if there are none.
+    ///
+    /// # Errors
+    /// Also if etcd has compacted the revision.
+    pub(super) fn page(&mut self, cluster: &Cluster) -> io::Result<Vec<KeyValue>> {
+        let Some(key) = &self.next else { return Ok(Vec::new()) };
+        let (limit, revision) = (self.keys as u64, self.revision);
+        let range = Range { key, end: Some(&self.end), limit, revision };
+        let reply = cluster.gateway.range(&range, PATIENCE)?;
+        let (found, has_more) = reply.range()?;
+        if self.revision == 0 {
+            self.revision = reply.revision()?;
+        }
+        let is_sorted = found.is_sorted_by(|a, b| a.key < b.key);
+        let is_within = found.iter().all(|kv| *key <= kv.key && kv.key < self.end);
+        if !(is_sorted && is_within) || (has_more && found.is_empty()) {
+            return Err(located(damaged("a page has other keys than it should")));
+        }
+        let bytes: usize = found.iter().map(|kv| kv.key.len() + kv.value.len()).sum();
+        self.keys = (self.keys * PAGE_BYTES / bytes.max(1)).clamp(LEAST_KEYS, MOST_KEYS);
+        self.next = found.last().filter(|_| has_more).map(|last| [&last.key[..], b"\0"].concat());
+        Ok(found)
+    }
+}
+
+/// Returns an error of a value.
+pub(super) fn located(error: Error) -> io::Error {
+    at(Path::new("etcd"), error)
+}
+
+/// Reads a file.
+pub(super) fn row(cluster: &Cluster, found: &KeyValue) -> Result<Row> {
+    let key = cluster.keys.name(&found.key).unwrap_or_default();
+    let Record { version, life, body } = Record::decode(key, &found.value)?;
+    let contents = match body {
+        Body::Code => RowContents::Code,
+        Body::Inline(bytes) => RowContents::Inline(bytes.into()),
+        Body::Stored(numbytes) => RowContents::Stored(numbytes),
+    };
+    Ok(Row { name: decode_name(key)?, version, life, contents })
+}
+
+/// Reads a removal.
+pub(super) fn removal(cluster: &Cluster, found: &KeyValue) -> Result<(u64, Name)> {
+    let version = cluster.keys.version(&found.key);
+    let version = version.ok_or_else(|| damaged("the key of a removal has no version"))?;
+    Ok((version, format::decode_removal(version, &found.value)?))
+}
+
+/// Reads the large contents of a version, in the state of a revision, 0 for the latest; `None` if
+/// there are none.
+pub(super) fn contents(
+    cluster: &Cluster,
+    version: u64,
+    revision: i64,
+) -> io::Result<Option<Vec<u8>>> {
+    let key = cluster.keys.contents(version);
+    let range = Range { key: &key, end: None, limit: 0, revision };
+    let (mut found, _) = cluster.gateway.range(&range, PATIENCE)?.range()?;
+    let Some(found) = found.pop() else { return Ok(None) };
+    match decode_part((version, 0), &found.value).map_err(located)? {
+        (bytes, 0) => Ok(Some(bytes.to_vec())),
+        _ => Err(located(damaged(format!("a part of contents {version} is missing")))),
+    }
+}

@@ -1,0 +1,90 @@
+//! A real etcd of one member, for all tests of the process.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long etcd may take to start.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Starts etcd, and ends it when its standard input does: with this process, however that ends.
+const SCRIPT: &str = r#"
+dir=$(mktemp -d) || exit
+etcd --name a --data-dir "$dir" --log-level error --listen-client-urls "$1" \
+    --advertise-client-urls "$1" --listen-peer-urls "$2" --initial-advertise-peer-urls "$2" \
+    --initial-cluster "a=$2" --max-txn-ops "$3" >"$dir/log" 2>&1 &
+echo started
+read -r end
+kill -9 $!
+wait $! 2>/dev/null
+rm -rf "$dir"
+"#;
+
+/// Returns the URL of an etcd that takes 128 operations in a transaction; `None`, with a line that says
+/// so, where etcd is not installed.
+pub(super) fn etcd() -> Option<String> {
+    static STARTED: OnceLock<Option<Etcd>> = OnceLock::new();
+    STARTED.get_or_init(|| Etcd::start(128)).as_ref().map(|etcd| etcd.url.clone())
+}
+
+pub(super) struct Etcd {
+    pub(super) url: String,
+    /// Ends it when this is dropped.
+    _script: Mutex<Child>,
+}
+
+impl Etcd {
+    pub(super) fn start(max_txn_ops: usize) -> Option<Etcd> {
+        let installed = Command::new("etcd").arg("--version").stdout(Stdio::null()).status();
+        if !installed.is_ok_and(|status| status.success()) {
+            eprintln!("\nSKIPPED: etcd is not installed: the tests of the store in etcd need it\n");
+            return None;
+        }
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            // Somebody else may take a port before etcd does.
+            let [client, peer] = free_ports().map(|port| format!("http://127.0.0.1:{port}"));
+            let mut script = Command::new("sh")
+                .args(["-c", SCRIPT, "sh", &client, &peer, &max_txn_ops.to_string()])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut line = String::new();
+            BufReader::new(script.stdout.take().unwrap()).read_line(&mut line).unwrap();
+            let started = Instant::now();
+            while started.elapsed() < PATIENCE / 4 {
+                if is_healthy(&client) {
+                    return Some(Etcd { url: client, _script: Mutex::new(script) });
+                }
+                thread::sleep(Duration::from_millis(50));
+            }
+        }
+        panic!("etcd does not start");
+    }
+}
+
+impl Drop for Etcd {
+    fn drop(&mut self) {
+        let script = self._script.get_mut().unwrap();
+        drop(script.stdin.take());
+        let _ = script.wait();
+    }
+}
+
+fn free_ports() -> [u16; 2] {
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
+fn is_healthy(url: &str) -> bool {
+    let mut answer = String::new();
+    let asked = TcpStream::connect(&url["http://".len()..]).and_then(|mut stream| {
+        std::io::Write::write_all(&mut stream, b"GET /health HTTP/1.0\r\n\r\n")?;
+        stream.read_to_string(&mut answer)
+    });
+    asked.is_ok() && answer.contains("\"true\"")
+}
