@@ -35,7 +35,7 @@ pub(super) struct Place {
         help_heading = HEADING
     )]
     user: Option<String>,
-    /// Read the password of etcd's user from this file
+    /// Read the password of etcd's user from the first line of this file
     #[arg(
         long = "etcd-password-file",
         value_name = "FILE",
@@ -123,10 +123,10 @@ mod built {
 
 #[cfg(not(feature = "etcd"))]
 impl Place {
-    /// Returns that this build cannot do it.
-    pub(super) fn etcd(&self) -> Failure {
+    /// Returns the failure of a build that knows no etcd.
+    pub(super) fn missing(&self) -> Failure {
         Failure::usage(
-            "--etcd needs a build with the feature etcd: cargo install telefile --features etcd",
+            "--etcd needs a build with the feature etcd: `cargo install telefile --features etcd`",
         )
     }
 }

@@ -1,7 +1,8 @@
 //! `telefile backup`: saves all files of a server into one file, of a running one through a
-//! connection, and of one that is not running from its folder.
+//! connection, of one that is not running from its folder, and of any from etcd.
 
 use crate::cli::bar::{ProgressBar, bar_of_bytes};
+use crate::cli::etcd;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::half_made::remove_half_made_on_signals;
 use crate::cli::panics::report_once;
@@ -20,7 +21,8 @@ use std::path::{Path, PathBuf};
     allow_missing_positional = true,
     override_usage = "\
 telefile backup --addr ADDR FILE
-       telefile backup DIR FILE",
+       telefile backup DIR FILE
+       telefile backup --etcd URL[,URL...] FILE",
     after_help = "\
 A running server gives backups if it has --data: over its Unix sockets, and over TCP only with the
 flag --allow-backup. FILE gets its name when it is whole. It has every secret name, so only you can
@@ -29,7 +31,8 @@ read it.
 Examples:
   telefile backup --addr unix:/run/telefile/socket monday.telefile
   telefile backup /var/lib/telefile monday.telefile
-  telefile backup /var/lib/telefile - | gzip > monday.telefile.gz"
+  telefile backup /var/lib/telefile - | gzip > monday.telefile.gz
+  telefile backup --etcd http://10.0.0.1:2379,http://10.0.0.2:2379 monday.telefile"
 )]
 pub(crate) struct Settings {
     /// The folder of --data, which no server may be using; it is only read
@@ -49,18 +52,39 @@ pub(crate) struct Settings {
     token: TokenFile,
     #[command(flatten)]
     patience: Patience,
+    #[command(flatten)]
+    etcd: etcd::Place,
 }
 
 impl Settings {
     pub(crate) fn run(self) -> Outcome {
         remove_half_made_on_signals();
         match (&self.address, &self.folder) {
+            (None, None) if self.etcd.is_given() => self.of_etcd(),
+            _ if self.etcd.is_given() => {
+                Err(Failure::usage("--etcd excludes <DIR> and --addr: one of them has the files"))
+            }
             (Some(address), _) => self.of_server(address),
             (None, Some(folder)) => self.of_folder(folder),
-            (None, None) => {
-                Err(Failure::usage("<DIR> or --addr is missing; try `telefile backup --help`"))
-            }
+            (None, None) => Err(Failure::usage(
+                "<DIR>, --addr or --etcd is missing; try `telefile backup --help`",
+            )),
         }
+    }
+
+    #[cfg(feature = "etcd")]
+    fn of_etcd(&self) -> Outcome {
+        let etcd = self.etcd.etcd()?;
+        let written = match self.file.as_os_str() == "-" {
+            true => etcd.backup(io::stdout().lock(), "stdout"),
+            false => create_whole(&self.file, |to| etcd.backup(to, &self.name())),
+        };
+        written.map_err(Failure::failed)
+    }
+
+    #[cfg(not(feature = "etcd"))]
+    fn of_etcd(&self) -> Outcome {
+        Err(self.etcd.missing())
     }
 
     fn of_folder(&self, folder: &Path) -> Outcome {

@@ -7,6 +7,7 @@
 //! whether the first one was.
 
 use super::changes::{Change, Limits, Op};
+use super::election::PATIENCE;
 use super::gateway::{KeyValue, Refused, Reply, Trouble, Txn};
 use super::term::Term;
 use crate::files::store::Head;
@@ -108,6 +109,48 @@ impl Committer {
                 self.large.remove(&replaced);
             }
             self.large.extend(change.large);
+        }
+        Ok(())
+    }
+
+    /// Puts changes while there is no head yet. They may be put twice.
+    pub(super) fn fill(&self, changes: &[Change]) -> Result<(), NotDone> {
+        self.repeat(|txn| changes.iter().flat_map(|c| &c.ops).for_each(|op| op.add_to(txn)))
+    }
+
+    /// Runs a transaction that may run twice, while this server is active and the head its own.
+    pub(super) fn repeat(&self, add: impl FnOnce(&mut Txn)) -> Result<(), NotDone> {
+        let mut txn = self.fenced();
+        add(&mut txn);
+        let reply = self.term.cluster.gateway.transact_again(txn, PATIENCE)?;
+        match reply.has_succeeded()? {
+            true => Ok(()),
+            false => Err(NotDone::Lost(self.foreign("or another server is active"))),
+        }
+    }
+
+    /// Makes the next transactions smaller, after one with these changes was too large.
+    ///
+    /// # Errors
+    /// What was wrong was not that, or it cannot be smaller.
+    pub(super) fn learn(&mut self, not_done: NotDone, changes: &[Change]) -> Result<(), NotDone> {
+        let limits = &mut self.limits;
+        match not_done {
+            NotDone::TooManyOperations(why) if limits.ops > Limits::LEAST_OPS => {
+                limits.ops = (limits.ops / 2).max(Limits::LEAST_OPS);
+                log::warn!("{why}: transactions have at most {} operations now", limits.ops);
+            }
+            NotDone::TooManyOperations(why) => {
+                let least = Limits::LEAST_OPS;
+                let why = format!("{why}: give etcd --max-txn-ops 128, at least {least}");
+                return Err(NotDone::Lost(io::Error::new(ErrorKind::InvalidInput, why)));
+            }
+            NotDone::TooLarge(why) if changes.len() > 1 => {
+                let bytes = changes.iter().map(Change::bytes).sum::<usize>();
+                limits.bytes = (bytes / 2).max(1);
+                log::warn!("{why}: transactions have at most {} bytes now", limits.bytes);
+            }
+            not_done => return Err(not_done),
         }
         Ok(())
     }

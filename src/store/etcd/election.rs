@@ -58,7 +58,7 @@ impl Etcd {
     /// before, or an earlier state of it; the key `leader` was not put by a telefile.
     pub(crate) fn leader(&self) -> io::Result<Option<Leader>> {
         let key = self.cluster.keys.leader();
-        let range = Range { key: &key, end: None, limit: 0, revision: 0 };
+        let range = Range::one(&key);
         let (mut found, _) = self.cluster.gateway.range(&range, PATIENCE)?.range()?;
         found.pop().map(Leader::decode).transpose()
     }

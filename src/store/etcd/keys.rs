@@ -49,6 +49,11 @@ impl Keys {
         (self.key(b"f/"), self.key(b"f0"))
     }
 
+    /// The same of large contents.
+    pub(super) fn all_contents(&self) -> (Vec<u8>, Vec<u8>) {
+        (self.key(b"c/"), self.key(b"c0"))
+    }
+
     /// The same of the removals.
     pub(super) fn removals(&self) -> (Vec<u8>, Vec<u8>) {
         (self.key(b"d/"), self.key(b"d0"))

@@ -9,6 +9,7 @@
 //! created it, and `head` the one of its last commit. Its *reads* end by the clock: it may answer for 8 s
 //! after it sent the last renewal of its lease that was acknowledged, and the lease lasts for 10.
 
+mod backup;
 mod boottime;
 mod changes;
 mod cluster;

@@ -46,7 +46,8 @@ impl Scan {
     pub(super) fn page(&mut self, cluster: &Cluster) -> io::Result<Vec<KeyValue>> {
         let Some(key) = &self.next else { return Ok(Vec::new()) };
         let (limit, revision) = (self.keys as u64, self.revision);
-        let range = Range { key, end: Some(&self.end), limit, revision };
+        let end = Some(&self.end[..]);
+        let range = Range { key, end, limit, revision, keys_only: false };
         let reply = cluster.gateway.range(&range, PATIENCE)?;
         let (found, has_more) = reply.range()?;
         if self.revision == 0 {
@@ -96,7 +97,7 @@ pub(super) fn contents(
     revision: i64,
 ) -> io::Result<Option<Vec<u8>>> {
     let key = cluster.keys.contents(version);
-    let range = Range { key: &key, end: None, limit: 0, revision };
+    let range = Range { revision, ..Range::one(&key) };
     let (mut found, _) = cluster.gateway.range(&range, PATIENCE)?.range()?;
     let Some(found) = found.pop() else { return Ok(None) };
     match decode_part((version, 0), &found.value).map_err(located)? {

@@ -31,14 +31,30 @@ struct Source {
     consumed: usize,
 }
 
-/// Begins a backup of everything that is committed. Reads each file for that, but not large contents,
-/// to count the bytes.
+/// Begins a backup of everything that is committed.
 ///
 /// # Errors
 /// There is no table, it is damaged, or etcd does not answer.
+pub(super) fn open(cluster: Arc<Cluster>) -> io::Result<impl BufRead> {
+    let (head, revision) = latest(&cluster)?;
+    Ok(Source::new(cluster, &head, revision))
+}
+
+/// Does the same, and counts the bytes before that: reads each file, but not large contents.
+///
+/// # Errors
+/// Those of [`open`].
 pub(super) fn begin(cluster: Arc<Cluster>) -> io::Result<Backup> {
+    let (head, revision) = latest(&cluster)?;
+    let numbytes = count(&cluster, &head, revision)?;
+    let source = Source::new(cluster, &head, revision);
+    Ok(Backup { version: head.version, numbytes, bytes: Box::new(source) })
+}
+
+/// Returns the last head that was committed, and the revision at which it is there.
+fn latest(cluster: &Cluster) -> io::Result<(Head, i64)> {
     let key = cluster.keys.head();
-    let range = Range { key: &key, end: None, limit: 0, revision: 0 };
+    let range = Range::one(&key);
     let reply = cluster.gateway.range(&range, PATIENCE)?;
     let revision = reply.revision()?;
     let (mut found, _) = reply.range()?;
@@ -49,10 +65,7 @@ pub(super) fn begin(cluster: Arc<Cluster>) -> io::Result<Backup> {
             format!("etcd: there is no table: no key {key}"),
         ));
     };
-    let head = Stamp::decode(&found.value).map_err(located)?.head;
-    let numbytes = count(&cluster, &head, revision)?;
-    let source = Source::new(cluster, &head, revision);
-    Ok(Backup { version: head.version, numbytes, bytes: Box::new(source) })
+    Ok((Stamp::decode(&found.value).map_err(located)?.head, revision))
 }
 
 /// Returns how many bytes the backup has.

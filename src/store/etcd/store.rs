@@ -76,13 +76,8 @@ impl EtcdStore {
             match committer.put(part, head) {
                 Ok(()) if later.is_empty() => return Ok(()),
                 Ok(()) => rest = later,
-                Err(NotDone::TooManyOperations(why)) => lower_ops(&mut committer.limits, why)?,
-                Err(NotDone::TooLarge(why)) if part.len() > 1 => {
-                    let limits = &mut committer.limits;
-                    limits.bytes = (limits.bytes / 2).max(1);
-                    log::warn!("{why}: transactions have at most {} bytes now", limits.bytes);
-                }
                 Err(not_done) => {
+                    let Err(not_done) = committer.learn(not_done, part) else { continue };
                     if let NotDone::TooLarge(_) = not_done {
                         *lock(&self.refused_bytes) = part[0].bytes();
                     }
@@ -134,19 +129,6 @@ impl EtcdStore {
     }
 }
 
-/// Halves the operations of a transaction.
-fn lower_ops(limits: &mut Limits, why: String) -> Result<(), NotDone> {
-    if limits.ops == Limits::LEAST_OPS {
-        let least = Limits::LEAST_OPS;
-        let why =
-            format!("{why}: --max-txn-ops of etcd must be {least} at least, and is best at 128");
-        return Err(NotDone::Lost(io::Error::new(io::ErrorKind::InvalidInput, why)));
-    }
-    limits.ops = (limits.ops / 2).max(Limits::LEAST_OPS);
-    log::warn!("{why}: transactions have at most {} operations now", limits.ops);
-    Ok(())
-}
-
 impl Store for EtcdStore {
     fn load(
         &self,
@@ -156,7 +138,7 @@ impl Store for EtcdStore {
         let mut committer = lock(&self.committer);
         let cluster = &self.term.cluster;
         let key = cluster.keys.head();
-        let range = Range { key: &key, end: None, limit: 0, revision: 0 };
+        let range = Range::one(&key);
         let reply = cluster.gateway.range(&range, PATIENCE)?;
         let (mut found, _) = reply.range()?;
         match found.pop() {

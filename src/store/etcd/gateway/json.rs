@@ -39,6 +39,15 @@ pub(in crate::store::etcd) struct Range<'a> {
     pub(in crate::store::etcd) limit: u64,
     /// The state to read; 0 for the latest.
     pub(in crate::store::etcd) revision: i64,
+    /// Leaves out the values.
+    pub(in crate::store::etcd) keys_only: bool,
+}
+
+impl<'a> Range<'a> {
+    /// Returns the latest state of one key.
+    pub(in crate::store::etcd) fn one(key: &'a [u8]) -> Self {
+        Range { key, end: None, limit: 0, revision: 0, keys_only: false }
+    }
 }
 
 fn encode(bytes: &[u8]) -> Value {
@@ -107,6 +116,7 @@ impl Range<'_> {
             "key": encode(self.key),
             "limit": self.limit.to_string(),
             "revision": self.revision.to_string(),
+            "keys_only": self.keys_only,
         });
         if let Some(end) = self.end {
             body["range_end"] = encode(end);

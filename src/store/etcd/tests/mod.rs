@@ -1,6 +1,8 @@
 //! The store in a real etcd, and in one that loses replies and refuses requests.
 
+mod gate;
 mod real;
+mod settle;
 mod whole;
 
 use super::term::Term;
