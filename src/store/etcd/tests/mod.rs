@@ -1,6 +1,7 @@
 //! The store in a real etcd, and in one that loses replies and refuses requests.
 
 mod gate;
+mod model;
 mod real;
 mod settle;
 mod whole;

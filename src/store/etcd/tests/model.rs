@@ -1,0 +1,182 @@
+//! Random batches, while requests and replies are lost and other servers become active. What a server
+//! finds is what was acknowledged, and perhaps a part of the batch that was not, from its first change on.
+
+use super::gate::{Gate, Step};
+use super::*;
+use crate::files::store::{CommitError, Head, Mutation};
+use crate::store::etcd::gateway::Txn;
+use crate::store::tests::Random;
+use std::sync::Mutex;
+
+/// What happens to a server's transactions.
+struct Trouble {
+    random: Random,
+    /// How many of the next ones nothing happens to.
+    quiet: u64,
+    elections: u64,
+}
+
+#[test]
+fn what_is_found_has_all_that_was_acknowledged_and_a_prefix_of_the_rest() {
+    // Large batches are several transactions there.
+    let Some(real) = real::Etcd::start(6) else { return };
+    let (mut lost, mut partial, mut elections) = (0, 0, 0);
+    for seed in 0..3 {
+        let run = Run::start(&real.url, seed);
+        let done = run.go(30);
+        lost += done.lost;
+        partial += done.partial;
+        elections += done.elections;
+    }
+    assert!(lost > 20 && partial > 0 && elections > 20, "{lost} {partial} {elections}");
+}
+
+struct Run {
+    gate: Gate,
+    url: String,
+    prefix: String,
+    trouble: Arc<Mutex<Trouble>>,
+    random: Random,
+}
+
+#[derive(Default)]
+struct Done {
+    /// Batches that were not acknowledged.
+    lost: u64,
+    /// Those of which a part was found.
+    partial: u64,
+    elections: u64,
+}
+
+impl Run {
+    fn start(url: &str, seed: u64) -> Run {
+        let (gate, prefix) = (Gate::start(url), prefix());
+        let random = Random(seed * 1000);
+        let trouble = Trouble { random: Random(seed), quiet: u64::MAX, elections: 0 };
+        let run = Run {
+            gate,
+            url: url.to_string(),
+            prefix,
+            trouble: Arc::new(Mutex::new(trouble)),
+            random,
+        };
+        let (gate, trouble) = (run.gate.clone(), run.trouble.clone());
+        let etcd = table_at(url, &run.prefix);
+        run.gate.script(move |path, _| match path {
+            "/v3/kv/txn" => trouble.lock().unwrap().step(&gate, &etcd),
+            _ => Step::Pass,
+        });
+        run
+    }
+
+    fn go(mut self, servers: usize) -> Done {
+        let mut done = Done::default();
+        let mut model: Option<Model> = None;
+        // What the next server may find.
+        let mut possible: Vec<Model> = Vec::new();
+        for _ in 0..servers {
+            self.trouble.lock().unwrap().quiet = u64::MAX;
+            let term = term(&table_at(self.gate.url(), &self.prefix));
+            let store = term.store();
+            let found = loaded(&*store).unwrap();
+            if let Some(model) = &model {
+                assert!(
+                    possible.contains(&found),
+                    "acknowledged: {model:?}\nfound: {found:?}\npossible: {possible:?}"
+                );
+                done.partial +=
+                    u64::from(found != possible[0] && found != *possible.last().unwrap());
+            }
+            let mut now = found;
+            self.trouble.lock().unwrap().quiet = 0;
+            loop {
+                let (batch, head) = now.draw(&mut self.random);
+                let (before, mut after) = (now.clone(), now.clone());
+                after.apply(&batch, head);
+                match store.commit(&batch, &head) {
+                    Ok(()) => now = after,
+                    Err(CommitError::Failed(_)) => {
+                        done.lost += 1;
+                        possible = prefixes(&before, &batch, head);
+                        break;
+                    }
+                    Err(e) => panic!("{e}"),
+                }
+            }
+            model = Some(now);
+            term.resign();
+            // What is still on its way arrives, before or after the next election.
+            if self.random.below(2) == 0 {
+                self.gate.release();
+            }
+        }
+        done.elections = self.trouble.lock().unwrap().elections;
+        let url = self.url.clone();
+        self.gate.release();
+        let last = term(&table_at(&url, &self.prefix));
+        assert!(possible.contains(&loaded(&*last.store()).unwrap()));
+        last.resign();
+        done
+    }
+}
+
+impl Trouble {
+    fn step(&mut self, gate: &Gate, etcd: &Etcd) -> Step {
+        if self.quiet > 0 {
+            return Step::Pass;
+        }
+        match self.random.below(20) {
+            0 | 1 => Step::Cut(self.random.below(300) as usize),
+            2 => Step::Lose,
+            3 | 4 => Step::Late,
+            5 => {
+                gate.release();
+                Step::Pass
+            }
+            6 => Step::Refuse(503, "{}"),
+            7 => Step::Instead(503, "{}"),
+            8 => {
+                let mut txn = Txn::default();
+                txn.delete(&etcd.cluster.keys.leader());
+                etcd.cluster.gateway.transact(txn).unwrap();
+                self.elections += 1;
+                if self.random.below(2) == 0 {
+                    // It is active for a moment, and changes nothing.
+                    term(etcd).resign();
+                }
+                match self.random.below(2) {
+                    0 => Step::Pass,
+                    _ => Step::Late,
+                }
+            }
+            _ => Step::Pass,
+        }
+    }
+}
+
+/// Returns the table before a batch, after each of its changes, and after all of it.
+fn prefixes(before: &Model, batch: &[Mutation], head: Head) -> Vec<Model> {
+    let mut possible = vec![before.clone()];
+    for count in 1..batch.len() {
+        let mut model = before.clone();
+        let versions = batch[..count].iter().filter_map(version);
+        let version = versions.max().unwrap_or(0).max(before.head.version);
+        let forgotten = before.head.forgotten;
+        model.apply(&batch[..count], Head { version, forgotten, ..head });
+        possible.push(model);
+    }
+    let mut after = before.clone();
+    after.apply(batch, head);
+    possible.push(after);
+    possible
+}
+
+fn version(mutation: &Mutation) -> Option<u64> {
+    match mutation {
+        Mutation::Put { version, .. }
+        | Mutation::Remove { version, .. }
+        | Mutation::Pass { version, .. }
+        | Mutation::Unnamed { version } => Some(*version),
+        Mutation::Touch { .. } => None,
+    }
+}
