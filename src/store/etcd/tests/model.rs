@@ -11,8 +11,7 @@ use std::sync::Mutex;
 /// What happens to a server's transactions.
 struct Trouble {
     random: Random,
-    /// How many of the next ones nothing happens to.
-    quiet: u64,
+    is_quiet: bool,
     elections: u64,
 }
 
@@ -52,7 +51,7 @@ impl Run {
     fn start(url: &str, seed: u64) -> Run {
         let (gate, prefix) = (Gate::start(url), prefix());
         let random = Random(seed * 1000);
-        let trouble = Trouble { random: Random(seed), quiet: u64::MAX, elections: 0 };
+        let trouble = Trouble { random: Random(seed), is_quiet: true, elections: 0 };
         let run = Run {
             gate,
             url: url.to_string(),
@@ -75,7 +74,7 @@ impl Run {
         // What the next server may find.
         let mut possible: Vec<Model> = Vec::new();
         for _ in 0..servers {
-            self.trouble.lock().unwrap().quiet = u64::MAX;
+            self.trouble.lock().unwrap().is_quiet = true;
             let term = term(&table_at(self.gate.url(), &self.prefix));
             let store = term.store();
             let found = loaded(&*store).unwrap();
@@ -88,7 +87,10 @@ impl Run {
                     u64::from(found != possible[0] && found != *possible.last().unwrap());
             }
             let mut now = found;
-            self.trouble.lock().unwrap().quiet = 0;
+            if self.random.below(2) == 0 {
+                self.gate.release();
+            }
+            self.trouble.lock().unwrap().is_quiet = false;
             loop {
                 let (batch, head) = now.draw(&mut self.random);
                 let (before, mut after) = (now.clone(), now.clone());
@@ -106,7 +108,7 @@ impl Run {
             model = Some(now);
             term.resign();
             // What is still on its way arrives, before or after the next election.
-            if self.random.below(2) == 0 {
+            if self.random.below(4) == 0 {
                 self.gate.release();
             }
         }
@@ -122,20 +124,20 @@ impl Run {
 
 impl Trouble {
     fn step(&mut self, gate: &Gate, etcd: &Etcd) -> Step {
-        if self.quiet > 0 {
+        if self.is_quiet {
             return Step::Pass;
         }
         match self.random.below(20) {
             0 | 1 => Step::Cut(self.random.below(300) as usize),
             2 => Step::Lose,
             3 | 4 => Step::Late,
-            5 => {
+            5..=9 => {
                 gate.release();
                 Step::Pass
             }
-            6 => Step::Refuse(503, "{}"),
-            7 => Step::Instead(503, "{}"),
-            8 => {
+            10 => Step::Refuse(503, "{}"),
+            11 => Step::Instead(503, "{}"),
+            12 => {
                 let mut txn = Txn::default();
                 txn.delete(&etcd.cluster.keys.leader());
                 etcd.cluster.gateway.transact(txn).unwrap();
