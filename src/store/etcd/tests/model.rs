@@ -13,6 +13,8 @@ struct Trouble {
     random: Random,
     is_quiet: bool,
     elections: u64,
+    /// What the server found that was elected during this one's term.
+    found: Option<Model>,
 }
 
 #[test]
@@ -51,7 +53,7 @@ impl Run {
     fn start(url: &str, seed: u64) -> Run {
         let (gate, prefix) = (Gate::start(url), prefix());
         let random = Random(seed * 1000);
-        let trouble = Trouble { random: Random(seed), is_quiet: true, elections: 0 };
+        let trouble = Trouble { random: Random(seed), is_quiet: true, elections: 0, found: None };
         let run = Run {
             gate,
             url: url.to_string(),
@@ -70,23 +72,18 @@ impl Run {
 
     fn go(mut self, servers: usize) -> Done {
         let mut done = Done::default();
-        let mut model: Option<Model> = None;
-        // What the next server may find.
-        let mut possible: Vec<Model> = Vec::new();
+        // What the last server that was elected has found.
+        let mut last: Option<Model> = None;
         for _ in 0..servers {
             self.trouble.lock().unwrap().is_quiet = true;
             let term = term(&table_at(self.gate.url(), &self.prefix));
             let store = term.store();
             let found = loaded(&*store).unwrap();
-            if let Some(model) = &model {
-                assert!(
-                    possible.contains(&found),
-                    "acknowledged: {model:?}\nfound: {found:?}\npossible: {possible:?}"
-                );
-                done.partial +=
-                    u64::from(found != possible[0] && found != *possible.last().unwrap());
+            if let Some(last) = &last {
+                assert_eq!(found, *last);
             }
             let mut now = found;
+            self.trouble.lock().unwrap().found = None;
             if self.random.below(2) == 0 {
                 self.gate.release();
             }
@@ -96,16 +93,23 @@ impl Run {
                 let (before, mut after) = (now.clone(), now.clone());
                 after.apply(&batch, head);
                 match store.commit(&batch, &head) {
-                    Ok(()) => now = after,
-                    Err(CommitError::Failed(_)) => {
+                    Ok(()) => {
+                        assert_eq!(self.trouble.lock().unwrap().found, None, "it is not active");
+                        now = after;
+                    }
+                    Err(CommitError::Failed(e)) => {
                         done.lost += 1;
-                        possible = prefixes(&before, &batch, head);
+                        let possible = prefixes(&before, &batch, head);
+                        let found = self.trouble.lock().unwrap().found.take();
+                        let found = found.unwrap_or_else(|| panic!("no other is active: {e}"));
+                        assert!(possible.contains(&found), "{found:?}\n{possible:?}");
+                        done.partial += u64::from(found != possible[0] && found != after);
+                        last = Some(found);
                         break;
                     }
                     Err(e) => panic!("{e}"),
                 }
             }
-            model = Some(now);
             term.resign();
             // What is still on its way arrives, before or after the next election.
             if self.random.below(4) == 0 {
@@ -115,9 +119,9 @@ impl Run {
         done.elections = self.trouble.lock().unwrap().elections;
         let url = self.url.clone();
         self.gate.release();
-        let last = term(&table_at(&url, &self.prefix));
-        assert!(possible.contains(&loaded(&*last.store()).unwrap()));
-        last.resign();
+        let term = term(&table_at(&url, &self.prefix));
+        assert_eq!(Some(loaded(&*term.store()).unwrap()), last);
+        term.resign();
         done
     }
 }
@@ -142,10 +146,12 @@ impl Trouble {
                 txn.delete(&etcd.cluster.keys.leader());
                 etcd.cluster.gateway.transact(txn).unwrap();
                 self.elections += 1;
-                if self.random.below(2) == 0 {
-                    // It is active for a moment, and changes nothing.
-                    term(etcd).resign();
-                }
+                // It is active for a moment, and changes nothing.
+                let other = term(etcd);
+                self.found = Some(loaded(&*other.store()).unwrap());
+                other.resign();
+                // Nothing of the first server is done any more.
+                self.is_quiet = true;
                 match self.random.below(2) {
                     0 => Step::Pass,
                     _ => Step::Late,
