@@ -1,13 +1,14 @@
 //! A tree that has shrunk gives its room back, whatever happens meanwhile.
 
-use super::super::core::Compactor;
-use super::super::disk::Medium;
-use super::super::log::{Planted, Settings, plant};
 use super::log::{put, read};
 use super::model::Model;
 use super::sim::{Fault, Sim};
 use super::{EPOCH, Random, SETTINGS, found, fresh, open, open_as};
 use crate::files::store::{CommitError, Store};
+use crate::store::core::Compactor;
+use crate::store::log::Settings;
+use crate::store::medium::Medium;
+use crate::store::planted::{Planted, plant};
 use crate::store::{Durable, Options};
 use std::io::{ErrorKind, Read};
 use std::slice::from_ref;

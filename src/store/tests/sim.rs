@@ -1,8 +1,8 @@
 //! A disk in memory, with the database and the files of the log. A power failure loses unsynced
 //! writes, or a part of them.
 
-use super::super::disk::Medium;
 use super::Random;
+use crate::store::medium::Medium;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, ErrorKind};

@@ -1,7 +1,7 @@
 //! One file of the disk in memory.
 
-use super::super::super::disk::{Medium, fill};
 use super::{Change, Fault, SimFile, State, put};
+use crate::store::medium::{Medium, fill};
 use std::io::{self, ErrorKind};
 
 impl Medium for SimFile {

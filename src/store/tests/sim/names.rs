@@ -1,7 +1,7 @@
 //! The files of the disk by name.
 
-use super::super::super::disk::{FileSet, Medium};
 use super::{Bytes, Fault, Sim, SimFile};
+use crate::store::medium::{FileSet, Medium};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
