@@ -89,7 +89,6 @@ impl FileSet for FolderFiles {
     }
 
     fn replace_database(&self, name: &str) -> io::Result<()> {
-        self.sync_names()?; // where that is impossible a power failure might bring the old one back
         Ok(renameat(&self.folder, name, &self.folder, DATABASE)?)
     }
 

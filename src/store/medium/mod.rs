@@ -48,9 +48,12 @@ pub(in crate::store) trait FileSet: fmt::Debug + Send + Sync + 'static {
     /// Gives a file the name of the database, which loses it. After a power failure either may have it.
     ///
     /// # Errors
-    /// The names are as they were; also if [`FileSet::sync_names`] is impossible here.
+    /// The names are as they were.
     fn replace_database(&self, name: &str) -> io::Result<()>;
     /// Waits until the names of the files are on disk.
+    ///
+    /// # Errors
+    /// Also if that is impossible on this file system.
     fn sync_names(&self) -> io::Result<()>;
 }
 

@@ -137,6 +137,8 @@ impl Copy {
     /// # Errors
     /// The database stays.
     pub(in crate::store) fn replace(mut self, engine: &Engine) -> io::Result<Option<Replaced>> {
+        // Where that is impossible, a power failure might bring the old one back. Readers do not wait yet.
+        self.files.sync_names()?;
         let database = self.database.take().expect("it is open");
         engine.replace((self.disk.clone(), database), || self.files.replace_database(COPY))
     }

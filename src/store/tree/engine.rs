@@ -78,6 +78,15 @@ impl Engine {
         self.disk.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Returns where the database ends, and how much more room the disk has, in bytes.
+    ///
+    /// # Errors
+    /// Also if the database was removed.
+    pub(in crate::store) fn room(&self) -> io::Result<(u64, u64)> {
+        let disk = self.disk.read().unwrap_or_else(PoisonError::into_inner);
+        Ok((disk.end(), disk.free()?))
+    }
+
     /// Calls `look` with a view of the whole table as it is at this moment.
     pub(in crate::store) fn look<T>(&self, look: impl FnOnce(&View) -> Result<T>) -> Result<T> {
         self.read(|database| look(&View::of(database)?))
@@ -147,8 +156,10 @@ impl Engine {
         if self.has_views() || self.damaged.load(SeqCst) || self.disk().had_trouble() {
             return Ok(None);
         }
+        // Held until the new disk is there: the old file loses its name, and `room` takes that for an error.
+        let mut current_disk = self.disk.write().unwrap_or_else(PoisonError::into_inner);
         rename()?;
-        *self.disk.write().unwrap_or_else(PoisonError::into_inner) = disk;
+        *current_disk = disk;
         Ok(Some(Replaced(current.replace(database))))
     }
 

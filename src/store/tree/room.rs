@@ -39,7 +39,7 @@ impl Room {
     /// Returns how much a batch may use, which `adds` bytes or makes room.
     /// The files beside the database take `beside` bytes.
     pub(in crate::store) fn of(engine: &Engine, adds: bool, beside: u64) -> io::Result<Self> {
-        let (end, free) = (engine.disk().end(), engine.disk().free()?);
+        let (end, free) = engine.room()?;
         let max_data = engine.options().max_data.unwrap_or(u64::MAX);
         // What makes room, such as a checkpoint, ends what the others take.
         let max_data = max_data.saturating_sub(if adds { beside } else { 0 });
@@ -67,7 +67,7 @@ impl Room {
     /// # Errors
     /// Also if the database was removed.
     pub(in crate::store) fn ample(engine: &Engine, log: &Amount, changes: u64) -> io::Result<bool> {
-        let (end, free) = (engine.disk().end(), engine.disk().free()?);
+        let (end, free) = engine.room()?;
         let max_data = engine.options().max_data.unwrap_or(u64::MAX);
         let of_store = max_data.saturating_sub(end.saturating_add(log.made));
         // A changed page is copied before the old one is free: at worst the page of each name, and
