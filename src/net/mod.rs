@@ -34,6 +34,7 @@ mod options;
 mod pool;
 mod stream;
 mod telnet;
+mod unix_socket;
 
 pub use crate::budget::Budget;
 pub use crate::contents::Incoming;
