@@ -1,10 +1,10 @@
 """A connection to a server, and how it is made and replaced."""
 
-from types import TracebackType
-from typing import Optional, Type, Union
+from typing import Optional, Union
 
 from . import calls, names
 from .address import Address
+from .block import Block
 from .commands import Commands
 from .connection import Connection
 from .errors import (
@@ -27,7 +27,7 @@ DEFAULT_TIMEOUT = 30.0
 DEFAULT_MAX_CONTENTS = 64 << 20
 
 
-class Client(Commands):
+class Client(Block, Commands):
     """A connection to a server. Leaving its ``with`` block ends it.
 
     Every method sends a request and waits for its reply, so threads that share a client wait for each
@@ -226,15 +226,7 @@ class Client(Commands):
         """
         self.connection.close()
 
-    def __enter__(self) -> "Client":
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def _end(self) -> None:
         self.close()
 
     def __repr__(self) -> str:

@@ -3,11 +3,11 @@
 import math
 import time
 from collections import deque
-from types import TracebackType
-from typing import TYPE_CHECKING, Deque, Dict, Iterator, Optional, Type
+from typing import TYPE_CHECKING, Deque, Dict, Iterator, Optional
 
 from . import errors, events
 from .backoff import Backoff
+from .block import Block
 from .errors import ConnectionLost, Error, InvalidRequest
 from .events import Event
 from .known import Known
@@ -22,7 +22,7 @@ _SLICE = 30.0
 _WHOLE = 64
 
 
-class Follow(Iterator[Event]):
+class Follow(Block, Iterator[Event]):
     """An iterator over the files that exist and what becomes of them: see
     :meth:`telefile.Client.follow`.
 
@@ -184,13 +184,5 @@ class Follow(Iterator[Event]):
             self._list_again()
         self.client, self._is_lost = client, False
 
-    def __enter__(self) -> "Follow":
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def _end(self) -> None:
         self.close()
