@@ -23,6 +23,7 @@
 //! ```
 
 mod address;
+mod addresses;
 mod buffered;
 mod buffers;
 mod connect;
@@ -40,6 +41,7 @@ pub use crate::budget::Budget;
 pub use crate::contents::Incoming;
 pub use crate::waker::Waker;
 pub use address::Address;
+pub(crate) use addresses::Addresses;
 pub use buffered::BufferedStream;
 pub use iter_lines::{IterLines, iter_lines};
 pub use lines::LineBuffer;
