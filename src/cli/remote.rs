@@ -18,13 +18,13 @@ use std::time::{Duration, Instant};
 /// Where a server is, and what to show it.
 #[derive(Args)]
 pub(super) struct Place {
-    /// Connect to HOST:PORT, [IPV6]:PORT or unix:PATH
+    /// Connect to HOST:PORT, [IPV6]:PORT or unix:PATH; of several, with commas, to one that answers
     #[arg(
         long = "addr",
         value_name = "ADDR",
         env = "TELEFILE_ADDR",
         default_value = "127.0.0.1:8080",
-        value_parser = values::ADDRESS,
+        value_parser = values::ADDRESSES,
         help_heading = HEADING
     )]
     pub(super) address: String,

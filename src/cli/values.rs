@@ -2,13 +2,15 @@
 
 use super::failure::one_line;
 use crate::exptime::{Exptime, FOREVER};
-use crate::net::Address;
+use crate::net::{Address, Addresses};
 use crate::version::{Epoch, Version};
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, Command, Error};
 use std::ffi::OsStr;
+use std::io;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// Parses a text, or returns why it is invalid.
@@ -61,15 +63,15 @@ impl<T: Clone + Send + Sync + 'static> TypedValueParser for Parser<T> {
 /// Any text.
 pub(super) const TEXT: Parser<String> = Parser::new(|text| Ok(text.to_string()));
 
-/// The address of a server. A host's name is looked up only when it is used: an unknown one is not
-/// a wrong command line.
-pub(super) const ADDRESS: Parser<String> =
-    Parser::new(|text| address(text).map(|_| text.to_string()));
+/// The address of a server, or several with commas. A host's name is looked up only when it is used:
+/// an unknown one is not a wrong command line.
+pub(super) const ADDRESSES: Parser<String> =
+    Parser::new(|text| addressed(text).map(|_: Addresses| text.to_string()));
 
 /// Addresses to listen on: one for each flag, or several in the variable, separated by commas.
 pub(super) const LISTEN: Parser<Vec<Address>> = Parser {
-    argument: |text| Ok(vec![address(text)?]),
-    variable: |text| text.split(',').map(|text| address(text.trim())).collect(),
+    argument: |text| Ok(vec![addressed(text)?]),
+    variable: |text| text.split(',').map(|text| addressed(text.trim())).collect(),
 };
 
 /// A switch. Its variable is 1 or 0.
@@ -127,8 +129,9 @@ pub(super) const EXPTIME: Parser<Exptime> = Parser::new(|text| match whole(text)
 pub(super) const EXIT_STATUS: Parser<u8> =
     Parser::new(|text| text.parse().map_err(|_| "not an exit status from 0 to 255".to_string()));
 
-fn address(text: &str) -> Result<Address, String> {
-    text.parse().map_err(|e: std::io::Error| {
+/// Parses an address, or several. The error does not repeat the text.
+fn addressed<T: FromStr<Err = io::Error>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|e: io::Error| {
         let why = e.to_string();
         why.strip_prefix(&format!("{text}: ")).map(str::to_string).unwrap_or(why)
     })
@@ -218,6 +221,8 @@ mod tests {
     #[test]
     fn an_address_error_does_not_repeat_the_address() {
         let why = "an address is HOST:PORT, [IPV6]:PORT or unix:PATH";
-        assert_eq!(address("8080").unwrap_err(), why);
+        assert_eq!(addressed::<Address>("8080").unwrap_err(), why);
+        let why = addressed::<Addresses>("a:1,").unwrap_err();
+        assert_eq!(why, "address 2 of 2 is empty");
     }
 }

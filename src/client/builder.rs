@@ -1,10 +1,11 @@
 //! A client's settings, and how it connects with them.
 
-use super::Client;
 use super::error::Error;
+use super::first_answer::first_answer;
 use super::transport::Transport;
+use super::{Client, Made};
 use crate::exptime::FOREVER;
-use crate::net::{Address, Stream};
+use crate::net::{Address, Addresses, Stream};
 use crate::token::Token;
 use crate::version::Epoch;
 use std::fmt;
@@ -52,7 +53,9 @@ impl Builder {
     /// Sets how long it may take to connect, then to get each reply, each mebibyte of contents, and
     /// to send each mebibyte of a request. `None` is forever; 30 s by default. A host name is
     /// looked up before that, in the system's own time; its addresses are tried in turn, each for
-    /// its share of the time-out.
+    /// its share of the time-out. Of several addresses in a list each has its share to connect, and
+    /// the same to answer `hello`: with `None` a server that accepts and says nothing holds up the
+    /// others forever.
     pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
         // An instant that far away is still representable.
         self.timeout = timeout.map(|timeout| timeout.min(FOREVER));
@@ -103,16 +106,36 @@ impl Builder {
 
     /// Connects to `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`, and sends `hello`.
     ///
+    /// Several addresses, with commas between them, are the servers of one table. They are tried in
+    /// turn, and the first that answers is used. [`Client::reconnect`] tries them all again.
+    ///
+    /// ```
+    /// # let server = telefile::Server::builder().listen("127.0.0.1:0".parse()?).bind()?.spawn()?;
+    /// # let address = server.addresses()[0].clone();
+    /// use telefile::Client;
+    ///
+    /// let client = Client::connect(&format!("unix:/no/server/here,{address}"))?;
+    /// client.write("greeting", "hello")?;
+    ///
+    /// let error = Client::connect("unix:/no/server,unix:/here").unwrap_err().to_string();
+    /// assert!(error.contains("unix:/no/server: ") && error.contains("; unix:/here: "));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Invalid`] for an invalid address or token, [`Error::Connect`] if no server answers
     /// or its hello does not come in time, [`Error::Protocol`] if the server is not telefile,
     /// [`Error::OtherTable`] if its [epoch](Builder::epoch) is another,
     /// [`Refusal::WrongToken`](crate::Refusal::WrongToken) and
     /// [`Limit::Connections`](crate::Limit::Connections) if the server rejects the client.
-    pub fn connect(self, address: &str) -> Result<Client, Error> {
-        let address: Address =
-            address.parse().map_err(|e: io::Error| Error::Invalid(e.to_string()))?;
-        self.connect_to(&address)
+    ///
+    /// If none of several addresses answers, [`Error::Connect`] has the reason for each. If one of
+    /// the reasons [does not pass](Error::is_retryable), such as a wrong token, that is the error.
+    pub fn connect(self, addresses: &str) -> Result<Client, Error> {
+        let addresses: Addresses =
+            addresses.parse().map_err(|e: io::Error| Error::Invalid(e.to_string()))?;
+        let epoch = self.epoch;
+        self.connect_expecting(epoch, &addresses, 0)
     }
 
     /// Connects to an address that is already parsed. A host name is looked up now, and again at
@@ -122,26 +145,44 @@ impl Builder {
     /// As for [`connect`](Builder::connect).
     pub fn connect_to(self, address: &Address) -> Result<Client, Error> {
         let epoch = self.epoch;
-        self.connect_expecting(epoch, address)
+        self.connect_expecting(epoch, &Addresses::from(address.clone()), 0)
     }
 
-    /// Connects to a table of this epoch, or of any.
+    /// Connects to a table of this epoch, or of any. The address at place `first` is tried first.
     pub(super) fn connect_expecting(
         self,
         epoch: Option<Epoch>,
-        address: &Address,
+        addresses: &Addresses,
+        first: usize,
     ) -> Result<Client, Error> {
         if let Some(Err(e)) = self.token.as_ref().map(Token::new) {
             return Err(Error::Invalid(e.to_string()));
         }
-        let stream = Stream::connect(address, self.timeout).map_err(Error::Connect)?;
-        let transport = Transport::new(stream, address, self.timeout, self.max_contents);
-        Client::meet(transport, epoch, self, address)
+        let (place, (transport, hello)) =
+            first_answer(addresses, first, self.timeout, |address, timeout| {
+                let stream = Stream::connect(address, timeout).map_err(Error::Connect)?;
+                let mut transport =
+                    Transport::new(stream, address, self.timeout, self.max_contents);
+                let hello = transport.meet(self.shown_token(), timeout)?;
+                match epoch.is_some_and(|expected| expected != hello.epoch) {
+                    true => Err(Error::OtherTable),
+                    false => Ok((transport, hello)),
+                }
+            })?;
+        Ok(Client::new(
+            transport,
+            hello,
+            Made { builder: self, addresses: addresses.clone(), place },
+        ))
     }
 
     pub(super) fn timeout_at_most(self, most: Duration) -> Self {
         let timeout = self.timeout.map_or(most, |timeout| timeout.min(most));
         self.timeout(Some(timeout))
+    }
+
+    pub(super) fn required_epoch(&self) -> Option<Epoch> {
+        self.epoch
     }
 
     pub(super) fn shown_token(&self) -> Option<&[u8]> {

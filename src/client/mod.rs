@@ -55,6 +55,7 @@ mod call;
 mod commands;
 mod error;
 mod file;
+mod first_answer;
 mod follow;
 mod keep_alive;
 mod list;
@@ -69,6 +70,8 @@ pub use backup::Backup;
 pub use builder::{Builder, DEFAULT_MAX_CONTENTS, DEFAULT_TIMEOUT};
 pub use error::Error;
 pub use file::OpenFile;
+#[cfg(feature = "cli")]
+pub(crate) use first_answer::first_answer;
 pub use follow::{Event, Follow};
 pub use list::List;
 pub use pipeline::{Answers, Pipeline};
@@ -76,8 +79,7 @@ pub use target::Target;
 pub use values::{Answer, Change, Changes, Listed, Page, Session, Snapshot, Stat};
 
 use crate::exptime::FOREVER;
-use crate::net::Address;
-use crate::refusal::Refusal;
+use crate::net::{Address, Addresses};
 use crate::version::{Epoch, Version};
 use crate::wire::Request;
 use call::Call;
@@ -100,17 +102,26 @@ pub struct Client {
     transport: Arc<Mutex<Transport>>,
     epoch: Epoch,
     idle_timeout: Option<Duration>,
-    /// The settings and address to reconnect with.
-    made: Arc<(Builder, Address)>,
+    made: Arc<Made>,
+}
+
+/// How a client was connected, to do it again.
+#[derive(Clone, Debug)]
+struct Made {
+    builder: Builder,
+    addresses: Addresses,
+    /// The place of the address that answered.
+    place: usize,
 }
 
 impl Client {
-    /// Connects to `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`, with the defaults of a [`Builder`].
+    /// Connects to `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`, with the defaults of a [`Builder`]; of
+    /// several addresses, with commas between them, to the first that answers.
     ///
     /// # Errors
     /// See [`Builder::connect`].
-    pub fn connect(address: &str) -> Result<Self, Error> {
-        Builder::default().connect(address)
+    pub fn connect(addresses: &str) -> Result<Self, Error> {
+        Builder::default().connect(addresses)
     }
 
     /// Connects to an address that is already parsed.
@@ -126,35 +137,16 @@ impl Client {
         Builder::default()
     }
 
-    /// Sends `hello`, the first request that a server may require of its clients.
-    fn meet(
-        mut transport: Transport,
-        expected: Option<Epoch>,
-        builder: Builder,
-        address: &Address,
-    ) -> Result<Self, Error> {
-        let token = builder.shown_token();
-        let call = Call::plain(Request::Hello { token });
-        let hello = transport.call(&call, Transport::hello).map_err(|e| match e {
-            // The reply line is the same for both, but here it is about the token.
-            Error::Refused { refusal: Refusal::Denied, file } => {
-                Error::Refused { refusal: Refusal::WrongToken, file }
-            }
-            // The caller has sent no request yet.
-            Error::Lost(e) => Error::Connect(e),
-            e => e,
-        })?;
+    fn new(mut transport: Transport, hello: Hello, made: Made) -> Self {
         let Hello { epoch, idle_timeout, .. } = hello;
-        if expected.is_some_and(|expected| expected != epoch) {
-            return Err(Error::OtherTable);
-        }
         transport.set_idle_timeout(idle_timeout);
-        let made = Arc::new((builder, address.clone()));
-        Ok(Client { transport: Arc::new(Mutex::new(transport)), epoch, idle_timeout, made })
+        let (transport, made) = (Arc::new(Mutex::new(transport)), Arc::new(made));
+        Client { transport, epoch, idle_timeout, made }
     }
 
     /// Makes another connection to the same server with the same settings, for a program that goes
-    /// on after a lost connection, or needs one more.
+    /// on after a lost connection, or needs one more. Of several addresses all are tried, the one of
+    /// this connection last.
     ///
     /// Whatever was open, locked or ephemeral on the old connection is not carried over. Known
     /// versions keep their meaning; the epoch is compared to ensure that.
@@ -164,24 +156,25 @@ impl Client {
     /// was restarted; a program that can accept that [connects](Builder::connect) as it did first.
     /// Otherwise those of [`Builder::connect`].
     pub fn reconnect(&self) -> Result<Client, Error> {
-        self.reconnect_as(self.made.0.clone())
+        self.reconnect_as(self.made.builder.clone(), Some(self.epoch))
     }
 
     /// Makes another connection as the first one was made, perhaps to another table.
     fn connect_again(&self) -> Result<Client, Error> {
-        let (builder, address) = &*self.made;
-        builder.clone().connect_to(address)
+        let builder = self.made.builder.clone();
+        let epoch = builder.required_epoch();
+        self.reconnect_as(builder, epoch)
     }
 
     /// The same, with a time-out of at most this.
     pub(crate) fn reconnect_within(&self, timeout: Duration) -> Result<Client, Error> {
-        self.reconnect_as(self.made.0.clone().timeout_at_most(timeout))
+        self.reconnect_as(self.made.builder.clone().timeout_at_most(timeout), Some(self.epoch))
     }
 
     /// Lowers the time-out of this connection, and of those that replace it, to at most this.
     fn limit_timeout(&mut self, timeout: Duration) -> Result<(), Error> {
-        let (builder, address) = &*self.made;
-        self.made = Arc::new((builder.clone().timeout_at_most(timeout), address.clone()));
+        let made = Made::clone(&self.made);
+        self.made = Arc::new(Made { builder: made.builder.timeout_at_most(timeout), ..made });
         lock(&self.transport)?.limit_timeout(timeout);
         Ok(())
     }
@@ -193,8 +186,8 @@ impl Client {
         }
     }
 
-    fn reconnect_as(&self, builder: Builder) -> Result<Client, Error> {
-        builder.connect_expecting(Some(self.epoch), &self.made.1)
+    fn reconnect_as(&self, builder: Builder, epoch: Option<Epoch>) -> Result<Client, Error> {
+        builder.connect_expecting(epoch, &self.made.addresses, self.made.place + 1)
     }
 
     /// Returns the random number of the server's table of files. Another epoch means another table,
@@ -210,7 +203,7 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub fn latest_version(&self) -> Result<Version, Error> {
-        let call = Call::plain(Request::Hello { token: self.made.0.shown_token() });
+        let call = Call::plain(Request::Hello { token: self.made.builder.shown_token() });
         Ok(self.call(&call, Transport::hello)?.version)
     }
 

@@ -5,12 +5,15 @@ mod counted;
 
 use super::call::Call;
 use super::error::Error;
+use super::values::Hello;
 use crate::budget::Budget;
 use crate::exptime::FOREVER;
 use crate::net::{Address, BufferedStream, Stream};
+use crate::refusal::Refusal;
 use crate::wire::{MAX_REPLY_LINE_BYTES, Reply, Request};
 use std::fmt;
 use std::io::{self, ErrorKind, IoSlice};
+use std::mem;
 use std::net::Shutdown;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -69,6 +72,27 @@ impl Transport {
             idle_timeout: None,
             kept_alive: None,
         }
+    }
+
+    /// Sends `hello`, the first request that a server may require of its clients. Waits `timeout`
+    /// for its reply.
+    pub(super) fn meet(
+        &mut self,
+        token: Option<&[u8]>,
+        timeout: Option<Duration>,
+    ) -> Result<Hello, Error> {
+        let later = mem::replace(&mut self.timeout, timeout);
+        let met = self.call(&Call::plain(Request::Hello { token }), Transport::hello);
+        self.timeout = later;
+        met.map_err(|e| match e {
+            // The reply line is the same for both, but here it is about the token.
+            Error::Refused { refusal: Refusal::Denied, file } => {
+                Error::Refused { refusal: Refusal::WrongToken, file }
+            }
+            // The caller has sent no request yet.
+            Error::Lost(e) => Error::Connect(e),
+            e => e,
+        })
     }
 
     pub(super) fn limit_timeout(&mut self, most: Duration) {

@@ -23,6 +23,7 @@
 //! ```
 
 mod address;
+mod addresses;
 mod buffered;
 mod buffers;
 mod connect;
@@ -34,11 +35,13 @@ mod options;
 mod pool;
 mod stream;
 mod telnet;
+mod unix_socket;
 
 pub use crate::budget::Budget;
 pub use crate::contents::Incoming;
 pub use crate::waker::Waker;
 pub use address::Address;
+pub(crate) use addresses::Addresses;
 pub use buffered::BufferedStream;
 pub use iter_lines::{IterLines, iter_lines};
 pub use lines::LineBuffer;

@@ -1,15 +1,15 @@
 //! A table stored in a folder: in a database, with a log in front of it.
 
 use super::core::{Compactor, Core};
-use super::disk::{FileSet, Medium};
-use super::engine::Engine;
 use super::error;
-use super::files::Use;
 use super::folder::Folder;
+use super::folder::files::Use;
 use super::log::{SEGMENT_BYTES, Settings};
+use super::medium::{FileSet, Medium};
 use super::options::Options;
 use super::source::Source;
-use super::tables::STORED_FROM;
+use super::tree::engine::Engine;
+use super::tree::tables::STORED_FROM;
 use crate::contents::Contents;
 use crate::files::store::{Backup, CommitError, Head, Mutation, Row, Store};
 use crate::name::Name;

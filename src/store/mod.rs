@@ -106,23 +106,13 @@
 #[cfg(feature = "durable")]
 mod backup;
 #[cfg(feature = "durable")]
-mod check;
-#[cfg(feature = "durable")]
-mod copy;
-#[cfg(feature = "durable")]
 mod core;
 #[cfg(feature = "durable")]
-mod disk;
-#[cfg(feature = "durable")]
 mod durable;
-#[cfg(feature = "durable")]
-mod engine;
 #[cfg(feature = "durable")]
 mod error;
 #[cfg(feature = "etcd")]
 pub mod etcd;
-#[cfg(feature = "durable")]
-mod files;
 #[cfg(feature = "durable")]
 mod folder;
 #[cfg(feature = "durable")]
@@ -130,37 +120,23 @@ mod format;
 #[cfg(all(any(test, fuzzing), feature = "durable"))]
 pub(crate) mod fuzz;
 #[cfg(feature = "durable")]
-mod half_made;
-#[cfg(feature = "durable")]
-mod lockable;
-#[cfg(feature = "durable")]
 mod log;
 #[cfg(feature = "durable")]
-mod log_head;
+mod medium;
 #[cfg(feature = "durable")]
 mod options;
 #[cfg(feature = "durable")]
-mod overlay;
+mod planted;
 #[cfg(feature = "durable")]
 mod read_only;
-#[cfg(feature = "durable")]
-mod reserve;
-#[cfg(feature = "durable")]
-mod room;
 #[cfg(feature = "durable")]
 mod source;
 #[cfg(feature = "durable")]
 mod stream;
-#[cfg(feature = "durable")]
-mod tables;
 #[cfg(all(test, feature = "durable"))]
 mod tests;
 #[cfg(feature = "durable")]
-mod view;
-#[cfg(feature = "durable")]
-mod whole;
-#[cfg(feature = "durable")]
-mod writer;
+mod tree;
 
 pub use crate::files::store::{
     Backup, CommitError, Head, Life, MAX_GONE, Mutation, Row, RowContents, Store,
@@ -170,10 +146,10 @@ pub use durable::Durable;
 #[cfg(all(feature = "durable", feature = "cli"))]
 pub(crate) use error::is_guarded;
 #[cfg(all(feature = "durable", feature = "cli"))]
-pub(crate) use half_made::remove_all as remove_half_made;
+pub(crate) use folder::half_made::remove_all as remove_half_made;
+#[cfg(all(feature = "durable", feature = "cli"))]
+pub(crate) use folder::whole::create as create_whole;
 #[cfg(feature = "durable")]
 pub use options::Options;
 #[cfg(feature = "durable")]
 pub use read_only::ReadOnly;
-#[cfg(all(feature = "durable", feature = "cli"))]
-pub(crate) use whole::create as create_whole;

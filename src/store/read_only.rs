@@ -1,10 +1,10 @@
 //! A store that is read and left unchanged.
 
 use super::durable::Durable;
-use super::files::Use;
 use super::folder::Folder;
+use super::folder::files::Use;
+use super::medium::overlay::Overlay;
 use super::options::Options;
-use super::overlay::Overlay;
 use std::io::{self, Write};
 use std::path::Path;
 

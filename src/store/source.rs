@@ -1,10 +1,10 @@
 //! A backup as a stream: one state of the tree, read piece by piece while the table changes.
 
 use super::core::Core;
-use super::engine::LongView;
 use super::error::{self, Result, damaged};
 use super::stream::Encoder;
-use super::view::{View, part_missing};
+use super::tree::engine::LongView;
+use super::tree::view::{View, part_missing};
 use crate::files::store::{Backup, Head, Life, Row, RowContents};
 use crate::name::Name;
 use redb::Error;

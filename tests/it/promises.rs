@@ -4,8 +4,8 @@
 use std::error::Error;
 use std::fmt::Debug;
 use telefile::client::recipes::{
-    Barrier, Election, FairLock, FencingToken, Guard, Leader, Lease, LeaseEvent, LeaseGuard, Lock,
-    Queue, Semaphore, Taken,
+    Barrier, Election, FairLock, FencingToken, Guard, Leader, Leadership, Lease, LeaseEvent,
+    LeaseGuard, LeasedElection, Lock, Queue, Semaphore, Taken,
 };
 use telefile::client::{self, Answer, Answers, Change, Changes, Event, Follow, List, Listed};
 use telefile::client::{OpenFile, Page, Pipeline, Snapshot, Stat, Target};
@@ -32,7 +32,7 @@ fn public_types_move_between_threads_and_can_be_shared() {
         Client, client::Builder, client::Error, OpenFile, Target<'_>, List, Follow, Event,
         Pipeline<'_>, Answers<'_>, Answer, Snapshot, Stat, Page, Listed, Changes, Change,
         Lock, Guard, Lease, LeaseGuard, LeaseEvent, FairLock, Semaphore, Election, Leader, Barrier,
-        Queue, Taken, FencingToken,
+        LeasedElection, Leadership, Queue, Taken, FencingToken,
         Server, server::Builder, Running, Handle, BindError, Clock, FileType, Caller, ClientId,
         Contents, Name, NameRef<'_>, InvalidName, Fd, FileRef<'_>, Stem<'_>, Version, Epoch,
         InvalidEpoch, Exptime, Refusal, Limit, Token, InvalidToken,
@@ -57,7 +57,7 @@ fn values_are_cloned_and_compared_and_errors_are_errors() {
     );
     are!(std::hash::Hash; Name, NameRef<'_>, Fd, FileRef<'_>, Version, Epoch, Exptime, Address);
     are!(Clone; Client, client::Builder, server::Builder, Handle, Lock, Lease, FairLock, Semaphore,
-        Election, Barrier, Queue, Token, Clock, FileType, framework::Connection);
+        Election, LeasedElection, Barrier, Queue, Token, Clock, FileType, framework::Connection);
     are!(Error; client::Error, BindError, InvalidName, InvalidEpoch, InvalidToken, Refusal,
         CommitError, framework::ClientError, framework::SendError, framework::StartError,
         framework::StopError, framework::PopError);

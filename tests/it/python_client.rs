@@ -1,9 +1,17 @@
-//! The client in Python: its own tests, with the Python that is installed and with the oldest one at hand.
+//! The client in Python: its own tests, with the Python that is installed and with the oldest one at hand,
+//! and how it shares files with the one in Rust.
 #![cfg(feature = "cli")]
 
 use crate::examples::built;
 use crate::programs::{has, program, skipped};
+use crate::server::{PATIENCE, Running, eventually};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+use telefile::client::recipes::LeasedElection;
+use telefile::{Client, Clock, Refusal, Server};
 
 /// The oldest minor version of Python 3 that the client supports.
 const OLDEST: u32 = 9;
@@ -24,13 +32,84 @@ fn the_tests_of_the_python_client_pass_with_the_oldest_python() {
     run_tests(&oldest);
 }
 
+/// The folder of the package in Python.
+const PACKAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/python");
+
+/// A candidate that says whom it sees lead, and what becomes of its own leadership.
+const CANDIDATE: &str = r#"
+import sys, telefile
+from telefile.recipes import LeasedElection
+
+def show(leader):
+    print(leader.contents.decode(), leader.token, flush=True)
+
+election = LeasedElection(telefile.Client(sys.argv[1], timeout=300), "leader", 60)
+show(election.leader())
+leads = election.campaign("python")
+show(election.next_leader(None, 0))
+sys.stdin.readline()
+show(election.next_leader(leads.token, 300))
+try:
+    leads.resign()
+except telefile.VersionMismatch as e:
+    print("not the leader, but", e.current)
+"#;
+
+#[test]
+fn candidates_in_rust_and_in_python_compete_for_the_same_leadership() {
+    if !has("python3") {
+        return;
+    }
+    const TTL: Duration = Duration::from_secs(60);
+    let clock = Clock::manual();
+    let server = Running::start(Server::builder().clock(clock.clone()));
+    let address = server.addresses()[0];
+    let connect = || Client::builder().timeout(Some(PATIENCE)).connect_to(address).unwrap();
+    let (client, observer) = (connect(), connect());
+    let election = LeasedElection::new(&client, "leader", TTL);
+    let waiting = || {
+        let stats = observer.stats().unwrap();
+        stats.contains(&("watches".to_string(), "1".to_string()))
+    };
+
+    let first = election.campaign("rust").unwrap();
+    let mut command = program("python3");
+    command.args(["-c", CANDIDATE, &address.to_string()]).env("PYTHONPATH", PACKAGE);
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut python = command.spawn().unwrap();
+    let mut said = BufReader::new(python.stdout.take().unwrap()).lines();
+    let mut next = || said.next().expect("a line").unwrap();
+    assert_eq!(next(), format!("rust {}", first.token()));
+    eventually("it waits", waiting);
+    clock.advance(TTL);
+    let second = election.next_leader(Some(first.token()), PATIENCE).unwrap();
+    // There is nobody between the two.
+    let second = second.or_else(|| election.next_leader(None, PATIENCE).unwrap()).unwrap();
+    assert!(&*second.contents == b"python" && second.token > first.token());
+    assert_eq!(next(), format!("python {}", second.token));
+    let refusal = first.resign().unwrap_err();
+    assert_eq!(refusal.refusal(), Some(&Refusal::Version(second.token.0)));
+
+    let candidate = thread::spawn(move || election.campaign("rust again").unwrap());
+    eventually("it waits", waiting);
+    clock.advance(TTL);
+    let third = candidate.join().unwrap();
+    assert!(third.token() > second.token);
+    python.stdin.take().unwrap().write_all(b"\n").unwrap();
+    assert_eq!(next(), format!("rust again {}", third.token()));
+    assert_eq!(next(), format!("not the leader, but {}", third.token()));
+    assert!(python.wait().unwrap().success());
+    third.resign().unwrap();
+}
+
 #[track_caller]
 fn run_tests(python: &Path) {
     let built = built("myserver").parent().unwrap().parent().unwrap().to_path_buf();
     assert!(built.join("telefile").exists(), "{built:?}");
     let mut command = program(python);
     command.args(["-X", "dev", "-m", "unittest", "-v"]);
-    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/clients/python"));
+    command.current_dir(PACKAGE);
     command.env("TELEFILE_TEST_BUILT", built).env("PYTHONDONTWRITEBYTECODE", "1");
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);

@@ -1,14 +1,14 @@
 """A connection to a server, and how it is made and replaced."""
 
-from types import TracebackType
-from typing import Optional, Type, Union
+import copy
+from typing import Optional, Tuple, Union
 
-from . import calls, names
+from . import addresses, calls, names
 from .address import Address
+from .block import Block
 from .commands import Commands
 from .connection import Connection
 from .errors import (
-    ConnectError,
     ConnectionLost,
     Denied,
     InvalidRequest,
@@ -27,7 +27,7 @@ DEFAULT_TIMEOUT = 30.0
 DEFAULT_MAX_CONTENTS = 64 << 20
 
 
-class Client(Commands):
+class Client(Block, Commands):
     """A connection to a server. Leaving its ``with`` block ends it.
 
     Every method sends a request and waits for its reply, so threads that share a client wait for each
@@ -57,6 +57,9 @@ class Client(Commands):
     ) -> None:
         """Connects to ``HOST:PORT``, ``[IPV6]:PORT`` or ``unix:PATH``, and sends ``hello``.
 
+        Several addresses, with commas between them, are those of one table. They are tried in turn,
+        each for its share of ``timeout``, and the first whose server answers is used.
+
         ``timeout`` is how long it may take to connect, then to get each reply, each mebibyte of
         contents, and to send each mebibyte of a request; in seconds, and ``None`` is for ever.
 
@@ -72,45 +75,63 @@ class Client(Commands):
         Raises :class:`~telefile.InvalidRequest` for an invalid address or token,
         :class:`~telefile.ConnectError` if no server answers in time, :class:`~telefile.ProtocolError`
         if the server is not telefile, :class:`~telefile.OtherTable` if its epoch is another,
-        :class:`~telefile.WrongToken` and :class:`~telefile.LimitReached` if it rejects the client.
+        :class:`~telefile.WrongToken` and :class:`~telefile.LimitReached` if it rejects the client. If
+        none of several addresses answers, a ConnectError has the reason for each; if one of the reasons
+        does not pass, such as a wrong token, that is the error.
         """
         if timeout is not None and not timeout > 0:
             raise InvalidRequest(f"a time-out of {timeout} s")
-        self._address = Address.parse(address)
+        self._addresses = addresses.parse(address)
         self._timeout = timeout
         self._token = None if token is None else names.token(token)
         self._max_contents = max_contents
-        try:
-            connected = self._address.connect(timeout)
-        except (OSError, UnicodeError, OverflowError) as e:
-            raise ConnectError(f"no connection: {address}: {e}") from e
-        self.connection = Connection(connected, self._address, timeout, max_contents)
-        try:
-            hello = self._meet()
-            if epoch is not None and epoch != hello.epoch:
-                raise OtherTable
-        except BaseException:
-            self.connection.close()
-            raise
+        self._connect(0, epoch)
+
+    def _connect(self, first: int, epoch: Optional[str]) -> None:
+        """Connects to a table of this epoch, or of any. The address at place ``first`` is the first."""
+
+        def attempt(address: Address, timeout: Optional[float]) -> Tuple[Connection, Hello]:
+            try:
+                connected = address.connect(timeout)
+            except (OSError, UnicodeError, OverflowError) as e:
+                raise addresses.no_connection(f"{address}: {e}") from e
+            connection = Connection(connected, address, timeout, self._max_contents)
+            try:
+                hello = self._meet(connection)
+                if epoch is not None and epoch != hello.epoch:
+                    raise OtherTable
+            except BaseException:
+                connection.close()
+                raise
+            return connection, hello
+
+        found = addresses.first_answer(self._addresses, first, self._timeout, attempt)
+        self._place, (self.connection, hello) = found
+        self.connection.timeout = self._timeout
         self._epoch = hello.epoch
         self._idle_timeout = hello.idle_timeout
         self.connection.set_idle_timeout(hello.idle_timeout)
 
-    def _meet(self) -> Hello:
+    def _meet(self, connection: Connection) -> Hello:
         """Sends ``hello``, the first request that a server may require of its clients."""
         try:
-            return self.connection.call(calls.hello(self._token))
+            return connection.call(calls.hello(self._token))
         except ConnectionLost as e:
             # The caller has sent no request yet.
-            raise ConnectError(f"no connection: {e.__cause__ or e}") from e
+            raise addresses.no_connection(e.__cause__ or e) from e
         except Denied:
             # The reply line is the same for both, but here it is about the token.
             raise WrongToken from None
 
     @property
     def address(self) -> str:
-        """The server's address."""
-        return str(self._address)
+        """The server's address: of several, the one that has answered."""
+        return str(self._addresses[self._place])
+
+    @property
+    def has_several_addresses(self) -> bool:
+        """Whether there is another address to try when the connection is lost."""
+        return len(self._addresses) > 1
 
     @property
     def epoch(self) -> str:
@@ -140,10 +161,11 @@ class Client(Commands):
     def reconnect(self, *, timeout: Optional[float] = None) -> "Client":
         """Makes another connection to the same server with the same settings.
 
-        For a program that goes on after a lost connection, or needs one more. ``timeout`` lowers the
-        time-out. Whatever was open, locked or ephemeral on this connection is not carried over. Known
-        versions keep their meaning: :class:`~telefile.OtherTable` if the server has lost its files
-        since. A program that can accept that connects as it did first.
+        For a program that goes on after a lost connection, or needs one more. Of several addresses all
+        are tried, the one of this connection last. ``timeout`` lowers the time-out. Whatever was open,
+        locked or ephemeral on this connection is not carried over. Known versions keep their meaning:
+        :class:`~telefile.OtherTable` if the server has lost its files since. A program that can accept
+        that connects as it did first.
         """
         return self._connect_again(self._epoch, timeout)
 
@@ -153,13 +175,10 @@ class Client(Commands):
 
     def _connect_again(self, epoch: Optional[str], most: Optional[float]) -> "Client":
         timeouts = [timeout for timeout in (self._timeout, most) if timeout is not None]
-        return Client(
-            self.address,
-            timeout=min(timeouts, default=None),
-            token=self._token,
-            max_contents=self._max_contents,
-            epoch=epoch,
-        )
+        again = copy.copy(self)
+        again._timeout = min(timeouts, default=None)
+        again._connect(self._place + 1, epoch)
+        return again
 
     def keep_alive(self) -> None:
         """Keeps the connection alive from now on, even without requests.
@@ -198,8 +217,8 @@ class Client(Commands):
         """Follows the files whose names begin with ``prefix``: what exists, and then each change.
 
         The follower makes a connection of its own, so requests of this client do not wait for it.
-        With ``reconnect``, the longest pause in seconds, it outlives a lost connection. See
-        :class:`~telefile.Follow`.
+        With ``reconnect``, the longest pause in seconds, it outlives a lost connection; so does one of a
+        client with several addresses. See :class:`~telefile.Follow`.
 
         >>> client = telefile.Client("127.0.0.1:8080")
         >>> _ = client.write("config/port", "80")
@@ -226,15 +245,7 @@ class Client(Commands):
         """
         self.connection.close()
 
-    def __enter__(self) -> "Client":
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def _end(self) -> None:
         self.close()
 
     def __repr__(self) -> str:

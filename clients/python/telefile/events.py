@@ -59,7 +59,7 @@ class Interrupted:
     """The connection is lost, or cannot be made yet, or the server has no room.
 
     Until the next :class:`Current` the files may have changed without an event. Only if the follower
-    reconnects: it tries again after a pause.
+    reconnects, or its client has several addresses: it tries again after a pause.
     """
 
     #: Why.

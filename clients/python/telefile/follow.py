@@ -3,11 +3,11 @@
 import math
 import time
 from collections import deque
-from types import TracebackType
-from typing import TYPE_CHECKING, Deque, Dict, Iterator, Optional, Type
+from typing import TYPE_CHECKING, Deque, Dict, Iterator, Optional
 
 from . import errors, events
 from .backoff import Backoff
+from .block import Block
 from .errors import ConnectionLost, Error, InvalidRequest
 from .events import Event
 from .known import Known
@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 #: The longest time of one watch, in seconds: its reply is a sign of life from the server.
 _SLICE = 30.0
 
+#: The longest pause between attempts to connect, unless the program has set it; in seconds.
+_LONGEST_PAUSE = 10.0
+
 #: An answer with fewer changes has all of them; one with more may be a part.
 _WHOLE = 64
 
 
-class Follow(Iterator[Event]):
+class Follow(Block, Iterator[Event]):
     """An iterator over the files that exist and what becomes of them: see
     :meth:`telefile.Client.follow`.
 
@@ -42,6 +45,9 @@ class Follow(Iterator[Event]):
     errors that may pass: a lost connection, a server that cannot be reached, is full, or has another
     table. Each failed attempt is an :class:`~telefile.events.Interrupted`. The next one is made after a
     pause, which is twice as long each time, up to ``reconnect`` seconds.
+
+    A follower of a client with several addresses does the same without ``reconnect``, with pauses of at
+    most 10 s, but to it another table is an error.
 
     Leaving its ``with`` block ends its connection.
     """
@@ -64,6 +70,9 @@ class Follow(Iterator[Event]):
         self._is_current = False
         #: Whether the connection has to be replaced.
         self._is_lost = False
+        self._accepts_other_table = reconnect is not None
+        if reconnect is None and client.has_several_addresses:
+            reconnect = _LONGEST_PAUSE
         self._backoff = None if reconnect is None else Backoff(reconnect)
         #: Whether an error was raised, after which the iterator has no more events.
         self._has_ended = False
@@ -170,8 +179,12 @@ class Follow(Iterator[Event]):
         self._after, self._since, self._is_current = "", None, False
 
     def _replace_client(self) -> None:
-        # Not `reconnect`, which accepts no other table.
-        client = self.client.connect_again()
+        try:
+            client = self.client.reconnect()
+        except errors.OtherTable:
+            if not self._accepts_other_table:
+                raise
+            client = self.client.connect_again()
         try:
             client.keep_alive()
         except BaseException:
@@ -184,13 +197,5 @@ class Follow(Iterator[Event]):
             self._list_again()
         self.client, self._is_lost = client, False
 
-    def __enter__(self) -> "Follow":
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def _end(self) -> None:
         self.close()

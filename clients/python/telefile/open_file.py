@@ -1,16 +1,16 @@
 """A file that a client has open."""
 
-from types import TracebackType
-from typing import Optional, Type, Union
+from typing import Union
 
 from . import calls
+from .block import Block
 from .calls import Contents, Subject
 from .connection import Connection
-from .errors import Error, InvalidRequest
+from .errors import InvalidRequest
 from .values import Exptime, Opened, Snapshot, Stat
 
 
-class OpenFile:
+class OpenFile(Block):
     """A file that a client has open. Leaving its ``with`` block closes it.
 
     It still refers to the same file after the name is deleted, and a file of a type that does not
@@ -94,21 +94,8 @@ class OpenFile:
             raise InvalidRequest(f"{self.name} is open at another client")
         return self._subject()
 
-    def __enter__(self) -> "OpenFile":
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        try:
-            self.close()
-        except Error:
-            # What went wrong first says more.
-            if error is None:
-                raise
+    def _end(self) -> None:
+        self.close()
 
     def __repr__(self) -> str:
         return f"<OpenFile {self.name!r} @{self.descriptor} {self.kind}>"

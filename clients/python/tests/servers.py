@@ -22,6 +22,9 @@ HELLO = f"HELLO 1 {EPOCH} 0 0\r\n".encode()
 
 _ROOT = pathlib.Path(__file__).resolve().parents[3]
 
+#: The folder that the package is in, for programs that import it.
+PACKAGE = str(pathlib.Path(telefile.__file__).parents[1])
+
 
 def built(name: str) -> str:
     """Returns the path of a program that Cargo has built: `telefile`, or an example."""

@@ -11,9 +11,7 @@ import telefile
 from telefile import recipes
 from telefile.recipes import Barrier, Election, FairLock, Lock, Queue, Semaphore
 
-from .servers import PATIENCE, Case, Server, Task, environment, eventually
-
-PACKAGE = str(__import__("pathlib").Path(telefile.__file__).parents[1])
+from .servers import PACKAGE, PATIENCE, Case, Server, Task, environment, eventually
 
 
 class RecipeCase(Case):

@@ -40,11 +40,12 @@ pub(crate) struct Settings {
     folder: Option<PathBuf>,
     /// The file to make, which must not exist; - is stdout
     file: PathBuf,
-    /// Save the files of the running server at HOST:PORT, [IPV6]:PORT or unix:PATH
+    /// Save the files of the running server at HOST:PORT, [IPV6]:PORT or unix:PATH; of several, with
+    /// commas, one that answers
     #[arg(
         long = "addr",
         value_name = "ADDR",
-        value_parser = values::ADDRESS,
+        value_parser = values::ADDRESSES,
         help_heading = HEADING
     )]
     address: Option<String>,

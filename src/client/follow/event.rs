@@ -41,7 +41,8 @@ pub enum Event {
     /// the next [`Current`](Event::Current) the files may have changed without an event. The next
     /// call tries again after a pause, and to stop trying is to drop the follower.
     ///
-    /// Only if the follower [reconnects](super::Follow::reconnect).
+    /// Only if the follower [reconnects](super::Follow::reconnect), or its client has several
+    /// addresses.
     Interrupted(Error),
     /// The new connection is to another table, of this epoch: the server was restarted without its
     /// files, or with those of a backup. The versions of all events before mean nothing there.

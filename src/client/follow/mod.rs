@@ -22,6 +22,9 @@ const SLICE: Duration = Duration::from_secs(30);
 /// An answer with fewer changes has all of them; one with more may be a part.
 const WHOLE: usize = 64;
 
+/// The longest pause between attempts to connect, unless the program has set it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
 impl Client {
     /// Follows the files whose names begin with `prefix`: an iterator that reports the files that
     /// exist, and then each change. The empty prefix, or `*`, is all files.
@@ -48,7 +51,8 @@ impl Client {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// The follower makes a connection of its own, so requests of this client do not wait for it.
+    /// The follower makes a connection of its own, so requests of this client do not wait for it. If
+    /// the client has several addresses, it [replaces](Follow::reconnect) a lost one.
     ///
     /// # Errors
     /// Those of [`reconnect`](Client::reconnect). The iterator returns those that come later, and those
@@ -56,6 +60,7 @@ impl Client {
     pub fn follow(&self, prefix: &str) -> Result<Follow, Error> {
         let client = self.reconnect()?;
         client.keep_alive()?;
+        let backoff = client.made.addresses.are_several().then(|| Backoff::new(LONGEST_PAUSE));
         Ok(Follow {
             client,
             prefix: prefix.to_string(),
@@ -63,7 +68,8 @@ impl Client {
             events: VecDeque::new(),
             step: Step::list(),
             is_lost: false,
-            backoff: None,
+            backoff,
+            accepts_other_table: false,
             has_ended: false,
         })
     }
@@ -94,9 +100,9 @@ impl Client {
 ///
 /// # Errors
 ///
-/// An error is the last item of the iterator, unless the follower [reconnects](Follow::reconnect)
-/// and the error may pass. [`next_within`](Follow::next_within) may be called again: it continues
-/// from the last event.
+/// An error is the last item of the iterator, unless the follower [reconnects](Follow::reconnect), or
+/// its client has several addresses, and the error may pass. [`next_within`](Follow::next_within) may
+/// be called again: it continues from the last event.
 #[derive(Debug)]
 #[must_use = "it follows as the events are taken"]
 pub struct Follow {
@@ -110,6 +116,7 @@ pub struct Follow {
     is_lost: bool,
     /// `None` if errors are not to be outlived.
     backoff: Option<Backoff>,
+    accepts_other_table: bool,
     has_ended: bool,
 }
 
@@ -157,8 +164,12 @@ impl Follow {
     ///
     /// Errors that do not pass remain errors: a wrong token, a server that is not telefile, another
     /// table if the client [requires](super::Builder::epoch) this one.
+    ///
+    /// A follower whose client has several addresses does the same without this call, with pauses of
+    /// at most 10 s, but to it another table is an error: [`Error::OtherTable`].
     pub fn reconnect(mut self, longest_pause: Duration) -> Self {
         self.backoff = Some(Backoff::new(longest_pause));
+        self.accepts_other_table = true;
         self
     }
 
@@ -274,8 +285,10 @@ impl Follow {
     }
 
     fn replace_client(&mut self) -> Result<(), Error> {
-        // Not `reconnect`, which accepts no other table.
-        let client = self.client.connect_again()?;
+        let client = match self.client.reconnect() {
+            Err(Error::OtherTable) if self.accepts_other_table => self.client.connect_again()?,
+            connected => connected?,
+        };
         client.keep_alive()?;
         if client.epoch() != self.client.epoch() {
             self.events.push_back(Event::OtherTable(client.epoch()));

@@ -19,8 +19,10 @@ use std::time::Duration;
 ///
 /// - **Lost connection**: the next candidate succeeds when the server sees the end of the leader's
 ///   connection: at once if the process ended, after about a minute if the network was cut.
-/// - **Paused leader**: one whose connection was cut during the pause does not know that it no
-///   longer leads. Its commands have to carry the [token](Guard::token).
+/// - **Paused leader**: it leads as long as its connection lasts; a
+///   [`LeasedElection`](super::LeasedElection) replaces it. One whose connection was cut during the
+///   pause does not know that it no longer leads: its commands have to carry the
+///   [token](Guard::token).
 /// - **Restarted server**: nobody leads until there are candidates again.
 ///
 /// ```
@@ -48,6 +50,19 @@ pub struct Leader {
     pub contents: Contents,
     /// The leader's token: each later leader's is greater.
     pub token: FencingToken,
+}
+
+impl Leader {
+    /// Returns the leader whose file this is, if the file exists.
+    pub(super) fn read(client: &Client, name: &str) -> Result<Option<Self>, Error> {
+        match client.read(name) {
+            Ok(Snapshot { contents, version, .. }) => {
+                Ok(Some(Leader { contents, token: FencingToken(version) }))
+            }
+            Err(Error::Refused { refusal: Refusal::NotFound, .. }) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
 }
 
 impl Election {
@@ -125,16 +140,9 @@ impl Election {
                 return Ok((None, as_of));
             }
             let name = places.swap_remove(0).name;
-            match self.0.client.read(&name) {
-                Ok(Snapshot { contents, version, .. }) => {
-                    return Ok((
-                        Some((name, Leader { contents, token: FencingToken(version) })),
-                        as_of,
-                    ));
-                }
-                // It has left meanwhile.
-                Err(Error::Refused { refusal: Refusal::NotFound, .. }) => {}
-                Err(e) => return Err(e),
+            // Otherwise it has left meanwhile.
+            if let Some(leader) = Leader::read(&self.0.client, &name)? {
+                return Ok((Some((name, leader)), as_of));
             }
         }
     }

@@ -58,7 +58,7 @@ pub(crate) enum Notice {
 pub struct Lock {
     client: Client,
     name: String,
-    holder: String,
+    holder: Vec<u8>,
 }
 
 /// A file that this program made to hold something. It is deleted when the guard is dropped.
@@ -77,13 +77,13 @@ pub struct Guard {
 impl Lock {
     /// Returns the lock of this name. Sends nothing yet.
     pub fn new(client: &Client, name: &str) -> Self {
-        Lock { client: client.clone(), name: name.to_string(), holder: String::new() }
+        Lock { client: client.clone(), name: name.to_string(), holder: Vec::new() }
     }
 
     /// Sets the contents of the lock's file while this client holds it, for people to read.
     #[must_use]
-    pub fn holder(mut self, holder: &str) -> Self {
-        self.holder = holder.to_string();
+    pub fn holder(mut self, holder: impl AsRef<[u8]>) -> Self {
+        self.holder = holder.as_ref().to_vec();
         self
     }
 
@@ -149,7 +149,7 @@ pub(super) fn log_notice(name: &str, notice: Notice) {
 pub(super) fn acquire(
     client: &Client,
     name: &str,
-    contents: &str,
+    contents: &[u8],
     exptime: Exptime,
     deadline: Deadline,
     notice: impl Fn(Notice),

@@ -8,6 +8,7 @@
 //! | [`FairLock`] | one at a time, in the order of the requests |
 //! | [`Semaphore`] | a few at a time, in the order of the requests |
 //! | [`Election`] | one leads, and all know which |
+//! | [`LeasedElection`] | the same, and a leader that stops or hangs is replaced |
 //! | [`Barrier`] | all wait for all |
 //! | [`Queue`] | each item for one worker, at most or at least once |
 //!
@@ -43,7 +44,8 @@
 //!
 //! When the connection is lost, every guard made with that client is useless: its calls fail with
 //! [`Error::Lost`](super::Error::Lost), and nothing is acquired again automatically. (A [`Lease`]
-//! makes a new connection, and goes on if the server's table is the same.)
+//! makes a new connection, and goes on if the server's table is the same; so does a
+//! [`LeasedElection`]'s leader.)
 //!
 //! A server that keeps its files in memory has none after a restart, so everything is free, and the
 //! epoch is another one; versions begin at 1 again. A token is valid within one epoch. A server
@@ -54,6 +56,7 @@ mod barrier;
 mod deadline;
 mod election;
 mod lease;
+mod leased_election;
 mod lock;
 mod queue;
 mod semaphore;
@@ -63,6 +66,7 @@ mod waiters;
 pub use barrier::Barrier;
 pub use election::{Election, Leader};
 pub use lease::{Lease, LeaseEvent, LeaseGuard};
+pub use leased_election::{Leadership, LeasedElection};
 pub use lock::{Guard, Lock};
 pub use queue::{Queue, Taken};
 pub use semaphore::{FairLock, Semaphore};

@@ -113,7 +113,7 @@ impl Queue {
         let client = &self.items.client;
         let claim = self.claim_of(item);
         let at_once = Deadline::after(Duration::ZERO);
-        let made = acquire(client, &claim, "", Exptime::Connection, at_once, |_| ())?;
+        let made = acquire(client, &claim, b"", Exptime::Connection, at_once, |_| ())?;
         let Some((token, _)) = made else { return Ok(None) };
         let claim = Guard::new(client, &claim, token);
         // The item may have been done before it was claimed.

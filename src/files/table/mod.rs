@@ -12,6 +12,7 @@ mod lock;
 mod locked;
 pub(in crate::files) mod open;
 mod read;
+mod show;
 mod sweep;
 mod turn;
 pub(in crate::files) mod wait;

@@ -2,9 +2,9 @@
 
 use super::{Compactor, Core, lock};
 use crate::files::store::CommitError;
-use crate::store::room::MARGIN_BYTES;
-use crate::store::tables::Tables;
-use crate::store::writer::Writer;
+use crate::store::tree::room::MARGIN_BYTES;
+use crate::store::tree::tables::Tables;
+use crate::store::tree::writer::Writer;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 

@@ -6,12 +6,12 @@
 
 use super::{Core, lock};
 use crate::files::store::CommitError;
-use crate::store::copy::Copy;
-use crate::store::engine::Replaced;
 use crate::store::error::Result;
-use crate::store::log::{Planted, planted};
-use crate::store::room::MARGIN_BYTES;
-use crate::store::tables::file_bytes;
+use crate::store::planted::{Planted, planted};
+use crate::store::tree::copy::Copy;
+use crate::store::tree::engine::Replaced;
+use crate::store::tree::room::MARGIN_BYTES;
+use crate::store::tree::tables::file_bytes;
 use redb::Error;
 use std::io::ErrorKind;
 use std::sync::atomic::Ordering::SeqCst;

@@ -7,7 +7,7 @@ use crate::files::store::{Life, Mutation};
 use crate::name::Name;
 use crate::store::error::{Result, damaged};
 use crate::store::format::{Body, Record, encode_removal, part_end};
-use crate::store::tables::STORED_FROM;
+use crate::store::tree::tables::STORED_FROM;
 use std::collections::{BTreeMap, HashSet};
 
 /// An operation on keys.

@@ -11,7 +11,7 @@ use crate::contents::Contents;
 use crate::files::store::{Backup, CommitError, Head, Mutation, Row, RowContents, Store};
 use crate::name::Name;
 use crate::store::error::damaged;
-use crate::store::tables::STORED_FROM;
+use crate::store::tree::tables::STORED_FROM;
 use crate::version::Epoch;
 use std::collections::BTreeMap;
 use std::io;

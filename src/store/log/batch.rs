@@ -10,7 +10,6 @@
 //! number is a secret: otherwise contents could be chosen that look like a batch. Contents that the store
 //! keeps on disk are followed by a checksum of their own, because they are also read alone.
 
-use super::planted::{Planted, planted};
 use crate::contents::Contents;
 use crate::files::store::{Life, Mutation};
 use crate::name::Name;
@@ -18,7 +17,8 @@ use crate::store::error::{Result, damaged};
 use crate::store::format::{
     Fields, PART_END_BYTES, Stamp, checksum, decode_name, encode_head, encode_life, part_end,
 };
-use crate::store::tables::STORED_FROM;
+use crate::store::planted::{Planted, planted};
+use crate::store::tree::tables::STORED_FROM;
 
 const MAGIC: u32 = 0x676c_6674; // "tflg"
 /// What precedes the bytes that the checksum covers.

@@ -5,7 +5,7 @@ use super::checkpoint::{Bytes, Change, Checkpoint, To};
 use crate::files::store::{Head, Row, RowContents};
 use crate::name::Name;
 use crate::store::error::{Result, damaged};
-use crate::store::view::View;
+use crate::store::tree::view::View;
 use std::collections::HashSet;
 
 /// Calls `file` with each file, in the order of the names, and `removal` with each removal that `head`

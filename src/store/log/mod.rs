@@ -31,7 +31,6 @@ mod checkpoint;
 mod index;
 mod load;
 mod pieces;
-mod planted;
 mod recovery;
 mod sealed;
 mod segment;
@@ -39,21 +38,19 @@ mod segments;
 mod settings;
 
 pub(super) use load::load;
-#[cfg(test)]
-pub(super) use planted::plant;
-pub(super) use planted::{Planted, planted};
 pub(super) use segment::names;
-pub(super) use segments::Amount;
 use settings::BUFFER_BYTES;
 pub(super) use settings::{SEGMENT_BYTES, Settings};
 
-use super::disk::{FileSet, is_full};
-use super::error::Result;
-use super::format::Stamp;
-use super::log_head::LogHead;
 use crate::contents::Contents;
 use crate::files::store::{Head, Mutation};
 use crate::name::Name;
+use crate::store::error::Result;
+use crate::store::format::Stamp;
+use crate::store::medium::{FileSet, is_full};
+use crate::store::planted::{Planted, planted};
+use crate::store::tree::log_head::LogHead;
+use crate::store::tree::room::Amount;
 use batch::{Large, Place};
 use checkpoint::Checkpoint;
 use index::{Index, Known, Looked};

@@ -4,11 +4,11 @@
 //! disk. Whole batches that must have been written later prove that this is damage, and not the end.
 
 use super::batch::{ALIGN, Batch};
-use super::planted::{Planted, planted};
 use super::segment::{Segment, names};
 use crate::store::error::{Result, damaged, foreign, of_file};
 use crate::store::format::Stamp;
-use crate::store::log_head::LogHead;
+use crate::store::planted::{Planted, planted};
+use crate::store::tree::log_head::LogHead;
 use redb::Error;
 use std::cmp::Reverse;
 use std::path::Path;

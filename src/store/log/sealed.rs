@@ -2,11 +2,11 @@
 
 use super::Log;
 use super::checkpoint::Checkpoint;
-use super::planted::{Planted, planted};
 use super::segment::{self, MOST_FREE, Sealed};
 use super::segments::Segments;
 use crate::store::error::Result;
 use crate::store::format::Stamp;
+use crate::store::planted::{Planted, planted};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 

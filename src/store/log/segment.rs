@@ -2,9 +2,9 @@
 
 use super::batch::Large;
 use crate::contents::Contents;
-use crate::store::disk::{FileSet, Medium, fill};
 use crate::store::error::{Result, damaged, of_file};
 use crate::store::format::{PART_END_BYTES, Stamp, decode_part};
+use crate::store::medium::{FileSet, Medium, fill};
 use redb::Error;
 use std::io;
 use std::path::{Path, PathBuf};

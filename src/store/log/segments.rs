@@ -4,7 +4,8 @@ use super::checkpoint::Checkpoint;
 use super::index::Index;
 use super::segment::{SLOTS, Sealed, Segment};
 use crate::store::format::Stamp;
-use crate::store::log_head::LogHead;
+use crate::store::tree::log_head::LogHead;
+use crate::store::tree::room::Amount;
 use std::sync::Arc;
 
 #[derive(Debug, Default)]
@@ -36,19 +37,6 @@ pub(super) struct Active {
     pub(super) end: u64,
     pub(super) names: usize,
     pub(super) last: Stamp,
-}
-
-/// How much the log has, for a look at the room that is left.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::store) struct Amount {
-    /// What its files take.
-    pub(in crate::store) made: u64,
-    /// What its files would take if it had all of them.
-    pub(in crate::store) full: u64,
-    /// What waits for a checkpoint.
-    pub(in crate::store) pending: u64,
-    /// How many names that changes.
-    pub(in crate::store) names: u64,
 }
 
 impl Segments {

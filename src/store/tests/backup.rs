@@ -1,10 +1,10 @@
 //! A backup that is received while the table changes.
 
-use super::super::stream::{BackupReader, Item};
 use super::model::{File, Model};
 use super::{EPOCH, Random, fresh, open_with};
 use crate::files::store::{Backup, CommitError, Store};
 use crate::store::Options;
+use crate::store::stream::{BackupReader, Item};
 use std::io::{BufRead, Read};
 use std::slice::from_ref;
 

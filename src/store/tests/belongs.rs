@@ -5,7 +5,7 @@ use super::model::Model;
 use super::sim::Sim;
 use super::{EPOCH, SETTINGS, found, fresh, open, open_as};
 use crate::store::log::Settings;
-use crate::store::log_head::LogHead;
+use crate::store::tree::log_head::LogHead;
 use crate::store::{Durable, Options};
 use std::io::ErrorKind;
 

@@ -1,11 +1,11 @@
 //! After any fault of the disk at any moment the store has every confirmed batch, and the unconfirmed
 //! one as a whole or not at all.
 
-use super::super::disk::Medium;
 use super::model::Model;
 use super::sim::{Fault, Sim};
 use super::{EPOCH, Random, found, fresh, open, open_with};
 use crate::files::store::{CommitError, Store};
+use crate::store::medium::Medium;
 use crate::store::{Durable, Options};
 use std::io::ErrorKind;
 

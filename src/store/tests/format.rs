@@ -1,10 +1,10 @@
 //! Values of the database: encoding and decoding agree, and damage is detected.
 
-use super::super::format::{
-    Body, FORMAT, Record, Stamp, decode_part, decode_removal, encode_removal, part_end,
-};
 use super::model::name;
 use crate::files::store::{BOUND, Head, Life};
+use crate::store::format::{
+    Body, FORMAT, Record, Stamp, decode_part, decode_removal, encode_removal, part_end,
+};
 use proptest::prelude::*;
 use std::time::Duration;
 

@@ -1,11 +1,12 @@
 //! The log in front of the tree: what a start makes of it, and which faults the tests would notice.
 
-use super::super::log::{Planted, Settings, plant};
 use super::model::Model;
 use super::sim::{Fault, Sim};
 use super::{EPOCH, Random, SETTINGS, found, fresh, open, open_as};
 use crate::files::store::{CommitError, Head, Mutation, Store};
-use crate::store::view::View;
+use crate::store::log::Settings;
+use crate::store::planted::{Planted, plant};
+use crate::store::tree::view::View;
 use crate::store::{Durable, Options};
 use std::io::{self, ErrorKind};
 use std::slice::from_ref;

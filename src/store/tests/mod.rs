@@ -14,10 +14,10 @@ mod older;
 mod room;
 mod sim;
 
-use super::durable::Durable;
-use super::engine::Engine;
-use super::log::Settings;
-use super::options::Options;
+use crate::store::durable::Durable;
+use crate::store::log::Settings;
+use crate::store::options::Options;
+use crate::store::tree::engine::Engine;
 use model::Model;
 use sim::Sim;
 use std::io;

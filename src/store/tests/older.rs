@@ -1,12 +1,12 @@
 //! A store from before the log: it is taken over, and after that an older program refuses it.
 
-use super::super::disk::Disk;
-use super::super::format::{FORMAT, UNLOGGED, seal};
-use super::super::tables::{HEAD, LOG_KEY, STAMP_KEY};
 use super::model::Model;
 use super::sim::{Fault, Sim};
 use super::{EPOCH, Random, found, fresh, open};
 use crate::files::store::Store;
+use crate::store::format::{FORMAT, UNLOGGED, seal};
+use crate::store::tree::disk::Disk;
+use crate::store::tree::tables::{HEAD, LOG_KEY, STAMP_KEY};
 use redb::{Database, ReadableDatabase, ReadableTable};
 
 const FORMAT_AT: usize = b"telefile".len();

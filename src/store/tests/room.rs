@@ -1,12 +1,12 @@
 //! The limits: of the disk, and of the store.
 
-use super::super::disk::Medium;
 use super::model::Model;
 use super::sim::Sim;
 use super::{EPOCH, SETTINGS, found, fresh, open_as, open_with};
 use crate::files::store::{CommitError, Head, Mutation, Store};
 use crate::store::log::Settings;
-use crate::store::writer::REFUSED_AGAIN;
+use crate::store::medium::Medium;
+use crate::store::tree::writer::REFUSED_AGAIN;
 use crate::store::{Durable, Options};
 use std::slice::from_ref;
 use std::time::Instant;

@@ -1,5 +1,6 @@
 //! `telefile::Client` against a server in this process, and against servers that lie.
 
+mod addresses;
 mod coordination;
 mod errors;
 mod files;

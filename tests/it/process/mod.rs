@@ -1,6 +1,7 @@
 //! The program `telefile` from outside: arguments, environment, signals, output.
 #![cfg(feature = "cli")]
 
+mod addresses;
 mod admission;
 mod backup;
 mod backup_read_only;

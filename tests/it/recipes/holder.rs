@@ -9,7 +9,8 @@ use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 use telefile::client::recipes::{
-    Election, FairLock, Guard, Lease, LeaseGuard, Lock, Queue, Semaphore,
+    Election, FairLock, Guard, Leadership, Lease, LeaseGuard, LeasedElection, Lock, Queue,
+    Semaphore,
 };
 use telefile::client::{Error, OpenFile};
 use telefile::{Client, Refusal};
@@ -108,6 +109,7 @@ fn a_holder_lives() {
 enum Held {
     Guard(Guard),
     Lease(LeaseGuard),
+    Leadership(Leadership),
 }
 
 impl Held {
@@ -115,20 +117,30 @@ impl Held {
         match self {
             Held::Guard(guard) => guard.token().0.0,
             Held::Lease(lease) => lease.token().0.0,
+            Held::Leadership(leads) => leads.token().0.0,
+        }
+    }
+
+    /// Whether its time, if it has one, is not over.
+    fn is_in_time(&self) -> Option<bool> {
+        match self {
+            Held::Guard(_) => None,
+            Held::Lease(lease) => Some(lease.is_valid()),
+            Held::Leadership(leads) => Some(leads.is_leader()),
         }
     }
 
     fn give_back(self) {
-        match self {
+        let released = match self {
             // The connection is open, so it cannot be lost.
-            Held::Guard(guard) => guard.unlock().unwrap(),
-            Held::Lease(lease) => match lease.release() {
-                Ok(()) => {}
-                Err(Error::Refused {
-                    refusal: Refusal::NotFound | Refusal::Version(_), ..
-                }) => {}
-                Err(e) => panic!("{e:?}"),
-            },
+            Held::Guard(guard) => return guard.unlock().unwrap(),
+            Held::Lease(lease) => lease.release(),
+            Held::Leadership(leads) => leads.resign(),
+        };
+        match released {
+            Ok(()) => {}
+            Err(Error::Refused { refusal: Refusal::NotFound | Refusal::Version(_), .. }) => {}
+            Err(e) => panic!("{e:?}"),
         }
     }
 }
@@ -146,13 +158,18 @@ fn hold(client: &Client, recipe: &str, file: &OpenFile, name: &str, pause: usize
                 let lease = Lease::new(client, recipe, Duration::from_secs(1)).holder(name);
                 lease.acquire().map(Held::Lease)
             }
+            "leased_election" => {
+                let election = LeasedElection::new(client, recipe, Duration::from_secs(1));
+                let leads = election.campaign(name).and_then(Leadership::kept);
+                leads.map(Held::Leadership)
+            }
             other => panic!("{other}"),
         };
         let held = held.unwrap();
         let work = || {
             if round == pause {
                 // A holder may be paused even while it asks whether it still holds the lease.
-                assert!(!matches!(&held, Held::Lease(lease) if !lease.is_valid()));
+                assert_ne!(held.is_in_time(), Some(false));
                 kill_process(getpid(), Signal::STOP).unwrap();
                 // The signal takes its time to reach this thread.
                 while client.stat(AWAKE).is_err() {}
@@ -163,7 +180,7 @@ fn hold(client: &Client, recipe: &str, file: &OpenFile, name: &str, pause: usize
         match add_one(file, held.token(), work) {
             Ok(()) => {}
             Err(Error::Refused { refusal: Refusal::Denied, .. }) => {
-                assert!(!matches!(&held, Held::Lease(lease) if lease.is_valid()), "too early");
+                assert_ne!(held.is_in_time(), Some(true), "too early");
             }
             Err(e) => panic!("{e:?}"),
         }

@@ -97,9 +97,9 @@ fn a_holder_that_is_paused_keeps_its_lock() {
 }
 
 /// A holder that sleeps for longer than its lease, between its look at the counter and its write.
-fn oversleep(kind: &str) -> String {
-    let (server, file) = (fence::running(), format!("overslept/{kind}"));
-    let job = job("lease", &file, kind);
+fn oversleep(recipe: &str, kind: &str) -> String {
+    let (server, file) = (fence::running(), format!("overslept/{recipe}/{kind}"));
+    let job = job(recipe, &file, kind);
     let mut sleeper = Holder::start_and_pause(&server, job, "sleeper", 3);
     sleeper.has_stopped();
     assert_eq!(values(&file), [1, 2]);
@@ -118,15 +118,17 @@ fn oversleep(kind: &str) -> String {
 
 #[test]
 fn the_late_write_of_a_holder_that_overslept_is_refused() {
-    let file = oversleep("Fenced");
-    is_right(&file);
-    assert!(late(&file) > 0);
+    for recipe in ["lease", "leased_election"] {
+        let file = oversleep(recipe, "Fenced");
+        is_right(&file);
+        assert!(late(&file) > 0);
+    }
 }
 
 /// Shows that the checks here can fail, and what happens without a check of the token.
 #[test]
 fn without_a_check_of_the_token_a_late_write_ruins_the_counter() {
-    let file = oversleep("Unfenced");
+    let file = oversleep("lease", "Unfenced");
     let values = values(&file);
     assert_eq!(late(&file), 0);
     assert_ne!(values, (1..=values.len() as u64).collect::<Vec<_>>());

@@ -8,6 +8,7 @@ mod holder;
 mod kills;
 mod lease;
 mod lease_events;
+mod leased_election;
 mod line;
 mod lock;
 pub(crate) mod proxy;

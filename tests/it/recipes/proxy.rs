@@ -60,6 +60,10 @@ impl Proxy {
         Proxy { address, state }
     }
 
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
     pub(crate) fn client(&self) -> Client {
         self.try_client().unwrap()
     }

@@ -1,14 +1,15 @@
 """Locks, leases, elections and the like, made of the protocol's commands.
 
-==================  =====================================================
-:class:`Lock`       one at a time
-:class:`Lease`      one at a time, and a holder may lose its connection
-:class:`FairLock`   one at a time, in the order of the requests
-:class:`Semaphore`  a few at a time, in the order of the requests
-:class:`Election`   one leads, and all know which
-:class:`Barrier`    all wait for all
-:class:`Queue`      each item for one worker, at most or at least once
-==================  =====================================================
+=======================  =====================================================
+:class:`Lock`            one at a time
+:class:`Lease`           one at a time, and a holder may lose its connection
+:class:`FairLock`        one at a time, in the order of the requests
+:class:`Semaphore`       a few at a time, in the order of the requests
+:class:`Election`        one leads, and all know which
+:class:`LeasedElection`  the same, and a leader that stops or hangs is replaced
+:class:`Barrier`         all wait for all
+:class:`Queue`           each item for one worker, at most or at least once
+=======================  =====================================================
 
 They take names unchanged, and make files with that name, or with ``/`` and more after it. The clients
 in Rust use the same files, so programs in both languages can share a lock.
@@ -24,13 +25,15 @@ holder shows its **token** to the protected resource, and that refuses a token s
 it has seen. A token is valid within one epoch.
 
 When the connection is lost, every guard made with that client is useless, and nothing is acquired again
-automatically. (A :class:`Lease` makes a new connection, and goes on if the server's table is the same.)
+automatically. (A :class:`Lease` makes a new connection, and goes on if the server's table is the same; so
+does the leader of a :class:`LeasedElection`.)
 """
 
 from .barrier import Barrier
 from .election import Election, Leader
 from .guard import Guard
 from .lease import Lease, LeaseEvent, LeaseGuard, Lost, Renewed, Retrying
+from .leased_election import Leadership, LeasedElection
 from .lock import Lock
 from .queue import Queue, Taken
 from .semaphore import FairLock, Semaphore
@@ -41,9 +44,11 @@ __all__ = [
     "FairLock",
     "Guard",
     "Leader",
+    "Leadership",
     "Lease",
     "LeaseEvent",
     "LeaseGuard",
+    "LeasedElection",
     "Lock",
     "Lost",
     "Queue",

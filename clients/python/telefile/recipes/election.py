@@ -34,8 +34,9 @@ class Election:
 
     - **Lost connection**: the next candidate succeeds when the server sees the end of the leader's
       connection: at once if the process ended, after about a minute if the network was cut.
-    - **Paused leader**: one whose connection was cut during the pause does not know that it no longer
-      leads. Its commands have to carry the token.
+    - **Paused leader**: it leads as long as its connection lasts; a :class:`LeasedElection` replaces it.
+      One whose connection was cut during the pause does not know that it no longer leads: its commands
+      have to carry the token.
     - **Restarted server**: nobody leads until there are candidates again.
 
     >>> election = Election(telefile.Client("127.0.0.1:8080"), "leader/web")
@@ -92,9 +93,16 @@ class Election:
             places, as_of = self._waiters.places()
             if not places:
                 return None, as_of
-            name = places[0].name
-            try:
-                file = self._waiters.client.read(name)
-            except FileNotFound:
-                continue  # It has left meanwhile.
-            return Leader(file.contents, file.version, name), as_of
+            leader = read_leader(self._waiters.client, places[0].name)
+            # Otherwise it has left meanwhile.
+            if leader is not None:
+                return leader, as_of
+
+
+def read_leader(client: Client, name: str) -> Optional[Leader]:
+    """Returns the leader whose file this is, if the file exists."""
+    try:
+        file = client.read(name)
+    except FileNotFound:
+        return None
+    return Leader(file.contents, file.version, name)

@@ -1,14 +1,13 @@
 """What a program holds, as a file that it has made."""
 
 from contextlib import suppress
-from types import TracebackType
-from typing import Optional, Type
 
+from ..block import Block
 from ..client import Client
 from ..errors import Error, VersionMismatch
 
 
-class Guard:
+class Guard(Block):
     """A file that this program made to hold something. Leaving its ``with`` block deletes it.
 
     Without a ``with`` block it is held until :meth:`release`, or until the connection ends.
@@ -50,21 +49,8 @@ class Guard:
             self._is_released = True
             self._client.delete(self.name, self.token)
 
-    def __enter__(self) -> "Guard":
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        try:
-            self.release()
-        except Error:
-            # What went wrong first says more.
-            if error is None:
-                raise
+    def _end(self) -> None:
+        self.release()
 
     def abandon(self) -> None:
         """Releases it after an error, and says nothing of another one.

@@ -1,9 +1,9 @@
 """A lease: a lock that its holder has to renew, and that survives a lost connection."""
 
 import logging
-from types import TracebackType
-from typing import Callable, List, Optional, Type
+from typing import Callable, Optional, Type, TypeVar
 
+from ..block import Acquired
 from ..calls import Contents, whole_seconds
 from ..client import Client
 from ..wire import MAX_EXPTIME
@@ -17,8 +17,10 @@ __all__ = ["Lease", "LeaseEvent", "LeaseGuard", "Lost", "Renewed", "Retrying"]
 
 _log = logging.getLogger("telefile")
 
+G = TypeVar("G", bound=LeaseGuard)
 
-class Lease:
+
+class Lease(Acquired[LeaseGuard]):
     """A lock that becomes free if its holder does not renew it in time.
 
     It is a file that expires: ``cas NAME 0 n TTL`` makes it or fails, ``touch NAME TOKEN TTL`` renews
@@ -66,6 +68,7 @@ class Lease:
         ``on_event`` is what the thread calls at each :data:`LeaseEvent`, instead of logging that the
         lease is lost. No renewal takes place during the call, so it should be short.
         """
+        super().__init__()
         self._client = client
         self._name = name
         self._ttl = max(whole_seconds(ttl, MAX_EXPTIME), 1)
@@ -73,26 +76,26 @@ class Lease:
         third = self._ttl / 3
         self._renew_every = third if renew_every is None else min(renew_every, third)
         self._on_event = self._log_loss if on_event is None else on_event
-        self._entered: List[LeaseGuard] = []
 
     def acquire(self) -> LeaseGuard:
         """Acquires the lease. Waits for as long as necessary.
 
         After :class:`~telefile.OutcomeUnknown` it may be acquired; it is free when its time is over.
         """
-        return required(self._acquire(Deadline.after(None)))
+        return required(self.acquire_as(LeaseGuard, Deadline.after(None)))
 
     def try_acquire(self, timeout: float = 0) -> Optional[LeaseGuard]:
         """Acquires the lease if it becomes free within this time, which is rounded up to seconds."""
-        return self._acquire(Deadline.after(timeout))
+        return self.acquire_as(LeaseGuard, Deadline.after(timeout))
 
-    def _acquire(self, deadline: Deadline) -> Optional[LeaseGuard]:
+    def acquire_as(self, guard: Type[G], deadline: Deadline) -> Optional[G]:
+        """Acquires the lease by a deadline, for recipes that are made of one."""
         self._client.keep_alive()
         made = acquire(self._client, self._name, self._holder, self._ttl, deadline)
         if made is None:
             return None
         token, since = made
-        return LeaseGuard(
+        return guard(
             self._client, self._name, token, self._ttl, since, self._renew_every, self._on_event
         )
 
@@ -100,15 +103,5 @@ class Lease:
         if isinstance(event, Lost):
             _log.warning("the lease %s is lost: %s", self._name, event.error)
 
-    def __enter__(self) -> LeaseGuard:
-        guard = self.acquire().kept()
-        self._entered.append(guard)
-        return guard
-
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        self._entered.pop().__exit__(kind, error, traceback)
+    def _acquired(self) -> LeaseGuard:
+        return self.acquire().kept()

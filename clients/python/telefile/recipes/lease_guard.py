@@ -5,9 +5,9 @@ import os
 import threading
 import time
 from contextlib import suppress
-from types import TracebackType
-from typing import Callable, Optional, Type
+from typing import Callable, Optional, TypeVar
 
+from ..block import Block
 from ..client import Client
 from ..errors import ConnectionLost, Error, FileNotFound, OtherTable, VersionMismatch
 from ..keep_alive import start_thread
@@ -18,8 +18,10 @@ _MAX_RETRY = 1.0
 
 _log = logging.getLogger("telefile")
 
+G = TypeVar("G", bound="LeaseGuard")
 
-class LeaseGuard:
+
+class LeaseGuard(Block):
     """A lease that is held. Leaving its ``with`` block releases it."""
 
     def __init__(
@@ -83,7 +85,7 @@ class LeaseGuard:
                 self._valid_until = time.monotonic()
                 raise
 
-    def kept(self) -> "LeaseGuard":
+    def kept(self: G) -> G:
         """Starts a thread with its own connection that renews the lease regularly.
 
         If the connection ends, the thread makes another one at once. It does so as long as the process
@@ -184,21 +186,8 @@ class LeaseGuard:
             if isinstance(event, Lost):
                 return
 
-    def __enter__(self) -> "LeaseGuard":
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        try:
-            self.release()
-        except Error:
-            # What went wrong first says more.
-            if error is None:
-                raise
+    def _end(self) -> None:
+        self.release()
 
     def __repr__(self) -> str:
-        return f"<LeaseGuard {self.name!r} token={self.token}>"
+        return f"<{type(self).__name__} {self.name!r} token={self.token}>"

@@ -1,8 +1,8 @@
 """A lock: one file, held by the client that made it."""
 
-from types import TracebackType
-from typing import List, Optional, Type, TypeVar
+from typing import Optional, TypeVar
 
+from ..block import Acquired
 from ..calls import Contents
 from ..client import Client
 from ..values import EPHEMERAL
@@ -13,7 +13,7 @@ from .guard import Guard
 T = TypeVar("T")
 
 
-class Lock:
+class Lock(Acquired[Guard]):
     """A lock that is free again as soon as its holder's connection ends.
 
     It is an ephemeral file: ``cas NAME 0`` makes it or fails, its version is the token, ``delete``
@@ -41,10 +41,10 @@ class Lock:
     """
 
     def __init__(self, client: Client, name: str, *, holder: Contents = "") -> None:
+        super().__init__()
         self._client = client
         self._name = name
         self._holder = holder
-        self._entered: List[Guard] = []
 
     def acquire(self) -> Guard:
         """Acquires the lock. Waits for as long as necessary."""
@@ -58,18 +58,8 @@ class Lock:
         made = acquire(self._client, self._name, self._holder, EPHEMERAL, deadline)
         return None if made is None else Guard(self._client, self._name, made[0])
 
-    def __enter__(self) -> Guard:
-        guard = self.acquire()
-        self._entered.append(guard)
-        return guard
-
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        self._entered.pop().__exit__(kind, error, traceback)
+    def _acquired(self) -> Guard:
+        return self.acquire()
 
 
 def required(acquired: Optional[T]) -> T:

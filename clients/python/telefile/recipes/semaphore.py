@@ -3,9 +3,9 @@
 Both are granted in the order of the requests.
 """
 
-from types import TracebackType
-from typing import List, Optional, Type
+from typing import Optional
 
+from ..block import Acquired
 from ..client import Client
 from ..errors import InvalidRequest
 from .deadline import Deadline
@@ -14,7 +14,7 @@ from .lock import required
 from .waiters import Waiters
 
 
-class Semaphore:
+class Semaphore(Acquired[Guard]):
     """A number of permits, granted in the order of the requests.
 
     Each client makes an ephemeral file, ``create NAME/ 0 -1``. The clients with the smallest numbers
@@ -33,11 +33,11 @@ class Semaphore:
     """
 
     def __init__(self, client: Client, name: str, permits: int) -> None:
+        super().__init__()
         if permits < 1:
             raise InvalidRequest("a semaphore without permits lets nobody in")
         self._waiters = Waiters(client, name)
         self._permits = permits
-        self._entered: List[Guard] = []
 
     def acquire(self) -> Guard:
         """Acquires a permit. Waits for as long as necessary."""
@@ -50,18 +50,8 @@ class Semaphore:
     def _acquire(self, deadline: Deadline) -> Optional[Guard]:
         return wait_in_line(self._waiters, self._waiters.join(), self._permits, deadline)
 
-    def __enter__(self) -> Guard:
-        guard = self.acquire()
-        self._entered.append(guard)
-        return guard
-
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        self._entered.pop().__exit__(kind, error, traceback)
+    def _acquired(self) -> Guard:
+        return self.acquire()
 
 
 class FairLock(Semaphore):

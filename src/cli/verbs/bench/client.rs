@@ -4,10 +4,10 @@ use super::phase;
 use super::settings::{Mix, Settings};
 use crate::cli::failure::Failure;
 use crate::cli::remote::hello;
-use crate::client::Error;
+use crate::client::{Error, first_answer};
 use crate::exptime::Exptime;
 use crate::name::{FileRef, Name, NameRef};
-use crate::net::{Address, BufferedStream, Stream};
+use crate::net::{Addresses, BufferedStream, Stream};
 use crate::refusal::Refusal;
 use crate::token::Token;
 use crate::wire::{MAX_LINE_BYTES, Reply, Request};
@@ -26,7 +26,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What all clients share. The files are `bench/PID/0` and so on; 64 MiB together at most.
 pub(super) struct Load {
-    address: Address,
+    addresses: Addresses,
     token: Option<Token>,
     names: Vec<Name>,
     contents: Vec<u8>,
@@ -36,13 +36,13 @@ pub(super) struct Load {
 
 impl Load {
     /// # Errors
-    /// An invalid address.
+    /// Invalid addresses.
     pub(super) fn new(settings: &Settings, token: Option<Token>) -> io::Result<Self> {
         let size = settings.size as usize;
         let files = ((64 << 20) / size.max(1)).clamp(16, 10_000);
         let name = |i| format!("bench/{}/{i}", std::process::id());
         Ok(Load {
-            address: settings.place.address.parse()?,
+            addresses: settings.place.address.parse()?,
             token,
             names: (0..files).filter_map(|i| Some(NameRef::new(&name(i))?.to_name())).collect(),
             contents: (0..size).map(|i| b'0' + ((i * 7 + i / 61) % 75) as u8).collect(),
@@ -122,21 +122,27 @@ pub(super) struct Client<'a> {
 
 impl<'a> Client<'a> {
     pub(super) fn connect(load: &'a Load, seed: u64) -> Result<Self, Failure> {
-        let stream = Stream::connect(&load.address, Some(TIMEOUT)).map_err(Error::Connect)?;
-        stream.set_idle_timeout(Some(TIMEOUT)).map_err(Error::Connect)?;
+        let connect = |address: &_, timeout| {
+            let stream = Stream::connect(address, timeout).map_err(Error::Connect)?;
+            stream.set_idle_timeout(timeout).map_err(Error::Connect)?;
+            let stream = Arc::new(stream);
+            let mut connection = BufferedStream::new(stream.clone(), MAX_LINE_BYTES, TIMEOUT);
+            hello(&mut connection, address, load.token.as_ref())?;
+            stream.set_idle_timeout(Some(TIMEOUT)).map_err(Error::Connect)?;
+            Ok(connection)
+        };
+        let (_, connection) = first_answer(&load.addresses, 0, Some(TIMEOUT), connect)?;
         let versions = vec![0; if load.mix.cas > 0 { load.names.len() } else { 0 }];
-        let mut client = Client {
+        Ok(Client {
             load,
-            connection: BufferedStream::new(Arc::new(stream), MAX_LINE_BYTES, TIMEOUT),
+            connection,
             asked: VecDeque::with_capacity(load.depth),
             versions,
             line: Vec::new(),
             contents: Vec::with_capacity(load.contents.len()),
             random: (seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
             counts: Counts::default(),
-        };
-        hello(&mut client.connection, &load.address, load.token.as_ref())?;
-        Ok(client)
+        })
     }
 
     /// Creates all files.

@@ -38,6 +38,11 @@ impl Link {
         Link { stream, outgoing, session, received, idle_timeout, address }
     }
 
+    /// Returns the address of the server that answered.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Shows the replies until the connection ends or `show` returns false. The result is what that
     /// means. Keeps the connection alive as soon as the server's idle time-out is known.
     pub(super) fn receive(&self, mut show: impl FnMut(&[u8]) -> Result<bool, Failure>) -> Outcome {

@@ -8,7 +8,8 @@ mod terminal;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::remote::{Remote, hello};
 use crate::cli::streams::{put_some, stdin};
-use crate::client::Error;
+use crate::client::{Error, first_answer};
+use crate::exptime::FOREVER;
 use crate::net::{Address, BufferedStream, Stream};
 use crate::refusal::Refusal;
 use crate::token::Token;
@@ -45,16 +46,16 @@ impl Settings {
 fn run(remote: &Remote) -> Outcome {
     let stdin = stdin()?;
     let wrong = |e: io::Error| Failure::usage(format!("connect: {e}"));
-    let address = remote.place.address.parse().map_err(wrong)?;
+    let addresses = remote.place.address.parse().map_err(wrong)?;
     let token = remote.place.token()?;
-    let (stream, idle_timeout) = remote.patience.retrying(|| {
-        let stream =
-            Stream::connect(&address, Some(remote.patience.timeout)).map_err(Error::Connect)?;
-        let stream = Arc::new(stream);
-        let idle_timeout = meet(&stream, &address, token.as_ref(), remote.patience.timeout)?;
-        Ok((stream, idle_timeout))
-    })?;
-    let link = Arc::new(Link::new(stream, idle_timeout, address.to_string()));
+    let connect = |address: &Address, timeout| {
+        let stream = Arc::new(Stream::connect(address, timeout).map_err(Error::Connect)?);
+        let idle_timeout = meet(&stream, address, token.as_ref(), timeout)?;
+        Ok(Link::new(stream, idle_timeout, address.to_string()))
+    };
+    let timeout = Some(remote.patience.timeout);
+    let (_, link) = remote.patience.retrying(|| first_answer(&addresses, 0, timeout, connect))?;
+    let link = Arc::new(link);
     if terminal::is_used() {
         return terminal::run(link, remote);
     }
@@ -76,8 +77,9 @@ fn meet(
     stream: &Arc<Stream>,
     address: &Address,
     token: Option<&Token>,
-    timeout: Duration,
+    timeout: Option<Duration>,
 ) -> Result<Option<Duration>, Error> {
+    let timeout = timeout.unwrap_or(FOREVER);
     let mut connection = BufferedStream::new(stream.clone(), MAX_LINE_BYTES, timeout);
     connection.set_deadline(Some(Instant::now() + timeout));
     match hello(&mut connection, address, token) {

@@ -7,6 +7,7 @@ use crate::cli::panics::report_once;
 use crate::cli::signals;
 use crate::cli::streams::put;
 use crate::cli::values;
+use crate::net::Address;
 use crate::sync::{self, Error, Stop};
 use crate::token::Token;
 use clap::Args;
@@ -35,7 +36,8 @@ Examples:
   telefile sync --forget server 8080 ID                 # remove it from the server
   telefile sync --status                                # the folders of this machine")]
 pub(crate) struct Settings {
-    /// The server's host; or unix:PATH, with 0 as the port
+    /// The server's host; of several, with commas, one that answers. HOST:PORT or unix:PATH does not
+    /// use the port that follows, which may be 0 then
     #[arg(required_unless_present = "status")]
     host: Option<String>,
     /// The server's port
@@ -104,11 +106,7 @@ impl Settings {
         let missing = |what| Failure::usage(format!("{what} is missing; try `sync --help`"));
         let host = self.host.as_ref().ok_or_else(|| missing("HOST"))?;
         let port = self.port.ok_or_else(|| missing("PORT"))?;
-        let address = match host.parse::<Ipv6Addr>() {
-            Ok(host) => format!("[{host}]:{port}"),
-            Err(_) if host.starts_with("unix:") => host.clone(),
-            Err(_) => format!("{host}:{port}"),
-        };
+        let address = addresses(host, port);
         let path = self.path.clone().unwrap_or_default();
         let mut settings =
             sync::Settings::new(address, path, self.time.unwrap_or(Duration::from_secs(1)));
@@ -143,6 +141,16 @@ impl Settings {
             false => Ok(()),
         }
     }
+}
+
+/// Returns the addresses of one host or of several.
+fn addresses(hosts: &str, port: u16) -> String {
+    let address = |host: &str| match host.parse::<Ipv6Addr>() {
+        Ok(host) => format!("[{host}]:{port}"),
+        Err(_) if host.is_empty() || host.parse::<Address>().is_ok() => host.to_string(),
+        Err(_) => format!("{host}:{port}"),
+    };
+    hosts.split(',').map(address).collect::<Vec<_>>().join(",")
 }
 
 /// Returns the id in what a user has typed or pasted, such as the line that `sync` prints.
@@ -183,4 +191,23 @@ fn print_status() -> Outcome {
         };
     }
     put(if text.is_empty() { "no folders\n".to_string() } else { text })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_gets_the_port_unless_it_has_one() {
+        for (hosts, expected) in [
+            ("a", "a:80"),
+            ("::1", "[::1]:80"),
+            ("unix:/x", "unix:/x"),
+            ("a,b:81,unix:/x,::1", "a:80,b:81,unix:/x,[::1]:80"),
+            ("a,,b", "a:80,,b:80"),
+            ("a,", "a:80,"),
+        ] {
+            assert_eq!(addresses(hosts, 80), expected);
+        }
+    }
 }

@@ -51,11 +51,11 @@ use std::time::{Duration, Instant};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Lease {
-    client: Client,
-    name: String,
+    pub(super) client: Client,
+    pub(super) name: String,
     ttl: Duration,
     renew_every: Duration,
-    holder: String,
+    holder: Vec<u8>,
     observer: Observer,
 }
 
@@ -93,7 +93,7 @@ impl Lease {
                 log::warn!("the lease {subject} is lost: {e}");
             }
         }));
-        Lease { client, name, ttl, renew_every, holder: String::new(), observer }
+        Lease { client, name, ttl, renew_every, holder: Vec::new(), observer }
     }
 
     /// Sets how often a thread that [keeps](LeaseGuard::kept) the lease renews it: a third of its
@@ -140,8 +140,8 @@ impl Lease {
 
     /// Sets the contents of the lease's file while this client holds it, for people to read.
     #[must_use]
-    pub fn holder(mut self, holder: &str) -> Self {
-        self.holder = holder.to_string();
+    pub fn holder(mut self, holder: impl AsRef<[u8]>) -> Self {
+        self.holder = holder.as_ref().to_vec();
         self
     }
 

@@ -1,8 +1,28 @@
 //! One file of the disk in memory.
 
-use super::super::super::disk::{Medium, fill};
-use super::{Change, Fault, SimFile, State, put};
+use super::state::{Change, State, put};
+use super::{Fault, Sim};
+use crate::store::medium::{Medium, fill};
+use std::fmt;
 use std::io::{self, ErrorKind};
+
+/// A file of the disk, by its number. It goes on without its name.
+pub(super) struct SimFile(Sim, usize);
+
+impl SimFile {
+    pub(super) fn open(sim: &Sim, number: usize) -> SimFile {
+        sim.lock().files[number].handles += 1;
+        SimFile(sim.clone(), number)
+    }
+}
+
+impl Drop for SimFile {
+    fn drop(&mut self) {
+        let Ok(mut state) = self.0.0.lock() else { return };
+        state.files[self.1].handles -= 1;
+        state.forget(self.1);
+    }
+}
 
 impl Medium for SimFile {
     fn len(&self) -> io::Result<u64> {
@@ -83,12 +103,63 @@ impl Medium for SimFile {
 
     fn free(&self) -> io::Result<u64> {
         let state = self.0.lock();
+        if !state.is_named(self.1) {
+            return Err(ErrorKind::NotFound.into());
+        }
         Ok(state.says_free.unwrap_or(state.capacity.saturating_sub(state.taken())))
     }
 
     fn is_named(&self) -> io::Result<bool> {
-        let state = self.0.lock();
-        Ok(state.database == self.1 || state.names.values().any(|file| *file == self.1))
+        Ok(self.0.lock().is_named(self.1))
+    }
+
+    fn taken(&self) -> io::Result<u64> {
+        self.end()
+    }
+}
+
+impl fmt::Debug for SimFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SimFile")
+    }
+}
+
+/// The file that is the database at the time.
+impl Medium for Sim {
+    fn len(&self) -> io::Result<u64> {
+        self.current().len()
+    }
+
+    fn read(&self, at: u64, bytes: &mut [u8]) -> io::Result<()> {
+        self.current().read(at, bytes)
+    }
+
+    fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.current().write(at, bytes)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.current().set_len(len)
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        self.current().allocate(len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.current().sync()
+    }
+
+    fn end(&self) -> io::Result<u64> {
+        self.current().end()
+    }
+
+    fn free(&self) -> io::Result<u64> {
+        self.current().free()
+    }
+
+    fn is_named(&self) -> io::Result<bool> {
+        Ok(true)
     }
 
     fn taken(&self) -> io::Result<u64> {

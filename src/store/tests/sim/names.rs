@@ -1,7 +1,9 @@
 //! The files of the disk by name.
 
-use super::super::super::disk::{FileSet, Medium};
-use super::{Bytes, Fault, Sim, SimFile};
+use super::file::SimFile;
+use super::state::Bytes;
+use super::{Fault, Sim};
+use crate::store::medium::{FileSet, Medium};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -49,6 +51,9 @@ impl FileSet for Sim {
         }
         let number = state.names.remove(name).ok_or(ErrorKind::NotFound)?;
         state.replaced = Some(std::mem::replace(&mut state.database, number));
+        let then = state.when_replaced.take();
+        drop(state);
+        then.into_iter().for_each(|then| then());
         Ok(())
     }
 

@@ -98,7 +98,7 @@ fn type_requests(link: &Link, tty: &Tty, remote: &Remote) -> Outcome {
         let prompt = match composer.left() {
             Some(0) => "a line end> ".to_string(),
             Some(left) => format!("{left} bytes> "),
-            None => format!("{}> ", remote.place.address),
+            None => format!("{}> ", link.address()),
         };
         if let Some(assistant) = editor.helper() {
             assistant.is_request.set(composer.left().is_none());

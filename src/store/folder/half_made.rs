@@ -10,7 +10,7 @@ static ALL: Mutex<Vec<Arc<Entry>>> = Mutex::new(Vec::new());
 
 /// A file, or an empty folder, that dropping this or [`remove_all`] removes.
 #[derive(Debug)]
-pub(super) struct HalfMade(Arc<Entry>);
+pub(in crate::store) struct HalfMade(Arc<Entry>);
 
 /// It is found from its folder's descriptor: the folder may be renamed meanwhile, and what is at its
 /// old path then is another's.
@@ -21,18 +21,18 @@ struct Entry {
 }
 
 impl HalfMade {
-    pub(super) fn new(folder: &Arc<File>, name: &Path) -> Self {
+    pub(in crate::store) fn new(folder: &Arc<File>, name: &Path) -> Self {
         let entry = Arc::new(Entry { folder: folder.clone(), name: name.to_path_buf() });
         all().push(entry.clone());
         HalfMade(entry)
     }
 
-    pub(super) fn name(&self) -> &Path {
+    pub(in crate::store) fn name(&self) -> &Path {
         &self.0.name
     }
 
     /// Keeps it: it is finished, or has another name now.
-    pub(super) fn keep(self) {
+    pub(in crate::store) fn keep(self) {
         self.forget();
         std::mem::forget(self);
     }

@@ -1,11 +1,13 @@
 //! A disk in memory, with the database and the files of the log. A power failure loses unsynced
 //! writes, or a part of them.
 
-use super::super::disk::Medium;
 use super::Random;
+use crate::store::medium::Medium;
+use file::SimFile;
+use state::{Bytes, Change, State, put};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// The database, on a disk that clones share; and the disk, whose other files are the log's.
@@ -14,73 +16,13 @@ pub(super) struct Sim(Arc<Mutex<State>>);
 
 mod file;
 mod names;
-
-/// A file of the disk, by its number. It goes on without its name.
-struct SimFile(Sim, usize);
-
-impl SimFile {
-    fn open(sim: &Sim, number: usize) -> SimFile {
-        sim.lock().files[number].handles += 1;
-        SimFile(sim.clone(), number)
-    }
-}
-
-impl Drop for SimFile {
-    fn drop(&mut self) {
-        let Ok(mut state) = self.0.0.lock() else { return };
-        state.files[self.1].handles -= 1;
-        state.forget(self.1);
-    }
-}
+mod state;
 
 /// How many files the log has at most.
 const SLOTS: usize = 4;
 
 fn log_name(slot: usize) -> String {
     format!("log.{slot}")
-}
-
-#[derive(Clone, Default)]
-struct Bytes {
-    /// What reads return.
-    bytes: Vec<u8>,
-    /// The end of the written part.
-    end: usize,
-    /// What survives a power failure in any case.
-    synced: Vec<u8>,
-    /// How many have it open.
-    handles: usize,
-}
-
-#[derive(Clone)]
-struct State {
-    files: Vec<Bytes>,
-    /// The number of the database among them.
-    database: usize,
-    /// The number of the database that it has replaced, if that is not synced.
-    replaced: Option<usize>,
-    /// The other files, by name.
-    names: BTreeMap<String, usize>,
-    /// The changes that are not synced, in order, and their files.
-    pending: Vec<(usize, Change)>,
-    /// Writes, changes of the length and syncs so far.
-    operations: u64,
-    reads: u64,
-    fault: Option<(u64, Fault)>,
-    broken_reads: u64,
-    /// The power has failed.
-    off: bool,
-    capacity: u64,
-    /// The free room that the system reports, if that is wrong.
-    says_free: Option<u64>,
-    /// No file can be removed.
-    refuses_removals: bool,
-}
-
-#[derive(Clone)]
-enum Change {
-    Write(usize, Vec<u8>),
-    Length(usize),
 }
 
 /// What happens in an operation.
@@ -127,6 +69,7 @@ impl Sim {
             capacity: u64::MAX,
             says_free: None,
             refuses_removals: false,
+            when_replaced: None,
         })))
     }
 
@@ -162,6 +105,11 @@ impl Sim {
 
     pub(super) fn refuse_removals(&self, refuse: bool) {
         self.lock().refuses_removals = refuse;
+    }
+
+    /// Calls `then` once, when the database has lost its name to another file.
+    pub(super) fn when_replaced(&self, then: impl Fn() + Send + Sync + 'static) {
+        self.lock().when_replaced = Some(Arc::new(then));
     }
 
     pub(super) fn operations(&self) -> u64 {
@@ -259,123 +207,5 @@ impl Sim {
         let database = state.replaced.filter(|_| random.one_in(2)).unwrap_or(state.database);
         let files = files.into_iter().map(Bytes::with).collect();
         Sim::with_files(files, database, state.names.clone())
-    }
-}
-
-impl Bytes {
-    fn with(bytes: Vec<u8>) -> Bytes {
-        let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        Bytes { end, synced: bytes.clone(), bytes, handles: 0 }
-    }
-}
-
-fn put(bytes: &mut Vec<u8>, at: usize, data: &[u8]) {
-    if bytes.len() < at + data.len() {
-        bytes.resize(at + data.len(), 0);
-    }
-    bytes[at..at + data.len()].copy_from_slice(data);
-}
-
-impl State {
-    /// Counts an operation. Returns the fault that happens in it.
-    fn operate(&mut self, can: impl Fn(Fault) -> bool) -> io::Result<Option<Fault>> {
-        if self.off {
-            return Err(io::Error::other("the power is off"));
-        }
-        self.operations += 1;
-        let Some((after, fault)) = &mut self.fault else { return Ok(None) };
-        if !can(*fault) {
-            return Ok(None);
-        }
-        if *after > 0 {
-            *after -= 1;
-            return Ok(None);
-        }
-        let fault = *fault;
-        self.fault = None;
-        if fault == Fault::Power {
-            self.off = true;
-            return Err(io::Error::other("the power is off"));
-        }
-        Ok(Some(fault))
-    }
-
-    /// Forgets the bytes of a file that has no name and that nobody has open.
-    fn forget(&mut self, number: usize) {
-        let is_named = [Some(self.database), self.replaced].contains(&Some(number))
-            || self.names.values().any(|named| *named == number);
-        if self.files[number].handles == 0 && !is_named {
-            self.files[number] = Bytes::default();
-            self.pending.retain(|(of, _)| *of != number);
-        }
-    }
-
-    fn change(&mut self, number: usize, change: Change) {
-        let file = &mut self.files[number];
-        match &change {
-            Change::Write(at, data) => {
-                put(&mut file.bytes, *at, data);
-                file.end = file.end.max(at + data.len());
-            }
-            Change::Length(length) => {
-                file.bytes.resize(*length, 0);
-                file.end = file.end.min(*length);
-            }
-        }
-        self.pending.push((number, change));
-    }
-
-    /// Returns the end of all that was written, as if the files were one.
-    fn taken(&self) -> u64 {
-        let others: usize = self.names.values().map(|file| self.files[*file].end).sum();
-        (self.files[self.database].end + others) as u64
-    }
-}
-
-impl Medium for Sim {
-    fn len(&self) -> io::Result<u64> {
-        self.current().len()
-    }
-
-    fn read(&self, at: u64, bytes: &mut [u8]) -> io::Result<()> {
-        self.current().read(at, bytes)
-    }
-
-    fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.current().write(at, bytes)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.current().set_len(len)
-    }
-
-    fn allocate(&self, len: u64) -> io::Result<()> {
-        self.current().allocate(len)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.current().sync()
-    }
-
-    fn end(&self) -> io::Result<u64> {
-        self.current().end()
-    }
-
-    fn free(&self) -> io::Result<u64> {
-        self.current().free()
-    }
-
-    fn is_named(&self) -> io::Result<bool> {
-        Ok(true)
-    }
-
-    fn taken(&self) -> io::Result<u64> {
-        self.end()
-    }
-}
-
-impl fmt::Debug for SimFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SimFile")
     }
 }

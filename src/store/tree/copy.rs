@@ -5,16 +5,17 @@
 //! changes. A later piece has them as they are then. So the copy needs no old state of the database, which
 //! would keep pages from being used again, and once it has all files it is equal to the database for good.
 
-use super::disk::{Disk, FileSet};
+use super::disk::Disk;
 use super::engine::{self, Engine, Replaced};
-use super::error::{Result, damaged, guarded};
-use super::format::Stamp;
-use super::options::Options;
 use super::tables::Tables;
 use super::view::View;
 use crate::contents::Contents;
 use crate::files::store::{Life, RowContents};
 use crate::name::Name;
+use crate::store::error::{Result, damaged, guarded};
+use crate::store::format::Stamp;
+use crate::store::medium::FileSet;
+use crate::store::options::Options;
 use redb::Database;
 use std::fmt;
 use std::io;
@@ -27,7 +28,7 @@ const COPY: &str = "compact.unfinished";
 const BYTES_FOR_ROW: u64 = 512;
 
 /// A copy that is not the database yet. Dropping it removes its file.
-pub(super) struct Copy {
+pub(in crate::store) struct Copy {
     files: Arc<dyn FileSet>,
     disk: Disk,
     database: Option<Database>,
@@ -53,7 +54,7 @@ enum Piece {
 
 impl Copy {
     /// Begins an empty copy.
-    pub(super) fn begin(files: Arc<dyn FileSet>, options: Options) -> Result<Self> {
+    pub(in crate::store) fn begin(files: Arc<dyn FileSet>, options: Options) -> Result<Self> {
         let disk = Disk::new(files.create(COPY)?)?;
         let mut copy = Copy { files, disk, database: None, options, next: Next::Files(Vec::new()) };
         copy.database = Some(guarded(|| {
@@ -66,18 +67,23 @@ impl Copy {
     }
 
     /// Returns how much room it takes, in bytes.
-    pub(super) fn taken(&self) -> io::Result<u64> {
+    pub(in crate::store) fn taken(&self) -> io::Result<u64> {
         self.disk.taken()
     }
 
     /// Returns whether it has everything that the database has.
-    pub(super) fn is_complete(&self) -> bool {
+    pub(in crate::store) fn is_complete(&self) -> bool {
         matches!(self.next, Next::Nothing)
     }
 
     /// Copies the next piece of a database, of about this many bytes. The last batch of the database has
     /// this stamp. Only for the holder of the writer's lock, as the following methods.
-    pub(super) fn advance(&mut self, from: &Engine, stamp: Stamp, bytes: u64) -> Result<()> {
+    pub(in crate::store) fn advance(
+        &mut self,
+        from: &Engine,
+        stamp: Stamp,
+        bytes: u64,
+    ) -> Result<()> {
         let (piece, next) = from.look(|view| self.next.piece(view, bytes))?;
         self.transact(stamp, |tables| match &piece {
             Piece::Files(rows) => rows.iter().try_for_each(|(name, version, life, contents)| {
@@ -92,7 +98,7 @@ impl Copy {
     }
 
     /// Applies what the database got, whose last batch has this stamp now.
-    pub(super) fn transact(
+    pub(in crate::store) fn transact(
         &self,
         stamp: Stamp,
         change: impl FnOnce(&mut Tables<'_>) -> Result<()>,
@@ -111,7 +117,7 @@ impl Copy {
     }
 
     /// Gets it ready to be the database, whose last batch has this stamp. All of it is on disk then.
-    pub(super) fn finish(&mut self, from: &Engine, stamp: Stamp) -> Result<()> {
+    pub(in crate::store) fn finish(&mut self, from: &Engine, stamp: Stamp) -> Result<()> {
         let (log, counts) = from.look(|view| Ok((view.log()?, view.counts()?)))?;
         let log = log.ok_or_else(|| damaged("it knows of no log"))?;
         guarded(|| engine::write(self.database(), stamp, |tables| tables.set_log(log)))?;
@@ -130,7 +136,9 @@ impl Copy {
     ///
     /// # Errors
     /// The database stays.
-    pub(super) fn replace(mut self, engine: &Engine) -> io::Result<Option<Replaced>> {
+    pub(in crate::store) fn replace(mut self, engine: &Engine) -> io::Result<Option<Replaced>> {
+        // Where that is impossible, a power failure might bring the old one back. Readers do not wait yet.
+        self.files.sync_names()?;
         let database = self.database.take().expect("it is open");
         engine.replace((self.disk.clone(), database), || self.files.replace_database(COPY))
     }
@@ -195,7 +203,7 @@ impl fmt::Debug for Copy {
 }
 
 /// Removes what a killed process left, unless the files are only read.
-pub(super) fn remove_unfinished(files: &dyn FileSet) {
+pub(in crate::store) fn remove_unfinished(files: &dyn FileSet) {
     if let Ok(Some(_)) = files.open(COPY) {
         let _ = files.remove(COPY);
     }

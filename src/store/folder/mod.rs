@@ -1,10 +1,14 @@
 //! The folder of a store: created, locked, and given its database whole or not at all.
 
-use super::files::{DATABASE, FolderFiles, Use, open_in};
-use super::half_made::HalfMade;
-use super::lockable::Lockable;
-use super::log::names as log_names;
-use super::whole::{self, UNFINISHED, folder_of, named, open_folder, sync_opened};
+pub(in crate::store) mod files;
+pub(in crate::store) mod half_made;
+mod lockable;
+pub(in crate::store) mod whole;
+
+use crate::store::log::names as log_names;
+use files::{DATABASE, FolderFiles, Use, open_in};
+use half_made::HalfMade;
+use lockable::Lockable;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 use std::fs::{self, DirBuilder, File, TryLockError};
@@ -12,13 +16,14 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use whole::{UNFINISHED, folder_of, named, open_folder, sync_opened};
 
 /// The name of a file that is in the folder until a restore into it is finished.
 const RESTORING: &str = "restore.unfinished";
 
 /// A folder that no other process uses, or changes, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(in crate::store) struct Folder {
     path: PathBuf,
     to: Use,
     /// The folder itself, locked with flock(2).
@@ -32,12 +37,12 @@ pub(super) struct Folder {
 /// Folders created for a store, innermost first. Dropping this removes them, unless they are kept
 /// or not empty.
 #[derive(Debug)]
-pub(super) struct Made(Vec<HalfMade>);
+pub(in crate::store) struct Made(Vec<HalfMade>);
 
 impl Folder {
     /// # Errors
     /// Also if another process uses it.
-    pub(super) fn open(path: &Path, to: Use) -> io::Result<Self> {
+    pub(in crate::store) fn open(path: &Path, to: Use) -> io::Result<Self> {
         let located = |e: io::Error| named(path, e);
         if !fs::metadata(path).map_err(located)?.is_dir() {
             return Err(located(io::Error::new(ErrorKind::NotADirectory, "is not a folder")));
@@ -55,7 +60,7 @@ impl Folder {
     }
 
     /// Opens the folder for changes; a missing one is created, accessible to this user alone.
-    pub(super) fn make(path: &Path) -> io::Result<(Self, Made)> {
+    pub(in crate::store) fn make(path: &Path) -> io::Result<(Self, Made)> {
         let missing = path.ancestors().take_while(|p| !p.as_os_str().is_empty() && !p.exists());
         let missing: Vec<_> = missing.collect();
         if !missing.is_empty() {
@@ -73,12 +78,12 @@ impl Folder {
     }
 
     /// Returns what it is opened for.
-    pub(super) fn to(&self) -> Use {
+    pub(in crate::store) fn to(&self) -> Use {
         self.to
     }
 
     /// Returns the path of the database, which need not exist.
-    pub(super) fn database_path(&self) -> PathBuf {
+    pub(in crate::store) fn database_path(&self) -> PathBuf {
         self.path.join(DATABASE)
     }
 
@@ -86,7 +91,7 @@ impl Folder {
     ///
     /// # Errors
     /// There are too many open files.
-    pub(super) fn files(&self) -> io::Result<FolderFiles> {
+    pub(in crate::store) fn files(&self) -> io::Result<FolderFiles> {
         let folder = self.folder.try_clone().map_err(|e| named(&self.path, e))?;
         Ok(FolderFiles { folder, path: self.path.clone(), to: self.to })
     }
@@ -95,7 +100,7 @@ impl Folder {
     ///
     /// # Errors
     /// Also if another process uses it.
-    pub(super) fn database(&self) -> io::Result<Option<File>> {
+    pub(in crate::store) fn database(&self) -> io::Result<Option<File>> {
         let path = self.database_path();
         let located = |e| named(&path, e);
         let flags = OFlags::NONBLOCK | OFlags::NOCTTY; // a pipe would block
@@ -132,7 +137,7 @@ impl Folder {
 
     /// Returns whether another file may take the place of the database: its own is not locked, and no
     /// symbolic link leads to another folder.
-    pub(super) fn may_replace_database(&self) -> bool {
+    pub(in crate::store) fn may_replace_database(&self) -> bool {
         let found = statat(&*self.folder, DATABASE, AtFlags::SYMLINK_NOFOLLOW);
         let is_file = |mode| FileType::from_raw_mode(mode) == FileType::RegularFile;
         self.is_locked && found.is_ok_and(|found| is_file(found.st_mode))
@@ -140,7 +145,7 @@ impl Folder {
 
     /// # Errors
     /// The folder is not empty. What a killed restore left does not count.
-    pub(super) fn expect_empty(&self) -> io::Result<()> {
+    pub(in crate::store) fn expect_empty(&self) -> io::Result<()> {
         let located = |e: Errno| named(&self.path, e.into());
         let database = format!("{DATABASE}{UNFINISHED}");
         let left = [".", "..", &database, RESTORING];
@@ -156,7 +161,7 @@ impl Folder {
 
     /// Records that a restore begins; the returned value ends it. If the process is killed before
     /// that, no server takes the folder for an empty one.
-    pub(super) fn begin_restore(&self) -> io::Result<HalfMade> {
+    pub(in crate::store) fn begin_restore(&self) -> io::Result<HalfMade> {
         let located = |e| named(&self.path.join(RESTORING), e);
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let mode = Mode::RUSR | Mode::WUSR;
@@ -170,7 +175,7 @@ impl Folder {
 
     /// # Errors
     /// A restore into the folder was not finished.
-    pub(super) fn expect_no_restore(&self) -> io::Result<()> {
+    pub(in crate::store) fn expect_no_restore(&self) -> io::Result<()> {
         if !self.has(RESTORING)? {
             return Ok(());
         }
@@ -183,7 +188,7 @@ impl Folder {
 
     /// # Errors
     /// There is a log, whose database is missing.
-    pub(super) fn expect_no_log(&self) -> io::Result<()> {
+    pub(in crate::store) fn expect_no_log(&self) -> io::Result<()> {
         for name in log_names() {
             if self.has(&name)? {
                 let why = format!(
@@ -201,7 +206,10 @@ impl Folder {
     ///
     /// # Errors
     /// Those of `fill`, and of the disk. There is no database then.
-    pub(super) fn create(&self, fill: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+    pub(in crate::store) fn create(
+        &self,
+        fill: impl FnOnce(&File) -> io::Result<()>,
+    ) -> io::Result<()> {
         let folder = self.folder.try_clone().map_err(|e| named(&self.path, e))?;
         whole::create_in(folder, &self.database_path(), fill)
     }
@@ -211,13 +219,13 @@ impl Folder {
     ///
     /// # Errors
     /// Those of the disk.
-    pub(super) fn sync(&self) -> io::Result<()> {
+    pub(in crate::store) fn sync(&self) -> io::Result<()> {
         sync_opened(&self.folder, &self.path)
     }
 }
 
 impl Made {
-    pub(super) fn keep(self) {
+    pub(in crate::store) fn keep(self) {
         self.0.into_iter().for_each(HalfMade::keep);
     }
 }

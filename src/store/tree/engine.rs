@@ -1,13 +1,14 @@
 //! The storage engine: [redb](https://docs.rs/redb) on a disk, reopened after an error.
 
-use super::disk::{Disk, Medium};
-use super::error::{self, Result, guarded};
-use super::format::Stamp;
+use super::disk::Disk;
 use super::log_head::LogHead;
-use super::options::Options;
 use super::tables::{Tables, fresh_head};
 use super::view::View;
 use crate::files::store::CommitError;
+use crate::store::error::{self, Result, guarded};
+use crate::store::format::Stamp;
+use crate::store::medium::Medium;
+use crate::store::options::Options;
 use redb::{Database, Error};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 /// An open database. After an error redb does nothing more until the database is reopened.
 #[derive(Debug)]
-pub(super) struct Engine {
+pub(in crate::store) struct Engine {
     /// The path of the database's file, for errors.
     path: PathBuf,
     options: Options,
@@ -31,7 +32,7 @@ pub(super) struct Engine {
 
 impl Engine {
     /// Creates an empty database on an empty medium.
-    pub(super) fn create(
+    pub(in crate::store) fn create(
         medium: Box<dyn Medium>,
         path: &Path,
         epoch: u64,
@@ -49,7 +50,7 @@ impl Engine {
     }
 
     /// Opens the database on a medium. Returns the stamp of its latest batch as well.
-    pub(super) fn open(
+    pub(in crate::store) fn open(
         medium: Box<dyn Medium>,
         path: &Path,
         options: Options,
@@ -65,30 +66,39 @@ impl Engine {
     }
 
     /// Returns the path of the database's file.
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::store) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn options(&self) -> Options {
+    pub(in crate::store) fn options(&self) -> Options {
         self.options
     }
 
-    pub(super) fn disk(&self) -> Disk {
+    pub(in crate::store) fn disk(&self) -> Disk {
         self.disk.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Returns where the database ends, and how much more room the disk has, in bytes.
+    ///
+    /// # Errors
+    /// Also if the database was removed.
+    pub(in crate::store) fn room(&self) -> io::Result<(u64, u64)> {
+        let disk = self.disk.read().unwrap_or_else(PoisonError::into_inner);
+        Ok((disk.end(), disk.free()?))
+    }
+
     /// Calls `look` with a view of the whole table as it is at this moment.
-    pub(super) fn look<T>(&self, look: impl FnOnce(&View) -> Result<T>) -> Result<T> {
+    pub(in crate::store) fn look<T>(&self, look: impl FnOnce(&View) -> Result<T>) -> Result<T> {
         self.read(|database| look(&View::of(database)?))
     }
 
     /// Returns a view that outlives this call. See [`Engine::look_again`]. No other database takes the
     /// place of this one while there is any.
-    pub(super) fn view(&self) -> Result<LongView> {
+    pub(in crate::store) fn view(&self) -> Result<LongView> {
         self.read(|database| Ok(LongView(View::of(database)?, self.views.clone())))
     }
 
-    pub(super) fn has_views(&self) -> bool {
+    pub(in crate::store) fn has_views(&self) -> bool {
         Arc::strong_count(&self.views) > 1
     }
 
@@ -97,7 +107,7 @@ impl Engine {
     /// # Errors
     /// Also [`Error::DatabaseClosed`] if the database was closed or reopened since: a view does not
     /// keep the room on disk from changes that need it.
-    pub(super) fn look_again<T>(
+    pub(in crate::store) fn look_again<T>(
         &self,
         view: &LongView,
         look: impl FnOnce(&View) -> Result<T>,
@@ -117,7 +127,7 @@ impl Engine {
 
     /// Writes a batch, while the file may not grow beyond `limit`. Returns its final stamp. Only
     /// for the holder of the writer's lock, as the following methods.
-    pub(super) fn write(
+    pub(in crate::store) fn write(
         &self,
         stamp: Stamp,
         limit: u64,
@@ -137,7 +147,7 @@ impl Engine {
     ///
     /// # Errors
     /// Those of `rename`.
-    pub(super) fn replace(
+    pub(in crate::store) fn replace(
         &self,
         (disk, database): (Disk, Database),
         rename: impl FnOnce() -> io::Result<()>,
@@ -146,18 +156,20 @@ impl Engine {
         if self.has_views() || self.damaged.load(SeqCst) || self.disk().had_trouble() {
             return Ok(None);
         }
+        // Held until the new disk is there: the old file loses its name, and `room` takes that for an error.
+        let mut current_disk = self.disk.write().unwrap_or_else(PoisonError::into_inner);
         rename()?;
-        *self.disk.write().unwrap_or_else(PoisonError::into_inner) = disk;
+        *current_disk = disk;
         Ok(Some(Replaced(current.replace(database))))
     }
 
     /// Reopens the database after an error.
-    pub(super) fn reopen_if_troubled(&self) -> Result<()> {
+    pub(in crate::store) fn reopen_if_troubled(&self) -> Result<()> {
         self.reopen_if_troubled_with(|_| Ok(())).map(drop)
     }
 
     /// Reopens the database after an error. Before that, `prepare` gets the disk.
-    pub(super) fn reopen_if_troubled_with<T>(
+    pub(in crate::store) fn reopen_if_troubled_with<T>(
         &self,
         prepare: impl FnOnce(&Disk) -> io::Result<T>,
     ) -> Result<Option<T>> {
@@ -175,7 +187,7 @@ impl Engine {
     }
 
     /// Closes the database.
-    pub(super) fn close(&self) {
+    pub(in crate::store) fn close(&self) {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         let database = database.take();
         match self.damaged.load(SeqCst) {
@@ -186,16 +198,16 @@ impl Engine {
     }
 
     /// Returns the error of a batch that failed.
-    pub(super) fn failed(&self, error: Error) -> CommitError {
+    pub(in crate::store) fn failed(&self, error: Error) -> CommitError {
         CommitError::Failed(error::at(&self.path, error))
     }
 }
 
 /// A view that outlives the call that made it.
-pub(super) struct LongView(View, #[expect(dead_code, reason = "it is counted")] Arc<()>);
+pub(in crate::store) struct LongView(View, #[expect(dead_code, reason = "it is counted")] Arc<()>);
 
 /// A database that another one has replaced. Its file is removed when this is dropped.
-pub(super) struct Replaced(Option<Database>);
+pub(in crate::store) struct Replaced(Option<Database>);
 
 impl Drop for Replaced {
     fn drop(&mut self) {
@@ -204,7 +216,7 @@ impl Drop for Replaced {
 }
 
 /// Writes a batch in a transaction of its own. Returns its final stamp.
-pub(super) fn write(
+pub(in crate::store) fn write(
     database: &Database,
     stamp: Stamp,
     change: impl Fn(&mut Tables<'_>) -> Result<()>,
@@ -223,14 +235,14 @@ pub(super) fn write(
 
 /// Closes a database. Confirmed batches are on disk already, so a failure does not matter. But
 /// where a page is damaged redb panics.
-pub(super) fn close(database: Option<Database>) {
+pub(in crate::store) fn close(database: Option<Database>) {
     if let Some(database) = database {
         let _ = guarded(|| Ok(database.close()?));
     }
 }
 
 /// Opens the database on a disk. Returns the stamp of its latest batch as well.
-pub(super) fn open(disk: &Disk, options: Options) -> Result<(Database, Stamp)> {
+pub(in crate::store) fn open(disk: &Disk, options: Options) -> Result<(Database, Stamp)> {
     disk.expect_database()?;
     guarded(|| {
         let mut builder = Database::builder();

@@ -6,8 +6,9 @@
 //! take the room, and where nothing is written in place, as on Btrfs and ZFS, a file without contents
 //! reserves little: there the reserve promises less.
 
-use super::disk::{Disk, FileSet};
-use super::error;
+use crate::store::error;
+use crate::store::medium::FileSet;
+use crate::store::tree::disk::Disk;
 use redb::Error;
 use std::io;
 use std::sync::Arc;

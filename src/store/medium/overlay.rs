@@ -1,7 +1,7 @@
 //! A file that is read and never written: writes stay in memory. So a database can be opened, and
 //! even repaired after a crash, without changing its file.
 
-use super::disk::Medium;
+use super::Medium;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -13,7 +13,7 @@ const PAGE_BYTES: usize = 4096;
 type Page = Box<[u8; PAGE_BYTES]>;
 
 #[derive(Debug)]
-pub(super) struct Overlay {
+pub(in crate::store) struct Overlay {
     file: File,
     written: Mutex<Written>,
 }
@@ -30,7 +30,7 @@ struct Written {
 
 impl Overlay {
     /// Creates an overlay over a file that is open for reading.
-    pub(super) fn new(file: File) -> io::Result<Self> {
+    pub(in crate::store) fn new(file: File) -> io::Result<Self> {
         let len = file.metadata()?.len();
         let written = Mutex::new(Written { len, of_file: len, pages: BTreeMap::new() });
         Ok(Overlay { file, written })
@@ -146,8 +146,8 @@ impl Medium for Overlay {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::Random;
     use super::*;
+    use crate::store::tests::Random;
 
     /// Compares the overlay with a plain vector of bytes.
     #[test]

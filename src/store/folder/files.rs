@@ -1,8 +1,8 @@
 //! The files in the folder of a store. They are found from the folder's descriptor, not from its path: a
 //! folder that is renamed while it is in use keeps its files, and what is at the old path then is left alone.
 
-use super::disk::{FileSet, Medium};
 use super::whole::synced;
+use crate::store::medium::{FileSet, Medium};
 use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
 use rustix::io::Errno;
 use std::fs::File;
@@ -10,11 +10,11 @@ use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 /// The name of the database's file.
-pub(super) const DATABASE: &str = "telefile.redb";
+pub(in crate::store) const DATABASE: &str = "telefile.redb";
 
 /// What a folder is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Use {
+pub(in crate::store) enum Use {
     /// Changes, by one process alone.
     Change,
     /// Reads, by any number while none changes it. Needs no write permission.
@@ -23,15 +23,15 @@ pub(super) enum Use {
 
 /// The files in the folder of a database. They are left unchanged if it is only read.
 #[derive(Debug)]
-pub(super) struct FolderFiles {
-    pub(super) folder: File,
+pub(in crate::store) struct FolderFiles {
+    pub(in crate::store) folder: File,
     /// The path of the folder, for errors.
-    pub(super) path: PathBuf,
-    pub(super) to: Use,
+    pub(in crate::store) path: PathBuf,
+    pub(in crate::store) to: Use,
 }
 
 /// Opens a file in a folder; `None` if there is none. A symbolic link is followed only if `flags` say so.
-pub(super) fn open_in(
+pub(in crate::store) fn open_in(
     folder: &File,
     name: &str,
     to: Use,
@@ -89,7 +89,6 @@ impl FileSet for FolderFiles {
     }
 
     fn replace_database(&self, name: &str) -> io::Result<()> {
-        self.sync_names()?; // where that is impossible a power failure might bring the old one back
         Ok(renameat(&self.folder, name, &self.folder, DATABASE)?)
     }
 

@@ -6,7 +6,7 @@ use std::ops::Deref;
 /// A file that is unlocked when this is dropped, and not only when every descriptor of it is closed: a
 /// process that another thread is starting has copies of all of them until it runs.
 #[derive(Debug)]
-pub(super) struct Lockable(pub(super) File);
+pub(in crate::store) struct Lockable(pub(in crate::store) File);
 
 impl Deref for Lockable {
     type Target = File;

@@ -3,20 +3,20 @@
 use super::copy::Copy;
 use super::disk::Trouble;
 use super::engine::Engine;
-use super::error::{Result, damaged};
-use super::format::Stamp;
-use super::log::{Planted, planted};
 use super::room::Room;
 use super::tables::Tables;
 use super::view::View;
 use crate::files::store::{CommitError, Head};
+use crate::store::error::{Result, damaged};
+use crate::store::format::Stamp;
+use crate::store::planted::{Planted, planted};
 use redb::Error;
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 /// How long a batch that did not fit is refused without another try, which takes milliseconds.
-pub(super) const REFUSED_AGAIN: Duration = Duration::from_secs(1);
+pub(in crate::store) const REFUSED_AGAIN: Duration = Duration::from_secs(1);
 
 /// After this many further batches the database reuses what a batch has freed. Where nothing fits,
 /// these are empty.
@@ -24,9 +24,9 @@ const RIPE_AFTER: u8 = 2;
 
 /// The writer's state.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(in crate::store) struct Writer {
     /// The stamp of the last confirmed batch.
-    pub(super) stamp: Stamp,
+    pub(in crate::store) stamp: Stamp,
     /// The batch that did not fit.
     refused: Option<Refused>,
     /// The limit that the last batch reached, if it was refused for that.
@@ -36,11 +36,11 @@ pub(super) struct Writer {
     /// After this many further batches, all freed room can be reused.
     unripe: u8,
     /// The state of the disk is unknown: nothing more is written.
-    pub(super) is_lost: bool,
+    pub(in crate::store) is_lost: bool,
     /// By how many bytes the files have grown since the start.
-    pub(super) growth: i64,
+    pub(in crate::store) growth: i64,
     /// What is to replace the database.
-    pub(super) copy: Option<Copy>,
+    pub(in crate::store) copy: Option<Copy>,
 }
 
 /// A batch for which there was no room.
@@ -60,7 +60,7 @@ enum Written {
 }
 
 impl Writer {
-    pub(super) fn new(stamp: Stamp) -> Self {
+    pub(in crate::store) fn new(stamp: Stamp) -> Self {
         Writer {
             stamp,
             refused: None,
@@ -74,12 +74,12 @@ impl Writer {
     }
 
     /// Lets nothing more be written, nor the database be reopened.
-    pub(super) fn end(&mut self) {
+    pub(in crate::store) fn end(&mut self) {
         (self.is_lost, self.copy) = (true, None);
     }
 
     /// Records that a copy has replaced the database.
-    pub(super) fn renew(&mut self) {
+    pub(in crate::store) fn renew(&mut self) {
         let growth = self.growth;
         *self = Writer { growth, unripe: RIPE_AFTER, ..Writer::new(self.stamp) };
     }
@@ -87,7 +87,7 @@ impl Writer {
     /// Writes the batch after the last one. The files beside the database take `beside` bytes.
     /// `adds` is how many bytes the batch adds; `None` if it makes room. Whether it `frees` any
     /// matters to later batches.
-    pub(super) fn commit(
+    pub(in crate::store) fn commit(
         &mut self,
         engine: &Engine,
         head: &Head,
@@ -102,7 +102,7 @@ impl Writer {
     }
 
     /// Writes batches that are in the log, the last of which has this stamp.
-    pub(super) fn checkpoint(
+    pub(in crate::store) fn checkpoint(
         &mut self,
         engine: &Engine,
         last: Stamp,
@@ -113,20 +113,24 @@ impl Writer {
     }
 
     /// Records that there was no room for a checkpoint of one batch.
-    pub(super) fn refuse_checkpoints(&mut self, max: u64) {
+    pub(in crate::store) fn refuse_checkpoints(&mut self, max: u64) {
         self.refused_checkpoint = self.reached.map(|limit| (Instant::now(), limit, max));
     }
 
     /// Returns the most that the store may have, if there was no room a moment ago and there is no more
     /// now.
-    pub(super) fn refuses_checkpoints(&self, engine: &Engine, beside: u64) -> Option<u64> {
+    pub(in crate::store) fn refuses_checkpoints(
+        &self,
+        engine: &Engine,
+        beside: u64,
+    ) -> Option<u64> {
         let (at, limit, max) = self.refused_checkpoint?;
         let no_more = Room::of(engine, false, beside).is_ok_and(|room| room.limit <= limit);
         (no_more && at.elapsed() < REFUSED_AGAIN).then_some(max)
     }
 
     /// Writes what is no batch, under the stamp of the last one.
-    pub(super) fn rewrite(
+    pub(in crate::store) fn rewrite(
         &mut self,
         engine: &Engine,
         change: impl Fn(&mut Tables<'_>) -> Result<()>,

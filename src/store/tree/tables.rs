@@ -1,27 +1,27 @@
 //! The tables of the database, and what a change does to them.
 
-use super::error::{Result, damaged};
-use super::format::{self, Body, PART_END_BYTES, Record, Stamp, part_end};
 use super::log_head::LogHead;
 use crate::contents::Contents;
 use crate::files::store::{Head, Life, MAX_GONE, Mutation};
 use crate::name::Name;
+use crate::store::error::{Result, damaged};
+use crate::store::format::{self, Body, PART_END_BYTES, Record, Stamp, part_end};
 use redb::{ReadableTable, ReadableTableMetadata, Table, TableDefinition, WriteTransaction};
 
-pub(super) const HEAD: TableDefinition<'_, u8, &[u8]> = TableDefinition::new("head");
+pub(in crate::store) const HEAD: TableDefinition<'_, u8, &[u8]> = TableDefinition::new("head");
 /// The keys in it: of the stamp, and of the head of the log.
-pub(super) const STAMP_KEY: u8 = 0;
-pub(super) const LOG_KEY: u8 = 1;
+pub(in crate::store) const STAMP_KEY: u8 = 0;
+pub(in crate::store) const LOG_KEY: u8 = 1;
 /// By name, in byte order.
-pub(super) const FILES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("files");
+pub(in crate::store) const FILES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("files");
 /// Large contents in parts, by the version that wrote them and the number of the part.
-pub(super) const CONTENTS: TableDefinition<'_, (u64, u32), &[u8]> =
+pub(in crate::store) const CONTENTS: TableDefinition<'_, (u64, u32), &[u8]> =
     TableDefinition::new("contents");
 /// Removed names, by the version that removed them.
-pub(super) const GONE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("gone");
+pub(in crate::store) const GONE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("gone");
 
 /// Contents of at least this size, in bytes, stay on disk.
-pub(super) const STORED_FROM: usize = 4096;
+pub(in crate::store) const STORED_FROM: usize = 4096;
 
 /// A part fills a page of the database, whose sizes are powers of two: contents in one piece would
 /// take up to twice their size.
@@ -33,7 +33,7 @@ const LARGEST_PAGE: usize = 64 << 10;
 const PAGE_OVERHEAD: usize = 4 + 4 + 12 + PART_END_BYTES;
 
 /// All tables in a transaction that changes them.
-pub(super) struct Tables<'t> {
+pub(in crate::store) struct Tables<'t> {
     head: Table<'t, u8, &'static [u8]>,
     files: Table<'t, &'static [u8], &'static [u8]>,
     contents: Table<'t, (u64, u32), &'static [u8]>,
@@ -46,12 +46,12 @@ pub(super) struct Tables<'t> {
 
 impl<'t> Tables<'t> {
     /// Opens the tables; missing ones are created.
-    pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self> {
+    pub(in crate::store) fn open(transaction: &'t WriteTransaction) -> Result<Self> {
         Tables::open_partial(transaction, None)
     }
 
     /// Opens the tables of a copy that is not complete: it has the files up to `last_name`.
-    pub(super) fn open_partial(
+    pub(in crate::store) fn open_partial(
         transaction: &'t WriteTransaction,
         last_name: Option<&'t [u8]>,
     ) -> Result<Self> {
@@ -66,12 +66,12 @@ impl<'t> Tables<'t> {
     }
 
     /// Returns by how many bytes the files have grown, as [`file_bytes`] counts them.
-    pub(super) fn growth(&self) -> i64 {
+    pub(in crate::store) fn growth(&self) -> i64 {
         self.growth
     }
 
     /// Applies a change. Of a file that the tables do not have yet, only its removal is recorded.
-    pub(super) fn apply(&mut self, change: &Mutation) -> Result<()> {
+    pub(in crate::store) fn apply(&mut self, change: &Mutation) -> Result<()> {
         match change {
             Mutation::Put { name, version, old, removed, life, contents } => {
                 if let Some(removed) = removed {
@@ -104,7 +104,7 @@ impl<'t> Tables<'t> {
         self.last_name.is_none_or(|last| name.as_bytes() <= last)
     }
 
-    pub(super) fn insert(
+    pub(in crate::store) fn insert(
         &mut self,
         name: &Name,
         version: u64,
@@ -188,13 +188,13 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    pub(super) fn insert_removal(&mut self, version: u64, name: &Name) -> Result<()> {
+    pub(in crate::store) fn insert_removal(&mut self, version: u64, name: &Name) -> Result<()> {
         self.gone.insert(version, &format::encode_removal(version, name)[..])?;
         Ok(())
     }
 
     /// Allocates this many bytes and frees them again: there is room for them, or this is an error.
-    pub(super) fn prove(&mut self, bytes: u64) -> Result<()> {
+    pub(in crate::store) fn prove(&mut self, bytes: u64) -> Result<()> {
         let key = |part| (u64::MAX, part);
         let parts = u32::try_from(bytes / LARGEST_PAGE as u64).unwrap_or(u32::MAX);
         for part in 0..parts {
@@ -207,14 +207,14 @@ impl<'t> Tables<'t> {
     }
 
     /// Records what is known of the log that belongs to these tables.
-    pub(super) fn set_log(&mut self, log: LogHead) -> Result<()> {
+    pub(in crate::store) fn set_log(&mut self, log: LogHead) -> Result<()> {
         self.head.insert(LOG_KEY, &log.encode()[..])?;
         Ok(())
     }
 
     /// Writes the head, and forgets the removals that it drops and those that are too many. Returns
     /// what was written.
-    pub(super) fn finish(mut self, mut stamp: Stamp) -> Result<Stamp> {
+    pub(in crate::store) fn finish(mut self, mut stamp: Stamp) -> Result<Stamp> {
         self.gone.retain_in(..=stamp.head.forgotten, |_, _| false)?;
         while self.gone.len()? > MAX_GONE as u64
             && let Some((version, _)) = self.gone.pop_first()?
@@ -228,15 +228,15 @@ impl<'t> Tables<'t> {
 
 /// What a record says of its file.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
-    pub(super) version: u64,
+pub(in crate::store) struct Found {
+    pub(in crate::store) version: u64,
     numbytes: u64,
     /// Whether the contents are in parts.
-    pub(super) is_large: bool,
+    pub(in crate::store) is_large: bool,
 }
 
 /// Decodes a record.
-pub(super) fn of_record(name: &[u8], value: &[u8]) -> Result<Found> {
+pub(in crate::store) fn of_record(name: &[u8], value: &[u8]) -> Result<Found> {
     let Record { version, body, .. } = Record::decode(name, value)?;
     let (numbytes, is_large) = match body {
         Body::Code => (0, false),
@@ -250,7 +250,7 @@ pub(super) fn of_record(name: &[u8], value: &[u8]) -> Result<Found> {
 const ROW_BYTES: i64 = 48;
 
 /// Returns about how many bytes a file takes in full pages.
-pub(super) fn file_bytes(name: &Name, numbytes: u64) -> i64 {
+pub(in crate::store) fn file_bytes(name: &Name, numbytes: u64) -> i64 {
     ROW_BYTES + name.as_bytes().len() as i64 + numbytes.cast_signed()
 }
 
@@ -265,6 +265,6 @@ fn part_length(left: usize) -> usize {
 }
 
 /// Returns the head of a table that has never been changed.
-pub(super) fn fresh_head(epoch: u64) -> Head {
+pub(in crate::store) fn fresh_head(epoch: u64) -> Head {
     Head { epoch, version: 0, time: std::time::Duration::ZERO, forgotten: 0 }
 }

@@ -3,35 +3,36 @@
 //! How much room that takes is bounded. The log has at most four segments, and one less after a checkpoint.
 //! The tree copies each page that it changes, and uses the old one again two transactions later. So a table
 //! that is overwritten for a long time takes up to 2.5 times its names and contents, or up to 4 times where
-//! one checkpoint replaces nearly all of them, and four segments. After removals the tree keeps its free pages, which later changes use first; a tree that
-//! has shrunk to a quarter is compacted.
+//! one checkpoint replaces nearly all of them, and four segments. After removals the tree keeps its free pages,
+//! which later changes use first; a tree that has shrunk to a quarter is compacted.
 
-use super::check::{check_one, name_of};
-use super::copy;
-use super::disk::{FileSet, Medium};
-use super::engine::Engine;
-use super::error::{self, Result, damaged};
-use super::format::Stamp;
-use super::log::{self, Appended, Found, Log, Settings};
-use super::log_head::LogHead;
-use super::options::Options;
-use super::reserve::Reserve;
-use super::room::{MARGIN_BYTES, Room};
-use super::tables::Tables;
-use super::view::View;
-use super::writer::Writer;
 use crate::contents::Contents;
-use crate::files::store::{CommitError, Head, Mutation, Row};
+use crate::files::store::{CommitError, Head, Row};
 use crate::name::Name;
+use crate::store::error::{self, Result};
+use crate::store::format::Stamp;
+use crate::store::log::{self, Found, Log, Settings};
+use crate::store::medium::{FileSet, Medium};
+use crate::store::options::Options;
+use crate::store::tree::copy;
+use crate::store::tree::engine::Engine;
+use crate::store::tree::log_head::LogHead;
+use crate::store::tree::room::MARGIN_BYTES;
+use crate::store::tree::view::View;
+use crate::store::tree::writer::Writer;
 use redb::Error;
+use reserve::Reserve;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+mod check;
 mod checkpoints;
+mod commits;
 mod compaction;
+mod reserve;
 
 pub(super) use compaction::Compactor;
 
@@ -114,133 +115,6 @@ impl Core {
 
     pub(super) fn head(&self) -> Head {
         lock(&self.last).stamp.head
-    }
-
-    /// Commits a batch, in the log if there is room for that.
-    pub(super) fn commit(&self, batch: &[Mutation], head: &Head) -> Result<(), CommitError> {
-        let mut last = lock(&self.last);
-        self.expect_sound(batch, head)?;
-        let adds = batch.iter().filter_map(Mutation::adds).reduce(|sum, bytes| sum + bytes);
-        let is_small = self.log.takes(batch) && head.epoch == last.stamp.head.epoch;
-        // What adds nothing is taken as long as the files of the log have room.
-        let fits = is_small
-            && (self.has_ample_room(batch)? || (adds.is_none() && self.log.has_room(batch)));
-        if fits && self.append(&mut last, batch, head)? {
-            return Ok(());
-        }
-        let frees = batch.iter().any(|change| {
-            matches!(change, Mutation::Put { old: Some(_), .. } | Mutation::Remove { .. })
-        });
-        let apply = |tables: &mut Tables<'_>| batch.iter().try_for_each(|c| tables.apply(c));
-        self.write(&mut last, head, adds, frees, apply)
-    }
-
-    /// Writes a batch into the tree. `adds` is how many bytes it adds; `None` if it makes room.
-    /// Whether it `frees` any matters to later batches.
-    pub(super) fn transact(
-        &self,
-        head: &Head,
-        adds: Option<u64>,
-        frees: bool,
-        change: impl Fn(&mut Tables<'_>) -> Result<()>,
-    ) -> Result<(), CommitError> {
-        self.write(&mut lock(&self.last), head, adds, frees, change)
-    }
-
-    fn write(
-        &self,
-        last: &mut Last,
-        head: &Head,
-        adds: Option<u64>,
-        frees: bool,
-        change: impl Fn(&mut Tables<'_>) -> Result<()>,
-    ) -> Result<(), CommitError> {
-        self.checkpoint_log()?;
-        let mut tree = lock(&self.tree);
-        let written = loop {
-            let made = self.log.amount().made;
-            match tree.commit(&self.engine, head, made, adds, frees, &change) {
-                Err(CommitError::Full(_)) if self.make_all_room(&mut tree, adds.is_some()) => {}
-                written => break written,
-            }
-        };
-        if let Err(CommitError::Failed(_)) = written {
-            self.is_lost.store(true, SeqCst);
-        }
-        last.stamp = tree.stamp;
-        written
-    }
-
-    /// # Errors
-    /// Nothing more is written, or this is no batch of a table.
-    fn expect_sound(&self, batch: &[Mutation], head: &Head) -> Result<(), CommitError> {
-        if self.is_lost.load(SeqCst) {
-            return Err(self.engine.failed(Error::PreviousIo));
-        }
-        if !(head.is_sound() && batch.iter().all(Mutation::is_sound)) {
-            return Err(self.engine.failed(damaged("a batch has numbers that no table has")));
-        }
-        Ok(())
-    }
-
-    /// Returns whether there is so much room that what is in the log, and this batch, will certainly
-    /// find some in the tree. Otherwise the tree itself has to say whether the batch fits.
-    fn has_ample_room(&self, batch: &[Mutation]) -> Result<bool, CommitError> {
-        let room = Room::ample(&self.engine, &self.log.amount(), batch.len() as u64);
-        room.map_err(|e| self.lost(Error::Io(e)))
-    }
-
-    /// Appends a batch to the log. Returns `false` if it has to go into the tree.
-    fn append(
-        &self,
-        last: &mut Last,
-        batch: &[Mutation],
-        head: &Head,
-    ) -> Result<bool, CommitError> {
-        let replaced = self.check(batch).map_err(|e| self.lost(e))?;
-        let forgotten = head.forgotten.max(last.stamp.head.forgotten);
-        let head = Head { forgotten, ..*head };
-        loop {
-            let Last { stamp, buffer } = &mut *last;
-            let appended = self.log.append(batch, head, stamp, &replaced, buffer);
-            match appended.map_err(|e| self.lost(e))? {
-                Appended::Done(stamp) => {
-                    last.stamp = stamp;
-                    self.record_log_if_idle()?;
-                    return Ok(true);
-                }
-                Appended::NoSegment => self.checkpoint()?,
-                Appended::NoRoom | Appended::NoFile => {
-                    self.checkpoint_log()?;
-                    self.log.shrink();
-                    return Ok(false);
-                }
-            }
-        }
-    }
-
-    /// Compares a batch with what is stored. Returns the versions whose large contents end with it.
-    fn check(&self, batch: &[Mutation]) -> Result<Vec<u64>> {
-        let mut replaced = Vec::new();
-        let mut unknown = Vec::new();
-        for change in batch {
-            let Some(name) = name_of(change) else { continue };
-            match self.log.file(name) {
-                Some(found) => replaced.extend(check_one(change, name, found)?),
-                None => unknown.push((change, name)),
-            }
-        }
-        if !unknown.is_empty() {
-            replaced.extend(self.look(|view| {
-                let files = view.lookup()?;
-                let check = |(change, name): &(&Mutation, &Name)| {
-                    check_one(change, name, files.file(name)?)
-                };
-                let checked: Result<Vec<_>> = unknown.iter().map(check).collect();
-                Ok(checked?.into_iter().flatten().collect::<Vec<_>>())
-            })?);
-        }
-        Ok(replaced)
     }
 
     /// Calls `look` with a view of the tree.

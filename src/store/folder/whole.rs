@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The suffix of a file's name until the file is whole.
-pub(super) const UNFINISHED: &str = ".unfinished";
+pub(in crate::store) const UNFINISHED: &str = ".unfinished";
 
 /// How often to try the unfinished file's name while other processes try it too.
 const TRIES: u32 = 16;
@@ -32,7 +32,7 @@ pub(crate) fn create(path: &Path, fill: impl FnOnce(&File) -> io::Result<()>) ->
 
 /// Does the same in a folder that is open. Of the path, only the file's name counts, and all of it in
 /// errors.
-pub(super) fn create_in(
+pub(in crate::store) fn create_in(
     folder: File,
     path: &Path,
     fill: impl FnOnce(&File) -> io::Result<()>,
@@ -155,7 +155,7 @@ fn exists(path: &Path) -> io::Error {
     named(path, io::Error::new(ErrorKind::AlreadyExists, "already exists"))
 }
 
-pub(super) fn folder_of(path: &Path) -> &Path {
+pub(in crate::store) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -163,7 +163,7 @@ pub(super) fn folder_of(path: &Path) -> &Path {
 }
 
 /// Opens a folder to find files in it, which needs no permission to list them.
-pub(super) fn open_folder(path: &Path) -> io::Result<File> {
+pub(in crate::store) fn open_folder(path: &Path) -> io::Result<File> {
     #[cfg(target_os = "linux")]
     let access = OFlags::PATH;
     #[cfg(not(target_os = "linux"))]
@@ -173,14 +173,14 @@ pub(super) fn open_folder(path: &Path) -> io::Result<File> {
 }
 
 /// Syncs what was created or renamed in a folder to disk, where that is possible. `path` is for errors.
-pub(super) fn sync_opened(folder: &File, path: &Path) -> io::Result<()> {
+pub(in crate::store) fn sync_opened(folder: &File, path: &Path) -> io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let opened = openat(folder, ".", flags, Mode::empty()).map(File::from);
     synced(path, opened.map_err(io::Error::from).and_then(|folder| folder.sync_all()))
 }
 
 /// Judges the sync of a folder.
-pub(super) fn synced(path: &Path, synced: io::Result<()>) -> io::Result<()> {
+pub(in crate::store) fn synced(path: &Path, synced: io::Result<()>) -> io::Result<()> {
     match synced {
         // The file system does not support it (CIFS and some of FUSE), or a profile forbids it; or
         // the folder is writable but not readable.
@@ -198,7 +198,7 @@ pub(super) fn synced(path: &Path, synced: io::Result<()>) -> io::Result<()> {
     }
 }
 
-pub(super) fn named(path: &Path, e: io::Error) -> io::Error {
+pub(in crate::store) fn named(path: &Path, e: io::Error) -> io::Error {
     io::Error::new(e.kind(), format!("{}: {e}", path.display()))
 }
 

@@ -1,11 +1,10 @@
 //! How much room a batch may use, and whether what is in the log will find some in the tree.
 
 use super::engine::Engine;
-use super::log::Amount;
 use std::io;
 
 /// The free room on disk that a new file leaves alone: other programs need some too.
-pub(super) const MARGIN_BYTES: u64 = 16 << 20;
+pub(in crate::store) const MARGIN_BYTES: u64 = 16 << 20;
 
 /// What even a removal leaves free: closing the database writes too.
 const LAST_MARGIN_BYTES: u64 = 4 << 20;
@@ -14,20 +13,33 @@ const LAST_MARGIN_BYTES: u64 = 4 << 20;
 const PAGE_BYTES: u64 = 4096;
 
 /// How much a batch may use.
-pub(super) struct Room {
+pub(in crate::store) struct Room {
     /// How far the file may reach.
-    pub(super) limit: u64,
+    pub(in crate::store) limit: u64,
     /// The part of the free room below the limit, in bytes, that the batch must leave.
-    pub(super) reserve: u64,
+    pub(in crate::store) reserve: u64,
     /// The most that the store may have.
-    pub(super) max: u64,
+    pub(in crate::store) max: u64,
+}
+
+/// How much the log has, for a look at the room that is left.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct Amount {
+    /// What its files take.
+    pub(in crate::store) made: u64,
+    /// What its files would take if it had all of them.
+    pub(in crate::store) full: u64,
+    /// What waits for a checkpoint.
+    pub(in crate::store) pending: u64,
+    /// How many names that changes.
+    pub(in crate::store) names: u64,
 }
 
 impl Room {
     /// Returns how much a batch may use, which `adds` bytes or makes room.
     /// The files beside the database take `beside` bytes.
-    pub(super) fn of(engine: &Engine, adds: bool, beside: u64) -> io::Result<Self> {
-        let (end, free) = (engine.disk().end(), engine.disk().free()?);
+    pub(in crate::store) fn of(engine: &Engine, adds: bool, beside: u64) -> io::Result<Self> {
+        let (end, free) = engine.room()?;
         let max_data = engine.options().max_data.unwrap_or(u64::MAX);
         // What makes room, such as a checkpoint, ends what the others take.
         let max_data = max_data.saturating_sub(if adds { beside } else { 0 });
@@ -54,8 +66,8 @@ impl Room {
     ///
     /// # Errors
     /// Also if the database was removed.
-    pub(super) fn ample(engine: &Engine, log: &Amount, changes: u64) -> io::Result<bool> {
-        let (end, free) = (engine.disk().end(), engine.disk().free()?);
+    pub(in crate::store) fn ample(engine: &Engine, log: &Amount, changes: u64) -> io::Result<bool> {
+        let (end, free) = engine.room()?;
         let max_data = engine.options().max_data.unwrap_or(u64::MAX);
         let of_store = max_data.saturating_sub(end.saturating_add(log.made));
         // A changed page is copied before the old one is free: at worst the page of each name, and

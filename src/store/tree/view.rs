@@ -1,34 +1,34 @@
 //! What the database has at one moment.
 
-use super::error::{NO_STORE, Result, damaged, foreign};
-use super::format::{self, Body, Record, Stamp, decode_part};
 use super::log_head::LogHead;
 use super::tables::{CONTENTS, FILES, GONE, HEAD, LOG_KEY, STAMP_KEY, of_record};
 use crate::contents::Contents;
 use crate::files::store::{Row, RowContents};
 use crate::name::Name;
+use crate::store::error::{NO_STORE, Result, damaged, foreign};
+use crate::store::format::{self, Body, Record, Stamp, decode_part};
 use redb::{
     Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTableMetadata, TableError,
 };
 use std::ops::Bound::{Excluded, Unbounded};
 
 /// All tables as they were at one moment. The database keeps their pages while this exists.
-pub(super) struct View(ReadTransaction);
+pub(in crate::store) struct View(ReadTransaction);
 
 /// How much each table has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) files: u64,
-    pub(super) parts: u64,
-    pub(super) removals: u64,
+pub(in crate::store) struct Counts {
+    pub(in crate::store) files: u64,
+    pub(in crate::store) parts: u64,
+    pub(in crate::store) removals: u64,
 }
 
 impl View {
-    pub(super) fn of(database: &Database) -> Result<Self> {
+    pub(in crate::store) fn of(database: &Database) -> Result<Self> {
         Ok(View(database.begin_read()?))
     }
 
-    pub(super) fn counts(&self) -> Result<Counts> {
+    pub(in crate::store) fn counts(&self) -> Result<Counts> {
         Ok(Counts {
             files: self.0.open_table(FILES)?.len()?,
             parts: self.0.open_table(CONTENTS)?.len()?,
@@ -38,7 +38,7 @@ impl View {
 
     /// # Errors
     /// Also if there is no stamp: a store is created with one.
-    pub(super) fn stamp(&self) -> Result<Stamp> {
+    pub(in crate::store) fn stamp(&self) -> Result<Stamp> {
         let table = match self.0.open_table(HEAD) {
             Err(TableError::TableDoesNotExist(_)) => return Err(foreign(NO_STORE)),
             table => table?,
@@ -50,24 +50,24 @@ impl View {
     }
 
     /// Returns what is known of the log; `None` in a store from before there was one.
-    pub(super) fn log(&self) -> Result<Option<LogHead>> {
+    pub(in crate::store) fn log(&self) -> Result<Option<LogHead>> {
         let table = self.0.open_table(HEAD)?;
         let value = table.get(LOG_KEY)?;
         value.map(|value| LogHead::decode(value.value())).transpose()
     }
 
     /// Returns the table of files, to find some by name.
-    pub(super) fn lookup(&self) -> Result<Lookup> {
+    pub(in crate::store) fn lookup(&self) -> Result<Lookup> {
         Ok(Lookup(self.0.open_table(FILES)?))
     }
 
-    pub(super) fn files(&self, mut each: impl FnMut(Row) -> Result<()>) -> Result<()> {
+    pub(in crate::store) fn files(&self, mut each: impl FnMut(Row) -> Result<()>) -> Result<()> {
         self.files_after(&[], |row| each(row).map(|()| true)).map(drop)
     }
 
     /// Calls `each` with the files whose names are greater than `after`, in byte order, until it
     /// returns `false`. Returns whether those were all.
-    pub(super) fn files_after(
+    pub(in crate::store) fn files_after(
         &self,
         after: &[u8],
         mut each: impl FnMut(Row) -> Result<bool>,
@@ -101,12 +101,15 @@ impl View {
         Ok(true)
     }
 
-    pub(super) fn removals(&self, mut each: impl FnMut(u64, Name) -> Result<()>) -> Result<()> {
+    pub(in crate::store) fn removals(
+        &self,
+        mut each: impl FnMut(u64, Name) -> Result<()>,
+    ) -> Result<()> {
         self.removals_after(0, |version, name| each(version, name).map(|()| true)).map(drop)
     }
 
     /// Does the same for the removals of later versions than `after`.
-    pub(super) fn removals_after(
+    pub(in crate::store) fn removals_after(
         &self,
         after: u64,
         mut each: impl FnMut(u64, Name) -> Result<bool>,
@@ -122,7 +125,7 @@ impl View {
     }
 
     /// Returns contents that are stored in parts, joined.
-    pub(super) fn contents(&self, version: u64) -> Result<Option<Contents>> {
+    pub(in crate::store) fn contents(&self, version: u64) -> Result<Option<Contents>> {
         let (mut contents, mut missing) = (Vec::new(), None);
         self.parts(version, 0, |bytes, later| {
             let left = *missing.get_or_insert(bytes.len() as u64 + later);
@@ -144,7 +147,7 @@ impl View {
 
     /// Calls `each` with the parts of contents from number `first` on, and with the number of bytes
     /// in later parts, until it returns `false`.
-    pub(super) fn parts(
+    pub(in crate::store) fn parts(
         &self,
         version: u64,
         first: u32,
@@ -165,16 +168,16 @@ impl View {
     }
 }
 
-pub(super) fn part_missing(version: u64) -> redb::Error {
+pub(in crate::store) fn part_missing(version: u64) -> redb::Error {
     damaged(format!("a part of contents {version} is missing"))
 }
 
 /// The files as they were at one moment, by name.
-pub(super) struct Lookup(ReadOnlyTable<&'static [u8], &'static [u8]>);
+pub(in crate::store) struct Lookup(ReadOnlyTable<&'static [u8], &'static [u8]>);
 
 impl Lookup {
     /// Returns a file's version, and whether it has contents in parts.
-    pub(super) fn file(&self, name: &Name) -> Result<Option<(u64, bool)>> {
+    pub(in crate::store) fn file(&self, name: &Name) -> Result<Option<(u64, bool)>> {
         let key = name.as_bytes();
         let found = self.0.get(key)?.map(|value| of_record(key, value.value())).transpose()?;
         Ok(found.map(|found| (found.version, found.is_large)))
