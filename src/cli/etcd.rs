@@ -83,7 +83,8 @@ impl Place {
 
 #[cfg(feature = "etcd")]
 mod built {
-    use super::{Failure, Place};
+    use crate::cli::etcd::Place;
+    use crate::cli::failure::Failure;
     use crate::store::etcd::{Etcd, Options};
     use std::fs;
     use std::path::Path;

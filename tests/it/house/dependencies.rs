@@ -77,7 +77,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "store/medium/file.rs",
         ],
     ),
-    ("serde_json", &["store/etcd/gateway/", "store/etcd/tests/"]),
+    ("serde_json", &["cli/json.rs", "store/etcd/gateway/", "store/etcd/tests/"]),
     (
         "socket2",
         &[
