@@ -162,6 +162,17 @@ impl Term {
         let _ended = self.ended.wait_timeout_while(self.lock(), longest, is_going_on);
     }
 
+    #[cfg(test)]
+    pub(super) fn lease(&self) -> i64 {
+        self.lease
+    }
+
+    /// As if the last acknowledged renewal had been sent then.
+    #[cfg(test)]
+    pub(super) fn set_renewed(&self, sent: Duration) {
+        self.renewed.store(nanos(sent), SeqCst);
+    }
+
     /// How long the server may still answer.
     fn left(&self) -> Duration {
         let renewed = Duration::from_nanos(self.renewed.load(SeqCst));

@@ -1,9 +1,12 @@
 //! The store in a real etcd, and in one that loses replies and refuses requests.
 
+mod copies;
 mod gate;
 mod model;
 mod real;
 mod settle;
+mod terms;
+mod users;
 mod whole;
 
 use super::term::Term;

@@ -1,6 +1,6 @@
 //! A real etcd of one member, for all tests of the process.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
@@ -83,10 +83,22 @@ fn free_ports() -> [u16; 2] {
 }
 
 fn is_healthy(url: &str) -> bool {
+    let answer = send(url, "GET /health HTTP/1.0\r\n\r\n");
+    answer.is_ok_and(|answer| answer.contains("\"true\""))
+}
+
+/// Sends a request that must succeed.
+pub(super) fn post(url: &str, path: &str, body: &str) {
+    let length = body.len();
+    let request = format!("POST {path} HTTP/1.0\r\ncontent-length: {length}\r\n\r\n{body}");
+    let answer = send(url, &request).unwrap();
+    assert!(answer.starts_with("HTTP/1.0 200"), "{path}: {answer}");
+}
+
+fn send(url: &str, request: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect(&url["http://".len()..])?;
+    stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
-    let asked = TcpStream::connect(&url["http://".len()..]).and_then(|mut stream| {
-        std::io::Write::write_all(&mut stream, b"GET /health HTTP/1.0\r\n\r\n")?;
-        stream.read_to_string(&mut answer)
-    });
-    asked.is_ok() && answer.contains("\"true\"")
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }

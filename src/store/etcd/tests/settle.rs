@@ -153,6 +153,53 @@ fn a_full_etcd_refuses_and_takes_more_later() {
 }
 
 #[test]
+fn smaller_requests_are_sent_to_an_etcd_that_takes_only_those() {
+    const TOO_LARGE: Step =
+        Step::Refuse(400, r#"{"error": "etcdserver: request is too large", "code": 3}"#);
+    let Some(mut behind) = Behind::start() else { return };
+    let two = |model: &Model| {
+        let first = model.put("a", vec![b'x'; 10]);
+        let mut next = model.clone();
+        next.head = model.next();
+        ([first, next.put("b", vec![b'x'; 3000])], next.next())
+    };
+    let (batch, head) = two(&behind.model);
+    behind.gate.steps([TOO_LARGE]);
+    behind.store.commit(&batch, &head).unwrap();
+    behind.model.apply(&batch, head);
+    // One change alone is refused, from now on without asking.
+    behind.gate.steps([TOO_LARGE]);
+    let large = [behind.model.put("b", vec![b'x'; 3000])];
+    for _ in 0..2 {
+        let refused = behind.store.commit(&large, &behind.model.next());
+        assert!(matches!(refused, Err(CommitError::Full(_))), "{refused:?}");
+    }
+    behind.commit().unwrap();
+    behind.advance();
+    behind.end();
+}
+
+#[test]
+fn a_refusal_after_a_part_was_done_is_none() {
+    let Some(mut behind) = Behind::start() else { return };
+    let (mut batch, mut after) = (Vec::new(), behind.model.clone());
+    for i in 0..200 {
+        let (put, head) = (after.put(&format!("{i}"), vec![1]), after.next());
+        after.apply(std::slice::from_ref(&put), head);
+        batch.push(put);
+        if i == 125 {
+            behind.model = after.clone(); // what the first transaction takes
+        }
+    }
+    let full = r#"{"error": "etcdserver: mvcc: database space exceeded", "code": 8}"#;
+    behind.gate.steps([Step::Pass, Step::Refuse(429, full)]);
+    let refused = behind.store.commit(&batch, &after.head);
+    assert!(matches!(refused, Err(CommitError::Failed(_))), "{refused:?}");
+    assert!(behind.term.is_over());
+    behind.end();
+}
+
+#[test]
 fn nothing_is_done_once_another_server_is_active() {
     for step in [Step::Pass, Step::Cut(0), Step::Lose] {
         let Some(behind) = Behind::start() else { return };
