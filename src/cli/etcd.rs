@@ -1,8 +1,12 @@
 //! Which etcd cluster a command means. A build without etcd knows the flags too, to say that.
 
 use super::failure::Failure;
+#[cfg(feature = "etcd")]
+use crate::store::etcd::{Etcd, Options};
 use clap::Args;
 use std::path::PathBuf;
+#[cfg(feature = "etcd")]
+use std::{fmt, fs, path::Path};
 
 /// A table in an etcd cluster.
 #[derive(Args, Debug)]
@@ -82,43 +86,34 @@ impl Place {
 }
 
 #[cfg(feature = "etcd")]
-mod built {
-    use crate::cli::etcd::Place;
-    use crate::cli::failure::Failure;
-    use crate::store::etcd::{Etcd, Options};
-    use std::fs;
-    use std::path::Path;
-
-    impl Place {
-        /// Returns the table that is meant, without connecting to it.
-        ///
-        /// # Errors
-        /// The options contradict each other, or a file cannot be read.
-        pub(in crate::cli) fn etcd(&self) -> Result<Etcd, Failure> {
-            let mut options = Options::new(self.urls.iter()).prefix(&self.prefix);
-            if let (Some(user), Some(file)) = (&self.user, &self.password_file) {
-                options = options.user(user, password(file)?);
-            }
-            if let Some(ca) = &self.ca {
-                options = options.ca(ca);
-            }
-            if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
-                options = options.cert(cert, key);
-            }
-            Etcd::new(options).map_err(Failure::usage)
+impl Place {
+    /// Returns the table that is meant, without connecting to it.
+    ///
+    /// # Errors
+    /// The options contradict each other, or a file cannot be read.
+    pub(super) fn etcd(&self) -> Result<Etcd, Failure> {
+        let mut options = Options::new(self.urls.iter()).prefix(&self.prefix);
+        if let (Some(user), Some(file)) = (&self.user, &self.password_file) {
+            options = options.user(user, password(file)?);
         }
+        if let Some(ca) = &self.ca {
+            options = options.ca(ca);
+        }
+        if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
+            options = options.cert(cert, key);
+        }
+        Etcd::new(options).map_err(Failure::usage)
     }
+}
 
-    /// Reads a password: the first line of a file.
-    fn password(file: &Path) -> Result<String, Failure> {
-        let bad = |why: &dyn std::fmt::Display| {
-            Failure::failed(format_args!("{}: {why}", file.display()))
-        };
-        let text = fs::read_to_string(file).map_err(|e| bad(&e))?;
-        match text.lines().next() {
-            Some(password) if !password.is_empty() => Ok(password.to_string()),
-            _ => Err(bad(&"the first line is empty, and should be the password")),
-        }
+/// Reads a password: the first line of a file.
+#[cfg(feature = "etcd")]
+fn password(file: &Path) -> Result<String, Failure> {
+    let bad = |why: &dyn fmt::Display| Failure::failed(format_args!("{}: {why}", file.display()));
+    let text = fs::read_to_string(file).map_err(|e| bad(&e))?;
+    match text.lines().next() {
+        Some(password) if !password.is_empty() => Ok(password.to_string()),
+        _ => Err(bad(&"the first line is empty, and should be the password")),
     }
 }
 

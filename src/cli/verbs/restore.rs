@@ -70,7 +70,8 @@ impl Settings {
             (Some(file), Some(folder)) => put_back(&file, &folder, epoch),
             (None, Some(folder)) if self.new_epoch => renew(&folder, epoch),
             (None, Some(_)) => missing("<FILE> or <DIR>"),
-            (_, None) => missing("<DIR> or --etcd"),
+            (_, None) if self.new_epoch => missing("<DIR> or --etcd"),
+            (_, None) => missing("<FILE> with <DIR> or --etcd"),
         }
     }
 }

@@ -196,7 +196,7 @@ fn a_backup_that_does_not_fit_on_the_disk_restores_nothing() {
 fn a_wrong_command_line_is_reported() {
     for (args, word) in [
         (&["backup"][..], "FILE"),
-        (&["backup", "d"], "<DIR> or --addr is missing"),
+        (&["backup", "d"], "<DIR>, --addr or --etcd is missing"),
         (&["backup", "d", "f", "g"], "g"),
         (&["restore"], "DIR"),
         (&["restore", "f"], "FILE"),
@@ -205,6 +205,26 @@ fn a_wrong_command_line_is_reported() {
         (&["restore", "--new-epoch", "f", "d"], "--new-epoch"),
     ] {
         run(telefile(args)).failed(2, &[args[0], word]);
+    }
+    for (args, words) in [
+        (&["backup", "d", "f", "--etcd", "http://a"][..], "--etcd excludes <DIR>"),
+        (
+            &["backup", "f", "--addr", "a:1", "--etcd", "http://a"],
+            "--etcd excludes <DIR> and --addr",
+        ),
+        (&["restore", "f", "d", "--etcd", "http://a"], "--etcd excludes <DIR>"),
+        (&["restore", "--etcd", "http://a"], "<FILE> or --new-epoch is missing"),
+        (&["restore", "f", "--etcd", "http://a", "--new-epoch"], "takes no file"),
+        #[cfg(not(feature = "etcd"))]
+        (&["backup", "f", "--etcd", "http://a"], "a build with the feature etcd"),
+        #[cfg(not(feature = "etcd"))]
+        (&["restore", "f", "--etcd", "http://a"], "a build with the feature etcd"),
+        #[cfg(feature = "etcd")]
+        (&["backup", "f", "--etcd", "a:2379"], "is not the URL of an etcd member"),
+        #[cfg(feature = "etcd")]
+        (&["restore", "f", "--etcd", "http://a", "--etcd-prefix", " "], "prefix"),
+    ] {
+        run(telefile(args)).failed(2, &[words]);
     }
     for command in ["backup", "restore"] {
         let help = run(telefile(&[command, "--help"]));
