@@ -92,6 +92,14 @@ impl Place {
     /// # Errors
     /// The options contradict each other, or a file cannot be read.
     pub(super) fn etcd(&self) -> Result<Etcd, Failure> {
+        Etcd::new(self.options()?).map_err(Failure::usage)
+    }
+
+    /// Returns the options of that table.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub(super) fn options(&self) -> Result<Options, Failure> {
         let mut options = Options::new(self.urls.iter()).prefix(&self.prefix);
         if let (Some(user), Some(file)) = (&self.user, &self.password_file) {
             options = options.user(user, password(file)?);
@@ -102,7 +110,7 @@ impl Place {
         if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
             options = options.cert(cert, key);
         }
-        Etcd::new(options).map_err(Failure::usage)
+        Ok(options)
     }
 }
 

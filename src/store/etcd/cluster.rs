@@ -7,4 +7,6 @@ use super::keys::Keys;
 pub(super) struct Cluster {
     pub(super) gateway: Gateway,
     pub(super) keys: Keys,
+    /// The size of the database from which nothing is added.
+    pub(super) max_data: Option<u64>,
 }

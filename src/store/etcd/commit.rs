@@ -97,6 +97,7 @@ impl Committer {
     pub(super) fn take_over(&mut self, head: &KeyValue) -> io::Result<()> {
         self.stamp = self.decode(head)?;
         (self.modified, self.nonce) = (head.modified, self.stamp.sum);
+        self.large.clear();
         Ok(())
     }
 

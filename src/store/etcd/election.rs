@@ -17,6 +17,9 @@ use std::time::Duration;
 /// How long to try until etcd counts as out of reach.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a standby tries before it looks whether its server ends.
+const LOOK_PATIENCE: Duration = Duration::from_secs(1);
+
 /// How often a standby looks whether there is another active server.
 const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
@@ -39,7 +42,8 @@ impl Etcd {
     pub fn new(options: Options) -> io::Result<Etcd> {
         let gateway = Gateway::new(&options)?;
         let keys = Keys::new(&options.prefix);
-        Ok(Etcd { cluster: Arc::new(Cluster { gateway, keys }) })
+        let max_data = options.max_data;
+        Ok(Etcd { cluster: Arc::new(Cluster { gateway, keys, max_data }) })
     }
 
     /// Returns whether an error is not of etcd's being out of reach for a while: trying again does not
@@ -57,9 +61,12 @@ impl Etcd {
     /// No member of etcd answers for 10 s; it refuses the user; it is not the cluster that answered
     /// before, or an earlier state of it; the key `leader` was not put by a telefile.
     pub(crate) fn leader(&self) -> io::Result<Option<Leader>> {
+        self.look(PATIENCE)
+    }
+
+    fn look(&self, patience: Duration) -> io::Result<Option<Leader>> {
         let key = self.cluster.keys.leader();
-        let range = Range::one(&key);
-        let (mut found, _) = self.cluster.gateway.range(&range, PATIENCE)?.range()?;
+        let (mut found, _) = self.cluster.gateway.range(&Range::one(&key), patience)?.range()?;
         found.pop().map(Leader::decode).transpose()
     }
 
@@ -71,7 +78,7 @@ impl Etcd {
     pub(crate) fn wait(&self, seen: Option<&Leader>, ending: &Waker) -> io::Result<Option<Leader>> {
         let mut is_reachable = true;
         loop {
-            match self.leader() {
+            match self.look(LOOK_PATIENCE) {
                 Err(e) if Etcd::is_fatal(&e) => return Err(e),
                 Err(e) if is_reachable => {
                     log::warn!("{e}; waiting for it");

@@ -24,6 +24,7 @@ pub struct Options {
     pub(super) prefix: String,
     pub(super) user: Option<(String, String)>,
     pub(super) tls: Tls,
+    pub(super) max_data: Option<u64>,
 }
 
 /// Files for https, in PEM format.
@@ -46,6 +47,7 @@ impl Options {
             prefix: Options::PREFIX.to_string(),
             user: None,
             tls: Tls::default(),
+            max_data: None,
         }
     }
 
@@ -76,6 +78,18 @@ impl Options {
     #[must_use]
     pub fn cert(mut self, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         (self.tls.cert, self.tls.key) = (Some(cert.into()), Some(key.into()));
+        self
+    }
+
+    /// Sets the size of etcd's whole database, in bytes, from which changes that add something are
+    /// refused. Below etcd's quota it leaves room for deletions: an etcd that has reached its quota
+    /// takes nothing that puts a key, so no deletions and no new active server either.
+    ///
+    /// The size is asked for every 2 s, and may grow a little beyond this. It shrinks when etcd is
+    /// defragmented, not before.
+    #[must_use]
+    pub fn max_data(mut self, bytes: Option<u64>) -> Self {
+        self.max_data = bytes;
         self
     }
 

@@ -15,7 +15,7 @@ use crate::store::tree::tables::STORED_FROM;
 use crate::version::Epoch;
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -26,6 +26,8 @@ struct EtcdStore {
     committer: Mutex<Committer>,
     /// The size of the smallest change that etcd does not take, in bytes.
     refused_bytes: Mutex<usize>,
+    /// The last commit found no room.
+    is_full: AtomicBool,
 }
 
 impl Term {
@@ -36,6 +38,7 @@ impl Term {
             term: self.clone(),
             committer: Mutex::new(committer),
             refused_bytes: Mutex::new(usize::MAX),
+            is_full: AtomicBool::new(false),
         })
     }
 }
@@ -52,6 +55,9 @@ impl EtcdStore {
         if !(head.is_sound() && batch.iter().all(Mutation::is_sound)) {
             let e = damaged("a batch has numbers that no table has");
             return Err(NotDone::Lost(located(e)));
+        }
+        if batch.iter().any(|mutation| mutation.adds().is_some()) {
+            self.expect_room()?;
         }
         let before = committer.stamp.head;
         let head = Head { forgotten: head.forgotten.max(before.forgotten), ..*head };
@@ -88,6 +94,18 @@ impl EtcdStore {
                     };
                 }
             }
+        }
+    }
+
+    /// # Errors
+    /// The database is as large as it may be.
+    fn expect_room(&self) -> Result<(), NotDone> {
+        let (bytes, max) = (self.term.database_bytes(), self.term.cluster.max_data);
+        match max.filter(|max| bytes >= *max) {
+            Some(max) => Err(NotDone::Full(format!(
+                "etcd: its database has {bytes} bytes, and may have {max}: compact and defragment it"
+            ))),
+            None => Ok(()),
         }
     }
 
@@ -182,10 +200,16 @@ impl Store for EtcdStore {
         let done = self.put(batch, head);
         let nanos = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.term.last_commit_nanos.store(nanos, SeqCst);
+        if done.is_ok() {
+            self.is_full.store(false, SeqCst);
+        }
         done.map_err(|not_done| match not_done {
             NotDone::Full(why) | NotDone::TooLarge(why) => {
-                log::warn!("{why}");
-                CommitError::Full(self.term.database_bytes())
+                if !self.is_full.swap(true, SeqCst) {
+                    log::warn!("{why}");
+                }
+                let (bytes, max) = self.size();
+                CommitError::Full(max.unwrap_or(bytes))
             }
             not_done => {
                 let e = io::Error::from(not_done);
@@ -204,7 +228,7 @@ impl Store for EtcdStore {
     }
 
     fn size(&self) -> (u64, Option<u64>) {
-        (self.term.database_bytes(), None)
+        (self.term.database_bytes(), self.term.cluster.max_data)
     }
 
     fn begin_backup(&self) -> io::Result<Option<Backup>> {

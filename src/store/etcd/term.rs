@@ -163,6 +163,11 @@ impl Term {
     }
 
     #[cfg(test)]
+    pub(super) fn set_database_bytes(&self, bytes: u64) {
+        self.database_bytes.store(bytes, SeqCst);
+    }
+
+    #[cfg(test)]
     pub(super) fn lease(&self) -> i64 {
         self.lease
     }
