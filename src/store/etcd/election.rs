@@ -64,7 +64,7 @@ impl Etcd {
         self.look(PATIENCE)
     }
 
-    fn look(&self, patience: Duration) -> io::Result<Option<Leader>> {
+    pub(super) fn look(&self, patience: Duration) -> io::Result<Option<Leader>> {
         let key = self.cluster.keys.leader();
         let (mut found, _) = self.cluster.gateway.range(&Range::one(&key), patience)?.range()?;
         found.pop().map(Leader::decode).transpose()

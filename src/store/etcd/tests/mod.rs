@@ -6,6 +6,8 @@ mod model;
 mod real;
 mod settle;
 mod terms;
+#[cfg(feature = "etcd-tls")]
+mod tls;
 mod users;
 mod whole;
 

@@ -15,9 +15,12 @@ const SCRIPT: &str = r#"
 [ -w /dev/shm ] && TMPDIR=/dev/shm # without waiting for a disk
 export TMPDIR
 dir=$(mktemp -d) || exit
-etcd --name a --data-dir "$dir" --log-level error --listen-client-urls "$1" \
-    --advertise-client-urls "$1" --listen-peer-urls "$2" --initial-advertise-peer-urls "$2" \
-    --initial-cluster "a=$2" --max-txn-ops "$3" >"$dir/log" 2>&1 &
+client=$1 peer=$2 metrics=$3
+shift 3
+etcd --name a --data-dir "$dir" --log-level error --listen-client-urls "$client" \
+    --advertise-client-urls "$client" --listen-peer-urls "$peer" \
+    --initial-advertise-peer-urls "$peer" --initial-cluster "a=$peer" \
+    --listen-metrics-urls "$metrics" "$@" >"$dir/log" 2>&1 &
 echo started
 read -r end
 kill -9 $!
@@ -40,6 +43,19 @@ pub(super) struct Etcd {
 
 impl Etcd {
     pub(super) fn start(max_txn_ops: usize) -> Option<Etcd> {
+        Etcd::start_with("http", &["--max-txn-ops", &max_txn_ops.to_string()])
+    }
+
+    /// Starts one that is reached over https, with the certificates in a folder.
+    #[cfg(feature = "etcd-tls")]
+    pub(super) fn start_with_tls(folder: &std::path::Path) -> Option<Etcd> {
+        let path = |name: &str| folder.join(name).display().to_string();
+        let (ca, cert, key) = (path("ca.pem"), path("etcd.pem"), path("etcd.key"));
+        let options = ["--client-cert-auth", "--trusted-ca-file", &ca, "--cert-file", &cert];
+        Etcd::start_with("https", &[&options[..], &["--key-file", &key]].concat())
+    }
+
+    fn start_with(scheme: &str, options: &[&str]) -> Option<Etcd> {
         let installed = Command::new("etcd").arg("--version").stdout(Stdio::null()).status();
         if !installed.is_ok_and(|status| status.success()) {
             eprintln!("\nSKIPPED: etcd is not installed: the tests of the store in etcd need it\n");
@@ -48,9 +64,12 @@ impl Etcd {
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
             // Somebody else may take a port before etcd does.
-            let [client, peer] = free_ports().map(|port| format!("http://127.0.0.1:{port}"));
+            let [client, peer, metrics] = free_ports();
+            let client = format!("{scheme}://127.0.0.1:{client}");
+            let [peer, metrics] = [peer, metrics].map(|port| format!("http://127.0.0.1:{port}"));
             let mut script = Command::new("sh")
-                .args(["-c", SCRIPT, "sh", &client, &peer, &max_txn_ops.to_string()])
+                .args(["-c", SCRIPT, "sh", &client, &peer, &metrics])
+                .args(options)
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .spawn()
@@ -59,7 +78,7 @@ impl Etcd {
             BufReader::new(script.stdout.take().unwrap()).read_line(&mut line).unwrap();
             let started = Instant::now();
             while started.elapsed() < PATIENCE / 4 {
-                if is_healthy(&client) {
+                if is_healthy(&metrics) {
                     return Some(Etcd { url: client, _script: Mutex::new(script) });
                 }
                 thread::sleep(Duration::from_millis(50));
@@ -77,8 +96,8 @@ impl Drop for Etcd {
     }
 }
 
-fn free_ports() -> [u16; 2] {
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+fn free_ports() -> [u16; 3] {
+    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
