@@ -32,9 +32,9 @@ fn certificates(path: &Path) -> io::Result<Vec<Certificate<'static>>> {
     let pem = read(path)?;
     let mut found = Vec::new();
     for item in parse_pem(&pem) {
-        match item.map_err(|e| invalid(format!("{}: {e}", path.display())))? {
-            PemItem::Certificate(certificate) => found.push(certificate),
-            _ => {}
+        let item = item.map_err(|e| invalid(format!("{}: {e}", path.display())))?;
+        if let PemItem::Certificate(certificate) = item {
+            found.push(certificate);
         }
     }
     match found.is_empty() {

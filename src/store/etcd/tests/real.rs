@@ -38,7 +38,7 @@ pub(super) fn etcd() -> Option<String> {
 pub(super) struct Etcd {
     pub(super) url: String,
     /// Ends it when this is dropped.
-    _script: Mutex<Child>,
+    script: Mutex<Child>,
 }
 
 impl Etcd {
@@ -67,19 +67,19 @@ impl Etcd {
             let [client, peer, metrics] = free_ports();
             let client = format!("{scheme}://127.0.0.1:{client}");
             let [peer, metrics] = [peer, metrics].map(|port| format!("http://127.0.0.1:{port}"));
-            let mut script = Command::new("sh")
+            let script = Command::new("sh")
                 .args(["-c", SCRIPT, "sh", &client, &peer, &metrics])
                 .args(options)
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
-                .spawn()
-                .unwrap();
-            let mut line = String::new();
-            BufReader::new(script.stdout.take().unwrap()).read_line(&mut line).unwrap();
+                .spawn();
+            let mut etcd = Etcd { url: client, script: Mutex::new(script.unwrap()) };
+            let said = etcd.script.get_mut().unwrap().stdout.take().unwrap();
+            BufReader::new(said).read_line(&mut String::new()).unwrap();
             let started = Instant::now();
             while started.elapsed() < PATIENCE / 4 {
                 if is_healthy(&metrics) {
-                    return Some(Etcd { url: client, _script: Mutex::new(script) });
+                    return Some(etcd);
                 }
                 thread::sleep(Duration::from_millis(50));
             }
@@ -90,7 +90,7 @@ impl Etcd {
 
 impl Drop for Etcd {
     fn drop(&mut self) {
-        let script = self._script.get_mut().unwrap();
+        let script = self.script.get_mut().unwrap();
         drop(script.stdin.take());
         let _ = script.wait();
     }
