@@ -38,8 +38,8 @@ impl Table {
     ///
     /// # Errors
     /// Those of the store, and [`ErrorKind::InvalidData`] for what no table has stored: two files
-    /// of one name, two changes at one version, one at a version that was never taken, the removal of a name that has a
-    /// file, a number beyond its [bound](crate::files::store::BOUND). A table that takes more than the
+    /// of one name, two changes at one version, one at a version that was never taken, the removal of
+    /// a name that has a file, a number beyond its [bound](crate::files::store::BOUND). A table that takes more than the
     /// budget is no error: it is loaded with a warning, and takes no writes until enough is deleted.
     pub(crate) fn load(
         registry: Registry,
