@@ -18,7 +18,9 @@ impl Shared {
     ) {
         self.live.accept_all(listener, |stream| {
             if let Err(stream) = sessions.submit(Arc::new(stream)) {
-                self.refused.count(&self.too_many_connections());
+                let refusal = self.too_many_connections();
+                self.refused.count(&refusal);
+                self.counters.count_turned_away(&refusal);
                 // Refused with the reason if a spare slot is free, else closed by the drop.
                 let _ = spare.submit(stream);
             }
@@ -29,11 +31,15 @@ impl Shared {
     pub(super) fn serve(&self, stream: &Arc<Stream>, slot: &Slot<'_>) {
         let Some(registration) = self.live.register(stream.clone()) else { return };
         let client = ClientId::new(registration.number());
+        self.counters.count_accepted();
         log::debug!("{stream} {client} connected");
         match Session::new(self, client, stream).run(slot) {
             Ok(()) => log::debug!("{stream} {client} left"),
             // The server ended it: the client was silent, or did not read.
-            Err(e) if e.kind() == ErrorKind::TimedOut => log::info!("{stream} {client} lost: {e}"),
+            Err(e) if e.kind() == ErrorKind::TimedOut => {
+                self.counters.count_timed_out();
+                log::info!("{stream} {client} lost: {e}");
+            }
             Err(e) => log::debug!("{stream} {client} lost: {e}"),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::current_token::CurrentToken;
 use super::error::BindError;
+use super::metrics::endpoint::{self, Endpoint};
 use super::room::Room;
 use super::shared::Shared;
 use super::system::{self, Wanted};
@@ -78,9 +79,11 @@ impl Builder {
         let listeners = listeners.map_err(BindError::Listen)?.into_iter().flatten();
         let listeners: Vec<_> = inherited.into_iter().chain(listeners).collect();
         listeners.iter().for_each(|listener| listener.set_user_timeout(USER_TIMEOUT));
+        let metrics = self.metrics_listeners()?;
+        let metrics_threads = if metrics.is_empty() { 0 } else { endpoint::MAX_CONNECTIONS };
         let max_connections = system::make_room(&Wanted {
             connections: self.connections,
-            listeners: listeners.len(),
+            listeners: listeners.len() + metrics.len() + metrics_threads,
             stack_bytes: self.stack_bytes,
             max_memory: self.max_memory,
         })
@@ -97,6 +100,7 @@ impl Builder {
             buffers: Budget::new(on_its_way),
             live: Default::default(),
             refused: Default::default(),
+            counters: Default::default(),
             max_contents: self.max_contents,
             max_connections,
             idle_timeout: self.idle_timeout,
@@ -108,7 +112,8 @@ impl Builder {
             stack_bytes: self.stack_bytes,
             started: Instant::now(),
         };
-        Ok(Server { listeners, shared: Arc::new(shared), handle: Handle { stop, token }, stopped })
+        let (shared, metrics) = (Arc::new(shared), Arc::new(Endpoint::new(metrics)));
+        Ok(Server { listeners, metrics, shared, handle: Handle { stop, token }, stopped })
     }
 
     #[cfg(feature = "durable")]
@@ -140,6 +145,19 @@ impl Builder {
             Some(reachable) => {
                 Err(BindError::Exposed { given: given.clone(), reachable: reachable.clone() })
             }
+        }
+    }
+
+    /// Binds the address of the metrics, if there is one.
+    fn metrics_listeners(&self) -> Result<Vec<Listener>, BindError> {
+        let Some(given) = &self.metrics else { return Ok(Vec::new()) };
+        let found = given.resolve().map_err(BindError::Listen)?;
+        match found.iter().find(|address| !address.is_local()).filter(|_| !self.insecure) {
+            None => Listener::bind_all(&found).map_err(BindError::Listen),
+            Some(reachable) => Err(BindError::MetricsExposed {
+                given: given.clone(),
+                reachable: reachable.clone(),
+            }),
         }
     }
 

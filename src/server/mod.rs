@@ -30,6 +30,7 @@ mod current_token;
 mod dispatch;
 mod error;
 mod long;
+pub(crate) mod metrics;
 mod opens;
 mod outgoing;
 mod owed;
@@ -55,6 +56,7 @@ use crate::net::{Address, Listener, Pool, Stream};
 use crate::token::Token;
 use crossbeam_channel::{Receiver, Sender};
 use current_token::CurrentToken;
+use metrics::endpoint::Endpoint;
 use shared::Shared;
 use std::io;
 use std::net::Shutdown;
@@ -93,6 +95,7 @@ const SPARE_SLOTS: usize = 16;
 #[must_use = "it serves once it runs"]
 pub struct Server {
     listeners: Vec<Listener>,
+    metrics: Arc<Endpoint>,
     shared: Arc<Shared>,
     handle: Handle,
     stopped: Receiver<()>,
@@ -144,6 +147,11 @@ impl Server {
         self.listeners.iter().map(Listener::address).collect()
     }
 
+    /// Returns the addresses of the [metrics](Builder::metrics), with the ports that the system chose.
+    pub fn metrics_addresses(&self) -> Vec<&Address> {
+        self.metrics.listeners.iter().map(Listener::address).collect()
+    }
+
     /// Describes the main limits, and where the files are.
     pub fn limits(&self) -> String {
         let Shared { max_connections, max_contents, budget, token, table, .. } = &*self.shared;
@@ -166,7 +174,10 @@ impl Server {
             true => "the token and all contents travel in clear",
             false => "whoever reaches it can read and write everything",
         };
-        open.map(|address| format!("{address}: {why}")).collect()
+        let open = open.map(|address| format!("{address}: {why}"));
+        let metrics = self.metrics_addresses().into_iter().filter(|address| !address.is_local());
+        let why = "whoever reaches it can read the metrics";
+        open.chain(metrics.map(|address| format!("{address}: {why}"))).collect()
     }
 
     /// Returns a handle that stops the server.
@@ -184,7 +195,7 @@ impl Server {
 
     /// Does the same, and calls `ready` once everything that serving needs has succeeded.
     pub(crate) fn run_then(self, ready: impl FnOnce()) -> io::Result<()> {
-        let Server { listeners, shared, stopped, handle } = self;
+        let Server { listeners, metrics, shared, stopped, handle } = self;
         let sessions = {
             let shared = shared.clone();
             Pool::new("session", shared.max_connections, shared.stack_bytes, {
@@ -197,8 +208,10 @@ impl Server {
                 move |stream: &Arc<Stream>, _| shared.turn_away(stream)
             })
         };
+        let scrapes = metrics.pool(&shared);
         thread::scope(|scope| {
             let (shared, sessions, spare) = (&shared, &sessions, &spare);
+            let (metrics, scrapes) = (&metrics, &scrapes);
             let named = |name: &str| thread::Builder::new().name(name.to_string());
             let sweeper = named("sweep").spawn_scoped(scope, || shared.table.sweep());
             let notifier = named("notify").spawn_scoped(scope, || shared.table.notify());
@@ -214,6 +227,10 @@ impl Server {
                     let accept = || shared.accept_loop(listener, sessions, spare);
                     named("accept").spawn_scoped(scope, accept).map(drop)
                 })?;
+                metrics.listeners.iter().try_for_each(|listener| {
+                    let accept = || metrics.accept_loop(listener, scrapes);
+                    named("metrics").spawn_scoped(scope, accept).map(drop)
+                })?;
                 Ok(committer)
             });
             if spawned.is_ok() {
@@ -222,6 +239,7 @@ impl Server {
             }
             log::info!("stopping, {} connections", sessions.used_slots());
             close_down(shared, &listeners);
+            metrics.close();
             let no_thread =
                 |e: io::Error| io::Error::new(e.kind(), format!("cannot start a thread: {e}"));
             spawned

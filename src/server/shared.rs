@@ -1,6 +1,7 @@
 //! What all sessions share.
 
 use super::current_token::CurrentToken;
+use super::metrics::counters::Counters;
 use super::refused::Refused;
 use super::room::Room;
 use crate::budget::{Budget, Charge};
@@ -30,6 +31,7 @@ pub(super) struct Shared {
     /// Closed by a stop; each session checks that before each request.
     pub(super) live: Live<Arc<Stream>>,
     pub(super) refused: Refused,
+    pub(super) counters: Counters,
     pub(super) max_contents: u64,
     pub(super) max_connections: usize,
     pub(super) idle_timeout: Option<Duration>,

@@ -20,7 +20,7 @@ use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long the stored time may stand still while a file has a deadline.
 const TIME_EVERY: Duration = Duration::from_secs(10);
@@ -146,8 +146,12 @@ impl Table {
     /// Brings a batch to the disk. Only then does it become visible.
     fn write_and_show(&self, batch: Batch, store: &dyn Store, head: &Head) -> io::Result<()> {
         let Batch { steps, unchanged, .. } = batch;
+        let begun = Instant::now();
         let committed = self.write_steps(steps, store, head)?;
+        let files = committed.len() as u64;
         self.show(committed, &unchanged, store.stored_from());
+        self.commits.micros.record(begun.elapsed().as_micros() as u64);
+        self.commits.files.record(files);
         Ok(())
     }
 

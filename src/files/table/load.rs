@@ -83,6 +83,7 @@ impl Table {
         table.clock = clock.showing(head.time);
         (table.epoch, table.store) = (head.epoch, Some(store));
         table.end_leftovers()?;
+        table.state.get_mut().expired = 0; // those were an earlier server's
         let (used, max) = (budget.used(), budget.max());
         if used > max {
             log::warn!(
