@@ -45,6 +45,20 @@ pub enum Refusal {
     Internal,
 }
 
+/// The first words of the replies that refuse something.
+pub(crate) const WORDS: [&str; 10] = [
+    "ERR_CMD_ERR",
+    "ERR_FILE_NOT_FOUND",
+    "ERR_VERSION",
+    "ERR_COMPACTED",
+    "ERR_BAD_FD",
+    "ERR_TYPE",
+    "ERR_TYPE_NOT_FOUND",
+    "ERR_DENIED",
+    "ERR_LIMIT",
+    "ERR_INTERNAL",
+];
+
 /// What a limit applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -204,6 +218,7 @@ mod tests {
             Refusal::Internal,
         ];
         for refusal in limits.chain(others) {
+            assert!(WORDS.contains(&refusal.word()));
             let of_server = matches!(
                 refusal,
                 Refusal::WrongToken | Refusal::Limit(Limit::Connections | Limit::Backups, _)

@@ -124,6 +124,18 @@ fn message(mut error: clap::Error, tip: Option<StyledStr>) -> String {
 mod tests {
     use super::*;
 
+    /// clap would break it in a bad place.
+    #[test]
+    fn no_line_below_the_options_is_wider_than_the_help() {
+        let tree = tree::<Telefile>();
+        for command in std::iter::once(&tree).chain(tree.get_subcommands()) {
+            let below = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for line in below.lines() {
+                assert!(line.chars().count() <= 100, "{}: {line}", command.get_name());
+            }
+        }
+    }
+
     #[test]
     fn the_tree_is_what_clap_asks_for() {
         tree::<Telefile>().debug_assert();

@@ -70,7 +70,7 @@ pub(super) struct Patience {
         value_parser = values::SECONDS,
         help_heading = HEADING
     )]
-    retry: Option<Duration>,
+    pub(super) retry: Option<Duration>,
 }
 
 /// The pause between two attempts to connect.
@@ -97,7 +97,7 @@ impl Place {
 }
 
 impl TokenFile {
-    fn read(&self) -> Result<Option<Token>, Failure> {
+    pub(super) fn read(&self) -> Result<Option<Token>, Failure> {
         let token = self.token_file.as_ref().map(|file| Token::from_file(file)).transpose();
         token.map_err(Failure::failed)
     }

@@ -2,10 +2,12 @@
 //! open for its purpose.
 
 use super::failure::{Failure, Outcome};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fstat, stat};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
+use std::{process, thread};
 
 /// Returns stdin for a command that needs it.
 ///
@@ -79,4 +81,26 @@ pub(super) fn put_change(line: &str) -> Outcome {
 /// Writes to stdout what nobody needs to read.
 pub(super) fn say(text: &str) {
     let _ = put(text);
+}
+
+/// Ends the process, with status 0, once stdout has no reader any more. For a command that prints
+/// again and again: a write would show that too, but there may be none for a long time.
+pub(super) fn end_when_unread() -> Outcome {
+    let started = thread::Builder::new().spawn(|| {
+        if wait_unread().is_ok() {
+            process::exit(0);
+        }
+    });
+    started.map(drop).map_err(Failure::no_thread)
+}
+
+fn wait_unread() -> io::Result<()> {
+    let stdout = io::stdout();
+    loop {
+        // No events are requested: an error and a hang-up are always reported.
+        match poll(&mut [PollFd::new(&stdout, PollFlags::empty())], None) {
+            Err(rustix::io::Errno::INTR) | Ok(0) => {}
+            ended => return Ok(ended.map(drop)?),
+        }
+    }
 }

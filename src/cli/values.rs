@@ -74,6 +74,9 @@ pub(super) const LISTEN: Parser<Vec<Address>> = Parser {
     variable: |text| text.split(',').map(|text| addressed(text.trim())).collect(),
 };
 
+/// One address to listen on.
+pub(super) const OWN_ADDRESS: Parser<Address> = Parser::new(addressed);
+
 /// A switch. Its variable is 1 or 0.
 pub(super) const SWITCH: Parser<bool> = Parser {
     argument: |text| Ok(text == "true"), // clap's own word for a flag that is given

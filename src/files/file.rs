@@ -13,6 +13,10 @@ impl ClientId {
     pub(crate) const fn new(id: u64) -> Self {
         ClientId(id)
     }
+
+    pub(crate) const fn number(self) -> u64 {
+        self.0
+    }
 }
 
 impl Caller {

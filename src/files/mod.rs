@@ -3,8 +3,10 @@
 //! Knows no sockets and no protocol: names, contents and numbers in, refusals out.
 
 mod clock;
+mod commits;
 mod file;
 mod file_type;
+mod histogram;
 mod kinds;
 mod registry;
 mod stat;
@@ -15,8 +17,10 @@ mod table;
 mod tests;
 
 pub use clock::Clock;
+pub(crate) use commits::Commits;
 pub use file::{Caller, ClientId, File};
 pub use file_type::FileType;
+pub(crate) use histogram::Histogram;
 pub(crate) use kinds::MAX_DESCRIPTORS as TEXT_FILE_DESCRIPTORS;
 pub(crate) use registry::Registry;
 pub(crate) use stat::Looked;

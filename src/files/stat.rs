@@ -38,6 +38,11 @@ pub(crate) struct Totals {
     pub opens: u64,
     /// The number of waiting watches.
     pub watches: u64,
+    /// How many watches and waits a change has woken.
+    pub woken: u64,
+    /// How many files ended because their time was over. A removal for which a disk has no room
+    /// counts each time it is tried.
+    pub expired: u64,
     /// The latest version.
     pub version: u64,
 }

@@ -5,6 +5,7 @@ mod contents;
 
 use super::buffers::Buffers;
 use super::stream::{Stream, timed_out};
+use super::traffic::Traffic;
 use crate::budget::Budget;
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::Shutdown;
@@ -23,6 +24,7 @@ const SHRINK_AFTER: Duration = Duration::from_secs(1);
 pub struct BufferedStream {
     stream: Arc<Stream>,
     buffers: Buffers,
+    traffic: Option<Arc<Traffic>>,
     write_timeout: Duration,
     deadline: Option<Instant>,
     yields: bool,
@@ -34,6 +36,7 @@ impl BufferedStream {
         BufferedStream {
             stream,
             buffers: Buffers::new(max_line_bytes),
+            traffic: None,
             write_timeout,
             deadline: None,
             yields: false,
@@ -49,6 +52,11 @@ impl BufferedStream {
     /// small, and the connection makes more system calls. Without a budget they may grow.
     pub fn set_budget(&mut self, budget: &Arc<Budget>) {
         self.buffers.set_budget(budget);
+    }
+
+    /// Counts the bytes from now on in `traffic`, which other streams may share.
+    pub fn set_traffic(&mut self, traffic: Arc<Traffic>) {
+        self.traffic = Some(traffic);
     }
 
     /// Sets the deadline for every receive, whatever arrives before it; `None` is no deadline.
@@ -153,6 +161,7 @@ impl BufferedStream {
         }
         let time_left = self.time_left(self.write_timeout);
         self.stream.send_all(&mut [IoSlice::new(&self.buffers.output)], time_left)?;
+        self.count_sent(self.buffers.output.len());
         self.buffers.output.clear();
         Ok(())
     }
@@ -168,7 +177,20 @@ impl BufferedStream {
         self.buffers.let_input_grow();
         let n = self.stream.receive(self.buffers.input.room())?;
         self.buffers.input.received(n);
+        self.count_received(n);
         Ok(n)
+    }
+
+    fn count_received(&self, n: usize) {
+        if let Some(traffic) = &self.traffic {
+            traffic.count_received(n);
+        }
+    }
+
+    fn count_sent(&self, n: usize) {
+        if let Some(traffic) = &self.traffic {
+            traffic.count_sent(n);
+        }
     }
 
     /// Sends the output, and waits for the deadline's sake. Every blocking receive comes after this.
@@ -210,7 +232,10 @@ impl BufferedStream {
             }
             match self.stream.receive_now(self.buffers.input.room()) {
                 Ok(0) => return Ok(()),
-                Ok(n) => self.buffers.input.received(n),
+                Ok(n) => {
+                    self.buffers.input.received(n);
+                    self.count_received(n);
+                }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {}
                 Err(e) => return Err(e),
             }

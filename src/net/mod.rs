@@ -35,6 +35,7 @@ mod options;
 mod pool;
 mod stream;
 mod telnet;
+mod traffic;
 mod unix_socket;
 
 pub use crate::budget::Budget;
@@ -50,3 +51,4 @@ pub use live::{Live, Registration};
 pub(crate) use pool::MAX_LINGERING;
 pub use pool::{Pool, Slot};
 pub use stream::Stream;
+pub use traffic::Traffic;

@@ -12,11 +12,15 @@ impl Shared {
     pub(super) fn serve(&self, stream: &Arc<Stream>, slot: &Slot<'_>) {
         let Some(registration) = self.live.register(stream.clone()) else { return };
         let client = ClientId::new(registration.number());
+        self.settings.counters.count_accepted();
         log::debug!("{stream} {client} connected");
         match Session::new(self, client, stream).run(slot) {
             Ok(()) => log::debug!("{stream} {client} left"),
             // The server ended it: the client was silent, or did not read.
-            Err(e) if e.kind() == ErrorKind::TimedOut => log::info!("{stream} {client} lost: {e}"),
+            Err(e) if e.kind() == ErrorKind::TimedOut => {
+                self.settings.counters.count_timed_out();
+                log::info!("{stream} {client} lost: {e}");
+            }
             Err(e) => log::debug!("{stream} {client} lost: {e}"),
         }
     }

@@ -3,6 +3,7 @@
 use super::current_token::CurrentToken;
 use super::error::BindError;
 use super::host::{Host, Role};
+use super::metrics::endpoint::{self, Endpoint};
 use super::room::Room;
 use super::settings::Settings;
 use super::shared::Shared;
@@ -80,9 +81,11 @@ impl Builder {
         let listeners = listeners.map_err(BindError::Listen)?.into_iter().flatten();
         let listeners: Vec<_> = inherited.into_iter().chain(listeners).collect();
         listeners.iter().for_each(|listener| listener.set_user_timeout(USER_TIMEOUT));
+        let metrics = self.metrics_listeners()?;
+        let metrics_threads = if metrics.is_empty() { 0 } else { endpoint::MAX_CONNECTIONS };
         let max_connections = system::make_room(&Wanted {
             connections: self.connections,
-            listeners: listeners.len(),
+            listeners: listeners.len() + metrics.len() + metrics_threads,
             stack_bytes: self.stack_bytes,
             max_memory: self.max_memory,
         })
@@ -94,6 +97,7 @@ impl Builder {
         let settings = Arc::new(Settings {
             buffers: Budget::new(on_its_way),
             refused: Default::default(),
+            counters: Default::default(),
             max_contents: self.max_contents,
             max_connections,
             idle_timeout: self.idle_timeout,
@@ -114,7 +118,8 @@ impl Builder {
             backups: AtomicU64::new(0),
         });
         let host = Arc::new(Host::new(settings, Role::Active(shared.clone())));
-        Ok(Server { listeners, host, shared, handle: Handle { stop, token }, stopped })
+        let metrics = Arc::new(Endpoint::new(metrics));
+        Ok(Server { listeners, metrics, host, shared, handle: Handle { stop, token }, stopped })
     }
 
     #[cfg(feature = "durable")]
@@ -146,6 +151,19 @@ impl Builder {
             Some(reachable) => {
                 Err(BindError::Exposed { given: given.clone(), reachable: reachable.clone() })
             }
+        }
+    }
+
+    /// Binds the address of the metrics, if there is one.
+    fn metrics_listeners(&self) -> Result<Vec<Listener>, BindError> {
+        let Some(given) = &self.metrics else { return Ok(Vec::new()) };
+        let found = given.resolve().map_err(BindError::Listen)?;
+        match found.iter().find(|address| !address.is_local()).filter(|_| !self.insecure) {
+            None => Listener::bind_all(&found).map_err(BindError::Listen),
+            Some(reachable) => Err(BindError::MetricsExposed {
+                given: given.clone(),
+                reachable: reachable.clone(),
+            }),
         }
     }
 

@@ -27,6 +27,7 @@ const DEFAULT_STACK_BYTES: usize = 512 << 10;
 #[must_use]
 pub struct Builder {
     pub(super) listen: Vec<Address>,
+    pub(super) metrics: Option<Address>,
     pub(super) connections: usize,
     pub(super) max_contents: u64,
     pub(super) max_memory: Option<u64>,
@@ -52,6 +53,7 @@ impl Default for Builder {
     fn default() -> Self {
         Builder {
             listen: Vec::new(),
+            metrics: None,
             connections: DEFAULT_CONNECTIONS,
             max_contents: DEFAULT_MAX_CONTENTS,
             max_memory: None,
@@ -80,6 +82,38 @@ impl Builder {
     /// addresses, each with a port of its own if the port is 0.
     pub fn listen(mut self, address: Address) -> Self {
         self.listen.push(address);
+        self
+    }
+
+    /// Serves metrics for Prometheus at this address: over HTTP, at the path `/metrics`, to be read
+    /// alone. They have numbers, and no names of files. [`Server::metrics_addresses`] has the port
+    /// that the system chose for port 0.
+    ///
+    /// No token protects them. An address that other machines can reach needs
+    /// [consent](Builder::insecure), whether there is a token or not.
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use telefile::net::Address;
+    ///
+    /// let builder = telefile::Server::builder().listen("127.0.0.1:0".parse()?);
+    /// let server = builder.metrics("127.0.0.1:0".parse()?).bind()?;
+    /// let Address::Tcp(address) = *server.metrics_addresses()[0] else { unreachable!() };
+    /// let server = server.spawn()?;
+    ///
+    /// let mut scrape = std::net::TcpStream::connect(address)?;
+    /// scrape.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+    /// let mut response = String::new();
+    /// scrape.read_to_string(&mut response)?;
+    /// assert!(response.starts_with("HTTP/1.1 200 OK\r\n"));
+    /// assert!(response.contains("\ntelefile_requests_total{verb=\"read\"} 0\n"));
+    /// server.stop()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// [`Server::metrics_addresses`]: super::Server::metrics_addresses
+    pub fn metrics(mut self, address: Address) -> Self {
+        self.metrics = Some(address);
         self
     }
 
@@ -133,7 +167,8 @@ impl Builder {
         self
     }
 
-    /// Allows an address that other machines can reach, without a token.
+    /// Allows an address that other machines can reach: to listen on without a token, and for
+    /// [metrics](Builder::metrics).
     pub fn insecure(mut self, insecure: bool) -> Self {
         self.insecure = insecure;
         self

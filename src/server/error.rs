@@ -31,6 +31,14 @@ pub enum BindError {
         /// What other machines can reach: `given`, or an address that it resolves to.
         reachable: Address,
     },
+    /// Other machines can reach the address of the [metrics](super::Builder::metrics), which no token
+    /// protects, and there is no [consent](super::Builder::insecure) to that.
+    MetricsExposed {
+        /// The address that was given, perhaps a name.
+        given: Address,
+        /// What other machines can reach: `given`, or an address that it resolves to.
+        reachable: Address,
+    },
     /// The size of the data is limited, and there is no folder for it.
     NoDataFolder,
     /// There are both a folder for the data and a [store](super::Builder::store).
@@ -67,10 +75,12 @@ impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BindError::Exposed { given, reachable } => {
-                if let Address::Host(name) = given {
-                    write!(f, "{name} is ")?;
-                }
-                write!(f, "{reachable}: other machines can reach it, and no token is set")
+                show_reachable(f, given, reachable)?;
+                f.write_str(": other machines can reach it, and no token is set")
+            }
+            BindError::MetricsExposed { given, reachable } => {
+                show_reachable(f, given, reachable)?;
+                f.write_str(": other machines can read the metrics there, which no token protects")
             }
             BindError::NoDataFolder => {
                 f.write_str("the size of the data is limited, and no folder for it is set")
@@ -89,6 +99,14 @@ impl fmt::Display for BindError {
             | BindError::Data(e) => e.fmt(f),
         }
     }
+}
+
+/// Shows an address with the name that stands for it, if there is one.
+fn show_reachable(f: &mut fmt::Formatter<'_>, given: &Address, is: &Address) -> fmt::Result {
+    if let Address::Host(name) = given {
+        write!(f, "{name} is ")?;
+    }
+    write!(f, "{is}")
 }
 
 /// The message of a cause is shown already, so its own cause is next.

@@ -2,6 +2,7 @@
 
 use super::settings::Settings;
 use super::shared::{LINGER, LINGER_BYTES, Shared};
+use super::stats;
 use crate::net::{Listener, Live, Pool, Slot, Stream};
 use crate::wire::Reply;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,7 +37,9 @@ impl Host {
     ) {
         self.arrivals.accept_all(listener, |stream| {
             if let Err(stream) = sessions.submit(Arc::new(stream)) {
-                self.settings.refused.count(&self.settings.too_many_connections());
+                let refusal = self.settings.too_many_connections();
+                self.settings.refused.count(&refusal);
+                self.settings.counters.count_turned_away(&refusal);
                 // Refused with the reason if a spare slot is free, else closed by the drop.
                 let _ = spare.submit(stream);
             }
@@ -47,6 +50,13 @@ impl Host {
     pub(super) fn serve(&self, stream: &Arc<Stream>, slot: &Slot<'_>) {
         match self.role() {
             Role::Active(shared) => shared.serve(stream, slot),
+        }
+    }
+
+    /// Returns the lines of `stats`.
+    pub(super) fn report(&self) -> Vec<(String, String)> {
+        match self.role() {
+            Role::Active(shared) => stats::report(&shared),
         }
     }
 

@@ -31,6 +31,7 @@ mod dispatch;
 mod error;
 mod host;
 mod long;
+pub(crate) mod metrics;
 mod opens;
 mod outgoing;
 mod owed;
@@ -60,6 +61,7 @@ use crate::token::Token;
 use crossbeam_channel::{Receiver, Sender};
 use current_token::CurrentToken;
 use host::Host;
+use metrics::endpoint::Endpoint;
 use settings::Settings;
 use shared::Shared;
 use std::sync::Arc;
@@ -90,6 +92,7 @@ const SPARE_SLOTS: usize = 16;
 #[must_use = "it serves once it runs"]
 pub struct Server {
     listeners: Vec<Listener>,
+    metrics: Arc<Endpoint>,
     host: Arc<Host>,
     shared: Arc<Shared>,
     handle: Handle,
@@ -142,6 +145,11 @@ impl Server {
         self.listeners.iter().map(Listener::address).collect()
     }
 
+    /// Returns the addresses of the [metrics](Builder::metrics), with the ports that the system chose.
+    pub fn metrics_addresses(&self) -> Vec<&Address> {
+        self.metrics.listeners.iter().map(Listener::address).collect()
+    }
+
     /// Describes the main limits, and where the files are.
     pub fn limits(&self) -> String {
         let Shared { settings, budget, table, .. } = &*self.shared;
@@ -165,7 +173,10 @@ impl Server {
             true => "the token and all contents travel in clear",
             false => "whoever reaches it can read and write everything",
         };
-        open.map(|address| format!("{address}: {why}")).collect()
+        let open = open.map(|address| format!("{address}: {why}"));
+        let metrics = self.metrics_addresses().into_iter().filter(|address| !address.is_local());
+        let why = "whoever reaches it can read the metrics";
+        open.chain(metrics.map(|address| format!("{address}: {why}"))).collect()
     }
 
     /// Returns a handle that stops the server.

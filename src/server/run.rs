@@ -20,7 +20,7 @@ impl Server {
 
     /// Does the same, and calls `ready` once everything that serving needs has succeeded.
     pub(crate) fn run_then(self, ready: impl FnOnce()) -> io::Result<()> {
-        let Server { listeners, host, shared, stopped, handle } = self;
+        let Server { listeners, metrics, host, shared, stopped, handle } = self;
         let pool = |name, max, work: fn(&Host, &Arc<Stream>, &Slot<'_>)| {
             let host = host.clone();
             let stack_bytes = host.settings.stack_bytes;
@@ -28,8 +28,11 @@ impl Server {
         };
         let sessions = pool("session", host.settings.max_connections, Host::serve);
         let spare = pool("refusal", SPARE_SLOTS, |host, stream, _| host.turn_away(stream));
+        let scrapes = metrics.pool(&host);
         thread::scope(|scope| {
             let (host, sessions, spare) = (&host, &sessions, &spare);
+            let (metrics, scrapes) = (&metrics, &scrapes);
+            let named = |name: &str| thread::Builder::new().name(name.to_string());
             let mut threads = Threads::new(shared);
             let started = threads
                 .start({
@@ -39,8 +42,11 @@ impl Server {
                 .and_then(|()| {
                     listeners.iter().try_for_each(|listener| {
                         let accept = || host.accept_loop(listener, sessions, spare);
-                        let named = thread::Builder::new().name("accept".to_string());
-                        named.spawn_scoped(scope, accept).map(drop)
+                        named("accept").spawn_scoped(scope, accept).map(drop)
+                    })?;
+                    metrics.listeners.iter().try_for_each(|listener| {
+                        let accept = || metrics.accept_loop(listener, scrapes);
+                        named("metrics").spawn_scoped(scope, accept).map(drop)
                     })
                 });
             if started.is_ok() {
@@ -49,6 +55,7 @@ impl Server {
             }
             log::info!("stopping, {} connections", sessions.used_slots());
             host.close(&listeners);
+            metrics.close();
             let ended = threads.close_down();
             let no_thread =
                 |e: io::Error| io::Error::new(e.kind(), format!("cannot start a thread: {e}"));

@@ -167,6 +167,7 @@ impl<'a> Session<'a> {
             return Err(io::Error::other("a commit failed, and its outcome is unknown"));
         }
         self.server.settings.refused.count(&refusal);
+        self.counters.count_refusal(&refusal);
         let (stream, client, word) = (self.connection.stream(), self.client, refusal.word());
         match refusal {
             Refusal::OutOfStep => {} // the reason is already logged

@@ -4,6 +4,7 @@
 //! executes a request, `wait` waits for changes, `send` answers. `reads` collects reads that arrived
 //! together, and `owed` says what may be decided while earlier answers have to wait for the disk.
 
+use super::metrics::counters::Shard;
 use super::opens::Opens;
 use super::owed::Owed;
 use super::shared::{LINGER, LINGER_BYTES, Shared};
@@ -21,6 +22,7 @@ const STOP_LINGER: Duration = Duration::from_millis(200);
 /// One client, its connection, and what it has on the server.
 pub(super) struct Session<'a> {
     pub(super) server: &'a Shared,
+    pub(super) counters: &'a Shard,
     /// Whether the client may send more than `hello`, `help` and `quit`.
     pub(super) admitted: bool,
     /// Dropped before `opens`: the client's decided changes have to become visible first.
@@ -45,10 +47,12 @@ impl<'a> Session<'a> {
     pub(super) fn new(server: &'a Shared, client: ClientId, stream: &Arc<Stream>) -> Self {
         let mut connection = server.settings.connection(stream);
         connection.set_yields(server.settings.dedicated);
+        let counters = server.settings.counters.of(client);
+        connection.set_traffic(counters.traffic());
         let (admitted, owed) =
             (!server.settings.token.is_required(), Owed::new(&server.table, &server.budget));
         let opens = Opens::new(&server.table, client, &server.budget);
-        Session { server, admitted, owed, opens, reads: Vec::new(), client, connection }
+        Session { server, counters, admitted, owed, opens, reads: Vec::new(), client, connection }
     }
 
     /// Reads requests and answers them, until the client quits or breaks the framing.
@@ -104,6 +108,7 @@ impl<'a> Session<'a> {
                 return self.refuse_malformed(line, why, numbytes);
             }
         };
+        self.counters.count_request(&request);
         log::debug!("{} {}: {request}", self.connection.stream(), self.client);
         if self.is_answered_later(&request)? {
             return Ok(Flow::Continue);

@@ -1,6 +1,7 @@
 //! What all sessions of a server share, whichever table they serve.
 
 use super::current_token::CurrentToken;
+use super::metrics::counters::Counters;
 use super::refused::Refused;
 use crate::budget::Budget;
 use crate::net::{BufferedStream, Stream};
@@ -15,6 +16,7 @@ pub(super) struct Settings {
     /// For the buffers of connections.
     pub(super) buffers: Arc<Budget>,
     pub(super) refused: Refused,
+    pub(super) counters: Counters,
     pub(super) max_contents: u64,
     pub(super) max_connections: usize,
     pub(super) idle_timeout: Option<Duration>,

@@ -1,8 +1,9 @@
-//! The contents of `stats`.
+//! The contents of `stats`: the limits, the totals of the table, and the counters.
 
 use super::opens::MAX_OPENS;
 use super::outgoing::MAX_BACKUPS;
 use super::shared::Shared;
+use crate::files::{Commits, Histogram};
 use crate::refusal::Limit;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -42,5 +43,21 @@ pub(super) fn report(server: &Shared) -> Vec<(String, String)> {
     add("uptime_seconds", settings.started.elapsed().as_secs().to_string());
     let store = if server.table.stored().is_some() { "durable" } else { "memory" };
     add("store", store.to_string());
+    let mut lines = settings.counters.lines();
+    lines.push(("files_expired".to_string(), totals.expired));
+    lines.push(("watches_woken".to_string(), totals.woken));
+    if let Some(Commits { micros, files }) = server.table.commits() {
+        lines.extend(histogram("commit_microseconds", micros));
+        lines.extend(histogram("commit_files", files));
+    }
+    report.extend(lines.into_iter().map(|(name, value)| (name, value.to_string())));
     report
+}
+
+/// Returns for each bound how many values are at most that, then their sum and their count.
+fn histogram(name: &str, histogram: &Histogram) -> Vec<(String, u64)> {
+    let read = histogram.read();
+    let bounds = read.up_to.into_iter().map(|(bound, count)| (format!("{name}_le_{bound}"), count));
+    let rest = [(format!("{name}_sum"), read.sum), (format!("{name}_count"), read.count)];
+    bounds.chain(rest).collect()
 }

@@ -16,8 +16,8 @@ const BATCH_BYTES: usize = 16 << 20;
 const BATCH_ITEMS: usize = 4096;
 
 impl Durable {
-    /// Writes the table as it is at this moment, while changes go on: its files, the removals that are remembered, and
-    /// its latest version. Files that end with a connection and code files are left out, because
+    /// Writes the table as it is at this moment, while changes go on: its files, the removals that are
+    /// remembered, and its latest version. Files that end with a connection and code files are left out, because
     /// they end with their server. Errors call the backup `name`.
     ///
     /// # Errors

@@ -172,7 +172,7 @@ impl Durable {
         self.core.bytes().map_err(|e| self.error(Error::Io(e)))
     }
 
-    /// Returns how much memory the store takes for good, in bytes.
+    /// Returns how much memory the store always takes, in bytes.
     pub(crate) fn memory_bytes(&self) -> u64 {
         self.core.memory_bytes()
     }

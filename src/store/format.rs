@@ -9,7 +9,8 @@ use std::time::Duration;
 /// The format of the store that this program writes. A later one is refused.
 pub(super) const FORMAT: u32 = 2;
 
-/// The format of a store from before the log. It is like this one, without the head of a log and the checksum of a batch.
+/// The format of a store from before the log. It is like this one, without the head of a log and the
+/// checksum of a batch.
 pub(super) const UNLOGGED: u32 = 1;
 
 /// The first bytes of the head, so that another program's database is not mistaken for a store.

@@ -75,6 +75,11 @@ impl Error {
         matches!(self, Error::Server(client::Error::Connect(_) | client::Error::Lost(_)))
     }
 
+    /// Returns whether there is no server, or none that has room.
+    pub(super) fn is_without_server(&self) -> bool {
+        matches!(self, Error::Server(e) if e.is_retryable())
+    }
+
     /// Returns whether a later round may succeed where this one did not: the connection was lost, the
     /// disk is full, or somebody removes a part of the marker, which is made again.
     pub(super) fn may_pass(&self) -> bool {

@@ -48,7 +48,7 @@ pub fn run(
 ) -> Result<Summary, Error> {
     let is_one_round = settings.once || settings.dry_run;
     Folder::check(settings)?;
-    let mut pause = Duration::from_secs(1);
+    let (start, mut pause) = (Instant::now(), Duration::from_secs(1));
     loop {
         let progress = Progress::new(&mut *observer, stop.clone());
         let e = match settings.builder().connect(&settings.address).map_err(Error::from) {
@@ -64,8 +64,13 @@ pub fn run(
             },
             Err(e) => e,
         };
-        if is_one_round || !e.is_of_connection() {
+        let left = settings.retry.saturating_sub(start.elapsed());
+        let is_endless = !is_one_round && e.is_of_connection();
+        if !is_endless && (left.is_zero() || !e.is_without_server()) {
             return Err(e);
+        }
+        if !is_endless {
+            pause = pause.min(left);
         }
         let text = format!("{e}; next attempt in {} s", pause.as_secs());
         observer.event(Event::Notice(&text));

@@ -39,6 +39,9 @@ pub struct Settings {
     pub token: Option<Token>,
     /// How long the server may take to connect and for each reply.
     pub timeout: Duration,
+    /// How long to try again at the start if there is no server, or it is full. What does more than one
+    /// round waits for a server anyway.
+    pub retry: Duration,
     /// End after one round.
     pub once: bool,
     /// Only say what a round would do.
@@ -67,6 +70,7 @@ impl Settings {
             is_default_id: false,
             token: None,
             timeout: crate::client::DEFAULT_TIMEOUT,
+            retry: Duration::ZERO,
             once: false,
             dry_run: false,
             new: false,

@@ -33,6 +33,7 @@ pub use mistake::{Mistake, ShownLine};
 pub use parse::{Malformed, is_blank};
 pub use reply::Reply;
 pub use request::Request;
+pub(crate) use request::VERBS;
 
 /// The protocol's version, as `hello` reports it.
 pub const PROTOCOL_VERSION: u64 = 1;

@@ -5,6 +5,12 @@ use crate::exptime::Exptime;
 use crate::name::{Fd, FileRef, ForLog, IdForLog, NameRef, Stem};
 use std::fmt;
 
+/// The first word of each request's line.
+pub(crate) const VERBS: [&str; 19] = [
+    "read", "write", "cas", "delete", "touch", "create", "list", "watch", "wait", "open", "close",
+    "stat", "session", "hello", "types", "stats", "backup", "help", "quit",
+];
+
 /// A request. `numbytes` of contents and a line end follow the line of `Write`, `Cas` and `Create`.
 ///
 /// A `prefix` of files is any text; the empty one means all, and is `*` on the line. `limit` is at
@@ -75,28 +81,33 @@ impl<'a> Request<'a> {
         }
     }
 
-    fn verb(&self) -> &'static str {
+    /// Returns the place of its word in [`VERBS`].
+    pub(crate) fn verb_index(&self) -> usize {
         match self {
-            Request::Read { .. } => "read",
-            Request::Write { .. } => "write",
-            Request::Cas { .. } => "cas",
-            Request::Delete { .. } => "delete",
-            Request::Touch { .. } => "touch",
-            Request::Create { .. } => "create",
-            Request::List { .. } => "list",
-            Request::Watch { .. } => "watch",
-            Request::Wait { .. } => "wait",
-            Request::Open { .. } => "open",
-            Request::Close { .. } => "close",
-            Request::Stat { .. } => "stat",
-            Request::Session { .. } => "session",
-            Request::Hello { .. } => "hello",
-            Request::Types => "types",
-            Request::Stats => "stats",
-            Request::Backup => "backup",
-            Request::Help => "help",
-            Request::Quit => "quit",
+            Request::Read { .. } => 0,
+            Request::Write { .. } => 1,
+            Request::Cas { .. } => 2,
+            Request::Delete { .. } => 3,
+            Request::Touch { .. } => 4,
+            Request::Create { .. } => 5,
+            Request::List { .. } => 6,
+            Request::Watch { .. } => 7,
+            Request::Wait { .. } => 8,
+            Request::Open { .. } => 9,
+            Request::Close { .. } => 10,
+            Request::Stat { .. } => 11,
+            Request::Session { .. } => 12,
+            Request::Hello { .. } => 13,
+            Request::Types => 14,
+            Request::Stats => 15,
+            Request::Backup => 16,
+            Request::Help => 17,
+            Request::Quit => 18,
         }
+    }
+
+    fn verb(&self) -> &'static str {
+        VERBS[self.verb_index()]
     }
 
     /// Appends the line with its end. The caller appends any contents, with a line end.

@@ -12,6 +12,7 @@ mod linear;
 mod pace;
 mod process;
 mod programs;
+mod prometheus;
 mod promises;
 mod protocol;
 mod python_client;

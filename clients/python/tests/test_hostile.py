@@ -191,6 +191,7 @@ class WrongReplyTest(unittest.TestCase):
             (lambda c: c.watch("f", 6, 0), b"CHANGES 9 1 later\r\nput 7 5 f later\r\n"),
             (lambda c: c.open("f"), b"FD 0 7 File later\r\n"),
             (lambda c: c.types(), b"TYPES 0 later\r\n"),
+            (lambda c: c.stats(), b"STATS 2 later\r\nfiles 7\r\nlater_le_250 9\r\n"),
             (lambda c: c.latest_version(), HELLO.replace(b"\r", b" later\r")),
         ]:
             with replying(reply) as fake, fake.client() as client:

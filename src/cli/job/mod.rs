@@ -278,7 +278,7 @@ fn start<T: Send + 'static>(
     thread::Builder::new().name(name.to_string()).spawn(work)
 }
 
-/// Returns what the file of a job says about who has it.
+/// Returns the line that this process writes into the file of a job, to be recognised as its holder.
 pub(super) fn holder() -> String {
     let host = rustix::system::uname();
     format!("{}:{}\n", host.nodename().to_string_lossy(), process::id())

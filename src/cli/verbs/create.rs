@@ -10,6 +10,11 @@ use clap::Args;
 
 /// Write stdin to a new file, named PREFIX and 20 digits, and print its version and name
 #[derive(Args)]
+#[command(after_help = "\
+The digits are the new file's version, so byte order is the order in which the files were made.
+
+Example:
+  echo 'send a letter' | telefile create jobs/    # prints: 7 jobs/00000000000000000007")]
 pub(crate) struct Settings {
     /// How the name begins
     #[arg(value_parser = values::TEXT)]

@@ -15,6 +15,12 @@ use std::time::Duration;
 
 /// Hold a file open until stdin ends, and print FD DESCRIPTOR VERSION TYPE first
 #[derive(Args)]
+#[command(after_help = "\
+A file of a type such as Counter exists only while somebody has it open. DESCRIPTOR is of use only
+on the connection that opened it: see `telefile connect`.
+
+Example:
+  sleep 60 | telefile open visitors Counter    # a Counter for a minute; others can write to it")]
 pub(crate) struct Settings {
     /// The file's name
     #[arg(value_parser = values::TEXT)]

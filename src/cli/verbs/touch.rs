@@ -10,6 +10,10 @@ use clap::Args;
 
 /// Delete a file after SECS seconds, only if it is at VERSION
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  telefile touch session/ann 7 600    # ten more minutes, unless it has changed since version 7
+  telefile touch session/ann 7 0      # it stays")]
 pub(crate) struct Settings {
     /// The file's name
     #[arg(value_parser = values::TEXT)]

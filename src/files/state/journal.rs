@@ -7,10 +7,9 @@ use super::changes::ChangeLog;
 use super::files::Files;
 use super::files::entry::Body;
 use super::key::Key;
-use super::step::{Draft, Step};
+use super::step::{Batch, CommitStep, Draft};
 use super::ticket::{Commit, Ticket};
 use crate::budget::Charge;
-use crate::files::store::Mutation;
 use crate::name::FileRef;
 use crate::refusal::Refusal;
 use hashbrown::HashMap;
@@ -40,6 +39,8 @@ pub(in crate::files) struct Journal {
     stored_from: usize,
     /// Wakes the committer.
     to_commit: Arc<Condvar>,
+    /// Whether the committer commits the time now and then. Otherwise the first deadline wakes it.
+    pub(in crate::files) keeps_time: bool,
     /// Whether some thread is committing.
     is_committing: bool,
     /// Why a commit has failed. Nothing is committed after it.
@@ -68,32 +69,6 @@ struct Pending {
     awaited: bool,
 }
 
-/// The changes of one commit.
-#[derive(Debug)]
-pub(in crate::files) struct Batch {
-    /// In the order of their versions.
-    pub(in crate::files) steps: Vec<CommitStep>,
-    /// Files whose requests leave them unchanged.
-    pub(in crate::files) unchanged: Vec<Key>,
-    pub(in crate::files) commit: Arc<Commit>,
-}
-
-/// A commit's change to a file, and its replacement if there is no room for the contents.
-#[derive(Debug)]
-pub(in crate::files) struct CommitStep {
-    pub(in crate::files) step: Step,
-    pub(in crate::files) instead: Option<Step>,
-    /// The first of the versions that this change combines.
-    pub(in crate::files) first: Option<u64>,
-}
-
-impl CommitStep {
-    /// Returns both for the store.
-    pub(in crate::files) fn mutations(&self) -> (Mutation, Option<Mutation>) {
-        (self.step.mutation(), self.instead.as_ref().map(Step::mutation))
-    }
-}
-
 impl Journal {
     /// Creates the journal of a store that keeps contents of `stored_from` bytes or more out of
     /// memory. The committer waits on `to_commit`.
@@ -106,6 +81,7 @@ impl Journal {
             place: 0,
             stored_from,
             to_commit: to_commit.clone(),
+            keeps_time: false,
             is_committing: false,
             failure: None,
             is_ending: false,

@@ -58,6 +58,8 @@ pub(in crate::files) struct State {
     pub(in crate::files) sessions: Sessions,
     pub(in crate::files) sweeper: Option<Sweeper>,
     pub(in crate::files) closed: bool,
+    /// How many files ended because their time was over.
+    pub(in crate::files) expired: u64,
 }
 
 #[derive(Debug)]
@@ -95,6 +97,7 @@ impl State {
             sessions: Sessions::default(),
             sweeper: None,
             closed: false,
+            expired: 0,
         }
     }
 

@@ -3,10 +3,12 @@
 use super::expiry::End;
 use super::files::entry::{Body, Entry};
 use super::key::Key;
+use super::ticket::Commit;
 use crate::budget::Charge;
 use crate::files::stat::{Looked, Stat};
 use crate::files::store::{Life, Mutation};
 use crate::name::Name;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The decided state of a file.
@@ -51,6 +53,32 @@ pub(in crate::files) enum Effect {
         version: u64,
         removed: Option<u64>,
     },
+}
+
+/// The changes of one commit.
+#[derive(Debug)]
+pub(in crate::files) struct Batch {
+    /// In the order of their versions.
+    pub(in crate::files) steps: Vec<CommitStep>,
+    /// Files whose requests leave them unchanged.
+    pub(in crate::files) unchanged: Vec<Key>,
+    pub(in crate::files) commit: Arc<Commit>,
+}
+
+/// A commit's change to a file, and its replacement if there is no room for the contents.
+#[derive(Debug)]
+pub(in crate::files) struct CommitStep {
+    pub(in crate::files) step: Step,
+    pub(in crate::files) instead: Option<Step>,
+    /// The first of the versions that this change combines.
+    pub(in crate::files) first: Option<u64>,
+}
+
+impl CommitStep {
+    /// Returns both for the store.
+    pub(in crate::files) fn mutations(&self) -> (Mutation, Option<Mutation>) {
+        (self.step.mutation(), self.instead.as_ref().map(Step::mutation))
+    }
 }
 
 impl Draft {

@@ -31,6 +31,8 @@ pub(in crate::files) struct Watchers {
     /// To the waking thread. `None` once the table is closed and waiting is no longer possible.
     woken: Option<Sender<Arc<News>>>,
     waiting: u64,
+    /// How many waiters a change has woken so far.
+    woken_so_far: u64,
 }
 
 /// The waiters for one thing, in cohorts that are woken one after the other. While a thousand are
@@ -98,7 +100,7 @@ impl Watchers {
     /// Creates an empty set of waiters. Cohorts to wake are sent to `woken`.
     pub(in crate::files) fn new(woken: Sender<Arc<News>>) -> Self {
         let (prefixes, names, files) = Default::default();
-        Watchers { prefixes, names, files, woken: Some(woken), waiting: 0 }
+        Watchers { prefixes, names, files, woken: Some(woken), waiting: 0, woken_so_far: 0 }
     }
 
     /// Adds a waiter for `awaited`. Returns `None` if the table is closed.
@@ -211,8 +213,14 @@ impl Watchers {
         self.waiting
     }
 
-    fn report(&self, group: Group, first: First) {
+    /// Returns how many waiters a change has woken so far.
+    pub(in crate::files) fn woken(&self) -> u64 {
+        self.woken_so_far
+    }
+
+    fn report(&mut self, group: Group, first: First) {
         for cohort in &group.0 {
+            self.woken_so_far += cohort.waiting as u64;
             let _ = cohort.news.first.set(first.clone()); // set once, because the group is removed
         }
         self.wake(group);

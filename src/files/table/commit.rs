@@ -10,8 +10,7 @@ use crate::files::stat::Looked;
 use crate::files::state::State;
 use crate::files::state::chain::Lack;
 use crate::files::state::files::entry::Body;
-use crate::files::state::journal::{Batch, CommitStep, Journal};
-use crate::files::state::step::{Effect, Step};
+use crate::files::state::step::{Batch, CommitStep, Effect, Step};
 use crate::files::state::ticket::Ticket;
 use crate::files::store::{Head, Store};
 use crate::refusal::Refusal;
@@ -21,7 +20,7 @@ use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long the stored time may stand still while a file has a deadline.
 const TIME_EVERY: Duration = Duration::from_secs(10);
@@ -50,15 +49,22 @@ impl Table {
                 false => self.commit_waiting(),
             }
             let mut state = self.lock().state;
+            let has_deadline = state.ends.next().is_some();
             let Some(journal) = &mut state.journal else { return Ok(()) };
             if let Some(done) = journal.outcome() {
                 journal.end();
                 return done;
             }
-            let waits = |state: &mut State| !state.journal.as_ref().is_some_and(Journal::has_work);
-            let waited = self.to_commit.wait_timeout_while(state, TIME_EVERY, waits);
-            let (state, waited) = waited.unwrap_or_else(|_| lost());
-            is_time_due = waited.timed_out() && state.ends.next().is_some();
+            journal.keeps_time = has_deadline;
+            if has_deadline {
+                let waited = self.to_commit.wait_timeout_while(state, TIME_EVERY, |s| !is_due(s));
+                let (state, waited) = waited.unwrap_or_else(|_| lost());
+                is_time_due = waited.timed_out() && state.ends.next().is_some();
+            } else {
+                let waited = self.to_commit.wait_while(state, |state| !is_due(state));
+                drop(waited.unwrap_or_else(|_| lost()));
+                is_time_due = false;
+            }
         }
     }
 
@@ -115,9 +121,9 @@ impl Table {
         let mut state = self.lock().state;
         let Some(journal) = &mut state.journal else { return };
         journal.end_commit(done);
-        let has_work = journal.has_work();
+        let is_due = is_due(&state);
         drop(state);
-        if has_work {
+        if is_due {
             self.to_commit.notify_one();
         }
     }
@@ -140,8 +146,12 @@ impl Table {
     /// Brings a batch to the disk. Only then does it become visible.
     fn write_and_show(&self, batch: Batch, store: &dyn Store, head: &Head) -> io::Result<()> {
         let Batch { steps, unchanged, .. } = batch;
+        let begun = Instant::now();
         let committed = self.write_steps(steps, store, head)?;
+        let files = committed.len() as u64;
         self.show(committed, &unchanged, store.stored_from());
+        self.commits.micros.record(begun.elapsed().as_micros() as u64);
+        self.commits.files.record(files);
         Ok(())
     }
 
@@ -187,6 +197,12 @@ impl Table {
         committed.sort_by_key(|change| change.step.version());
         committed
     }
+}
+
+/// Returns whether the committer has something to do: a commit, or to look at the time from now on.
+fn is_due(state: &State) -> bool {
+    let Some(journal) = &state.journal else { return true };
+    journal.has_work() || (!journal.keeps_time && state.ends.next().is_some())
 }
 
 /// Aborts the process on a panic. Otherwise a waiter for a commit would hang forever.

@@ -38,8 +38,8 @@ impl Table {
     ///
     /// # Errors
     /// Those of the store, and [`ErrorKind::InvalidData`] for what no table has stored: two files
-    /// of one name, two changes at one version, one at a version that was never taken, the removal of a name that has a
-    /// file, a number beyond its [bound](crate::files::store::BOUND). A table that takes more than the
+    /// of one name, two changes at one version, one at a version that was never taken, the removal of
+    /// a name that has a file, a number beyond its [bound](crate::files::store::BOUND). A table that takes more than the
     /// budget is no error: it is loaded with a warning, and takes no writes until enough is deleted.
     pub(crate) fn load(
         registry: Registry,
@@ -83,6 +83,7 @@ impl Table {
         table.clock = clock.showing(head.time);
         (table.epoch, table.store) = (head.epoch, Some(store));
         table.end_leftovers()?;
+        table.state.get_mut().expired = 0; // those were an earlier server's
         let (used, max) = (budget.used(), budget.max());
         if used > max {
             log::warn!(

@@ -112,6 +112,7 @@ impl Locked<'_> {
         }
         self.state.journal.as_ref()?.decided(key.as_ref(), Asked::End, by_name)?;
         let removed = Done::Removed(self.take_version());
+        self.state.expired += 1;
         let _ = self.decide(&key, Asked::End, removed);
         Some((key, None))
     }
@@ -176,6 +177,11 @@ impl Locked<'_> {
 
     /// Removes the name of an existing file.
     pub(in crate::files) fn remove(&mut self, id: Id, asked: Asked) -> Ticket {
+        if let (Asked::End, Some(end @ End::At(_))) = (asked, self.state.files[id].end())
+            && end.is_over(self.now())
+        {
+            self.state.expired += 1;
+        }
         let removed = Done::Removed(self.take_version());
         self.carry_out(id, asked, removed)
     }

@@ -21,6 +21,7 @@ pub(in crate::files) mod write;
 
 use crate::budget::Budget;
 use crate::files::clock::Clock;
+use crate::files::commits::Commits;
 use crate::files::registry::Registry;
 use crate::files::stat::Totals;
 use crate::files::state::State;
@@ -63,6 +64,7 @@ pub(crate) struct Table {
     pub(in crate::files) store: Option<Arc<dyn Store>>,
     /// A commit has failed. What is on the disk is unknown.
     pub(in crate::files) is_lost: AtomicBool,
+    commits: Commits,
     /// The watchers that a change has woken, for [`Table::notify`].
     pub(in crate::files) woken: Receiver<Arc<News>>,
     pub(in crate::files) registry: Registry,
@@ -87,6 +89,7 @@ impl Table {
             to_commit,
             store,
             is_lost,
+            commits: Commits::default(),
             woken,
             registry,
             clock,
@@ -116,8 +119,15 @@ impl Table {
             descriptors: state.files.descriptors.files() as u64,
             opens: state.files.descriptors.opens(),
             watches: state.watchers.waiting(),
+            woken: state.watchers.woken(),
+            expired: state.expired,
             version: state.version,
         }
+    }
+
+    /// Returns what commits have cost; nothing for a table in memory, which has none.
+    pub(crate) fn commits(&self) -> Option<&Commits> {
+        self.store.as_ref().map(|_| &self.commits)
     }
 
     /// Releases the lock and blocks until some name is no longer busy.

@@ -5,9 +5,8 @@ use crate::contents::Contents;
 use crate::files::state::State;
 use crate::files::state::chain::Done;
 use crate::files::state::files::entry::{Body, Entry};
-use crate::files::state::journal::CommitStep;
 use crate::files::state::key::Key;
-use crate::files::state::step::{Effect, Step};
+use crate::files::state::step::{CommitStep, Effect, Step};
 
 /// How many steps become visible before others are let in. Steps that belong together may be more.
 const SHOWN_STEPS: usize = 256;

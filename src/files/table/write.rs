@@ -44,7 +44,8 @@ impl<T> Decided<T> {
 }
 
 impl Table {
-    /// Makes the file, or replaces its contents and expiry, for a client. Returns the version that this takes.
+    /// Makes the file, or replaces its contents and expiry, for a client. Returns the version that this
+    /// takes.
     ///
     /// # Errors
     /// [`Limit::Memory`](crate::Limit::Memory) if there is no room for a new entry, and those of

@@ -246,6 +246,7 @@ fn an_open_of_a_new_file_returns_its_ticket_and_the_file_is_open_once_that_is_do
             disk.hold(true);
             let new = NameRef::new(file).unwrap();
             let Ok(Open::Later(opening)) = table.open(new, Some(kind), client) else { panic!() };
+            opening.ticket().hurry();
             disk.wait_held();
             assert!(!opening.ticket().is_done());
             assert_eq!(table.stat(name(file)), Err(Refusal::NotFound));

@@ -78,6 +78,7 @@ impl BufferedStream {
     fn send_after_output(&mut self, [first, second]: [&[u8]; 2]) -> io::Result<()> {
         let parts = &mut [&self.buffers.output, first, second].map(IoSlice::new);
         self.stream.send_all(parts, self.time_left(self.write_timeout))?;
+        self.count_sent(self.buffers.output.len() + first.len() + second.len());
         self.buffers.output.clear();
         Ok(())
     }
@@ -86,7 +87,10 @@ impl BufferedStream {
         self.before_receive()?;
         match self.stream.receive_spare(contents)? {
             0 => Err(ended("contents")),
-            _ => Ok(()),
+            n => {
+                self.count_received(n);
+                Ok(())
+            }
         }
     }
 }

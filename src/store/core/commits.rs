@@ -34,7 +34,7 @@ impl Core {
     }
 
     /// Writes a batch into the tree. `adds` is how many bytes it adds; `None` if it makes room.
-    /// Whether it `frees` any matters to later batches.
+    /// `frees` is whether it frees any, which later batches can use.
     pub(in crate::store) fn transact(
         &self,
         head: &Head,
@@ -81,8 +81,8 @@ impl Core {
         Ok(())
     }
 
-    /// Returns whether there is so much room that what is in the log, and this batch, will certainly
-    /// find some in the tree. Otherwise the tree itself has to say whether the batch fits.
+    /// Returns whether there is certainly room in the tree for what is in the log and for this batch.
+    /// Otherwise only the tree itself can tell, by an attempt.
     fn has_ample_room(&self, batch: &[Mutation]) -> Result<bool, CommitError> {
         let room = Room::ample(&self.engine, &self.log.amount(), batch.len() as u64);
         room.map_err(|e| self.lost(Error::Io(e)))

@@ -47,14 +47,14 @@ pub(in crate::store) struct Compactor {
     look_every: Duration,
     next_look: Instant,
     is_copying: bool,
-    /// What the files had at the start, in bytes, once it is counted.
+    /// What the files took at the start, in bytes, once that is counted.
     counted: Option<i64>,
     /// What the tree took after the last compaction.
     taken: u64,
 }
 
 impl Compactor {
-    /// Returns one that compacts what gains at least this many bytes.
+    /// Returns one that compacts the tree if that gains at least this many bytes.
     pub(in crate::store) fn new(least: u64) -> Self {
         Compactor::every(LOOK_EVERY, least, PIECE_BYTES)
     }
@@ -64,7 +64,7 @@ impl Compactor {
         self.look_every
     }
 
-    /// Returns one that looks that often, and copies about `piece_bytes` at once.
+    /// Returns one that looks this often, and copies about `piece_bytes` at once.
     pub(in crate::store) fn every(look_every: Duration, least: u64, piece_bytes: u64) -> Self {
         Compactor {
             least,
@@ -104,8 +104,8 @@ impl Core {
         self.advance_copy(compactor)
     }
 
-    /// Returns whether the tree is so large that a compaction might pay. It has everything that is committed
-    /// then.
+    /// Returns whether the tree is so large that a compaction might pay. If so, everything that is committed
+    /// is in the tree.
     fn is_worth_a_look(&self, compactor: &Compactor) -> Result<bool, CommitError> {
         let taken = self.engine.disk().taken().unwrap_or(0);
         if taken < compactor.least.max(2 * compactor.taken) || self.is_lost.load(SeqCst) {
@@ -154,7 +154,7 @@ impl Core {
         Ok(taken / 4 >= live && taken - live >= compactor.least && fits)
     }
 
-    /// Counts what the tree had at the start, in bytes.
+    /// Counts what the files in the tree took at the start, in bytes.
     fn count(&self) -> Result<i64> {
         let tree = lock(&self.tree);
         let (view, growth) = (self.engine.view()?, tree.growth);

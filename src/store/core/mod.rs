@@ -51,7 +51,7 @@ pub(super) struct Core {
     is_lost: AtomicBool,
 }
 
-/// The last batch. Who holds its lock is the one that commits.
+/// The last batch. The thread that holds its lock is the one that commits.
 #[derive(Debug)]
 struct Last {
     stamp: Stamp,
@@ -105,9 +105,10 @@ impl Core {
         Ok(self.engine.disk().taken()? + self.log.amount().made)
     }
 
-    /// Returns how much memory the cache of the tree and the log take for good, in bytes. The log has a
-    /// third: a segment changes a name for each 512 bytes of the cache, which takes about 72 bytes of the
-    /// index. That of one segment is filled while a checkpoint has another. The rest is for buffers.
+    /// Returns how much memory the cache of the tree and the log always take, in bytes. The log gets a
+    /// third of the cache: a segment changes at most one name for each 512 bytes of the cache, which takes
+    /// about 72 bytes of the index; one segment is filled while a checkpoint reads another. The rest is for
+    /// buffers.
     pub(super) fn memory_bytes(&self) -> u64 {
         let cache_bytes = self.engine.options().cache_bytes as u64;
         cache_bytes + cache_bytes / 3

@@ -3,7 +3,7 @@
 //!
 //! The file is given up when a change that adds nothing, or a checkpoint, finds no other room: so
 //! deletes and checkpoints go on. It is made again when there is room. Another program may be faster to
-//! take the room, and where nothing is written in place, as on Btrfs and ZFS, a file without contents
+//! take the room. And where nothing is written in place, as on Btrfs and ZFS, a file without contents
 //! reserves little: there the reserve promises less.
 
 use crate::store::error;

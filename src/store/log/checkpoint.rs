@@ -148,7 +148,7 @@ impl Checkpoint {
         }
     }
 
-    /// Calls `each` with what the tree has to do, in the order of the names. Large contents are in
+    /// Calls `each` with each change to the tree, in the order of the names. Large contents are in
     /// memory one at a time.
     pub(in crate::store) fn mutations(
         &self,

@@ -16,7 +16,7 @@
 //!   segment: one that is held is not used again, but loses its name, and another file is made.
 //! - **Record** ([`Log::unrecorded`]): before the first batch of a segment is acknowledged, or right after the
 //!   checkpoint that runs then, the tree records its number and checksum. So a start notices that the files
-//!   of the log were removed, or are older ones. That takes no time of a commit but one in thousands.
+//!   of the log were removed, or are older ones. Only one commit in thousands takes longer for that.
 //! - **Start** ([`recovery`]): batches up to the tree's last one are skipped, because a crash between the tree's
 //!   commit and the release of a segment is normal. A checkpoint brings the others into the tree, once the
 //!   table is loaded. The first batch that is not whole ends the log. It is damaged if whole batches follow
@@ -177,8 +177,9 @@ impl Log {
         }
     }
 
-    /// Writes the batch after `last`, with this head, and waits until it is on disk. `replaced` are the versions whose large contents
-    /// end with it. `buffer` is for its bytes. Only one thread at a time may call this.
+    /// Writes the batch after `last`, with this head, and waits until it is on disk. `replaced` are the
+    /// versions whose large contents end with it. `buffer` is for its bytes. Only one thread at a time
+    /// may call this.
     ///
     /// # Errors
     /// Those of the disk. Whether the batch is on disk is unknown then.

@@ -11,6 +11,11 @@ use crate::store::{Durable, Options};
 use std::io::{self, ErrorKind};
 use std::slice::from_ref;
 use std::thread;
+use std::time::{Duration, Instant};
+
+/// Another thread would have begun by then.
+const LONG_ENOUGH: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) fn put(store: &Durable, model: &mut Model, name: &str, bytes: usize) {
     let (change, head) = (model.put(name, vec![model.next().version as u8; bytes]), model.next());
@@ -259,7 +264,7 @@ fn batches_of_all_sizes_fit() {
     let around = SETTINGS.segment_bytes as usize;
     for bytes in [0, 1, 4095, 4096, around - 300, around - 150, around - 100, around, 3 * around] {
         put(&store, &mut model, "f", bytes);
-        let head = Head { time: model.head.time + std::time::Duration::from_secs(1), ..model.head };
+        let head = Head { time: model.head.time + Duration::from_secs(1), ..model.head };
         store.commit(&[] as &[Mutation], &head).unwrap();
         model.apply(&[], head);
         assert_eq!(read(&sim).unwrap(), model, "{bytes}");
@@ -304,17 +309,19 @@ fn checkpoints_of_another_thread_leave_out_no_change() {
 /// It would take seconds where the log has much, and the load would wait for it.
 #[test]
 fn a_checkpoint_waits_until_the_table_is_loaded() {
-    let (sim, _store, model) = logged(5);
+    let batch = |store: &Durable| store.core().engine().look(View::stamp).unwrap().batch;
+    let (sim, killed, model) = logged(5);
+    let behind = batch(&killed);
     let settings = Settings { has_checkpointer: true, ..SETTINGS };
     let store = open_as(&sim.after_kill(), Options::default(), settings).unwrap();
-    let batch = || store.core().engine().look(View::stamp).unwrap().batch;
-    let behind = batch();
-    for _ in 0..1000 {
+    let begun = Instant::now();
+    while begun.elapsed() < LONG_ENOUGH {
         thread::yield_now();
-        assert_eq!(batch(), behind);
+        assert_eq!(batch(&store), behind);
     }
     assert_eq!(found(&store), model);
-    while batch() == behind {
+    while batch(&store) == behind {
+        assert!(begun.elapsed() < PATIENCE, "no checkpoint after the load");
         thread::yield_now();
     }
     assert_eq!(found(&store), model);

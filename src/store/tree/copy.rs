@@ -2,7 +2,7 @@
 //! database when it is complete.
 //!
 //! Each batch that the database gets, the copy gets as well, as far as it has the files that the batch
-//! changes. A later piece has them as they are then. So the copy needs no old state of the database, which
+//! changes. A later piece has the others as they are then. So the copy needs no old state of the database, which
 //! would keep pages from being used again, and once it has all files it is equal to the database for good.
 
 use super::disk::Disk;
@@ -24,7 +24,7 @@ use std::sync::Arc;
 /// The name of its file until it is the database. What a killed process left is removed.
 const COPY: &str = "compact.unfinished";
 
-/// A piece has a file or removal for each of so many of its bytes at most.
+/// A piece has at most one file or removal for each 512 of its bytes: small ones take time too.
 const BYTES_FOR_ROW: u64 = 512;
 
 /// A copy that is not the database yet. Dropping it removes its file.
@@ -97,7 +97,7 @@ impl Copy {
         Ok(())
     }
 
-    /// Applies what the database got, whose last batch has this stamp now.
+    /// Applies the batch that the database has just got. Its stamp is now this one.
     pub(in crate::store) fn transact(
         &self,
         stamp: Stamp,
@@ -116,7 +116,7 @@ impl Copy {
         })
     }
 
-    /// Gets it ready to be the database, whose last batch has this stamp. All of it is on disk then.
+    /// Makes it ready to become the database, whose last batch has this stamp. All of it is on disk then.
     pub(in crate::store) fn finish(&mut self, from: &Engine, stamp: Stamp) -> Result<()> {
         let (log, counts) = from.look(|view| Ok((view.log()?, view.counts()?)))?;
         let log = log.ok_or_else(|| damaged("it knows of no log"))?;
@@ -149,7 +149,7 @@ impl Copy {
 }
 
 impl Next {
-    /// Reads the next piece, and says what follows it.
+    /// Reads the next piece. Returns also what follows it.
     fn piece(&self, view: &View, most: u64) -> Result<(Piece, Next)> {
         let most_rows = most / BYTES_FOR_ROW;
         match self {

@@ -85,8 +85,8 @@ impl Writer {
     }
 
     /// Writes the batch after the last one. The files beside the database take `beside` bytes.
-    /// `adds` is how many bytes the batch adds; `None` if it makes room. Whether it `frees` any
-    /// matters to later batches.
+    /// `adds` is how many bytes the batch adds; `None` if it makes room. `frees` is whether it frees
+    /// any, which later batches can use.
     pub(in crate::store) fn commit(
         &mut self,
         engine: &Engine,

@@ -59,7 +59,6 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "server/system.rs",
             "files/kinds/text/",
             "cli/streams.rs",
-            "cli/verbs/watch/mod.rs",
             "cli/signals.rs",
             "cli/job/",
             "cli/verbs/connect/terminal/",

@@ -43,6 +43,7 @@ fn every_option_can_come_from_a_file() {
 listen = [\"127.0.0.1:0\", \"unix:socket\"]
 token-file = \"token\"
 insecure = false
+metrics = \"unix:metrics\"
 data = \"data\"
 max-data = \"16M\"
 root = \"files\"
@@ -65,6 +66,7 @@ dedicated = true
     assert_eq!(client.stat("contents_max"), 1_000_000);
     assert_eq!(client.stat("memory_max"), 48 << 20);
     assert!(config.folder.path().join("data").is_dir());
+    assert!(config.folder.path().join("metrics").exists());
     // A new option is in this test.
     let help = run(telefile(&["serve", "--help"])).stdout;
     let flags = help.lines().filter_map(|line| line.trim_start().strip_prefix("--"));

@@ -272,11 +272,13 @@ fn every_flag_has_a_variable() {
             ("TELEFILE_WRITE_TIMEOUT", "0.3"),
             ("TELEFILE_TOKEN_FILE", &token),
             ("TELEFILE_INSECURE", "0"),
+            ("TELEFILE_METRICS", "127.0.0.1:0"),
             ("TELEFILE_DEDICATED", "1"),
             ("RUST_LOG", "debug"), // where the end of a connection is logged
         ],
     ));
     assert_eq!(serving.addresses[1].to_string(), unix);
+    serving.logs(&["metrics on 127.0.0.1:"]);
     let mut client = serving.client();
     assert_eq!(client.ask("stats"), "ERR_DENIED");
     assert!(client.ask("hello s3cret").starts_with("HELLO 1 "));

@@ -42,6 +42,7 @@ mod scripts;
 mod service;
 mod signals;
 mod slow_readers;
+mod stats;
 mod statuses;
 mod streams;
 mod sync;

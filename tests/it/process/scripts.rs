@@ -125,7 +125,10 @@ fn a_long_prefix_is_deleted_as_a_whole() {
 fn retry_waits_for_a_server() {
     let folder = Folder::new();
     let address = format!("unix:{}", folder.path().join("socket").display());
-    for args in [&["stats"][..], &["connect"], &["lock", "db", "true"], &["hold", "f", "true"]] {
+    let bench = ["bench", "--conns", "2", "--secs", "0.1"];
+    for args in
+        [&["stats"][..], &["connect"], &bench, &["lock", "db", "true"], &["hold", "f", "true"]]
+    {
         let args = [args, &["--retry", "3600", "--addr", &address]].concat();
         // The command of a job takes all that follows.
         let args = match args.iter().position(|arg| *arg == "true") {

@@ -21,13 +21,11 @@ use std::time::{Duration, Instant};
 /// A batch must fit into the sockets' buffers, requests one way and replies the other.
 pub(super) const MAX_BATCH_BYTES: u64 = 128 << 10;
 
-/// The longest wait for a reply.
-const TIMEOUT: Duration = Duration::from_secs(20);
-
 /// What all clients share. The files are `bench/PID/0` and so on; 64 MiB together at most.
 pub(super) struct Load {
     addresses: Addresses,
     token: Option<Token>,
+    timeout: Duration,
     names: Vec<Name>,
     contents: Vec<u8>,
     depth: usize,
@@ -42,8 +40,9 @@ impl Load {
         let files = ((64 << 20) / size.max(1)).clamp(16, 10_000);
         let name = |i| format!("bench/{}/{i}", std::process::id());
         Ok(Load {
-            addresses: settings.place.address.parse()?,
+            addresses: settings.remote.place.address.parse()?,
             token,
+            timeout: settings.remote.patience.timeout,
             names: (0..files).filter_map(|i| Some(NameRef::new(&name(i))?.to_name())).collect(),
             contents: (0..size).map(|i| b'0' + ((i * 7 + i / 61) % 75) as u8).collect(),
             depth: settings.depth,
@@ -121,17 +120,17 @@ pub(super) struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
-    pub(super) fn connect(load: &'a Load, seed: u64) -> Result<Self, Failure> {
+    pub(super) fn connect(load: &'a Load, seed: u64) -> Result<Self, Error> {
         let connect = |address: &_, timeout| {
             let stream = Stream::connect(address, timeout).map_err(Error::Connect)?;
             stream.set_idle_timeout(timeout).map_err(Error::Connect)?;
             let stream = Arc::new(stream);
-            let mut connection = BufferedStream::new(stream.clone(), MAX_LINE_BYTES, TIMEOUT);
+            let mut connection = BufferedStream::new(stream.clone(), MAX_LINE_BYTES, load.timeout);
             hello(&mut connection, address, load.token.as_ref())?;
-            stream.set_idle_timeout(Some(TIMEOUT)).map_err(Error::Connect)?;
+            stream.set_idle_timeout(Some(load.timeout)).map_err(Error::Connect)?;
             Ok(connection)
         };
-        let (_, connection) = first_answer(&load.addresses, 0, Some(TIMEOUT), connect)?;
+        let (_, connection) = first_answer(&load.addresses, 0, Some(load.timeout), connect)?;
         let versions = vec![0; if load.mix.cas > 0 { load.names.len() } else { 0 }];
         Ok(Client {
             load,

@@ -28,12 +28,10 @@ impl Settings {
             let why = format!("bench: --depth times --size is over {max} KiB; lower one of them");
             return Err(Failure::usage(why));
         }
-        let load = client::Load::new(&self, self.place.token()?);
+        let load = client::Load::new(&self, self.remote.place.token()?);
         let load = load.map_err(|e| Failure::usage(format!("bench: {e}")))?;
-        let mut clients = Vec::new();
-        for i in 0..self.conns {
-            clients.push(Client::connect(&load, i as u64)?);
-        }
+        let connect = || (0..self.conns).map(|i| Client::connect(&load, i as u64)).collect();
+        let mut clients: Vec<_> = self.remote.patience.retrying(connect)?;
         clients[0].write_all_files().map_err(failed)?;
         let (counts, seconds) = measure(&mut clients, self.secs);
         let tidied = clients[0].delete_all_files();

@@ -1,6 +1,6 @@
 //! The command line of `telefile bench`.
 
-use crate::cli::remote::Place;
+use crate::cli::remote::Remote;
 use crate::cli::values::{self, Parser};
 use clap::Args;
 use std::time::Duration;
@@ -54,7 +54,7 @@ pub(crate) struct Settings {
     #[arg(long)]
     pub(super) json: bool,
     #[command(flatten)]
-    pub(super) place: Place,
+    pub(super) remote: Remote,
 }
 
 /// The shares of reads, writes and cas.

@@ -26,8 +26,8 @@ use std::time::{Duration, Instant};
 /// Send stdin to the server and print its replies, as telnet does
 #[derive(Args)]
 #[command(after_help = "\
-On a terminal it has a history, completes commands and names, and checks a request before it is sent.
-ctrl-d ends it.
+On a terminal it has a history, completes commands and names, and checks a request before it is
+sent. ctrl-d ends it.
 
 Examples:
   telefile connect                          # type requests, for example help

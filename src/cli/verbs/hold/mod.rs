@@ -14,9 +14,10 @@ use std::time::Duration;
 /// Run a command while a file shows that it runs
 #[derive(Args)]
 #[command(after_help = "\
-The file is ephemeral: the server deletes it when the command ends, or this program or its connection
-does. If the connection is lost, the command goes on, and the file is made again as soon as there is
-a server. Nobody else may have the file; with --type several clients have it open together.
+The file is ephemeral: the server deletes it when the command ends, or when this program or its
+connection does. If the connection is lost, the command goes on, and the file is made again as soon
+as there is a server. Nobody else may have the file; with --type several clients have it open
+together.
 
 Exit status: that of the command, or those of `telefile lock`.
 

@@ -48,9 +48,19 @@ pub(crate) struct Settings {
     /// Require the token in this file from each client: hello TOKEN
     #[arg(long, value_name = "FILE", env = "TELEFILE_TOKEN_FILE", help_heading = ACCESS)]
     token_file: Option<PathBuf>,
-    /// Listen on addresses that other machines can reach, without a token
+    /// Listen on addresses that other machines can reach, without a token, and for --metrics
     #[arg(long, env = "TELEFILE_INSECURE", value_parser = values::SWITCH, help_heading = ACCESS)]
     insecure: bool,
+    /// Serve metrics for Prometheus at http://ADDR/metrics, or over a Unix socket; no token protects
+    /// them [default: do not]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "TELEFILE_METRICS",
+        value_parser = values::OWN_ADDRESS,
+        help_heading = ACCESS
+    )]
+    metrics: Option<Address>,
     /// Keep the files in this folder, over restarts and crashes [default: in memory]
     #[cfg(feature = "durable")]
     #[arg(long, value_name = "DIR", env = "TELEFILE_DATA", help_heading = STORAGE)]
@@ -165,6 +175,7 @@ impl Settings {
             .write_timeout(self.write_timeout)
             .dedicated(self.dedicated);
         builder = self.listen.into_iter().flatten().fold(builder, Builder::listen);
+        builder = self.metrics.into_iter().fold(builder, Builder::metrics);
         builder = self.token_file.into_iter().fold(builder, Builder::token_file);
         builder = self.max_memory.into_iter().fold(builder, Builder::max_memory);
         #[cfg(feature = "durable")]
@@ -192,6 +203,9 @@ impl Settings {
         let version = env!("CARGO_PKG_VERSION");
         server.warnings().iter().for_each(|warning| log::warn!("{warning}"));
         log::info!("telefile {version} on {addresses}, {}", server.limits());
+        for address in server.metrics_addresses() {
+            log::info!("metrics on {address}");
+        }
         // Programs that read this line rely on it.
         let ready = || {
             say(&format!("telefile {version} listening on {addresses}\n"));
@@ -208,6 +222,9 @@ fn not_bound(e: BindError) -> Failure {
     match e {
         BindError::Exposed { .. } => {
             Failure::usage(format!("{e}: give --token-file, or --insecure to allow that"))
+        }
+        BindError::MetricsExposed { .. } => {
+            Failure::usage(format!("{e}: give --insecure to allow that"))
         }
         BindError::NoDataFolder => Failure::usage("--max-data needs --data"),
         BindError::MaxDataTooSmall(_) => {

@@ -3,13 +3,14 @@
 mod progress;
 
 use crate::cli::failure::{Failure, Outcome};
+use crate::cli::json::Object;
 use crate::cli::panics::report_once;
+use crate::cli::remote::{Patience, TokenFile};
 use crate::cli::signals;
 use crate::cli::streams::put;
 use crate::cli::values;
 use crate::net::Address;
 use crate::sync::{self, Error, Stop};
-use crate::token::Token;
 use clap::Args;
 use progress::Progress;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -25,7 +26,8 @@ const GUARD: u8 = 5;
 #[command(after_help = "\
 Without ID a folder is pushed to a new one, which is printed first; with it the folder joins in.
 A folder that was synchronised before needs no ID. What a change on another machine replaces or
-deletes stays in .telefile-sync/trash for 7 days.
+deletes stays in .telefile-sync/trash for 7 days. Without --once it goes on until it is stopped,
+also while there is no server.
 
 Exit status: 0 done or stopped, 1 something was refused, or with --once left out, 2 usage,
 3 no connection (--once), 5 a guard rail stopped it: nothing was deleted, 8 a wrong token.
@@ -82,24 +84,19 @@ pub(crate) struct Settings {
         conflicts_with_all = ["host", "once", "dry_run", "new", "force", "no_watch", "ignore"]
     )]
     status: bool,
-    /// Show the server the token in this file
-    #[arg(long, value_name = "FILE", env = "TELEFILE_TOKEN_FILE")]
-    token_file: Option<PathBuf>,
-    /// Wait at most SECS seconds to connect, and for each reply
-    #[arg(
-        long,
-        value_name = "SECS",
-        env = "TELEFILE_TIMEOUT",
-        default_value = "30",
-        value_parser = values::SECONDS
-    )]
-    timeout: Duration,
+    /// With --status, print JSON, one object a line
+    #[arg(long, requires = "status", conflicts_with = "host")]
+    json: bool,
+    #[command(flatten)]
+    token: TokenFile,
+    #[command(flatten)]
+    patience: Patience,
 }
 
 impl Settings {
     pub(crate) fn run(self) -> Outcome {
         if self.status {
-            return print_status();
+            return print_status(self.json);
         }
         // One that is on the command line too is no worse as a default.
         let is_default_id = self.id.is_some() && self.id == std::env::var("TELEFILE_SYNC_ID").ok();
@@ -110,13 +107,17 @@ impl Settings {
         let path = self.path.clone().unwrap_or_default();
         let mut settings =
             sync::Settings::new(address, path, self.time.unwrap_or(Duration::from_secs(1)));
-        let token = self.token_file.as_ref().map(|file| Token::from_file(file)).transpose();
-        settings.token = token.map_err(Failure::failed)?;
-        settings.timeout = self.timeout;
+        settings.token = self.token.read()?;
+        settings.timeout = self.patience.timeout;
+        settings.retry = self.patience.retry.unwrap_or_default();
         if self.forget {
             let id = self.path.map(|id| id.to_string_lossy().into_owned()).or(self.id);
-            let count = sync::forget(&settings, &id_in(&id.ok_or_else(|| missing("ID"))?));
-            return put(format!("files removed: {}\n", count.map_err(failed)?));
+            let id = id_in(&id.ok_or_else(|| missing("ID"))?);
+            let count = self.patience.retrying(|| match sync::forget(&settings, &id) {
+                Err(Error::Server(e)) => Err(e),
+                done => Ok(done),
+            });
+            return put(format!("files removed: {}\n", count?.map_err(failed)?));
         }
         settings.id = self.id.as_deref().map(id_in);
         settings.is_default_id = is_default_id;
@@ -167,9 +168,13 @@ fn failed(error: Error) -> Failure {
     }
 }
 
-fn print_status() -> Outcome {
+fn print_status(is_json: bool) -> Outcome {
+    let folders = sync::status().map_err(failed)?;
+    if is_json {
+        return put(folders.iter().map(object).collect::<String>());
+    }
     let mut text = String::new();
-    for status in sync::status().map_err(failed)? {
+    for status in folders {
         text += &format!(
             "{}\n  last round: {}: {}\n  pending {}, conflict copies {}, left out {}\n",
             status.folder,
@@ -191,6 +196,26 @@ fn print_status() -> Outcome {
         };
     }
     put(if text.is_empty() { "no folders\n".to_string() } else { text })
+}
+
+/// Returns what `--json` prints about a folder.
+fn object(status: &sync::Status) -> String {
+    let object = Object::new()
+        .text("folder", &status.folder)
+        .text("last_round", &status.last_round)
+        .text("did", &status.did)
+        .number("pending", status.pending)
+        .number("conflicts", status.conflicts)
+        .number("left_out", status.left_out)
+        .text("waiting", &status.waiting);
+    match status.process {
+        Some(process) => object
+            .number("process", process)
+            .text("watcher", &status.watcher)
+            .text("server", &status.server)
+            .line(),
+        None => object.line(),
+    }
 }
 
 #[cfg(test)]

@@ -5,17 +5,13 @@ mod follow;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::json::{Format, Object};
 use crate::cli::remote::Table;
-use crate::cli::streams::put_some;
+use crate::cli::streams::{end_when_unread, put_some};
 use crate::cli::values;
 use crate::client::{Change, Client, Error};
 use crate::name::ForLog;
 use crate::refusal::Refusal;
 use crate::version::Version;
 use clap::Args;
-use rustix::event::{PollFd, PollFlags, poll};
-use std::io;
-use std::process;
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// A server that vanished silently is noticed after this and the time-out.
@@ -67,12 +63,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn run(self) -> Outcome {
-        let started = thread::Builder::new().spawn(|| {
-            if wait_unread().is_ok() {
-                process::exit(0);
-            }
-        });
-        started.map_err(Failure::no_thread)?;
+        end_when_unread()?;
         let time = self.time.map(Duration::from_secs);
         let deadline = time.and_then(|time| Instant::now().checked_add(time));
         if self.follow {
@@ -137,17 +128,4 @@ fn line(change: &Change, json: bool) -> String {
         };
     }
     format!("{word} {version} {} {name}\n", numbytes.unwrap_or(0))
-}
-
-/// Waits until stdout has no reader any more. A write would show that, but while nothing changes
-/// there is none.
-fn wait_unread() -> io::Result<()> {
-    let stdout = io::stdout();
-    loop {
-        // No events are requested: an error and a hang-up are always reported.
-        match poll(&mut [PollFd::new(&stdout, PollFlags::empty())], None) {
-            Err(rustix::io::Errno::INTR) | Ok(0) => {}
-            ended => return Ok(ended.map(drop)?),
-        }
-    }
 }

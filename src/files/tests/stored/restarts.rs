@@ -5,6 +5,9 @@ use crate::files::store::{BOUND, CommitError, Head, Life, Mutation, Row, RowCont
 use crate::files::tests::file_cost;
 use crate::name::Name;
 use std::io::ErrorKind;
+use std::time::Instant;
+
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_restart_keeps_everything_but_code_files_and_ephemeral_files() {
@@ -52,6 +55,26 @@ fn an_idle_table_with_a_deadline_stores_the_time_that_passes() {
         let (stat, _, _) = table.stat(name("lease")).unwrap();
         assert_eq!(stat.exptime, Exptime::Seconds(40));
     });
+}
+
+#[test]
+fn the_first_deadline_wakes_the_committer() {
+    let keeps_time =
+        |table: &Table| table.lock().state.journal.as_ref().is_some_and(|j| j.keeps_time);
+    for _ in 0..20 {
+        run(&Arc::new(Disk::default()), |table| {
+            put(table, "file", "").unwrap();
+            (0..200).for_each(|_| thread::yield_now()); // most likely it sleeps then
+            assert!(!keeps_time(table));
+            let lease = table.write(name("lease"), "".into(), Expiry::Seconds(100), BY).unwrap();
+            table.outcome(&lease.ticket).unwrap();
+            let begun = Instant::now();
+            while !keeps_time(table) {
+                assert!(begun.elapsed() < PATIENCE, "nobody woke the committer");
+                thread::yield_now();
+            }
+        });
+    }
 }
 
 /// What a store returns, right or wrong.

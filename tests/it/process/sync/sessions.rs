@@ -1,7 +1,7 @@
 //! Sessions: how a folder gets an id, and keeps it.
 
 use super::{User, id_of, start};
-use crate::process::{run, telefile};
+use crate::process::{Program, Serving, run, telefile};
 use crate::server::eventually;
 use rustix::process::Signal;
 use std::fs;
@@ -194,4 +194,39 @@ fn one_round_collects_unused_chunks_when_that_is_due() {
     fs::write(collected, "20261127T101112Z\n").unwrap();
     user.does("a", &[], "nothing to do");
     assert_eq!(chunks(), 0);
+}
+
+#[test]
+fn one_round_waits_for_a_server_if_it_is_to() {
+    let user = User::new();
+    user.write("a/one", "1");
+    let address = format!("unix:{}", user.path("socket").display());
+    let mut once = Program::start(user.command(&[&address, "0", "a", "1", "--once"]));
+    assert_eq!(once.wait(), 3);
+    for args in [&["--once"][..], &["--dry-run"]] {
+        let wait = [&[&*address, "0", "a", "1", "--retry", "3600"], args].concat();
+        let mut program = Program::start(user.command(&wait));
+        eventually("it says so", || program.stderr.now().contains("next attempt in"));
+        let serving = Serving::start(&["--listen", &address]);
+        assert_eq!(program.wait(), 0, "{}", program.stderr.now());
+        serving.stop(Signal::TERM);
+    }
+    let id = id_of(&run(user.sync("b", &["--once"])).stdout);
+    let forget = ["--retry", "0.01", "--forget", &address, "0", &id];
+    let mut program = Program::start(user.command(&forget));
+    assert_eq!(program.wait(), 3);
+    assert!(program.stderr.whole().contains("; trying again\n"));
+}
+
+#[test]
+fn the_status_of_each_folder_is_an_object_in_json() {
+    let user = User::new();
+    user.write("a/one", "1");
+    user.does("a", &[], "1 sent");
+    let said = run(user.command(&["--status", "--json"])).stdout;
+    let folder = user.path("a").canonicalize().unwrap();
+    let begin = format!(r#"{{"folder":"{}","last_round":""#, folder.display());
+    let end = r#""did":"1 sent","pending":0,"conflicts":0,"left_out":0,"waiting":""}"#;
+    assert!(said.starts_with(&begin) && said.ends_with(&format!("{end}\n")), "{said}");
+    assert_eq!(run(user.command(&["--json", "127.0.0.1", "1", "a", "1"])).status, 2);
 }
