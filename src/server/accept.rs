@@ -1,30 +1,13 @@
-//! From an accepted connection to a session on a thread, or to a refusal.
+//! From an accepted connection to a session on a thread.
 
 use super::session::Session;
-use super::shared::{LINGER, LINGER_BYTES, Shared};
+use super::shared::Shared;
 use crate::files::ClientId;
-use crate::net::{Listener, Pool, Slot, Stream};
-use crate::wire::Reply;
+use crate::net::{Slot, Stream};
 use std::io::ErrorKind;
 use std::sync::Arc;
 
 impl Shared {
-    /// Hands each connection to a thread of `sessions`, or of `spare` to be refused, until a stop.
-    pub(super) fn accept_loop(
-        &self,
-        listener: &Listener,
-        sessions: &Pool<Arc<Stream>>,
-        spare: &Pool<Arc<Stream>>,
-    ) {
-        self.live.accept_all(listener, |stream| {
-            if let Err(stream) = sessions.submit(Arc::new(stream)) {
-                self.refused.count(&self.too_many_connections());
-                // Refused with the reason if a spare slot is free, else closed by the drop.
-                let _ = spare.submit(stream);
-            }
-        });
-    }
-
     /// Serves one connection, on a thread of the pool.
     pub(super) fn serve(&self, stream: &Arc<Stream>, slot: &Slot<'_>) {
         let Some(registration) = self.live.register(stream.clone()) else { return };
@@ -36,13 +19,5 @@ impl Shared {
             Err(e) if e.kind() == ErrorKind::TimedOut => log::info!("{stream} {client} lost: {e}"),
             Err(e) => log::debug!("{stream} {client} lost: {e}"),
         }
-    }
-
-    /// Refuses one connection over the maximum.
-    pub(super) fn turn_away(&self, stream: &Arc<Stream>) {
-        log::warn!("{stream} refused: {} connections are the limit", self.max_connections);
-        let mut connection = self.connection(stream);
-        Reply::Refused(self.too_many_connections()).write_to(connection.output());
-        let _ = connection.close(LINGER, LINGER_BYTES);
     }
 }

@@ -19,7 +19,7 @@ impl<'a> Session<'a> {
     /// Begins a backup of what is on disk.
     pub(super) fn backup(&self) -> Result<Outcome<'a>, Refusal> {
         let is_local = self.connection.stream().peer().is_none();
-        if !(is_local || self.server.allow_backup) {
+        if !(is_local || self.server.settings.allow_backup) {
             return Err(Refusal::Denied);
         }
         let turn = Turn::take(&self.server.backups)?;
@@ -52,7 +52,8 @@ impl<'a> Session<'a> {
             if sent > numbytes {
                 return Err(broken("it is longer than announced"));
             }
-            let time = self.server.write_timeout + Duration::from_secs(sent / BYTES_PER_SECOND);
+            let time =
+                self.server.settings.write_timeout + Duration::from_secs(sent / BYTES_PER_SECOND);
             self.connection.set_deadline(began.checked_add(time));
             self.connection.send(piece).inspect_err(|e| {
                 if e.kind() == ErrorKind::TimedOut {

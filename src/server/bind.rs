@@ -2,7 +2,9 @@
 
 use super::current_token::CurrentToken;
 use super::error::BindError;
+use super::host::{Host, Role};
 use super::room::Room;
+use super::settings::Settings;
 use super::shared::Shared;
 use super::system::{self, Wanted};
 use super::{Builder, Handle, Server};
@@ -89,13 +91,8 @@ impl Builder {
         let on_its_way = (budget.max() / ON_ITS_WAY_PART).max(MIN_ON_ITS_WAY_BYTES);
         let (stop, stopped) = crossbeam_channel::bounded(1);
         let token = CurrentToken::new(self.token);
-        let shared = Shared {
-            table,
-            budget,
-            _database: database,
-            room: Room::new(on_its_way),
+        let settings = Arc::new(Settings {
             buffers: Budget::new(on_its_way),
-            live: Default::default(),
             refused: Default::default(),
             max_contents: self.max_contents,
             max_connections,
@@ -103,12 +100,21 @@ impl Builder {
             write_timeout: self.write_timeout,
             token: token.clone(),
             allow_backup: self.allow_backup,
-            backups: AtomicU64::new(0),
             dedicated: self.dedicated,
             stack_bytes: self.stack_bytes,
             started: Instant::now(),
-        };
-        Ok(Server { listeners, shared: Arc::new(shared), handle: Handle { stop, token }, stopped })
+        });
+        let shared = Arc::new(Shared {
+            settings: settings.clone(),
+            table,
+            budget,
+            _database: database,
+            room: Room::new(on_its_way),
+            live: Default::default(),
+            backups: AtomicU64::new(0),
+        });
+        let host = Arc::new(Host::new(settings, Role::Active(shared.clone())));
+        Ok(Server { listeners, host, shared, handle: Handle { stop, token }, stopped })
     }
 
     #[cfg(feature = "durable")]

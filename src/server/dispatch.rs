@@ -2,7 +2,6 @@
 
 use super::answer::{Answer, Outcome, Pending};
 use super::session::Session;
-use super::shared::Shared;
 use super::stats;
 use crate::contents::Contents;
 use crate::exptime::Exptime;
@@ -21,7 +20,7 @@ impl<'a> Session<'a> {
         let table = &self.server.table;
         let written = |contents: Option<Contents>| {
             let contents = contents.ok_or(Refusal::Internal)?;
-            self.server.refused.saw_contents(contents.len());
+            self.server.settings.refused.saw_contents(contents.len());
             Ok(contents)
         };
         let expiry = |exptime: Exptime| Expiry::new(exptime, self.client);
@@ -75,7 +74,7 @@ impl<'a> Session<'a> {
             Request::Session { id } => self.session(id),
             Request::Hello { token } => {
                 self.check_token(token)?;
-                let Shared { ref table, idle_timeout, .. } = *self.server;
+                let idle_timeout = self.server.settings.idle_timeout;
                 let (epoch, rev) = (table.epoch(), table.totals().version);
                 Ok(Outcome::line(Reply::Hello { epoch, rev, idle_timeout }))
             }
@@ -103,7 +102,7 @@ impl<'a> Session<'a> {
         match token {
             None if self.admitted => Ok(()),
             None => Err(Refusal::Denied),
-            Some(token) if self.server.token.admits(token) => {
+            Some(token) if self.server.settings.token.admits(token) => {
                 self.admitted = true;
                 self.connection.set_deadline(None);
                 Ok(())

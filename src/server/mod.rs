@@ -29,6 +29,7 @@ mod builder;
 mod current_token;
 mod dispatch;
 mod error;
+mod host;
 mod long;
 mod opens;
 mod outgoing;
@@ -37,13 +38,16 @@ mod reads;
 mod receive;
 mod refused;
 mod room;
+mod run;
 mod running;
 mod send;
 mod session;
 mod sessions;
+mod settings;
 mod shared;
 mod stats;
 pub(crate) mod system;
+mod threads;
 mod wait;
 
 pub use builder::{Builder, DEFAULT_CONNECTIONS, DEFAULT_MAX_CONTENTS, DEFAULT_WRITE_TIMEOUT};
@@ -51,21 +55,14 @@ pub use error::BindError;
 pub use running::Running;
 pub use system::default_max_memory;
 
-use crate::net::{Address, Listener, Pool, Stream};
+use crate::net::{Address, Listener};
 use crate::token::Token;
 use crossbeam_channel::{Receiver, Sender};
 use current_token::CurrentToken;
+use host::Host;
+use settings::Settings;
 use shared::Shared;
-use std::io;
-use std::net::Shutdown;
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
-
-/// How long after `stop` clients may take to receive what they are owed; then they are cut off.
-const CUT_OFF: Duration = Duration::from_millis(1000);
-/// How long after `stop` the server abandons what still hangs.
-const LET_GO: Duration = Duration::from_millis(1500);
 
 /// How many refused connections may receive the reason at once; more are closed without a reply.
 const SPARE_SLOTS: usize = 16;
@@ -93,6 +90,7 @@ const SPARE_SLOTS: usize = 16;
 #[must_use = "it serves once it runs"]
 pub struct Server {
     listeners: Vec<Listener>,
+    host: Arc<Host>,
     shared: Arc<Shared>,
     handle: Handle,
     stopped: Receiver<()>,
@@ -146,7 +144,8 @@ impl Server {
 
     /// Describes the main limits, and where the files are.
     pub fn limits(&self) -> String {
-        let Shared { max_connections, max_contents, budget, token, table, .. } = &*self.shared;
+        let Shared { settings, budget, table, .. } = &*self.shared;
+        let Settings { max_connections, max_contents, token, .. } = &**settings;
         let token = if token.is_required() { "a token" } else { "no token" };
         let memory = budget.max();
         let files = match table.stored() {
@@ -162,7 +161,7 @@ impl Server {
     /// Returns warnings to the owner about addresses that other machines can reach.
     pub fn warnings(&self) -> Vec<String> {
         let open = self.addresses().into_iter().filter(|address| !address.is_local());
-        let why = match self.shared.token.is_required() {
+        let why = match self.host.settings.token.is_required() {
             true => "the token and all contents travel in clear",
             false => "whoever reaches it can read and write everything",
         };
@@ -173,79 +172,4 @@ impl Server {
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
-
-    /// Serves until [`Handle::stop`]. Returns within 1.5 s after that, even if clients take longer.
-    ///
-    /// # Errors
-    /// A thread that is needed from the start cannot be created.
-    pub fn run(self) -> io::Result<()> {
-        self.run_then(|| {})
-    }
-
-    /// Does the same, and calls `ready` once everything that serving needs has succeeded.
-    pub(crate) fn run_then(self, ready: impl FnOnce()) -> io::Result<()> {
-        let Server { listeners, shared, stopped, handle } = self;
-        let sessions = {
-            let shared = shared.clone();
-            Pool::new("session", shared.max_connections, shared.stack_bytes, {
-                move |stream: &Arc<Stream>, slot| shared.serve(stream, slot)
-            })
-        };
-        let spare = {
-            let shared = shared.clone();
-            Pool::new("refusal", SPARE_SLOTS, shared.stack_bytes, {
-                move |stream: &Arc<Stream>, _| shared.turn_away(stream)
-            })
-        };
-        thread::scope(|scope| {
-            let (shared, sessions, spare) = (&shared, &sessions, &spare);
-            let named = |name: &str| thread::Builder::new().name(name.to_string());
-            let sweeper = named("sweep").spawn_scoped(scope, || shared.table.sweep());
-            let notifier = named("notify").spawn_scoped(scope, || shared.table.notify());
-            let committer = named("commit").spawn_scoped(scope, || {
-                let done = shared.table.commit();
-                if done.is_err() {
-                    handle.stop();
-                }
-                done
-            });
-            let spawned = sweeper.and(notifier).and(committer).and_then(|committer| {
-                listeners.iter().try_for_each(|listener| {
-                    let accept = || shared.accept_loop(listener, sessions, spare);
-                    named("accept").spawn_scoped(scope, accept).map(drop)
-                })?;
-                Ok(committer)
-            });
-            if spawned.is_ok() {
-                ready();
-                let _ = stopped.recv(); // `handle` keeps the channel, so this waits for stop
-            }
-            log::info!("stopping, {} connections", sessions.used_slots());
-            close_down(shared, &listeners);
-            let no_thread =
-                |e: io::Error| io::Error::new(e.kind(), format!("cannot start a thread: {e}"));
-            spawned
-                .map_err(no_thread)?
-                .join()
-                .unwrap_or_else(|_| Err(io::Error::other("the committer panicked")))
-        })
-    }
-}
-
-/// Ends all sessions, so that each reply to an executed request is sent, and then the commits.
-fn close_down(shared: &Shared, listeners: &[Listener]) {
-    let since = Instant::now();
-    // Stop: no session begins, and none begins another request.
-    shared.live.close();
-    // Wake those who wait for a client, a change, memory or a line.
-    listeners.iter().for_each(Listener::close);
-    shared.table.close();
-    shared.room.close();
-    shared.live.each(|stream| stream.shutdown(Shutdown::Read));
-    // Drain: the sessions send what they owe.
-    shared.live.wait_empty(Some(since + CUT_OFF));
-    shared.live.each(|stream| stream.shutdown(Shutdown::Both));
-    shared.live.wait_empty(Some(since + LET_GO));
-    // Join: the committer finishes, and the scope waits for it.
-    shared.table.end_commits();
 }

@@ -21,7 +21,7 @@ impl Session<'_> {
         if !self.admitted {
             self.connection.set_deadline(Some(Instant::now() + HELLO_TIMEOUT));
         }
-        match self.server.idle_timeout {
+        match self.server.settings.idle_timeout {
             None => Ok(()), // the socket's default, which saves a call
             timeout => self.connection.stream().set_idle_timeout(timeout),
         }
@@ -90,7 +90,7 @@ impl Session<'_> {
         request: &Request<'_>,
     ) -> io::Result<Result<Option<Contents>, Flow>> {
         let Some(numbytes) = request.numbytes() else { return Ok(Ok(None)) };
-        let max = self.server.max_contents;
+        let max = self.server.settings.max_contents;
         // The only check of a file's length: contents replace others, they never add to them.
         let announced = match usize::try_from(numbytes) {
             Ok(announced) if numbytes <= max => announced,

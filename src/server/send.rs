@@ -166,7 +166,7 @@ impl<'a> Session<'a> {
             // The change may be on disk, and the reply would say that nothing has changed.
             return Err(io::Error::other("a commit failed, and its outcome is unknown"));
         }
-        self.server.refused.count(&refusal);
+        self.server.settings.refused.count(&refusal);
         let (stream, client, word) = (self.connection.stream(), self.client, refusal.word());
         match refusal {
             Refusal::OutOfStep => {} // the reason is already logged

@@ -43,10 +43,10 @@ pub(super) enum Flow {
 
 impl<'a> Session<'a> {
     pub(super) fn new(server: &'a Shared, client: ClientId, stream: &Arc<Stream>) -> Self {
-        let mut connection = server.connection(stream);
-        connection.set_yields(server.dedicated);
+        let mut connection = server.settings.connection(stream);
+        connection.set_yields(server.settings.dedicated);
         let (admitted, owed) =
-            (!server.token.is_required(), Owed::new(&server.table, &server.budget));
+            (!server.settings.token.is_required(), Owed::new(&server.table, &server.budget));
         let opens = Opens::new(&server.table, client, &server.budget);
         Session { server, admitted, owed, opens, reads: Vec::new(), client, connection }
     }

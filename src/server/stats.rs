@@ -8,11 +8,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// Returns names and values, in the order in which they are shown.
 pub(super) fn report(server: &Shared) -> Vec<(String, String)> {
-    let totals = server.table.totals();
+    let (settings, totals) = (&*server.settings, server.table.totals());
     let mut report = Vec::new();
     for &limit in Limit::ALL {
         let (value, max) = match limit {
-            Limit::Contents => (server.refused.largest_contents(), server.max_contents),
+            Limit::Contents => (settings.refused.largest_contents(), settings.max_contents),
             Limit::Memory => (server.budget.used(), server.budget.max()),
             Limit::Data => match server.table.stored() {
                 Some((used, max)) => (used, max.unwrap_or(0)),
@@ -22,12 +22,12 @@ pub(super) fn report(server: &Shared) -> Vec<(String, String)> {
             Limit::Descriptors => (totals.descriptors, MAX_OPENS),
             Limit::Backups if server.table.stored().is_none() => continue,
             Limit::Backups => (server.backups.load(Relaxed), MAX_BACKUPS),
-            Limit::Connections => (server.live.count() as u64, server.max_connections as u64),
+            Limit::Connections => (server.live.count() as u64, settings.max_connections as u64),
         };
         let word = limit.word();
         report.push((word.to_string(), value.to_string()));
         report.push((format!("{word}_max"), max.to_string()));
-        report.push((format!("{word}_refused"), server.refused.by(limit).to_string()));
+        report.push((format!("{word}_refused"), settings.refused.by(limit).to_string()));
     }
     let mut add = |name: &str, value: String| report.push((name.to_string(), value));
     add("files", totals.files.to_string());
@@ -36,10 +36,10 @@ pub(super) fn report(server: &Shared) -> Vec<(String, String)> {
     add("session_bytes", totals.session_bytes.to_string());
     add("opens", totals.opens.to_string());
     add("watches", totals.watches.to_string());
-    add("transit", (server.room.used() + server.buffers.used()).to_string());
-    add("transit_max", (server.room.max() + server.buffers.max()).to_string());
+    add("transit", (server.room.used() + settings.buffers.used()).to_string());
+    add("transit_max", (server.room.max() + settings.buffers.max()).to_string());
     add("version", totals.version.to_string());
-    add("uptime_seconds", server.started.elapsed().as_secs().to_string());
+    add("uptime_seconds", settings.started.elapsed().as_secs().to_string());
     let store = if server.table.stored().is_some() { "durable" } else { "memory" };
     add("store", store.to_string());
     report

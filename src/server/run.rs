@@ -1,0 +1,58 @@
+//! Serving, from the first thread to the last reply.
+
+use super::host::Host;
+use super::threads::Threads;
+use super::{SPARE_SLOTS, Server};
+use crate::net::{Pool, Slot, Stream};
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+impl Server {
+    /// Serves until [`Handle::stop`](super::Handle::stop). Returns within 1.5 s after that, even if
+    /// clients take longer.
+    ///
+    /// # Errors
+    /// A thread that is needed from the start cannot be created.
+    pub fn run(self) -> io::Result<()> {
+        self.run_then(|| {})
+    }
+
+    /// Does the same, and calls `ready` once everything that serving needs has succeeded.
+    pub(crate) fn run_then(self, ready: impl FnOnce()) -> io::Result<()> {
+        let Server { listeners, host, shared, stopped, handle } = self;
+        let pool = |name, max, work: fn(&Host, &Arc<Stream>, &Slot<'_>)| {
+            let host = host.clone();
+            let stack_bytes = host.settings.stack_bytes;
+            Pool::new(name, max, stack_bytes, move |stream, slot| work(&host, stream, slot))
+        };
+        let sessions = pool("session", host.settings.max_connections, Host::serve);
+        let spare = pool("refusal", SPARE_SLOTS, |host, stream, _| host.turn_away(stream));
+        thread::scope(|scope| {
+            let (host, sessions, spare) = (&host, &sessions, &spare);
+            let mut threads = Threads::new(shared);
+            let started = threads
+                .start({
+                    let handle = handle.clone();
+                    move || handle.stop()
+                })
+                .and_then(|()| {
+                    listeners.iter().try_for_each(|listener| {
+                        let accept = || host.accept_loop(listener, sessions, spare);
+                        let named = thread::Builder::new().name("accept".to_string());
+                        named.spawn_scoped(scope, accept).map(drop)
+                    })
+                });
+            if started.is_ok() {
+                ready();
+                let _ = stopped.recv(); // `handle` keeps the channel, so this waits for stop
+            }
+            log::info!("stopping, {} connections", sessions.used_slots());
+            host.close(&listeners);
+            let ended = threads.close_down();
+            let no_thread =
+                |e: io::Error| io::Error::new(e.kind(), format!("cannot start a thread: {e}"));
+            started.map_err(no_thread).and(ended)
+        })
+    }
+}
