@@ -26,6 +26,8 @@ help:
 	@echo 'make soak             a server with --data, killed TELEFILE_TEST_KILLS times (500) under load, and'
 	@echo '                      TELEFILE_TEST_SCHEDULES (20000) random schedules of folder synchronisation,'
 	@echo '                      and TELEFILE_TEST_CHURN (50) with processes that are killed'
+	@echo 'make soak-etcd        three servers on three members of etcd, of which TELEFILE_TEST_FAILOVERS (100), one'
+	@echo '                      after another, is killed, stopped or paused under load'
 	@echo 'make fuzz             the parsers under libFuzzer, FUZZ_SECONDS (10) for each target'
 	@echo 'make bench            telefile beside memcached and redis, where they are installed'
 	@echo 'make bench-data       what --data costs, beside redis, etcd and what the disk allows'
@@ -103,6 +105,9 @@ soak:
 		sync::tests::model::nothing_is_lost_whatever_crashes -- --nocapture
 	TELEFILE_TEST_CHURN=$${TELEFILE_TEST_CHURN:-50} $(CARGO) test --test it process::sync::churn -- --nocapture
 
+soak-etcd:
+	TELEFILE_TEST_FAILOVERS=$${TELEFILE_TEST_FAILOVERS:-100} $(CARGO) test --features etcd --test it etcd::failovers -- --nocapture
+
 fuzz:
 	@fuzz/run.sh
 
@@ -125,4 +130,4 @@ bench-sync:
 fmt:
 	$(CARGO) fmt
 
-.PHONY: help run build built install uninstall deb test test-protocol book plots soak fuzz bench bench-data bench-watch bench-framework bench-sync fmt
+.PHONY: help run build built install uninstall deb test test-protocol book plots soak soak-etcd fuzz bench bench-data bench-watch bench-framework bench-sync fmt

@@ -29,6 +29,14 @@ on_disk() {
         --skip python_client::
 }
 
+# A build of its own: the feature is not among the default ones. The servers of these tests share two
+# processors with etcd, so few tests run at a time.
+in_etcd() {
+    "$cargo" clippy --all-targets --features etcd-tls -- -D warnings || return
+    "$cargo" test --no-fail-fast --features etcd-tls --lib -- store::etcd || return
+    RUST_TEST_THREADS=2 "$cargo" test --no-fail-fast --features etcd --test it -- etcd::
+}
+
 exercises() {
     "$cargo" test --test it -- --ignored book::
 }
@@ -72,6 +80,7 @@ stage 'tests' "$cargo" test --no-fail-fast
 stage 'exercises of the book' exercises
 stage 'the built book' tests/book.sh --installed
 stage 'tests, tables on disk' on_disk
+stage 'tests, tables in etcd' in_etcd
 stage 'tests, small library' "$cargo" test --no-fail-fast --no-default-features
 sort -u "$skipped"
 printf '%-28s%4d s\n' 'all passed' $(($(date +%s) - begin))

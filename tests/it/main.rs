@@ -4,6 +4,7 @@ mod book;
 mod client;
 mod code;
 mod documents;
+mod etcd;
 mod examples;
 mod framework;
 mod house;

@@ -188,7 +188,7 @@ pub(crate) struct Serving {
 impl Serving {
     /// Starts a server with these arguments after `serve`.
     #[track_caller]
-    fn start(args: &[&str]) -> Serving {
+    pub(crate) fn start(args: &[&str]) -> Serving {
         Serving::from(telefile(&[&["serve"], args].concat()))
     }
 
@@ -228,8 +228,12 @@ impl Serving {
         Client::connect(&self.addresses[0])
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.program.stderr.now()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.program.signal(signal);
     }
 
     /// Waits until a line of the log has all of `words`.

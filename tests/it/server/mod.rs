@@ -117,9 +117,13 @@ pub(crate) struct Folder(PathBuf);
 
 impl Folder {
     pub(crate) fn new() -> Folder {
+        Folder::new_in(&std::env::temp_dir())
+    }
+
+    pub(crate) fn new_in(parent: &Path) -> Folder {
         static LAST: AtomicU32 = AtomicU32::new(0);
         let name = format!("telefile-it-{}-{}", std::process::id(), LAST.fetch_add(1, Relaxed));
-        let path = std::env::temp_dir().join(name);
+        let path = parent.join(name);
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir(&path).unwrap();
         Folder(path)
