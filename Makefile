@@ -11,6 +11,7 @@ to = $(DESTDIR)$(PREFIX)
 
 help:
 	@echo 'make run              build and start the server; ARGS="--listen 127.0.0.1:9000" adds flags'
+	@echo 'make run-etcd         the same with a table in an etcd of one member, in a temporary folder; needs etcd'
 	@echo 'make build            build the program, target/release/telefile'
 	@echo 'make install          install it with its manual pages, completions and systemd units. PREFIX=/usr/local'
 	@echo '                      and DESTDIR= say where; `sudo make install` takes what `make build` has built'
@@ -39,6 +40,11 @@ help:
 
 run:
 	$(CARGO) run --release --bin telefile -- serve $(ARGS)
+
+run-etcd:
+	@command -v etcd >/dev/null || { echo 'etcd is not installed. On Debian: apt install etcd-server' >&2; exit 1; }
+	$(CARGO) build --release --locked --features etcd
+	@tests/run_etcd.sh '$(BUILT)' $(ARGS)
 
 build:
 	$(CARGO) build --release --locked
@@ -106,7 +112,7 @@ soak:
 	TELEFILE_TEST_CHURN=$${TELEFILE_TEST_CHURN:-50} $(CARGO) test --test it process::sync::churn -- --nocapture
 
 soak-etcd:
-	TELEFILE_TEST_FAILOVERS=$${TELEFILE_TEST_FAILOVERS:-100} $(CARGO) test --features etcd --test it etcd::failovers -- --nocapture
+	TELEFILE_TEST_FAILOVERS=$${TELEFILE_TEST_FAILOVERS:-100} $(CARGO) test --features etcd-tls --test it etcd::failovers -- --nocapture
 
 fuzz:
 	@fuzz/run.sh
@@ -130,4 +136,4 @@ bench-sync:
 fmt:
 	$(CARGO) fmt
 
-.PHONY: help run build built install uninstall deb test test-protocol book plots soak soak-etcd fuzz bench bench-data bench-watch bench-framework bench-sync fmt
+.PHONY: help run run-etcd build built install uninstall deb test test-protocol book plots soak soak-etcd fuzz bench bench-data bench-watch bench-framework bench-sync fmt

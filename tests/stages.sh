@@ -33,8 +33,9 @@ on_disk() {
 # processors with etcd, so few tests run at a time.
 in_etcd() {
     "$cargo" clippy --all-targets --features etcd-tls -- -D warnings || return
+    RUSTDOCFLAGS='-D warnings' "$cargo" doc --no-deps --features etcd-tls || return
     "$cargo" test --no-fail-fast --features etcd-tls --lib -- store::etcd || return
-    RUST_TEST_THREADS=2 "$cargo" test --no-fail-fast --features etcd --test it -- etcd::
+    RUST_TEST_THREADS=2 "$cargo" test --no-fail-fast --features etcd-tls --test it -- etcd::
 }
 
 exercises() {

@@ -35,7 +35,6 @@ pub(super) struct Place {
         long = "etcd-user",
         value_name = "NAME",
         env = "TELEFILE_ETCD_USER",
-        requires = "password_file",
         help_heading = HEADING
     )]
     user: Option<String>,
@@ -44,7 +43,6 @@ pub(super) struct Place {
         long = "etcd-password-file",
         value_name = "FILE",
         env = "TELEFILE_ETCD_PASSWORD_FILE",
-        requires = "user",
         help_heading = HEADING
     )]
     password_file: Option<PathBuf>,
@@ -61,7 +59,6 @@ pub(super) struct Place {
         long = "etcd-cert",
         value_name = "FILE",
         env = "TELEFILE_ETCD_CERT",
-        requires = "key",
         help_heading = HEADING
     )]
     cert: Option<PathBuf>,
@@ -70,13 +67,13 @@ pub(super) struct Place {
         long = "etcd-key",
         value_name = "FILE",
         env = "TELEFILE_ETCD_KEY",
-        requires = "cert",
         help_heading = HEADING
     )]
     key: Option<PathBuf>,
 }
 
-const HEADING: &str = "etcd";
+/// The part of the help.
+pub(super) const HEADING: &str = "etcd";
 
 impl Place {
     /// Returns whether the command means a table in etcd.
@@ -98,8 +95,23 @@ impl Place {
     /// Returns the options of that table.
     ///
     /// # Errors
-    /// A file cannot be read.
+    /// Options that belong together are not together, or a file cannot be read.
     pub(super) fn options(&self) -> Result<Options, Failure> {
+        let both = [
+            (
+                self.user.is_some(),
+                self.password_file.is_some(),
+                "--etcd-user",
+                "--etcd-password-file",
+            ),
+            (self.cert.is_some(), self.key.is_some(), "--etcd-cert", "--etcd-key"),
+        ];
+        for (has_one, has_other, one, other) in both {
+            if has_one != has_other {
+                let (given, missing) = if has_one { (one, other) } else { (other, one) };
+                return Err(Failure::usage(format!("{given} needs {missing}")));
+            }
+        }
         let mut options = Options::new(self.urls.iter()).prefix(&self.prefix);
         if let (Some(user), Some(file)) = (&self.user, &self.password_file) {
             options = options.user(user, password(file)?);
@@ -130,7 +142,8 @@ impl Place {
     /// Returns the failure of a build that knows no etcd.
     pub(super) fn missing(&self) -> Failure {
         Failure::usage(
-            "--etcd needs a build with the feature etcd: `cargo install telefile --features etcd`",
+            "this telefile was built without etcd; this builds one with it: \
+             `cargo build --release --features etcd`",
         )
     }
 }

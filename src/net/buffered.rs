@@ -4,6 +4,7 @@
 mod contents;
 
 use super::buffers::Buffers;
+use super::gate::{self, Gate};
 use super::stream::{Stream, timed_out};
 use super::traffic::Traffic;
 use crate::budget::Budget;
@@ -25,6 +26,7 @@ pub struct BufferedStream {
     stream: Arc<Stream>,
     buffers: Buffers,
     traffic: Option<Arc<Traffic>>,
+    gate: Option<Arc<dyn Gate>>,
     write_timeout: Duration,
     deadline: Option<Instant>,
     yields: bool,
@@ -37,6 +39,7 @@ impl BufferedStream {
             stream,
             buffers: Buffers::new(max_line_bytes),
             traffic: None,
+            gate: None,
             write_timeout,
             deadline: None,
             yields: false,
@@ -57,6 +60,12 @@ impl BufferedStream {
     /// Counts the bytes from now on in `traffic`, which other streams may share.
     pub fn set_traffic(&mut self, traffic: Arc<Traffic>) {
         self.traffic = Some(traffic);
+    }
+
+    /// Sends only while the gate is open. What is to be sent after that is an error.
+    #[cfg(feature = "etcd")]
+    pub fn set_gate(&mut self, gate: Arc<dyn Gate>) {
+        self.gate = Some(gate);
     }
 
     /// Sets the deadline for every receive, whatever arrives before it; `None` is no deadline.
@@ -159,11 +168,19 @@ impl BufferedStream {
         if self.buffers.output.is_empty() {
             return Ok(());
         }
+        self.expect_open()?;
         let time_left = self.time_left(self.write_timeout);
         self.stream.send_all(&mut [IoSlice::new(&self.buffers.output)], time_left)?;
         self.count_sent(self.buffers.output.len());
         self.buffers.output.clear();
         Ok(())
+    }
+
+    fn expect_open(&self) -> io::Result<()> {
+        match &self.gate {
+            Some(gate) if !gate.is_open() => Err(gate::closed()),
+            _ => Ok(()),
+        }
     }
 
     fn time_left(&self, most: Duration) -> Duration {

@@ -60,6 +60,31 @@ impl Stream {
         retry(|| recv(&self.socket, &mut *buffer, RecvFlags::DONTWAIT).map(|(n, _)| n))
     }
 
+    /// Receives what has arrived into the spare capacity of `buffer`, without waiting.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WouldBlock`] if nothing has arrived.
+    #[cfg(feature = "etcd")]
+    pub(super) fn receive_spare_now(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        retry(|| recv(&self.socket, spare_capacity(buffer), RecvFlags::DONTWAIT).map(|(_, n)| n))
+    }
+
+    /// Returns the next byte and leaves it where it is; `None` at the end of the stream.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WouldBlock`] if nothing has arrived.
+    #[cfg(feature = "etcd")]
+    pub(crate) fn peek(&self) -> io::Result<Option<u8>> {
+        let (mut byte, flags) = ([0], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        let n = retry(|| recv(&self.socket, &mut byte[..], flags).map(|(n, _)| n))?;
+        Ok((n > 0).then_some(byte[0]))
+    }
+
+    #[cfg(feature = "etcd")]
+    pub(super) fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
     /// Sends as much of `parts`, in order, as the kernel has room for, and returns how much.
     ///
     /// # Errors

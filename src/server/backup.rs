@@ -19,6 +19,8 @@ impl<'a> Session<'a> {
     /// Begins a backup of what is on disk.
     pub(super) fn backup(&self) -> Result<Outcome<'a>, Refusal> {
         let is_local = self.connection.stream().peer().is_none();
+        #[cfg(feature = "etcd")]
+        let is_local = is_local && !self.is_relayed;
         if !(is_local || self.server.settings.allow_backup) {
             return Err(Refusal::Denied);
         }

@@ -3,17 +3,22 @@
 use super::current_token::CurrentToken;
 use super::error::BindError;
 use super::host::{Host, Role};
+#[cfg(feature = "etcd")]
+use super::member::Member;
 use super::metrics::endpoint::{self, Endpoint};
-use super::room::Room;
 use super::settings::Settings;
-use super::shared::Shared;
+use super::shared::{Shared, on_its_way};
 use super::system::{self, Wanted};
-use super::{Builder, Handle, Server};
+#[cfg(feature = "etcd")]
+use super::tables::Tables;
+use super::{Builder, DEFAULT_MAX_CONTENTS, Handle, Server, Source};
 use crate::budget::{Budget, Charge};
 #[cfg(feature = "durable")]
 use crate::files::Contradiction;
 use crate::files::{Registry, Table};
 use crate::net::{Address, Listener};
+#[cfg(feature = "etcd")]
+use crate::store::etcd::Etcd;
 #[cfg(feature = "durable")]
 use crate::store::{Durable, Options};
 use crate::token::Token;
@@ -24,6 +29,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+#[cfg(feature = "etcd")]
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
@@ -32,11 +38,6 @@ const DEFAULT_ADDRESS: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 808
 /// A client that acknowledges nothing for this long counts as disconnected, whatever the time-out of
 /// writes.
 const USER_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Lists and changes on their way to clients may take the memory of all files divided by this, and
-/// so may the buffers of connections; but each at least what the longest list needs, with names.
-const ON_ITS_WAY_PART: u64 = 16;
-const MIN_ON_ITS_WAY_BYTES: u64 = 8 << 20;
 
 /// With less, a database has no room to remove files.
 #[cfg(feature = "durable")]
@@ -69,11 +70,15 @@ impl Builder {
         inherited.iter().try_for_each(|listener| {
             self.check_exposed(listener.address(), std::slice::from_ref(listener.address()))
         })?;
-        let budget = Budget::new(self.max_memory.unwrap_or_else(system::default_max_memory));
-        let types = std::mem::take(&mut self.types);
+        #[cfg(feature = "etcd")]
+        self.check_etcd()?;
+        let max_contents = self.max_contents.unwrap_or(self.default_max_contents());
+        let max_memory = self.max_memory.unwrap_or_else(system::default_max_memory);
+        let budget = Budget::new(max_memory);
+        let root = self.absolute_root()?;
         let registry = Registry::default()
-            .with_text_files(self.absolute_root()?, self.max_contents, &budget)
-            .and_then(|registry| registry.with(types))
+            .with_text_files(root.clone(), max_contents, &budget)
+            .and_then(|registry| registry.with(self.types.clone()))
             .map_err(BindError::FileType)?;
         // Before the table: a port in use leaves no new folder behind.
         let listeners: Result<Vec<_>, _> =
@@ -90,15 +95,14 @@ impl Builder {
             max_memory: self.max_memory,
         })
         .map_err(BindError::System)?;
-        let (table, database) = self.table(registry, budget.clone())?;
-        let on_its_way = (budget.max() / ON_ITS_WAY_PART).max(MIN_ON_ITS_WAY_BYTES);
         let (stop, stopped) = crossbeam_channel::bounded(1);
-        let token = CurrentToken::new(self.token);
+        let token = CurrentToken::new(self.token.take());
         let settings = Arc::new(Settings {
-            buffers: Budget::new(on_its_way),
+            buffers: Budget::new(on_its_way(max_memory)),
             refused: Default::default(),
             counters: Default::default(),
-            max_contents: self.max_contents,
+            max_contents,
+            max_memory,
             max_connections,
             idle_timeout: self.idle_timeout,
             write_timeout: self.write_timeout,
@@ -107,19 +111,43 @@ impl Builder {
             dedicated: self.dedicated,
             stack_bytes: self.stack_bytes,
             started: Instant::now(),
+            #[cfg(feature = "etcd")]
+            terms: AtomicU64::new(0),
         });
-        let shared = Arc::new(Shared {
-            settings: settings.clone(),
+        let metrics = Arc::new(Endpoint::new(metrics));
+        let handle = Handle { stop, token };
+        #[cfg(feature = "etcd")]
+        let etcd = match self.etcd.take() {
+            Some(etcd) => Some((etcd, self.advertised(&listeners)?)),
+            None => None,
+        };
+        let server = |host, source| Server { listeners, metrics, host, source, handle, stopped };
+        #[cfg(feature = "etcd")]
+        if let Some((etcd, me)) = etcd {
+            // A refused user, or another program's keys, are noticed now.
+            if let Err(e) = etcd.leader() {
+                match Etcd::is_fatal(&e) {
+                    true => return Err(BindError::Data(e)),
+                    false => log::warn!("{e}; waiting for it"),
+                }
+            }
+            let (clock, types) = (self.clock, self.types);
+            let tables = Tables { settings: settings.clone(), types, root, max_memory, clock };
+            let host = Arc::new(Host::new(settings, Role::Waiting));
+            let member = Member::new(etcd, &me, tables, host.clone());
+            return Ok(server(host, Source::Etcd(member.map_err(BindError::System)?)));
+        }
+        let (table, database) = self.table(registry, budget.clone())?;
+        let shared = Shared::new(
+            settings.clone(),
             table,
             budget,
-            _database: database,
-            room: Room::new(on_its_way),
-            live: Default::default(),
-            backups: AtomicU64::new(0),
-        });
+            database,
+            #[cfg(feature = "etcd")]
+            None,
+        );
         let host = Arc::new(Host::new(settings, Role::Active(shared.clone())));
-        let metrics = Arc::new(Endpoint::new(metrics));
-        Ok(Server { listeners, metrics, host, shared, handle: Handle { stop, token }, stopped })
+        Ok(server(host, Source::Table(shared)))
     }
 
     #[cfg(feature = "durable")]
@@ -131,6 +159,50 @@ impl Builder {
             (None, Some(_)) => Err(BindError::NoDataFolder),
             (_, Some(..LEAST_MAX_DATA)) => Err(BindError::MaxDataTooSmall(LEAST_MAX_DATA)),
             _ => Ok(()),
+        }
+    }
+
+    fn default_max_contents(&self) -> u64 {
+        #[cfg(feature = "etcd")]
+        if self.etcd.is_some() {
+            return Etcd::MAX_CONTENTS;
+        }
+        DEFAULT_MAX_CONTENTS
+    }
+
+    #[cfg(feature = "etcd")]
+    fn check_etcd(&self) -> Result<(), BindError> {
+        if self.etcd.is_none() {
+            return Ok(());
+        }
+        if self.data.is_some() || self.store.is_some() {
+            return Err(BindError::EtcdAndAnother);
+        }
+        match self.max_contents {
+            Some(bytes) if bytes > Etcd::MAX_CONTENTS => {
+                Err(BindError::MaxContentsTooLarge(Etcd::MAX_CONTENTS))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns where the other servers reach this one.
+    #[cfg(feature = "etcd")]
+    fn advertised(&self, listeners: &[Listener]) -> Result<Address, BindError> {
+        let own = || {
+            let mut own = listeners.iter().map(Listener::address);
+            own.clone().find(|address| matches!(address, Address::Tcp(_))).or(own.next())
+        };
+        let address = self.advertise.as_ref().or_else(own).expect("a server listens").clone();
+        let found = address.resolve().map_err(BindError::Listen)?;
+        self.check_exposed(&address, &found)?;
+        let is_vague = |found: &Address| match found {
+            Address::Tcp(tcp) => tcp.ip().is_unspecified() || tcp.port() == 0,
+            _ => false,
+        };
+        match found.iter().any(is_vague) {
+            true => Err(BindError::NotAdvertised(address)),
+            false => Ok(address),
         }
     }
 

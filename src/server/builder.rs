@@ -4,6 +4,8 @@ use crate::exptime::FOREVER;
 use crate::files::{Clock, FileType};
 use crate::net::Address;
 use crate::store::Store;
+#[cfg(feature = "etcd")]
+use crate::store::etcd::Etcd;
 use crate::token::Token;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,7 +31,8 @@ pub struct Builder {
     pub(super) listen: Vec<Address>,
     pub(super) metrics: Option<Address>,
     pub(super) connections: usize,
-    pub(super) max_contents: u64,
+    /// `None`: the default.
+    pub(super) max_contents: Option<u64>,
     pub(super) max_memory: Option<u64>,
     pub(super) idle_timeout: Option<Duration>,
     pub(super) write_timeout: Duration,
@@ -47,6 +50,10 @@ pub struct Builder {
     pub(super) data: Option<PathBuf>,
     #[cfg(feature = "durable")]
     pub(super) max_data: Option<u64>,
+    #[cfg(feature = "etcd")]
+    pub(super) etcd: Option<Etcd>,
+    #[cfg(feature = "etcd")]
+    pub(super) advertise: Option<Address>,
 }
 
 impl Default for Builder {
@@ -55,7 +62,7 @@ impl Default for Builder {
             listen: Vec::new(),
             metrics: None,
             connections: DEFAULT_CONNECTIONS,
-            max_contents: DEFAULT_MAX_CONTENTS,
+            max_contents: None,
             max_memory: None,
             idle_timeout: None,
             write_timeout: DEFAULT_WRITE_TIMEOUT,
@@ -73,6 +80,10 @@ impl Default for Builder {
             data: None,
             #[cfg(feature = "durable")]
             max_data: None,
+            #[cfg(feature = "etcd")]
+            etcd: None,
+            #[cfg(feature = "etcd")]
+            advertise: None,
         }
     }
 }
@@ -127,7 +138,7 @@ impl Builder {
 
     /// Sets the largest size of a file, in bytes.
     pub fn max_contents(mut self, bytes: u64) -> Self {
-        self.max_contents = bytes;
+        self.max_contents = Some(bytes);
         self
     }
 
@@ -233,6 +244,34 @@ impl Builder {
     /// code files. No other server may use the store meanwhile.
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
+        self
+    }
+
+    /// Keeps the table in an etcd cluster, for several servers on as many machines: one of them is active
+    /// and has the table, the others relay their clients to it, and when it ends another one takes its
+    /// place, with everything that was acknowledged. It excludes `data` and a store. A file has at most
+    /// 1 MiB then, which is also the default of [`max_contents`](Builder::max_contents).
+    ///
+    /// ```no_run
+    /// use telefile::Server;
+    /// use telefile::store::etcd::{Etcd, Options};
+    ///
+    /// let etcd = Etcd::new(Options::new(["http://10.0.0.1:2379", "http://10.0.0.2:2379"]))?;
+    /// let builder = Server::builder().listen("10.0.0.4:8080".parse()?).token_file("token".into());
+    /// builder.etcd(etcd).bind()?.run()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "etcd")]
+    pub fn etcd(mut self, table: Etcd) -> Self {
+        self.etcd = Some(table);
+        self
+    }
+
+    /// Sets where the other servers of a table in [etcd](Builder::etcd) reach this one; by default the
+    /// first address that it listens on.
+    #[cfg(feature = "etcd")]
+    pub fn advertise(mut self, address: Address) -> Self {
+        self.advertise = Some(address);
         self
     }
 

@@ -43,6 +43,16 @@ pub enum BindError {
     NoDataFolder,
     /// There are both a folder for the data and a [store](super::Builder::store).
     TwoStores,
+    /// A table in etcd excludes a folder for the data and a [store](super::Builder::store).
+    #[cfg(feature = "etcd")]
+    EtcdAndAnother,
+    /// A file of a table in etcd has at most this many bytes.
+    #[cfg(feature = "etcd")]
+    MaxContentsTooLarge(u64),
+    /// The other servers of a table in etcd cannot reach this address: it stands for all of this
+    /// machine's, or has no port. [`advertise`](super::Builder::advertise) sets another one.
+    #[cfg(feature = "etcd")]
+    NotAdvertised(Address),
     /// The size of the data is limited to fewer bytes than this, the least.
     MaxDataTooSmall(u64),
     /// Two file types have the same name, or a name does not fit into a line.
@@ -55,7 +65,8 @@ pub enum BindError {
     Listen(io::Error),
     /// The system denies what every server needs: some memory, or a random number.
     System(io::Error),
-    /// The folder of the data cannot be used, or what is in it or in the store.
+    /// The folder of the data cannot be used, or what is in it or in the store; or etcd refuses this
+    /// server.
     Data(io::Error),
 }
 
@@ -87,6 +98,18 @@ impl fmt::Display for BindError {
             }
             BindError::TwoStores => {
                 f.write_str("a folder for the data and a store exclude each other")
+            }
+            #[cfg(feature = "etcd")]
+            BindError::EtcdAndAnother => {
+                f.write_str("a table in etcd excludes a folder for the data and a store")
+            }
+            #[cfg(feature = "etcd")]
+            BindError::MaxContentsTooLarge(most) => {
+                write!(f, "a file in etcd has at most {} MiB", most >> 20)
+            }
+            #[cfg(feature = "etcd")]
+            BindError::NotAdvertised(address) => {
+                write!(f, "{address}: no other server can reach this one there")
             }
             BindError::MaxDataTooSmall(least) => {
                 write!(f, "the data needs at least {} MiB", least >> 20)

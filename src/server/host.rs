@@ -1,11 +1,14 @@
 //! What lasts as long as the process serves: who answers its clients now, and the way to there.
 
+#[cfg(feature = "etcd")]
+use super::following::Following;
 use super::settings::Settings;
 use super::shared::{LINGER, LINGER_BYTES, Shared};
 use super::stats;
 use crate::net::{Listener, Live, Pool, Slot, Stream};
 use crate::wire::Reply;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::Shutdown;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// A server as a new connection finds it.
 #[derive(Debug)]
@@ -14,6 +17,8 @@ pub(super) struct Host {
     /// Connections that have no session here. Closed by a stop: no further connection is accepted.
     pub(super) arrivals: Live<Arc<Stream>>,
     role: Mutex<Role>,
+    /// The role is another one, or the server stops.
+    pub(super) changed: Condvar,
 }
 
 /// Who answers a client.
@@ -21,11 +26,18 @@ pub(super) struct Host {
 pub(super) enum Role {
     /// This process: it has the table.
     Active(Arc<Shared>),
+    /// Another server.
+    #[cfg(feature = "etcd")]
+    Standby(Arc<Following>),
+    /// Nobody yet.
+    #[cfg(feature = "etcd")]
+    Waiting,
 }
 
 impl Host {
     pub(super) fn new(settings: Arc<Settings>, role: Role) -> Self {
-        Host { settings, arrivals: Live::default(), role: Mutex::new(role) }
+        let (role, changed) = (Mutex::new(role), Condvar::new());
+        Host { settings, arrivals: Live::default(), role, changed }
     }
 
     /// Hands each connection to a thread of `sessions`, or of `spare` to be refused, until a stop.
@@ -50,13 +62,19 @@ impl Host {
     pub(super) fn serve(&self, stream: &Arc<Stream>, slot: &Slot<'_>) {
         match self.role() {
             Role::Active(shared) => shared.serve(stream, slot),
+            #[cfg(feature = "etcd")]
+            Role::Standby(_) | Role::Waiting => self.relay(stream, slot),
         }
     }
 
-    /// Returns the lines of `stats`.
+    /// Returns the lines of `stats`: without a table here, those of the process alone.
     pub(super) fn report(&self) -> Vec<(String, String)> {
         match self.role() {
             Role::Active(shared) => stats::report(&shared),
+            #[cfg(feature = "etcd")]
+            Role::Standby(_) | Role::Waiting => {
+                stats::standby(&self.settings, self.arrivals.count() as u64)
+            }
         }
     }
 
@@ -73,13 +91,25 @@ impl Host {
     pub(super) fn close(&self, listeners: &[Listener]) {
         self.arrivals.close();
         listeners.iter().for_each(Listener::close);
+        // Clients of a standby get the answers to what they have sent.
+        self.arrivals.each(|stream| stream.shutdown(Shutdown::Read));
+        let _role = self.lock();
+        self.changed.notify_all();
+    }
+
+    /// Gives the server another role, and returns the one before.
+    #[cfg(feature = "etcd")]
+    pub(super) fn replace_role(&self, role: Role) -> Role {
+        let before = std::mem::replace(&mut *self.lock(), role);
+        self.changed.notify_all();
+        before
     }
 
     pub(super) fn role(&self) -> Role {
         self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Role> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Role> {
         self.role.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

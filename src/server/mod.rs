@@ -29,8 +29,14 @@ mod builder;
 mod current_token;
 mod dispatch;
 mod error;
+#[cfg(feature = "etcd")]
+mod following;
 mod host;
+#[cfg(feature = "etcd")]
+mod lead;
 mod long;
+#[cfg(feature = "etcd")]
+mod member;
 pub(crate) mod metrics;
 mod opens;
 mod outgoing;
@@ -38,6 +44,8 @@ mod owed;
 mod reads;
 mod receive;
 mod refused;
+#[cfg(feature = "etcd")]
+mod relay;
 mod room;
 mod run;
 mod running;
@@ -46,8 +54,13 @@ mod session;
 mod sessions;
 mod settings;
 mod shared;
+mod source;
+#[cfg(feature = "etcd")]
+mod standby;
 mod stats;
 pub(crate) mod system;
+#[cfg(feature = "etcd")]
+mod tables;
 mod threads;
 mod wait;
 
@@ -63,7 +76,7 @@ use current_token::CurrentToken;
 use host::Host;
 use metrics::endpoint::Endpoint;
 use settings::Settings;
-use shared::Shared;
+use source::Source;
 use std::sync::Arc;
 
 /// How many refused connections may receive the reason at once; more are closed without a reply.
@@ -94,7 +107,7 @@ pub struct Server {
     listeners: Vec<Listener>,
     metrics: Arc<Endpoint>,
     host: Arc<Host>,
-    shared: Arc<Shared>,
+    source: Source,
     handle: Handle,
     stopped: Receiver<()>,
 }
@@ -152,16 +165,19 @@ impl Server {
 
     /// Describes the main limits, and where the files are.
     pub fn limits(&self) -> String {
-        let Shared { settings, budget, table, .. } = &*self.shared;
-        let Settings { max_connections, max_contents, token, .. } = &**settings;
+        let Settings { max_connections, max_contents, max_memory, token, .. } =
+            &*self.host.settings;
         let token = if token.is_required() { "a token" } else { "no token" };
-        let memory = budget.max();
-        let files = match table.stored() {
-            Some(_) => format!("{} files on disk", table.totals().files),
-            None => "files in memory".to_string(),
+        let files = match &self.source {
+            Source::Table(shared) => match shared.table.stored() {
+                Some(_) => format!("{} files on disk", shared.table.totals().files),
+                None => "files in memory".to_string(),
+            },
+            #[cfg(feature = "etcd")]
+            Source::Etcd(_) => "files in etcd".to_string(),
         };
         format!(
-            "{max_connections} connections, {max_contents} bytes a file, {memory} in all, \
+            "{max_connections} connections, {max_contents} bytes a file, {max_memory} in all, \
              {token}, {files}"
         )
     }

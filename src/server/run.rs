@@ -1,7 +1,7 @@
 //! Serving, from the first thread to the last reply.
 
 use super::host::Host;
-use super::threads::Threads;
+use super::source::Served;
 use super::{SPARE_SLOTS, Server};
 use crate::net::{Pool, Slot, Stream};
 use std::io;
@@ -13,14 +13,14 @@ impl Server {
     /// clients take longer.
     ///
     /// # Errors
-    /// A thread that is needed from the start cannot be created.
+    /// A thread that is needed from the start cannot be created; the store fails.
     pub fn run(self) -> io::Result<()> {
         self.run_then(|| {})
     }
 
     /// Does the same, and calls `ready` once everything that serving needs has succeeded.
     pub(crate) fn run_then(self, ready: impl FnOnce()) -> io::Result<()> {
-        let Server { listeners, metrics, host, shared, stopped, handle } = self;
+        let Server { listeners, metrics, host, source, stopped, handle } = self;
         let pool = |name, max, work: fn(&Host, &Arc<Stream>, &Slot<'_>)| {
             let host = host.clone();
             let stack_bytes = host.settings.stack_bytes;
@@ -33,33 +33,32 @@ impl Server {
             let (host, sessions, spare) = (&host, &sessions, &spare);
             let (metrics, scrapes) = (&metrics, &scrapes);
             let named = |name: &str| thread::Builder::new().name(name.to_string());
-            let mut threads = Threads::new(shared);
-            let started = threads
-                .start({
-                    let handle = handle.clone();
-                    move || handle.stop()
+            let mut served = Served::new(source);
+            let lost = {
+                let handle = handle.clone();
+                move || handle.stop()
+            };
+            let started = served.start(lost).and_then(|()| {
+                listeners.iter().try_for_each(|listener| {
+                    let accept = || host.accept_loop(listener, sessions, spare);
+                    named("accept").spawn_scoped(scope, accept).map(drop)
+                })?;
+                metrics.listeners.iter().try_for_each(|listener| {
+                    let accept = || metrics.accept_loop(listener, scrapes);
+                    named("metrics").spawn_scoped(scope, accept).map(drop)
                 })
-                .and_then(|()| {
-                    listeners.iter().try_for_each(|listener| {
-                        let accept = || host.accept_loop(listener, sessions, spare);
-                        named("accept").spawn_scoped(scope, accept).map(drop)
-                    })?;
-                    metrics.listeners.iter().try_for_each(|listener| {
-                        let accept = || metrics.accept_loop(listener, scrapes);
-                        named("metrics").spawn_scoped(scope, accept).map(drop)
-                    })
-                });
-            if started.is_ok() {
+            });
+            let no_thread =
+                |e: io::Error| io::Error::new(e.kind(), format!("cannot start a thread: {e}"));
+            let stopped = started.map_err(no_thread).and_then(|()| {
                 ready();
-                let _ = stopped.recv(); // `handle` keeps the channel, so this waits for stop
-            }
+                served.wait(&stopped) // `handle` keeps the channel, so this waits for stop
+            });
             log::info!("stopping, {} connections", sessions.used_slots());
             host.close(&listeners);
             metrics.close();
-            let ended = threads.close_down();
-            let no_thread =
-                |e: io::Error| io::Error::new(e.kind(), format!("cannot start a thread: {e}"));
-            started.map_err(no_thread).and(ended)
+            let ended = served.close_down();
+            stopped.and(ended)
         })
     }
 }

@@ -17,6 +17,7 @@ impl<'a> Session<'a> {
         request: &Request<'_>,
         contents: Option<Contents>,
     ) -> io::Result<Flow> {
+        self.server.expect_active()?; // contents take time to arrive
         let held = contents.as_ref().map_or(0, |contents| contents.len());
         // Memory that earlier changes free once they are visible may make room for this one.
         let again = if self.owed.is_empty() { None } else { contents.clone() };

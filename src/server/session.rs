@@ -31,6 +31,9 @@ pub(super) struct Session<'a> {
     /// The names to read next. Empty while answers are owed.
     pub(super) reads: Vec<Name>,
     pub(super) client: ClientId,
+    /// It comes through another server.
+    #[cfg(feature = "etcd")]
+    pub(super) is_relayed: bool,
     pub(super) connection: BufferedStream,
 }
 
@@ -49,10 +52,25 @@ impl<'a> Session<'a> {
         connection.set_yields(server.settings.dedicated);
         let counters = server.settings.counters.of(client);
         connection.set_traffic(counters.traffic());
+        #[cfg(feature = "etcd")]
+        if let Some(lead) = &server.lead {
+            connection.set_gate(lead.clone());
+        }
         let (admitted, owed) =
             (!server.settings.token.is_required(), Owed::new(&server.table, &server.budget));
         let opens = Opens::new(&server.table, client, &server.budget);
-        Session { server, counters, admitted, owed, opens, reads: Vec::new(), client, connection }
+        Session {
+            server,
+            counters,
+            admitted,
+            owed,
+            opens,
+            reads: Vec::new(),
+            client,
+            #[cfg(feature = "etcd")]
+            is_relayed: false,
+            connection,
+        }
     }
 
     /// Reads requests and answers them, until the client quits or breaks the framing.
@@ -64,6 +82,7 @@ impl<'a> Session<'a> {
         let mut line = Vec::new();
         loop {
             let read = self.read_line(&mut line);
+            self.server.expect_active()?;
             // Checked after the wait: a request that arrives with the stop is not executed.
             if self.server.live.is_closed() {
                 self.reads.clear();
@@ -98,7 +117,7 @@ impl<'a> Session<'a> {
 
     /// Answers one line, and the contents that follow it.
     fn answer(&mut self, line: &[u8]) -> io::Result<Flow> {
-        if is_blank(line) {
+        if is_blank(line) || self.begins_relay(line)? {
             return Ok(Flow::Continue);
         }
         let request = match Request::parse(line) {
@@ -120,5 +139,10 @@ impl<'a> Session<'a> {
             Ok(contents) => self.execute(&request, contents),
             Err(flow) => Ok(flow),
         }
+    }
+
+    #[cfg(not(feature = "etcd"))]
+    fn begins_relay(&self, _line: &[u8]) -> io::Result<bool> {
+        Ok(false)
     }
 }

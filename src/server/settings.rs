@@ -8,6 +8,8 @@ use crate::net::{BufferedStream, Stream};
 use crate::refusal::{Limit, Refusal};
 use crate::wire::MAX_LINE_BYTES;
 use std::sync::Arc;
+#[cfg(feature = "etcd")]
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 /// The settings of a server, and what it counts.
@@ -18,6 +20,8 @@ pub(super) struct Settings {
     pub(super) refused: Refused,
     pub(super) counters: Counters,
     pub(super) max_contents: u64,
+    /// The most bytes of memory for files.
+    pub(super) max_memory: u64,
     pub(super) max_connections: usize,
     pub(super) idle_timeout: Option<Duration>,
     pub(super) write_timeout: Duration,
@@ -27,6 +31,9 @@ pub(super) struct Settings {
     pub(super) dedicated: bool,
     pub(super) stack_bytes: usize,
     pub(super) started: Instant,
+    /// How often this server has become the active one of a table in etcd.
+    #[cfg(feature = "etcd")]
+    pub(super) terms: AtomicU64,
 }
 
 impl Settings {

@@ -2,6 +2,8 @@
 
 use super::opens::MAX_OPENS;
 use super::outgoing::MAX_BACKUPS;
+#[cfg(feature = "etcd")]
+use super::settings::Settings;
 use super::shared::Shared;
 use crate::files::{Commits, Histogram};
 use crate::refusal::Limit;
@@ -42,7 +44,16 @@ pub(super) fn report(server: &Shared) -> Vec<(String, String)> {
     add("version", totals.version.to_string());
     add("uptime_seconds", settings.started.elapsed().as_secs().to_string());
     let store = if server.table.stored().is_some() { "durable" } else { "memory" };
+    #[cfg(feature = "etcd")]
+    let store = if server.lead.is_some() { "etcd" } else { store };
     add("store", store.to_string());
+    #[cfg(feature = "etcd")]
+    if let Some(lead) = &server.lead {
+        add("role", "active".to_string());
+        add("leader", lead.term.leader().address.clone());
+        add("failovers", settings.terms.load(Relaxed).to_string());
+        add("last_commit_microseconds", lead.term.last_commit().as_micros().to_string());
+    }
     let mut lines = settings.counters.lines();
     lines.push(("files_expired".to_string(), totals.expired));
     lines.push(("watches_woken".to_string(), totals.woken));
@@ -51,6 +62,22 @@ pub(super) fn report(server: &Shared) -> Vec<(String, String)> {
         lines.extend(histogram("commit_files", files));
     }
     report.extend(lines.into_iter().map(|(name, value)| (name, value.to_string())));
+    report
+}
+
+/// Returns the lines of a server that has no table now: those of the process.
+#[cfg(feature = "etcd")]
+pub(super) fn standby(settings: &Settings, connections: u64) -> Vec<(String, String)> {
+    let mut report = vec![
+        ("connections".to_string(), connections.to_string()),
+        ("connections_max".to_string(), settings.max_connections.to_string()),
+        ("uptime_seconds".to_string(), settings.started.elapsed().as_secs().to_string()),
+        ("store".to_string(), "etcd".to_string()),
+        ("role".to_string(), "standby".to_string()),
+        ("failovers".to_string(), settings.terms.load(Relaxed).to_string()),
+    ];
+    let lines = settings.counters.lines().into_iter();
+    report.extend(lines.map(|(name, value)| (name, value.to_string())));
     report
 }
 

@@ -76,6 +76,7 @@ impl BufferedStream {
     }
 
     fn send_after_output(&mut self, [first, second]: [&[u8]; 2]) -> io::Result<()> {
+        self.expect_open()?;
         let parts = &mut [&self.buffers.output, first, second].map(IoSlice::new);
         self.stream.send_all(parts, self.time_left(self.write_timeout))?;
         self.count_sent(self.buffers.output.len() + first.len() + second.len());

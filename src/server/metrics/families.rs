@@ -39,7 +39,13 @@ const fn family(name: &'static str, samples: Samples, help: &'static str) -> Fam
 
 /// The metrics, in the order in which they are shown.
 pub(super) const FAMILIES: &[Family] = &[
-    family("telefile_info", Info("store"), "Where the files are: memory or durable."),
+    family("telefile_info", Info("store"), "Where the files are: memory, durable or etcd."),
+    family("telefile_role", Info("role"), "With a table in etcd: active or standby."),
+    family(
+        "telefile_failovers_total",
+        Counter("failovers"),
+        "How often this server has become the active one.",
+    ),
     family("telefile_uptime_seconds", Gauge("uptime_seconds"), "Time since the server started."),
     family(
         "telefile_requests_total",

@@ -29,4 +29,4 @@ mod tests;
 pub use election::Etcd;
 pub(crate) use leader::{Candidate, Leader};
 pub use options::Options;
-pub(crate) use term::{Term, TermStats};
+pub(crate) use term::Term;

@@ -52,15 +52,6 @@ struct Ending {
     on_over: Vec<OnOver>,
 }
 
-/// What the active server knows of its store.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct TermStats {
-    /// How long the last commit took; zero before the first.
-    pub(crate) last_commit: Duration,
-    /// The size of etcd's database, in bytes; 0 if it is not known.
-    pub(crate) database_bytes: u64,
-}
-
 impl Term {
     /// Begins the term of a server that has created the key `leader`, on a lease that it asked for at
     /// `sent`.
@@ -130,11 +121,9 @@ impl Term {
         }
     }
 
-    pub(crate) fn stats(&self) -> TermStats {
-        TermStats {
-            last_commit: Duration::from_nanos(self.last_commit_nanos.load(SeqCst)),
-            database_bytes: self.database_bytes(),
-        }
+    /// Returns how long the last commit took; zero before the first.
+    pub(crate) fn last_commit(&self) -> Duration {
+        Duration::from_nanos(self.last_commit_nanos.load(SeqCst))
     }
 
     pub(super) fn database_bytes(&self) -> u64 {

@@ -7,6 +7,7 @@ mod counter;
 mod failovers;
 mod history;
 mod load;
+mod roles;
 mod servers;
 
 use cluster::Cluster;

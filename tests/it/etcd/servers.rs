@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 use telefile::Client;
+use telefile::net::Address;
 
 /// The longest wait of a client for a reply. No answer may take that long.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -60,6 +61,10 @@ impl Servers {
     /// Returns a client of one server.
     pub(super) fn client_of(&self, n: usize) -> Client {
         Client::builder().timeout(Some(PATIENCE)).connect(&self.addresses[n]).unwrap()
+    }
+
+    pub(super) fn address(&self, n: usize) -> Address {
+        self.addresses[n].parse().unwrap()
     }
 
     /// Returns which server is active, according to etcd.

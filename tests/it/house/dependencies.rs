@@ -14,6 +14,8 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "files/state/watchers.rs",
             "server/mod.rs",
             "server/bind.rs",
+            "server/member.rs",
+            "server/source.rs",
             "framework/flusher.rs",
             "framework/server.rs",
             "framework/service.rs",
@@ -54,6 +56,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
         &[
             "waker.rs",
             "net/listener.rs",
+            "net/relay.rs",
             "net/stream.rs",
             "net/unix_socket.rs",
             "server/system.rs",

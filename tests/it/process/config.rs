@@ -67,7 +67,22 @@ dedicated = true
     assert_eq!(client.stat("memory_max"), 48 << 20);
     assert!(config.folder.path().join("data").is_dir());
     assert!(config.folder.path().join("metrics").exists());
+    // One table has one place, so these have a file of their own.
+    let in_etcd = "\
+data = \"data\"
+etcd = [\"http://127.0.0.1:1\", \"http://127.0.0.1:2\"]
+etcd-prefix = \"here/\"
+etcd-user = \"me\"
+etcd-password-file = \"password\"
+etcd-ca = \"ca.pem\"
+etcd-cert = \"cert.pem\"
+etcd-key = \"key.pem\"
+advertise = \"127.0.0.1:1\"
+";
+    let config = Config::new(in_etcd);
+    run(config.serve(&[])).failed(2, &["--etcd and --data exclude each other"]);
     // A new option is in this test.
+    let text = [text, in_etcd].concat();
     let help = run(telefile(&["serve", "--help"])).stdout;
     let flags = help.lines().filter_map(|line| line.trim_start().strip_prefix("--"));
     let flags = flags.map(|flag| flag.split(' ').next().unwrap());

@@ -168,7 +168,7 @@ pub(crate) fn run(command: Command) -> Ended {
 impl Ended {
     /// Checks that it failed with this exit status and one line that has all of `words`.
     #[track_caller]
-    fn failed(&self, status: i32, words: &[&str]) {
+    pub(crate) fn failed(&self, status: i32, words: &[&str]) {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(self.stdout, "", "{self:?}");
         assert_eq!(self.stderr.lines().count(), 1, "{self:?}");
@@ -232,6 +232,7 @@ impl Serving {
         self.program.stderr.now()
     }
 
+    #[cfg_attr(not(feature = "etcd"), expect(dead_code))] // only servers of a table in etcd are paused
     pub(crate) fn signal(&self, signal: Signal) {
         self.program.signal(signal);
     }

@@ -3,6 +3,7 @@
 mod inherited;
 mod signals;
 
+use crate::cli::etcd::{self, Place};
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::log::Log;
 use crate::cli::manager;
@@ -11,6 +12,8 @@ use crate::cli::values;
 use crate::files::FileType;
 use crate::net::Address;
 use crate::server::{BindError, Builder, Server};
+#[cfg(feature = "etcd")]
+use crate::store::etcd::Etcd;
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -75,6 +78,18 @@ pub(crate) struct Settings {
         help_heading = STORAGE
     )]
     max_data: Option<u64>,
+    #[command(flatten)]
+    place: Place,
+    /// Be reached by the other servers of a table in etcd at this address [default: the first one of
+    /// --listen]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "TELEFILE_ADVERTISE",
+        value_parser = values::OWN_ADDRESS,
+        help_heading = etcd::HEADING
+    )]
+    advertise: Option<Address>,
     /// Give backups over TCP too, with all secret names; a Unix socket gives them anyway
     #[cfg(feature = "durable")]
     #[arg(
@@ -103,16 +118,15 @@ pub(crate) struct Settings {
         help_heading = LIMITS
     )]
     connections: usize,
-    /// Refuse files of more bytes than this
+    /// Refuse files of more bytes than this [default: 64M, with --etcd 1M]
     #[arg(
         long,
         value_name = "BYTES",
         env = "TELEFILE_MAX_CONTENTS",
-        default_value = "64M",
         value_parser = values::SIZE,
         help_heading = LIMITS
     )]
-    max_contents: u64,
+    max_contents: Option<u64>,
     /// Let all files take at most this many bytes of memory [default: half of the machine's, or of
     /// the cgroup's]
     #[arg(
@@ -164,27 +178,51 @@ pub(crate) struct Program {
 }
 
 impl Settings {
-    fn builder(self, types: impl IntoIterator<Item = FileType>) -> Builder {
+    fn builder(self, types: impl IntoIterator<Item = FileType>) -> Result<Builder, Failure> {
+        self.check_place()?;
         let mut builder = Server::builder()
             .types(types)
             .insecure(self.insecure)
             .root(self.root)
             .connections(self.connections)
-            .max_contents(self.max_contents)
             .idle_timeout(self.idle_timeout)
             .write_timeout(self.write_timeout)
             .dedicated(self.dedicated);
         builder = self.listen.into_iter().flatten().fold(builder, Builder::listen);
         builder = self.metrics.into_iter().fold(builder, Builder::metrics);
         builder = self.token_file.into_iter().fold(builder, Builder::token_file);
+        builder = self.max_contents.into_iter().fold(builder, Builder::max_contents);
         builder = self.max_memory.into_iter().fold(builder, Builder::max_memory);
+        #[cfg(feature = "etcd")]
+        if self.place.is_given() {
+            let options = self.place.options()?.max_data(self.max_data);
+            builder = builder.etcd(Etcd::new(options).map_err(Failure::usage)?);
+            builder = self.advertise.into_iter().fold(builder, Builder::advertise);
+            return Ok(builder.allow_backup(self.allow_backup));
+        }
         #[cfg(feature = "durable")]
         {
             builder = self.data.into_iter().fold(builder, Builder::data);
             builder = self.max_data.into_iter().fold(builder, Builder::max_data);
             builder = builder.allow_backup(self.allow_backup);
         }
-        builder
+        Ok(builder)
+    }
+
+    /// Checks that the table has one place, which this build knows.
+    fn check_place(&self) -> Result<(), Failure> {
+        #[cfg(feature = "durable")]
+        if self.place.is_given() && self.data.is_some() {
+            return Err(Failure::usage("--etcd and --data exclude each other"));
+        }
+        if !self.place.is_given() && self.advertise.is_some() {
+            return Err(Failure::usage("--advertise needs --etcd"));
+        }
+        #[cfg(not(feature = "etcd"))]
+        if self.place.is_given() {
+            return Err(self.place.missing());
+        }
+        Ok(())
     }
 
     /// Serves files of these types beside the built-in ones.
@@ -196,7 +234,7 @@ impl Settings {
         #[cfg(feature = "durable")]
         crate::cli::panics::report_once(crate::store::is_guarded);
         let token_file = self.token_file.clone();
-        let server = self.builder(types).bind_beside(inherited).map_err(not_bound)?;
+        let server = self.builder(types)?.bind_beside(inherited).map_err(not_bound)?;
         signals::obey(server.handle(), token_file).map_err(Failure::failed)?;
         let addresses: Vec<_> = server.addresses().iter().map(ToString::to_string).collect();
         let addresses = addresses.join(" ");
@@ -230,6 +268,12 @@ fn not_bound(e: BindError) -> Failure {
         BindError::MaxDataTooSmall(_) => {
             Failure::usage("--max-data is less than 4M, the least that a table needs")
         }
+        #[cfg(feature = "etcd")]
+        BindError::MaxContentsTooLarge(_) => {
+            Failure::usage(format!("--max-contents is too large: {e}"))
+        }
+        #[cfg(feature = "etcd")]
+        BindError::NotAdvertised(_) => Failure::usage(format!("{e}: give --advertise")),
         BindError::FileType(_) => Failure::usage(e),
         _ => Failure::failed(e),
     }
@@ -259,7 +303,7 @@ mod tests {
         let default = Server::builder().clock(clock.clone());
         let command = Program::command().mut_args(|arg| arg.env(Resettable::Reset));
         let parsed = Program::from_arg_matches(&command.get_matches_from(["test"])).unwrap();
-        let builder = parsed.settings.builder([]).clock(clock);
+        let builder = parsed.settings.builder([]).ok().unwrap().clock(clock);
         assert_eq!(format!("{builder:?}"), format!("{default:?}"));
     }
 }

@@ -1,0 +1,140 @@
+//! A client of a standby: its bytes go to the active server, and what that answers comes back.
+//!
+//! A relay shows the active server first what only servers of the table know, in a line that no
+//! client's request can be, and sends nothing of its client before that is answered: at an address
+//! from before, another program may listen by now.
+
+use super::following::Following;
+use super::host::{Host, Role};
+use super::session::Session;
+use super::shared::{LINGER, LINGER_BYTES};
+use crate::exptime::FOREVER;
+use crate::net::{Address, BufferedStream, Slot, Stream, relay};
+use crate::store::etcd::Leader;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// No request begins with this byte. What follows is the secret of a term.
+const FIRST: u8 = b'>';
+const SHOWS: &[u8] = b">relay ";
+
+/// The active server's answer, to which the client's bytes belong.
+const ADMITTED: &[u8] = b"RELAY";
+const MAX_ANSWER_BYTES: usize = 64;
+
+/// How long a client waits for an active server.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long the active server may take to be reached, and again to answer.
+const MEET_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The pause after an active server could not be reached.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a client may be silent at first, where it has to send a token.
+const HELLO_PATIENCE: Duration = Duration::from_secs(10);
+
+impl Host {
+    /// Serves a client that this server has not been active for: relays it, or serves it if this server
+    /// becomes active before the client has sent anything.
+    pub(super) fn relay(&self, client: &Arc<Stream>, slot: &Slot<'_>) {
+        match self.relay_or_serve(client, slot) {
+            Ok(()) => log::debug!("{client} relayed, and left"),
+            Err(e) => log::debug!("{client} lost: {e}"),
+        }
+    }
+
+    fn relay_or_serve(&self, client: &Arc<Stream>, slot: &Slot<'_>) -> io::Result<()> {
+        let Some(arrival) = self.arrivals.register(client.clone()) else { return Ok(()) };
+        if !self.waits_for_client(client)? {
+            return Ok(());
+        }
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let role = self.role_before(until).ok_or_else(|| {
+                let why = format!("no server is active, and none was within {PATIENCE:?}");
+                io::Error::new(ErrorKind::TimedOut, why)
+            })?;
+            match role {
+                Role::Active(shared) => {
+                    drop(arrival);
+                    shared.serve(client, slot);
+                    return Ok(());
+                }
+                Role::Standby(following) => match meet(&following.leader) {
+                    Ok(active) => return self.join(client, &active, &following),
+                    Err(e) => {
+                        log::debug!("{client}: {}: {e}", following.leader.address);
+                        self.pause(&following, PAUSE);
+                    }
+                },
+                Role::Waiting => {} // it has become that just now
+            }
+        }
+    }
+
+    /// Blocks until the client sends something. Returns false if it ends instead, or is no client: a
+    /// server that takes this one for the active one.
+    fn waits_for_client(&self, client: &Stream) -> io::Result<bool> {
+        let patience = match self.settings.token.is_required() {
+            true => Some(HELLO_PATIENCE),
+            false => self.settings.idle_timeout,
+        };
+        if !client.wait_readable(Instant::now() + patience.unwrap_or(FOREVER))? {
+            return Err(io::Error::new(ErrorKind::TimedOut, "the client is silent"));
+        }
+        Ok(client.peek()?.is_some_and(|first| first != FIRST))
+    }
+
+    /// Copies both ways until both ends have ended, or the active server is another one.
+    fn join(
+        &self,
+        client: &Arc<Stream>,
+        active: &Arc<Stream>,
+        following: &Following,
+    ) -> io::Result<()> {
+        let ends = [client.clone(), active.clone()];
+        let Some(_relayed) = following.relays.register(ends) else { return Ok(()) };
+        relay(client, active, self.settings.write_timeout)?;
+        client.linger(LINGER, LINGER_BYTES);
+        Ok(())
+    }
+}
+
+/// Connects to the active server, and makes sure that it is.
+fn meet(leader: &Leader) -> io::Result<Arc<Stream>> {
+    let address: Address = leader.address.parse()?;
+    let stream = Arc::new(Stream::connect(&address, Some(MEET_PATIENCE))?);
+    let mut connection = BufferedStream::new(stream.clone(), MAX_ANSWER_BYTES, MEET_PATIENCE);
+    connection.set_deadline(Some(Instant::now() + MEET_PATIENCE));
+    let output = connection.output();
+    for part in [SHOWS, leader.secret.as_bytes(), b"\r\n"] {
+        output.extend_from_slice(part);
+    }
+    let mut answer = Vec::new();
+    if connection.read_line(&mut answer)? && answer == ADMITTED {
+        return Ok(stream);
+    }
+    Err(io::Error::new(ErrorKind::ConnectionRefused, "it is not the active server"))
+}
+
+impl Session<'_> {
+    /// Answers the line of a relay, if this is one and this the server that it looks for. From then on
+    /// the connection is that of the relay's client.
+    ///
+    /// # Errors
+    /// It looks for another server.
+    pub(super) fn begins_relay(&mut self, line: &[u8]) -> io::Result<bool> {
+        let Some(secret) = line.strip_prefix(SHOWS) else { return Ok(false) };
+        let Some(lead) = &self.server.lead else { return Ok(false) };
+        if self.is_relayed || !lead.admits(secret) {
+            let why = "a relay looks for another server";
+            return Err(io::Error::new(ErrorKind::ConnectionAborted, why));
+        }
+        self.is_relayed = true;
+        self.connection.output().extend_from_slice(ADMITTED);
+        self.connection.output().extend_from_slice(b"\r\n");
+        Ok(true)
+    }
+}
