@@ -1,6 +1,6 @@
 //! Members of etcd, started for a test, and killed, paused and started again in it.
 
-use crate::programs::has;
+use crate::programs::{has, program};
 use crate::server::{Folder, eventually_within};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 /// How long etcd may take to start, and to find a leader, on a machine that is busy.
@@ -90,7 +90,7 @@ impl Cluster {
 
     fn run(&mut self, n: usize) {
         let member = &mut self.members[n];
-        let mut script = Command::new("sh")
+        let mut script = program("sh")
             .args(["-c", SCRIPT, "sh"])
             .arg(&member.log)
             .args(&member.args)

@@ -216,9 +216,9 @@ fn a_wrong_command_line_is_reported() {
         (&["restore", "--etcd", "http://a"], "<FILE> or --new-epoch is missing"),
         (&["restore", "f", "--etcd", "http://a", "--new-epoch"], "takes no file"),
         #[cfg(not(feature = "etcd"))]
-        (&["backup", "f", "--etcd", "http://a"], "a build with the feature etcd"),
+        (&["backup", "f", "--etcd", "http://a"], "this telefile was built without etcd"),
         #[cfg(not(feature = "etcd"))]
-        (&["restore", "f", "--etcd", "http://a"], "a build with the feature etcd"),
+        (&["restore", "f", "--etcd", "http://a"], "this telefile was built without etcd"),
         #[cfg(feature = "etcd")]
         (&["backup", "f", "--etcd", "a:2379"], "is not the URL of an etcd member"),
         #[cfg(feature = "etcd")]

@@ -56,12 +56,16 @@ fn the_page_has_every_metric() {
             (name.clone(), kind.to_string())
         })
         .collect();
+    // The tests of a table in etcd look at these.
+    let of_etcd = ["telefile_role", "telefile_failovers_total"];
     let page = Page::load("tutorial/reference/server.md").text;
     let rows = page.lines().filter_map(|line| {
         let (name, rest) = line.strip_prefix("| `telefile_")?.split_once("` | ")?;
         Some((format!("telefile_{name}"), rest.split(' ').next()?.to_string()))
     });
-    assert_eq!(rows.collect::<BTreeSet<_>>(), found);
+    let (etcd, rows): (BTreeSet<_>, BTreeSet<_>) =
+        rows.partition(|(name, _)| of_etcd.contains(&&**name));
+    assert_eq!((rows, etcd.len()), (found.clone(), of_etcd.len()));
     assert!(found.len() > 30);
 }
 

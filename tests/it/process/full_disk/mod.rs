@@ -134,7 +134,7 @@ fn goes_on(disk: &Disk, serving: Serving, client: &Client, mut kept: Kept) {
     eventually("there is room", || !is_full(&client.write("new", &bytes)));
     kept.insert("new".to_string(), bytes);
     check(client, &kept);
-    serving.stop(Signal::TERM);
+    serving.end(Signal::TERM);
 }
 
 fn without_room_for_writes(kind: &str) {
@@ -237,7 +237,7 @@ fn ephemeral_files_are_deleted_after_a_restart_when_there_is_room() {
     disk.make_room();
     eventually("it goes", || client.stat("passing").is_err());
     check(&client, &kept);
-    serving.stop(Signal::TERM);
+    serving.end(Signal::TERM);
 }
 
 /// What a writer has done so far, for those that wait for it.
@@ -317,6 +317,6 @@ fn a_server_that_is_killed_while_its_disk_fills_loses_nothing() {
         }
         check(&disk.client(), &kept);
         disk.make_room();
-        serving.stop(Signal::TERM);
+        serving.end(Signal::TERM);
     }
 }
