@@ -259,6 +259,7 @@ impl Serving {
     }
 
     /// Does the same, however long a slow disk makes it take.
+    #[track_caller]
     pub(crate) fn end(mut self, signal: Signal) -> String {
         self.program.signal(signal);
         let status = self.program.wait();
