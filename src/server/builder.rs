@@ -268,7 +268,7 @@ impl Builder {
     }
 
     /// Sets where the other servers of a table in [etcd](Builder::etcd) reach this one; by default the
-    /// first address that it listens on.
+    /// first TCP address that it listens on, or the first address if there is none.
     #[cfg(feature = "etcd")]
     pub fn advertise(mut self, address: Address) -> Self {
         self.advertise = Some(address);

@@ -6,7 +6,7 @@ use crate::token::Token;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-/// A term, and whether its sessions have been told to end.
+/// A term. Its sessions may send until it ends.
 #[derive(Debug)]
 pub(super) struct Lead {
     pub(super) term: Arc<Term>,

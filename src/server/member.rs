@@ -140,10 +140,10 @@ impl Member {
     /// Is the active server until the term is over, or until a stop.
     fn serve(&self, term: &Arc<Term>) -> io::Result<()> {
         self.lock().term = Some(term.clone());
-        let (tell, over) = bounded(1);
-        let lost = tell.clone();
+        let (end, over) = bounded(1);
+        let lost = end.clone();
         term.on_over(move || {
-            let _ = tell.try_send(()); // full: already told
+            let _ = end.try_send(()); // full: one message is enough
         });
         let served = self.begin(term, lost).map(|()| {
             let _ = over.recv(); // a stop ends the term too

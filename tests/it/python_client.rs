@@ -35,7 +35,7 @@ fn the_tests_of_the_python_client_pass_with_the_oldest_python() {
 /// The folder of the package in Python.
 const PACKAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/python");
 
-/// A candidate that says whom it sees lead, and what becomes of its own leadership.
+/// A candidate. It prints each leader that it observes, and each event of its own leadership.
 const CANDIDATE: &str = r#"
 import sys, telefile
 from telefile.recipes import LeasedElection

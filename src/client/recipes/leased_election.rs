@@ -40,7 +40,7 @@ use std::time::{Duration, Instant};
 /// let election = LeasedElection::new(&client, "leader/web", Duration::from_secs(10));
 /// let leadership = election.campaign("10.0.0.5:80")?.kept()?;
 ///
-/// // Elsewhere: who leads, and who is next?
+/// // Another program reads the current leader, and waits for the next one.
 /// let observer = Client::connect_to(&address)?;
 /// let observer = LeasedElection::new(&observer, "leader/web", Duration::from_secs(10));
 /// let leader = observer.leader()?.expect("somebody leads");

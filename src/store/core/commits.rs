@@ -82,7 +82,7 @@ impl Core {
     }
 
     /// Returns whether there is certainly room in the tree for what is in the log and for this batch.
-    /// Otherwise only the tree itself can tell, by an attempt.
+    /// If it returns false, there may still be room: only an attempt to write to the tree shows that.
     fn has_ample_room(&self, batch: &[Mutation]) -> Result<bool, CommitError> {
         let room = Room::ample(&self.engine, &self.log.amount(), batch.len() as u64);
         room.map_err(|e| self.lost(Error::Io(e)))

@@ -1,10 +1,10 @@
 //! From a batch to etcd: transactions that put the head, and change nothing if another server is
 //! active or the head is another.
 //!
-//! A reply may be lost. Whether the transaction was done is then asked by a second one, which puts the
-//! old head with another nonce: a read alone does not tell, because the first one may still be
-//! on its way. If the second one is done, the first one can no longer be. If not, what it reads says
-//! whether the first one was.
+//! A reply may be lost. A second transaction then finds out whether the first one was done: it puts the
+//! old head with another nonce. A read is not enough, because the first transaction may still be on its
+//! way. If the second one succeeds, the first one can no longer succeed. If it fails, the head that it
+//! reads shows whether the first one was done.
 
 use super::changes::{Change, Limits, Op};
 use super::election::PATIENCE;

@@ -1,4 +1,4 @@
-//! Which etcd cluster, which part of it, and who asks.
+//! The options of a table in etcd: the members, the prefix of its keys, the user, and TLS.
 
 use std::fmt;
 use std::io::{self, ErrorKind};

@@ -11,8 +11,8 @@ use redb::Error;
 use std::io;
 use std::path::Path;
 
-/// A page has about this many bytes, and at least and at most so many keys. The values of the
-/// fewest have less than 4 KiB each.
+/// The size of a page, in bytes, about. Its number of keys is between `LEAST_KEYS` and `MOST_KEYS`; the
+/// values of the fewest have less than 4 KiB each.
 const PAGE_BYTES: usize = 1 << 20;
 const LEAST_KEYS: usize = 64;
 const MOST_KEYS: usize = 8192;

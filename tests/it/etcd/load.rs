@@ -96,7 +96,7 @@ impl Load {
         });
     }
 
-    /// Waits until so many more changes are made.
+    /// Waits until this number of further changes is made.
     #[track_caller]
     pub(super) fn more(&self, changes: u64) {
         let before = self.shared.done.load(SeqCst);

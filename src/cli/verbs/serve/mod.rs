@@ -68,7 +68,8 @@ pub(crate) struct Settings {
     #[cfg(feature = "durable")]
     #[arg(long, value_name = "DIR", env = "TELEFILE_DATA", help_heading = STORAGE)]
     data: Option<PathBuf>,
-    /// Let that folder grow to at most this many bytes, 4M at least [default: what the disk has]
+    /// Let that folder, or the table in etcd, grow to at most this many bytes; a folder needs 4M at
+    /// least [default: what the disk has]
     #[cfg(feature = "durable")]
     #[arg(
         long,
@@ -80,8 +81,8 @@ pub(crate) struct Settings {
     max_data: Option<u64>,
     #[command(flatten)]
     place: Place,
-    /// Be reached by the other servers of a table in etcd at this address [default: the first one of
-    /// --listen]
+    /// Be reached by the other servers of a table in etcd at this address [default: the first TCP
+    /// address of --listen]
     #[arg(
         long,
         value_name = "ADDR",
