@@ -4,13 +4,11 @@ use super::current_token::CurrentToken;
 use super::error::BindError;
 use super::host::{Host, Role};
 #[cfg(feature = "etcd")]
-use super::member::Member;
+use super::member::{Member, Tables};
 use super::metrics::endpoint::{self, Endpoint};
 use super::settings::Settings;
 use super::shared::{Shared, on_its_way};
 use super::system::{self, Wanted};
-#[cfg(feature = "etcd")]
-use super::tables::Tables;
 use super::{Builder, DEFAULT_MAX_CONTENTS, Handle, Server, Source};
 use crate::budget::{Budget, Charge};
 #[cfg(feature = "durable")]

@@ -1,7 +1,7 @@
 //! What lasts as long as the process serves: who answers its clients now, and the way to there.
 
 #[cfg(feature = "etcd")]
-use super::following::Following;
+use super::member::Following;
 use super::settings::Settings;
 use super::shared::{LINGER, LINGER_BYTES, Shared};
 use super::stats;

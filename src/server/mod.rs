@@ -29,11 +29,7 @@ mod builder;
 mod current_token;
 mod dispatch;
 mod error;
-#[cfg(feature = "etcd")]
-mod following;
 mod host;
-#[cfg(feature = "etcd")]
-mod lead;
 mod long;
 #[cfg(feature = "etcd")]
 mod member;
@@ -44,8 +40,6 @@ mod owed;
 mod reads;
 mod receive;
 mod refused;
-#[cfg(feature = "etcd")]
-mod relay;
 mod room;
 mod run;
 mod running;
@@ -55,12 +49,8 @@ mod sessions;
 mod settings;
 mod shared;
 mod source;
-#[cfg(feature = "etcd")]
-mod standby;
 mod stats;
 pub(crate) mod system;
-#[cfg(feature = "etcd")]
-mod tables;
 mod threads;
 mod wait;
 

@@ -1,7 +1,7 @@
 //! What the sessions of a table share.
 
 #[cfg(feature = "etcd")]
-use super::lead::Lead;
+use super::member::Lead;
 use super::room::Room;
 use super::settings::Settings;
 use crate::budget::{Budget, Charge};

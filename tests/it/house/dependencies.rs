@@ -14,7 +14,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "files/state/watchers.rs",
             "server/mod.rs",
             "server/bind.rs",
-            "server/member.rs",
+            "server/member/mod.rs",
             "server/source.rs",
             "framework/flusher.rs",
             "framework/server.rs",

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 /// The active server that this one follows, and the clients that it relays there.
 #[derive(Debug)]
-pub(super) struct Following {
-    pub(super) leader: Leader,
+pub(in crate::server) struct Following {
+    pub(in crate::server) leader: Leader,
     /// Both ends of each relay.
-    pub(super) relays: Live<[Arc<Stream>; 2]>,
+    pub(in crate::server) relays: Live<[Arc<Stream>; 2]>,
 }
 
 impl Following {
-    pub(super) fn new(leader: Leader) -> Self {
+    pub(in crate::server) fn new(leader: Leader) -> Self {
         Following { leader, relays: Live::default() }
     }
 }

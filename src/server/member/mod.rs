@@ -3,10 +3,18 @@
 //! A thread of its own does that, and a stop does not wait for it: a request to etcd may hang. Whatever
 //! the thread does after a stop, it serves nobody.
 
-use super::following::Following;
+mod following;
+mod lead;
+mod relay;
+mod standby;
+mod tables;
+
+pub(super) use following::Following;
+pub(super) use lead::Lead;
+pub(super) use tables::Tables;
+
 use super::host::{Host, Role};
 use super::shared::{CUT_OFF, Shared};
-use super::tables::Tables;
 use super::threads::Threads;
 use crate::net::Address;
 use crate::store::etcd::{Candidate, Etcd, Leader, Term};

@@ -1,8 +1,8 @@
 //! A server while another one is active, or none.
 
 use super::following::Following;
-use super::host::{Host, Role};
 use crate::net::Stream;
+use crate::server::host::{Host, Role};
 use std::net::Shutdown;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 impl Host {
     /// Gives the server a role. Clients that are relayed in the one before lose their connection.
-    pub(super) fn set_role(&self, role: Role) {
+    pub(in crate::server) fn set_role(&self, role: Role) {
         if let Role::Active(_) = role {
             self.settings.terms.fetch_add(1, Relaxed);
         }
@@ -23,7 +23,7 @@ impl Host {
 
     /// Returns the role once there is an active server; `None` if there is none until `deadline`, or
     /// after a stop.
-    pub(super) fn role_before(&self, deadline: Instant) -> Option<Role> {
+    pub(in crate::server) fn role_before(&self, deadline: Instant) -> Option<Role> {
         let left = deadline.saturating_duration_since(Instant::now());
         let waits = |role: &mut Role| matches!(role, Role::Waiting) && !self.arrivals.is_closed();
         let waited = self.changed.wait_timeout_while(self.lock(), left, waits);
@@ -33,7 +33,7 @@ impl Host {
     }
 
     /// Blocks for this long, or until this server no longer follows that one, or stops.
-    pub(super) fn pause(&self, following: &Following, time: Duration) {
+    pub(in crate::server) fn pause(&self, following: &Following, time: Duration) {
         let waits = |_: &mut Role| !following.relays.is_closed() && !self.arrivals.is_closed();
         drop(self.changed.wait_timeout_while(self.lock(), time, waits));
     }

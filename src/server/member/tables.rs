@@ -1,10 +1,10 @@
 //! How a server gets the table of each of its terms.
 
 use super::lead::Lead;
-use super::settings::Settings;
-use super::shared::Shared;
 use crate::budget::{Budget, Charge};
 use crate::files::{Clock, FileType, Registry, Table};
+use crate::server::settings::Settings;
+use crate::server::shared::Shared;
 use crate::store::etcd::Term;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
@@ -12,12 +12,12 @@ use std::sync::Arc;
 
 /// What is the same for the tables of all terms.
 #[derive(Debug)]
-pub(super) struct Tables {
-    pub(super) settings: Arc<Settings>,
-    pub(super) types: Vec<FileType>,
-    pub(super) root: PathBuf,
-    pub(super) max_memory: u64,
-    pub(super) clock: Clock,
+pub(in crate::server) struct Tables {
+    pub(in crate::server) settings: Arc<Settings>,
+    pub(in crate::server) types: Vec<FileType>,
+    pub(in crate::server) root: PathBuf,
+    pub(in crate::server) max_memory: u64,
+    pub(in crate::server) clock: Clock,
 }
 
 impl Tables {
@@ -25,7 +25,7 @@ impl Tables {
     ///
     /// # Errors
     /// Those of the store; [`ErrorKind::InvalidData`] if what is in etcd is no table.
-    pub(super) fn load(&self, term: &Arc<Term>) -> io::Result<Arc<Shared>> {
+    pub(in crate::server) fn load(&self, term: &Arc<Term>) -> io::Result<Arc<Shared>> {
         let budget = Budget::new(self.max_memory);
         let registry = Registry::default()
             .with_text_files(self.root.clone(), self.settings.max_contents, &budget)

@@ -5,11 +5,11 @@
 //! from before, another program may listen by now.
 
 use super::following::Following;
-use super::host::{Host, Role};
-use super::session::Session;
-use super::shared::{LINGER, LINGER_BYTES};
 use crate::exptime::FOREVER;
 use crate::net::{Address, BufferedStream, Slot, Stream, relay};
+use crate::server::host::{Host, Role};
+use crate::server::session::Session;
+use crate::server::shared::{LINGER, LINGER_BYTES};
 use crate::store::etcd::Leader;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ const ADMITTED: &[u8] = b"RELAY";
 const MAX_ANSWER_BYTES: usize = 64;
 
 /// How long a client waits for an active server.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long the active server may take to be reached, and again to answer.
 const MEET_PATIENCE: Duration = Duration::from_secs(2);
@@ -38,7 +38,7 @@ const HELLO_PATIENCE: Duration = Duration::from_secs(10);
 impl Host {
     /// Serves a client that this server has not been active for: relays it, or serves it if this server
     /// becomes active before the client has sent anything.
-    pub(super) fn relay(&self, client: &Arc<Stream>, slot: &Slot<'_>) {
+    pub(in crate::server) fn relay(&self, client: &Arc<Stream>, slot: &Slot<'_>) {
         match self.relay_or_serve(client, slot) {
             Ok(()) => log::debug!("{client} relayed, and left"),
             Err(e) => log::debug!("{client} lost: {e}"),
@@ -125,7 +125,7 @@ impl Session<'_> {
     ///
     /// # Errors
     /// It looks for another server.
-    pub(super) fn begins_relay(&mut self, line: &[u8]) -> io::Result<bool> {
+    pub(in crate::server) fn begins_relay(&mut self, line: &[u8]) -> io::Result<bool> {
         let Some(secret) = line.strip_prefix(SHOWS) else { return Ok(false) };
         let Some(lead) = &self.server.lead else { return Ok(false) };
         if self.is_relayed || !lead.admits(secret) {
