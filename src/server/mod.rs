@@ -22,37 +22,25 @@
 //! JOINS: the only folder that knows streams, requests and files.
 
 mod accept;
-mod answer;
-mod backup;
 mod bind;
 mod builder;
 mod current_token;
-mod dispatch;
 mod error;
 mod host;
-mod long;
 #[cfg(feature = "etcd")]
 mod member;
 pub(crate) mod metrics;
-mod opens;
-mod outgoing;
-mod owed;
-mod reads;
-mod receive;
 mod refused;
 mod room;
 mod run;
 mod running;
-mod send;
 mod session;
-mod sessions;
 mod settings;
 mod shared;
 mod source;
 mod stats;
 pub(crate) mod system;
 mod threads;
-mod wait;
 
 pub use builder::{Builder, DEFAULT_CONNECTIONS, DEFAULT_MAX_CONTENTS, DEFAULT_WRITE_TIMEOUT};
 pub use error::BindError;

@@ -1,7 +1,6 @@
 //! The contents of `stats`: the limits, the totals of the table, and the counters.
 
-use super::opens::MAX_OPENS;
-use super::outgoing::MAX_BACKUPS;
+use super::session::{MAX_BACKUPS, MAX_OPENS};
 #[cfg(feature = "etcd")]
 use super::settings::Settings;
 use super::shared::Shared;

@@ -1,6 +1,6 @@
 //! Reading a request: its line, and the contents that follow.
 
-use super::session::{Flow, Session};
+use super::{Flow, Session};
 use crate::contents::{Contents, Incoming};
 use crate::name::FileRef;
 use crate::refusal::{Limit, Refusal};

@@ -3,9 +3,9 @@
 //! The store cannot use the room of that state again while it is on its way, so its client has to
 //! keep up.
 
+use super::Session;
 use super::answer::{Answer, Outcome};
 use super::outgoing::{Outgoing, Turn};
-use super::session::Session;
 use crate::refusal::Refusal;
 use crate::store::Backup;
 use crate::wire::Reply;

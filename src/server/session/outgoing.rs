@@ -5,7 +5,7 @@ use crate::store::Backup;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 /// How many backups are on their way at most.
-pub(super) const MAX_BACKUPS: u64 = 1;
+pub(in crate::server) const MAX_BACKUPS: u64 = 1;
 
 /// A backup that a client is to receive.
 pub(super) struct Outgoing<'a> {

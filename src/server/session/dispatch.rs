@@ -1,12 +1,12 @@
 //! What each request does: one match.
 
+use super::Session;
 use super::answer::{Answer, Outcome, Pending};
-use super::session::Session;
-use super::stats;
 use crate::contents::Contents;
 use crate::exptime::Exptime;
 use crate::files::{Expiry, Looked, Open, Wait};
 use crate::refusal::Refusal;
+use crate::server::stats;
 use crate::wire::{COMMANDS, Reply, Request};
 use std::time::Duration;
 

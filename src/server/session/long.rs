@@ -4,11 +4,11 @@
 //! A list is a snapshot, so it stays in memory until its client has read it. A client that asks and
 //! does not read keeps it there, and a thousand such clients keep a thousand lists.
 
+use super::Session;
 use super::answer::{Answer, Outcome, Pending};
-use super::room::Long;
-use super::session::Session;
 use crate::files::{Changes, Listing, Watch};
 use crate::refusal::Refusal;
+use crate::server::room::Long;
 use crate::wire::MAX_ITEMS;
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! Reads that arrived together: the table answers them in one step.
 
+use super::Session;
 use super::answer::Answer;
-use super::session::Session;
 use crate::name::FileRef;
 use crate::refusal::Refusal;
 use crate::wire::Request;

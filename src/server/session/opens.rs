@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The most opens that a connection may have.
-pub(super) const MAX_OPENS: u64 = 1024;
+pub(in crate::server) const MAX_OPENS: u64 = 1024;
 
 /// The opens of a connection. However it ends, dropping this removes its -1 files, and then
 /// closes each of its opens exactly once.

@@ -2,13 +2,13 @@
 //!
 //! Everything else about a session is ordinary files of the table, below `s/<id>/`.
 
+use super::Session;
 use super::answer::{Answer, Outcome};
-use super::session::Session;
-use super::system;
 use crate::contents::Contents;
 use crate::files::Expiry;
 use crate::name::{FileRef, Name, NameRef};
 use crate::refusal::Refusal;
+use crate::server::system;
 
 impl<'a> Session<'a> {
     /// Returns the session with this id if there is one, or else makes one with a new id.

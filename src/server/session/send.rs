@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, Outcome};
 use super::owed::{may_be_decided_early, read_in_turn};
-use super::session::{Flow, Session};
+use super::{Flow, Session};
 use crate::contents::Contents;
 use crate::files::{Change, Changes, Decided, Listing, Stat, Ticket};
 use crate::refusal::Refusal;

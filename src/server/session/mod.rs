@@ -4,14 +4,30 @@
 //! executes a request, `wait` waits for changes, `send` answers. `reads` collects reads that arrived
 //! together, and `owed` says what may be decided while earlier answers have to wait for the disk.
 
+mod answer;
+mod backup;
+mod dispatch;
+mod long;
+mod opens;
+mod outgoing;
+mod owed;
+mod reads;
+mod receive;
+mod send;
+mod session_id;
+mod wait;
+
+pub(super) use opens::MAX_OPENS;
+pub(super) use outgoing::MAX_BACKUPS;
+
 use super::metrics::counters::Shard;
-use super::opens::Opens;
-use super::owed::Owed;
 use super::shared::{LINGER, LINGER_BYTES, Shared};
 use crate::files::ClientId;
 use crate::name::Name;
 use crate::net::{BufferedStream, Slot, Stream};
 use crate::wire::{Malformed, Request, is_blank};
+use opens::Opens;
+use owed::Owed;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,15 +38,15 @@ const STOP_LINGER: Duration = Duration::from_millis(200);
 /// One client, its connection, and what it has on the server.
 pub(super) struct Session<'a> {
     pub(super) server: &'a Shared,
-    pub(super) counters: &'a Shard,
+    counters: &'a Shard,
     /// Whether the client may send more than `hello`, `help` and `quit`.
-    pub(super) admitted: bool,
+    admitted: bool,
     /// Dropped before `opens`: the client's decided changes have to become visible first.
-    pub(super) owed: Owed<'a>,
-    pub(super) opens: Opens<'a>,
+    owed: Owed<'a>,
+    opens: Opens<'a>,
     /// The names to read next. Empty while answers are owed.
-    pub(super) reads: Vec<Name>,
-    pub(super) client: ClientId,
+    reads: Vec<Name>,
+    client: ClientId,
     /// It comes through another server.
     #[cfg(feature = "etcd")]
     pub(super) is_relayed: bool,
@@ -39,7 +55,7 @@ pub(super) struct Session<'a> {
 
 /// What follows a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flow {
+enum Flow {
     /// The next request.
     Continue,
     /// The end of the connection: the client quits, or it is out of step.

@@ -1,13 +1,13 @@
 //! What becomes of a request: an answer, a wait for one, or the end.
 
 use super::outgoing::Outgoing;
-use super::room::Long;
 use crate::contents::Contents;
 use crate::files::{
     Changes, Decided, Listing, Looked, Opened, Opening, Stat, Ticket, Waiter, Waiting,
 };
 use crate::name::Name;
 use crate::refusal::Refusal;
+use crate::server::room::Long;
 use crate::wire::Reply;
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 //! waits for one thing at a time, on its own thread; the requests behind it wait too.
 
 use super::answer::{Answer, Pending};
-use super::session::{Flow, Session};
+use super::{Flow, Session};
 use crate::files::{Open, Opening, Wait, Waiter, Waiting};
 use std::io;
 use std::time::Instant;
