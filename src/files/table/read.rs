@@ -67,6 +67,7 @@ impl Table {
                     let table = self.lock_visible(file);
                     let version = table.state.files.entry(file).map(|entry| entry.version);
                     if version == Some(stat.version) {
+                        log::error!("the store has no contents of version {}", stat.version);
                         return Err(Refusal::Internal);
                     }
                 }

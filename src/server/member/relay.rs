@@ -65,7 +65,7 @@ impl Host {
                 Role::Standby(following) => match meet(&following.leader) {
                     Ok(active) => return self.join(client, &active, &following),
                     Err(e) => {
-                        log::debug!("{client}: {}: {e}", following.leader.address);
+                        following.warn(&e);
                         self.pause(&following, PAUSE);
                     }
                 },
@@ -124,13 +124,13 @@ impl Session<'_> {
     /// the connection is that of the relay's client.
     ///
     /// # Errors
-    /// It looks for another server.
+    /// [`ErrorKind::InvalidData`] if it looks for another server: the line is out of step.
     pub(in crate::server) fn begins_relay(&mut self, line: &[u8]) -> io::Result<bool> {
         let Some(secret) = line.strip_prefix(SHOWS) else { return Ok(false) };
         let Some(lead) = &self.server.lead else { return Ok(false) };
         if self.is_relayed || !lead.admits(secret) {
             let why = "a relay looks for another server";
-            return Err(io::Error::new(ErrorKind::ConnectionAborted, why));
+            return Err(io::Error::new(ErrorKind::InvalidData, why));
         }
         self.is_relayed = true;
         self.connection.output().extend_from_slice(ADMITTED);

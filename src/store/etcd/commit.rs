@@ -9,12 +9,12 @@
 use super::changes::{Change, Limits, Op};
 use super::election::PATIENCE;
 use super::gateway::{KeyValue, Refused, Reply, Trouble, Txn};
+use super::scan::in_key;
 use super::term::Term;
 use crate::files::store::Head;
 use crate::store::format::Stamp;
 use std::collections::HashSet;
 use std::io::{self, ErrorKind};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -105,6 +105,7 @@ impl Committer {
     pub(super) fn put(&mut self, changes: &[Change], head: Head) -> Result<(), NotDone> {
         let stamp = self.write(changes, head)?;
         self.stamp = stamp;
+        self.term.grow_database(changes.iter().map(Change::bytes).sum());
         for change in changes {
             if let Some(replaced) = change.replaced {
                 self.large.remove(&replaced);
@@ -283,9 +284,7 @@ impl Committer {
     }
 
     fn decode(&self, head: &KeyValue) -> io::Result<Stamp> {
-        let key = String::from_utf8_lossy(&head.key).into_owned();
-        let path = Path::new("etcd").join(key);
-        Stamp::decode(&head.value).map_err(|e| crate::store::error::at(&path, e))
+        Stamp::decode(&head.value).map_err(|e| in_key(&head.key, e))
     }
 
     fn foreign(&self, what: &str) -> io::Error {

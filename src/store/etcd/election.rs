@@ -42,8 +42,7 @@ impl Etcd {
     pub fn new(options: Options) -> io::Result<Etcd> {
         let gateway = Gateway::new(&options)?;
         let keys = Keys::new(&options.prefix);
-        let max_data = options.max_data;
-        Ok(Etcd { cluster: Arc::new(Cluster { gateway, keys, max_data }) })
+        Ok(Etcd { cluster: Arc::new(Cluster::new(gateway, keys, options.max_data)) })
     }
 
     /// Returns whether an error is not of etcd's being out of reach for a while: trying again does not
@@ -109,6 +108,7 @@ impl Etcd {
     /// # Errors
     /// Those of [`leader`](Etcd::leader), and of a thread that cannot be started.
     pub(crate) fn campaign(&self, me: &Candidate) -> io::Result<Option<Arc<Term>>> {
+        self.cluster.end_leases(PATIENCE)?;
         if self.leader()?.is_some() {
             return Ok(None);
         }
@@ -126,7 +126,7 @@ impl Etcd {
         };
         if !matches!(begun, Ok(Some(_))) {
             // What was sent and not answered cannot be done any more, either.
-            let _ = gateway.revoke(lease, REVOKE_PATIENCE);
+            let _ = self.cluster.end_lease(lease, REVOKE_PATIENCE);
         }
         begun
     }

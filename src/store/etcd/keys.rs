@@ -20,8 +20,11 @@ pub(super) struct Keys {
 }
 
 impl Keys {
+    /// Returns the keys below a prefix, which ends with a slash, or is given one: the tables `a` and
+    /// `ab` have no key in common.
     pub(super) fn new(prefix: &str) -> Self {
-        Keys { prefix: prefix.as_bytes().to_vec() }
+        let slash = if prefix.ends_with('/') { "" } else { "/" };
+        Keys { prefix: [prefix, slash].concat().into_bytes() }
     }
 
     pub(super) fn leader(&self) -> Vec<u8> {
@@ -80,6 +83,15 @@ impl Keys {
 mod tests {
     use super::*;
     use crate::files::store::BOUND;
+
+    #[test]
+    fn a_prefix_that_begins_with_another_one_has_other_keys() {
+        let (short, long) = (Keys::new("con"), Keys::new("conf/"));
+        assert_eq!(short.head(), Keys::new("con/").head());
+        let (first, end) = short.files();
+        let others = [long.head(), long.leader(), long.file(b"a"), long.contents(1)];
+        assert!(others.iter().all(|key| !(first <= *key && *key < end)));
+    }
 
     #[test]
     fn keys_are_in_the_order_of_names_and_versions_and_are_read_back() {

@@ -51,8 +51,8 @@ impl Options {
         }
     }
 
-    /// Sets what the table's keys begin with: a cluster holds a table for each prefix. No prefix may
-    /// begin with that of another table.
+    /// Sets what the table's keys begin with: a cluster holds a table for each prefix. A prefix without a
+    /// slash at its end gets one. None may be below another table's: `a/` and `a/f/` would share keys.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
@@ -85,8 +85,8 @@ impl Options {
     /// refused. Below etcd's quota it leaves room for deletions: an etcd that has reached its quota
     /// takes nothing that puts a key, so no deletions and no new active server either.
     ///
-    /// The size is asked for every 2 s, and may grow a little beyond this. It shrinks when etcd is
-    /// defragmented, not before.
+    /// The size is asked for every 2 s, and what is put meanwhile is added; it may still grow a little
+    /// beyond this. It shrinks when etcd is defragmented, not before.
     #[must_use]
     pub fn max_data(mut self, bytes: Option<u64>) -> Self {
         self.max_data = bytes;

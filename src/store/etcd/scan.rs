@@ -5,7 +5,7 @@ use super::election::PATIENCE;
 use super::gateway::{KeyValue, Range};
 use crate::files::store::{Row, RowContents};
 use crate::name::Name;
-use crate::store::error::{Result, at, damaged};
+use crate::store::error::{at, damaged};
 use crate::store::format::{self, Body, Record, decode_name, decode_part};
 use redb::Error;
 use std::io;
@@ -70,23 +70,30 @@ pub(super) fn located(error: Error) -> io::Error {
     at(Path::new("etcd"), error)
 }
 
+/// Returns an error of the value of a key.
+pub(super) fn in_key(key: &[u8], error: Error) -> io::Error {
+    at(Path::new(&format!("etcd: the key {}", String::from_utf8_lossy(key))), error)
+}
+
 /// Reads a file.
-pub(super) fn row(cluster: &Cluster, found: &KeyValue) -> Result<Row> {
+pub(super) fn row(cluster: &Cluster, found: &KeyValue) -> io::Result<Row> {
     let key = cluster.keys.name(&found.key).unwrap_or_default();
-    let Record { version, life, body } = Record::decode(key, &found.value)?;
+    let damaged = |e| in_key(&found.key, e);
+    let Record { version, life, body } = Record::decode(key, &found.value).map_err(damaged)?;
     let contents = match body {
         Body::Code => RowContents::Code,
         Body::Inline(bytes) => RowContents::Inline(bytes.into()),
         Body::Stored(numbytes) => RowContents::Stored(numbytes),
     };
-    Ok(Row { name: decode_name(key)?, version, life, contents })
+    Ok(Row { name: decode_name(key).map_err(damaged)?, version, life, contents })
 }
 
 /// Reads a removal.
-pub(super) fn removal(cluster: &Cluster, found: &KeyValue) -> Result<(u64, Name)> {
+pub(super) fn removal(cluster: &Cluster, found: &KeyValue) -> io::Result<(u64, Name)> {
+    let located = |e| in_key(&found.key, e);
     let version = cluster.keys.version(&found.key);
-    let version = version.ok_or_else(|| damaged("the key of a removal has no version"))?;
-    Ok((version, format::decode_removal(version, &found.value)?))
+    let version = version.ok_or_else(|| located(damaged("it has no version")))?;
+    Ok((version, format::decode_removal(version, &found.value).map_err(located)?))
 }
 
 /// Reads the large contents of a version, in the state of a revision, 0 for the latest; `None` if
@@ -100,8 +107,8 @@ pub(super) fn contents(
     let range = Range { revision, ..Range::one(&key) };
     let (mut found, _) = cluster.gateway.range(&range, PATIENCE)?.range()?;
     let Some(found) = found.pop() else { return Ok(None) };
-    match decode_part((version, 0), &found.value).map_err(located)? {
+    match decode_part((version, 0), &found.value).map_err(|e| in_key(&key, e))? {
         (bytes, 0) => Ok(Some(bytes.to_vec())),
-        _ => Err(located(damaged(format!("a part of contents {version} is missing")))),
+        _ => Err(in_key(&key, damaged("a part of the contents is missing"))),
     }
 }

@@ -3,7 +3,7 @@
 use super::cluster::Cluster;
 use super::election::PATIENCE;
 use super::gateway::Range;
-use super::scan::{self, Scan, located};
+use super::scan::{self, Scan, in_key, located};
 use crate::files::store::{Backup, Head, Life, Row, RowContents};
 use crate::name::Name;
 use crate::store::error::damaged;
@@ -65,7 +65,7 @@ fn latest(cluster: &Cluster) -> io::Result<(Head, i64)> {
             format!("etcd: there is no table: no key {key}"),
         ));
     };
-    Ok((Stamp::decode(&found.value).map_err(located)?.head, revision))
+    Ok((Stamp::decode(&found.value).map_err(|e| in_key(&found.key, e))?.head, revision))
 }
 
 /// Returns how many bytes the backup has.
@@ -114,7 +114,7 @@ impl Source {
                     let page = self.files.page(&self.cluster)?;
                     self.are_all_rows = page.is_empty();
                     for found in page {
-                        self.rows.push_back(scan::row(&self.cluster, &found).map_err(located)?);
+                        self.rows.push_back(scan::row(&self.cluster, &found)?);
                     }
                 }
             }
@@ -147,7 +147,7 @@ impl Source {
         let page = self.removals.page(&self.cluster)?;
         self.is_finished = page.is_empty();
         for found in page {
-            let (version, name) = scan::removal(&self.cluster, &found).map_err(located)?;
+            let (version, name) = scan::removal(&self.cluster, &found)?;
             self.encoder.removal(&mut self.piece, version, &name);
         }
         if self.is_finished {

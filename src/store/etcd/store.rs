@@ -175,7 +175,7 @@ impl Store for EtcdStore {
                 break;
             }
             for found in page {
-                let row = scan::row(cluster, &found).map_err(located)?;
+                let row = scan::row(cluster, &found)?;
                 if let RowContents::Stored(_) = row.contents {
                     committer.large.insert(row.version);
                 }
@@ -189,7 +189,7 @@ impl Store for EtcdStore {
                 return Ok(committer.stamp.head);
             }
             for found in page {
-                let (version, name) = scan::removal(cluster, &found).map_err(located)?;
+                let (version, name) = scan::removal(cluster, &found)?;
                 removal(version, name);
             }
         }
@@ -246,7 +246,7 @@ fn expect_nothing(mut files: Scan, term: &Term) -> io::Result<()> {
     if files.page(&term.cluster)?.is_empty() {
         return Ok(());
     }
-    let why = "etcd: the prefix has files, but no table: a restore was interrupted. Repeat it, or \
-               delete all keys of the prefix";
+    let why = "etcd: the prefix has files, but no table: a restore was interrupted, or the prefix of \
+               another table begins with this one. Repeat the restore, or take another prefix";
     Err(io::Error::new(io::ErrorKind::InvalidData, why))
 }

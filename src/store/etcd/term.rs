@@ -2,6 +2,7 @@
 
 use super::boottime;
 use super::cluster::Cluster;
+use super::gateway::{KeyValue, Range, Trouble};
 use super::leader::Leader;
 use std::fmt;
 use std::io;
@@ -116,7 +117,7 @@ impl Term {
     /// will be.
     pub(crate) fn resign(&self) {
         self.end("the server resigns");
-        if let Err(e) = self.cluster.gateway.revoke(self.lease, RESIGN_PATIENCE) {
+        if let Err(e) = self.cluster.end_lease(self.lease, RESIGN_PATIENCE) {
             log::warn!("{e}; another server becomes active when the lease ends");
         }
     }
@@ -128,6 +129,11 @@ impl Term {
 
     pub(super) fn database_bytes(&self) -> u64 {
         self.database_bytes.load(SeqCst)
+    }
+
+    /// Counts what was put until etcd is asked for the size again: a burst of changes is over before.
+    pub(super) fn grow_database(&self, bytes: usize) {
+        self.database_bytes.fetch_add(bytes as u64, SeqCst);
     }
 
     /// The term is over: another server is active, or may soon be.
@@ -190,6 +196,9 @@ impl Term {
             match gateway.renew(self.lease, RENEWAL_PATIENCE.min(left)) {
                 Ok(true) => {
                     self.renewed.store(nanos(sent), SeqCst);
+                    if let Some(why) = self.disproof() {
+                        return self.end(&why);
+                    }
                     if let Ok(bytes) = gateway.database_bytes(RENEWAL_PATIENCE) {
                         self.database_bytes.store(bytes, SeqCst);
                     }
@@ -201,6 +210,25 @@ impl Term {
                     self.pause(PAUSE);
                 }
             }
+        }
+    }
+
+    /// Returns why this server is not the active one, although its lease lives: somebody has removed the
+    /// key `leader`, or put etcd back to an earlier state. A server without changes learns it nowhere
+    /// else.
+    fn disproof(&self) -> Option<String> {
+        let key = self.cluster.keys.leader();
+        let found = self.cluster.gateway.range(&Range::one(&key), RENEWAL_PATIENCE);
+        match found.and_then(|reply| reply.range()) {
+            Ok((found, _)) => {
+                let is_mine = |found: &KeyValue| found.created == self.leader.revision;
+                let shown = String::from_utf8_lossy(&key);
+                (!found.first().is_some_and(is_mine)).then(|| {
+                    format!("another program has removed or replaced the key {shown} in etcd")
+                })
+            }
+            Err(trouble @ Trouble::Foreign(_)) => Some(trouble.to_string()),
+            Err(_) => None,
         }
     }
 }

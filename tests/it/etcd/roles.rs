@@ -1,5 +1,6 @@
 //! What a client sees of the active server and of a standby, and what neither may show.
 
+use super::cluster::free_addresses;
 use super::{Cluster, Servers};
 use crate::process::{Serving, run, telefile};
 use crate::server::{Client, Folder, eventually};
@@ -105,9 +106,9 @@ fn only_a_relay_that_knows_the_secret_is_admitted_and_it_is_no_local_client() {
     // The socket gives backups, but not to a client that is elsewhere.
     assert_eq!(relay.ask("backup"), "ERR_DENIED");
     assert!(client.ask("backup").starts_with("BACKUP 1 "));
-    // Twice is no protocol.
-    relay.send(format!(">relay {secret}\r\nstat f\r\n"));
-    assert_eq!(rest(&mut relay), "");
+    // Twice is no protocol. What was sent before is answered.
+    relay.send(format!("stat f\r\n>relay {secret}\r\nstat f\r\n"));
+    assert_eq!(rest(&mut relay), "STAT 1 1 0 MemoryFile 0\r\nERR_CMD_ERR\r\n");
     // Another server that takes this one for the active one from before.
     let socket = format!("unix:{}", folder.path().join("standby").display());
     let args = ["--listen", &socket, "--etcd", &cluster.urls(), "--etcd-prefix", "local/"];
@@ -115,6 +116,23 @@ fn only_a_relay_that_knows_the_secret_is_admitted_and_it_is_no_local_client() {
     let mut relay = Client::connect(&standby.addresses[0]);
     relay.send(format!(">relay {secret}\r\n"));
     assert_eq!(rest(&mut relay), "");
+}
+
+#[test]
+fn a_standby_says_once_that_the_active_server_is_not_where_it_says() {
+    let Some(cluster) = Cluster::start(1) else { return };
+    let [nobody, standby] = &free_addresses(2)[..] else { unreachable!() };
+    let etcd = ["--etcd", &cluster.urls(), "--etcd-prefix", "lost/"];
+    let unreachable = ["--listen", "127.0.0.1:0", "--advertise", nobody];
+    let _active = Serving::start(&[&unreachable[..], &etcd].concat());
+    eventually("it is active", || cluster.get("lost/leader").is_some());
+    let standby = Serving::start(&[&["--listen", standby][..], &etcd].concat());
+    for _ in 0..2 {
+        Client::connect(&standby.addresses[0]).send("read f\r\n");
+    }
+    let warning = format!("clients cannot be relayed to the active server at {nobody}");
+    eventually("it warns", || standby.log().contains(&warning));
+    assert_eq!(standby.log().matches(&warning).count(), 1);
 }
 
 #[test]

@@ -129,6 +129,15 @@ impl Program {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// Returns whether a signal has stopped all threads: each stops for itself, a moment after `signal`.
+    fn is_stopped(&self) -> bool {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        tasks.flatten().all(|task| {
+            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            stat.rsplit(") ").next().is_some_and(|state| state.starts_with('T'))
+        })
+    }
+
     fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
@@ -235,6 +244,9 @@ impl Serving {
     #[cfg_attr(not(feature = "etcd"), expect(dead_code))] // only servers of a table in etcd are paused
     pub(crate) fn signal(&self, signal: Signal) {
         self.program.signal(signal);
+        if signal == Signal::STOP {
+            eventually("no thread of it runs", || self.program.is_stopped());
+        }
     }
 
     /// Waits until a line of the log has all of `words`.

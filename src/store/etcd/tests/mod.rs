@@ -2,6 +2,7 @@
 
 mod copies;
 mod gate;
+mod max_data;
 mod model;
 mod real;
 mod settle;

@@ -153,28 +153,6 @@ fn a_full_etcd_refuses_and_takes_more_later() {
 }
 
 #[test]
-fn a_database_that_is_as_large_as_it_may_be_takes_deletions_alone() {
-    let Some(url) = real::etcd() else { return };
-    let options = Options::new([url]).prefix(prefix()).max_data(Some(1 << 30));
-    let term = term(&Etcd::new(options).unwrap());
-    let store = term.store();
-    let mut model = loaded(&*store).unwrap();
-    let (put, head) = (model.put("a", vec![1]), model.next());
-    store.commit(std::slice::from_ref(&put), &head).unwrap();
-    model.apply(&[put], head);
-    // A renewal may set the true size at any moment.
-    let refused = (0..1000).find_map(|_| {
-        term.set_database_bytes(1 << 30);
-        store.commit(&[model.put("b", vec![1])], &model.next()).err()
-    });
-    assert!(matches!(refused, Some(CommitError::Full(max)) if max == 1 << 30), "{refused:?}");
-    term.set_database_bytes(1 << 30);
-    let (remove, head) = (model.remove("a"), model.next());
-    store.commit(std::slice::from_ref(&remove), &head).unwrap();
-    term.resign();
-}
-
-#[test]
 fn smaller_requests_are_sent_to_an_etcd_that_takes_only_those() {
     const TOO_LARGE: Step =
         Step::Refuse(400, r#"{"error": "etcdserver: request is too large", "code": 3}"#);

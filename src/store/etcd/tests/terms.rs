@@ -75,6 +75,54 @@ fn a_term_is_over_when_its_lease_is_gone() {
 }
 
 #[test]
+fn a_term_is_over_when_another_program_removes_its_key_or_puts_etcd_back() {
+    let Some(url) = real::etcd() else { return };
+    let gate = Gate::start(&url);
+    let etcd = table(gate.url());
+    let (over, is_over) = mpsc::channel();
+    let begin = || {
+        let (term, to) = (term(&etcd), over.clone());
+        term.on_over(move || to.send(()).unwrap());
+        term
+    };
+    let removed = begin();
+    let mut txn = Txn::default();
+    txn.delete(&etcd.cluster.keys.leader());
+    etcd.cluster.gateway.transact(txn).unwrap();
+    is_over.recv().unwrap(); // its lease lives, and it commits nothing
+    assert!(!removed.may_answer());
+    removed.resign();
+
+    let restored = begin();
+    gate.script(|path, _| match path {
+        "/v3/kv/range" => Step::Header("revision", "1"),
+        _ => Step::Pass,
+    });
+    is_over.recv().unwrap();
+    assert!(!restored.may_answer());
+    restored.resign();
+}
+
+#[test]
+fn a_server_does_not_wait_for_its_own_former_term() {
+    let Some(url) = real::etcd() else { return };
+    let gate = Gate::start(&url);
+    let etcd = table(gate.url());
+    let former = term(&etcd);
+    let refuse_revocations = |path: &str, _: &serde_json::Value| match path {
+        "/v3/lease/revoke" => Step::Lose,
+        _ => Step::Pass,
+    };
+    gate.script(refuse_revocations);
+    former.resign();
+    gate.script(|_, _| Step::Pass);
+    assert_eq!(etcd.leader().unwrap().as_ref(), Some(former.leader())); // its lease lives
+    let next = etcd.campaign(&candidate("a:1")).unwrap().expect("the former term is ended at once");
+    assert_eq!(etcd.leader().unwrap().as_ref(), Some(next.leader()));
+    next.resign();
+}
+
+#[test]
 fn a_server_that_renews_nothing_does_not_answer_for_long() {
     let Some(url) = real::etcd() else { return };
     let gate = Gate::start(&url);
