@@ -215,6 +215,20 @@ impl error::Error for CommitError {
     }
 }
 
+/// How large a batch is that a store writes [as a whole](Store::whole) in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whole {
+    /// The number of its mutations.
+    pub mutations: usize,
+    /// The size of all contents put by its requests, in bytes, without those of the last request.
+    pub numbytes: u64,
+}
+
+impl Whole {
+    /// Any batch.
+    pub const ANY: Whole = Whole { mutations: usize::MAX, numbytes: u64::MAX };
+}
+
 /// One state of a stored table, as [`Store::begin_backup`] returns it.
 pub struct Backup {
     /// The version of the table in this state.
@@ -245,7 +259,8 @@ impl fmt::Debug for Backup {
 /// # What an implementation must promise
 ///
 /// - **All or nothing.** A batch is stored completely or not at all, also if the process or the
-///   machine fails in the middle of it.
+///   machine fails in the middle of it. A store that cannot promise that of large batches says so with
+///   [`whole`](Store::whole).
 /// - **On disk means on disk.** When `commit` returns `Ok`, the batch survives what the store is
 ///   meant to survive, a power loss for instance. The server acknowledges its changes right after.
 /// - **As it was.** `load` returns the state after the last commit: each file with its latest version,
@@ -272,7 +287,9 @@ pub trait Store: fmt::Debug + Send + Sync {
         removal: &mut dyn FnMut(u64, Name),
     ) -> io::Result<Head>;
 
-    /// Writes a batch and the head, all of it or nothing. It is on disk when this returns.
+    /// Writes a batch and the head, all of it or nothing. It is on disk when this returns. Of a batch
+    /// larger than [`whole`](Store::whole), the first part may be there after a crash, in the order of
+    /// the batch.
     ///
     /// # Errors
     /// See [`CommitError`].
@@ -302,6 +319,12 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Releases the underlying storage, so that another process or store can use it. Nothing is
     /// committed after this, and reading contents may fail.
     fn close(&self) {}
+
+    /// Returns how large a batch is written as a whole in any case. A table combines changes of one
+    /// name in that alone, so that each part of a larger batch is the table at one of its versions.
+    fn whole(&self) -> Whole {
+        Whole::ANY
+    }
 
     /// Returns the smallest size, in bytes, of contents that are [only stored](RowContents::Stored).
     /// Smaller contents are in memory as well; with `usize::MAX`, all are. Always the same.

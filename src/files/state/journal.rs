@@ -10,6 +10,7 @@ use super::key::Key;
 use super::step::{Batch, CommitStep, Draft};
 use super::ticket::{Commit, Ticket};
 use crate::budget::Charge;
+use crate::files::store::Whole;
 use crate::name::FileRef;
 use crate::refusal::Refusal;
 use hashbrown::HashMap;
@@ -30,6 +31,10 @@ pub(in crate::files) struct Journal {
     files: HashMap<Key, Pending, RandomState>,
     /// The files among them that are in the next commit.
     next: Vec<Key>,
+    /// The size of all contents that were put for it.
+    next_numbytes: u64,
+    /// How large a commit is that is written as a whole in any case.
+    whole: Whole,
     /// The next commit, and the running one.
     commit: Arc<Commit>,
     running: Arc<Commit>,
@@ -71,11 +76,17 @@ struct Pending {
 
 impl Journal {
     /// Creates the journal of a store that keeps contents of `stored_from` bytes or more out of
-    /// memory. The committer waits on `to_commit`.
-    pub(in crate::files) fn new(stored_from: usize, to_commit: &Arc<Condvar>) -> Self {
+    /// memory, and writes batches up to `whole` as a whole. The committer waits on `to_commit`.
+    pub(in crate::files) fn new(
+        stored_from: usize,
+        whole: Whole,
+        to_commit: &Arc<Condvar>,
+    ) -> Self {
         Journal {
             files: HashMap::default(),
             next: Vec::new(),
+            next_numbytes: 0,
+            whole,
             commit: Commit::new(to_commit),
             running: Commit::new(to_commit),
             place: 0,
@@ -111,6 +122,7 @@ impl Journal {
             Pending { is_open, is_large, ..Pending::default() }
         });
         if let Done::Put(draft) = &done {
+            self.next_numbytes = self.next_numbytes.saturating_add(draft.body.numbytes());
             pending.is_large |= draft.body.numbytes() >= self.stored_from as u64;
             pending.charge = charge.or(pending.charge.take());
         }
@@ -145,7 +157,12 @@ impl Journal {
         by_name: bool,
     ) -> Option<Option<&Draft>> {
         let pending = self.files.get(&file)?;
-        pending.takes(asked, by_name).then(|| pending.file())
+        // In a commit that is written in parts, the last change of a name may come long after the first
+        // one: no part would be the table at one of its versions.
+        let Whole { mutations, numbytes } = self.whole;
+        let is_whole = self.next.len() <= mutations && self.next_numbytes <= numbytes;
+        let joins = is_whole || pending.next.is_none() || asked == Asked::Read;
+        (joins && pending.takes(asked, by_name)).then(|| pending.file())
     }
 
     /// Returns whether a put on this file now creates one that has no charge yet.
@@ -200,8 +217,15 @@ impl Journal {
         }
     }
 
-    /// Takes all waiting changes, for the commit that has [begun](Journal::begin).
-    pub(in crate::files) fn take(&mut self, visible: &Files, changes: &ChangeLog) -> Batch {
+    /// Takes all waiting changes, for the commit that has [begun](Journal::begin). The next one is
+    /// written as a whole up to `whole`.
+    pub(in crate::files) fn take(
+        &mut self,
+        visible: &Files,
+        changes: &ChangeLog,
+        whole: Whole,
+    ) -> Batch {
+        (self.next_numbytes, self.whole) = (0, whole);
         self.running = mem::replace(&mut self.commit, Commit::new(&self.to_commit));
         let (mut steps, mut unchanged) = (Vec::new(), Vec::new());
         for key in mem::take(&mut self.next) {

@@ -101,7 +101,7 @@ impl Table {
         if journal.is_empty() != is_time_due || !journal.begin() {
             return;
         }
-        let batch = journal.take(&state.files, &state.changes);
+        let batch = journal.take(&state.files, &state.changes, store.whole());
         let forgotten = state.changes.forgotten();
         let head = Head { epoch: self.epoch, version: state.taken, time, forgotten };
         drop(table);

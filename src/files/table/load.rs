@@ -79,7 +79,7 @@ impl Table {
             return Err(io::Error::new(ErrorKind::InvalidData, Contradiction));
         }
         (state.version, state.taken) = (head.version, head.version);
-        state.journal = Some(Journal::new(store.stored_from(), &table.to_commit));
+        state.journal = Some(Journal::new(store.stored_from(), store.whole(), &table.to_commit));
         table.clock = clock.showing(head.time);
         (table.epoch, table.store) = (head.epoch, Some(store));
         table.end_leftovers()?;

@@ -1,9 +1,10 @@
 //! What a batch does to the keys, and how much of it one transaction takes.
 
+use super::election::Etcd;
 use super::gateway::Txn;
 use super::keys::Keys;
 use crate::contents::Contents;
-use crate::files::store::{Life, Mutation};
+use crate::files::store::{Life, Mutation, Whole};
 use crate::name::Name;
 use crate::store::error::{Result, damaged};
 use crate::store::format::{Body, Record, encode_removal, part_end};
@@ -39,7 +40,7 @@ pub(super) struct Limits {
 /// Those of an etcd without options of its own: 128 operations, and requests of 1.5 MiB.
 impl Default for Limits {
     fn default() -> Self {
-        Limits { ops: 128, bytes: 1 << 20 }
+        Limits { ops: 128, bytes: 1408 << 10 }
     }
 }
 
@@ -50,9 +51,20 @@ const OPS_OF_HEAD: usize = 2;
 /// removal.
 const MAX_OPS_OF_CHANGE: usize = 4;
 
+/// The most bytes of a change besides its contents: the keys, with the longest prefix and name.
+const MAX_KEY_BYTES: usize = 2048;
+
 impl Limits {
     /// The least operations that a transaction must have.
     pub(super) const LEAST_OPS: usize = OPS_OF_HEAD + MAX_OPS_OF_CHANGE;
+
+    /// Returns how large a batch one transaction takes in any case.
+    pub(super) fn whole(self) -> Whole {
+        let mutations = self.ops.saturating_sub(OPS_OF_HEAD) / MAX_OPS_OF_CHANGE;
+        let keys = mutations * MAX_KEY_BYTES;
+        let numbytes = (self.bytes as u64).saturating_sub(Etcd::MAX_CONTENTS + keys as u64);
+        Whole { mutations, numbytes }
+    }
 
     /// Returns how many of the changes, from the first on, one transaction takes: at least one.
     pub(super) fn take(self, changes: &[Change]) -> usize {
@@ -267,5 +279,13 @@ mod tests {
             assert_eq!(limits.take(&changes), expected, "{changes:?}");
         }
         assert!(Limits::default().take(&vec![change(1, 1); 1000]) == 126);
+        // What counts as a whole fits, with the largest contents at its end.
+        let Whole { mutations, numbytes } = Limits::default().whole();
+        assert!(mutations > 1 && numbytes > 100_000);
+        let mut changes = vec![change(MAX_OPS_OF_CHANGE, MAX_KEY_BYTES / 4); mutations];
+        let put = |numbytes: u64| Op::Put(Vec::new(), vec![0; numbytes as usize]);
+        changes[0].ops[0] = put(numbytes);
+        changes[mutations - 1].ops[0] = put(Etcd::MAX_CONTENTS);
+        assert_eq!(Limits::default().take(&changes), mutations);
     }
 }

@@ -101,6 +101,22 @@ impl Committer {
         Ok(())
     }
 
+    /// Makes transactions as small as etcd has them: a batch would else be sent that is larger than the
+    /// table has reckoned with.
+    ///
+    /// # Errors
+    /// etcd is out of reach, or it takes too few operations.
+    pub(super) fn probe(&mut self) -> io::Result<()> {
+        loop {
+            let (head, mut txn) = (self.term.cluster.keys.head(), Txn::default());
+            (0..self.limits.ops).for_each(|_| txn.get(&head));
+            match self.term.cluster.gateway.transact_again(txn, PATIENCE) {
+                Ok(_) => return Ok(()),
+                Err(trouble) => self.learn(trouble.into(), &[])?,
+            }
+        }
+    }
+
     /// Puts changes, and this head.
     pub(super) fn put(&mut self, changes: &[Change], head: Head) -> Result<(), NotDone> {
         let stamp = self.write(changes, head)?;

@@ -8,7 +8,7 @@ use super::scan::{self, Scan, located};
 use super::source;
 use super::term::Term;
 use crate::contents::Contents;
-use crate::files::store::{Backup, CommitError, Head, Mutation, Row, RowContents, Store};
+use crate::files::store::{Backup, CommitError, Head, Mutation, Row, RowContents, Store, Whole};
 use crate::name::Name;
 use crate::store::error::damaged;
 use crate::store::tree::tables::STORED_FROM;
@@ -154,6 +154,7 @@ impl Store for EtcdStore {
         removal: &mut dyn FnMut(u64, Name),
     ) -> io::Result<Head> {
         let mut committer = lock(&self.committer);
+        committer.probe()?;
         let cluster = &self.term.cluster;
         let key = cluster.keys.head();
         let range = Range::one(&key);
@@ -233,6 +234,10 @@ impl Store for EtcdStore {
 
     fn begin_backup(&self) -> io::Result<Option<Backup>> {
         source::begin(self.term.cluster.clone()).map(Some)
+    }
+
+    fn whole(&self) -> Whole {
+        lock(&self.committer).limits.whole()
     }
 
     fn stored_from(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use super::STORED_FROM;
 use crate::contents::Contents;
-use crate::files::store::{CommitError, Head, Life, Mutation, Row, RowContents, Store};
+use crate::files::store::{CommitError, Head, Life, Mutation, Row, RowContents, Store, Whole};
 use crate::name::Name;
 use std::collections::BTreeMap;
 use std::io;
@@ -34,6 +34,7 @@ struct Inner {
     /// What the next commit fails with.
     failure: Option<CommitError>,
     full: Option<Full>,
+    whole: Option<Whole>,
 }
 
 /// What there is room for: at most `left` bytes a commit, or not even a removal.
@@ -101,6 +102,11 @@ impl Disk {
     /// From the next commit on, not for one that is held up already.
     pub(super) fn fill(&self, full: Option<Full>) {
         self.inner.lock().unwrap().full = full;
+    }
+
+    /// From the next commit on.
+    pub(super) fn write_in_parts_over(&self, whole: Whole) {
+        self.inner.lock().unwrap().whole = Some(whole);
     }
 
     pub(super) fn last_by(&self) -> Option<ThreadId> {
@@ -182,6 +188,10 @@ impl Store for Disk {
 
     fn size(&self) -> (u64, Option<u64>) {
         (0, None)
+    }
+
+    fn whole(&self) -> Whole {
+        self.inner.lock().unwrap().whole.unwrap_or(Whole::ANY)
     }
 
     fn stored_from(&self) -> usize {

@@ -2,6 +2,7 @@
 
 use super::disk::Disk;
 use super::{BY, load, name, put, read, run, with};
+use crate::files::store::Whole;
 use crate::files::{Clock, Decided, Expiry, Table, Ticket};
 use crate::refusal::Refusal;
 use std::io;
@@ -66,6 +67,33 @@ fn a_failure_in_any_thread_ends_the_commits_with_its_error() {
     });
     assert_eq!(committed.unwrap_err().to_string(), "the disk is broken");
     assert_eq!(disk.commits(), 2, "nothing is committed after a failure");
+}
+
+#[test]
+fn changes_of_a_name_are_combined_only_in_a_commit_that_is_written_as_a_whole() {
+    let disk = Arc::new(Disk::default());
+    disk.write_in_parts_over(Whole { mutations: 2, numbytes: 10 });
+    run(&disk, |table| {
+        let whole = [decide(table, "a"), decide(table, "b"), decide(table, "a")];
+        let large = decide(table, "c");
+        assert!(whole.iter().chain([&large]).all(|ticket| !ticket.is_known()));
+        // It waits until they are committed.
+        let next = decide(table, "a");
+        assert!(whole.iter().chain([&large]).all(Ticket::is_known));
+        assert!(!next.is_known());
+        assert!(table.outcome(&next).is_ok());
+        assert_eq!(disk.commits(), 2);
+        // Contents count too: all but the last that join.
+        let put = |numbytes: usize| {
+            let contents = vec![b'x'; numbytes].into();
+            table.write(name("a"), contents, Expiry::Never, BY).unwrap().ticket
+        };
+        let (first, second) = (put(10), put(11));
+        assert!(!first.is_known() && !second.is_known());
+        let third = put(1);
+        assert!(first.is_known() && second.is_known() && !third.is_known());
+        assert!(table.outcome(&third).is_ok());
+    });
 }
 
 #[test]
