@@ -21,6 +21,8 @@ const SHOWS: &[u8] = b">relay ";
 
 /// The active server's answer, to which the client's bytes belong.
 const ADMITTED: &[u8] = b"RELAY";
+/// What it answers to each connection over its maximum.
+const FULL: &[u8] = b"ERR_LIMIT connections ";
 const MAX_ANSWER_BYTES: usize = 64;
 
 /// How long a client waits for an active server.
@@ -63,7 +65,8 @@ impl Host {
                     return Ok(());
                 }
                 Role::Standby(following) => match meet(&following.leader) {
-                    Ok(active) => return self.join(client, &active, &following),
+                    Ok(Met::Active(active)) => return self.join(client, &active, &following),
+                    Ok(Met::Full(refusal)) => return self.refuse(client, &refusal),
                     Err(e) => {
                         following.warn(&e);
                         self.pause(&following, PAUSE);
@@ -87,6 +90,14 @@ impl Host {
         Ok(client.peek()?.is_some_and(|first| first != FIRST))
     }
 
+    /// Gives a client the line with which the active server refuses all.
+    fn refuse(&self, client: &Arc<Stream>, refusal: &[u8]) -> io::Result<()> {
+        let mut connection = self.settings.connection(client);
+        connection.output().extend_from_slice(refusal);
+        connection.output().extend_from_slice(b"\r\n");
+        connection.close(LINGER, LINGER_BYTES)
+    }
+
     /// Copies both ways until both ends have ended, or the active server is another one.
     fn join(
         &self,
@@ -102,8 +113,16 @@ impl Host {
     }
 }
 
+/// What a relay finds at the address of the active server.
+enum Met {
+    /// It takes the bytes of a client.
+    Active(Arc<Stream>),
+    /// It has too many connections, and refuses each with this line.
+    Full(Vec<u8>),
+}
+
 /// Connects to the active server, and makes sure that it is.
-fn meet(leader: &Leader) -> io::Result<Arc<Stream>> {
+fn meet(leader: &Leader) -> io::Result<Met> {
     let address: Address = leader.address.parse()?;
     let stream = Arc::new(Stream::connect(&address, Some(MEET_PATIENCE))?);
     let mut connection = BufferedStream::new(stream.clone(), MAX_ANSWER_BYTES, MEET_PATIENCE);
@@ -113,8 +132,13 @@ fn meet(leader: &Leader) -> io::Result<Arc<Stream>> {
         output.extend_from_slice(part);
     }
     let mut answer = Vec::new();
-    if connection.read_line(&mut answer)? && answer == ADMITTED {
-        return Ok(stream);
+    if connection.read_line(&mut answer)? {
+        if answer == ADMITTED {
+            return Ok(Met::Active(stream));
+        }
+        if answer.starts_with(FULL) {
+            return Ok(Met::Full(answer));
+        }
     }
     Err(io::Error::new(ErrorKind::ConnectionRefused, "it is not the active server"))
 }

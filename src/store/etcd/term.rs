@@ -21,7 +21,10 @@ const MAY_ANSWER: Duration = Duration::from_secs(8);
 const RENEW_EVERY: Duration = Duration::from_secs(2);
 
 /// How long a member may take for a renewal, before the next one is asked.
-const RENEWAL_PATIENCE: Duration = Duration::from_secs(1);
+const RENEWAL_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a member may take for what else is asked between two renewals.
+const LOOK_PATIENCE: Duration = Duration::from_millis(500);
 
 /// The pause after a renewal that failed.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -186,11 +189,12 @@ impl Term {
     /// Renews the lease until the term is over.
     fn renew(&self) {
         let gateway = &self.cluster.gateway;
+        let mut failure = String::new();
         while !self.is_over() {
             let left = self.left();
             if left.is_zero() {
                 let secs = MAY_ANSWER.as_secs();
-                return self.end(&format!("etcd has not renewed its lease for {secs} s"));
+                return self.end(&format!("etcd has not renewed its lease for {secs} s{failure}"));
             }
             let sent = boottime::now();
             match gateway.renew(self.lease, RENEWAL_PATIENCE.min(left)) {
@@ -199,14 +203,16 @@ impl Term {
                     if let Some(why) = self.disproof() {
                         return self.end(&why);
                     }
-                    if let Ok(bytes) = gateway.database_bytes(RENEWAL_PATIENCE) {
+                    if let Ok(bytes) = gateway.database_bytes(LOOK_PATIENCE) {
                         self.database_bytes.store(bytes, SeqCst);
                     }
+                    failure.clear();
                     self.pause(RENEW_EVERY);
                 }
                 Ok(false) => return self.end("its lease has ended"),
                 Err(e) => {
                     log::debug!("{e}");
+                    failure = format!(": {e}");
                     self.pause(PAUSE);
                 }
             }
@@ -218,7 +224,7 @@ impl Term {
     /// else.
     fn disproof(&self) -> Option<String> {
         let key = self.cluster.keys.leader();
-        let found = self.cluster.gateway.range(&Range::one(&key), RENEWAL_PATIENCE);
+        let found = self.cluster.gateway.range(&Range::one(&key), LOOK_PATIENCE);
         match found.and_then(|reply| reply.range()) {
             Ok((found, _)) => {
                 let is_mine = |found: &KeyValue| found.created == self.leader.revision;

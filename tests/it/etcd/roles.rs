@@ -136,6 +136,24 @@ fn a_standby_says_once_that_the_active_server_is_not_where_it_says() {
 }
 
 #[test]
+fn a_client_of_a_standby_is_told_that_the_active_server_takes_no_more() {
+    let Some(cluster) = Cluster::start(1) else { return };
+    let etcd = ["--listen", "127.0.0.1:0", "--etcd", &cluster.urls(), "--etcd-prefix", "full/"];
+    let active = Serving::start(&[&etcd[..], &["--connections", "1"]].concat());
+    let mut only = Client::connect(&active.addresses[0]);
+    assert_eq!(only.ask("stat f"), "ERR_FILE_NOT_FOUND");
+    let standby = Serving::start(&etcd);
+    let mut client = Client::connect(&standby.addresses[0]);
+    client.send("stat f\r\n");
+    assert_eq!(rest(&mut client), "ERR_LIMIT connections 1\r\n");
+    drop(only);
+    eventually("there is room again", || {
+        let mut client = Client::connect(&standby.addresses[0]);
+        client.ask("stat f") == "ERR_FILE_NOT_FOUND"
+    });
+}
+
+#[test]
 fn a_server_that_was_paused_answers_nothing_from_before() {
     let Some(cluster) = Cluster::start(1) else { return };
     let servers = Servers::start(&cluster, 2);
