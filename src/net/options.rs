@@ -69,6 +69,19 @@ pub(super) fn set_send_timeout(socket: &Socket, timeout: Option<Duration>) {
     SEND.check(socket.set_write_timeout(timeout));
 }
 
+/// Ends a connection whose peer has vanished within about this time, whether something was sent to it
+/// or not. Elsewhere than on Linux, the latter only.
+#[cfg(feature = "etcd")]
+pub(super) fn set_life(socket: SockRef<'_>, patience: Duration) {
+    static KEEPALIVE: Optional =
+        Optional::new("TCP keepalive", "a server that vanished may stay connected");
+    let interval = patience / 6; // keepalive alone: after half of the time, three probes
+    let keepalive = TcpKeepalive::new().with_time(patience / 2);
+    let keepalive = keepalive.with_interval(interval).with_retries(KEEPALIVE_PROBES);
+    KEEPALIVE.check(socket.set_tcp_keepalive(&keepalive));
+    set_user_timeout(socket, patience);
+}
+
 /// Ends a connection that has something unacknowledged for this long. Only Linux supports it;
 /// elsewhere only keepalive notices a peer that has vanished.
 pub(super) fn set_user_timeout(socket: SockRef<'_>, timeout: Duration) {

@@ -34,6 +34,15 @@ impl Stream {
         self.peer
     }
 
+    /// Notices within about this time that the peer has vanished, or takes nothing; keepalive alone takes
+    /// a minute, and needs longer while something is on its way.
+    #[cfg(feature = "etcd")]
+    pub(crate) fn notice_loss_within(&self, patience: Duration) {
+        if self.peer.is_some() {
+            super::options::set_life(socket2::SockRef::from(&self.socket), patience);
+        }
+    }
+
     /// Receives what has arrived, at most the size of `buffer`, or waits until something arrives.
     /// Returns 0 at the end of the stream.
     ///

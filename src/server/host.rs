@@ -32,6 +32,9 @@ pub(super) enum Role {
     /// Nobody yet.
     #[cfg(feature = "etcd")]
     Waiting,
+    /// Nobody that is known here: etcd is out of reach. Another server may reach it.
+    #[cfg(feature = "etcd")]
+    CutOff,
 }
 
 impl Host {
@@ -63,7 +66,7 @@ impl Host {
         match self.role() {
             Role::Active(shared) => shared.serve(stream, slot),
             #[cfg(feature = "etcd")]
-            Role::Standby(_) | Role::Waiting => self.relay(stream, slot),
+            Role::Standby(_) | Role::Waiting | Role::CutOff => self.relay(stream, slot),
         }
     }
 
@@ -72,7 +75,7 @@ impl Host {
         match self.role() {
             Role::Active(shared) => stats::report(&shared),
             #[cfg(feature = "etcd")]
-            Role::Standby(_) | Role::Waiting => {
+            Role::Standby(_) | Role::Waiting | Role::CutOff => {
                 stats::standby(&self.settings, self.arrivals.count() as u64)
             }
         }

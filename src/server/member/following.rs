@@ -3,8 +3,9 @@
 use crate::net::{Live, Stream};
 use crate::store::etcd::Leader;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 /// The active server that this one follows, and the clients that it relays there.
 #[derive(Debug)]
@@ -13,11 +14,14 @@ pub(in crate::server) struct Following {
     /// Both ends of each relay.
     pub(in crate::server) relays: Live<[Arc<Stream>; 2]>,
     has_warned: AtomicBool,
+    /// Since when this server does not reach it.
+    unreached: Mutex<Option<Instant>>,
 }
 
 impl Following {
     pub(in crate::server) fn new(leader: Leader) -> Self {
-        Following { leader, relays: Live::default(), has_warned: AtomicBool::new(false) }
+        let (has_warned, unreached) = (AtomicBool::new(false), Mutex::default());
+        Following { leader, relays: Live::default(), has_warned, unreached }
     }
 
     /// Logs that a client cannot be relayed, the first time.
@@ -31,5 +35,17 @@ impl Following {
             "clients cannot be relayed to the active server at {}: {error}; is that its --advertise?",
             self.leader.address
         );
+    }
+
+    /// Notes that the active server was reached.
+    pub(in crate::server) fn note_reached(&self) {
+        *self.unreached.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Notes that the active server was not reached since then, if not since before. Returns since when.
+    pub(in crate::server) fn note_unreached(&self, since: Instant) -> Instant {
+        let mut unreached = self.unreached.lock().unwrap_or_else(PoisonError::into_inner);
+        let earlier = unreached.map_or(since, |earlier| earlier.min(since));
+        *unreached.insert(earlier)
     }
 }

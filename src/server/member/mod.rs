@@ -119,7 +119,7 @@ impl Member {
                 Ok(()) => is_reachable = true,
                 Err(e) if Etcd::is_fatal(&e) => return Err(e),
                 Err(e) => {
-                    self.host.set_role(Role::Waiting);
+                    self.host.set_role(Role::CutOff);
                     if is_reachable {
                         log::warn!("{e}; trying again");
                     }
@@ -137,7 +137,10 @@ impl Member {
         if let Some(term) = self.etcd.campaign(&self.me)? {
             return self.serve(&term);
         }
-        let Some(leader) = self.etcd.leader()? else { return Ok(()) };
+        let Some(leader) = self.etcd.leader()? else {
+            self.host.set_role(Role::Waiting);
+            return Ok(());
+        };
         log::info!("standby: {} is active", shown(&leader));
         self.host.set_role(Role::Standby(Arc::new(Following::new(leader.clone()))));
         self.etcd.wait(Some(&leader), &self.stopping)?;
@@ -163,7 +166,9 @@ impl Member {
             shared.abandon();
             drop(threads); // they end by themselves, once a commit that hangs does
         }
-        term.resign();
+        if !term.resign() {
+            self.host.set_role(Role::CutOff);
+        }
         served
     }
 

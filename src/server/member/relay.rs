@@ -25,11 +25,15 @@ const ADMITTED: &[u8] = b"RELAY";
 const FULL: &[u8] = b"ERR_LIMIT connections ";
 const MAX_ANSWER_BYTES: usize = 64;
 
-/// How long a client waits for an active server.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// How long the active server may take to be reached, and again to answer.
 const MEET_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long it may be out of reach, until clients are sent away: longer than the lease of one that is dead
+/// lasts. Another standby may reach it.
+const REACH_PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long it may acknowledge nothing.
+const SILENCE_PATIENCE: Duration = Duration::from_secs(12);
 
 /// The pause after an active server could not be reached.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -52,10 +56,10 @@ impl Host {
         if !self.waits_for_client(client)? {
             return Ok(());
         }
-        let until = Instant::now() + PATIENCE;
+        let since = Instant::now();
         loop {
-            let role = self.role_before(until).ok_or_else(|| {
-                let why = format!("no server is active, and none was within {PATIENCE:?}");
+            let role = self.role_for(since).ok_or_else(|| {
+                let why = format!("no server is active, and none was for {:?}", since.elapsed());
                 io::Error::new(ErrorKind::TimedOut, why)
             })?;
             match role {
@@ -69,10 +73,14 @@ impl Host {
                     Ok(Met::Full(refusal)) => return self.refuse(client, &refusal),
                     Err(e) => {
                         following.warn(&e);
+                        let unreached = following.note_unreached(Instant::now());
+                        if unreached.elapsed() >= REACH_PATIENCE {
+                            return Err(e);
+                        }
                         self.pause(&following, PAUSE);
                     }
                 },
-                Role::Waiting => {} // it has become that just now
+                Role::Waiting | Role::CutOff => {} // it has become that just now
             }
         }
     }
@@ -107,7 +115,15 @@ impl Host {
     ) -> io::Result<()> {
         let ends = [client.clone(), active.clone()];
         let Some(_relayed) = following.relays.register(ends) else { return Ok(()) };
-        relay(client, active, self.settings.write_timeout)?;
+        following.note_reached();
+        let begun = Instant::now();
+        relay(client, active, self.settings.write_timeout).inspect_err(|e| {
+            // Of the one or the other: the next client finds out which.
+            if e.kind() == ErrorKind::TimedOut {
+                let long_ago = Instant::now().checked_sub(REACH_PATIENCE);
+                following.note_unreached(long_ago.unwrap_or(begun));
+            }
+        })?;
         client.linger(LINGER, LINGER_BYTES);
         Ok(())
     }
@@ -134,6 +150,7 @@ fn meet(leader: &Leader) -> io::Result<Met> {
     let mut answer = Vec::new();
     if connection.read_line(&mut answer)? {
         if answer == ADMITTED {
+            stream.notice_loss_within(SILENCE_PATIENCE);
             return Ok(Met::Active(stream));
         }
         if answer.starts_with(FULL) {

@@ -8,6 +8,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+/// How long a client waits for an active server.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long it waits where etcd is out of reach: it may know another server.
+const CUT_OFF_PATIENCE: Duration = Duration::from_secs(2);
+
 impl Host {
     /// Gives the server a role. Clients that are relayed in the one before lose their connection.
     pub(in crate::server) fn set_role(&self, role: Role) {
@@ -21,15 +27,22 @@ impl Host {
         }
     }
 
-    /// Returns the role once there is an active server; `None` if there is none until `deadline`, or
-    /// after a stop.
-    pub(in crate::server) fn role_before(&self, deadline: Instant) -> Option<Role> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let waits = |role: &mut Role| matches!(role, Role::Waiting) && !self.arrivals.is_closed();
-        let waited = self.changed.wait_timeout_while(self.lock(), left, waits);
-        let role = waited.unwrap_or_else(PoisonError::into_inner).0.clone();
-        let is_late = Instant::now() >= deadline || self.arrivals.is_closed();
-        Some(role).filter(|role| !is_late && !matches!(role, Role::Waiting))
+    /// Returns the role once there is an active server; `None` if there is none for as long as a client
+    /// waits that came at `since`, or after a stop.
+    pub(in crate::server) fn role_for(&self, since: Instant) -> Option<Role> {
+        let mut role = self.lock();
+        while !self.arrivals.is_closed() {
+            let patience = match &*role {
+                Role::Waiting => PATIENCE,
+                Role::CutOff => CUT_OFF_PATIENCE,
+                Role::Active(_) | Role::Standby(_) if since.elapsed() >= PATIENCE => return None,
+                role => return Some(role.clone()),
+            };
+            let left = patience.checked_sub(since.elapsed()).filter(|left| !left.is_zero())?;
+            let changed = self.changed.wait_timeout(role, left);
+            role = changed.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        None
     }
 
     /// Blocks for this long, or until this server no longer follows that one, or stops.

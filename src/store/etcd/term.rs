@@ -118,11 +118,15 @@ impl Term {
 
     /// Ends the term, so that another server can be active at once. What is not committed by now never
     /// will be.
-    pub(crate) fn resign(&self) {
+    ///
+    /// Returns false if etcd is out of reach: then another server is active later, when the lease ends.
+    pub(crate) fn resign(&self) -> bool {
         self.end("the server resigns");
-        if let Err(e) = self.cluster.end_lease(self.lease, RESIGN_PATIENCE) {
+        let ended = self.cluster.end_lease(self.lease, RESIGN_PATIENCE);
+        if let Err(e) = &ended {
             log::warn!("{e}; another server becomes active when the lease ends");
         }
+        ended.is_ok()
     }
 
     /// Returns how long the last commit took; zero before the first.
