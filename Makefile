@@ -27,8 +27,8 @@ help:
 	@echo 'make soak             a server with --data, killed TELEFILE_TEST_KILLS times (500) under load, and'
 	@echo '                      TELEFILE_TEST_SCHEDULES (20000) random schedules of folder synchronisation,'
 	@echo '                      and TELEFILE_TEST_CHURN (50) with processes that are killed'
-	@echo 'make soak-etcd        three servers on three members of etcd, of which TELEFILE_TEST_FAILOVERS (100), one'
-	@echo '                      after another, is killed, stopped or paused under load'
+	@echo 'make soak-etcd        three servers on three members of etcd under load, with TELEFILE_TEST_FAULTS (100) at random:'
+	@echo '                      clean stops, kills, pauses and, as root on Linux, cuts in a network of its own'
 	@echo 'make fuzz             the parsers under libFuzzer, FUZZ_SECONDS (10) for each target'
 	@echo 'make bench            telefile beside memcached and redis, where they are installed'
 	@echo 'make bench-data       what --data costs, beside redis, etcd and what the disk allows'
@@ -112,7 +112,7 @@ soak:
 	TELEFILE_TEST_CHURN=$${TELEFILE_TEST_CHURN:-50} $(CARGO) test --test it process::sync::churn -- --nocapture
 
 soak-etcd:
-	TELEFILE_TEST_FAILOVERS=$${TELEFILE_TEST_FAILOVERS:-100} $(CARGO) test --features etcd-tls --test it etcd::failovers -- --nocapture
+	TELEFILE_TEST_FAULTS=$${TELEFILE_TEST_FAULTS:-100} $(CARGO) test --features etcd-tls --test it etcd::failovers::soak -- --ignored --nocapture
 
 fuzz:
 	@fuzz/run.sh

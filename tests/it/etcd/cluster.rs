@@ -1,5 +1,6 @@
 //! Members of etcd, started for a test, and killed, paused and started again in it.
 
+use super::network::Machine;
 use crate::programs::{has, program};
 use crate::server::{Folder, eventually_within};
 use base64::Engine;
@@ -10,6 +11,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long etcd may take to start, and to find a leader, on a machine that is busy.
@@ -39,6 +41,7 @@ struct Member {
     url: String,
     args: Vec<String>,
     log: PathBuf,
+    machine: Option<Arc<Machine>>,
     running: Option<Running>,
 }
 
@@ -47,57 +50,78 @@ struct Running {
     pid: Pid,
 }
 
+/// Where a member listens: for clients, and for other members; and its machine.
+type Place = (String, String, Option<Arc<Machine>>);
+
 impl Cluster {
     /// Starts a cluster of one member or of three. `None`, with a line that says so, where etcd is not
     /// installed.
     pub(super) fn start(members: usize) -> Option<Cluster> {
+        Cluster::start_where(|| {
+            let addresses = free_addresses(2 * members);
+            addresses.chunks(2).map(|two| (two[0].clone(), two[1].clone(), None)).collect()
+        })
+    }
+
+    /// Starts a cluster with a member on each of these machines.
+    pub(super) fn start_on(machines: &[Arc<Machine>]) -> Option<Cluster> {
+        let on = |machine: &Arc<Machine>| {
+            let at = |port: u16| format!("{}:{port}", machine.host);
+            (at(2379), at(2380), Some(machine.clone()))
+        };
+        Cluster::start_where(|| machines.iter().map(on).collect())
+    }
+
+    fn start_where(places: impl Fn() -> Vec<Place>) -> Option<Cluster> {
         if !has("etcd") {
             return None;
         }
         // A port that is free now may be taken before etcd has it.
         for _ in 0..5 {
-            let mut cluster = Cluster::describe(members);
-            (0..members).for_each(|n| cluster.run(n));
-            if (0..members).all(|n| cluster.becomes_healthy(n)) {
+            let mut cluster = Cluster::describe(places());
+            let members = 0..cluster.count();
+            members.clone().for_each(|n| cluster.run(n));
+            if members.clone().all(|n| cluster.becomes_healthy(n)) {
                 return Some(cluster);
             }
         }
         panic!("etcd does not start");
     }
 
-    fn describe(count: usize) -> Cluster {
+    fn describe(places: Vec<Place>) -> Cluster {
         let folder = folder();
-        let addresses: Vec<_> = free_addresses(2 * count);
-        let url = |n: usize| format!("http://{}", addresses[n]);
-        let names: Vec<_> = (0..count).map(|n| format!("m{n}={}", url(count + n))).collect();
-        let member = |n: usize| {
+        let name = |(n, (_, peer, _)): (usize, &Place)| format!("m{n}=http://{peer}");
+        let names = places.iter().enumerate().map(name).collect::<Vec<_>>().join(",");
+        let member = |(n, (client, peer, machine))| {
             let path = |what: &str| folder.path().join(format!("m{n}.{what}"));
+            let (url, peer) = (format!("http://{client}"), format!("http://{peer}"));
             let args = [
                 ("--name", format!("m{n}")),
                 ("--data-dir", path("data").display().to_string()),
-                ("--listen-client-urls", url(n)),
-                ("--advertise-client-urls", url(n)),
-                ("--listen-peer-urls", url(count + n)),
-                ("--initial-advertise-peer-urls", url(count + n)),
-                ("--initial-cluster", names.join(",")),
+                ("--listen-client-urls", url.clone()),
+                ("--advertise-client-urls", url.clone()),
+                ("--listen-peer-urls", peer.clone()),
+                ("--initial-advertise-peer-urls", peer),
+                ("--initial-cluster", names.clone()),
                 ("--log-level", "error".to_string()),
             ];
             let args = args.into_iter().flat_map(|(flag, value)| [flag.to_string(), value]);
-            Member { url: url(n), args: args.collect(), log: path("log"), running: None }
+            Member { url, args: args.collect(), log: path("log"), machine, running: None }
         };
-        Cluster { members: (0..count).map(member).collect(), _folder: folder }
+        let members = places.into_iter().enumerate().map(member).collect();
+        Cluster { members, _folder: folder }
     }
 
     fn run(&mut self, n: usize) {
         let member = &mut self.members[n];
-        let mut script = program("sh")
-            .args(["-c", SCRIPT, "sh"])
-            .arg(&member.log)
-            .args(&member.args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = program("sh");
+        command.args(["-c", SCRIPT, "sh"]).arg(&member.log).args(&member.args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut script = match &member.machine {
+            Some(machine) => machine.run(|| command.spawn()),
+            None => command.spawn(),
+        }
+        .unwrap();
         let mut line = String::new();
         BufReader::new(script.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let pid = Pid::from_raw(line.trim().parse().unwrap()).unwrap();
@@ -149,6 +173,13 @@ impl Cluster {
     /// Kills a member, as a power loss does.
     pub(super) fn kill(&mut self, n: usize) {
         self.members[n].running.take();
+    }
+
+    /// Ends a member as a service manager does.
+    pub(super) fn stop(&mut self, n: usize) {
+        self.signal(n, Signal::TERM);
+        eventually_within(PATIENCE, "the member ends", || !self.is_healthy(n));
+        self.kill(n);
     }
 
     /// Starts a member again that was killed, and waits until it takes part.

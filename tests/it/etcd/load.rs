@@ -1,25 +1,21 @@
 //! Clients that read and change a few files as fast as they can, and record what they were answered.
 
 use super::history::{Answer, Event, Op};
+use super::recorder::{MOST_REQUESTS, Shared, reconnect};
+use super::searched::{self, Asked, Searcher};
 use super::servers::Servers;
 use crate::random::Random;
 use crate::server::eventually;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use telefile::client::Error;
 use telefile::{Client, Refusal, Version};
 
 /// The files that all clients share.
 pub(super) const FILES: usize = 6;
-
-/// More than any client sends.
-const MOST_REQUESTS: usize = 1_000_000_000;
-
-/// The pause after an attempt to connect that has failed.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// Returns the name of a file: those that all clients share come first.
 pub(super) fn name(file: usize) -> String {
@@ -30,60 +26,48 @@ pub(super) fn name(file: usize) -> String {
 pub(super) struct Load {
     shared: Arc<Shared>,
     clients: Vec<JoinHandle<Vec<Event>>>,
-    faults: Vec<(&'static str, u64)>,
+    searchers: Vec<JoinHandle<Vec<Asked>>>,
+    faults: Vec<Begun>,
 }
 
-struct Shared {
-    since: Instant,
-    ended: AtomicBool,
-    /// When each client has sent the latest request that was answered.
-    answered: Vec<AtomicU64>,
-    /// How many changes are made.
-    done: AtomicU64,
-    /// What no client should see.
-    wrong: Mutex<Vec<String>>,
-}
+/// A fault, when it began, and whether clients did not reach a server meanwhile.
+type Begun = (&'static str, u64, bool);
 
 /// What was recorded.
 pub(super) struct Recorded {
     pub(super) events: Vec<Event>,
+    pub(super) asked: Vec<Asked>,
     pub(super) wrong: Vec<String>,
-    faults: Vec<(&'static str, u64)>,
+    faults: Vec<Begun>,
     /// When the answers of each client came.
     answers: Vec<Vec<u64>>,
     end: u64,
 }
 
-impl Shared {
-    fn now(&self) -> u64 {
-        self.since.elapsed().as_nanos() as u64
-    }
-}
-
 impl Load {
-    /// Starts this many clients, each at another server.
+    /// Starts this many clients, each at another server, and as many of the other kind as
+    /// [`searched`](super::searched) says.
     pub(super) fn start(servers: &Servers, clients: usize) -> Load {
-        let shared = Arc::new(Shared {
-            since: Instant::now(),
-            ended: AtomicBool::new(false),
-            answered: (0..clients).map(|_| AtomicU64::new(0)).collect(),
-            done: AtomicU64::new(0),
-            wrong: Mutex::default(),
-        });
+        let shared = Arc::new(Shared::new(clients + searched::CLIENTS));
         let spawn = |number| {
             let (shared, client) = (shared.clone(), servers.client(number));
             let worker = Worker { number, shared, client, seen: HashMap::new(), asked: 0 };
             thread::spawn(move || worker.run())
         };
+        let search = |number| {
+            let searcher = Searcher::new(clients + number, shared.clone(), servers.client(number));
+            thread::spawn(move || searcher.run())
+        };
+        let searchers = (0..searched::CLIENTS).map(search).collect();
         let clients = (0..clients).map(spawn).collect();
-        let load = Load { shared, clients, faults: Vec::new() };
+        let load = Load { shared, clients, searchers, faults: Vec::new() };
         load.go_on();
         load
     }
 
-    /// Notes what happens now to the servers.
-    pub(super) fn fault(&mut self, what: &'static str) {
-        self.faults.push((what, self.shared.now()));
+    /// Notes what happens from now on.
+    pub(super) fn fault(&mut self, what: &'static str, reaches_clients: bool) {
+        self.faults.push((what, self.shared.now(), reaches_clients));
     }
 
     /// Waits until each client has an answer to a request that it has sent from now on.
@@ -91,8 +75,10 @@ impl Load {
     pub(super) fn go_on(&self) {
         let now = self.shared.now();
         eventually("every client is answered again", || {
-            assert!(!self.clients.iter().any(JoinHandle::is_finished), "a client has panicked");
-            self.shared.answered.iter().all(|answered| answered.load(SeqCst) > now)
+            let has_ended = self.clients.iter().any(JoinHandle::is_finished)
+                || self.searchers.iter().any(JoinHandle::is_finished);
+            assert!(!has_ended, "a client has panicked");
+            self.shared.all_answered_since(now)
         });
     }
 
@@ -108,11 +94,17 @@ impl Load {
         self.shared.ended.store(true, SeqCst);
         let events: Vec<_> =
             self.clients.into_iter().map(|client| client.join().expect("no panic")).collect();
+        let asked: Vec<_> =
+            self.searchers.into_iter().map(|client| client.join().expect("no panic")).collect();
         let is_answer = |event: &&Event| event.answer != Answer::Lost;
         let ends = |events: &Vec<Event>| events.iter().filter(is_answer).map(|e| e.end).collect();
+        let ends_of_asked = |asked: &Vec<Asked>| {
+            asked.iter().filter(|asked| asked.is_answered()).map(|asked| asked.event.end).collect()
+        };
         Recorded {
-            answers: events.iter().map(ends).collect(),
+            answers: events.iter().map(ends).chain(asked.iter().map(ends_of_asked)).collect(),
             events: events.into_iter().flatten().collect(),
+            asked: asked.into_iter().flatten().collect(),
             wrong: self.shared.wrong.lock().unwrap().clone(),
             faults: self.faults,
             end: self.shared.now(),
@@ -124,21 +116,44 @@ impl Recorded {
     /// Returns what happened, and how long clients had no answer then: the median of the clients, and
     /// the longest.
     pub(super) fn outages(&self) -> Vec<(&'static str, Duration, Duration)> {
-        let ends = self.faults.iter().skip(1).map(|(_, at)| *at).chain([self.end]);
-        let outage = |((what, from), to): (&(&'static str, u64), u64)| {
+        let outage = |(what, from, to, _)| {
             let mut gaps: Vec<_> =
-                self.answers.iter().map(|answers| longest_gap(answers, *from, to)).collect();
+                self.answers.iter().map(|answers| longest_gap(answers, from, to)).collect();
             gaps.sort_unstable();
             let median = Duration::from_nanos(gaps[gaps.len() / 2]);
-            (*what, median, Duration::from_nanos(gaps[gaps.len() - 1]))
+            (what, median, Duration::from_nanos(gaps[gaps.len() - 1]))
         };
-        self.faults.iter().zip(ends).map(outage).collect()
+        self.windows().map(outage).collect()
     }
 
-    /// Returns how long the slowest request took, with an answer or without.
-    pub(super) fn slowest(&self) -> Duration {
-        let longest = self.events.iter().map(|event| event.end - event.start).max();
-        Duration::from_nanos(longest.unwrap_or_default())
+    /// Returns the slowest request, with an answer or without: how long it took, and what happened then.
+    /// Where clients do not reach a server, they wait as long as they like.
+    pub(super) fn slowest(&self) -> (Duration, String) {
+        let events = self.events.iter().map(|event| (event.start, event.end));
+        let asked = self.asked.iter().map(|asked| (asked.event.start, asked.ended));
+        let counts = |&(start, end): &(u64, u64)| {
+            !self.windows().any(|(_, from, to, is_alone)| is_alone && start < to && end > from)
+        };
+        let slowest = events.chain(asked).filter(counts).max_by_key(|(start, end)| end - start);
+        let (start, end) = slowest.unwrap_or_default();
+        let then = self.windows().filter(|(_, from, to, _)| start < *to && end > *from);
+        let then: Vec<_> = then.map(|(what, ..)| what).collect();
+        (Duration::from_nanos(end - start), then.join(", "))
+    }
+
+    /// Returns how many requests there were, and how many of them have no answer.
+    pub(super) fn count(&self, asked: &[Asked]) -> (usize, usize) {
+        let requests = || asked.iter().filter(|asked| asked.is_request());
+        let is_lost = |event: &&Event| event.answer == Answer::Lost;
+        let lost = self.events.iter().filter(is_lost).count();
+        let lost_too = requests().filter(|asked| !asked.is_answered()).count();
+        (self.events.len() + requests().count(), lost + lost_too)
+    }
+
+    /// What happened, from when to when.
+    fn windows(&self) -> impl Iterator<Item = (&'static str, u64, u64, bool)> {
+        let ends = self.faults.iter().skip(1).map(|(_, at, _)| *at).chain([self.end]);
+        self.faults.iter().zip(ends).map(|(&(what, from, is_alone), to)| (what, from, to, is_alone))
     }
 }
 
@@ -173,7 +188,7 @@ impl Worker {
             }
             events.push(event);
             if is_lost {
-                self.reconnect();
+                reconnect(&mut self.client, &self.shared);
             }
         }
         events
@@ -209,7 +224,7 @@ impl Worker {
             Err(Error::Refused { refusal: Refusal::NotFound, .. }) => Answer::Found(0, 0),
             Err(Error::Lost(_)) => Answer::Lost,
             Err(e) => {
-                self.shared.wrong.lock().unwrap().push(format!("{op:?}: {e}"));
+                self.shared.complain(format!("{op:?}: {e}"));
                 Answer::Lost
             }
             Ok(answer) => answer,
@@ -218,22 +233,5 @@ impl Worker {
             self.seen.insert(file, version);
         }
         Event { start, end: self.shared.now(), file, op, answer }
-    }
-
-    /// Connects again, to whichever server answers.
-    fn reconnect(&mut self) {
-        while !self.shared.ended.load(SeqCst) {
-            match self.client.reconnect() {
-                Ok(client) => {
-                    self.client = client;
-                    return;
-                }
-                Err(e) if e.is_retryable() => thread::sleep(PAUSE),
-                Err(e) => {
-                    self.shared.wrong.lock().unwrap().push(format!("reconnect: {e}"));
-                    thread::sleep(PAUSE);
-                }
-            }
-        }
     }
 }

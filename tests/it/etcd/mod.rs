@@ -4,10 +4,16 @@
 
 mod cluster;
 mod counter;
+mod cuts;
 mod failovers;
+mod faults;
 mod history;
 mod load;
+mod network;
+mod recorder;
+mod report;
 mod roles;
+mod searched;
 mod servers;
 
 use cluster::Cluster;

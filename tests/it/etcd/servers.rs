@@ -2,9 +2,11 @@
 
 use super::Cluster;
 use super::cluster::free_addresses;
+use super::network::Machine;
 use crate::process::Serving;
 use crate::server::{PATIENCE, eventually};
 use rustix::process::Signal;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 use telefile::Client;
@@ -18,26 +20,41 @@ pub(super) struct Servers {
     urls: String,
     prefix: String,
     addresses: Vec<String>,
+    /// Of each server, unless all are here.
+    machines: Vec<Arc<Machine>>,
     serving: Vec<Option<Serving>>,
 }
 
 impl Servers {
     /// Starts servers. One of them is active, the others relay their clients to it.
     pub(super) fn start(cluster: &Cluster, count: usize) -> Servers {
+        Servers::start_at(cluster, free_addresses(count), Vec::new())
+    }
+
+    /// Starts a server on each of these machines.
+    pub(super) fn start_on(cluster: &Cluster, machines: &[Arc<Machine>]) -> Servers {
+        let addresses = machines.iter().map(|machine| format!("{}:7373", machine.host));
+        Servers::start_at(cluster, addresses.collect(), machines.to_vec())
+    }
+
+    fn start_at(cluster: &Cluster, addresses: Vec<String>, machines: Vec<Arc<Machine>>) -> Servers {
         static LAST: AtomicU32 = AtomicU32::new(0);
         let prefix = format!("it-{}/", LAST.fetch_add(1, Relaxed));
-        let (urls, addresses) = (cluster.urls(), free_addresses(count));
-        let mut servers = Servers { urls, prefix, addresses, serving: Vec::new() };
-        servers.serving.extend((0..count).map(|_| None));
-        (0..count).for_each(|n| servers.start_again(n));
+        let (urls, serving) = (cluster.urls(), addresses.iter().map(|_| None).collect());
+        let mut servers = Servers { urls, prefix, addresses, machines, serving };
+        (0..servers.count()).for_each(|n| servers.start_again(n));
         servers
     }
 
     /// Starts a server that has ended, at the address that it had.
     pub(super) fn start_again(&mut self, n: usize) {
         let args = ["--listen", &self.addresses[n], "--etcd", &self.urls];
-        let prefix = ["--etcd-prefix", &self.prefix];
-        self.serving[n] = Some(Serving::start(&[&args[..], &prefix].concat()));
+        let args = [&args[..], &["--etcd-prefix", &self.prefix]].concat();
+        self.serving[n] = Some(match self.machines.get(n) {
+            // Others reach it there, and nobody else: the network is the test's own.
+            Some(machine) => machine.run(|| Serving::start(&[&args[..], &["--insecure"]].concat())),
+            None => Serving::start(&args),
+        });
     }
 
     /// Returns the addresses of all, as clients take them, beginning with that of server `first`.

@@ -7,36 +7,46 @@ use std::collections::HashSet;
 use std::fmt;
 use std::rc::Rc;
 
-/// One request and its answer. It took effect at some moment between `start` and `end`.
+/// One request and its answer. It took effect at some moment between `start` and `end`. One without an
+/// answer has no end, a thread of its own, and perhaps no effect.
 #[derive(Debug)]
-pub(super) struct Event {
-    pub(super) thread: usize,
-    pub(super) start: u64,
-    pub(super) end: u64,
-    pub(super) op: Op,
-    pub(super) answer: Answer,
+pub(crate) struct Event {
+    pub(crate) thread: usize,
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) op: Op,
+    pub(crate) answer: Answer,
     /// The start of the event that it follows, although both were sent together.
-    pub(super) after: Option<u64>,
+    pub(crate) after: Option<u64>,
 }
 
 #[derive(Debug)]
-pub(super) struct History {
+pub(crate) struct History {
     before: Files,
     /// In the order in which they began.
     events: Vec<Event>,
 }
 
 impl History {
-    pub(super) fn new(before: Files, mut events: Vec<Event>) -> History {
+    pub(crate) fn new(before: Files, mut events: Vec<Event>) -> History {
         events.sort_by_key(|event| event.start);
         assert!(events.len() <= 64, "a bit for each event");
         History { before, events }
     }
 
-    pub(super) fn is_linearizable(&self) -> bool {
+    pub(crate) fn is_linearizable(&self) -> bool {
+        self.search().0
+    }
+
+    /// Returns whether an order is found, and how many states the search has met.
+    pub(crate) fn search(&self) -> (bool, usize) {
         let index = |start| self.events.iter().position(|event| event.start == start);
         let after = self.events.iter().map(|event| event.after.and_then(index)).collect();
-        let search = Search { files: self.before.clone(), done: 0, after, met: Rc::default() };
+        let is_answered = |(_, event): &(usize, &Event)| event.answer != Answer::Lost;
+        let answered = self.events.iter().enumerate().filter(is_answered);
+        let answered = answered.fold(0, |bits, (i, _)| bits | 1 << i);
+        let (files, met) = (self.before.clone(), Rc::default());
+        let search = Search { files, done: 0, answered, after, met: Rc::clone(&met) };
         let mut tester = LinearizabilityTester::new(search);
         let starts = self.events.iter().enumerate().map(|(i, event)| (event.start, true, i));
         let ends = self.events.iter().enumerate().map(|(i, event)| (event.end, false, i));
@@ -50,7 +60,8 @@ impl History {
             };
             recorded.expect("a thread asks one thing after the other");
         }
-        tester.is_consistent()
+        let is_linearizable = tester.is_consistent();
+        (is_linearizable, met.borrow().len())
     }
 }
 
@@ -61,6 +72,8 @@ impl History {
 struct Search {
     files: Files,
     done: u64,
+    /// The events with an answer.
+    answered: u64,
     /// Of each event.
     after: Rc<[Option<usize>]>,
     met: Rc<RefCell<HashSet<(u64, Files)>>>,
@@ -76,10 +89,14 @@ impl SequentialSpec for Search {
 
     fn is_valid_step(&mut self, (i, op): &Self::Op, answer: &Answer) -> bool {
         let in_turn = self.after[*i].is_none_or(|before| self.done & 1 << before != 0);
+        // What happens after all answers may as well not happen, and what changes nothing can wait for that.
+        let is_late = self.done & self.answered == self.answered;
         self.done |= 1 << i;
-        in_turn
-            && self.files.is_valid_step(op, answer)
-            && self.met.borrow_mut().insert((self.done, self.files.clone()))
+        let is_valid = match answer {
+            Answer::Lost => self.files.happens(op) || is_late,
+            answer => self.files.is_valid_step(op, answer),
+        };
+        in_turn && is_valid && self.met.borrow_mut().insert((self.done, self.files.clone()))
     }
 }
 

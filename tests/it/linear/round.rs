@@ -172,7 +172,7 @@ impl Round {
         };
         let version = match answer {
             Answer::Ok(v) | Answer::Version(v) | Answer::Contents(v, ..) => *v,
-            Answer::Done | Answer::NotFound => 0,
+            Answer::Done | Answer::NotFound | Answer::Lost => 0,
         };
         let which = self.names.iter().position(|n| n == name).unwrap();
         self.latest[which].store(version, Relaxed);
