@@ -175,6 +175,7 @@ pub mod fuzz;
 mod name;
 pub mod net;
 mod panics;
+mod random;
 mod refusal;
 pub mod server;
 pub mod store;

@@ -1,9 +1,9 @@
 //! The numbers that mean something only within one table: its versions, and the table's own. A common
-//! word: imports nothing from this crate.
+//! word.
 
+use crate::random;
 use std::error;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::num::ParseIntError;
 use std::str::FromStr;
 
@@ -71,9 +71,11 @@ impl Epoch {
     ///
     /// assert_ne!(Epoch::random(), Epoch::random());
     /// ```
+    ///
+    /// # Panics
+    /// If the system has no randomness.
     pub fn random() -> Self {
-        // Each hasher has keys of its own, and the first of a thread come from the system.
-        Epoch(RandomState::new().hash_one(()))
+        Epoch(random::draw().expect("the system has randomness"))
     }
 }
 

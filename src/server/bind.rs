@@ -15,6 +15,7 @@ use crate::budget::{Budget, Charge};
 use crate::files::Contradiction;
 use crate::files::{Registry, Table};
 use crate::net::{Address, Listener};
+use crate::random;
 #[cfg(feature = "etcd")]
 use crate::store::etcd::Etcd;
 #[cfg(feature = "durable")]
@@ -253,7 +254,7 @@ impl Builder {
 
     /// Returns the table, and the memory that its database may take beside it.
     fn table(&self, registry: Registry, budget: Arc<Budget>) -> Result<(Table, Charge), BindError> {
-        let epoch = system::draw_epoch().map_err(BindError::System)?;
+        let epoch = random::draw().map_err(BindError::System)?;
         #[cfg(feature = "durable")]
         if let Some(folder) = &self.data {
             return self.load(folder, registry, budget, epoch).map_err(BindError::Data);

@@ -1,4 +1,4 @@
-//! The machine's resources: memory, file descriptors, threads, randomness.
+//! The machine's resources: memory, file descriptors, threads.
 
 use super::SPARE_SLOTS;
 use crate::files::TEXT_FILE_DESCRIPTORS;
@@ -6,7 +6,7 @@ use crate::net::MAX_LINGERING;
 use crate::waker::Waker;
 use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 use std::fs;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 /// Clients without a slot that still have a descriptor and a thread: those that are refused, and
@@ -195,19 +195,4 @@ fn raise_open_files(needed: u64) -> u64 {
 #[cfg(feature = "durable")]
 pub(super) fn max_file_size() -> Option<u64> {
     getrlimit(Resource::Fsize).current
-}
-
-/// Returns a number that no other table will have, from the system's randomness.
-pub(crate) fn draw_epoch() -> io::Result<u64> {
-    const DEVICE: &str = "/dev/urandom";
-    let mut bytes = [0; 8];
-    match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) {
-        Ok(filled) => debug_assert_eq!(filled, bytes.len()), // up to 256 bytes come whole
-        // A system or container without the call has the device.
-        Err(_) => {
-            let read = fs::File::open(DEVICE).and_then(|mut file| file.read_exact(&mut bytes));
-            read.map_err(|e| io::Error::new(e.kind(), format!("{DEVICE}: {e}")))?;
-        }
-    }
-    Ok(u64::from_ne_bytes(bytes))
 }

@@ -13,6 +13,7 @@ use super::tree::tables::STORED_FROM;
 use crate::contents::Contents;
 use crate::files::store::{Backup, CommitError, Head, Mutation, Row, Store};
 use crate::name::Name;
+use crate::random;
 use redb::Error;
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -137,7 +138,7 @@ impl Durable {
         folder.create(|file| {
             let path = folder.database_path();
             let medium = || file.try_clone().map_err(|e| error::at(&path, Error::Io(e)));
-            Engine::create(Box::new(medium()?), &path, epoch, Core::draw_log())?;
+            Engine::create(Box::new(medium()?), &path, epoch, random::draw()?)?;
             // Without other files: a restore that is killed leaves only what the next one removes.
             let settings = Settings { reserve_bytes: 0, ..Settings::default() };
             let files = Arc::new(folder.files()?);

@@ -5,7 +5,7 @@ use crate::cli::failure::{Failure, Outcome};
 use crate::cli::half_made::remove_half_made_on_signals;
 use crate::cli::panics::report_once;
 use crate::cli::streams::stdin;
-use crate::server::system::draw_epoch;
+use crate::random;
 use crate::store::{CommitError, Durable, Options};
 use clap::Args;
 use std::fs::File;
@@ -46,7 +46,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn run(self) -> Outcome {
-        let epoch = draw_epoch().map_err(Failure::failed)?;
+        let epoch = random::draw().map_err(Failure::failed)?;
         report_once(crate::store::is_guarded);
         remove_half_made_on_signals();
         let missing = |what: &str| {

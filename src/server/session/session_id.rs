@@ -7,8 +7,8 @@ use super::answer::{Answer, Outcome};
 use crate::contents::Contents;
 use crate::files::Expiry;
 use crate::name::{FileRef, Name, NameRef};
+use crate::random;
 use crate::refusal::Refusal;
-use crate::server::system;
 
 impl<'a> Session<'a> {
     /// Returns the session with this id if there is one, or else makes one with a new id.
@@ -30,13 +30,10 @@ impl<'a> Session<'a> {
 
 /// Returns 32 hex digits that nobody can guess.
 fn new_id() -> Result<String, Refusal> {
-    let half = || {
-        system::draw_epoch().map_err(|e| {
-            log::error!("no session can be made: {e}");
-            Refusal::Internal
-        })
-    };
-    Ok(format!("{:016x}{:016x}", half()?, half()?))
+    random::draw_secret().map_err(|e| {
+        log::error!("no session can be made: {e}");
+        Refusal::Internal
+    })
 }
 
 /// Returns the name of the file that exists while the session does.

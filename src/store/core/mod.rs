@@ -9,6 +9,7 @@
 use crate::contents::Contents;
 use crate::files::store::{CommitError, Head, Row};
 use crate::name::Name;
+use crate::random;
 use crate::store::error::{self, Result};
 use crate::store::format::Stamp;
 use crate::store::log::{self, Found, Log, Settings};
@@ -22,7 +23,6 @@ use crate::store::tree::view::View;
 use crate::store::tree::writer::Writer;
 use redb::Error;
 use reserve::Reserve;
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -76,7 +76,10 @@ impl Core {
         let mut writer = Writer::new(stamp);
         let located = |e| error::at(path, e);
         let known = engine.look(View::log).map_err(located)?;
-        let log_head = known.unwrap_or_else(|| LogHead::new(Core::draw_log()));
+        let log_head = match known {
+            Some(known) => known,
+            None => LogHead::new(random::draw()?),
+        };
         let log = Log::open(files.clone(), log_head, settings, &writer.stamp).map_err(located)?;
         if known.is_none() {
             // Only now: if there is the log of another table, this one stays as it is.
@@ -89,11 +92,6 @@ impl Core {
         let (stamp, is_lost) = (log.last_sealed().unwrap_or(writer.stamp), AtomicBool::new(false));
         let last = Mutex::new(Last { stamp, buffer: Vec::new() });
         Ok(Core { engine, files, log, reserve, last, tree: Mutex::new(writer), is_lost })
-    }
-
-    /// Draws the number of a new log. Each hasher has keys of its own, which nobody learns.
-    pub(super) fn draw_log() -> u64 {
-        RandomState::new().hash_one(())
     }
 
     pub(super) fn engine(&self) -> &Engine {

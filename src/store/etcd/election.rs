@@ -113,9 +113,9 @@ impl Etcd {
             return Ok(None);
         }
         let gateway = &self.cluster.gateway;
+        let mut leader = Leader::new(me)?;
         let sent = boottime::now();
         let lease = gateway.grant(LEASE, PATIENCE)?;
-        let mut leader = Leader::new(me);
         let begun = match self.take(&leader, lease) {
             Ok(Some(revision)) => {
                 leader.revision = revision;

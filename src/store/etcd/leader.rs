@@ -1,8 +1,8 @@
 //! What the key `leader` says of the active server.
 
 use super::gateway::KeyValue;
-use std::fmt::{self, Write};
-use std::hash::{BuildHasher, RandomState};
+use crate::random;
+use std::fmt;
 use std::io::{self, ErrorKind};
 
 /// A server that wants to be active.
@@ -34,9 +34,12 @@ impl fmt::Debug for Leader {
 
 impl Leader {
     /// Returns a server that becomes active: its address and a new secret.
-    pub(super) fn new(me: &Candidate) -> Self {
+    ///
+    /// # Errors
+    /// The system has no randomness.
+    pub(super) fn new(me: &Candidate) -> io::Result<Self> {
         let address = me.address.clone().unwrap_or_default();
-        Leader { address, secret: draw_secret(), revision: 0 }
+        Ok(Leader { address, secret: random::draw_secret()?, revision: 0 })
     }
 
     /// Returns the value of the key.
@@ -61,14 +64,4 @@ impl Leader {
             }
         }
     }
-}
-
-/// Draws the secret of a term: 128 bits.
-fn draw_secret() -> String {
-    let mut secret = String::new();
-    for _ in 0..2 {
-        // Each hasher has keys of its own, from the system's randomness.
-        let _ = write!(secret, "{:016x}", RandomState::new().hash_one(()));
-    }
-    secret
 }

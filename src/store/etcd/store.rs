@@ -10,6 +10,7 @@ use super::term::Term;
 use crate::contents::Contents;
 use crate::files::store::{Backup, CommitError, Head, Mutation, Row, RowContents, Store, Whole};
 use crate::name::Name;
+use crate::random;
 use crate::store::error::damaged;
 use crate::store::tree::tables::STORED_FROM;
 use crate::version::Epoch;
@@ -33,7 +34,7 @@ struct EtcdStore {
 impl Term {
     /// Returns the store of the table. Once the term is over it commits nothing.
     pub(crate) fn store(self: &Arc<Self>) -> Arc<dyn Store> {
-        let committer = Committer::new(self.clone(), Head::new(Epoch::random()));
+        let committer = Committer::new(self.clone(), Head::new(Epoch(0)));
         Arc::new(EtcdStore {
             term: self.clone(),
             committer: Mutex::new(committer),
@@ -164,8 +165,7 @@ impl Store for EtcdStore {
             Some(head) => committer.take_over(&head)?,
             None => {
                 expect_nothing(Scan::new(cluster.keys.files(), 0), &self.term)?;
-                let fresh = committer.stamp.head;
-                committer.put(&[], fresh)?;
+                committer.put(&[], Head::new(Epoch(random::draw()?)))?;
             }
         }
         // Nobody else changes the table.

@@ -5,6 +5,7 @@
 //! session, and into its state. If the server has another number there, it does not have all that the
 //! rows say.
 
+use crate::random;
 use crate::refusal::Refusal;
 use crate::sync::error::Error;
 use crate::sync::folder::Folder;
@@ -12,7 +13,6 @@ use crate::sync::state::State;
 use crate::sync::steps::step;
 #[cfg(test)]
 use crate::sync::steps::{Fault, has};
-use std::hash::{BuildHasher, RandomState};
 
 /// The seal of a folder's rows, as its state keeps it: `<name> <number> <next number> <bytes>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,9 +27,10 @@ pub(in crate::sync) struct Seal {
 }
 
 impl Seal {
-    fn new() -> Self {
-        let number = random();
-        Seal { name: format!("n/{}{}", random(), random()), next: number.clone(), number, bytes: 0 }
+    fn new() -> Result<Self, Error> {
+        let number = number()?;
+        let name = random::draw_secret().map_err(Error::about("randomness"))?;
+        Ok(Seal { name: format!("n/{name}"), next: number.clone(), number, bytes: 0 })
     }
 
     pub(in crate::sync) fn parse(text: &str) -> Option<Self> {
@@ -68,11 +69,14 @@ impl Folder<'_> {
     pub(in crate::sync) fn seal(&mut self) -> Result<(), Error> {
         self.index.commit()?;
         let bytes = self.index.bytes();
-        let mut seal = self.state.seal().unwrap_or_else(Seal::new);
+        let mut seal = match self.state.seal() {
+            Some(seal) => seal,
+            None => Seal::new()?,
+        };
         if seal.bytes == bytes {
             return Ok(());
         }
-        seal.next = random();
+        seal.next = number()?;
         self.state.set_seal(&seal)?;
         step("a seal is announced")?;
         let remote = self.remote()?;
@@ -83,8 +87,10 @@ impl Folder<'_> {
     }
 }
 
-fn random() -> String {
-    format!("{:016x}", RandomState::new().hash_one(0))
+/// Draws the number of a seal.
+fn number() -> Result<String, Error> {
+    let number = random::draw().map_err(Error::about("randomness"))?;
+    Ok(format!("{number:016x}"))
 }
 
 impl State {
@@ -103,9 +109,10 @@ mod tests {
 
     #[test]
     fn a_seal_is_text() {
-        let seal = Seal { bytes: 7, ..Seal::new() };
+        let new = || Seal::new().unwrap();
+        let seal = Seal { bytes: 7, ..new() };
         assert_eq!(Seal::parse(&seal.to_text()), Some(seal.clone()));
         assert_eq!(Seal::parse("n/x 1 2"), None);
-        assert_ne!(Seal::new(), Seal::new());
+        assert_ne!(new(), new());
     }
 }

@@ -54,6 +54,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     (
         "rustix",
         &[
+            "random.rs",
             "waker.rs",
             "net/listener.rs",
             "net/relay.rs",

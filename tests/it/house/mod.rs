@@ -4,6 +4,7 @@
 mod circles;
 mod dependencies;
 mod imports;
+mod randomness;
 
 use circles::{circles, imported};
 use imports::{Import, imports};
@@ -11,8 +12,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The words that every room may use.
-const COMMON: &[&str] =
-    &["name", "exptime", "budget", "contents", "panics", "refusal", "token", "version", "waker"];
+const COMMON: &[&str] = &[
+    "name", "exptime", "budget", "contents", "panics", "random", "refusal", "token", "version",
+    "waker",
+];
 
 /// What each room imports of this crate, beside itself. `cli`, `main` and `lib` import anything.
 const ROOMS: &[(&str, &[&str])] = &[
@@ -21,19 +24,20 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("budget", &["refusal"]),
     ("contents", &["budget", "refusal"]),
     ("panics", &[]),
+    ("random", &[]),
     ("refusal", &["name", "version"]),
     ("token", &[]),
-    ("version", &[]),
+    ("version", &["random"]),
     ("waker", &[]),
     ("net", COMMON),
     ("wire", COMMON),
     ("files", COMMON),
-    ("store", &["name", "contents", "panics", "version", "waker", "files"]),
+    ("store", &["name", "contents", "panics", "random", "version", "waker", "files"]),
     (
         "server",
         &[
-            "name", "exptime", "budget", "contents", "panics", "refusal", "token", "version",
-            "waker", "net", "wire", "files", "store",
+            "name", "exptime", "budget", "contents", "panics", "random", "refusal", "token",
+            "version", "waker", "net", "wire", "files", "store",
         ],
     ),
     ("framework", &["panics", "net"]),
@@ -41,7 +45,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "client",
         &["name", "exptime", "budget", "contents", "refusal", "token", "version", "net", "wire"],
     ),
-    ("sync", &["name", "exptime", "contents", "refusal", "token", "version", "client"]),
+    ("sync", &["name", "exptime", "contents", "random", "refusal", "token", "version", "client"]),
     ("cli", ANYTHING),
     ("fuzz", ANYTHING),
     ("main", ANYTHING),
