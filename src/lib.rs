@@ -177,6 +177,7 @@ pub mod net;
 mod panics;
 mod random;
 mod refusal;
+mod rights;
 pub mod server;
 pub mod store;
 #[cfg(feature = "sync")]

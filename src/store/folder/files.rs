@@ -2,8 +2,9 @@
 //! folder that is renamed while it is in use keeps its files, and what is at the old path then is left alone.
 
 use super::whole::synced;
+use crate::rights;
 use crate::store::medium::{FileSet, Medium};
-use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -89,10 +90,47 @@ impl FileSet for FolderFiles {
     }
 
     fn replace_database(&self, name: &str) -> io::Result<()> {
+        let old = statat(&self.folder, DATABASE, AtFlags::SYMLINK_NOFOLLOW)?;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let new = File::from(openat(&self.folder, name, flags, Mode::empty())?);
+        rights::take(&new, &old)?;
+        new.sync_all()?; // before the name: the rights are the database's from then on
         Ok(renameat(&self.folder, name, &self.folder, DATABASE)?)
     }
 
     fn sync_names(&self) -> io::Result<()> {
         self.folder.sync_all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::folder::Folder;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+
+    #[test]
+    fn a_new_database_has_the_rights_of_the_old_one() {
+        let path = std::env::temp_dir().join(format!("telefile-rights-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        let (folder, made) = Folder::make(&path).unwrap();
+        let database = path.join(DATABASE);
+        let rights = || fs::metadata(&database).map(|m| (m.mode() & 0o7777, m.uid(), m.gid()));
+        for (mode, expected) in [(0o640, 0o640), (0o600, 0o600), (0o4751, 0o751)] {
+            fs::write(&database, "old").unwrap();
+            // The superuser alone may give a file away.
+            let _ = chown(&database, Some(7), Some(8));
+            fs::set_permissions(&database, Permissions::from_mode(mode)).unwrap();
+            let (_, owner, group) = rights().unwrap();
+            let files = folder.files().unwrap();
+            files.create("new").unwrap().write(0, b"new").unwrap();
+            files.replace_database("new").unwrap();
+            assert_eq!(rights().unwrap(), (expected, owner, group));
+            assert_eq!(fs::read(&database).unwrap(), b"new");
+            fs::remove_file(&database).unwrap();
+        }
+        made.keep();
+        fs::remove_dir_all(path).unwrap();
     }
 }

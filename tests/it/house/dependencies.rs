@@ -55,6 +55,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
         "rustix",
         &[
             "random.rs",
+            "rights.rs",
             "waker.rs",
             "net/listener.rs",
             "net/relay.rs",

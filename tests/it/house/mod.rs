@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 /// The words that every room may use.
 const COMMON: &[&str] = &[
-    "name", "exptime", "budget", "contents", "panics", "random", "refusal", "token", "version",
-    "waker",
+    "name", "exptime", "budget", "contents", "panics", "random", "refusal", "rights", "token",
+    "version", "waker",
 ];
 
 /// What each room imports of this crate, beside itself. `cli`, `main` and `lib` import anything.
@@ -26,13 +26,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("panics", &[]),
     ("random", &[]),
     ("refusal", &["name", "version"]),
+    ("rights", &[]),
     ("token", &[]),
     ("version", &["random"]),
     ("waker", &[]),
     ("net", COMMON),
     ("wire", COMMON),
     ("files", COMMON),
-    ("store", &["name", "contents", "panics", "random", "version", "waker", "files"]),
+    ("store", &["name", "contents", "panics", "random", "rights", "version", "waker", "files"]),
     (
         "server",
         &[

@@ -2,7 +2,8 @@
 //! concurrent reader gets the old bytes or the new ones, and so does the disk after a crash.
 
 use super::folder::{Folder, Stamp, sync};
-use rustix::fs::{self, Access, AtFlags, FlockOperation, Gid, Mode, OFlags, Stat, Uid};
+use crate::rights;
+use rustix::fs::{self, Access, AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::{Errno, Result};
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
@@ -38,7 +39,7 @@ pub(super) fn replace(folder: &Folder, name: &str, bytes: &[u8]) -> Result<Stamp
     let mut temporary = Temporary::new(folder, mode)?;
     temporary.file.write_all(bytes).map_err(errno)?;
     if let Some(old) = old {
-        temporary.take_rights(&old)?;
+        rights::take(&temporary.file, &old)?;
     }
     sync(&temporary.file)?;
     let written = Stamp::new(&fs::fstat(&temporary.file)?);
@@ -70,27 +71,6 @@ impl<'a> Temporary<'a> {
             return Ok(Temporary { folder, name, file });
         }
         Err(Errno::AGAIN)
-    }
-
-    /// Takes the owner, group and permission bits of the file that it will replace, as far as the
-    /// system allows. Never set-user-ID and the like: the bytes are somebody else's now.
-    fn take_rights(&self, old: &Stat) -> Result<()> {
-        let mut mode = old.st_mode & 0o777;
-        let own = fs::fstat(&self.file)?;
-        if own.st_gid != old.st_gid
-            && fs::fchown(&self.file, None, Some(Gid::from_raw(old.st_gid))).is_err()
-        {
-            // The old group's rights do not pass to another group.
-            mode = mode & 0o707 | (mode & 0o007) << 3;
-        }
-        if own.st_uid != old.st_uid {
-            let _ = fs::fchown(&self.file, Some(Uid::from_raw(old.st_uid)), None);
-        }
-        match fs::fchmod(&self.file, Mode::from_raw_mode(mode)) {
-            // FAT and others give all files the same bits, and refuse to change them.
-            Err(_) if fs::fstat(&self.file)?.st_mode & 0o777 == mode => Ok(()),
-            changed => changed,
-        }
     }
 }
 
