@@ -108,6 +108,28 @@ fn a_file_that_is_no_lock_is_reported() {
 }
 
 #[test]
+fn verbose_says_that_it_gave_up() {
+    let serving = Serving::local(&[]);
+    let _holder = hold(&serving);
+    for ttl in [&[][..], &["--ttl", "99"]] {
+        let lock = |wait: &str| {
+            run(at(&serving, &[&["lock", "-v", "db", "--wait", wait], ttl, &["true"]].concat()))
+        };
+        let ended = lock("1");
+        let last = ended.stderr.lines().last().unwrap_or_default();
+        let secs = last.strip_prefix("telefile: lock db is held by someX; gave up after ");
+        let secs = secs.and_then(|rest| rest.strip_suffix(" s"));
+        assert_eq!(ended.status, 75);
+        assert!(secs.is_some_and(|secs| secs.parse::<u64>().unwrap() >= 1), "{}", ended.stderr);
+        let at_once = lock("0");
+        assert_eq!(
+            (at_once.status, &at_once.stderr[..]),
+            (75, "telefile: lock db is held by someX\n")
+        );
+    }
+}
+
+#[test]
 fn verbose_says_who_holds_the_lock_and_how_long_it_waits() {
     for ttl in [&[][..], &["--ttl", "99"]] {
         let serving = Serving::local(&[]);

@@ -91,7 +91,13 @@ impl Lock {
                     }
                     return Ok(Ok(lock));
                 }
-                Ok(Err(holder)) => return Ok(Err(holder)),
+                Ok(Err(holder)) => {
+                    let has_waited = terms.verbose && wait.is_some_and(|wait| !wait.is_zero());
+                    return Ok(Err(match has_waited {
+                        true => format!("{holder}; gave up after {}", seconds(since)),
+                        false => holder,
+                    }));
+                }
                 Err(e) => e,
             };
             let retries = was_connected || retry_until.is_some_and(|until| Instant::now() < until);

@@ -74,7 +74,8 @@ pub(crate) struct Settings {
         value_parser = values::EXIT_STATUS
     )]
     pub(super) held: u8,
-    /// Say on stderr who holds the lock, how long this has waited, and when it has the lock
+    /// Say on stderr who holds the lock, how long this has waited, and when it has the lock or
+    /// gives up
     #[arg(long, short)]
     pub(super) verbose: bool,
     #[command(flatten)]
