@@ -102,8 +102,11 @@ fn read(connection: &mut BufferedStream, head: &mut Head) -> io::Result<Status> 
         match connection.read_line(&mut line) {
             Ok(true) => {}
             Ok(false) => return Err(ErrorKind::UnexpectedEof.into()),
-            // Too long, or a CR inside.
-            Err(e) if e.kind() == ErrorKind::InvalidData => return Ok(Status::BadRequest),
+            // The line is still in the data: it is too long, unless a CR is in it.
+            Err(e) if e.kind() == ErrorKind::InvalidData => {
+                let has_cr = connection.data().iter().take(MAX_LINE_BYTES).any(|b| *b == b'\r');
+                return Ok(if has_cr { Status::BadRequest } else { head.too_long() });
+            }
             Err(e) => return Err(e),
         }
         if let Some(status) = head.add(&line) {

@@ -19,6 +19,7 @@ pub(super) enum Status {
     BadRequest,
     NotFound,
     MethodNotAllowed,
+    TargetTooLong,
     HeadTooLarge,
     VersionNotSupported,
 }
@@ -31,6 +32,7 @@ impl Status {
             Status::BadRequest => "400 Bad Request",
             Status::NotFound => "404 Not Found",
             Status::MethodNotAllowed => "405 Method Not Allowed",
+            Status::TargetTooLong => "414 URI Too Long",
             Status::HeadTooLarge => "431 Request Header Fields Too Large",
             Status::VersionNotSupported => "505 HTTP Version Not Supported",
         }
@@ -52,6 +54,14 @@ impl Head {
     /// Returns whether the response has no body.
     pub(super) fn is_head(&self) -> bool {
         self.first.as_ref().is_some_and(|(method, _)| method == "HEAD")
+    }
+
+    /// Returns the status of a request whose next line is too long (RFC 9112, 3; RFC 6585, 5).
+    pub(super) fn too_long(&self) -> Status {
+        match self.first {
+            None => Status::TargetTooLong,
+            Some(_) => Status::HeadTooLarge,
+        }
     }
 
     /// Adds a line, without its end. Returns the status if the request is decided.

@@ -105,6 +105,34 @@ fn other_paths_and_methods_are_refused() {
     server.stop().unwrap();
 }
 
+/// The longest line that is taken, and one more: the status says which part is too long.
+#[test]
+fn a_line_that_is_too_long_gets_the_status_for_that() {
+    let (server, metrics) = start();
+    let padded = |before: &str, after: &str, bytes: usize| {
+        format!("{before}{}{after}", "x".repeat(bytes - before.len() - after.len()))
+    };
+    let (target, header) = (("GET /metrics?", " HTTP/1.1"), ("x: ", ""));
+    for (bytes, expected) in
+        [(4095, ["200 OK"; 2]), (4096, ["414 URI Too Long", "431 Request Header Fields Too Large"])]
+    {
+        let first = padded(target.0, target.1, bytes);
+        let line = padded(header.0, header.1, bytes);
+        let requests = [
+            format!("{first}\r\nHost: h\r\n\r\n"),
+            format!("GET /metrics HTTP/1.1\r\nHost: h\r\n{line}\r\n\r\n"),
+        ];
+        for (request, expected) in requests.iter().zip(expected) {
+            let response = ask(&metrics, request);
+            let status = response.lines().next().unwrap_or_default();
+            assert_eq!(status, format!("HTTP/1.1 {expected}"), "{bytes} bytes");
+        }
+    }
+    let with_cr = format!("GET /metrics HTTP/1.1\r\nHost: h\r\nx: \r{}\r\n\r\n", "x".repeat(9000));
+    assert!(ask(&metrics, &with_cr).starts_with("HTTP/1.1 400 "), "a CR is inside");
+    server.stop().unwrap();
+}
+
 #[test]
 fn hostile_bytes_get_an_error_or_the_end() {
     let (server, metrics) = start();
