@@ -5,7 +5,7 @@ program=$1
 shift
 folder=$(mktemp -d) || exit
 etcd=
-trap 'trap "" INT TERM; [ -n "$etcd" ] && kill "$etcd" && wait "$etcd"; rm -rf "$folder"' EXIT
+trap 'trap "" INT TERM; [ -n "$etcd" ] && kill -9 "$etcd" && wait "$etcd" 2>/dev/null; rm -rf "$folder"' EXIT
 trap : INT TERM # the server gets them too; then this ends
 free() {
     python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])' 2>/dev/null ||

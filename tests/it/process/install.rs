@@ -223,6 +223,17 @@ fn the_package_has_what_make_install_installs() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
+/// The end of etcd is no news: that of the server ends it.
+#[test]
+fn what_make_run_etcd_starts_ends_without_a_word() {
+    if has("etcd") {
+        let mut script = program("sh");
+        script.args([&format!("{ROOT}/tests/run_etcd.sh"), "true"]);
+        let Ended { status, stdout, stderr } = run(script);
+        assert_eq!((status, &stdout[..], &stderr[..]), (0, "", ""));
+    }
+}
+
 /// Returns whether a path is one of the files `name`, which may be all, of a folder.
 fn is_of(path: &str, folder: &str, name: &str) -> bool {
     path.rsplit_once('/').is_some_and(|(at, file)| at == folder && (name == "*" || name == file))
