@@ -11,6 +11,7 @@ import re
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any, Dict, List, Optional
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = "telefile"
@@ -19,18 +20,26 @@ PACKAGE = "telefile"
 SOURCES = ["README.md", "build_backend.py", "pyproject.toml"]
 
 
-def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+def build_wheel(
+    wheel_directory: str,
+    config_settings: Optional[Dict[str, Any]] = None,
+    metadata_directory: Optional[str] = None,
+) -> str:
     """Builds a wheel with the package; returns its name."""
     files = {path.relative_to(HERE).as_posix(): path.read_bytes() for path in _package()}
     return _write_wheel(wheel_directory, files)
 
 
-def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
+def build_editable(
+    wheel_directory: str,
+    config_settings: Optional[Dict[str, Any]] = None,
+    metadata_directory: Optional[str] = None,
+) -> str:
     """Builds a wheel that leads to this folder; returns its name."""
     return _write_wheel(wheel_directory, {f"_{PACKAGE}.pth": f"{HERE}\n".encode()})
 
 
-def build_sdist(sdist_directory, config_settings=None):
+def build_sdist(sdist_directory: str, config_settings: Optional[Dict[str, Any]] = None) -> str:
     """Builds a source distribution; returns its name."""
     top = f"{PACKAGE}-{_field('version')}"
     name = f"{top}.tar.gz"
@@ -44,19 +53,25 @@ def build_sdist(sdist_directory, config_settings=None):
     return name
 
 
-def _package():
+def _package() -> List[Path]:
     found = (HERE / PACKAGE).rglob("*")
     return sorted(path for path in found if path.suffix == ".py" or path.name == "py.typed")
 
 
-def _field(name):
-    text = (HERE / "pyproject.toml").read_text(encoding="utf-8")
-    return re.search(rf'^{re.escape(name)} = "(.*)"$', text, re.MULTILINE)[1]
+def _field(name: str) -> str:
+    return _find(rf'^{re.escape(name)} = "(.*)"$')
 
 
-def _metadata():
+def _find(pattern: str) -> str:
     text = (HERE / "pyproject.toml").read_text(encoding="utf-8")
-    licence = re.search(r'^license = \{ text = "(.*)" \}$', text, re.MULTILINE)[1]
+    found = re.search(pattern, text, re.MULTILINE)
+    assert found is not None, pattern
+    return found[1]
+
+
+def _metadata() -> bytes:
+    text = (HERE / "pyproject.toml").read_text(encoding="utf-8")
+    licence = _find(r'^license = \{ text = "(.*)" \}$')
     classifiers = re.findall(r'^    "(.* :: .*)",$', text, re.MULTILINE)
     lines = [
         "Metadata-Version: 2.1",
@@ -73,7 +88,7 @@ def _metadata():
     return "\n".join(lines).encode()
 
 
-def _write_wheel(folder, files):
+def _write_wheel(folder: str, files: Dict[str, bytes]) -> str:
     stem = f"{PACKAGE}-{_field('version')}"
     info = f"{stem}.dist-info"
     tag = "py3-none-any"
@@ -89,5 +104,5 @@ def _write_wheel(folder, files):
     return name
 
 
-def _digest(data):
+def _digest(data: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()

@@ -32,6 +32,18 @@ fn the_tests_of_the_python_client_pass_with_the_oldest_python() {
     run_tests(&oldest);
 }
 
+/// What it checks, and how strictly, is in `pyproject.toml`.
+#[test]
+fn the_types_of_the_python_client_are_right() {
+    if has("mypy") {
+        let mut command = program("mypy");
+        let output =
+            command.args(["--cache-dir", "/dev/null"]).current_dir(PACKAGE).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{said}");
+    }
+}
+
 /// The folder of the package in Python.
 const PACKAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/python");
 

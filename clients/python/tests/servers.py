@@ -10,9 +10,11 @@ import tempfile
 import threading
 import time
 import unittest
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional, TypeVar
 
 import telefile
+
+T = TypeVar("T")
 
 #: How long to wait for what must come, in seconds: the machine may be busy.
 PATIENCE = 120.0
@@ -153,6 +155,12 @@ class Fake:
         self._listener.close()
 
 
+def given(value: Optional[T]) -> T:
+    """Returns what has to be there."""
+    assert value is not None
+    return value
+
+
 def line(connected: socket.socket) -> bytes:
     """Receives a line, a byte at a time: what follows stays for the next reader."""
     received = b""
@@ -185,7 +193,7 @@ def replying(*replies: bytes, hello: bytes = HELLO) -> Iterator[Fake]:
         yield fake
 
 
-def eventually(what: str, is_so: Callable[[], bool]) -> None:
+def eventually(what: str, is_so: Callable[[], object]) -> None:
     """Waits until something is so."""
     deadline = time.monotonic() + PATIENCE
     while not is_so():

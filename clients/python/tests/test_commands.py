@@ -218,9 +218,9 @@ class TransportsTest(Case):
                         client.write("f", "")
                         client.reconnect().close()
                         client.latest_version()
-                for token in ("wrong", None):
+                for bad in ("wrong", None):
                     with self.assertRaises(telefile.WrongToken) as raised:
-                        server.client(token=token)
+                        server.client(token=bad)
                     self.assertNotIn("wrong", str(raised.exception))
                 for token in ("", " \n", "two words", b"x\r\nquit", "x" * 401, "nul\0"):
                     with self.assertRaises(telefile.InvalidRequest):

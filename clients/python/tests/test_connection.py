@@ -8,6 +8,7 @@ import threading
 import time
 import unittest
 import warnings
+from typing import List
 
 import telefile
 from telefile import EPHEMERAL
@@ -162,7 +163,13 @@ class EpochTest(Case):
         server = self.enter(Server("--data", f"{folder}/data"))
         client = self.enter(server.client())
         done = threading.Event()
-        killer = threading.Thread(target=lambda: [time.sleep(0.02), server.kill(), done.set()])
+
+        def kill() -> None:
+            time.sleep(0.02)
+            server.kill()
+            done.set()
+
+        killer = threading.Thread(target=kill)
         seen = client.write("n", "0")
         killer.start()
         sure = 0
@@ -221,7 +228,7 @@ class KeepAliveTest(Case):
             eventually("it ends without a close", lambda: threads() == 0)
 
     def test_signs_of_life_are_empty_lines(self) -> None:
-        received = []
+        received: List[bytes] = []
 
         def treat(connected: socket.socket) -> None:
             line(connected)

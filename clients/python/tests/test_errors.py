@@ -4,6 +4,7 @@ import pickle
 import sys
 import unicodedata
 import unittest
+from typing import Callable, List, Tuple
 
 import telefile
 from telefile import errors, names
@@ -18,7 +19,7 @@ class RefusalTest(Case):
         client = self.enter(server.client())
         client.write("lock/db", "")
         counter = client.open("visits", "Counter")
-        for ask, error, text in [
+        refusals: List[Tuple[Callable[[], object], telefile.Refused, str]] = [
             (lambda: client.read("x"), errors.FileNotFound("x"), "x does not exist"),
             (lambda: client.stat("x"), errors.FileNotFound("x"), "x does not exist"),
             (lambda: client.delete("x"), errors.FileNotFound("x"), "x does not exist"),
@@ -59,7 +60,8 @@ class RefusalTest(Case):
                 "all files: the changes since that version are not known, or it is of another table; "
                 "the version is 2 now, list again",
             ),
-        ]:
+        ]
+        for ask, error, text in refusals:
             with self.assertRaises(telefile.Refused) as raised:
                 ask()
             self.assertIs(type(raised.exception), type(error))
@@ -101,7 +103,7 @@ class RefusalTest(Case):
             "n" * 600,
             "\ud800",
         ]:
-            for ask in [
+            asks: List[Callable[[], object]] = [
                 lambda: client.read(bad),
                 lambda: client.stat(bad),
                 lambda: client.write(bad, ""),
@@ -113,12 +115,13 @@ class RefusalTest(Case):
                 lambda: client.open("f", bad),
                 lambda: client.create(bad or "@", ""),
                 lambda: client.pipeline().read(bad),
-            ]:
+            ]
+            for ask in asks:
                 with self.assertRaises(telefile.InvalidRequest) as raised:
                     ask()
                 self.assertIsInstance(raised.exception, ValueError)
                 self.assertNotIn("\n", str(raised.exception))
-        for ask in [
+        others: List[Callable[[], object]] = [
             lambda: client.list("a b"),
             lambda: client.list_page("", 0),
             lambda: client.list_page("", 1, "a\n"),
@@ -138,7 +141,8 @@ class RefusalTest(Case):
             lambda: client.write(7, ""),
             lambda: client.create("x" * 411, ""),
             lambda: client.create("@", ""),
-        ]:
+        ]
+        for ask in others:
             self.assertRaises(telefile.InvalidRequest, ask)
         self.assertEqual(client.write("f", ""), 1, "nothing was changed, and it is in step")
         client.write("f", "", exptime=1e300)

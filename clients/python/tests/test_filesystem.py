@@ -4,6 +4,7 @@ import ast
 import pathlib
 import sys
 import warnings
+from typing import Any, Dict
 
 import telefile
 from telefile.filesystem import FileSystemTcpClient
@@ -23,8 +24,8 @@ class OriginalSessionTest(Case):
         assert text.count(port) == 1
         self.addCleanup(sys.path.remove, str(ORIGINAL))
         sys.path.insert(0, str(ORIGINAL))
-        names: "dict[str, object]" = {}
-        shown = None
+        names: Dict[str, Any] = {}
+        shown = ""
         compared = 0
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -47,7 +48,7 @@ class OriginalSessionTest(Case):
         self.assertRaises(telefile.FileNotFound, fs.client.stat, "make_up_name")
         fs.client.close()
 
-    def run_line(self, line: str, names: "dict[str, object]") -> object:
+    def run_line(self, line: str, names: Dict[str, Any]) -> Any:
         """Runs a line as the interpreter does, and returns what it would show."""
         try:
             return eval(line, names)

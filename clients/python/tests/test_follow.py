@@ -15,7 +15,7 @@ from .servers import HELLO, PATIENCE, Case, Fake, Server, Task, eventually, line
 
 def until_current(follow: Follow) -> List[events.Event]:
     """Takes the events up to the next `Current`, which is the last one."""
-    found = []
+    found: List[events.Event] = []
     while not (found and isinstance(found[-1], Current)):
         event = follow.next_within(PATIENCE)
         assert event is not None, f"nothing comes after {found}"
@@ -107,7 +107,9 @@ class FollowTest(Case):
         with self.server.client() as client:
             client.write("b", "new")
         found = [e for e in until_current(follow) if not isinstance(e, events.Interrupted)]
-        epoch = found[0].epoch
+        first = found[0]
+        assert isinstance(first, events.OtherTable)
+        epoch = first.epoch
         self.assertNotEqual(epoch, self.client.epoch)
         # The list says what is there, also if it is of the same version as before.
         expected = [events.OtherTable(epoch), Deleted("a", 1), Put("b", 1, 3, False), Current(1)]

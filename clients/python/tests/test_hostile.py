@@ -185,7 +185,7 @@ class WrongReplyTest(unittest.TestCase):
         self.assertIsInstance(error, telefile.OutcomeUnknown)
 
     def test_what_a_later_protocol_may_add_is_passed_over(self) -> None:
-        for ask, reply in [
+        exchanges: List[Tuple[Callable[[Client], Any], bytes]] = [
             (lambda c: c.stat("f"), b"STAT 7 5 0 File 2 later\r\n"),
             (lambda c: c.list_page("f"), b"LIST 9 1 0 later\r\n7 5 -1 f later\r\n"),
             (lambda c: c.watch("f", 6, 0), b"CHANGES 9 1 later\r\nput 7 5 f later\r\n"),
@@ -193,7 +193,8 @@ class WrongReplyTest(unittest.TestCase):
             (lambda c: c.types(), b"TYPES 0 later\r\n"),
             (lambda c: c.stats(), b"STATS 2 later\r\nfiles 7\r\nlater_le_250 9\r\n"),
             (lambda c: c.latest_version(), HELLO.replace(b"\r", b" later\r")),
-        ]:
+        ]
+        for ask, reply in exchanges:
             with replying(reply) as fake, fake.client() as client:
                 ask(client)
         with replying(b"ERR_LIMIT memory 9 later\r\n") as fake, fake.client() as client:

@@ -11,7 +11,7 @@ import tempfile
 import unittest
 import venv
 import zipfile
-from typing import List
+from typing import Any, Dict, List
 
 from .servers import Server, environment
 
@@ -83,7 +83,7 @@ class InstallTest(unittest.TestCase):
     def test_a_source_distribution_builds_the_same_wheel(self) -> None:
         wheel = self.backend("build_wheel").read_bytes()
         with tarfile.open(self.backend("build_sdist")) as archive:
-            safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+            safely: Dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
             archive.extractall(self.folder, **safely)
         shutil.rmtree(self.sources)
         (self.folder / "telefile-0.1.0").rename(self.sources)
@@ -91,9 +91,9 @@ class InstallTest(unittest.TestCase):
 
     @unittest.skipUnless(has_pip(), "no ensurepip here")
     def test_pip_installs_it_and_a_program_uses_it(self) -> None:
-        for flags in ([], ["--editable"]):
-            python = self.environment(f"env{len(flags)}")
-            run(python, "-m", "pip", "install", *flags, self.sources)
+        for flags in ("", "--editable"):
+            python = self.environment(f"env{flags}")
+            run(python, "-m", "pip", "install", *flags.split(), self.sources)
             shown = run(python, "-m", "pip", "show", "--files", "telefile")
             self.assertIn("Version: 0.1.0", shown)
             self.assertIn("Requires: \n", shown)

@@ -5,11 +5,12 @@ import socket
 import threading
 import time
 import unittest
+from typing import Any, List
 
 import telefile
 from telefile.recipes import Lease, Lost, Renewed, Retrying
 
-from .servers import PATIENCE, Case, Server, Task, eventually
+from .servers import PATIENCE, Case, Server, Task, eventually, given
 
 
 class LeaseTest(Case):
@@ -25,7 +26,7 @@ class LeaseTest(Case):
         held.release()
         self.assertFalse(held.is_valid)
         first = lease.acquire()
-        second = lease.try_acquire(PATIENCE)
+        second = given(lease.try_acquire(PATIENCE))
         self.assertGreater(second.token, first.token)
         self.assertFalse(first.is_valid)
         self.assertRaises(telefile.VersionMismatch, first.renew)
@@ -52,7 +53,7 @@ class LeaseTest(Case):
         self.assertEqual(list(self.client.list("l")), [])
 
     def test_a_thread_keeps_it_and_says_what_happens(self) -> None:
-        events = []
+        events: List[Any] = []
         lease = Lease(self.client, "l", 30, renew_every=0.01, on_event=events.append)
         with lease as held:
             eventually("it is renewed", lambda: len(events) > 2)
@@ -74,12 +75,13 @@ class LeaseTest(Case):
 
     def test_a_release_ends_the_thread_that_waits(self) -> None:
         with Lease(self.client, "l", 3000) as held:
-            keeper = held._keeper
+            keeper = given(held._keeper)
             self.assertTrue(keeper.is_alive())
         self.assertFalse(keeper.is_alive())
 
     def test_a_callback_may_release_it_and_may_fail(self) -> None:
         released = threading.Event()
+        calls: List[object] = []
 
         def on_event(event: object) -> None:
             calls.append(event)
@@ -88,12 +90,11 @@ class LeaseTest(Case):
                 released.set()
             raise ZeroDivisionError
 
-        calls = []
         lease = Lease(self.client, "l", 30, renew_every=0.2, on_event=on_event)
         with self.assertLogs("telefile", "ERROR"):
             held = lease.acquire().kept()
             self.assertTrue(released.wait(PATIENCE))
-            held._keeper.join(PATIENCE)
+            given(held._keeper).join(PATIENCE)
         self.assertEqual(list(self.client.list("l")), [])
 
     @unittest.skipUnless(hasattr(os, "fork"), "no fork here")
@@ -118,7 +119,7 @@ class LeaseTest(Case):
         with self.assertLogs("telefile", "WARNING") as logs:
             held = Lease(self.client, "l", 30, renew_every=0.01).acquire().kept()
             self.client.delete("l")
-            held._keeper.join(PATIENCE)
+            given(held._keeper).join(PATIENCE)
         self.assertIn("the lease l is lost: l does not exist", logs.output[0])
         self.assertRaises(telefile.FileNotFound, held.release)
 
@@ -127,7 +128,7 @@ class LeaseTest(Case):
             args = ["--data", f"{self.server.folder}/data"] if is_same else []
             server = self.enter(Server(*args))
             client = self.enter(server.client())
-            events = []
+            events: List[Any] = []
             lease = Lease(client, "l", 600, renew_every=0.01, on_event=events.append)
             held = lease.acquire().kept()
             server.kill()

@@ -5,11 +5,12 @@ import subprocess
 import sys
 import textwrap
 import time
+from typing import Any
 
 import telefile
 from telefile.recipes import LeasedElection, Lost
 
-from .servers import PACKAGE, PATIENCE, Case, Server, Task, environment, eventually
+from .servers import PACKAGE, PATIENCE, Case, Server, Task, environment, eventually, given
 
 
 class LeasedElectionTest(Case):
@@ -17,7 +18,7 @@ class LeasedElectionTest(Case):
         self.server = self.enter(Server())
         self.client = self.enter(self.server.client())
 
-    def election(self, ttl: float = 600, **settings: object) -> LeasedElection:
+    def election(self, ttl: float = 600, **settings: Any) -> LeasedElection:
         client = self.enter(self.server.client())
         return LeasedElection(client, "leader", ttl, **settings)
 
@@ -29,7 +30,7 @@ class LeasedElectionTest(Case):
         self.assertIsNone(observer.leader())
         with self.election().campaign("ann") as first:
             self.assertTrue(first.is_leader)
-            leader = observer.leader()
+            leader = given(observer.leader())
             self.assertEqual((leader.contents, leader.token), (b"ann", first.token))
             self.assertIsNone(bob.try_campaign("bob"))
             coming = Task(lambda: bob.campaign(b"\xff\0\r\n"))
@@ -37,7 +38,7 @@ class LeasedElectionTest(Case):
         second = coming.result()
         self.assertFalse(first.is_leader)
         self.assertGreater(second.token, first.token)
-        self.assertEqual(observer.leader().contents, b"\xff\0\r\n")
+        self.assertEqual(given(observer.leader()).contents, b"\xff\0\r\n")
         second.resign()
         second.resign()
         self.assertIsNone(observer.leader())
@@ -49,7 +50,7 @@ class LeasedElectionTest(Case):
         until = kept.valid_until
         eventually("it is renewed for longer than its time", lambda: kept.valid_until > until + 5)
         self.assertTrue(kept.is_leader and coming.is_running)
-        self.assertEqual(observer.leader().token, kept.token)
+        self.assertEqual(given(observer.leader()).token, kept.token)
         kept.resign()
         stops = coming.result()
         after = self.election(5).campaign("eve")
@@ -74,10 +75,10 @@ class LeasedElectionTest(Case):
         # The same candidate once more, between two calls.
         second = ann.campaign("ann")
         before = time.monotonic()
-        self.assertEqual(observer.next_leader(first.token, 3 * PATIENCE).token, second.token)
-        self.assertEqual(observer.next_leader(None, 3 * PATIENCE).token, second.token)
+        self.assertEqual(given(observer.next_leader(first.token, 3 * PATIENCE)).token, second.token)
+        self.assertEqual(given(observer.next_leader(None, 3 * PATIENCE)).token, second.token)
         self.assertLess(time.monotonic() - before, 3 * PATIENCE)
-        self.assertEqual(observer.next_leader(second.token, 0).token, second.token)
+        self.assertEqual(given(observer.next_leader(second.token, 0)).token, second.token)
 
     def test_a_leader_whose_process_is_paused_over_its_time_finds_out(self) -> None:
         program = """
@@ -103,15 +104,15 @@ class LeasedElectionTest(Case):
             text=True,
         )
         try:
-            token = int(process.stdout.readline())
+            token = int(given(process.stdout).readline())
             process.send_signal(signal.SIGSTOP)
             leads = self.election().campaign("bob")
             self.assertGreater(leads.token, token)
             process.send_signal(signal.SIGCONT)
-            self.assertEqual(process.stdout.readline(), "VersionMismatch False\n")
+            self.assertEqual(given(process.stdout).readline(), "VersionMismatch False\n")
             said, _ = process.communicate(timeout=PATIENCE)
             self.assertEqual(said, f"{leads.token}\n")
-            self.assertEqual(self.election().leader().contents, b"bob")
+            self.assertEqual(given(self.election().leader()).contents, b"bob")
             leads.renew()
         finally:
             process.kill()

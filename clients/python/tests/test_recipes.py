@@ -1,17 +1,19 @@
 """Locks, semaphores, elections, barriers and queues, over the real server."""
 
+import functools
 import subprocess
 import sys
 import textwrap
 import threading
 import time
 import unittest
+from typing import Callable, ContextManager
 
 import telefile
 from telefile import recipes
 from telefile.recipes import Barrier, Election, FairLock, Lock, Queue, Semaphore
 
-from .servers import PACKAGE, PATIENCE, Case, Server, Task, environment, eventually
+from .servers import PACKAGE, PATIENCE, Case, Server, Task, environment, eventually, given
 
 
 class RecipeCase(Case):
@@ -65,12 +67,12 @@ class LockTest(RecipeCase):
             return process
 
         first = start()
-        token = int(first.stdout.readline())
+        token = int(given(first.stdout).readline())
         second = start()
         self.waits(1)
         first.kill()
-        self.assertGreater(int(second.stdout.readline()), token)
-        second.stdin.close()
+        self.assertGreater(int(given(second.stdout).readline()), token)
+        given(second.stdin).close()
         self.assertEqual(second.wait(PATIENCE), 0)
         eventually("it is free", lambda: not list(self.client.list("l")))
 
@@ -100,7 +102,7 @@ class LockTest(RecipeCase):
         inside: "list[int]" = []
         worst = []
 
-        def work(make: "type[Lock]") -> None:
+        def work(make: Callable[[telefile.Client, str], ContextManager[object]]) -> None:
             with self.server.client() as client:
                 for _ in range(10):
                     with make(client, "l"):
@@ -112,7 +114,7 @@ class LockTest(RecipeCase):
 
         for kind in (Lock, FairLock):
             self.client.write("n", "0")
-            threads = [Task(lambda kind=kind: work(kind)) for _ in range(6)]
+            threads = [Task(functools.partial(work, kind)) for _ in range(6)]
             for thread in threads:
                 thread.result()
             self.assertEqual(self.client.read("n").text, "60")
@@ -250,14 +252,14 @@ class QueueTest(RecipeCase):
     def test_a_job_that_is_not_done_comes_again(self) -> None:
         jobs = Queue(self.client, "q")
         jobs.push("job")
-        with self.assertRaises(ZeroDivisionError), jobs.take() as job:
+        with self.assertRaises(ZeroDivisionError), given(jobs.take()) as job:
             self.assertIsNone(Queue(self.client, "q").take())
             raise ZeroDivisionError
         other = self.another()
-        lost = Queue(other, "q").take()
+        lost = given(Queue(other, "q").take())
         self.assertGreater(lost.token, job.token)
         other.close()
-        with jobs.take(PATIENCE) as job:
+        with given(jobs.take(PATIENCE)) as job:
             self.assertEqual(job.contents, b"job")
         self.assertIsNone(jobs.pop())
 
@@ -278,8 +280,8 @@ class NamesTest(unittest.TestCase):
         from telefile.recipes.deadline import Deadline
 
         before = time.monotonic()
-        for given, least in ((0.001, 1), (1, 1), (1.001, 2)):
-            self.assertGreaterEqual(Deadline.after(given)._at, before + least)
+        for time_out, least in ((0.001, 1), (1, 1), (1.001, 2)):
+            self.assertGreaterEqual(Deadline.after(time_out)._at, before + least)
         self.assertEqual(Deadline.after(0).left(), 0)
         self.assertEqual(Deadline.after(None).left(), 30)
         self.assertRaises(telefile.InvalidRequest, Deadline.after, -1)
