@@ -106,6 +106,9 @@ impl Election {
     /// Waits until the leader is not the one with token `known`, where `None` is nobody. Returns the
     /// leader; the same as before if the time, which is rounded up to seconds, is over.
     ///
+    /// It looks at who leads, not at what happened: a leader that has left before this looks is
+    /// skipped.
+    ///
     /// # Errors
     /// See [`Error`].
     pub fn next_leader(

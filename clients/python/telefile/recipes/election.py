@@ -71,7 +71,8 @@ class Election:
     def next_leader(self, known: Optional[int], timeout: float) -> Optional[Leader]:
         """Waits until the leader is not the one with token ``known``, where ``None`` is nobody.
 
-        Returns the leader; the same as before if the time, which is rounded up to seconds, is over.
+        Returns the leader; the same as before if the time, which is rounded up to seconds, is over. A
+        leader that has left before this looks is skipped.
         """
         deadline = Deadline.after(timeout)
         while True:

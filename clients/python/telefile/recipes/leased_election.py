@@ -122,8 +122,8 @@ class LeasedElection:
         Returns the leader; the same as before if the time, which is rounded up to seconds, is over.
 
         An observer that passes the token of the leader it knows gets each new one, even one that came
-        between two calls, and a candidate that leads once more counts as new. A leader that was
-        replaced before the observer asked is skipped.
+        between two calls, and a candidate that leads once more counts as new. A leader that has
+        left before this looks is skipped.
         """
         deadline = Deadline.after(timeout)
         version = ABSENT if known is None else known
