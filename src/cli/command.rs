@@ -2,6 +2,7 @@
 
 use super::config;
 use super::failure::{Failure, one_line, program};
+use super::precedence;
 use super::streams::put;
 use super::verbs::Verb;
 use clap::builder::{Resettable, StyledStr};
@@ -63,7 +64,7 @@ fn with_common_rules(command: Command) -> Command {
 pub(super) fn parse<T: CommandFactory + FromArgMatches>(
     args: &[OsString],
 ) -> Result<Option<T>, Failure> {
-    let mut tree = config::with_file(tree::<T>(), args)?;
+    let mut tree = precedence::without_excluded(config::with_file(tree::<T>(), args)?, args);
     let parsed = tree.try_get_matches_from_mut(args);
     match parsed.and_then(|matches| T::from_arg_matches(&matches)) {
         Ok(parsed) => Ok(Some(parsed)),

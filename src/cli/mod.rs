@@ -18,6 +18,7 @@ mod manager;
 mod new_contents;
 #[cfg(any(feature = "durable", feature = "sync"))]
 mod panics;
+mod precedence;
 mod remote;
 mod signals;
 mod streams;

@@ -31,6 +31,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "cli/etcd.rs",
             "cli/json.rs",
             "cli/new_contents.rs",
+            "cli/precedence.rs",
             "cli/remote.rs",
             "cli/values.rs",
             "cli/verbs/",

@@ -38,6 +38,7 @@ mod memory;
 mod names;
 mod odd_systems;
 mod open_files;
+mod precedence;
 mod scripts;
 mod service;
 mod signals;
