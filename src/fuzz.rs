@@ -8,6 +8,8 @@ mod session;
 mod tests;
 
 pub use crate::framework::fuzz::header;
+#[cfg(feature = "etcd")]
+pub use crate::store::etcd::fuzz::gateway;
 #[cfg(feature = "durable")]
 pub use crate::store::fuzz::stored;
 

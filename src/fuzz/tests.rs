@@ -38,6 +38,27 @@ fn fields() -> impl Strategy<Value = Vec<u8>> {
     vec(prop_oneof![3 => 0..4_u8, 1 => any::<u8>()], 0..80)
 }
 
+/// A reply of etcd's gateway, in which anything may be anything else.
+#[cfg(feature = "etcd")]
+fn of_etcd() -> impl Strategy<Value = Vec<u8>> {
+    let atom = prop_oneof![
+        6 => select(words()).prop_map(|word| format!("{:?}", String::from_utf8_lossy(&word))),
+        2 => any::<i64>().prop_map(|number| format!("\"{number}\"")),
+        2 => select(vec!["null", "true", "[]", "{}", "9", "-1", "1e99", "\"\""]).prop_map(String::from),
+    ];
+    let name = select(words()).prop_map(|word| String::from_utf8_lossy(&word).into_owned());
+    let json = atom.prop_recursive(5, 40, 4, move |inner| {
+        prop_oneof![
+            vec((name.clone(), inner.clone()), 0..5).prop_map(|members| {
+                let members = members.iter().map(|(name, value)| format!("{name:?}:{value}"));
+                format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+            }),
+            vec(inner, 0..4).prop_map(|items| format!("[{}]", items.join(","))),
+        ]
+    });
+    json.prop_map(String::into_bytes)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2048))]
 
@@ -60,6 +81,13 @@ proptest! {
     #[test]
     fn any_stored_value_that_decodes_is_encoded_the_same(value in fields()) {
         super::stored(&value);
+    }
+
+    #[cfg(feature = "etcd")]
+    #[test]
+    fn any_reply_of_etcd_is_read_as_its_reader_relies_on(reply in of_etcd(), key in text(), value in fields()) {
+        super::gateway(&reply);
+        super::gateway(&[&key[..], &[0], &value[..]].concat());
     }
 
     #[test]

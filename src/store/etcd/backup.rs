@@ -112,8 +112,7 @@ impl Etcd {
 
     fn head(&self) -> io::Result<Option<KeyValue>> {
         let key = self.cluster.keys.head();
-        let (mut found, _) = self.cluster.gateway.range(&Range::one(&key), PATIENCE)?.range()?;
-        Ok(found.pop())
+        Ok(self.cluster.gateway.range(&Range::one(&key), PATIENCE)?.one(&key)?)
     }
 
     /// Deletes all keys of a table without a head.

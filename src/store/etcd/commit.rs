@@ -255,10 +255,8 @@ impl Committer {
                 Some(_) => Settled::NotDone(modified),
             });
         }
-        let found = reply.found()?;
-        let [leader, head] = &found[..] else {
-            return Err(io::Error::new(ErrorKind::TimedOut, "etcd: its reply is incomplete"));
-        };
+        let keys = &self.term.cluster.keys;
+        let [leader, head] = reply.found([&keys.leader(), &keys.head()])?;
         let revision = self.term.leader().revision;
         if leader.as_ref().is_none_or(|leader| leader.created != revision) {
             let why = "another server is active, or the lease has ended";
@@ -266,7 +264,7 @@ impl Committer {
             return Err(io::Error::other(format!("etcd: {why}")));
         }
         let Some(head) = head else { return Err(self.foreign("it is gone")) };
-        let found = self.decode(head)?;
+        let found = self.decode(&head)?;
         if (found.batch, found.sum) == (sent.batch, sent.sum) {
             return Ok(Settled::Done(head.modified));
         }

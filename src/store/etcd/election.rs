@@ -65,8 +65,8 @@ impl Etcd {
 
     pub(super) fn look(&self, patience: Duration) -> io::Result<Option<Leader>> {
         let key = self.cluster.keys.leader();
-        let (mut found, _) = self.cluster.gateway.range(&Range::one(&key), patience)?.range()?;
-        found.pop().map(Leader::decode).transpose()
+        let found = self.cluster.gateway.range(&Range::one(&key), patience)?.one(&key)?;
+        found.map(Leader::decode).transpose()
     }
 
     /// Blocks until the active server is another than `seen`, or until `ending` wakes; then it returns
@@ -141,7 +141,7 @@ impl Etcd {
             return reply.revision().map(Some);
         }
         // Perhaps an earlier attempt did it, whose reply was lost.
-        let found = reply.found()?.pop().flatten();
+        let [found] = reply.found([&key])?;
         Ok(found.filter(|found| found.value == leader.encode()).map(|found| found.created))
     }
 }

@@ -70,7 +70,8 @@ impl Keys {
     /// Returns the version in the key of a removal.
     pub(super) fn version(&self, key: &[u8]) -> Option<u64> {
         let digits = key.strip_prefix(&self.prefix[..])?.strip_prefix(b"d/")?;
-        let digits = digits.is_ascii().then_some(digits).filter(|digits| digits.len() == DIGITS)?;
+        let is_number = digits.len() == DIGITS && digits.iter().all(u8::is_ascii_digit);
+        let digits = is_number.then_some(digits)?;
         str::from_utf8(digits).ok()?.parse().ok()
     }
 
@@ -108,8 +109,13 @@ mod tests {
         assert!(removals.is_sorted() && first < removals[0] && removals[3] < end);
         assert_eq!(removals.map(|key| keys.version(&key)), versions.map(Some));
         assert_eq!(keys.removal(7), b"t/d/0000000000000000007");
-        for odd in [&b"t/d/7"[..], b"t/d/000000000000000000x", b"u/d/0000000000000000007", b"t/d/"]
-        {
+        for odd in [
+            &b"t/d/7"[..],
+            b"t/d/000000000000000000x",
+            b"t/d/+000000000000000007",
+            b"u/d/0000000000000000007",
+            b"t/d/",
+        ] {
             assert_eq!(keys.version(odd), None);
         }
         let others = [keys.leader(), keys.head(), keys.contents(1)];

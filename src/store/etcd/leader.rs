@@ -51,9 +51,12 @@ impl Leader {
     /// Another program has put the key.
     pub(super) fn decode(found: KeyValue) -> io::Result<Leader> {
         let text = str::from_utf8(&found.value).ok().and_then(|text| text.split_once(' '));
-        let is_odd = |c: char| c.is_control() || c.is_whitespace();
+        // Both go into lines: the secret to the server, the address to the log and to `stats`.
+        let is_word = |text: &str| text.bytes().all(|b| b.is_ascii_graphic());
         match text {
-            Some((secret, address)) if !secret.is_empty() && !address.contains(is_odd) => {
+            Some((secret, address))
+                if !secret.is_empty() && is_word(secret) && is_word(address) =>
+            {
                 let (address, secret) = (address.to_string(), secret.to_string());
                 Ok(Leader { address, secret, revision: found.created })
             }

@@ -15,6 +15,8 @@ mod changes;
 mod cluster;
 mod commit;
 mod election;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod gateway;
 mod keys;
 mod leader;

@@ -2,7 +2,8 @@
 
 use super::cluster::Cluster;
 use super::election::PATIENCE;
-use super::gateway::{KeyValue, Range};
+use super::gateway::{KeyValue, Range, Reply};
+use super::keys::Keys;
 use crate::files::store::{Row, RowContents};
 use crate::name::Name;
 use crate::store::error::{at, damaged};
@@ -48,7 +49,12 @@ impl Scan {
         let (limit, revision) = (self.keys as u64, self.revision);
         let end = Some(&self.end[..]);
         let range = Range { key, end, limit, revision, keys_only: false };
-        let reply = cluster.gateway.range(&range, PATIENCE)?;
+        self.accept(&cluster.gateway.range(&range, PATIENCE)?)
+    }
+
+    /// Takes the next page from a reply, whoever has sent that.
+    pub(super) fn accept(&mut self, reply: &Reply) -> io::Result<Vec<KeyValue>> {
+        let Some(key) = &self.next else { return Ok(Vec::new()) };
         let (found, has_more) = reply.range()?;
         if self.revision == 0 {
             self.revision = reply.revision()?;
@@ -70,14 +76,14 @@ pub(super) fn located(error: Error) -> io::Error {
     at(Path::new("etcd"), error)
 }
 
-/// Returns an error of the value of a key.
+/// Returns an error of the value of a key, which any program may have put.
 pub(super) fn in_key(key: &[u8], error: Error) -> io::Error {
-    at(Path::new(&format!("etcd: the key {}", String::from_utf8_lossy(key))), error)
+    at(Path::new(&format!("etcd: the key {}", key.escape_ascii())), error)
 }
 
 /// Reads a file.
-pub(super) fn row(cluster: &Cluster, found: &KeyValue) -> io::Result<Row> {
-    let key = cluster.keys.name(&found.key).unwrap_or_default();
+pub(super) fn row(keys: &Keys, found: &KeyValue) -> io::Result<Row> {
+    let key = keys.name(&found.key).unwrap_or_default();
     let damaged = |e| in_key(&found.key, e);
     let Record { version, life, body } = Record::decode(key, &found.value).map_err(damaged)?;
     let contents = match body {
@@ -89,9 +95,9 @@ pub(super) fn row(cluster: &Cluster, found: &KeyValue) -> io::Result<Row> {
 }
 
 /// Reads a removal.
-pub(super) fn removal(cluster: &Cluster, found: &KeyValue) -> io::Result<(u64, Name)> {
+pub(super) fn removal(keys: &Keys, found: &KeyValue) -> io::Result<(u64, Name)> {
     let located = |e| in_key(&found.key, e);
-    let version = cluster.keys.version(&found.key);
+    let version = keys.version(&found.key);
     let version = version.ok_or_else(|| located(damaged("it has no version")))?;
     Ok((version, format::decode_removal(version, &found.value).map_err(located)?))
 }
@@ -105,8 +111,8 @@ pub(super) fn contents(
 ) -> io::Result<Option<Vec<u8>>> {
     let key = cluster.keys.contents(version);
     let range = Range { revision, ..Range::one(&key) };
-    let (mut found, _) = cluster.gateway.range(&range, PATIENCE)?.range()?;
-    let Some(found) = found.pop() else { return Ok(None) };
+    let found = cluster.gateway.range(&range, PATIENCE)?.one(&key)?;
+    let Some(found) = found else { return Ok(None) };
     match decode_part((version, 0), &found.value).map_err(|e| in_key(&key, e))? {
         (bytes, 0) => Ok(Some(bytes.to_vec())),
         _ => Err(in_key(&key, damaged("a part of the contents is missing"))),

@@ -57,8 +57,7 @@ fn latest(cluster: &Cluster) -> io::Result<(Head, i64)> {
     let range = Range::one(&key);
     let reply = cluster.gateway.range(&range, PATIENCE)?;
     let revision = reply.revision()?;
-    let (mut found, _) = reply.range()?;
-    let Some(found) = found.pop() else {
+    let Some(found) = reply.one(&key)? else {
         let key = String::from_utf8_lossy(&key).into_owned();
         return Err(io::Error::new(
             ErrorKind::NotFound,
@@ -114,7 +113,7 @@ impl Source {
                     let page = self.files.page(&self.cluster)?;
                     self.are_all_rows = page.is_empty();
                     for found in page {
-                        self.rows.push_back(scan::row(&self.cluster, &found)?);
+                        self.rows.push_back(scan::row(&self.cluster.keys, &found)?);
                     }
                 }
             }
@@ -147,7 +146,7 @@ impl Source {
         let page = self.removals.page(&self.cluster)?;
         self.is_finished = page.is_empty();
         for found in page {
-            let (version, name) = scan::removal(&self.cluster, &found)?;
+            let (version, name) = scan::removal(&self.cluster.keys, &found)?;
             self.encoder.removal(&mut self.piece, version, &name);
         }
         if self.is_finished {

@@ -139,8 +139,11 @@ impl EtcdStore {
         let mut touched = BTreeMap::new();
         for names in names.chunks(limits.ops) {
             let mut txn = Txn::default();
-            names.iter().for_each(|name| txn.get(&keys.file(name.as_bytes())));
-            let found = self.term.cluster.gateway.transact_again(txn, PATIENCE)?.found()?;
+            let files: Vec<_> = names.iter().map(|name| keys.file(name.as_bytes())).collect();
+            files.iter().for_each(|key| txn.get(key));
+            let files: Vec<_> = files.iter().map(|key| &key[..]).collect();
+            let reply = self.term.cluster.gateway.transact_again(txn, PATIENCE)?;
+            let found = reply.found_all(&files)?;
             let found = names.iter().zip(found);
             touched.extend(found.filter_map(|(name, found)| Some((*name, found?.value))));
         }
@@ -159,9 +162,7 @@ impl Store for EtcdStore {
         let cluster = &self.term.cluster;
         let key = cluster.keys.head();
         let range = Range::one(&key);
-        let reply = cluster.gateway.range(&range, PATIENCE)?;
-        let (mut found, _) = reply.range()?;
-        match found.pop() {
+        match cluster.gateway.range(&range, PATIENCE)?.one(&key)? {
             Some(head) => committer.take_over(&head)?,
             None => {
                 expect_nothing(Scan::new(cluster.keys.files(), 0), &self.term)?;
@@ -176,7 +177,7 @@ impl Store for EtcdStore {
                 break;
             }
             for found in page {
-                let row = scan::row(cluster, &found)?;
+                let row = scan::row(&cluster.keys, &found)?;
                 if let RowContents::Stored(_) = row.contents {
                     committer.large.insert(row.version);
                 }
@@ -190,7 +191,7 @@ impl Store for EtcdStore {
                 return Ok(committer.stamp.head);
             }
             for found in page {
-                let (version, name) = scan::removal(cluster, &found)?;
+                let (version, name) = scan::removal(&cluster.keys, &found)?;
                 removal(version, name);
             }
         }

@@ -229,11 +229,11 @@ impl Term {
     fn disproof(&self) -> Option<String> {
         let key = self.cluster.keys.leader();
         let found = self.cluster.gateway.range(&Range::one(&key), LOOK_PATIENCE);
-        match found.and_then(|reply| reply.range()) {
-            Ok((found, _)) => {
-                let is_mine = |found: &KeyValue| found.created == self.leader.revision;
+        match found.and_then(|reply| reply.one(&key)) {
+            Ok(found) => {
+                let is_mine = |found: KeyValue| found.created == self.leader.revision;
                 let shown = String::from_utf8_lossy(&key);
-                (!found.first().is_some_and(is_mine)).then(|| {
+                (!found.is_some_and(is_mine)).then(|| {
                     format!("another program has removed or replaced the key {shown} in etcd")
                 })
             }

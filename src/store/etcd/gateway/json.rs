@@ -126,6 +126,11 @@ impl Range<'_> {
 }
 
 impl Reply {
+    #[cfg(any(test, fuzzing))]
+    pub(in crate::store::etcd) fn new(endpoint: &str, value: Value) -> Self {
+        Reply { endpoint: endpoint.to_string(), value }
+    }
+
     fn bad(&self, what: &str) -> Trouble {
         Trouble::Unknown(format!("{}: its reply has no valid {what}", self.endpoint))
     }
@@ -146,7 +151,7 @@ impl Reply {
             .ok_or_else(|| self.bad("revision"))
     }
 
-    pub(super) fn cluster(&self) -> Option<&str> {
+    pub(in crate::store::etcd) fn cluster(&self) -> Option<&str> {
         self.value["header"]["cluster_id"].as_str()
     }
 
@@ -160,15 +165,42 @@ impl Reply {
         }
     }
 
-    /// Returns what each read of a transaction has found.
-    pub(in crate::store::etcd) fn found(&self) -> Result<Vec<Option<KeyValue>>, Trouble> {
+    /// Returns what a transaction that reads just these keys has found.
+    pub(in crate::store::etcd) fn found<const N: usize>(
+        &self,
+        keys: [&[u8]; N],
+    ) -> Result<[Option<KeyValue>; N], Trouble> {
+        let found = self.found_all(&keys)?;
+        found.try_into().map_err(|_| self.bad("responses"))
+    }
+
+    /// Does the same for any number of keys.
+    pub(in crate::store::etcd) fn found_all(
+        &self,
+        keys: &[&[u8]],
+    ) -> Result<Vec<Option<KeyValue>>, Trouble> {
         let responses = self.value["responses"].as_array().ok_or_else(|| self.bad("responses"))?;
         let reads = responses.iter().map(|response| &response["response_range"]);
-        let mut found = Vec::new();
-        for read in reads.filter(|read| read.is_object()) {
-            found.push(self.key_values(read)?.pop());
+        let reads: Vec<_> = reads.filter(|read| read.is_object()).collect();
+        if reads.len() != keys.len() {
+            return Err(self.bad("responses"));
         }
-        Ok(found)
+        reads.iter().zip(keys).map(|(read, key)| self.only(key, read)).collect()
+    }
+
+    /// Returns what the range of this key has found.
+    pub(in crate::store::etcd) fn one(&self, key: &[u8]) -> Result<Option<KeyValue>, Trouble> {
+        self.only(key, &self.value)
+    }
+
+    /// Returns the one key that a range can have, if it has it.
+    fn only(&self, key: &[u8], range: &Value) -> Result<Option<KeyValue>, Trouble> {
+        let mut found = self.key_values(range)?;
+        match (found.pop(), found.is_empty()) {
+            (None, _) => Ok(None),
+            (Some(found), true) if found.key == key => Ok(Some(found)),
+            _ => Err(self.bad("key")),
+        }
     }
 
     /// Returns what a range has, and whether there is more of it.
@@ -214,7 +246,7 @@ mod tests {
     use super::*;
 
     fn reply(text: &str) -> Reply {
-        Reply { endpoint: "http://a".to_string(), value: serde_json::from_str(text).unwrap() }
+        Reply::new("http://a", serde_json::from_str(text).unwrap())
     }
 
     #[test]
@@ -253,7 +285,13 @@ mod tests {
         );
         assert!(!failed.has_succeeded().unwrap());
         let leader = KeyValue { key: b"a".to_vec(), value: Vec::new(), created: 3, modified: 4 };
-        assert_eq!(failed.found().unwrap(), [Some(leader), None]);
+        assert_eq!(failed.found([b"a", b"b"]).unwrap(), [Some(leader), None]);
+        assert!(failed.found([b"b", b"b"]).is_err(), "it has another key");
+        assert!(failed.found([b"a"]).is_err() && failed.found([b"a", b"b", b"c"]).is_err());
+        let one = reply(r#"{"kvs": [{"key": "YQ=="}]}"#);
+        assert!(one.one(b"a").unwrap().is_some() && one.one(b"b").is_err());
+        assert!(reply(r#"{"kvs": [{"key": "YQ=="}, {"key": "YQ=="}]}"#).one(b"a").is_err());
+        assert_eq!(reply("{}").one(b"a").unwrap(), None);
         for text in [
             "{}",
             "[]",

@@ -47,7 +47,7 @@ const UNAUTHENTICATED: u64 = 16;
 
 impl Trouble {
     /// Reads an error that etcd reports, at the top of a reply or in a stream.
-    pub(super) fn of(endpoint: &str, reply: &Value, status: u16) -> Self {
+    pub(in crate::store::etcd) fn of(endpoint: &str, reply: &Value, status: u16) -> Self {
         let error = &reply["error"];
         let inner = if error.is_object() { error } else { reply };
         let number = |key: &str| inner[key].as_u64();
