@@ -28,8 +28,6 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
-#[cfg(feature = "etcd")]
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 const DEFAULT_ADDRESS: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8080);
@@ -111,7 +109,7 @@ impl Builder {
             stack_bytes: self.stack_bytes,
             started: Instant::now(),
             #[cfg(feature = "etcd")]
-            terms: AtomicU64::new(0),
+            failovers: Default::default(),
         });
         let metrics = Arc::new(Endpoint::new(metrics));
         let handle = Handle { stop, token };

@@ -75,10 +75,22 @@ impl Host {
         match self.role() {
             Role::Active(shared) => stats::report(&shared),
             #[cfg(feature = "etcd")]
-            Role::Standby(_) | Role::Waiting | Role::CutOff => {
-                stats::standby(&self.settings, self.arrivals.count() as u64)
+            Role::Standby(following) => {
+                let address = &following.leader.address;
+                // A command that restores the table has none.
+                let leader = if address.is_empty() { "unknown" } else { address };
+                self.report_without_table("standby", leader)
             }
+            #[cfg(feature = "etcd")]
+            Role::Waiting => self.report_without_table("waiting", "none"),
+            #[cfg(feature = "etcd")]
+            Role::CutOff => self.report_without_table("cut_off", "unknown"),
         }
+    }
+
+    #[cfg(feature = "etcd")]
+    fn report_without_table(&self, role: &str, leader: &str) -> Vec<(String, String)> {
+        stats::without_table(&self.settings, self.arrivals.count() as u64, role, leader)
     }
 
     /// Refuses one connection over the maximum.

@@ -9,7 +9,7 @@ use crate::refusal::{Limit, Refusal};
 use crate::wire::MAX_LINE_BYTES;
 use std::sync::Arc;
 #[cfg(feature = "etcd")]
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// The settings of a server, and what it counts.
@@ -31,9 +31,32 @@ pub(super) struct Settings {
     pub(super) dedicated: bool,
     pub(super) stack_bytes: usize,
     pub(super) started: Instant,
-    /// How often this server has become the active one of a table in etcd.
     #[cfg(feature = "etcd")]
-    pub(super) terms: AtomicU64,
+    pub(super) failovers: Failovers,
+}
+
+/// How often the active server of a table in etcd has changed, as this server has seen that.
+#[cfg(feature = "etcd")]
+#[derive(Debug, Default)]
+pub(super) struct Failovers {
+    /// The latest term that was seen; 0: none.
+    term: AtomicI64,
+    count: AtomicU64,
+}
+
+#[cfg(feature = "etcd")]
+impl Failovers {
+    /// Counts a term, unless it is the first that is seen, or that was seen last.
+    pub(super) fn see(&self, term: i64) {
+        let before = self.term.swap(term, Relaxed);
+        if before != 0 && before != term {
+            self.count.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.count.load(Relaxed)
+    }
 }
 
 impl Settings {

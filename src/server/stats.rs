@@ -48,9 +48,7 @@ pub(super) fn report(server: &Shared) -> Vec<(String, String)> {
     add("store", store.to_string());
     #[cfg(feature = "etcd")]
     if let Some(lead) = &server.lead {
-        add("role", "active".to_string());
-        add("leader", lead.term.leader().address.clone());
-        add("failovers", settings.terms.load(Relaxed).to_string());
+        in_etcd("active", &lead.term.leader().address, settings, &mut add);
         add("last_commit_microseconds", lead.term.last_commit().as_micros().to_string());
     }
     let mut lines = settings.counters.lines();
@@ -64,17 +62,30 @@ pub(super) fn report(server: &Shared) -> Vec<(String, String)> {
     report
 }
 
-/// Returns the lines of a server that has no table now: those of the process.
+/// Adds which server of a table in etcd this one is.
 #[cfg(feature = "etcd")]
-pub(super) fn standby(settings: &Settings, connections: u64) -> Vec<(String, String)> {
-    let mut report = vec![
-        ("connections".to_string(), connections.to_string()),
-        ("connections_max".to_string(), settings.max_connections.to_string()),
-        ("uptime_seconds".to_string(), settings.started.elapsed().as_secs().to_string()),
-        ("store".to_string(), "etcd".to_string()),
-        ("role".to_string(), "standby".to_string()),
-        ("failovers".to_string(), settings.terms.load(Relaxed).to_string()),
-    ];
+fn in_etcd(role: &str, leader: &str, settings: &Settings, add: &mut impl FnMut(&str, String)) {
+    add("role", role.to_string());
+    add("leader", leader.to_string());
+    add("failovers", settings.failovers.count().to_string());
+}
+
+/// Returns the lines of a server that has no table now, while another one or none has it: those of the
+/// process.
+#[cfg(feature = "etcd")]
+pub(super) fn without_table(
+    settings: &Settings,
+    connections: u64,
+    role: &str,
+    leader: &str,
+) -> Vec<(String, String)> {
+    let mut report = Vec::new();
+    let mut add = |name: &str, value: String| report.push((name.to_string(), value));
+    add("connections", connections.to_string());
+    add("connections_max", settings.max_connections.to_string());
+    add("uptime_seconds", settings.started.elapsed().as_secs().to_string());
+    add("store", "etcd".to_string());
+    in_etcd(role, leader, settings, &mut add);
     let lines = settings.counters.lines().into_iter();
     report.extend(lines.map(|(name, value)| (name, value.to_string())));
     report

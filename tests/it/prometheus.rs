@@ -29,6 +29,13 @@ impl Family {
         found[0].2
     }
 
+    /// The value of this label of the first sample.
+    #[cfg(feature = "etcd")]
+    #[track_caller]
+    pub(crate) fn label(&self, name: &str) -> String {
+        self.samples[0].1[name].clone()
+    }
+
     /// How many values a histogram has.
     #[cfg(feature = "durable")]
     #[track_caller]

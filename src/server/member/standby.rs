@@ -3,8 +3,8 @@
 use super::following::Following;
 use crate::net::Stream;
 use crate::server::host::{Host, Role};
+use crate::store::etcd::Leader;
 use std::net::Shutdown;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,14 +17,22 @@ const CUT_OFF_PATIENCE: Duration = Duration::from_secs(2);
 impl Host {
     /// Gives the server a role. Clients that are relayed in the one before lose their connection.
     pub(in crate::server) fn set_role(&self, role: Role) {
-        if let Role::Active(_) = role {
-            self.settings.terms.fetch_add(1, Relaxed);
+        match &role {
+            Role::Active(shared) => {
+                shared.lead.iter().for_each(|lead| self.see(lead.term.leader()));
+            }
+            Role::Standby(following) => self.see(&following.leader),
+            Role::Waiting | Role::CutOff => {}
         }
         if let Role::Standby(before) = self.replace_role(role) {
             before.relays.close();
             let end = |stream: &Arc<Stream>| stream.shutdown(Shutdown::Both);
             before.relays.each(|ends| ends.iter().for_each(end));
         }
+    }
+
+    fn see(&self, leader: &Leader) {
+        self.settings.failovers.see(leader.revision);
     }
 
     /// Returns the role once there is an active server; `None` if there is none for as long as a client

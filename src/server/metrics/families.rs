@@ -40,11 +40,20 @@ const fn family(name: &'static str, samples: Samples, help: &'static str) -> Fam
 /// The metrics, in the order in which they are shown.
 pub(super) const FAMILIES: &[Family] = &[
     family("telefile_info", Info("store"), "Where the files are: memory, durable or etcd."),
-    family("telefile_role", Info("role"), "With a table in etcd: active or standby."),
+    family(
+        "telefile_role",
+        Info("role"),
+        "With a table in etcd: active, standby, waiting or cut_off.",
+    ),
+    family(
+        "telefile_leader",
+        Info("leader"),
+        "With a table in etcd: where other servers reach the active one; none while there is none.",
+    ),
     family(
         "telefile_failovers_total",
         Counter("failovers"),
-        "How often this server has become the active one.",
+        "How often the active server has changed, as this one has seen.",
     ),
     family("telefile_uptime_seconds", Gauge("uptime_seconds"), "Time since the server started."),
     family(

@@ -57,7 +57,7 @@ fn the_page_has_every_metric() {
         })
         .collect();
     // The tests of a table in etcd look at these.
-    let of_etcd = ["telefile_role", "telefile_failovers_total"];
+    let of_etcd = ["telefile_role", "telefile_leader", "telefile_failovers_total"];
     let page = Page::load("tutorial/reference/server.md").text;
     let rows = page.lines().filter_map(|line| {
         let (name, rest) = line.strip_prefix("| `telefile_")?.split_once("` | ")?;
