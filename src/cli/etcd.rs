@@ -2,8 +2,9 @@
 
 use super::failure::Failure;
 #[cfg(feature = "etcd")]
-use crate::store::etcd::{Etcd, Options};
+use crate::store::etcd::{Etcd, Fault, Options};
 use clap::Args;
+use std::io;
 use std::path::PathBuf;
 #[cfg(feature = "etcd")]
 use std::{fmt, fs, path::Path};
@@ -124,6 +125,17 @@ impl Place {
         }
         Ok(options)
     }
+}
+
+/// Returns the failure of a command whose table may be in etcd.
+pub(super) fn failed(e: io::Error) -> Failure {
+    #[cfg(feature = "etcd")]
+    match Etcd::fault(&e) {
+        Some(Fault::Options) => return Failure::usage(e),
+        Some(Fault::Access) => return Failure { status: Failure::DENIED, ..Failure::failed(e) },
+        None => {}
+    }
+    Failure::failed(e)
 }
 
 /// Reads a password: the first line of a file.

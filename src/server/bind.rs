@@ -17,7 +17,7 @@ use crate::files::{Registry, Table};
 use crate::net::{Address, Listener};
 use crate::random;
 #[cfg(feature = "etcd")]
-use crate::store::etcd::Etcd;
+use crate::store::etcd::{Etcd, Outage};
 #[cfg(feature = "durable")]
 use crate::store::{Durable, Options};
 use crate::token::Token;
@@ -121,17 +121,19 @@ impl Builder {
         let server = |host, source| Server { listeners, metrics, host, source, handle, stopped };
         #[cfg(feature = "etcd")]
         if let Some((etcd, me)) = etcd {
-            // A refused user, or another program's keys, are noticed now.
+            // A refused user, another program's keys, and URLs that lead astray are noticed now.
+            let (mut outage, mut role) = (Outage::default(), Role::Waiting);
             if let Err(e) = etcd.leader() {
-                match Etcd::is_fatal(&e) {
-                    true => return Err(BindError::Data(e)),
-                    false => log::warn!("{e}; waiting for it"),
+                if Etcd::is_fatal(&e) {
+                    return Err(BindError::Data(e));
                 }
+                outage.goes_on(&e);
+                role = Role::CutOff;
             }
             let (clock, types) = (self.clock, self.types);
             let tables = Tables { settings: settings.clone(), types, root, max_memory, clock };
-            let host = Arc::new(Host::new(settings, Role::Waiting));
-            let member = Member::new(etcd, &me, tables, host.clone());
+            let host = Arc::new(Host::new(settings, role));
+            let member = Member::new(etcd, &me, tables, host.clone(), outage);
             return Ok(server(host, Source::Etcd(member.map_err(BindError::System)?)));
         }
         let (table, database) = self.table(registry, budget.clone())?;

@@ -80,7 +80,7 @@ impl Settings {
             true => etcd.backup(io::stdout().lock(), "stdout"),
             false => create_whole(&self.file, |to| etcd.backup(to, &self.name())),
         };
-        written.map_err(Failure::failed)
+        written.map_err(etcd::failed)
     }
 
     #[cfg(not(feature = "etcd"))]

@@ -88,7 +88,7 @@ fn with_backup(
         let from = File::open(file).map_err(|e| Failure::failed(format!("{name}: {e}")))?;
         restore(Box::new(from), &name)
     };
-    restored.map_err(Failure::failed)
+    restored.map_err(etcd::failed)
 }
 
 /// Restores a backup into a folder.
@@ -111,7 +111,7 @@ fn put_back_in_etcd(place: &etcd::Place, _file: &Path, _epoch: u64) -> Outcome {
 /// Gives the table in etcd a new epoch.
 #[cfg(feature = "etcd")]
 fn renew_in_etcd(place: &etcd::Place, epoch: u64) -> Outcome {
-    place.etcd()?.renew_epoch(epoch).map_err(Failure::failed)
+    place.etcd()?.renew_epoch(epoch).map_err(etcd::failed)
 }
 
 #[cfg(not(feature = "etcd"))]

@@ -17,7 +17,7 @@ use super::host::{Host, Role};
 use super::shared::{CUT_OFF, Shared};
 use super::threads::Threads;
 use crate::net::Address;
-use crate::store::etcd::{Candidate, Etcd, Leader, Term};
+use crate::store::etcd::{Candidate, Etcd, Leader, Outage, Term};
 use crate::waker::Waker;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::io;
@@ -36,6 +36,8 @@ pub(super) struct Member {
     tables: Tables,
     host: Arc<Host>,
     state: Mutex<State>,
+    /// For the thread that campaigns.
+    outage: Mutex<Outage>,
     /// Ends the wait for another active server.
     stopping: Waker,
 }
@@ -61,10 +63,11 @@ impl Member {
         me: &Address,
         tables: Tables,
         host: Arc<Host>,
+        outage: Outage,
     ) -> io::Result<Arc<Self>> {
         let me = Candidate { address: Some(me.to_string()) };
-        let (state, stopping) = (Mutex::default(), Waker::new()?);
-        Ok(Arc::new(Member { etcd, me, tables, host, state, stopping }))
+        let (state, outage, stopping) = (Mutex::default(), Mutex::new(outage), Waker::new()?);
+        Ok(Arc::new(Member { etcd, me, tables, host, state, outage, stopping }))
     }
 
     /// Starts to campaign. The receiver gets the error that ends this, if one does.
@@ -113,17 +116,14 @@ impl Member {
     /// # Errors
     /// Those after which it makes no sense to go on.
     fn run(&self) -> io::Result<()> {
-        let mut is_reachable = true;
+        let mut outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
         while !self.lock().is_stopping {
-            match self.campaign() {
-                Ok(()) => is_reachable = true,
+            match self.campaign(&mut outage) {
+                Ok(()) => {}
                 Err(e) if Etcd::is_fatal(&e) => return Err(e),
                 Err(e) => {
                     self.host.set_role(Role::CutOff);
-                    if is_reachable {
-                        log::warn!("{e}; trying again");
-                    }
-                    is_reachable = false;
+                    outage.goes_on(&e);
                     thread::sleep(PAUSE);
                 }
             }
@@ -133,14 +133,15 @@ impl Member {
 
     /// Serves a term, if this server becomes the active one; otherwise relays to the one that is, until
     /// it is no longer active.
-    fn campaign(&self) -> io::Result<()> {
+    fn campaign(&self, outage: &mut Outage) -> io::Result<()> {
         if let Some(term) = self.etcd.campaign(&self.me)? {
-            return self.serve(&term);
+            return self.serve(&term, outage);
         }
         let Some(leader) = self.etcd.leader()? else {
             self.host.set_role(Role::Waiting);
             return Ok(());
         };
+        outage.ends();
         log::info!("standby: {} is active", shown(&leader));
         self.host.set_role(Role::Standby(Arc::new(Following::new(leader.clone()))));
         self.etcd.wait(Some(&leader), &self.stopping)?;
@@ -149,7 +150,7 @@ impl Member {
     }
 
     /// Is the active server until the term is over, or until a stop.
-    fn serve(&self, term: &Arc<Term>) -> io::Result<()> {
+    fn serve(&self, term: &Arc<Term>, outage: &mut Outage) -> io::Result<()> {
         self.lock().term = Some(term.clone());
         let (end, over) = bounded(1);
         let lost = end.clone();
@@ -157,6 +158,7 @@ impl Member {
             let _ = end.try_send(()); // full: one message is enough
         });
         let served = self.begin(term, lost).map(|()| {
+            outage.ends();
             let _ = over.recv(); // a stop ends the term too
         });
         self.host.set_role(Role::Waiting);

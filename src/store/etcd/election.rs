@@ -2,10 +2,11 @@
 
 use super::boottime;
 use super::cluster::Cluster;
-use super::gateway::{Gateway, Range, Trouble, Txn};
+use super::gateway::{Gateway, Range, Refused, Trouble, Txn};
 use super::keys::Keys;
 use super::leader::{Candidate, Leader};
 use super::options::Options;
+use super::outage::Outage;
 use super::term::{LEASE, Term};
 use crate::waker::Waker;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -25,6 +26,15 @@ const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
 /// How long to try to end a lease. It ends by itself, later.
 const REVOKE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What has to be changed before another attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The URLs, or the certificates.
+    Options,
+    /// The user, the password, or what the user may do.
+    Access,
+}
 
 /// A table in an etcd cluster. Clones are the same table.
 #[derive(Clone, Debug)]
@@ -54,6 +64,15 @@ impl Etcd {
         )
     }
 
+    /// Returns whether the cause of an error is something that whoever runs the program has to change.
+    pub(crate) fn fault(error: &io::Error) -> Option<Fault> {
+        match error.get_ref()?.downcast_ref::<Trouble>()? {
+            Trouble::Astray(_) => Some(Fault::Options),
+            Trouble::Refused(Refused::Denied, _) => Some(Fault::Access),
+            _ => None,
+        }
+    }
+
     /// Returns the active server, if there is one.
     ///
     /// # Errors
@@ -75,20 +94,13 @@ impl Etcd {
     /// # Errors
     /// Those of [`leader`](Etcd::leader) that are [fatal](Etcd::is_fatal).
     pub(crate) fn wait(&self, seen: Option<&Leader>, ending: &Waker) -> io::Result<Option<Leader>> {
-        let mut is_reachable = true;
+        let mut outage = Outage::default();
         loop {
             match self.look(LOOK_PATIENCE) {
                 Err(e) if Etcd::is_fatal(&e) => return Err(e),
-                Err(e) if is_reachable => {
-                    log::warn!("{e}; waiting for it");
-                    is_reachable = false;
-                }
-                Err(_) => {}
+                Err(e) => outage.goes_on(&e),
                 Ok(leader) => {
-                    if !is_reachable {
-                        log::info!("etcd answers again");
-                        is_reachable = true;
-                    }
+                    outage.ends();
                     if leader.as_ref() != seen {
                         return Ok(leader);
                     }

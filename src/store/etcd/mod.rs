@@ -21,6 +21,7 @@ mod gateway;
 mod keys;
 mod leader;
 mod options;
+mod outage;
 mod scan;
 mod source;
 mod store;
@@ -29,6 +30,8 @@ mod term;
 mod tests;
 
 pub use election::Etcd;
+pub(crate) use election::Fault;
 pub(crate) use leader::{Candidate, Leader};
 pub use options::Options;
+pub(crate) use outage::Outage;
 pub(crate) use term::Term;

@@ -2,6 +2,7 @@
 //! stopped, killed and paused. Skipped where etcd is not installed.
 #![cfg(all(feature = "etcd", feature = "cli"))]
 
+mod astray;
 mod cluster;
 mod counter;
 mod cuts;

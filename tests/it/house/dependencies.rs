@@ -82,7 +82,11 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "store/medium/file.rs",
         ],
     ),
-    ("serde_json", &["cli/json.rs", "store/etcd/gateway/", "store/etcd/tests/"]),
+    ("rustls", &["store/etcd/gateway/"]),
+    (
+        "serde_json",
+        &["cli/json.rs", "store/etcd/fuzz.rs", "store/etcd/gateway/", "store/etcd/tests/"],
+    ),
     (
         "socket2",
         &[

@@ -162,9 +162,9 @@ impl Drop for Program {
 /// How a program ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    status: i32,
+    pub(crate) status: i32,
     pub(crate) stdout: String,
-    stderr: String,
+    pub(crate) stderr: String,
 }
 
 /// Runs a program that ends by itself.

@@ -250,7 +250,7 @@ impl Settings {
             say(&format!("telefile {version} listening on {addresses}\n"));
             manager::report(&format!("READY=1\nSTATUS=Listening on {addresses}"), READY_PATIENCE);
         };
-        let served = server.run_then(ready).map_err(Failure::failed);
+        let served = server.run_then(ready).map_err(etcd::failed);
         log::info!("stopped");
         served
     }
@@ -276,6 +276,7 @@ fn not_bound(e: BindError) -> Failure {
         #[cfg(feature = "etcd")]
         BindError::NotAdvertised(_) => Failure::usage(format!("{e}: give --advertise")),
         BindError::FileType(_) => Failure::usage(e),
+        BindError::Data(e) => etcd::failed(e),
         _ => Failure::failed(e),
     }
 }

@@ -1,6 +1,8 @@
 //! Requests to etcd through its HTTP gateway: one member at a time, the next one on failure. Knows
 //! no table.
 
+mod endpoints;
+mod failure;
 mod json;
 #[cfg(feature = "etcd-tls")]
 mod tls;
@@ -10,9 +12,10 @@ pub(super) use json::{KeyValue, Range, Reply, Txn};
 pub(super) use trouble::{Refused, Trouble};
 
 use super::options::Options;
+use endpoints::Endpoints;
+use failure::Failure;
 use serde_json::{Value, json};
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -32,9 +35,7 @@ const MAX_REPLY_BYTES: u64 = 64 << 20;
 #[derive(Debug)]
 pub(super) struct Gateway {
     agent: Agent,
-    endpoints: Vec<String>,
-    /// The number of the member that is asked.
-    current: AtomicUsize,
+    endpoints: Endpoints,
     user: Option<User>,
     known: Mutex<Known>,
 }
@@ -54,6 +55,12 @@ struct Known {
     revision: i64,
 }
 
+impl Known {
+    fn has_answered(&self) -> bool {
+        self.cluster.is_some() || self.revision > 0
+    }
+}
+
 impl std::fmt::Debug for User {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("User").field("name", &self.name).finish_non_exhaustive()
@@ -68,7 +75,7 @@ impl Gateway {
     /// # Errors
     /// Options that cannot be meant, and those of the files that they name.
     pub(super) fn new(options: &Options) -> io::Result<Self> {
-        let endpoints = options.check()?;
+        let endpoints = Endpoints::new(options.check()?);
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -84,13 +91,7 @@ impl Gateway {
             password,
             token: Mutex::default(),
         });
-        Ok(Gateway {
-            agent: config.build().new_agent(),
-            endpoints,
-            current: AtomicUsize::new(0),
-            user,
-            known: Mutex::default(),
-        })
+        Ok(Gateway { agent: config.build().new_agent(), endpoints, user, known: Mutex::default() })
     }
 
     /// Runs a transaction once.
@@ -145,7 +146,8 @@ impl Gateway {
         Ok(u64::try_from(bytes).unwrap_or(0))
     }
 
-    /// Repeats a request until it is answered, or until `patience` has passed.
+    /// Repeats a request until it is answered, or until `patience` has passed. At the start, only until
+    /// all members have turned out to be none.
     fn insist(&self, path: &str, body: &Value, patience: Duration) -> Result<Reply, Trouble> {
         let end = Instant::now() + patience;
         let mut failures = 0;
@@ -156,18 +158,24 @@ impl Gateway {
                 answered => return answered,
             };
             failures += 1;
-            if failures % self.endpoints.len() == 0 {
+            if self.endpoints.are_all_wrong() && !lock(&self.known).has_answered() {
+                return Err(Trouble::Astray(self.endpoints.troubles().unwrap_or_default()));
+            }
+            if failures % self.endpoints.count() == 0 {
                 thread::sleep(PAUSE.min(end.saturating_duration_since(Instant::now())));
             }
             if Instant::now() >= end {
-                return Err(trouble);
+                return Err(match (trouble, self.endpoints.troubles()) {
+                    (Trouble::Unknown(_), Some(troubles)) => Trouble::Unknown(troubles),
+                    (trouble, _) => trouble,
+                });
             }
         }
     }
 
     /// Sends a request once, to the current member. If that fails, the next one is the current.
     fn ask(&self, path: &str, body: &Value, patience: Duration) -> Result<Reply, Trouble> {
-        let current = self.current.load(SeqCst);
+        let current = self.endpoints.current();
         let revision = lock(&self.known).revision;
         let asked = self.token(current, patience).and_then(|token| {
             let asked = self.send(current, path, body, token.as_deref(), patience);
@@ -176,15 +184,21 @@ impl Gateway {
             }
             asked
         });
-        if let Err(Trouble::Unknown(why)) = &asked {
+        if let Err(Trouble::Unknown(why) | Trouble::Refused(Refused::Other, why)) = &asked {
             log::debug!("etcd: {why}");
-            let next = (current + 1) % self.endpoints.len();
-            let _ = self.current.compare_exchange(current, next, SeqCst, SeqCst);
+            self.endpoints.advance_from(current);
         }
         let reply = asked?;
         // Only these requests are answered from the cluster's latest state.
         let at_least = path.starts_with("/v3/kv/").then_some(revision);
-        self.expect_known(&reply, at_least)?;
+        if let Err(trouble) = self.expect_known(&reply, at_least) {
+            if let Trouble::Unknown(_) = trouble {
+                let failure = Failure::of_body("its reply is not etcd's");
+                self.endpoints.advance_from(current);
+                return Err(self.failed(current, failure));
+            }
+            return Err(trouble);
+        }
         Ok(reply)
     }
 
@@ -225,8 +239,8 @@ impl Gateway {
         token: Option<&str>,
         patience: Duration,
     ) -> Result<Reply, Trouble> {
-        let endpoint = &self.endpoints[member];
-        let unknown = |e: &dyn std::fmt::Display| Trouble::Unknown(format!("{endpoint}: {e}"));
+        let endpoint = self.endpoints.url(member);
+        let unknown = |failure| self.failed(member, failure);
         let mut request = self
             .agent
             .post(format!("{endpoint}{path}"))
@@ -237,16 +251,40 @@ impl Gateway {
         if let Some(token) = token {
             request = request.header("authorization", token);
         }
-        let mut response = request.send(body.to_string()).map_err(|e| unknown(&e))?;
+        let response = request.send(body.to_string());
+        let mut response = response.map_err(|e| unknown(Failure::of(endpoint, e)))?;
         let status = response.status().as_u16();
         let bytes = response.body_mut().with_config().limit(MAX_REPLY_BYTES).read_to_vec();
-        let bytes = bytes.map_err(|e| unknown(&e))?;
-        let parsed = serde_json::from_slice::<Value>(&bytes);
-        match (status, parsed) {
-            (200, Ok(value)) => Ok(Reply { endpoint: endpoint.clone(), value }),
-            (200, Err(e)) => Err(unknown(&format_args!("its reply is no JSON: {e}"))),
-            (status, parsed) => Err(Trouble::of(endpoint, &parsed.unwrap_or_default(), status)),
+        let bytes = bytes.map_err(|e| unknown(Failure::of(endpoint, e)))?;
+        match (status, serde_json::from_slice::<Value>(&bytes)) {
+            (200, Ok(value)) => {
+                self.endpoints.set_failure(member, None);
+                Ok(Reply { endpoint: endpoint.to_string(), value })
+            }
+            (200, Err(e)) => {
+                Err(unknown(Failure::of_body(format_args!("its reply is no JSON: {e}"))))
+            }
+            (404, Ok(value)) if value["message"] == "Not Found" => {
+                Err(unknown(Failure::of_status(404, &bytes)))
+            }
+            (status, Ok(value)) => {
+                let trouble = Trouble::of(endpoint, &value, status);
+                let failure = match &trouble {
+                    Trouble::Unknown(why) => Some(Failure::of_etcd(endpoint, why)),
+                    _ => None,
+                };
+                self.endpoints.set_failure(member, failure);
+                Err(trouble)
+            }
+            (status, Err(_)) => Err(unknown(Failure::of_status(status, &bytes))),
         }
+    }
+
+    /// Remembers why a member has not answered.
+    fn failed(&self, member: usize, failure: Failure) -> Trouble {
+        let trouble = Trouble::Unknown(format!("{}: {}", self.endpoints.url(member), failure.why));
+        self.endpoints.set_failure(member, Some(failure));
+        trouble
     }
 
     /// Checks that a reply is of the cluster that answered before, and not of an earlier state of it.

@@ -13,6 +13,8 @@ pub(in crate::store::etcd) enum Trouble {
     Refused(Refused, String),
     /// This is not the cluster, or not the state of it, that answered before.
     Foreign(String),
+    /// No URL leads to an etcd, and trying again does not help.
+    Astray(String),
 }
 
 /// What etcd has against a request.
@@ -99,23 +101,29 @@ fn printable(text: &str) -> String {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Trouble::Unknown(why) | Trouble::Refused(_, why) | Trouble::Foreign(why) => {
+            Trouble::Unknown(why)
+            | Trouble::Refused(_, why)
+            | Trouble::Foreign(why)
+            | Trouble::Astray(why) => {
                 write!(f, "etcd: {why}")
             }
         }
     }
 }
 
+impl std::error::Error for Trouble {}
+
 impl From<Trouble> for io::Error {
     fn from(trouble: Trouble) -> io::Error {
         let kind = match &trouble {
             Trouble::Unknown(_) => ErrorKind::TimedOut,
             Trouble::Foreign(_) => ErrorKind::InvalidData,
+            Trouble::Astray(_) => ErrorKind::InvalidInput,
             Trouble::Refused(Refused::Full, _) => ErrorKind::StorageFull,
             Trouble::Refused(Refused::Denied, _) => ErrorKind::PermissionDenied,
             Trouble::Refused(..) => ErrorKind::Other,
         };
-        io::Error::new(kind, trouble.to_string())
+        io::Error::new(kind, trouble)
     }
 }
 

@@ -11,6 +11,7 @@ mod terms;
 mod tls;
 mod users;
 mod whole;
+mod wrong;
 
 use super::term::Term;
 use super::{Candidate, Etcd, Options};

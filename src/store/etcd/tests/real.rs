@@ -37,6 +37,8 @@ pub(super) fn etcd() -> Option<String> {
 
 pub(super) struct Etcd {
     pub(super) url: String,
+    /// URLs of it that are not for clients: for the other members, and for metrics.
+    pub(super) others: [String; 2],
     /// Ends it when this is dropped.
     script: Mutex<Child>,
 }
@@ -73,7 +75,8 @@ impl Etcd {
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .spawn();
-            let mut etcd = Etcd { url: client, script: Mutex::new(script.unwrap()) };
+            let others = [peer, metrics.clone()];
+            let mut etcd = Etcd { url: client, others, script: Mutex::new(script.unwrap()) };
             let said = etcd.script.get_mut().unwrap().stdout.take().unwrap();
             BufReader::new(said).read_line(&mut String::new()).unwrap();
             let started = Instant::now();

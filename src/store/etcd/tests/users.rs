@@ -2,6 +2,7 @@
 
 use super::gate::{Gate, Step};
 use super::*;
+use crate::store::etcd::Fault;
 use std::io::ErrorKind;
 
 #[test]
@@ -18,10 +19,13 @@ fn a_token_that_has_ended_is_replaced() {
     }
     let gate = Gate::start(&etcd.url);
     let options = || Options::new([gate.url()]).prefix("t/");
-    let kind = |options| Etcd::new(options).unwrap().leader().unwrap_err().kind();
-    assert_eq!(kind(options()), ErrorKind::PermissionDenied, "no user");
-    assert_eq!(kind(options().user("root", "wrong")), ErrorKind::PermissionDenied);
-    assert_eq!(kind(options().user("other", "secret")), ErrorKind::PermissionDenied);
+    let denied = |options| {
+        let e = Etcd::new(options).unwrap().leader().unwrap_err();
+        assert_eq!((e.kind(), Etcd::fault(&e)), (ErrorKind::PermissionDenied, Some(Fault::Access)));
+    };
+    denied(options());
+    denied(options().user("root", "wrong"));
+    denied(options().user("other", "secret"));
 
     let term = term(&Etcd::new(options().user("root", "secret")).unwrap());
     let store = term.store();
