@@ -6,6 +6,10 @@ ARGS ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
 SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+# Features of the program beside the default ones.
+features = $(if $(FEATURES),--features '$(FEATURES)')
+# A package is for everybody: who installs one cannot choose.
+PACKAGED = etcd-tls
 BUILT = $(or $(CARGO_TARGET_DIR),target)/release/telefile
 to = $(DESTDIR)$(PREFIX)
 
@@ -14,9 +18,10 @@ help:
 	@echo 'make run-etcd         the same with a table in an etcd of one member, in a temporary folder; needs etcd'
 	@echo 'make build            build the program, target/release/telefile'
 	@echo 'make install          install it with its manual pages, completions and systemd units. PREFIX=/usr/local'
-	@echo '                      and DESTDIR= say where; `sudo make install` takes what `make build` has built'
+	@echo '                      and DESTDIR= say where; `sudo make install` takes what `make build` has built.'
+	@echo '                      FEATURES=etcd-tls, also of `make build` and `make run`, adds a table in etcd'
 	@echo 'make uninstall        remove what `make install` has installed, except the settings'
-	@echo 'make deb              make a Debian package in target/debian; needs cargo-deb'
+	@echo 'make deb              make a Debian package in target/debian, with FEATURES=etcd-tls; needs cargo-deb'
 	@echo 'make test             everything that has to pass: format, lints, docs, dependencies, all tests'
 	@echo 'make test-protocol    the transcripts of the protocol alone. TELEFILE_TEST_ADDR=HOST:PORT runs'
 	@echo '                      them against a server of yours, in any language. They write and delete'
@@ -39,7 +44,7 @@ help:
 	@echo 'make fmt              format the sources'
 
 run:
-	$(CARGO) run --release --bin telefile -- serve $(ARGS)
+	$(CARGO) run --release $(features) --bin telefile -- serve $(ARGS)
 
 run-etcd:
 	@command -v etcd >/dev/null || { echo 'etcd is not installed. On Debian: apt install etcd-server' >&2; exit 1; }
@@ -47,12 +52,13 @@ run-etcd:
 	@tests/run_etcd.sh '$(BUILT)' $(ARGS)
 
 build:
-	$(CARGO) build --release --locked
+	$(CARGO) build --release --locked $(features)
 
 # BINARY=FILE installs another program. Root may have no cargo, or another one.
 ifndef BINARY
 BINARY = $(BUILT)
 install: built
+package = $(MAKE) build FEATURES='$(or $(FEATURES),$(PACKAGED))'
 endif
 
 built:
@@ -84,8 +90,9 @@ uninstall:
 deb:
 	@$(CARGO) deb --version >/dev/null 2>&1 || \
 		{ echo 'cargo-deb is not installed. This installs it: cargo install cargo-deb --locked' >&2; exit 1; }
+	+$(package)
 	rm -rf target/package
-	$(MAKE) install DESTDIR=target/package PREFIX=/usr
+	$(MAKE) install BINARY='$(BINARY)' DESTDIR=target/package PREFIX=/usr
 	strip target/package/usr/bin/telefile # cargo-deb does so only to what it has built
 	$(CARGO) deb --no-build $(ARGS)
 

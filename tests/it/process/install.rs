@@ -113,6 +113,25 @@ fn make_install_builds_the_program_first() {
     assert!(!dry(&[&format!("BINARY={BUILT}")]).contains("build"));
 }
 
+/// Who builds chooses the features. A package and the image have all that a server can use.
+#[test]
+fn packages_are_built_with_etcd_and_others_with_what_is_asked_for() {
+    let dry = |args: &[&str]| run(make(&[&["-n", "CARGO=true"], args].concat())).stdout;
+    let builds = |args: &[&str], features: Option<&str>| {
+        let said = dry(args);
+        let lines = said.lines().filter(|line| line.starts_with("true build "));
+        let lines: Vec<_> = lines.map(|line| line.split_once("--features ").map(|l| l.1)).collect();
+        assert_eq!(lines, [features], "{args:?}: {said}");
+    };
+    for target in ["build", "install"] {
+        builds(&[target], None);
+        builds(&[target, "FEATURES=etcd"], Some("'etcd'"));
+    }
+    builds(&["deb"], Some("'etcd-tls'"));
+    builds(&["deb", "FEATURES=etcd"], Some("'etcd'"));
+    assert!(!dry(&["deb", "BINARY=/bin/true"]).contains("true build "));
+}
+
 /// Returns the units as they are installed, but for what this machine may not have.
 fn units(folder: &Folder) -> [PathBuf; 2] {
     install(folder.path(), &["PREFIX=/usr"]);
@@ -182,11 +201,11 @@ fn the_service_keeps_its_files_where_it_may_write() {
 #[test]
 fn the_image_has_what_make_install_installs() {
     let dockerfile = fs::read_to_string(format!("{ROOT}/Dockerfile")).unwrap();
-    assert!(dockerfile.contains("RUN make install PREFIX=/usr DESTDIR=/image\n"));
+    assert!(dockerfile.contains("RUN make install FEATURES=etcd-tls PREFIX=/usr DESTDIR=/image\n"));
     let below = expected("usr", "etc");
     let copied = dockerfile.lines().filter_map(|line| line.strip_prefix("COPY --from=build "));
     let copied = copied.filter_map(|line| line.split_once("/image/")?.1.split(' ').next());
-    let copied: Vec<_> = copied.filter(|file| file.starts_with("usr/")).collect();
+    let copied: Vec<_> = copied.filter(|file| !file.starts_with("var/")).collect();
     assert!(!copied.is_empty() && copied.iter().all(|file| below.contains(*file)), "{copied:?}");
     // Its variables are flags.
     let help = run(telefile(&["serve", "--help"])).stdout;
