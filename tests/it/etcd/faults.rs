@@ -16,11 +16,8 @@ const COUNT: usize = 3;
 /// How many clients change files as fast as they can.
 const CLIENTS: usize = 10;
 
-/// Longer than the lease of the active server, and shorter than an answer may take.
-const PAUSE: Duration = Duration::from_secs(13);
-
-/// Shorter than that lease: etcd comes back in time, or nearly.
-const SHORT_PAUSE: Duration = Duration::from_secs(5);
+/// Shorter than the lease of the active server: etcd comes back in time, or nearly.
+const PAUSE: Duration = Duration::from_secs(5);
 
 pub(super) struct Stage {
     pub(super) cluster: Cluster,
@@ -182,9 +179,7 @@ impl Stage {
     fn pause_active(&mut self) {
         let active = self.active();
         self.servers.signal(active, Signal::STOP);
-        // Not a wait for something: the server has to be silent for longer than its lease.
-        thread::sleep(PAUSE);
-        assert_ne!(self.active(), active, "another one is active");
+        eventually("another one is active", || self.active() != active);
         self.servers.signal(active, Signal::CONT);
     }
 
@@ -210,7 +205,7 @@ impl Stage {
         let paused = [member, (member + 1) % COUNT];
         paused.iter().for_each(|member| self.cluster.signal(*member, Signal::STOP));
         // Without a majority nobody goes on.
-        thread::sleep(SHORT_PAUSE);
+        thread::sleep(PAUSE);
         paused.iter().for_each(|member| self.cluster.signal(*member, Signal::CONT));
     }
 
@@ -249,7 +244,7 @@ impl Stage {
     /// It disturbs the others with each attempt to lead again, so that they go on afterwards only.
     fn cut_leader_deaf(&mut self) {
         self.cut_leader(false, true);
-        thread::sleep(SHORT_PAUSE);
+        thread::sleep(PAUSE);
     }
 
     fn cut_leader(&mut self, sent: bool, received: bool) {
@@ -288,7 +283,7 @@ impl Stage {
                 self.cut(from, to, is_cut, false);
             }
         }
-        thread::sleep(SHORT_PAUSE);
+        thread::sleep(PAUSE);
     }
 
     fn isolate_active(&mut self) {

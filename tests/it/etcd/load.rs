@@ -27,6 +27,7 @@ pub(super) struct Load {
     shared: Arc<Shared>,
     clients: Vec<JoinHandle<Vec<Event>>>,
     searchers: Vec<JoinHandle<Vec<Asked>>>,
+    readers: Vec<JoinHandle<Vec<Event>>>,
     faults: Vec<Begun>,
 }
 
@@ -45,13 +46,19 @@ pub(super) struct Recorded {
 }
 
 impl Load {
-    /// Starts this many clients, each at another server, and as many of the other kind as
-    /// [`searched`](super::searched) says.
+    /// Starts this many clients, each at another server, as many of the other kind as
+    /// [`searched`](super::searched) says, and a reader for each server.
     pub(super) fn start(servers: &Servers, clients: usize) -> Load {
         let shared = Arc::new(Shared::new(clients + searched::CLIENTS));
         let spawn = |number| {
             let (shared, client) = (shared.clone(), servers.client(number));
-            let worker = Worker { number, shared, client, seen: HashMap::new(), asked: 0 };
+            let worker = Worker::new(number, shared, client);
+            thread::spawn(move || worker.run())
+        };
+        let read = |number| {
+            let (shared, client) = (shared.clone(), servers.reader(number));
+            let number = clients + searched::CLIENTS + number;
+            let worker = Worker { only_reads: true, ..Worker::new(number, shared, client) };
             thread::spawn(move || worker.run())
         };
         let search = |number| {
@@ -59,8 +66,9 @@ impl Load {
             thread::spawn(move || searcher.run())
         };
         let searchers = (0..searched::CLIENTS).map(search).collect();
+        let readers = (0..servers.count()).map(read).collect();
         let clients = (0..clients).map(spawn).collect();
-        let load = Load { shared, clients, searchers, faults: Vec::new() };
+        let load = Load { shared, clients, searchers, readers, faults: Vec::new() };
         load.go_on();
         load
     }
@@ -76,7 +84,8 @@ impl Load {
         let now = self.shared.now();
         eventually("every client is answered again", || {
             let has_ended = self.clients.iter().any(JoinHandle::is_finished)
-                || self.searchers.iter().any(JoinHandle::is_finished);
+                || self.searchers.iter().any(JoinHandle::is_finished)
+                || self.readers.iter().any(JoinHandle::is_finished);
             assert!(!has_ended, "a client has panicked");
             self.shared.all_answered_since(now)
         });
@@ -96,6 +105,8 @@ impl Load {
             self.clients.into_iter().map(|client| client.join().expect("no panic")).collect();
         let asked: Vec<_> =
             self.searchers.into_iter().map(|client| client.join().expect("no panic")).collect();
+        let read: Vec<_> =
+            self.readers.into_iter().map(|client| client.join().expect("no panic")).collect();
         let is_answer = |event: &&Event| event.answer != Answer::Lost;
         let ends = |events: &Vec<Event>| events.iter().filter(is_answer).map(|e| e.end).collect();
         let ends_of_asked = |asked: &Vec<Asked>| {
@@ -103,7 +114,7 @@ impl Load {
         };
         Recorded {
             answers: events.iter().map(ends).chain(asked.iter().map(ends_of_asked)).collect(),
-            events: events.into_iter().flatten().collect(),
+            events: events.into_iter().chain(read).flatten().collect(),
             asked: asked.into_iter().flatten().collect(),
             wrong: self.shared.wrong.lock().unwrap().clone(),
             faults: self.faults,
@@ -171,19 +182,26 @@ struct Worker {
     /// The versions that this client has seen last.
     seen: HashMap<usize, u64>,
     asked: usize,
+    /// It has one server alone, also one that is cut off, and is answered only when that serves.
+    only_reads: bool,
 }
 
 impl Worker {
+    fn new(number: usize, shared: Arc<Shared>, client: Client) -> Worker {
+        Worker { number, shared, client, seen: HashMap::new(), asked: 0, only_reads: false }
+    }
+
     fn run(mut self) -> Vec<Event> {
         let mut random = Random(self.number as u64);
         let mut events = Vec::new();
         while !self.shared.ended.load(SeqCst) {
-            let event = self.ask(random.below(FILES), random.below(12));
+            let chance = if self.only_reads { 0 } else { random.below(12) };
+            let event = self.ask(random.below(FILES), chance);
             let is_lost = event.answer == Answer::Lost;
             if matches!(event.answer, Answer::Done(_)) {
                 self.shared.done.fetch_add(1, SeqCst);
             }
-            if !is_lost {
+            if !is_lost && !self.only_reads {
                 self.shared.answered[self.number].store(event.start, SeqCst);
             }
             events.push(event);

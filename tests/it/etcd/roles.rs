@@ -154,6 +154,25 @@ fn a_client_of_a_standby_is_told_that_the_active_server_takes_no_more() {
 }
 
 #[test]
+fn no_client_is_relayed_to_another_program_at_the_address_of_a_dead_server() {
+    let Some(cluster) = Cluster::start(1) else { return };
+    let mut servers = Servers::start(&cluster, 2);
+    let dead = servers.active(&cluster);
+    let mut client = Client::connect(&servers.address(1 - dead));
+    client.send("write f 3\r\nold\r\n");
+    assert!(client.line().starts_with("OK "));
+    servers.kill(dead);
+    // As long as the lease lasts, the standby takes it for the active one.
+    let address = servers.address(dead).to_string();
+    let other = Serving::start(&["--listen", &address]);
+    let mut late = Client::connect(&servers.address(1 - dead));
+    late.send("read f\r\n");
+    assert!(late.line().starts_with("CONTENTS "));
+    assert_eq!(late.line(), "old");
+    assert_eq!(other.client().ask("stat f"), "ERR_FILE_NOT_FOUND");
+}
+
+#[test]
 fn a_server_that_was_paused_answers_nothing_from_before() {
     let Some(cluster) = Cluster::start(1) else { return };
     let servers = Servers::start(&cluster, 2);

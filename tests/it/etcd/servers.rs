@@ -75,6 +75,11 @@ impl Servers {
         connected.unwrap()
     }
 
+    /// Returns a client of one server that waits as long as the clients of all.
+    pub(super) fn reader(&self, n: usize) -> Client {
+        Client::builder().timeout(Some(TIMEOUT)).connect(&self.addresses[n]).unwrap()
+    }
+
     /// Returns a client of one server.
     pub(super) fn client_of(&self, n: usize) -> Client {
         Client::builder().timeout(Some(PATIENCE)).connect(&self.addresses[n]).unwrap()
