@@ -156,7 +156,10 @@ impl Refusal {
                 write!(f, "{file}: the server's {max} bytes of memory for that are in use")
             }
             Refusal::Limit(Limit::Data, max) => {
-                write!(f, "{file}: the server's files fill its disk, or {max} bytes of it")
+                write!(
+                    f,
+                    "{file}: the server's disk or etcd is full, or {max} bytes of it are in use"
+                )
             }
             Refusal::Limit(Limit::Descriptors, max) => {
                 write!(f, "{file}: {max} files are open here, which is the most")

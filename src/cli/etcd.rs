@@ -22,15 +22,14 @@ pub(super) struct Place {
         help_heading = HEADING
     )]
     pub(super) urls: Vec<String>,
-    /// Begin the keys of the table with this. Each prefix has a table of its own
+    /// Begin the keys of the table with this. Each prefix has a table of its own [default: telefile/]
     #[arg(
         long = "etcd-prefix",
         value_name = "PREFIX",
         env = "TELEFILE_ETCD_PREFIX",
-        default_value = "telefile/",
         help_heading = HEADING
     )]
-    prefix: String,
+    prefix: Option<String>,
     /// Ask as this user of etcd, with the password in the file of --etcd-password-file
     #[arg(
         long = "etcd-user",
@@ -81,6 +80,21 @@ impl Place {
     pub(super) fn is_given(&self) -> bool {
         !self.urls.is_empty()
     }
+
+    /// Returns an option that is given and means nothing without `--etcd`, if there is one.
+    pub(super) fn stray(&self) -> Option<&'static str> {
+        let Place { urls, prefix, user, password_file, ca, cert, key } = self;
+        let given = [
+            (prefix.is_some(), "--etcd-prefix"),
+            (user.is_some(), "--etcd-user"),
+            (password_file.is_some(), "--etcd-password-file"),
+            (ca.is_some(), "--etcd-ca"),
+            (cert.is_some(), "--etcd-cert"),
+            (key.is_some(), "--etcd-key"),
+        ];
+        let stray = given.into_iter().find_map(|(is_given, option)| is_given.then_some(option));
+        stray.filter(|_| urls.is_empty())
+    }
 }
 
 #[cfg(feature = "etcd")]
@@ -113,7 +127,10 @@ impl Place {
                 return Err(Failure::usage(format!("{given} needs {missing}")));
             }
         }
-        let mut options = Options::new(self.urls.iter()).prefix(&self.prefix);
+        let mut options = Options::new(self.urls.iter());
+        if let Some(prefix) = &self.prefix {
+            options = options.prefix(prefix);
+        }
         if let (Some(user), Some(file)) = (&self.user, &self.password_file) {
             options = options.user(user, password(file)?);
         }

@@ -8,6 +8,7 @@ mod file;
 mod file_type;
 mod histogram;
 mod kinds;
+mod mutation;
 mod registry;
 mod stat;
 mod state;

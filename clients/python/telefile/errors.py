@@ -252,7 +252,7 @@ class LimitReached(Refused):
     _MESSAGES: ClassVar[Dict[str, str]] = {
         "contents": "{file}: the server takes at most {maximum} bytes for a file",
         "memory": "{file}: the server's {maximum} bytes of memory for that are in use",
-        "data": "{file}: the server's files fill its disk, or {maximum} bytes of it",
+        "data": "{file}: the server's disk or etcd is full, or {maximum} bytes of it are in use",
         "connections": "the server has {maximum} connections and takes no more",
         "descriptors": "{file}: {maximum} files are open here, which is the most",
     }

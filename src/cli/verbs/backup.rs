@@ -143,7 +143,7 @@ fn not_begun(error: Error) -> Failure {
     let failure = Failure::from(error);
     match is_denied {
         true => Failure::failed(format!(
-            "{}; it needs --data, and over TCP --allow-backup",
+            "{}; it needs --data or --etcd, over TCP --allow-backup too, and an active server",
             failure.message
         )),
         false => failure,

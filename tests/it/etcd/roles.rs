@@ -238,6 +238,10 @@ fn what_cannot_be_meant_is_refused() {
     ] {
         run(telefile(&[&etcd, args].concat())).failed(2, &[why]);
     }
-    let refused = run(telefile(&["serve", "--advertise", "127.0.0.1:1"]));
-    refused.failed(2, &["--advertise needs --etcd"]);
+    for (option, value) in
+        [("--advertise", "127.0.0.1:1"), ("--etcd-prefix", "a/"), ("--etcd-ca", "ca.pem")]
+    {
+        let refused = run(telefile(&["serve", option, value]));
+        refused.failed(2, &[&format!("{option} needs --etcd")]);
+    }
 }

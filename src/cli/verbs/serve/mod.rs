@@ -219,11 +219,23 @@ impl Settings {
         if !self.place.is_given() && self.advertise.is_some() {
             return Err(Failure::usage("--advertise needs --etcd"));
         }
+        // A table in memory would be lost, where one in etcd was meant.
+        if let Some(option) = self.place.stray().filter(|_| !self.has_folder()) {
+            return Err(Failure::usage(format!("{option} needs --etcd")));
+        }
         #[cfg(not(feature = "etcd"))]
         if self.place.is_given() {
             return Err(self.place.missing());
         }
         Ok(())
+    }
+
+    /// Returns whether the table is on disk.
+    fn has_folder(&self) -> bool {
+        #[cfg(feature = "durable")]
+        return self.data.is_some();
+        #[cfg(not(feature = "durable"))]
+        false
     }
 
     /// Serves files of these types beside the built-in ones.
