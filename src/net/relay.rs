@@ -13,6 +13,8 @@ const BUFFER_BYTES: usize = 16 << 10;
 struct Way<'a> {
     from: &'a Stream,
     to: &'a Stream,
+    /// The receiver is told the end of the sender.
+    passes_end: bool,
     buffer: Vec<u8>,
     /// How much of the buffer is sent.
     sent: usize,
@@ -22,14 +24,16 @@ struct Way<'a> {
     stuck_since: Option<Instant>,
 }
 
-/// Copies bytes between two peers until both have ended, one of them is lost, or one takes nothing for
-/// `patience`. The end of one direction leaves the other one open.
+/// Copies bytes between a client and a server until the server has ended and all of its bytes are sent,
+/// one of them is lost, or one takes nothing for `patience`. The server receives the end of the client,
+/// and may still answer. The end of the server is for the caller to pass on: what the client sends after it is
+/// for nobody.
 ///
 /// # Errors
 /// Those of the streams, and [`ErrorKind::TimedOut`].
-pub(crate) fn relay(one: &Stream, other: &Stream, patience: Duration) -> io::Result<()> {
-    let mut ways = [Way::new(one, other), Way::new(other, one)];
-    while ways.iter().any(|way| !way.is_done()) {
+pub(crate) fn relay(client: &Stream, server: &Stream, patience: Duration) -> io::Result<()> {
+    let mut ways = [Way::new(client, server, true), Way::new(server, client, false)];
+    while !ways[1].is_done() {
         wait(&ways, patience)?;
         for way in &mut ways {
             way.go_on(patience)?;
@@ -54,9 +58,9 @@ fn wait(ways: &[Way<'_>; 2], patience: Duration) -> io::Result<()> {
 }
 
 impl<'a> Way<'a> {
-    fn new(from: &'a Stream, to: &'a Stream) -> Self {
+    fn new(from: &'a Stream, to: &'a Stream, passes_end: bool) -> Self {
         let buffer = Vec::with_capacity(BUFFER_BYTES);
-        Way { from, to, buffer, sent: 0, has_ended: false, stuck_since: None }
+        Way { from, to, passes_end, buffer, sent: 0, has_ended: false, stuck_since: None }
     }
 
     fn is_done(&self) -> bool {
@@ -83,7 +87,9 @@ impl<'a> Way<'a> {
             match self.from.receive_spare_now(&mut self.buffer) {
                 Ok(0) => {
                     self.has_ended = true;
-                    self.to.shutdown(Shutdown::Write);
+                    if self.passes_end {
+                        self.to.shutdown(Shutdown::Write);
+                    }
                 }
                 Ok(_) => {}
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {}
@@ -141,6 +147,18 @@ mod tests {
         assert!(received == sent);
         echo.join().unwrap();
         relaying.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn the_end_of_the_server_ends_the_relay_and_is_left_to_the_caller() {
+        let ((mut client, near), (mut server, far)) = (pair(), pair());
+        server.write_all(b"bye").unwrap();
+        drop(server);
+        relay(&near, &far, PATIENCE).unwrap(); // though the client stays
+        let mut received = [0; 4];
+        assert_eq!(client.read(&mut received).unwrap(), 3);
+        client.set_nonblocking(true).unwrap();
+        assert_eq!(client.read(&mut received).unwrap_err().kind(), ErrorKind::WouldBlock);
     }
 
     #[test]

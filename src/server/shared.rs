@@ -21,6 +21,9 @@ use std::time::{Duration, Instant};
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 pub(super) const LINGER_BYTES: usize = 1 << 20;
 
+/// How long a client may keep sending after a stop and still receive its replies.
+pub(super) const STOP_LINGER: Duration = Duration::from_millis(200);
+
 /// How long after `stop` clients may take to receive what they are owed; then they are cut off.
 pub(super) const CUT_OFF: Duration = Duration::from_millis(1000);
 /// How long after `stop` the server abandons what still hangs.

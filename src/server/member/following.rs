@@ -1,10 +1,13 @@
 //! The active server, as a standby knows it.
 
 use crate::net::{Live, Stream};
+use crate::server::shared::CUT_OFF;
 use crate::store::etcd::Leader;
 use std::io;
+use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Instant;
 
 /// The active server that this one follows, and the clients that it relays there.
@@ -47,5 +50,24 @@ impl Following {
         let mut unreached = self.unreached.lock().unwrap_or_else(PoisonError::into_inner);
         let earlier = unreached.map_or(since, |earlier| earlier.min(since));
         *unreached.insert(earlier)
+    }
+
+    /// Ends the relays, without waiting. A server that has stopped ends them itself, behind its last
+    /// reply; one that is paused or cut off never would.
+    pub(super) fn end(self: &Arc<Self>) {
+        self.relays.close();
+        let ended = self.clone();
+        let cut_off = move || {
+            ended.relays.wait_empty(Some(Instant::now() + CUT_OFF));
+            ended.cut_off();
+        };
+        if thread::Builder::new().name("relays".to_string()).spawn(cut_off).is_err() {
+            self.cut_off();
+        }
+    }
+
+    /// Ends the relays now.
+    pub(super) fn cut_off(&self) {
+        self.relays.each(|ends| ends.iter().for_each(|stream| stream.shutdown(Shutdown::Both)));
     }
 }

@@ -14,7 +14,7 @@ pub(super) use lead::Lead;
 pub(super) use tables::Tables;
 
 use super::host::{Host, Role};
-use super::shared::{CUT_OFF, Shared};
+use super::shared::Shared;
 use super::threads::Threads;
 use crate::net::Address;
 use crate::store::etcd::{Candidate, Etcd, Leader, Outage, Term};
@@ -23,7 +23,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The pause after an attempt to become active that etcd was not there for.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -100,8 +100,7 @@ impl Member {
         let ended = match active {
             Some(Active { threads, .. }) => threads.close_down(),
             None => {
-                // The relayed clients get what the active server still answers.
-                self.host.arrivals.wait_empty(Some(Instant::now() + CUT_OFF));
+                self.host.end_arrivals();
                 Ok(())
             }
         };

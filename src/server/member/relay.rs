@@ -9,9 +9,10 @@ use crate::exptime::FOREVER;
 use crate::net::{Address, BufferedStream, Slot, Stream, relay};
 use crate::server::host::{Host, Role};
 use crate::server::session::Session;
-use crate::server::shared::{LINGER, LINGER_BYTES};
+use crate::server::shared::{LINGER, LINGER_BYTES, STOP_LINGER};
 use crate::store::etcd::Leader;
 use std::io::{self, ErrorKind};
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -69,7 +70,7 @@ impl Host {
                     return Ok(());
                 }
                 Role::Standby(following) => match meet(&following.leader) {
-                    Ok(Met::Active(active)) => return self.join(client, &active, &following),
+                    Ok(Met::Active(active)) => return self.join(client, &active, &following, slot),
                     Ok(Met::Full(refusal)) => return self.refuse(client, &refusal),
                     Err(e) => {
                         following.warn(&e);
@@ -106,25 +107,35 @@ impl Host {
         connection.close(LINGER, LINGER_BYTES)
     }
 
-    /// Copies both ways until both ends have ended, or the active server is another one.
+    /// Copies both ways until the active server has ended the connection, or is another one.
     fn join(
         &self,
         client: &Arc<Stream>,
         active: &Arc<Stream>,
         following: &Following,
+        slot: &Slot<'_>,
     ) -> io::Result<()> {
-        let ends = [client.clone(), active.clone()];
-        let Some(_relayed) = following.relays.register(ends) else { return Ok(()) };
-        following.note_reached();
-        let begun = Instant::now();
-        relay(client, active, self.settings.write_timeout).inspect_err(|e| {
-            // Of the one or the other: the next client finds out which.
-            if e.kind() == ErrorKind::TimedOut {
-                let long_ago = Instant::now().checked_sub(REACH_PATIENCE);
-                following.note_unreached(long_ago.unwrap_or(begun));
-            }
-        })?;
-        client.linger(LINGER, LINGER_BYTES);
+        {
+            let ends = [client.clone(), active.clone()];
+            let Some(_relayed) = following.relays.register(ends) else { return Ok(()) };
+            following.note_reached();
+            let begun = Instant::now();
+            relay(client, active, self.settings.write_timeout).inspect_err(|e| {
+                // Of the one or the other: the next client finds out which.
+                if e.kind() == ErrorKind::TimedOut {
+                    let long_ago = Instant::now().checked_sub(REACH_PATIENCE);
+                    following.note_unreached(long_ago.unwrap_or(begun));
+                }
+            })?;
+        }
+        // As in a session, the client sees the end only after its slot is free.
+        if self.arrivals.is_closed() {
+            client.drain(STOP_LINGER);
+            client.shutdown(Shutdown::Write);
+        } else {
+            slot.release();
+            client.linger(LINGER, LINGER_BYTES);
+        }
         Ok(())
     }
 }

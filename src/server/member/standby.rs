@@ -1,11 +1,11 @@
 //! A server while another one is active, or none.
 
 use super::following::Following;
-use crate::net::Stream;
 use crate::server::host::{Host, Role};
+use crate::server::shared::{CUT_OFF, LET_GO};
 use crate::store::etcd::Leader;
 use std::net::Shutdown;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 /// How long a client waits for an active server.
@@ -15,8 +15,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const CUT_OFF_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Host {
-    /// Gives the server a role. Clients that are relayed in the one before lose their connection.
+    /// Gives the server a role, unless it stops. Clients that are relayed in the one before receive what
+    /// an active server that stopped has sent them, and then the end.
     pub(in crate::server) fn set_role(&self, role: Role) {
+        if self.arrivals.is_closed() {
+            return; // the stop ends the relays, after what the active server still answers
+        }
         match &role {
             Role::Active(shared) => {
                 shared.lead.iter().for_each(|lead| self.see(lead.term.leader()));
@@ -25,14 +29,24 @@ impl Host {
             Role::Waiting | Role::CutOff => {}
         }
         if let Role::Standby(before) = self.replace_role(role) {
-            before.relays.close();
-            let end = |stream: &Arc<Stream>| stream.shutdown(Shutdown::Both);
-            before.relays.each(|ends| ends.iter().for_each(end));
+            before.end();
         }
     }
 
     fn see(&self, leader: &Leader) {
         self.settings.failovers.see(leader.revision);
+    }
+
+    /// Ends the connections of all who have no session here. Relayed clients have a second to receive
+    /// what the active server still answers.
+    pub(in crate::server) fn end_arrivals(&self) {
+        let since = Instant::now();
+        self.arrivals.wait_empty(Some(since + CUT_OFF));
+        self.arrivals.each(|stream| stream.shutdown(Shutdown::Both));
+        if let Role::Standby(following) = self.role() {
+            following.cut_off();
+        }
+        self.arrivals.wait_empty(Some(since + LET_GO));
     }
 
     /// Returns the role once there is an active server; `None` if there is none for as long as a client

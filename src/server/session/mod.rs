@@ -21,7 +21,7 @@ pub(super) use opens::MAX_OPENS;
 pub(super) use outgoing::MAX_BACKUPS;
 
 use super::metrics::counters::Shard;
-use super::shared::{LINGER, LINGER_BYTES, Shared};
+use super::shared::{LINGER, LINGER_BYTES, STOP_LINGER, Shared};
 use crate::files::ClientId;
 use crate::name::Name;
 use crate::net::{BufferedStream, Slot, Stream};
@@ -30,10 +30,6 @@ use opens::Opens;
 use owed::Owed;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How long a client may keep sending after a stop and still receive its replies.
-const STOP_LINGER: Duration = Duration::from_millis(200);
 
 /// One client, its connection, and what it has on the server.
 pub(super) struct Session<'a> {
