@@ -1,7 +1,7 @@
 //! What a client refuses to send, and which calls a program may repeat.
 
 use super::{bytes, connect, running};
-use crate::server::{Folder, Running};
+use crate::server::{Folder, Running, portions};
 use std::thread;
 use std::time::Duration;
 use telefile::client::Error;
@@ -94,5 +94,5 @@ fn a_pause_longer_than_the_time_out_does_not_end_a_large_write() {
         Client::builder().timeout(Some(timeout)).connect_to(server.addresses()[0]).unwrap();
     client.write("f", "before").unwrap();
     thread::sleep(timeout + Duration::from_millis(100));
-    client.write("f", vec![b'x'; 15 << 20]).unwrap();
+    client.write("f", vec![b'x'; portions(15 << 20).0]).unwrap();
 }

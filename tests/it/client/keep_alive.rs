@@ -2,10 +2,11 @@
 
 use super::connect;
 use crate::server::{PATIENCE, Running};
+use std::cell::LazyCell;
 use std::time::Duration;
 use telefile::client::Error;
 use telefile::client::recipes::{Election, FairLock, Lease, Lock, Queue};
-use telefile::{Client, Exptime, Server, Version};
+use telefile::{Exptime, Server, Version};
 
 /// Much longer than the pauses of a busy machine.
 const IDLE: Duration = Duration::from_secs(2);
@@ -23,7 +24,8 @@ fn a_client_that_holds_something_is_not_silent() {
     let server = Running::start(Server::builder().idle_timeout(Some(IDLE)));
     let client = |which: usize| connect(server.addresses()[which % 2]);
     let connection = Exptime::Connection;
-    let clients: Vec<Client> = (0..12).map(client).collect();
+    // Each connects just before it asks for something: until then it is silent.
+    let clients: Vec<_> = (0..12).map(|which| LazyCell::new(move || client(which))).collect();
     let opened = clients[0].open("opened", None).unwrap();
     clients[1].write_expiring("written", "", connection).unwrap();
     clients[2].cas_expiring("cas", Version(0), "", connection).unwrap();

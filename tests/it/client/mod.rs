@@ -13,7 +13,7 @@ mod pipeline;
 mod scripted;
 mod waits;
 
-use crate::server::{Folder, PATIENCE, Running};
+use crate::server::{Folder, PATIENCE, Running, portions};
 use std::time::Duration;
 use telefile::client::Error;
 use telefile::net::Address;
@@ -102,9 +102,10 @@ fn every_method_does_what_it_says_on_both_kinds_of_sockets() {
 #[test]
 fn any_bytes_are_contents() {
     let server = running();
+    let (large, _) = portions(3_000_001);
     for address in server.addresses() {
         let client = connect(address);
-        for len in [0, 1, 10, 16_383, 16_384, 65_536, 65_537, 3_000_001] {
+        for len in [0, 1, 10, 16_383, 16_384, 65_536, 65_537, large] {
             let sent = bytes(len);
             let version = client.write("f", &sent).unwrap();
             let read = client.read("f").unwrap();
@@ -193,16 +194,16 @@ fn an_invalid_name_is_never_sent() {
 #[test]
 fn contents_over_the_clients_maximum_are_skipped() {
     let server = running();
-    connect(server.addresses()[0]).write("large", bytes(3_000_000)).unwrap();
-    let client = Client::builder().timeout(Some(PATIENCE)).max_contents(2_999_999);
+    connect(server.addresses()[0]).write("large", bytes(1_000_000)).unwrap();
+    let client = Client::builder().timeout(Some(PATIENCE)).max_contents(999_999);
     let client = client.connect_to(server.addresses()[0]).unwrap();
     for _ in 0..2 {
         let error = client.read("large").unwrap_err();
         let Error::TooLarge { file, numbytes, max } = &error else { panic!("{error:?}") };
-        assert_eq!((&file[..], *numbytes, *max), ("large", 3_000_000, 2_999_999));
+        assert_eq!((&file[..], *numbytes, *max), ("large", 1_000_000, 999_999));
     }
     assert!(!client.wait_lost(Duration::ZERO).unwrap(), "what is passed over is no end");
-    assert_eq!(client.stat("large").unwrap().numbytes, 3_000_000);
+    assert_eq!(client.stat("large").unwrap().numbytes, 1_000_000);
 }
 
 #[test]
@@ -264,10 +265,11 @@ fn addresses_are_text_and_a_missing_server_is_an_error_of_its_own() {
 #[test]
 fn a_time_out_may_have_any_length() {
     let server = running();
+    let (large, _) = portions(3_000_000);
     for (timeout, address) in [None, Some(Duration::MAX)].into_iter().zip(server.addresses()) {
         let client = Client::builder().timeout(timeout).connect_to(address).unwrap();
-        client.write("f", bytes(3_000_000)).unwrap();
-        assert_eq!(client.read("f").unwrap().contents.len(), 3_000_000);
+        client.write("f", bytes(large)).unwrap();
+        assert_eq!(client.read("f").unwrap().contents.len(), large);
     }
 }
 

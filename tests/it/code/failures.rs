@@ -2,7 +2,7 @@
 
 use super::puppet::{Act, Op, Strings};
 use super::{nothing_is_open, read, server, start};
-use crate::server::{Running, cost, kept};
+use crate::server::{Running, Tables, cost};
 use telefile::{Clock, Limit, Name, NameRef, Refusal, Version};
 
 fn name() -> Name {
@@ -109,7 +109,7 @@ fn a_file_that_the_memory_has_no_room_for_is_closed_and_ended_again() {
     let p = Strings::new();
     // A code file, whose type has nothing to keep, and one open.
     let needed = cost::file(1) + cost::OPEN + cost::DESCRIPTOR + cost::CODE;
-    let room = if kept() { needed * 6 / 5 + 1 } else { needed };
+    let room = if Tables::asked() == Tables::Disk { needed * 6 / 5 + 1 } else { needed };
     let server = Running::start(server().max_memory(room));
     let mut client = server.client();
     assert_eq!(client.ask(&p.open()), format!("ERR_LIMIT memory {room}"));

@@ -3,7 +3,7 @@
 use super::puppet::{Op, Strings};
 use super::{nothing_is_open, server, start};
 use crate::programs::program;
-use crate::server::{Client, Running, eventually};
+use crate::server::{Client, Running, eventually, portions};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
@@ -128,7 +128,7 @@ fn it_is_silent_for_too_long() {
 fn it_does_not_take_its_replies() {
     let server = Running::start(server().write_timeout(Duration::from_millis(200)));
     let (p, mut watcher) = (Strings::new(), server.client());
-    let numbytes = 16 << 20;
+    let (numbytes, times) = portions(16 << 20);
     let clients = server.addresses().map(|address| {
         let mut client = Client::connect(address);
         assert_eq!(client.ask(&p.open()), "FD 0 1 Puppet");
@@ -136,7 +136,7 @@ fn it_does_not_take_its_replies() {
     });
     assert_eq!(watcher.write(p.name(), &vec![b'x'; numbytes]), "OK 2");
     for client in &clients {
-        client.send("read @0\r\n");
+        client.send("read @0\r\n".repeat(times));
     }
     eventually("they are closed", || watcher.stat("opens") == 0);
     p.is_over(1, 2);

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -17,24 +17,27 @@ use std::time::Duration;
 /// How long etcd may take to start, and to find a leader, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Starts etcd and prints its process id. Kills it when the standard input ends: with the process of the
-/// tests, however that ends.
+/// Starts etcd and prints its process id. Kills it for a line, or when the standard input ends: with the
+/// process of the tests, however that ends. In that case nobody else removes the folder.
 const SCRIPT: &str = r#"
-log=$1
-shift
+trap '' INT TERM HUP
+folder=$1 log=$2 left=
+shift 2
 etcd "$@" >"$log" 2>&1 &
 echo $!
-read -r end
+read -r line || left=$folder
 kill -9 $!
+wait
+rm -rf "$left"
 "#;
 
 /// The least room in memory for the data of a cluster: a member reserves 128 MB for its log.
 const ROOM: u64 = 1 << 30;
 
 /// A cluster. Its members are killed when it is dropped.
-pub(super) struct Cluster {
+pub(crate) struct Cluster {
     members: Vec<Member>,
-    _folder: Folder,
+    folder: Folder,
 }
 
 struct Member {
@@ -56,7 +59,7 @@ type Place = (String, String, Option<Arc<Machine>>);
 impl Cluster {
     /// Starts a cluster of one member or of three. `None`, with a line that says so, where etcd is not
     /// installed.
-    pub(super) fn start(members: usize) -> Option<Cluster> {
+    pub(crate) fn start(members: usize) -> Option<Cluster> {
         Cluster::start_where(|| {
             let addresses = free_addresses(2 * members);
             addresses.chunks(2).map(|two| (two[0].clone(), two[1].clone(), None)).collect()
@@ -109,13 +112,17 @@ impl Cluster {
             Member { url, args: args.collect(), log: path("log"), machine, running: None }
         };
         let members = places.into_iter().enumerate().map(member).collect();
-        Cluster { members, _folder: folder }
+        Cluster { members, folder }
     }
 
     fn run(&mut self, n: usize) {
         let member = &mut self.members[n];
         let mut command = program("sh");
-        command.args(["-c", SCRIPT, "sh"]).arg(&member.log).args(&member.args);
+        command
+            .args(["-c", SCRIPT, "sh"])
+            .arg(self.folder.path())
+            .arg(&member.log)
+            .args(&member.args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut script = match &member.machine {
             Some(machine) => machine.run(|| command.spawn()),
@@ -145,7 +152,7 @@ impl Cluster {
     }
 
     /// Returns the URLs of all members, with commas, as `--etcd` takes them.
-    pub(super) fn urls(&self) -> String {
+    pub(crate) fn urls(&self) -> String {
         self.members.iter().map(|member| &*member.url).collect::<Vec<_>>().join(",")
     }
 
@@ -210,7 +217,7 @@ impl Cluster {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        drop(self.script.stdin.take());
+        let _ = self.script.stdin.take().map(|mut input| input.write_all(b"\n"));
         let _ = self.script.wait();
     }
 }

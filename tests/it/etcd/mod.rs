@@ -17,5 +17,6 @@ mod roles;
 mod searched;
 mod servers;
 
-use cluster::Cluster;
+pub(crate) use cluster::Cluster;
+
 use servers::Servers;

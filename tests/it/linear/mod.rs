@@ -21,11 +21,12 @@ pub(crate) use history::{Event, History};
 #[cfg(all(feature = "etcd", feature = "cli"))]
 pub(crate) use spec::{Answer, Files, Name, Op};
 
+use crate::server::turns;
 use door::Fault;
 use round::Stage;
 use std::hash::{BuildHasher, RandomState};
 
-const ROUNDS: u64 = 1000;
+const ROUNDS: usize = 1000;
 
 /// So often each fault has to be caught. Not all have a chance in every round.
 const CATCHES: usize = 10;
@@ -49,7 +50,7 @@ fn check(stage: &Stage, seed: u64) {
 fn an_order_explains_whatever_the_server_answers() {
     let stage = Stage::new();
     let first = RandomState::new().hash_one(()) >> 1;
-    for round in 0..variable("TELEFILE_TEST_ROUNDS").unwrap_or(ROUNDS) {
+    for round in 0..variable("TELEFILE_TEST_ROUNDS").unwrap_or(turns(ROUNDS) as u64) {
         check(&stage, variable("TELEFILE_TEST_SEED").unwrap_or(first + round));
     }
 }

@@ -1,6 +1,6 @@
 //! Many clients at once: one cas of many succeeds, and nobody starves.
 
-use super::{Client, Running, cost, eventually, in_memory};
+use super::{Client, Running, cost, eventually, in_memory, portions};
 use crate::pace::Pace;
 use crate::random::Random;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -65,14 +65,16 @@ fn clients_that_vanish_leave_nothing_behind() {
     let server = Running::start(Server::builder());
     let mut asker = server.client();
     let before = asker.stat("memory");
-    assert_eq!(asker.write("large", &vec![b'x'; 4 << 20]), "OK 1");
+    let (large, times) = portions(4 << 20);
+    let (announced, _) = portions(60_000_000);
+    assert_eq!(asker.write("large", &vec![b'x'; large]), "OK 1");
     let mut clients: Vec<_> = (0..200)
         .map(|i| {
             let client = Client::connect(server.addresses()[i % 2]);
             client.send(match i / 2 % 5 {
                 0 => format!("write f{i} 6\r\nabcdef\r\n"),
-                1 => format!("write g{i} 60000000\r\nab"),
-                2 => "read large\r\nread large\r\n".to_string(),
+                1 => format!("write g{i} {announced}\r\nab"),
+                2 => "read large\r\n".repeat(2 * times),
                 3 => "stats\r\nrea".to_string(),
                 _ => "nonsense\r\n".to_string(),
             });
@@ -88,7 +90,7 @@ fn clients_that_vanish_leave_nothing_behind() {
     asker.alone();
     let named = (0..200).filter(|i| i / 2 % 5 == 0).map(|i| cost::file(format!("f{i}").len()));
     let small = named.sum::<u64>() + 40 * cost::contents(6);
-    let expected = before + in_memory(4 << 20) + cost::file(5) + small;
+    let expected = before + in_memory(large) + cost::file(5) + small;
     eventually("their memory is back", || asker.stat("memory") == expected);
     assert_eq!(asker.stat("files"), 41);
     let mut next = server.client();

@@ -1,7 +1,7 @@
 //! What the server counts for what it keeps, so that tests can say it exactly. The numbers are those
 //! of `src/files/cost.rs`; whether they are true is for `process/footprint.rs`.
 
-use super::{Client, kept};
+use super::{Client, Tables};
 
 /// An entry, and its name's places in the index, among the ordered names and in the change log.
 const ENTRY: u64 = 64 + 15 + 5 + 28;
@@ -52,10 +52,10 @@ pub(crate) fn contents(numbytes: usize) -> u64 {
     CONTENTS + block(numbytes + spare)
 }
 
-/// What the database of a table that is kept may take, and its log.
+/// What the database of a table on disk may take, and its log.
 #[track_caller]
 pub(crate) fn database(client: &mut Client) -> u64 {
-    if !kept() {
+    if Tables::asked() != Tables::Disk {
         return 0;
     }
     let cache = (client.stat("memory_max") / 8).min(32 << 20);

@@ -1,6 +1,6 @@
 //! Files with exptime -1: they go when their client does, however it goes.
 
-use super::{Client, Running, cost, eventually};
+use super::{Client, Running, cost, eventually, portions};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
@@ -86,9 +86,10 @@ fn ephemeral_files_are_deleted_with_a_client_that_is_cut_off() {
     let mut silent = server.client();
     assert_eq!(silent.ask("write silent 0 -1\r\n"), "OK 1");
     assert_eq!(asker().watch("silent", 1, 60), (2, vec![(2, false, "silent".to_string())]));
-    assert_eq!(asker().write("large", &vec![b'x'; 32 << 20]), "OK 3");
+    let (large, times) = portions(32 << 20);
+    assert_eq!(asker().write("large", &vec![b'x'; large]), "OK 3");
     let deaf = server.client();
-    deaf.send("write deaf 0 -1\r\n\r\nread large\r\n");
+    deaf.send(format!("write deaf 0 -1\r\n\r\n{}", "read large\r\n".repeat(times)));
     let (rev, changes) = asker().watch("deaf", 3, 60);
     assert_eq!((rev, changes.len()), (if changes[0].1 { 4 } else { 5 }, 1));
     assert_eq!(asker().watch("deaf", 4, 60), (5, vec![(5, false, "deaf".to_string())]));

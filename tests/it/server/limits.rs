@@ -37,7 +37,11 @@ fn a_client_over_the_limit_gets_the_reason_whatever_it_sends() {
 
 #[test]
 fn a_slot_is_free_when_its_client_has_the_end_of_the_stream() {
-    let server = Running::start(Server::builder().connections(1));
+    slots_are_free_in_time(&Running::start(Server::builder().connections(1)));
+}
+
+/// Checks it for a server that takes one client at a time.
+pub(super) fn slots_are_free_in_time(server: &Running) {
     for address in server.addresses() {
         for round in 0..300 {
             let mut client = Client::connect(address);

@@ -7,6 +7,8 @@ pub(crate) mod cost;
 mod counters;
 mod ephemeral;
 mod fatal;
+#[cfg(all(feature = "etcd", feature = "cli"))]
+mod in_etcd;
 mod limits;
 mod list;
 mod memory;
@@ -14,18 +16,23 @@ mod metrics;
 mod mirror;
 mod shutdown;
 mod soak;
+#[cfg(all(feature = "etcd", feature = "cli"))]
+mod standby;
+mod tables;
 mod time_outs;
 mod token;
 mod waits;
 mod watch;
 
 pub(crate) use client::Client;
+pub(crate) use tables::Tables;
 
 use crate::pace::Pace;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
+use tables::Started;
 use telefile::net::Address;
 use telefile::server::{Builder, Handle};
 
@@ -42,19 +49,23 @@ pub(crate) struct Running {
     unix: Address,
     handle: Handle,
     /// `None` once it is stopped.
-    running: Option<telefile::server::Running>,
+    started: Option<Started>,
     _folder: Folder,
 }
 
 impl Running {
     pub(crate) fn start(builder: Builder) -> Running {
-        let folder = Folder::new();
+        Running::start_in(Folder::new(), Tables::asked(), builder)
+    }
+
+    /// Starts one with a folder that is its own, and a table of this kind.
+    pub(crate) fn start_in(folder: Folder, tables: Tables, builder: Builder) -> Running {
         let unix = Address::Unix(folder.path().join("socket"));
-        let builder = builder.listen("127.0.0.1:0".parse().unwrap()).listen(unix.clone());
-        let builder = kept_if_asked(builder, &folder.path().join("data"));
-        let running = builder.bind().unwrap().spawn().unwrap();
-        let tcp = running.addresses()[0].clone();
-        Running { tcp, unix, handle: running.handle(), running: Some(running), _folder: folder }
+        let listen = ["127.0.0.1:0".parse().unwrap(), unix.clone()];
+        let started = tables.start(builder, listen, folder.path());
+        let server = started.server();
+        let (tcp, handle) = (server.addresses()[0].clone(), server.handle());
+        Running { tcp, unix, handle, started: Some(started), _folder: folder }
     }
 
     /// One address of each kind.
@@ -71,34 +82,32 @@ impl Running {
     pub(crate) fn stop(&mut self) -> Duration {
         let pace = Pace::start();
         self.handle.stop();
-        if let Some(running) = self.running.take() {
-            running.stop().expect("the server ends well");
+        if let Some(started) = self.started.take() {
+            started.stop();
         }
         pace.took()
     }
 }
 
-/// With TELEFILE_TEST_KEPT=1 the servers of all tests keep their tables on disk, so that the suite
-/// is run against both kinds.
+/// Returns whether changes are committed to a store before anyone sees them.
 pub(crate) fn kept() -> bool {
-    std::env::var("TELEFILE_TEST_KEPT").is_ok_and(|kept| kept == "1")
+    Tables::asked() != Tables::Memory
 }
 
-pub(crate) fn kept_if_asked(builder: Builder, folder: &Path) -> Builder {
-    if kept() { kept_in(builder, folder) } else { builder }
+/// Returns the size of a file, and how often a client reads it to receive this many bytes: more than
+/// sockets hold, where they are many.
+pub(crate) fn portions(numbytes: usize) -> (usize, usize) {
+    let size = numbytes.min(Tables::asked().max_contents());
+    (size, numbytes.div_ceil(size))
 }
 
-#[cfg(feature = "durable")]
-pub(crate) fn kept_in(builder: Builder, folder: &Path) -> Builder {
-    builder.data(folder.to_path_buf())
+/// Returns how often to repeat what a test repeats very often: in etcd each turn waits for
+/// a transaction.
+pub(crate) fn turns(often: usize) -> usize {
+    if Tables::asked().are_in_etcd() { often / 10 } else { often }
 }
 
-#[cfg(not(feature = "durable"))]
-pub(crate) fn kept_in(_: Builder, _: &Path) -> Builder {
-    panic!("this build has no tables on disk")
-}
-
-/// How much memory contents take that are written: large ones none in a table on disk.
+/// How much memory contents take that are written: large ones none, if they are in a store.
 pub(crate) fn in_memory(numbytes: usize) -> u64 {
     const STORED_FROM: usize = 4096;
     if kept() && numbytes >= STORED_FROM { 0 } else { cost::contents(numbytes) }

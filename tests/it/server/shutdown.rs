@@ -1,6 +1,6 @@
 //! A stop of the server: requests are executed and answered, or neither.
 
-use super::{Client, Running, STOP_TIME, eventually};
+use super::{Client, Running, STOP_TIME, eventually, portions};
 use std::thread;
 use std::time::{Duration, Instant};
 use telefile::{Server, Token};
@@ -90,11 +90,13 @@ fn run_returns_in_time_whatever_clients_do() {
     let mut server = Running::start(Server::builder().connections(12).token(token));
     let mut asker = server.client();
     assert!(asker.ask("hello s3cret").starts_with("HELLO 1 "));
-    assert_eq!(asker.write("f", &vec![b'x'; 64 * MIB]), "OK 1");
+    let (numbytes, times) = portions(64 * MIB);
+    assert_eq!(asker.write("f", &vec![b'x'; numbytes]), "OK 1");
+    let reads = format!("hello s3cret\r\n{}", "read f\r\n".repeat(times));
     let hard = [
         ("hello s3cret\r\n", "HELLO 1 "),                  // then idle
         ("hello s3cret\r\nwrite g 100\r\nab", "HELLO 1 "), // in the middle of contents
-        ("hello s3cret\r\nread f\r\n", "HELLO 1 "),        // a slow reader
+        (&reads, "HELLO 1 "),                              // a slow reader
         ("read f\r\n", "ERR_DENIED"),                      // not admitted yet, in the middle of
         ("nonsense\r\n", "ERR_CMD_ERR"),                   // being disconnected
     ];
@@ -124,7 +126,7 @@ fn run_returns_in_time_whatever_clients_do() {
 #[test]
 fn a_stop_sends_the_rest_of_a_reply() {
     let mut server = Running::start(Server::builder());
-    let numbytes = 32 * MIB;
+    let (numbytes, _) = portions(32 * MIB);
     assert_eq!(server.client().write("f", &vec![b'x'; numbytes]), "OK 1");
     let mut readers = server.addresses().map(Client::connect);
     for reader in &mut readers {
@@ -202,23 +204,26 @@ fn a_spawned_server_ends_by_its_handle_by_stop_or_when_dropped() {
     }
 }
 
-/// What a client gets that has replies unread and sends one more request while the server stops;
-/// and how long after the stop that was.
-fn replies_after_a_late_request(kind: usize) -> (String, Duration) {
-    let mut server = Running::start(Server::builder());
-    let mut client = Client::connect(server.addresses()[kind]);
-    assert_eq!(client.write("f", &[b'x'; 1000]), "OK 1");
-    client.send([b"read f\r\n".repeat(200), b"write done 1\r\nx\r\n".to_vec()].concat());
-    let mut other = server.client();
-    eventually("all is executed", || other.ask("stat done").starts_with("STAT"));
-    let since = Instant::now();
-    server.handle.stop();
-    eventually("nobody can come in", || Client::try_connect(&server.tcp).is_err());
-    let _ = client.try_send("read f\r\n"); // a Unix socket whose reader is shut refuses it
-    let late = since.elapsed();
-    let replies = client.read_to_reset();
-    server.stop();
-    (replies, late)
+/// What a client gets that has replies unread and sends one more request within 100 ms after a stop.
+pub(super) fn replies_after_a_late_request(start: impl Fn() -> Running, kind: usize) -> String {
+    let attempt = || {
+        let mut server = start();
+        let mut client = Client::connect(server.addresses()[kind]);
+        assert_eq!(client.write("f", &[b'x'; 1000]), "OK 1");
+        client.send([b"read f\r\n".repeat(200), b"write done 1\r\nx\r\n".to_vec()].concat());
+        let mut other = server.client();
+        eventually("all is executed", || other.ask("stat done").starts_with("STAT"));
+        let since = Instant::now();
+        server.handle.stop();
+        eventually("nobody can come in", || Client::try_connect(&server.tcp).is_err());
+        let _ = client.try_send("read f\r\n"); // a Unix socket whose reader is shut refuses it
+        let late = since.elapsed();
+        let replies = client.read_to_reset();
+        server.stop();
+        (replies, late)
+    };
+    let in_time = |(_, late): &(_, Duration)| *late < Duration::from_millis(100);
+    (0..10).map(|_| attempt()).find(in_time).expect("a machine that is not too busy").0
 }
 
 /// Both sides shut, the kernel answers one more byte with a reset, and that takes unread replies
@@ -226,10 +231,7 @@ fn replies_after_a_late_request(kind: usize) -> (String, Duration) {
 #[test]
 fn a_late_request_loses_no_reply() {
     for kind in 0..2 {
-        let in_time = |(_, late): &(_, Duration)| *late < Duration::from_millis(100);
-        let attempts = (0..10).map(|_| replies_after_a_late_request(kind));
-        let (replies, _) =
-            attempts.into_iter().find(in_time).expect("a machine that is not too busy");
+        let replies = replies_after_a_late_request(|| Running::start(Server::builder()), kind);
         assert!(replies.ends_with("\r\nOK 2\r\n"), "{kind}: {} bytes came", replies.len());
         assert_eq!(replies.matches("CONTENTS").count(), 200);
     }

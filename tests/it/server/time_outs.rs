@@ -1,6 +1,6 @@
 //! The idle time-out and the write time-out.
 
-use super::{Client, PATIENCE, Running, cost, eventually, in_memory};
+use super::{Client, PATIENCE, Running, cost, eventually, in_memory, portions};
 use std::fmt::Debug;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -37,15 +37,16 @@ fn time_outs_of_any_length_can_be_set() {
     let forever = Duration::MAX;
     let builder = Server::builder().write_timeout(forever).idle_timeout(Some(forever));
     let server = Running::start(builder);
+    let (numbytes, times) = portions(16 * MIB);
     for address in server.addresses() {
         let mut client = Client::connect(address);
         assert!(client.ask("hello").ends_with(" 3155760000"), "100 years");
-        assert!(client.write("f", &vec![b'x'; 16 * MIB]).starts_with("OK "));
+        assert!(client.write("f", &vec![b'x'; numbytes]).starts_with("OK "));
         // More than the socket's buffers hold, so the server has to wait for the client.
-        client.send("read f\r\nread f\r\n");
-        for _ in 0..2 {
+        client.send("read f\r\n".repeat(2 * times));
+        for _ in 0..2 * times {
             assert!(client.line().starts_with("CONTENTS "));
-            assert_eq!(client.contents(16 * MIB).len(), 16 * MIB);
+            assert_eq!(client.contents(numbytes).len(), numbytes);
         }
     }
 }
@@ -92,15 +93,23 @@ fn the_idle_time_does_not_run_while_a_reply_is_sent() {
     // Long enough for a busy machine to bring the contents in.
     let idle = 2 * IDLE;
     let server = Running::start(Server::builder().idle_timeout(Some(idle)));
-    let numbytes = 32 * MIB;
+    let (numbytes, times) = portions(32 * MIB);
     assert_eq!(server.client().write("f", &vec![b'x'; numbytes]), "OK 1");
-    let mut readers = server.addresses().map(Client::connect);
-    for reader in &mut readers {
-        assert_eq!(reader.ask("read f"), format!("CONTENTS 1 {numbytes} 0"));
-    }
+    let readers = server.addresses().map(Client::connect);
+    readers.iter().for_each(|reader| reader.send("read f\r\n".repeat(times)));
     thread::sleep(2 * idle);
-    let taken = readers.map(|mut reader| thread::spawn(move || reader.contents(numbytes).len()));
-    assert_eq!(taken.map(|reader| reader.join().unwrap()), [numbytes; 2]);
+    let head = format!("CONTENTS 1 {numbytes} 0");
+    let take =
+        |reader: &mut Client| (reader.line() == head).then(|| reader.contents(numbytes).len());
+    thread::scope(|scope| {
+        for mut reader in readers {
+            scope.spawn(move || {
+                for _ in 0..times {
+                    assert_eq!(take(&mut reader), Some(numbytes));
+                }
+            });
+        }
+    });
 }
 
 #[test]
@@ -108,14 +117,14 @@ fn a_client_that_does_not_take_its_replies_is_disconnected() {
     let server = Running::start(Server::builder().write_timeout(WRITE));
     let mut asker = server.client();
     let before = asker.stat("memory");
-    assert_eq!(asker.write("f", &vec![b'x'; 32 * MIB]), "OK 1");
+    let (numbytes, times) = portions(32 * MIB);
+    assert_eq!(asker.write("f", &vec![b'x'; numbytes]), "OK 1");
     for address in server.addresses() {
-        let mut deaf = Client::connect(address);
-        deaf.send("read f\r\n");
-        let mut dripping = Client::connect(address);
-        dripping.send("read f\r\n");
-        let mut collecting = Client::connect(address);
-        assert_eq!(collecting.ask("read f"), format!("CONTENTS 1 {} 0", 32 * MIB));
+        let [mut deaf, mut dripping, mut collecting] = [0; 3].map(|_| Client::connect(address));
+        for client in [&deaf, &dripping, &collecting] {
+            client.send("read f\r\n".repeat(times));
+        }
+        assert_eq!(collecting.line(), format!("CONTENTS 1 {numbytes} 0"));
         eventually("they are disconnected", || {
             dripping.read(&mut [0; 4096]).unwrap();
             collecting.read(&mut [0; 4096]).unwrap();
@@ -123,7 +132,7 @@ fn a_client_that_does_not_take_its_replies_is_disconnected() {
         });
         assert!(deaf.read(&mut [0; 100]).unwrap() > 0, "it gets what was sent");
     }
-    assert_eq!(asker.stat("memory") - before, in_memory(32 * MIB) + cost::file(1));
+    assert_eq!(asker.stat("memory") - before, in_memory(numbytes) + cost::file(1));
 }
 
 #[test]
@@ -142,11 +151,11 @@ fn unread_replies_end_a_client_that_keeps_sending() {
     server.client().alone();
 }
 
-/// Takes a file of `numbytes`, a mebibyte for each three quarters of the time-out; how much of it
-/// came.
-fn take_steadily(address: &Address, numbytes: usize, time_out: Duration) -> usize {
+/// Reads the file this many times, and takes a mebibyte for each three quarters of the time-out; how
+/// much came, of `total` bytes.
+fn take_steadily(address: &Address, times: usize, total: usize, time_out: Duration) -> usize {
     let mut steady = Client::connect(address);
-    assert_eq!(steady.ask("read f"), format!("CONTENTS 1 {numbytes} 0"));
+    steady.send("read f\r\n".repeat(times));
     let (since, mut taken) = (Instant::now(), 0);
     loop {
         let due = time_out.mul_f64(0.75 * taken as f64 / MIB as f64);
@@ -155,7 +164,7 @@ fn take_steadily(address: &Address, numbytes: usize, time_out: Duration) -> usiz
             0 => return taken,
             n => taken += n,
         }
-        if taken == numbytes + 2 {
+        if taken == total {
             return taken;
         }
     }
@@ -165,19 +174,19 @@ fn take_steadily(address: &Address, numbytes: usize, time_out: Duration) -> usiz
 /// time-out. That part does not grow with the time-out.
 #[test]
 fn a_slow_but_steady_reader_gets_everything() {
-    let numbytes = 10 * MIB;
+    let (numbytes, times) = portions(10 * MIB);
     let contents = vec![b'x'; numbytes];
+    let total = times * (format!("CONTENTS 1 {numbytes} 0\r\n\r\n").len() + numbytes);
     let taken = |time_out| {
         let server = Running::start(Server::builder().write_timeout(time_out));
         assert_eq!(server.client().write("f", &contents), "OK 1");
         thread::scope(|scope| {
             let addresses = server.addresses();
             let readers = addresses
-                .map(|address| scope.spawn(move || take_steadily(address, numbytes, time_out)));
+                .map(|address| scope.spawn(move || take_steadily(address, times, total, time_out)));
             readers.map(|reader| reader.join().unwrap())
         })
     };
     let mut time_outs = [400, 1600, 6400].map(Duration::from_millis).into_iter();
-    let all = [numbytes + 2; 2];
-    assert!(time_outs.any(|time_out| taken(time_out) == all));
+    assert!(time_outs.any(|time_out| taken(time_out) == [total; 2]));
 }

@@ -1,6 +1,6 @@
 //! Watches that wait: what wakes them and what ends them, one by one and in crowds.
 
-use super::{Client, PATIENCE, Running, STOP_TIME, cost, eventually};
+use super::{Client, PATIENCE, Running, STOP_TIME, cost, eventually, turns};
 use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -39,7 +39,7 @@ impl Client {
 
 /// Waits until this many watches wait.
 #[track_caller]
-fn wait_for(asker: &mut Client, watches: u64) {
+pub(super) fn wait_for(asker: &mut Client, watches: u64) {
     eventually(&format!("{watches} watches wait"), || asker.stat("watches") == watches);
 }
 
@@ -127,14 +127,14 @@ fn one_change_wakes_all_watches() {
 /// A change may come at any moment of a watch's beginning.
 #[test]
 fn no_change_is_missed_between_two_watches() {
-    const ROUNDS: u64 = 2000;
+    let rounds = turns(2000);
     let server = Running::start(Server::builder());
     thread::scope(|scope| {
         for (i, address) in server.addresses().into_iter().enumerate() {
             // Each waits for the other's ball.
             scope.spawn(move || {
                 let (mut client, mut rev) = (Client::connect(address), 0);
-                for _ in 0..ROUNDS {
+                for _ in 0..rounds {
                     if i == 0 {
                         client.ask("write ball/0 0\r\n");
                     }

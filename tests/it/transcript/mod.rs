@@ -4,7 +4,7 @@
 //! # a comment
 //! % max_contents 10        a setting of the server, before the first step: also max_memory,
 //!                          connections, idle_timeout, token; `store memory` or `store durable`, whatever
-//!                          the run uses; `fresh`: only on a server of its own;
+//!                          the run uses; `store local`: memory if the run uses etcd; `fresh`: only on a server of its own;
 //!                          `not_pipelined`: a client has to read before it sends more
 //! > read foo               a line that the client sends; `A> read foo` if there are several clients
 //! >> read                  bytes as written here, without a line end

@@ -28,6 +28,8 @@ pub(super) struct Settings {
 pub(super) enum Store {
     Memory,
     Durable,
+    /// Where the run says, but in memory if that is etcd.
+    Local,
 }
 
 impl Store {
@@ -35,7 +37,8 @@ impl Store {
         match text {
             "memory" => Ok(Store::Memory),
             "durable" => Ok(Store::Durable),
-            _ => Err("memory or durable".to_string()),
+            "local" => Ok(Store::Local),
+            _ => Err("memory, durable or local".to_string()),
         }
     }
 }

@@ -1,24 +1,21 @@
 //! The server that a transcript talks to: one of its own in this process, or one elsewhere.
 
 use super::parse::{Settings, Store};
-use crate::server::{PATIENCE, kept_if_asked, kept_in};
+use crate::server::{Folder, PATIENCE, Running, Tables};
 use socket2::Socket;
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 use telefile::net::Address;
-use telefile::server::Handle;
 use telefile::{Clock, Server, Token};
 
 /// How long a server elsewhere may take to give a sign of life.
 const PROBE_TIME: Duration = Duration::from_secs(3);
 
+/// In the order of [`Running::addresses`].
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Transport {
     Tcp,
@@ -26,36 +23,21 @@ pub(super) enum Transport {
 }
 
 pub(super) enum Target {
-    Fresh(Running),
+    Fresh(Box<Running>, Clock),
     /// With the time that a reply may take, which may never arrive.
     Elsewhere(SocketAddr, Duration),
 }
 
-/// A server on threads of this process, until it is dropped.
-pub(super) struct Running {
-    tcp: SocketAddr,
-    unix: PathBuf,
-    root: PathBuf,
-    clock: Clock,
-    handle: Handle,
-    /// Disconnected when the server has ended.
-    ended: Receiver<()>,
-}
-
 impl Target {
     pub(super) fn fresh(settings: &Settings) -> Self {
-        let (clock, unix) = (Clock::manual(), temporary("sock"));
-        let root = temporary("files");
-        let mut builder = Server::builder()
-            .listen("127.0.0.1:0".parse().unwrap())
-            .listen(Address::Unix(unix.clone()))
-            .root(root.clone())
-            .clock(clock.clone());
-        let data = root.with_extension("data");
-        builder = match settings.store {
-            None => kept_if_asked(builder, &data),
-            Some(Store::Memory) => builder,
-            Some(Store::Durable) => kept_in(builder, &data),
+        let (clock, folder) = (Clock::manual(), Folder::new());
+        let mut builder = Server::builder().root(folder.path().join("files")).clock(clock.clone());
+        let tables = match settings.store {
+            None => Tables::asked(),
+            Some(Store::Memory) => Tables::Memory,
+            Some(Store::Durable) => Tables::Disk,
+            Some(Store::Local) if Tables::asked().are_in_etcd() => Tables::Memory,
+            Some(Store::Local) => Tables::asked(),
         };
         if let Some(max) = settings.max_contents {
             builder = builder.max_contents(max);
@@ -70,15 +52,7 @@ impl Target {
         if let Some(token) = &settings.token {
             builder = builder.token(Token::new(token).unwrap());
         }
-        let server = builder.bind().unwrap();
-        let Address::Tcp(tcp) = *server.addresses()[0] else { unreachable!() };
-        let handle = server.handle();
-        let (runs, ended) = mpsc::channel::<()>();
-        thread::spawn(|| {
-            let _runs = runs;
-            server.run().unwrap();
-        });
-        Target::Fresh(Running { tcp, unix, root, clock, handle, ended })
+        Target::Fresh(Box::new(Running::start_in(folder, tables, builder)), clock)
     }
 
     pub(super) fn elsewhere(address: &str, patience: Duration) -> Result<Self, String> {
@@ -88,13 +62,13 @@ impl Target {
     }
 
     pub(super) fn is_fresh(&self) -> bool {
-        matches!(self, Target::Fresh(_))
+        matches!(self, Target::Fresh(..))
     }
 
     /// How long anything awaited may take.
     pub(super) fn patience(&self) -> Duration {
         match self {
-            Target::Fresh(_) => PATIENCE,
+            Target::Fresh(..) => PATIENCE,
             Target::Elsewhere(_, patience) => *patience,
         }
     }
@@ -106,10 +80,13 @@ impl Target {
             stream.set_nodelay(true)?;
             Ok::<Socket, io::Error>(stream.into())
         };
-        let socket = match (self, transport) {
-            (Target::Fresh(running), Transport::Tcp) => tcp(&running.tcp)?,
-            (Target::Fresh(running), Transport::Unix) => UnixStream::connect(&running.unix)?.into(),
-            (Target::Elsewhere(address, _), _) => tcp(address)?,
+        let socket = match self {
+            Target::Fresh(running, _) => match running.addresses()[transport as usize] {
+                Address::Tcp(address) => tcp(address)?,
+                Address::Unix(path) => UnixStream::connect(path)?.into(),
+                other => unreachable!("{other}"),
+            },
+            Target::Elsewhere(address, _) => tcp(address)?,
         };
         socket.set_read_timeout(Some(patience))?;
         socket.set_write_timeout(Some(patience))?;
@@ -147,7 +124,7 @@ impl Target {
 
     pub(super) fn wait(&self, time: Duration) {
         match self {
-            Target::Fresh(running) => running.clock.advance(time),
+            Target::Fresh(_, clock) => clock.advance(time),
             Target::Elsewhere(..) => thread::sleep(time),
         }
     }
@@ -198,20 +175,4 @@ fn stats(mut socket: &Socket, replies: &mut impl BufRead) -> io::Result<Vec<Stri
     let count = head.strip_prefix("STATS ").and_then(|count| count.trim_end().parse().ok());
     let count: usize = count.ok_or_else(|| io::Error::other(format!("{head:?}")))?;
     (0..count).map(|_| line()).collect()
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.handle.stop();
-        let ended = self.ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Disconnected);
-        let _ = std::fs::remove_dir_all(&self.root);
-        let _ = std::fs::remove_dir_all(self.root.with_extension("data"));
-        assert!(ended || thread::panicking(), "the server does not end");
-    }
-}
-
-fn temporary(suffix: &str) -> PathBuf {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let (process, n) = (std::process::id(), COUNT.fetch_add(1, Relaxed));
-    std::env::temp_dir().join(format!("telefile-it-{process}-{n}.{suffix}"))
 }
