@@ -37,6 +37,7 @@ help:
 	@echo 'make fuzz             the parsers under libFuzzer, FUZZ_SECONDS (10) for each target'
 	@echo 'make bench            telefile beside memcached and redis, where they are installed'
 	@echo 'make bench-data       what --data costs, beside redis, etcd and what the disk allows'
+	@echo 'make bench-etcd       what a table in etcd costs, beside etcd itself and beside a server in memory'
 	@echo 'make bench-watch      what a thousand watches cost'
 	@echo 'make bench-framework  the message framework beside a bare blocking echo'
 	@echo "make bench-sync       folder synchronisation beside rsync, unison, lsyncd and syncthing; ARGS='--scale 50'"
@@ -130,6 +131,9 @@ bench:
 bench-data:
 	$(CARGO) bench --bench compare -- --data $(ARGS)
 
+bench-etcd:
+	$(CARGO) bench --features etcd --bench compare -- --etcd $(ARGS)
+
 bench-watch:
 	$(CARGO) bench --bench watch -- $(ARGS)
 
@@ -143,4 +147,4 @@ bench-sync:
 fmt:
 	$(CARGO) fmt
 
-.PHONY: help run run-etcd build built install uninstall deb test test-protocol book plots soak soak-etcd fuzz bench bench-data bench-watch bench-framework bench-sync fmt
+.PHONY: help run run-etcd build built install uninstall deb test test-protocol book plots soak soak-etcd fuzz bench bench-data bench-etcd bench-watch bench-framework bench-sync fmt

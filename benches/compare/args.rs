@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::etcd;
 use crate::kept::KEPT;
 use crate::report::Table;
 use crate::scenario::SCENARIOS;
@@ -20,6 +21,8 @@ pub(crate) enum Task {
         size: usize,
     },
     Measure(Settings),
+    /// Measure a table in etcd.
+    Etcd(etcd::Settings),
 }
 
 pub(crate) struct Settings {
@@ -48,6 +51,13 @@ struct Args {
     /// syncs always, etcd, and bare appends with fdatasync. The files are in target
     #[arg(long)]
     data: bool,
+    /// Measure servers of a table in etcd: beside transactions sent straight to etcd, and beside a server
+    /// in memory. Needs etcd, and `--features etcd`. The data of etcd is in target
+    #[arg(long, conflicts_with_all = ["data", "json"])]
+    etcd: bool,
+    /// With --etcd: measure this program instead of the one that was built
+    #[arg(long, value_name = "FILE", requires = "etcd")]
+    server: Option<PathBuf>,
     /// Measure these scenarios [default: all]
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
@@ -58,7 +68,7 @@ struct Args {
     #[arg(long, hide = true)]
     bench: bool,
     #[command(subcommand)]
-    server: Option<Server>,
+    null: Option<Server>,
 }
 
 #[derive(Subcommand)]
@@ -72,21 +82,39 @@ pub(crate) fn parse() -> Task {
     let names =
         |table: &Table| table.scenarios.iter().map(|s| s.name).collect::<Vec<_>>().join(" ");
     let mut command = Args::command().after_help(format!(
-        "Scenarios: {}\nWith --data: {}\n\n`cargo test --bench compare` proves that wrong replies \
-         are detected, and measures nothing.",
+        "Scenarios: {}\nWith --data: {}\nWith --etcd: {}\n\n`cargo test --bench compare` proves that \
+         wrong replies are detected, and measures nothing.",
         names(&SCENARIOS),
-        names(&KEPT)
+        names(&KEPT),
+        etcd::names().join(" ")
     ));
     let matches = command.get_matches_mut();
     let args = Args::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
-    if let Some(Server::Null { port, size }) = args.server {
+    if let Some(Server::Null { port, size }) = args.null {
         return Task::Null { port, size };
     }
     let table = if args.data { &KEPT } else { &SCENARIOS };
-    let unknown = |name: &&String| table.scenarios.iter().all(|s| s.name != **name);
-    if let Some(name) = args.only.iter().find(unknown) {
+    let known: Vec<_> = match args.etcd {
+        true => etcd::names(),
+        false => table.scenarios.iter().map(|s| s.name).collect(),
+    };
+    if let Some(name) = args.only.iter().find(|name| !known.contains(&name.as_str())) {
         command.error(ErrorKind::InvalidValue, format!("--only {name}: no such scenario")).exit();
     }
     let Args { secs: time, reps, only, json, bench, .. } = args;
-    if bench { Task::Measure(Settings { time, reps, table, only, json }) } else { Task::Check }
+    match (bench, args.etcd) {
+        (false, _) => Task::Check,
+        (true, false) => Task::Measure(Settings { time, reps, table, only, json }),
+        (true, true) => Task::Etcd(etcd::Settings {
+            time,
+            reps,
+            only,
+            program: args.server.unwrap_or_else(built),
+        }),
+    }
+}
+
+/// Returns the program that was built with this one.
+fn built() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_telefile"))
 }

@@ -1,7 +1,7 @@
 //! Proves, before anything is measured, that the checks can fail: each dialect with right, half and
 //! wrong replies, and both engines with a server whose replies are wrong.
 
-use crate::dialect::{Dialect, Etcd, Expected, Memcached, Outcome, Redis, Telefile};
+use crate::dialect::{Dialect, Etcd, Expected, Memcached, Outcome, Redis, Telefile, Transaction};
 use crate::engine::{Run, epoll, threads};
 use crate::load::{Load, Mix};
 use crate::null;
@@ -108,6 +108,9 @@ fn etcd() {
     let other = reply(r#"{"kvs":[{"value":"MDc/"}]}"#);
     wrong(&Etcd, Contents, &[&reply(put), &other, "HTTP/1.1 400 Bad Request\r\n"]);
     wrong(&Etcd, Written, &[&reply("{}"), "HTTP/1.1 200 OK\r\n\r\n"]);
+    let done = reply(r#"{"header":{"revision":"2"},"succeeded":true}"#);
+    right(&Transaction, Written, &done, Outcome::Done { version: 0 });
+    wrong(&Transaction, Written, &[&reply(put), "HTTP/1.1 400 Bad Request\r\n"]);
 }
 
 fn large_values_are_compared_to_the_end() {

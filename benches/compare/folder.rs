@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 /// Returns its path, beside the programs that were built.
 const PLACE: &str = env!("CARGO_TARGET_TMPDIR");
 
-/// An empty folder, removed when dropped. There is one at a time.
+/// An empty folder, removed when dropped.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub(crate) fn fresh() -> io::Result<Self> {
-        let path = Path::new(PLACE).join("compare");
+    /// Creates one, in place of any other of this name.
+    pub(crate) fn fresh(name: &str) -> io::Result<Self> {
+        let path = Path::new(PLACE).join(name);
         match fs::remove_dir_all(&path) {
             Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
             _ => {} // it may remain from a killed run

@@ -1,9 +1,11 @@
 //! Telefile beside memcached, Redis and a server that does no work (`null`), driven by one loop;
-//! with `--data` beside Redis that syncs always, etcd and what the disk allows.
+//! with `--data` beside Redis that syncs always, etcd and what the disk allows; with `--etcd` several
+//! servers of a table in etcd, beside etcd itself.
 //!
 //! `scenario` and `kept` define the measurements, and `measure` takes one sample: `process` starts
 //! the server of a `peer`, an `engine` drives `client`s that speak its `dialect`, and `window` is
-//! the time that counts. `report` makes the table. Not part of the package.
+//! the time that counts. `report` makes the table. `etcd` has measurements of its own, with the same
+//! engines. Not part of the package.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("the comparison reads Linux's /proc and uses epoll");
@@ -13,6 +15,10 @@ mod checks;
 mod client;
 mod dialect;
 mod engine;
+mod etcd;
+#[allow(dead_code, reason = "the measurements of watches use the rest")]
+#[path = "../watch/figures.rs"]
+mod figures;
 mod folder;
 mod kept;
 mod load;
@@ -46,6 +52,7 @@ fn main() -> ExitCode {
             .map(|listener| null::serve(&listener, &value::Value::new(size)))
             .map(|()| true),
         Task::Measure(settings) => compare(&settings),
+        Task::Etcd(settings) => checks::run().and_then(|()| etcd::run(&settings)),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -147,6 +154,6 @@ fn take_sample(
     Ok(true)
 }
 
-fn loudly(message: &str) {
+pub(crate) fn loudly(message: &str) {
     eprintln!("compare: *** {message} ***");
 }

@@ -36,7 +36,7 @@ pub(crate) fn measure(
 ) -> io::Result<Measured> {
     wait_until_quiet();
     let _pinned = if scenario.pinned { Some(Pinned::to_one_processor()?) } else { None };
-    let folder = Folder::fresh()?;
+    let folder = Folder::fresh("compare")?;
     let is_server = peer != Peer::Append;
     let server = match is_server {
         true => Process::start(|port| peer.command(port, scenario.size, folder.path()))?,

@@ -76,13 +76,8 @@ impl Peer {
         let mut command = Command::new(self.program());
         match self {
             Peer::Telefile | Peer::Dedicated | Peer::Kept => {
-                let settings = std::env::vars_os().map(|(name, _)| name);
-                for name in settings.filter(|n| n.to_string_lossy().starts_with("TELEFILE_")) {
-                    command.env_remove(name);
-                }
-                command.env("RUST_LOG", "warn");
-                command.args(["serve", "--connections", CONNECTIONS, "--listen"]);
-                command.arg(format!("127.0.0.1:{port}"));
+                command = telefile(port, Path::new(self.program()));
+                command.args(["--connections", CONNECTIONS]);
                 if self == Peer::Dedicated {
                     command.arg("--dedicated");
                 }
@@ -120,4 +115,16 @@ impl Peer {
         }
         command
     }
+}
+
+/// Starts `telefile serve` of a program on a port of the loopback interface.
+pub(crate) fn telefile(port: u16, program: &Path) -> Command {
+    let mut command = Command::new(program);
+    let settings = std::env::vars_os().map(|(name, _)| name);
+    for name in settings.filter(|n| n.to_string_lossy().starts_with("TELEFILE_")) {
+        command.env_remove(name);
+    }
+    command.env("RUST_LOG", "warn");
+    command.args(["serve", "--listen", &format!("127.0.0.1:{port}")]);
+    command
 }

@@ -1,5 +1,5 @@
 //! A server as a child process: started on a free port, ready when it accepts, and killed when it
-//! is dropped or a signal ends this process. There is one at a time.
+//! is dropped or a signal ends this process.
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -10,11 +10,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const START: Duration = Duration::from_secs(10);
+const START: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// The child is here, and not in a [`Process`], so that the signal handler finds it.
-static RUNNING: Mutex<Option<Child>> = Mutex::new(None);
+/// The children are here, and not in a [`Process`], so that the signal handler finds them.
+static RUNNING: Mutex<Vec<Child>> = Mutex::new(Vec::new());
 
 pub(crate) struct Process {
     pub(crate) address: SocketAddr,
@@ -25,17 +25,19 @@ impl Process {
     /// Starts the command that `command` returns for a port.
     pub(crate) fn start(command: impl FnOnce(u16) -> Command) -> io::Result<Self> {
         let address = free_address()?;
-        let mut command = command(address.port());
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        let mut running = running();
-        assert!(running.is_none(), "one server at a time");
-        let child = command.spawn()?;
-        let pid = child.id();
-        *running = Some(child);
-        drop(running);
-        let process = Process { address, pid }; // from here on, dropping it ends the child
+        let process = Process::spawn(address, command(address.port()))?;
         process.await_start()?;
         Ok(process)
+    }
+
+    /// Starts a command that will accept connections at `address`.
+    pub(crate) fn spawn(address: SocketAddr, mut command: Command) -> io::Result<Self> {
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let mut running = running();
+        let child = command.spawn()?;
+        let pid = child.id();
+        running.push(child);
+        Ok(Process { address, pid }) // from here on, dropping it ends the child
     }
 
     /// Returns a server that runs on a thread of this process and need not be ended.
@@ -43,11 +45,12 @@ impl Process {
         Process { address, pid: std::process::id() }
     }
 
-    fn await_start(&self) -> io::Result<()> {
+    pub(crate) fn await_start(&self) -> io::Result<()> {
         let deadline = Instant::now() + START;
         while !accepts(self.address) {
-            if let Some(status) = running().as_mut().and_then(|c| c.try_wait().transpose()) {
-                return Err(io::Error::other(format!("the server ended early: {}", status?)));
+            let ended = running().iter_mut().find(|c| c.id() == self.pid).map(Child::try_wait);
+            if let Some(status) = ended.transpose()?.flatten() {
+                return Err(io::Error::other(format!("the server ended early: {status}")));
             }
             if Instant::now() > deadline {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, "the server does not accept"));
@@ -60,38 +63,39 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        end(&mut running());
+        let mut running = running();
+        if let Some(at) = running.iter().position(|child| child.id() == self.pid) {
+            end(running.swap_remove(at));
+        }
     }
 }
 
-/// Ends the server and then this process on SIGHUP, SIGINT and SIGTERM.
+/// Ends the servers and then this process on SIGHUP, SIGINT and SIGTERM.
 pub(crate) fn end_on_signal() -> io::Result<()> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     let ending = thread::Builder::new().name("signals".to_string()).spawn(move || {
         if let Some(signal) = signals.forever().next() {
             let mut running = running(); // never released, so that no other server starts
-            end(&mut running);
+            running.drain(..).for_each(end);
             std::process::exit(128 + signal); // the status that a shell reports
         }
     });
     ending.map(drop)
 }
 
-fn running() -> MutexGuard<'static, Option<Child>> {
+fn running() -> MutexGuard<'static, Vec<Child>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The server stores nothing, so it can be killed.
-fn end(running: &mut Option<Child>) {
-    if let Some(mut child) = running.take() {
-        let _ = child.kill();
-        let _ = child.wait();
-    }
+/// What the server stores is not used again, so it can be killed.
+fn end(mut child: Child) {
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 /// Returns a free port. The system does not assign it again soon, because it goes through all of
 /// them.
-fn free_address() -> io::Result<SocketAddr> {
+pub(crate) fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 

@@ -19,6 +19,7 @@ struct Row {
 #[derive(Clone)]
 pub(crate) enum Goal {
     AtMost(f64),
+    AtLeast(f64),
     /// At most that of another row. A difference below 8 % is noise.
     NoMoreThan(String),
 }
@@ -42,15 +43,19 @@ impl Figures {
     }
 
     fn verdict(&self, row: &Row) -> String {
-        let (goal, most) = match &row.goal {
+        let (goal, is_met) = match &row.goal {
             None => return String::new(),
-            Some(Goal::AtMost(most)) => (format!("at most {most}"), Some(*most)),
+            Some(Goal::AtMost(most)) => (format!("at most {most}"), Some(row.median() <= *most)),
+            Some(Goal::AtLeast(least)) => {
+                (format!("at least {least}"), Some(row.median() >= *least))
+            }
             Some(Goal::NoMoreThan(what)) => {
                 let other = self.0.iter().find(|row| row.what == *what);
-                (format!("no more than {what}"), other.map(|row| row.median() * NOISE))
+                let is_met = other.map(|other| row.median() <= other.median() * NOISE);
+                (format!("no more than {what}"), is_met)
             }
         };
-        match most.map(|most| row.median() <= most) {
+        match is_met {
             Some(true) => format!("{goal}: met"),
             Some(false) => format!("{goal}: **missed**"),
             None => format!("{goal}: not measured"),

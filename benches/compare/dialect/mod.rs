@@ -7,7 +7,7 @@ mod memcached;
 mod redis;
 mod telefile;
 
-pub(crate) use etcd::Etcd;
+pub(crate) use etcd::{Etcd, Transaction};
 pub(crate) use memcached::Memcached;
 pub(crate) use redis::Redis;
 pub(crate) use telefile::Telefile;
