@@ -1,4 +1,6 @@
 //! The JSON of etcd's gateway: bytes are base64, and numbers of 64 bits are strings.
+//!
+//! A transaction may have a mebibyte of contents. They are written once, into the text that is sent.
 
 use super::trouble::Trouble;
 use base64::Engine;
@@ -21,12 +23,13 @@ pub(in crate::store::etcd) struct Reply {
     pub(super) value: Value,
 }
 
-/// What a transaction does if its comparisons hold, and what it does otherwise.
+/// What a transaction does if its comparisons hold, and what it does otherwise: lists without their
+/// brackets.
 #[derive(Debug, Default)]
 pub(in crate::store::etcd) struct Txn {
-    compare: Vec<Value>,
-    then: Vec<Value>,
-    otherwise: Vec<Value>,
+    compare: String,
+    then: String,
+    otherwise: String,
 }
 
 /// What is read in one go.
@@ -54,64 +57,93 @@ fn encode(bytes: &[u8]) -> Value {
     Value::String(BASE64_STANDARD.encode(bytes))
 }
 
+/// Appends parts of one element to a list: text as it is, and bytes as a string.
+fn append<const N: usize>(list: &mut String, parts: [Part<'_>; N]) {
+    if !list.is_empty() {
+        list.push(',');
+    }
+    for part in parts {
+        match part {
+            Text(text) => list.push_str(text),
+            Bytes(bytes) => {
+                list.push('"');
+                BASE64_STANDARD.encode_string(bytes, list);
+                list.push('"');
+            }
+        }
+    }
+}
+
+enum Part<'a> {
+    Text(&'a str),
+    Bytes(&'a [u8]),
+}
+
+use Part::{Bytes, Text};
+
 impl Txn {
     /// Requires that a key was created at this revision; 0: that it does not exist.
     pub(in crate::store::etcd) fn if_created(mut self, key: &[u8], revision: i64) -> Self {
-        let revision = revision.to_string();
-        self.compare.push(json!({
-            "target": "CREATE", "result": "EQUAL", "key": encode(key), "create_revision": revision,
-        }));
+        let rest = format!(r#","create_revision":"{revision}"}}"#);
+        let begin = Text(r#"{"target":"CREATE","result":"EQUAL","key":"#);
+        append(&mut self.compare, [begin, Bytes(key), Text(&rest)]);
         self
     }
 
     /// Requires that a key was last changed at this revision; 0: that it does not exist.
     pub(in crate::store::etcd) fn if_modified(mut self, key: &[u8], revision: i64) -> Self {
-        let revision = revision.to_string();
-        self.compare.push(json!({
-            "target": "MOD", "result": "EQUAL", "key": encode(key), "mod_revision": revision,
-        }));
+        let rest = format!(r#","mod_revision":"{revision}"}}"#);
+        let begin = Text(r#"{"target":"MOD","result":"EQUAL","key":"#);
+        append(&mut self.compare, [begin, Bytes(key), Text(&rest)]);
         self
     }
 
     pub(in crate::store::etcd) fn put(&mut self, key: &[u8], value: &[u8]) {
-        self.then.push(json!({ "request_put": { "key": encode(key), "value": encode(value) } }));
+        let parts = [Text(PUT), Bytes(key), Text(VALUE), Bytes(value), Text("}}")];
+        append(&mut self.then, parts);
     }
 
     /// Puts a key that ends with a lease.
     pub(in crate::store::etcd) fn put_on(&mut self, key: &[u8], value: &[u8], lease: i64) {
-        self.then.push(json!({ "request_put": {
-            "key": encode(key), "value": encode(value), "lease": lease.to_string(),
-        } }));
+        let rest = format!(r#","lease":"{lease}"}}}}"#);
+        let parts = [Text(PUT), Bytes(key), Text(VALUE), Bytes(value), Text(&rest)];
+        append(&mut self.then, parts);
     }
 
     pub(in crate::store::etcd) fn delete(&mut self, key: &[u8]) {
-        self.then.push(json!({ "request_delete_range": { "key": encode(key) } }));
+        append(&mut self.then, [Text(DELETE), Bytes(key), Text("}}")]);
     }
 
     /// Deletes the keys from one on to another, which stays.
     pub(in crate::store::etcd) fn delete_range(&mut self, from: &[u8], to: &[u8]) {
-        let range = json!({ "key": encode(from), "range_end": encode(to) });
-        self.then.push(json!({ "request_delete_range": range }));
+        let parts = [Text(DELETE), Bytes(from), Text(r#","range_end":"#), Bytes(to), Text("}}")];
+        append(&mut self.then, parts);
     }
 
     /// Reads a key, if the comparisons hold.
     pub(in crate::store::etcd) fn get(&mut self, key: &[u8]) {
-        self.then.push(json!({ "request_range": { "key": encode(key) } }));
+        append(&mut self.then, [Text(GET), Bytes(key), Text("}}")]);
     }
 
     /// Reads a key, if the comparisons do not hold.
     pub(in crate::store::etcd) fn otherwise_get(mut self, key: &[u8]) -> Self {
-        self.otherwise.push(json!({ "request_range": { "key": encode(key) } }));
+        append(&mut self.otherwise, [Text(GET), Bytes(key), Text("}}")]);
         self
     }
 
-    pub(super) fn body(self) -> Value {
-        json!({ "compare": self.compare, "success": self.then, "failure": self.otherwise })
+    pub(super) fn body(self) -> String {
+        let Txn { compare, then, otherwise } = self;
+        format!(r#"{{"compare":[{compare}],"success":[{then}],"failure":[{otherwise}]}}"#)
     }
 }
 
+const PUT: &str = r#"{"request_put":{"key":"#;
+const VALUE: &str = r#","value":"#;
+const DELETE: &str = r#"{"request_delete_range":{"key":"#;
+const GET: &str = r#"{"request_range":{"key":"#;
+
 impl Range<'_> {
-    pub(super) fn body(&self) -> Value {
+    pub(super) fn body(&self) -> String {
         let mut body = json!({
             "key": encode(self.key),
             "limit": self.limit.to_string(),
@@ -121,7 +153,7 @@ impl Range<'_> {
         if let Some(end) = self.end {
             body["range_end"] = encode(end);
         }
-        body
+        body.to_string()
     }
 }
 
@@ -269,7 +301,10 @@ mod tests {
             ],
             "failure": [{"request_range": {"key": "YQ=="}}]
         }"#;
-        assert_eq!(txn.body(), serde_json::from_str::<Value>(expected).unwrap());
+        let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        assert_eq!(parsed(&txn.body()), parsed(expected));
+        let empty = parsed(r#"{"compare": [], "success": [], "failure": []}"#);
+        assert_eq!(parsed(&Txn::default().body()), empty);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Requests to etcd through its HTTP gateway: one member at a time, the next one on failure. Knows
 //! no table.
 
+mod addresses;
 mod endpoints;
 mod failure;
 mod json;
@@ -12,6 +13,7 @@ pub(super) use json::{KeyValue, Range, Reply, Txn};
 pub(super) use trouble::{Refused, Trouble};
 
 use super::options::Options;
+use addresses::Addresses;
 use endpoints::Endpoints;
 use failure::Failure;
 use serde_json::{Value, json};
@@ -20,6 +22,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use ureq::Agent;
+use ureq::unversioned::transport::DefaultConnector;
 
 /// How long a member may take to answer. A member that has lost its leader takes 7 s.
 pub(super) const PATIENCE: Duration = Duration::from_millis(2500);
@@ -35,6 +38,7 @@ const MAX_REPLY_BYTES: u64 = 64 << 20;
 #[derive(Debug)]
 pub(super) struct Gateway {
     agent: Agent,
+    addresses: Addresses,
     endpoints: Endpoints,
     user: Option<User>,
     known: Mutex<Known>,
@@ -91,7 +95,10 @@ impl Gateway {
             password,
             token: Mutex::default(),
         });
-        Ok(Gateway { agent: config.build().new_agent(), endpoints, user, known: Mutex::default() })
+        let addresses = Addresses::default();
+        let connector = DefaultConnector::default();
+        let agent = Agent::with_parts(config.build(), connector, addresses.clone());
+        Ok(Gateway { agent, addresses, endpoints, user, known: Mutex::default() })
     }
 
     /// Runs a transaction once.
@@ -110,7 +117,7 @@ impl Gateway {
 
     /// Returns the number of a new lease.
     pub(super) fn grant(&self, ttl: Duration, patience: Duration) -> Result<i64, Trouble> {
-        let body = json!({ "TTL": ttl.as_secs().to_string() });
+        let body = json!({ "TTL": ttl.as_secs().to_string() }).to_string();
         let reply = self.insist("/v3/lease/grant", &body, patience)?;
         match reply.number("ID")? {
             0 => Err(Trouble::Unknown(format!("{}: it grants no lease", reply.endpoint))),
@@ -120,8 +127,8 @@ impl Gateway {
 
     /// Renews a lease. Returns whether it still lives.
     pub(super) fn renew(&self, lease: i64, patience: Duration) -> Result<bool, Trouble> {
-        let reply =
-            self.ask("/v3/lease/keepalive", &json!({ "ID": lease.to_string() }), patience)?;
+        let body = json!({ "ID": lease.to_string() }).to_string();
+        let reply = self.ask("/v3/lease/keepalive", &body, patience)?;
         // The reply is one of a stream.
         let Reply { endpoint, mut value } = reply;
         let reply = Reply { endpoint, value: value["result"].take() };
@@ -133,7 +140,7 @@ impl Gateway {
 
     /// Ends a lease.
     pub(super) fn revoke(&self, lease: i64, patience: Duration) -> Result<(), Trouble> {
-        let body = json!({ "ID": lease.to_string() });
+        let body = json!({ "ID": lease.to_string() }).to_string();
         match self.insist("/v3/lease/revoke", &body, patience) {
             Err(e) if e.refused() != Some(Refused::NoLease) => Err(e),
             _ => Ok(()),
@@ -142,13 +149,13 @@ impl Gateway {
 
     /// Returns the size of the database, in bytes.
     pub(super) fn database_bytes(&self, patience: Duration) -> Result<u64, Trouble> {
-        let bytes = self.ask("/v3/maintenance/status", &json!({}), patience)?.number("dbSize")?;
+        let bytes = self.ask("/v3/maintenance/status", "{}", patience)?.number("dbSize")?;
         Ok(u64::try_from(bytes).unwrap_or(0))
     }
 
     /// Repeats a request until it is answered, or until `patience` has passed. At the start, only until
     /// all members have turned out to be none.
-    fn insist(&self, path: &str, body: &Value, patience: Duration) -> Result<Reply, Trouble> {
+    fn insist(&self, path: &str, body: &str, patience: Duration) -> Result<Reply, Trouble> {
         let end = Instant::now() + patience;
         let mut failures = 0;
         loop {
@@ -174,7 +181,7 @@ impl Gateway {
     }
 
     /// Sends a request once, to the current member. If that fails, the next one is the current.
-    fn ask(&self, path: &str, body: &Value, patience: Duration) -> Result<Reply, Trouble> {
+    fn ask(&self, path: &str, body: &str, patience: Duration) -> Result<Reply, Trouble> {
         let current = self.endpoints.current();
         let revision = lock(&self.known).revision;
         let asked = self.token(current, patience).and_then(|token| {
@@ -186,6 +193,7 @@ impl Gateway {
         });
         if let Err(Trouble::Unknown(why) | Trouble::Refused(Refused::Other, why)) = &asked {
             log::debug!("etcd: {why}");
+            self.addresses.forget();
             self.endpoints.advance_from(current);
         }
         let reply = asked?;
@@ -194,6 +202,7 @@ impl Gateway {
         if let Err(trouble) = self.expect_known(&reply, at_least) {
             if let Trouble::Unknown(_) = trouble {
                 let failure = Failure::of_body("its reply is not etcd's");
+                self.addresses.forget();
                 self.endpoints.advance_from(current);
                 return Err(self.failed(current, failure));
             }
@@ -207,7 +216,7 @@ impl Gateway {
         let Some(user) = &self.user else { return Ok(None) };
         let mut token = lock(&user.token);
         if token.is_none() {
-            let body = json!({ "name": user.name, "password": user.password });
+            let body = json!({ "name": user.name, "password": user.password }).to_string();
             let reply = self.send(current, "/v3/auth/authenticate", &body, None, patience)?;
             *token = match reply.text("token") {
                 // It becomes a header.
@@ -235,7 +244,7 @@ impl Gateway {
         &self,
         member: usize,
         path: &str,
-        body: &Value,
+        body: &str,
         token: Option<&str>,
         patience: Duration,
     ) -> Result<Reply, Trouble> {
@@ -251,7 +260,7 @@ impl Gateway {
         if let Some(token) = token {
             request = request.header("authorization", token);
         }
-        let response = request.send(body.to_string());
+        let response = request.send(body);
         let mut response = response.map_err(|e| unknown(Failure::of(endpoint, e)))?;
         let status = response.status().as_u16();
         let bytes = response.body_mut().with_config().limit(MAX_REPLY_BYTES).read_to_vec();
