@@ -33,8 +33,11 @@ openssl ca -batch -md sha256 -config ca.cnf -cert ca.pem -keyfile ca.key -in etc
 new -x509 -days 2 -subj /CN=strange -keyout strange.key -out strange.pem
 "#;
 
-fn certificates() -> Option<PathBuf> {
-    let folder = env::temp_dir().join(format!("telefile-{}-tls", process::id()));
+/// Half of what the thread of a client has, which commits the client's changes itself.
+const STACK_BYTES: usize = 256 << 10;
+
+fn certificates(name: &str) -> Option<PathBuf> {
+    let folder = env::temp_dir().join(format!("telefile-{}-{name}", process::id()));
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir(&folder).unwrap();
     let installed = Command::new("openssl").arg("version").stdout(Stdio::null()).status();
@@ -49,7 +52,7 @@ fn certificates() -> Option<PathBuf> {
 
 #[test]
 fn etcd_is_asked_over_https_with_a_certificate() {
-    let Some(folder) = certificates() else { return };
+    let Some(folder) = certificates("tls") else { return };
     let path = |name: &str| -> PathBuf { folder.join(name) };
     let Some(etcd) = real::Etcd::start_with_tls(&folder) else { return };
     let options = || Options::new([etcd.url.clone()]).prefix("t/").ca(path("ca.pem"));
@@ -142,4 +145,31 @@ impl Drop for Speaker {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// An overflow would end the process.
+#[test]
+fn half_the_stack_of_a_session_is_enough_for_https() {
+    let Some(folder) = certificates("stack") else { return };
+    let path = |name: &str| -> PathBuf { folder.join(name) };
+    let Some(etcd) = real::Etcd::start_with_tls(&folder) else { return };
+    let options = Options::new([etcd.url.clone()]).prefix("t/").ca(path("ca.pem"));
+    let options = options.cert(path("client.pem"), path("client.key"));
+    let work = move || {
+        // The first request shakes hands. The last one has the longest body that there is.
+        let term = term(&Etcd::new(options).unwrap());
+        let store = term.store();
+        let mut model = loaded(&*store).unwrap();
+        for numbytes in [1, 1 << 20] {
+            let put = model.put("a", vec![b'x'; numbytes]);
+            let head = model.next();
+            store.commit(std::slice::from_ref(&put), &head).unwrap();
+            model.apply(&[put], head);
+        }
+        assert_eq!(loaded(&*term.store()).unwrap(), model);
+        term.resign();
+    };
+    let small = thread::Builder::new().stack_size(STACK_BYTES).spawn(work).unwrap();
+    small.join().unwrap();
+    fs::remove_dir_all(&folder).unwrap();
 }
