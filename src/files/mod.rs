@@ -6,6 +6,7 @@ mod clock;
 mod commits;
 mod file;
 mod file_type;
+mod gather;
 mod histogram;
 mod kinds;
 mod mutation;

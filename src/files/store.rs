@@ -3,6 +3,7 @@
 //! The table decides changes, and the store writes them: a whole batch is on disk before any change
 //! of it is visible. A table without a store lives in memory.
 
+pub use super::gather::Gather;
 pub(crate) use super::mutation::BOUND;
 pub use super::mutation::{Head, Life, MAX_GONE, Mutation};
 
@@ -195,6 +196,12 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// name in that alone, so that each part of a larger batch is the table at one of its versions.
     fn whole(&self) -> Whole {
         Whole::ANY
+    }
+
+    /// Returns what the next commit may wait for, after one that has just ended. `None`, the default, is
+    /// right where a commit takes not much longer than clients take to send.
+    fn gather(&self) -> Option<Gather> {
+        None
     }
 
     /// Returns the smallest size, in bytes, of contents that are [only stored](RowContents::Stored).

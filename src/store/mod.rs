@@ -139,7 +139,7 @@ mod tests;
 mod tree;
 
 pub use crate::files::store::{
-    Backup, CommitError, Head, Life, MAX_GONE, Mutation, Row, RowContents, Store, Whole,
+    Backup, CommitError, Gather, Head, Life, MAX_GONE, Mutation, Row, RowContents, Store, Whole,
 };
 #[cfg(feature = "durable")]
 pub use durable::Durable;

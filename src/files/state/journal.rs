@@ -6,11 +6,13 @@ use super::chain::{Chain, Done, Lack};
 use super::changes::ChangeLog;
 use super::files::Files;
 use super::files::entry::Body;
+use super::gathering::Gathering;
 use super::key::Key;
+use super::pending::Pending;
 use super::step::{Batch, CommitStep, Draft};
 use super::ticket::{Commit, Ticket};
 use crate::budget::Charge;
-use crate::files::store::Whole;
+use crate::files::store::{Gather, Whole};
 use crate::name::FileRef;
 use crate::refusal::Refusal;
 use hashbrown::HashMap;
@@ -40,6 +42,7 @@ pub(in crate::files) struct Journal {
     running: Arc<Commit>,
     /// The last place given to a request in its commit. No place is given twice.
     place: usize,
+    pub(in crate::files) gathering: Gathering,
     /// The smallest size, in bytes, of contents that stay on disk.
     stored_from: usize,
     /// Wakes the committer.
@@ -59,21 +62,6 @@ pub(in crate::files) struct Journal {
 /// Room for more files is given back when few are left in it: each takes about 400 bytes.
 const KEPT_FILES: usize = 1024;
 
-/// The decided changes of a name, or of an open file without one.
-#[derive(Debug, Default)]
-struct Pending {
-    running: Option<Chain>,
-    next: Option<Chain>,
-    /// For the file that `next` creates, if it creates one.
-    charge: Option<Charge>,
-    /// Whether the file is open.
-    is_open: bool,
-    /// Whether contents may be only in the store.
-    is_large: bool,
-    /// Whether a request waits for the visible state. It would hang forever if more were decided.
-    awaited: bool,
-}
-
 impl Journal {
     /// Creates the journal of a store that keeps contents of `stored_from` bytes or more out of
     /// memory, and writes batches up to `whole` as a whole. The committer waits on `to_commit`.
@@ -90,6 +78,7 @@ impl Journal {
             commit: Commit::new(to_commit),
             running: Commit::new(to_commit),
             place: 0,
+            gathering: Gathering::default(),
             stored_from,
             to_commit: to_commit.clone(),
             keeps_time: false,
@@ -191,17 +180,48 @@ impl Journal {
         self.next.is_empty()
     }
 
-    /// Begins a commit, unless another one is running or has failed.
-    pub(in crate::files) fn begin(&mut self) -> bool {
-        let may_begin = !self.is_committing && self.failure.is_none() && !self.ended;
-        self.is_committing |= may_begin;
-        may_begin
+    /// A thread waits for this ticket. Perhaps its commit is no longer the next one.
+    pub(in crate::files) fn join(&mut self, ticket: &Ticket) {
+        if ticket.is_of(&self.commit) {
+            self.gathering.join();
+        }
     }
 
-    /// Ends the running commit.
-    pub(in crate::files) fn end_commit(&mut self, done: io::Result<()>) {
+    /// Begins a commit, unless another one is running or has failed, or this one has to wait for more
+    /// changes: then the committer begins it.
+    pub(in crate::files) fn begin(&mut self) -> bool {
+        if self.is_committing || self.failure.is_some() || self.ended {
+            return false;
+        }
+        self.is_committing = !self.gathering.is_held();
+        if !self.is_committing && self.gathering.is_unseen() {
+            self.to_commit.notify_one();
+        }
+        self.is_committing
+    }
+
+    /// Ends the running commit, which had this many changes. The next one may wait for those who are
+    /// answered now.
+    pub(in crate::files) fn end_commit(
+        &mut self,
+        done: io::Result<()>,
+        changes: usize,
+        gather: Option<Gather>,
+    ) {
         self.is_committing = false;
         self.failure = done.err();
+        let expected = self.next.len() + changes;
+        if let Some(gather) = gather.filter(|gather| expected <= gather.changes) {
+            self.gathering.hold(gather.longest);
+        }
+    }
+
+    /// Returns how long the committer waits before it asks again; `None` if it may commit.
+    pub(in crate::files) fn gathers(&mut self) -> Option<Duration> {
+        if self.failure.is_some() || self.is_ending {
+            self.gathering.release();
+        }
+        self.gathering.look()
     }
 
     /// Returns whether the committer has something to do now.
@@ -227,6 +247,7 @@ impl Journal {
     ) -> Batch {
         (self.next_numbytes, self.whole) = (0, whole);
         self.running = mem::replace(&mut self.commit, Commit::new(&self.to_commit));
+        self.gathering.depart();
         let (mut steps, mut unchanged) = (Vec::new(), Vec::new());
         for key in mem::take(&mut self.next) {
             let Some(pending) = self.files.get_mut(&key) else { continue };
@@ -294,26 +315,5 @@ impl Journal {
         self.files.clear();
         self.next.clear();
         self.commit.publish(Err(Refusal::Internal));
-    }
-}
-
-impl Pending {
-    /// Returns the decided state of the file.
-    fn file(&self) -> Option<&Draft> {
-        self.next.as_ref().or(self.running.as_ref()).and_then(Chain::file)
-    }
-
-    /// Returns whether a further request may be decided upon this.
-    fn takes(&self, asked: Asked, by_name: bool) -> bool {
-        // A read of a refused change gets the state without it, which has to be in memory.
-        if self.awaited || (asked == Asked::Read && self.is_large) {
-            return false;
-        }
-        match self.file() {
-            Some(Draft { body: Body::Code(..), .. }) => false,
-            // Its openers keep the state that it has by then.
-            Some(_) => !(self.is_open && matches!(asked, Asked::Remove(_) | Asked::End)),
-            None => by_name && !self.is_open,
-        }
     }
 }

@@ -84,6 +84,10 @@ impl Ticket {
         commit.known.lock().unwrap_or_else(PoisonError::into_inner).outcome.is_some()
     }
 
+    pub(super) fn is_of(&self, commit: &Arc<Commit>) -> bool {
+        self.0.as_ref().is_some_and(|(own, _)| Arc::ptr_eq(own, commit))
+    }
+
     pub(in crate::files) fn of(commit: &Arc<Commit>, place: usize) -> Self {
         Ticket(Some((commit.clone(), place)))
     }

@@ -10,9 +10,10 @@ use crate::files::stat::Looked;
 use crate::files::state::State;
 use crate::files::state::chain::Lack;
 use crate::files::state::files::entry::Body;
+use crate::files::state::journal::Journal;
 use crate::files::state::step::{Batch, CommitStep, Effect, Step};
 use crate::files::state::ticket::Ticket;
-use crate::files::store::{Head, Store};
+use crate::files::store::{Gather, Head, Store};
 use crate::refusal::Refusal;
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
@@ -46,7 +47,10 @@ impl Table {
         loop {
             match is_time_due {
                 true => self.commit_time(),
-                false => self.commit_waiting(),
+                false => {
+                    self.gather();
+                    self.commit_waiting();
+                }
             }
             let mut state = self.lock().state;
             let has_deadline = state.ends.next().is_some();
@@ -75,29 +79,32 @@ impl Table {
     /// Those of [`Ticket::wait`].
     pub(crate) fn outcome(&self, ticket: &Ticket) -> Result<Option<Looked>, Refusal> {
         if !ticket.is_known() {
-            self.commit_waiting();
+            self.commit_next(false, Some(ticket));
         }
         ticket.outcome()
     }
 
     /// Commits the waiting changes, if there are any.
     pub(in crate::files) fn commit_waiting(&self) {
-        self.commit_next(false);
+        self.commit_next(false, None);
     }
 
     /// Commits the time alone, if no changes wait. After a kill, files with a deadline get back the
     /// time since the last commit.
     pub(in crate::files) fn commit_time(&self) {
-        self.commit_next(true);
+        self.commit_next(true, None);
     }
 
     /// Commits what waits, or the time if `is_time_due` and nothing waits. If another thread is
-    /// committing, the committer does that after it.
-    fn commit_next(&self, is_time_due: bool) {
+    /// committing, the committer does that after it. This thread waits for the ticket.
+    fn commit_next(&self, is_time_due: bool, ticket: Option<&Ticket>) {
         let mut table = self.lock();
         let time = table.now();
         let state = &mut *table.state;
         let (Some(journal), Some(store)) = (&mut state.journal, &self.store) else { return };
+        if let Some(ticket) = ticket {
+            journal.join(ticket);
+        }
         if journal.is_empty() != is_time_due || !journal.begin() {
             return;
         }
@@ -106,21 +113,30 @@ impl Table {
         let head = Head { epoch: self.epoch, version: state.taken, time, forgotten };
         drop(table);
         let _lost = LostInPanic;
-        let commit = batch.commit.clone();
+        let (commit, changes) = (batch.commit.clone(), batch.steps.len());
         let done = self.write_and_show(batch, &**store, &head);
         let outcome = done.as_ref().map(drop).map_err(|_| Refusal::Internal);
         if done.is_err() {
             self.is_lost.store(true, SeqCst); // before anybody hears of it
         }
-        self.end_commit(done);
+        self.end_commit(done, changes, store.gather());
         commit.publish(outcome);
     }
 
+    /// Waits for those whom the last commit has answered: their next changes come together.
+    fn gather(&self) {
+        let mut state = self.lock().state;
+        while let Some(longest) = state.journal.as_mut().and_then(Journal::gathers) {
+            let waited = self.to_commit.wait_timeout(state, longest);
+            state = waited.unwrap_or_else(|_| lost()).0;
+        }
+    }
+
     /// Lets another thread commit: first of all, since the disk is idle meanwhile.
-    fn end_commit(&self, done: io::Result<()>) {
+    fn end_commit(&self, done: io::Result<()>, changes: usize, gather: Option<Gather>) {
         let mut state = self.lock().state;
         let Some(journal) = &mut state.journal else { return };
-        journal.end_commit(done);
+        journal.end_commit(done, changes, gather);
         let is_due = is_due(&state);
         drop(state);
         if is_due {

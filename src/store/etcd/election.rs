@@ -21,7 +21,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a standby tries before it looks whether its server ends.
 const LOOK_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How often a standby looks whether there is another active server.
+/// How often a standby looks whether there is another active server. All members of etcd together need
+/// 1.3 ms of a processor for each look. A watch would save that, but a stream that says nothing may be cut:
+/// the standby would have to look as well.
 const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
 /// How long to try to end a lease. It ends by itself, later.

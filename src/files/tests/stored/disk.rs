@@ -2,7 +2,9 @@
 
 use super::STORED_FROM;
 use crate::contents::Contents;
-use crate::files::store::{CommitError, Head, Life, Mutation, Row, RowContents, Store, Whole};
+use crate::files::store::{
+    CommitError, Gather, Head, Life, Mutation, Row, RowContents, Store, Whole,
+};
 use crate::name::Name;
 use std::collections::BTreeMap;
 use std::io;
@@ -34,6 +36,7 @@ struct Inner {
     /// What the next commit fails with.
     failure: Option<CommitError>,
     full: Option<Full>,
+    gather: Option<Gather>,
     whole: Option<Whole>,
 }
 
@@ -107,6 +110,11 @@ impl Disk {
     /// From the next commit on.
     pub(super) fn write_in_parts_over(&self, whole: Whole) {
         self.inner.lock().unwrap().whole = Some(whole);
+    }
+
+    /// Has the next commits wait.
+    pub(super) fn set_gather(&self, longest: Duration, changes: usize) {
+        self.inner.lock().unwrap().gather = Some(Gather { longest, changes });
     }
 
     pub(super) fn last_by(&self) -> Option<ThreadId> {
@@ -192,6 +200,10 @@ impl Store for Disk {
 
     fn whole(&self) -> Whole {
         self.inner.lock().unwrap().whole.unwrap_or(Whole::ANY)
+    }
+
+    fn gather(&self) -> Option<Gather> {
+        self.inner.lock().unwrap().gather
     }
 
     fn stored_from(&self) -> usize {

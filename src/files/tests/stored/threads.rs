@@ -8,6 +8,10 @@ use crate::refusal::Refusal;
 use std::io;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
+
+/// Nobody waits that long.
+const HOUR: Duration = Duration::from_secs(3600);
 
 fn decide(table: &Table, file: &str) -> Ticket {
     let decided: Decided<u64> = table.write(name(file), "x".into(), Expiry::Never, BY).unwrap();
@@ -111,4 +115,63 @@ fn the_store_is_closed_after_the_last_commit_of_any_thread() {
         assert_eq!(committer.join().unwrap().unwrap(), 1, "it waits for the commit that runs");
         assert_eq!(waiter.join().unwrap(), Ok(()));
     });
+}
+
+/// Ends a commit of one thread while another one waits for the next, and then calls `then`, while there
+/// is a committer.
+fn after_a_commit(disk: &Arc<Disk>, then: impl FnOnce(&Table)) {
+    let table = load(disk, &Clock::manual());
+    let outcome = |ticket: Ticket| assert_eq!(table.outcome(&ticket).map(drop), Ok(()));
+    disk.hold(true);
+    thread::scope(|scope| {
+        let answered = scope.spawn(|| outcome(decide(&table, "a")));
+        disk.wait_held();
+        let waiting = scope.spawn(|| outcome(decide(&table, "b")));
+        while table.lock().state.journal.as_ref().unwrap().gathering.waiting() == 0 {
+            thread::yield_now();
+        }
+        let committer = scope.spawn(|| table.commit());
+        disk.hold(false);
+        answered.join().unwrap();
+        then(&table);
+        waiting.join().unwrap();
+        table.end_commits();
+        committer.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn the_next_commit_waits_until_those_whom_the_last_one_answered_have_sent_again() {
+    let disk = Arc::new(Disk::default());
+    disk.set_gather(HOUR, 2);
+    after_a_commit(&disk, |table| {
+        assert_eq!(table.outcome(&decide(table, "a")).map(drop), Ok(()));
+    });
+    assert_eq!(disk.commits(), 2);
+}
+
+#[test]
+fn the_end_of_a_table_waits_for_no_client() {
+    let disk = Arc::new(Disk::default());
+    disk.set_gather(HOUR, 2);
+    after_a_commit(&disk, Table::end_commits);
+    assert_eq!(disk.commits(), 2);
+}
+
+#[test]
+fn a_client_alone_waits_for_nobody() {
+    let disk = Arc::new(Disk::default());
+    disk.set_gather(HOUR, 2);
+    run(&disk, |table| {
+        (0..100).for_each(|_| assert!(table.outcome(&decide(table, "a")).is_ok()));
+    });
+    assert_eq!(disk.commits(), 100);
+}
+
+#[test]
+fn a_commit_that_would_be_too_large_waits_for_nobody() {
+    let disk = Arc::new(Disk::default());
+    disk.set_gather(HOUR, 1);
+    after_a_commit(&disk, |_| {}); // nobody comes
+    assert_eq!(disk.commits(), 2);
 }

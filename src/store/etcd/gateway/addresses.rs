@@ -3,9 +3,8 @@
 //! ureq would look them up for each request, also on a connection that it keeps, in a thread that it
 //! starts for that.
 
-use super::lock;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ureq::Error;
 use ureq::config::Config;
 use ureq::http::Uri;
@@ -19,7 +18,11 @@ pub(super) struct Addresses(Arc<Mutex<HashMap<String, ResolvedSocketAddrs>>>);
 impl Addresses {
     /// Has all hosts looked up again: one may have moved.
     pub(super) fn forget(&self) {
-        lock(&self.0).clear();
+        self.known().clear();
+    }
+
+    pub(super) fn known(&self) -> MutexGuard<'_, HashMap<String, ResolvedSocketAddrs>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -32,60 +35,11 @@ impl Resolver for Addresses {
     ) -> Result<ResolvedSocketAddrs, Error> {
         let host = uri.authority().map_or("", |authority| authority.as_str());
         let key = format!("{}://{host}", uri.scheme_str().unwrap_or_default());
-        if let Some(known) = lock(&self.0).get(&key) {
+        if let Some(known) = self.known().get(&key) {
             return Ok(known.clone());
         }
         let found = DefaultResolver::default().resolve(uri, config, timeout)?;
-        lock(&self.0).insert(key, found.clone());
+        self.known().insert(key, found.clone());
         Ok(found)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::Gateway;
-    use super::*;
-    use crate::store::etcd::options::Options;
-    use std::io::{BufRead, BufReader, Write};
-    use std::net::TcpListener;
-    use std::thread;
-    use std::time::Duration;
-    use ureq::unversioned::transport::time;
-
-    const PATIENCE: Duration = Duration::from_secs(30);
-
-    #[test]
-    fn a_host_is_looked_up_once_until_a_request_fails() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        // Answers two requests, and cuts the connection of the third.
-        let server = thread::spawn(move || {
-            let mut stream = listener.accept().unwrap().0;
-            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-            for _ in 0..2 {
-                while !lines.next().unwrap().unwrap().is_empty() {}
-                let body = r#"{"dbSize":"7"}"#;
-                let length = body.len();
-                write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}")
-                    .unwrap();
-            }
-        });
-        // No system finds this host.
-        let gateway = Gateway::new(&Options::new([format!("http://a.invalid:{port}")])).unwrap();
-        assert!(gateway.database_bytes(Duration::from_secs(1)).is_err());
-        let uri = format!("http://127.0.0.1:{port}").parse().unwrap();
-        let timeout = NextTimeout {
-            after: time::Duration::NotHappening,
-            reason: ureq::Timeout::Global,
-            ..NextTimeout::default()
-        };
-        let here = Addresses::default().resolve(&uri, &Config::default(), timeout).unwrap();
-        lock(&gateway.addresses.0).insert(format!("http://a.invalid:{port}"), here);
-        for _ in 0..2 {
-            assert_eq!(gateway.database_bytes(PATIENCE).unwrap(), 7);
-        }
-        server.join().unwrap();
-        assert!(gateway.database_bytes(PATIENCE).is_err());
-        assert!(lock(&gateway.addresses.0).is_empty());
     }
 }

@@ -8,6 +8,7 @@ mod json;
 #[cfg(feature = "etcd-tls")]
 mod tls;
 mod trouble;
+mod user;
 
 pub(super) use json::{KeyValue, Range, Reply, Txn};
 pub(super) use trouble::{Refused, Trouble};
@@ -23,6 +24,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use ureq::Agent;
 use ureq::unversioned::transport::DefaultConnector;
+use user::User;
 
 /// How long a member may take to answer. A member that has lost its leader takes 7 s.
 pub(super) const PATIENCE: Duration = Duration::from_millis(2500);
@@ -44,14 +46,6 @@ pub(super) struct Gateway {
     known: Mutex<Known>,
 }
 
-/// Who asks.
-struct User {
-    name: String,
-    password: String,
-    /// What etcd gave for the password.
-    token: Mutex<Option<String>>,
-}
-
 /// What earlier replies said, to notice another cluster, and one that was put back.
 #[derive(Debug, Default)]
 struct Known {
@@ -62,12 +56,6 @@ struct Known {
 impl Known {
     fn has_answered(&self) -> bool {
         self.cluster.is_some() || self.revision > 0
-    }
-}
-
-impl std::fmt::Debug for User {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("User").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -320,5 +308,50 @@ impl Gateway {
         }
         known.revision = known.revision.max(revision);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+    use ureq::config::Config;
+    use ureq::unversioned::resolver::Resolver;
+    use ureq::unversioned::transport::{NextTimeout, time};
+
+    #[test]
+    fn a_host_is_looked_up_once_until_a_request_fails() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        // Answers two requests, and cuts the connection of the third.
+        let server = thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            for _ in 0..2 {
+                while !lines.next().unwrap().unwrap().is_empty() {}
+                let body = r#"{"dbSize":"7"}"#;
+                let length = body.len();
+                write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}")
+                    .unwrap();
+            }
+        });
+        // No system finds this host.
+        let gateway = Gateway::new(&Options::new([format!("http://a.invalid:{port}")])).unwrap();
+        assert!(gateway.database_bytes(Duration::from_secs(1)).is_err());
+        let uri = format!("http://127.0.0.1:{port}").parse().unwrap();
+        let timeout = NextTimeout {
+            after: time::Duration::NotHappening,
+            reason: ureq::Timeout::Global,
+            ..NextTimeout::default()
+        };
+        let here = Addresses::default().resolve(&uri, &Config::default(), timeout).unwrap();
+        gateway.addresses.known().insert(format!("http://a.invalid:{port}"), here);
+        for _ in 0..2 {
+            assert_eq!(gateway.database_bytes(Duration::from_secs(30)).unwrap(), 7);
+        }
+        server.join().unwrap();
+        assert!(gateway.database_bytes(Duration::from_secs(30)).is_err());
+        assert!(gateway.addresses.known().is_empty());
     }
 }
