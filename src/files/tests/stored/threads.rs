@@ -2,6 +2,7 @@
 
 use super::disk::Disk;
 use super::{BY, load, name, put, read, run, with};
+use crate::files::state::asked::Asked;
 use crate::files::store::Whole;
 use crate::files::{Clock, Decided, Expiry, Table, Ticket};
 use crate::refusal::Refusal;
@@ -77,27 +78,35 @@ fn a_failure_in_any_thread_ends_the_commits_with_its_error() {
 fn changes_of_a_name_are_combined_only_in_a_commit_that_is_written_as_a_whole() {
     let disk = Arc::new(Disk::default());
     disk.write_in_parts_over(Whole { mutations: 2, numbytes: 10 });
-    run(&disk, |table| {
-        let whole = [decide(table, "a"), decide(table, "b"), decide(table, "a")];
-        let large = decide(table, "c");
-        assert!(whole.iter().chain([&large]).all(|ticket| !ticket.is_known()));
-        // It waits until they are committed.
-        let next = decide(table, "a");
-        assert!(whole.iter().chain([&large]).all(Ticket::is_known));
-        assert!(!next.is_known());
-        assert!(table.outcome(&next).is_ok());
-        assert_eq!(disk.commits(), 2);
-        // Contents count too: all but the last that join.
-        let put = |numbytes: usize| {
-            let contents = vec![b'x'; numbytes].into();
-            table.write(name("a"), contents, Expiry::Never, BY).unwrap().ticket
-        };
-        let (first, second) = (put(10), put(11));
-        assert!(!first.is_known() && !second.is_known());
-        let third = put(1);
-        assert!(first.is_known() && second.is_known() && !third.is_known());
-        assert!(table.outcome(&third).is_ok());
-    });
+    let table = load(&disk, &Clock::manual()); // without a committer
+    let put = |file: &str, numbytes: usize| {
+        let contents = vec![b'x'; numbytes].into();
+        table.write(name(file), contents, Expiry::Never, BY).unwrap().ticket
+    };
+    // Puts the file in a thread, which has to wait until `earlier` is committed.
+    let put_later = |file: &str, earlier: &[Ticket]| {
+        assert!(!earlier.iter().any(Ticket::is_known));
+        thread::scope(|scope| {
+            let later = scope.spawn(|| put(file, 1));
+            let waits = || table.lock().decided(name(file), Asked::Read).is_none();
+            while !waits() {
+                assert!(!later.is_finished(), "it is combined with {file}'s earlier change");
+                thread::yield_now();
+            }
+            assert!(table.outcome(&earlier[0]).is_ok());
+            later.join().unwrap()
+        })
+    };
+    let earlier = ["a", "b", "a", "c"].map(|file| put(file, 1));
+    let later = put_later("a", &earlier);
+    assert!(earlier.iter().all(Ticket::is_known) && !later.is_known());
+    assert!(table.outcome(&later).is_ok());
+    assert_eq!(disk.commits(), 2);
+    // All contents count but the last.
+    let earlier = [10, 11].map(|numbytes| put("a", numbytes));
+    let later = put_later("a", &earlier);
+    assert!(table.outcome(&later).is_ok());
+    assert_eq!(disk.commits(), 4);
 }
 
 #[test]
