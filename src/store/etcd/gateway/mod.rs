@@ -314,7 +314,7 @@ impl Gateway {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{BufRead, BufReader, Write};
+    use std::io::{BufRead, BufReader, Read, Write};
     use std::net::TcpListener;
     use ureq::config::Config;
     use ureq::unversioned::resolver::Resolver;
@@ -327,9 +327,15 @@ mod tests {
         // Answers two requests, and cuts the connection of the third.
         let server = thread::spawn(move || {
             let mut stream = listener.accept().unwrap().0;
-            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let mut requests = BufReader::new(stream.try_clone().unwrap());
             for _ in 0..2 {
-                while !lines.next().unwrap().unwrap().is_empty() {}
+                let mut line = String::new();
+                while line != "\r\n" {
+                    line.clear();
+                    requests.read_line(&mut line).unwrap();
+                }
+                // What is left unread at the end would take the answer back.
+                requests.read_exact(&mut [0; "{}".len()]).unwrap();
                 let body = r#"{"dbSize":"7"}"#;
                 let length = body.len();
                 write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}")
