@@ -32,6 +32,17 @@ on_disk() {
     TELEFILE_TEST_KEPT=1 "$cargo" test --no-fail-fast --test it -- $others
 }
 
+# What `make run` starts. Libraries check less in it: clap finds ids that it does not know.
+release_build() (
+    "$cargo" build --release || return
+    program=${CARGO_TARGET_DIR:-target}/release/telefile folder=$(mktemp -d) || return
+    export TELEFILE_ADDR="unix:$folder/socket"
+    "$program" serve --listen "$TELEFILE_ADDR" &
+    server=$!
+    trap 'kill "$server"; wait "$server"; rm -rf "$folder"' EXIT
+    echo whole | "$program" write --retry 60 f && [ "$("$program" read f)" = whole ]
+)
+
 # A build of its own: the feature is not among the default ones. The servers of these tests share two
 # processors with etcd, so few tests run at a time.
 several_servers() {
@@ -100,6 +111,7 @@ stage 'the built book' tests/book.sh --installed
 stage 'tests, tables on disk' on_disk
 stage 'tests, several servers' several_servers
 stage 'tests, tables in etcd' suite_in_etcd
+stage 'the release build' release_build
 stage 'tests, small library' "$cargo" test --no-fail-fast --no-default-features
 sort -u "$skipped"
 printf '%-28s%4d s\n' 'all passed' $(($(date +%s) - begin))

@@ -52,9 +52,11 @@ fn folder(
     matches: &ArgMatches,
     source: &impl Fn(&str) -> Option<ValueSource>,
 ) -> Option<ValueSource> {
-    let restores = matches.try_contains_id("new_epoch").is_ok();
+    // `None` in all commands but `restore`. Only a debug build of clap has an error for an id that it does
+    // not know.
+    let new_epoch = matches.try_get_one::<bool>("new_epoch").ok().flatten();
     // The only operand of `restore` is a backup for etcd, unless there is nothing to restore.
-    let has_folder = !restores || source("file").is_some() || matches.get_flag("new_epoch");
+    let has_folder = new_epoch.is_none_or(|new_epoch| *new_epoch || source("file").is_some());
     source("folder").filter(|_| has_folder)
 }
 
