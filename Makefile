@@ -8,7 +8,7 @@ DESTDIR ?=
 SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 # Features of the program beside the default ones.
 features = $(if $(FEATURES),--features '$(FEATURES)')
-# A package is for everybody: who installs one cannot choose.
+# The users of a package cannot choose features.
 PACKAGED = etcd-tls
 BUILT = $(or $(CARGO_TARGET_DIR),target)/release/telefile
 to = $(DESTDIR)$(PREFIX)

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 /// The members of etcd, and what only they have a use for.
 const ETCD: &[&str] = &["urls", "advertise"];
 
-/// What shows https endpoints who asks, and how to know them.
+/// The options of https endpoints.
 const CERTIFICATES: &[&str] = &["ca", "cert", "key"];
 
 /// Returns `tree` without the values of the environment, and of the file, that other values exclude.

@@ -6,7 +6,6 @@ mod clock;
 mod commits;
 mod file;
 mod file_type;
-mod gather;
 mod histogram;
 mod kinds;
 mod mutation;

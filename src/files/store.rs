@@ -3,7 +3,6 @@
 //! The table decides changes, and the store writes them: a whole batch is on disk before any change
 //! of it is visible. A table without a store lives in memory.
 
-pub use super::gather::Gather;
 pub(crate) use super::mutation::BOUND;
 pub use super::mutation::{Head, Life, MAX_GONE, Mutation};
 
@@ -12,6 +11,7 @@ use crate::name::Name;
 use std::error;
 use std::fmt;
 use std::io::{self, BufRead};
+use std::time::Duration;
 
 /// A stored file. Version 0, and a version, a time in seconds or a size of 2^62 or more, is damage.
 #[derive(Debug)]
@@ -99,6 +99,17 @@ pub struct Whole {
 impl Whole {
     /// Any batch.
     pub const ANY: Whole = Whole { mutations: usize::MAX, numbytes: u64::MAX };
+}
+
+/// How the next commit waits for the clients that the last one answers, so that what they change next is
+/// in it, and not in commits of their own: see [`Store::gather`].
+/// It waits until as many clients have come, or none comes for half of `longest`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gather {
+    /// How long it waits at most.
+    pub longest: Duration,
+    /// It does not wait if more than this many changes are expected.
+    pub changes: usize,
 }
 
 /// One state of a stored table, as [`Store::begin_backup`] returns it.

@@ -13,7 +13,7 @@ const BUFFER_BYTES: usize = 16 << 10;
 struct Way<'a> {
     from: &'a Stream,
     to: &'a Stream,
-    /// The receiver is told the end of the sender.
+    /// When the sender has ended, the receiver gets an end of stream.
     passes_end: bool,
     buffer: Vec<u8>,
     /// How much of the buffer is sent.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Those who wait.
+/// The threads that wait.
 #[derive(Debug, Default)]
 pub(in crate::files) struct Gathering {
     /// How many wait for the next commit.
@@ -15,10 +15,10 @@ pub(in crate::files) struct Gathering {
 /// The next commit does not begin as long as this lasts.
 #[derive(Debug)]
 struct Hold {
-    /// How many wait once everybody is there.
+    /// The number of waiting threads at which the commit begins.
     full: usize,
     end: Instant,
-    /// If nobody comes for this long, nobody will.
+    /// If no thread comes for this long, the commit begins.
     quiet: Duration,
     /// How many waited when the committer looked last. `None` if it does not look.
     seen: Option<usize>,
@@ -30,7 +30,7 @@ impl Gathering {
         self.next += 1;
     }
 
-    /// A commit begins, for all who wait.
+    /// A commit begins, for all threads that wait.
     pub(super) fn depart(&mut self) {
         (self.latest, self.next, self.hold) = (self.next, 0, None);
     }

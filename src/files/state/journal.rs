@@ -200,8 +200,8 @@ impl Journal {
         self.is_committing
     }
 
-    /// Ends the running commit, which had this many changes. The next one may wait for those who are
-    /// answered now.
+    /// Ends the running commit, which had this many changes. The next one may wait for further changes of
+    /// the clients that are answered now.
     pub(in crate::files) fn end_commit(
         &mut self,
         done: io::Result<()>,

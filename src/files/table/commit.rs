@@ -123,7 +123,7 @@ impl Table {
         commit.publish(outcome);
     }
 
-    /// Waits for those whom the last commit has answered: their next changes come together.
+    /// Waits for the clients that the last commit has answered, so that one commit has the next changes of all.
     fn gather(&self) {
         let mut state = self.lock().state;
         while let Some(longest) = state.journal.as_mut().and_then(Journal::gathers) {

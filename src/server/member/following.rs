@@ -15,20 +15,20 @@ use std::time::Instant;
 pub(in crate::server) struct Following {
     pub(in crate::server) leader: Leader,
     /// Both ends of each relay.
-    pub(in crate::server) relays: Live<[Arc<Stream>; 2]>,
+    pub(super) relays: Live<[Arc<Stream>; 2]>,
     has_warned: AtomicBool,
     /// Since when this server does not reach it.
     unreached: Mutex<Option<Instant>>,
 }
 
 impl Following {
-    pub(in crate::server) fn new(leader: Leader) -> Self {
+    pub(super) fn new(leader: Leader) -> Self {
         let (has_warned, unreached) = (AtomicBool::new(false), Mutex::default());
         Following { leader, relays: Live::default(), has_warned, unreached }
     }
 
     /// Logs that a client cannot be relayed, the first time.
-    pub(in crate::server) fn warn(&self, error: &io::Error) {
+    pub(super) fn warn(&self, error: &io::Error) {
         let level = match self.has_warned.swap(true, Relaxed) {
             false => log::Level::Warn,
             true => log::Level::Debug,
@@ -41,12 +41,12 @@ impl Following {
     }
 
     /// Notes that the active server was reached.
-    pub(in crate::server) fn note_reached(&self) {
+    pub(super) fn note_reached(&self) {
         *self.unreached.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Notes that the active server was not reached since then, if not since before. Returns since when.
-    pub(in crate::server) fn note_unreached(&self, since: Instant) -> Instant {
+    pub(super) fn note_unreached(&self, since: Instant) -> Instant {
         let mut unreached = self.unreached.lock().unwrap_or_else(PoisonError::into_inner);
         let earlier = unreached.map_or(since, |earlier| earlier.min(since));
         *unreached.insert(earlier)

@@ -16,13 +16,13 @@ pub(in crate::server) struct Lead {
 }
 
 impl Lead {
-    pub(in crate::server) fn new(term: Arc<Term>) -> Self {
+    pub(super) fn new(term: Arc<Term>) -> Self {
         let secret = Token::new(term.secret()).ok();
         Lead { term, secret, is_over: AtomicBool::new(false) }
     }
 
     /// Returns whether a relay that shows this has found the server that it looks for.
-    pub(in crate::server) fn admits(&self, shown: &[u8]) -> bool {
+    pub(super) fn admits(&self, shown: &[u8]) -> bool {
         self.secret.as_ref().is_some_and(|secret| secret.matches(shown))
     }
 

@@ -115,19 +115,18 @@ impl Host {
         following: &Following,
         slot: &Slot<'_>,
     ) -> io::Result<()> {
-        {
-            let ends = [client.clone(), active.clone()];
-            let Some(_relayed) = following.relays.register(ends) else { return Ok(()) };
-            following.note_reached();
-            let begun = Instant::now();
-            relay(client, active, self.settings.write_timeout).inspect_err(|e| {
-                // Of the one or the other: the next client finds out which.
-                if e.kind() == ErrorKind::TimedOut {
-                    let long_ago = Instant::now().checked_sub(REACH_PATIENCE);
-                    following.note_unreached(long_ago.unwrap_or(begun));
-                }
-            })?;
-        }
+        let ends = [client.clone(), active.clone()];
+        let Some(relayed) = following.relays.register(ends) else { return Ok(()) };
+        following.note_reached();
+        let begun = Instant::now();
+        relay(client, active, self.settings.write_timeout).inspect_err(|e| {
+            // Of the one or the other: the next client finds out which.
+            if e.kind() == ErrorKind::TimedOut {
+                let long_ago = Instant::now().checked_sub(REACH_PATIENCE);
+                following.note_unreached(long_ago.unwrap_or(begun));
+            }
+        })?;
+        drop(relayed);
         // As in a session, the client sees the end only after its slot is free.
         if self.arrivals.is_closed() {
             client.drain(STOP_LINGER);

@@ -17,7 +17,7 @@ const CUT_OFF_PATIENCE: Duration = Duration::from_secs(2);
 impl Host {
     /// Gives the server a role, unless it stops. Clients that are relayed in the one before receive what
     /// an active server that stopped has sent them, and then the end.
-    pub(in crate::server) fn set_role(&self, role: Role) {
+    pub(super) fn set_role(&self, role: Role) {
         if self.arrivals.is_closed() {
             return; // the stop ends the relays, after what the active server still answers
         }
@@ -37,9 +37,9 @@ impl Host {
         self.settings.failovers.see(leader.revision);
     }
 
-    /// Ends the connections of all who have no session here. Relayed clients have a second to receive
-    /// what the active server still answers.
-    pub(in crate::server) fn end_arrivals(&self) {
+    /// Ends all connections without a session on this server. Relayed clients still receive the answers of
+    /// the active server for a second.
+    pub(super) fn end_arrivals(&self) {
         let since = Instant::now();
         self.arrivals.wait_empty(Some(since + CUT_OFF));
         self.arrivals.each(|stream| stream.shutdown(Shutdown::Both));
@@ -51,7 +51,7 @@ impl Host {
 
     /// Returns the role once there is an active server; `None` if there is none for as long as a client
     /// waits that came at `since`, or after a stop.
-    pub(in crate::server) fn role_for(&self, since: Instant) -> Option<Role> {
+    pub(super) fn role_for(&self, since: Instant) -> Option<Role> {
         let mut role = self.lock();
         while !self.arrivals.is_closed() {
             let patience = match &*role {
@@ -68,7 +68,7 @@ impl Host {
     }
 
     /// Blocks for this long, or until this server no longer follows that one, or stops.
-    pub(in crate::server) fn pause(&self, following: &Following, time: Duration) {
+    pub(super) fn pause(&self, following: &Following, time: Duration) {
         let waits = |_: &mut Role| !following.relays.is_closed() && !self.arrivals.is_closed();
         drop(self.changed.wait_timeout_while(self.lock(), time, waits));
     }

@@ -25,7 +25,7 @@ impl Tables {
     ///
     /// # Errors
     /// Those of the store; [`ErrorKind::InvalidData`] if what is in etcd is no table.
-    pub(in crate::server) fn load(&self, term: &Arc<Term>) -> io::Result<Arc<Shared>> {
+    pub(super) fn load(&self, term: &Arc<Term>) -> io::Result<Arc<Shared>> {
         let budget = Budget::new(self.max_memory);
         let registry = Registry::default()
             .with_text_files(self.root.clone(), self.settings.max_contents, &budget)

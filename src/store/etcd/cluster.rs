@@ -12,7 +12,7 @@ pub(super) struct Cluster {
     pub(super) keys: Keys,
     /// The size of the database from which nothing is added.
     pub(super) max_data: Option<u64>,
-    /// Those of terms that are over, and of elections that failed: etcd did not answer.
+    /// The leases of terms that are over, and of elections that failed, where etcd did not answer.
     unended_leases: Mutex<Vec<i64>>,
 }
 

@@ -101,8 +101,8 @@ impl Committer {
         Ok(())
     }
 
-    /// Makes transactions as small as etcd has them: a batch would else be sent that is larger than the
-    /// table has reckoned with.
+    /// Finds out how many operations etcd takes in a transaction. It has to be known before the table
+    /// gathers its first batch.
     ///
     /// # Errors
     /// etcd is out of reach, or it takes too few operations.

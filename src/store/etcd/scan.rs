@@ -52,7 +52,7 @@ impl Scan {
         self.accept(&cluster.gateway.range(&range, PATIENCE)?)
     }
 
-    /// Takes the next page from a reply, whoever has sent that.
+    /// Takes the next page from a reply, and checks its keys.
     pub(super) fn accept(&mut self, reply: &Reply) -> io::Result<Vec<KeyValue>> {
         let Some(key) = &self.next else { return Ok(Vec::new()) };
         let (found, has_more) = reply.range()?;

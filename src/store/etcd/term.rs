@@ -138,7 +138,8 @@ impl Term {
         self.database_bytes.load(SeqCst)
     }
 
-    /// Counts what was put until etcd is asked for the size again: a burst of changes is over before.
+    /// Adds bytes that were put since etcd was last asked for the size. A burst of changes may be over before
+    /// it is asked again.
     pub(super) fn grow_database(&self, bytes: usize) {
         self.database_bytes.fetch_add(bytes as u64, SeqCst);
     }

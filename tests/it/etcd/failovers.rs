@@ -28,7 +28,7 @@ fn nothing_acknowledged_is_lost_whoever_ends_hangs_or_is_cut_off() {
 
 /// Has TELEFILE_TEST_FAULTS faults.
 #[test]
-#[ignore = "it takes as long as it is told"]
+#[ignore = "it takes minutes: `make soak-etcd` runs it"]
 fn soak() {
     let chosen = std::env::var("TELEFILE_TEST_FAULTS");
     let mut left: usize = chosen.map_or(100, |n| n.parse().expect("a number"));

@@ -34,7 +34,7 @@ pub(super) struct Fault {
     pub(super) happens: fn(&mut Stage),
     /// It cuts something.
     pub(super) needs_network: bool,
-    /// It cuts clients off, who then wait as long as they like.
+    /// It cuts clients off: they wait until their own time-outs.
     pub(super) reaches_clients: bool,
 }
 
@@ -125,39 +125,43 @@ impl Stage {
         (self.active() + 1 + self.random.below(COUNT - 1)) % COUNT
     }
 
+    /// Ends a server, and starts it again once clients have gone on.
+    fn end(&mut self, server: usize, end: fn(&mut Servers, usize)) {
+        end(&mut self.servers, server);
+        self.load.go_on();
+        self.servers.start_again(server);
+    }
+
     fn stop_active(&mut self) {
         let active = self.active();
-        self.servers.stop(active);
-        self.load.go_on();
-        self.servers.start_again(active);
+        self.end(active, Servers::stop);
     }
 
     fn stop_standby(&mut self) {
         let standby = self.standby();
-        self.servers.stop(standby);
-        self.load.go_on();
-        self.servers.start_again(standby);
+        self.end(standby, Servers::stop);
     }
 
     fn kill_active(&mut self) {
         let active = self.active();
-        self.servers.kill(active);
-        self.load.go_on();
-        self.servers.start_again(active);
+        self.end(active, Servers::kill);
     }
 
     fn kill_standby(&mut self) {
         let standby = self.standby();
-        self.servers.kill(standby);
+        self.end(standby, Servers::kill);
+    }
+
+    /// Ends etcd's leader, and starts it again once clients have gone on.
+    fn end_leader(&mut self, end: fn(&mut Cluster, usize)) {
+        let leader = self.cluster.leader();
+        end(&mut self.cluster, leader);
         self.load.go_on();
-        self.servers.start_again(standby);
+        self.cluster.start_again(leader);
     }
 
     fn kill_leader(&mut self) {
-        let leader = self.cluster.leader();
-        self.cluster.kill(leader);
-        self.load.go_on();
-        self.cluster.start_again(leader);
+        self.end_leader(Cluster::kill);
     }
 
     fn kill_active_and_leader(&mut self) {
@@ -170,10 +174,7 @@ impl Stage {
     }
 
     fn stop_leader(&mut self) {
-        let leader = self.cluster.leader();
-        self.cluster.stop(leader);
-        self.load.go_on();
-        self.cluster.start_again(leader);
+        self.end_leader(Cluster::stop);
     }
 
     fn pause_active(&mut self) {

@@ -125,8 +125,8 @@ impl Machine {
 }
 
 impl Network {
-    /// Makes a network of so many machines. `None`, with a line that says so, where that is not possible:
-    /// it takes the rights of root.
+    /// Makes a network of `count` machines. Without root's rights, or without the programs, it prints that
+    /// and returns `None`.
     pub(super) fn start(count: usize) -> Option<Network> {
         if !has("ip") || !has("unshare") {
             return None;

@@ -39,7 +39,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ),
     ("clap_complete", &["cli/verbs/completions.rs"]),
     ("clap_mangen", &["cli/verbs/man.rs"]),
-    ("base64", &["store/etcd/gateway/json.rs"]),
+    ("base64", &["store/etcd/gateway/json.rs", "store/etcd/gateway/txn.rs"]),
     ("blake3", &["sync/hash.rs"]),
     ("fastcdc", &["sync/transfer/chunk.rs"]),
     ("ignore", &["sync/disk/ignored.rs"]),

@@ -41,8 +41,8 @@ impl Failure {
                 }
                 match e.kind() {
                     ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset => {
-                        // etcd does so to who speaks no TLS, or speaks it without need; and so does
-                        // anybody who ends.
+                        // etcd does so if the client speaks TLS and it does not, and the reverse; and
+                        // so does any program that ends.
                         let other = if is_tls { "an http" } else { "an https" };
                         passing(format!(
                             "it ends the connection without an answer: if it does so again and again, \
@@ -61,7 +61,7 @@ impl Failure {
     pub(super) fn of_status(status: u16, body: &[u8]) -> Self {
         let has = |part: &[u8]| body.windows(part.len()).any(|window| window == part);
         match status {
-            // Go and others say so to who does not speak TLS.
+            // The answer of a Go server with TLS to a request without TLS.
             400 if has(b"HTTPS") => lasting("it speaks TLS: it needs an https URL"),
             408 | 425 | 429 | 500.. => passing(format!("it answers with the HTTP status {status}")),
             _ => lasting(format!(

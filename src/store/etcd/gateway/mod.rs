@@ -8,10 +8,12 @@ mod json;
 #[cfg(feature = "etcd-tls")]
 mod tls;
 mod trouble;
+mod txn;
 mod user;
 
-pub(super) use json::{KeyValue, Range, Reply, Txn};
+pub(super) use json::{KeyValue, Range, Reply};
 pub(super) use trouble::{Refused, Trouble};
+pub(super) use txn::Txn;
 
 use super::options::Options;
 use addresses::Addresses;
@@ -181,8 +183,7 @@ impl Gateway {
         });
         if let Err(Trouble::Unknown(why) | Trouble::Refused(Refused::Other, why)) = &asked {
             log::debug!("etcd: {why}");
-            self.addresses.forget();
-            self.endpoints.advance_from(current);
+            self.move_on_from(current);
         }
         let reply = asked?;
         // Only these requests are answered from the cluster's latest state.
@@ -190,13 +191,18 @@ impl Gateway {
         if let Err(trouble) = self.expect_known(&reply, at_least) {
             if let Trouble::Unknown(_) = trouble {
                 let failure = Failure::of_body("its reply is not etcd's");
-                self.addresses.forget();
-                self.endpoints.advance_from(current);
+                self.move_on_from(current);
                 return Err(self.failed(current, failure));
             }
             return Err(trouble);
         }
         Ok(reply)
+    }
+
+    /// Asks the next member from now on, and looks all of them up again.
+    fn move_on_from(&self, member: usize) {
+        self.addresses.forget();
+        self.endpoints.advance_from(member);
     }
 
     /// Returns what to show, if there is a user: authenticates unless that has been done.
@@ -308,56 +314,5 @@ impl Gateway {
         }
         known.revision = known.revision.max(revision);
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::{BufRead, BufReader, Read, Write};
-    use std::net::TcpListener;
-    use ureq::config::Config;
-    use ureq::unversioned::resolver::Resolver;
-    use ureq::unversioned::transport::{NextTimeout, time};
-
-    #[test]
-    fn a_host_is_looked_up_once_until_a_request_fails() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        // Answers two requests, and cuts the connection of the third.
-        let server = thread::spawn(move || {
-            let mut stream = listener.accept().unwrap().0;
-            let mut requests = BufReader::new(stream.try_clone().unwrap());
-            for _ in 0..2 {
-                let mut line = String::new();
-                while line != "\r\n" {
-                    line.clear();
-                    requests.read_line(&mut line).unwrap();
-                }
-                // What is left unread at the end would take the answer back.
-                requests.read_exact(&mut [0; "{}".len()]).unwrap();
-                let body = r#"{"dbSize":"7"}"#;
-                let length = body.len();
-                write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}")
-                    .unwrap();
-            }
-        });
-        // No system finds this host.
-        let gateway = Gateway::new(&Options::new([format!("http://a.invalid:{port}")])).unwrap();
-        assert!(gateway.database_bytes(Duration::from_secs(1)).is_err());
-        let uri = format!("http://127.0.0.1:{port}").parse().unwrap();
-        let timeout = NextTimeout {
-            after: time::Duration::NotHappening,
-            reason: ureq::Timeout::Global,
-            ..NextTimeout::default()
-        };
-        let here = Addresses::default().resolve(&uri, &Config::default(), timeout).unwrap();
-        gateway.addresses.known().insert(format!("http://a.invalid:{port}"), here);
-        for _ in 0..2 {
-            assert_eq!(gateway.database_bytes(Duration::from_secs(30)).unwrap(), 7);
-        }
-        server.join().unwrap();
-        assert!(gateway.database_bytes(Duration::from_secs(30)).is_err());
-        assert!(gateway.addresses.known().is_empty());
     }
 }

@@ -10,6 +10,13 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+/// Returns what receives a message at the end of a term.
+fn end_of(term: &Term) -> mpsc::Receiver<()> {
+    let (over, is_over) = mpsc::channel();
+    term.on_over(move || over.send(()).unwrap());
+    is_over
+}
+
 fn candidate(address: &str) -> Candidate {
     Candidate { address: Some(address.to_string()) }
 }
@@ -63,15 +70,11 @@ fn a_term_is_over_when_its_lease_is_gone() {
     let Some(url) = real::etcd() else { return };
     let etcd = table(&url);
     let term = term(&etcd);
-    let (over, is_over) = mpsc::channel();
-    let to = over.clone();
-    term.on_over(move || to.send(()).unwrap());
+    let is_over = end_of(&term);
     etcd.cluster.gateway.revoke(term.lease(), Duration::from_secs(30)).unwrap();
     is_over.recv().unwrap();
     assert!(!term.may_answer());
-    // Whoever asks later learns it at once.
-    term.on_over(move || over.send(()).unwrap());
-    is_over.recv().unwrap();
+    end_of(&term).recv().unwrap(); // at once
 }
 
 #[test]
@@ -79,13 +82,8 @@ fn a_term_is_over_when_another_program_removes_its_key_or_puts_etcd_back() {
     let Some(url) = real::etcd() else { return };
     let gate = Gate::start(&url);
     let etcd = table(gate.url());
-    let (over, is_over) = mpsc::channel();
-    let begin = || {
-        let (term, to) = (term(&etcd), over.clone());
-        term.on_over(move || to.send(()).unwrap());
-        term
-    };
-    let removed = begin();
+    let removed = term(&etcd);
+    let is_over = end_of(&removed);
     let mut txn = Txn::default();
     txn.delete(&etcd.cluster.keys.leader());
     etcd.cluster.gateway.transact(txn).unwrap();
@@ -93,7 +91,8 @@ fn a_term_is_over_when_another_program_removes_its_key_or_puts_etcd_back() {
     assert!(!removed.may_answer());
     removed.resign();
 
-    let restored = begin();
+    let restored = term(&etcd);
+    let is_over = end_of(&restored);
     gate.script(|path, _| match path {
         "/v3/kv/range" => Step::Header("revision", "1"),
         _ => Step::Pass,
@@ -132,9 +131,7 @@ fn a_server_that_renews_nothing_does_not_answer_for_long() {
         _ => Step::Pass,
     });
     // Renewals are done, but not acknowledged: etcd has the lease, and the server must not know.
-    let (over, is_over) = mpsc::channel();
-    term.on_over(move || over.send(()).unwrap());
-    is_over.recv().unwrap();
+    end_of(&term).recv().unwrap();
     assert!(!term.may_answer());
     term.resign();
 }
